@@ -1,0 +1,37 @@
+package io.mla4j.spi;
+
+import io.mla4j.ComputeType;
+import io.mla4j.TensorType;
+
+/**
+ * Numbers of the attention of one sequence, {@code mla_attention_params}. Query t stands at position {@code kvTokens - queryTokens
+ * + t}. Strides in elements.
+ *
+ * @param kvTokens cached tokens, the new ones included
+ * @param nope decompressed form only: width of an unrotated query or key
+ * @param value decompressed form only: width of a value
+ * @param weightType decompressed form only: type of kv_b
+ * @param scale of the dot product, from the model; there is no default
+ * @param weightHeadStride decompressed form only: between the kv_b rows of two heads
+ * @param weightStride decompressed form only: between rows of kv_b
+ */
+public record AttentionParams(
+    ComputeType compute,
+    int heads,
+    int queryTokens,
+    int kvTokens,
+    boolean causal,
+    int nope,
+    int value,
+    TensorType weightType,
+    int scaleBlockRows,
+    int scaleBlockColumns,
+    float scale,
+    long qTokenStride,
+    long qHeadStride,
+    long outTokenStride,
+    long outHeadStride,
+    long lseTokenStride,
+    long lseHeadStride,
+    long weightHeadStride,
+    long weightStride) {}

@@ -1,0 +1,51 @@
+package io.mla4j.spi;
+
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * A kind of device, found by {@link java.util.ServiceLoader}.
+ *
+ * <p>Constructing one is cheap and never fails; {@link #probe} finds out whether it works here. Thread-safe.
+ */
+public interface Backend {
+  /** The name that users say: {@code scalar}, {@code vector}, {@code native}, {@code cuda}. */
+  String name();
+
+  /** The higher one of two that work is the default: scalar 0, vector 100, native 200, cuda 300. */
+  int rank();
+
+  /** Whether it works here, and why not. Never throws. */
+  Probe probe();
+
+  /**
+   * A device.
+   *
+   * @throws io.mla4j.BackendException where the backend is unavailable, with the cause, or the ISA is unknown or unsupported
+   */
+  Device open(Options options);
+
+  /**
+   * What a backend found out about this machine.
+   *
+   * @param available whether {@link #open} will work
+   * @param reason one line: why not, or why this ISA
+   * @param isas the instruction sets that can be named here, best first
+   * @param library the library file in use, if any
+   * @param version the library's version, if any
+   */
+  record Probe(
+      boolean available,
+      String reason,
+      List<String> isas,
+      Optional<java.nio.file.Path> library,
+      Optional<String> version) {}
+
+  /**
+   * How to open a device.
+   *
+   * @param threads threads for an operation, or 0 for the physical cores that the process may use
+   * @param isa an instruction set by name, or null for the fastest
+   */
+  record Options(int threads, String isa) {}
+}
