@@ -1,0 +1,5 @@
+/** The API of mla4j, the latent cache, the position encodings and the scalar kernels. */
+module io.mla4j.core {
+  exports io.mla4j;
+  exports io.mla4j.spi;
+}
