@@ -34,9 +34,29 @@ public interface DecodePlan {
   /** Cached tokens that one tile of sequence {@code i} covers, absorbed form. */
   int splitLength(int i);
 
+  /** The heads that the plan was made for. */
+  MlaShape shape();
+
+  /**
+   * Keeps the pool open until {@link Lease#close}: an operation takes one before it touches the pages.
+   *
+   * @throws ClosedException where the pool or the step is closed
+   */
+  Lease acquire();
+
   /** Numbers of the pages, the same for every layer. */
   CacheParams cacheParams();
 
-  /** The first page of layer {@code layer}. */
+  /** Layers of the pool. */
+  int layers();
+
+  /** The pages of layer {@code layer}. */
   MemorySegment layerBase(int layer);
+
+  /** Keeps a pool open. */
+  @FunctionalInterface
+  interface Lease extends AutoCloseable {
+    @Override
+    void close();
+  }
 }

@@ -33,6 +33,9 @@ public interface Device extends AutoCloseable {
    */
   MemorySegment allocate(long bytes, Arena arena);
 
+  /** Copies bytes between two segments of {@link #allocate}, after the operations before it. */
+  void copy(MemorySegment from, long fromOffset, MemorySegment to, long toOffset, long bytes);
+
   /** The operations. */
   Ops ops();
 
