@@ -1,5 +1,8 @@
 /** The API of mla4j, the latent cache, the position encodings and the scalar kernels. */
 module io.mla4j.core {
   exports io.mla4j;
+  exports io.mla4j.cpu to
+      io.mla4j.ffi,
+      io.mla4j.vector;
   exports io.mla4j.spi;
 }

@@ -1,0 +1,193 @@
+package io.mla4j;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+
+/**
+ * The cached tokens of one text: a length and a page table. Belongs to one thread at a time.
+ *
+ * <p>Tokens are added by a {@link Step}. While a step is open, the sequence cannot be changed otherwise.
+ */
+public final class Sequence implements AutoCloseable {
+  private static final int INITIAL_PAGES = 8;
+
+  private final LatentCache cache;
+  private MemorySegment pageTable = newTable(INITIAL_PAGES);
+  private int pages;
+  private int length;
+  private boolean inStep;
+  private boolean closed;
+
+  Sequence(LatentCache cache) {
+    this.cache = cache;
+  }
+
+  /** Tokens in the cache. */
+  public int length() {
+    return length;
+  }
+
+  /** The pool. */
+  public LatentCache cache() {
+    return cache;
+  }
+
+  /**
+   * Forgets the tokens from {@code newLength} on and gives back the pages that only they used.
+   *
+   * @throws InvalidArgumentException where newLength is negative or more than {@link #length}
+   * @throws InvalidStateException within an open step
+   * @throws ClosedException after {@link #close}
+   */
+  public void truncate(int newLength) {
+    synchronized (cache) {
+      requireIdle();
+      if (newLength < 0 || newLength > length) {
+        throw new InvalidArgumentException(
+            "newLength is " + newLength + ", but must be in 0.." + length);
+      }
+      shrinkTo(pagesFor(newLength));
+      length = newLength;
+    }
+  }
+
+  /**
+   * A sequence with the same tokens. Full pages are shared; the last, partial one is copied when either sequence writes to it. Takes no
+   * page itself.
+   *
+   * @throws InvalidStateException within an open step
+   * @throws ClosedException after {@link #close}
+   */
+  public Sequence fork() {
+    synchronized (cache) {
+      requireIdle();
+      Sequence copy = new Sequence(cache);
+      copy.reserveTable(pages);
+      for (int i = 0; i < pages; i++) {
+        cache.retainPage(page(i));
+        copy.setPage(i, page(i));
+      }
+      copy.pages = pages;
+      copy.length = length;
+      return copy;
+    }
+  }
+
+  /**
+   * Gives back all pages. Closing twice, or after the pool, is harmless.
+   *
+   * @throws InvalidStateException within an open step
+   */
+  @Override
+  public void close() {
+    synchronized (cache) {
+      if (closed) {
+        return;
+      }
+      if (inStep) {
+        throw new InvalidStateException("the sequence is part of an open step");
+      }
+      shrinkTo(0);
+      length = 0;
+      closed = true;
+    }
+  }
+
+  /** Call with the pool's lock held: new pages, and a page for a copy, that n more tokens need. */
+  int pagesNeeded(int n) {
+    return pagesFor(Math.addExact(length, n)) - pages + (needsCopy(n) ? 1 : 0);
+  }
+
+  /**
+   * Call with the pool's lock held, after a check that enough pages are free.
+   *
+   * @return the shared page that was replaced by a copy, or -1
+   */
+  int grow(int n) {
+    int replaced = -1;
+    if (needsCopy(n)) {
+      int last = pages - 1;
+      replaced = page(last);
+      int copy = cache.takePage();
+      cache.copyPage(replaced, copy, length % cache.pageSize());
+      setPage(last, copy);
+    }
+    int target = pagesFor(length + n);
+    reserveTable(target);
+    while (pages < target) {
+      setPage(pages++, cache.takePage());
+    }
+    inStep = true;
+    return replaced;
+  }
+
+  /** Call with the pool's lock held. */
+  void commit(int n, int replaced) {
+    if (replaced >= 0) {
+      cache.releasePage(replaced);
+    }
+    length += n;
+    inStep = false;
+  }
+
+  /** Call with the pool's lock held. */
+  void rollBack(int replaced) {
+    shrinkTo(pagesFor(length));
+    if (replaced >= 0) {
+      cache.releasePage(page(pages - 1));
+      setPage(pages - 1, replaced);
+    }
+    inStep = false;
+  }
+
+  /** Call with the pool's lock held. */
+  void requireIdle() {
+    cache.requireOpen();
+    if (closed) {
+      throw new ClosedException("the sequence is closed");
+    }
+    if (inStep) {
+      throw new InvalidStateException("the sequence is part of an open step");
+    }
+  }
+
+  MemorySegment pageTable() {
+    return pageTable;
+  }
+
+  private boolean needsCopy(int n) {
+    return n > 0 && length % cache.pageSize() != 0 && cache.isShared(page(pages - 1));
+  }
+
+  private int pagesFor(int tokens) {
+    return Math.ceilDiv(tokens, cache.pageSize());
+  }
+
+  private void shrinkTo(int count) {
+    while (pages > count) {
+      cache.releasePage(page(--pages));
+      setPage(pages, -1);
+    }
+  }
+
+  private int page(int i) {
+    return pageTable.getAtIndex(ValueLayout.JAVA_INT, i);
+  }
+
+  private void setPage(int i, int page) {
+    pageTable.setAtIndex(ValueLayout.JAVA_INT, i, page);
+  }
+
+  private void reserveTable(int count) {
+    if (pageTable.byteSize() < 4L * count) {
+      MemorySegment larger = newTable(Math.max(count, 2 * pages));
+      MemorySegment.copy(pageTable, 0, larger, 0, 4L * pages);
+      pageTable = larger;
+    }
+  }
+
+  private static MemorySegment newTable(int count) {
+    return Arena.ofAuto().allocate(4L * count, 4).fill((byte) -1);
+  }
+}

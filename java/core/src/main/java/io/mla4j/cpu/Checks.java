@@ -1,0 +1,74 @@
+package io.mla4j.cpu;
+
+import io.mla4j.InvalidArgumentException;
+import io.mla4j.Tensor;
+import io.mla4j.TensorType;
+import io.mla4j.Weight;
+import java.util.Arrays;
+
+/** The checks of operations: one way to say what an argument is and what it must be. */
+final class Checks {
+  private Checks() {}
+
+  /** {@code tensor} has this type and shape. */
+  static void require(String name, Tensor tensor, TensorType type, long... shape) {
+    if (tensor == null) {
+      throw new InvalidArgumentException(name + " is null");
+    }
+    boolean fits = tensor.type() == type && tensor.rank() == shape.length;
+    for (int i = 0; fits && i < shape.length; i++) {
+      fits = tensor.dim(i) == shape[i];
+    }
+    if (!fits) {
+      throw new InvalidArgumentException(
+          name + " is " + tensor + ", but must be " + type + Arrays.toString(shape));
+    }
+  }
+
+  /** {@code tensor} is F32 with {@code rank} dimensions. */
+  static void requireFloats(String name, Tensor tensor, int rank) {
+    if (tensor == null) {
+      throw new InvalidArgumentException(name + " is null");
+    }
+    if (tensor.type() != TensorType.F32 || tensor.rank() != rank) {
+      throw new InvalidArgumentException(
+          name + " is " + tensor + ", but must be F32 with " + rank + " dimensions");
+    }
+  }
+
+  /** {@code weight} is an F32, BF16 or F16 matrix of this shape, without scales. */
+  static void require(String name, Weight weight, long out, long in) {
+    if (weight == null) {
+      throw new InvalidArgumentException(name + " is null");
+    }
+    Tensor tensor = weight.tensor();
+    boolean stored =
+        tensor.type() == TensorType.F32
+            || tensor.type() == TensorType.BF16
+            || tensor.type() == TensorType.F16;
+    if (!stored || weight.scales() != null) {
+      throw new InvalidArgumentException(
+          name + " is " + tensor + (weight.scales() == null ? "" : " with scales")
+              + ", but must be F32, BF16 or F16 without scales");
+    }
+    if (tensor.rank() != 2 || tensor.dim(0) != out || tensor.dim(1) != in) {
+      throw new InvalidArgumentException(
+          name + " is " + tensor + ", but must have shape [" + out + ", " + in + "]");
+    }
+  }
+
+  /** A condition on an argument that is no shape. */
+  static void require(boolean condition, String message) {
+    if (!condition) {
+      throw new InvalidArgumentException(message);
+    }
+  }
+
+  /** A size that must fit an int. */
+  static int toInt(String name, long value) {
+    if (value != (int) value) {
+      throw new InvalidArgumentException(name + " is " + value + ", more than 2^31 - 1");
+    }
+    return (int) value;
+  }
+}

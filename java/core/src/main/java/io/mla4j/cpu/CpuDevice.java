@@ -1,0 +1,99 @@
+package io.mla4j.cpu;
+
+import io.mla4j.ComputeType;
+import io.mla4j.InvalidArgumentException;
+import io.mla4j.spi.Device;
+import io.mla4j.spi.Ops;
+import io.mla4j.spi.TileKernels;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+
+/** The processor: tile kernels, threads, and memory that Java may touch. */
+public final class CpuDevice implements Device {
+  /** The largest thread count that can be asked for. */
+  public static final int MAX_THREADS = 1024;
+
+  /** Where memory comes from. */
+  @FunctionalInterface
+  public interface Allocator {
+    /** Zeroed memory, aligned to 64 bytes, freed when {@code arena} closes. */
+    MemorySegment allocate(long bytes, Arena arena);
+  }
+
+  /** Memory of {@link Arena#allocate}. */
+  public static final Allocator ARENA_ALLOCATOR = (bytes, arena) -> arena.allocate(bytes, 64);
+
+  private final String backend;
+  private final TileKernels kernels;
+  private final Allocator allocator;
+  private final Workers workers;
+  private final CpuOps ops;
+
+  /**
+   * A device.
+   *
+   * @param threads 0 for the physical cores that the process may use
+   * @throws InvalidArgumentException where threads is negative or more than {@link #MAX_THREADS}
+   */
+  public CpuDevice(String backend, TileKernels kernels, Allocator allocator, int threads) {
+    if (threads < 0 || threads > MAX_THREADS) {
+      throw new InvalidArgumentException(
+          "threads is " + threads + ", but must be in 0.." + MAX_THREADS);
+    }
+    this.backend = backend;
+    this.kernels = kernels;
+    this.allocator = allocator;
+    this.workers = new Workers(threads == 0 ? Processors.physicalCores() : threads);
+    this.ops = new CpuOps(kernels, allocator, workers);
+  }
+
+  @Override
+  public String backend() {
+    return backend;
+  }
+
+  @Override
+  public String isa() {
+    return kernels.isa();
+  }
+
+  @Override
+  public int threads() {
+    return workers.threads();
+  }
+
+  @Override
+  public ComputeType preferredComputeType() {
+    return kernels.prefersBf16() ? ComputeType.BF16 : ComputeType.F32;
+  }
+
+  @Override
+  public boolean hostAccessible() {
+    return true;
+  }
+
+  @Override
+  public MemorySegment allocate(long bytes, Arena arena) {
+    if (bytes < 0) {
+      throw new InvalidArgumentException("bytes is " + bytes + ", but must not be negative");
+    }
+    return allocator.allocate(bytes, arena);
+  }
+
+  @Override
+  public void copy(
+      MemorySegment from, long fromOffset, MemorySegment to, long toOffset, long bytes) {
+    MemorySegment.copy(from, fromOffset, to, toOffset, bytes);
+  }
+
+  @Override
+  public Ops ops() {
+    return ops;
+  }
+
+  @Override
+  public void close() {
+    workers.close();
+    ops.close();
+  }
+}
