@@ -5,4 +5,9 @@ module io.mla4j.core {
       io.mla4j.ffi,
       io.mla4j.vector;
   exports io.mla4j.spi;
+
+  uses io.mla4j.spi.Backend;
+
+  provides io.mla4j.spi.Backend with
+      io.mla4j.cpu.ScalarBackend;
 }

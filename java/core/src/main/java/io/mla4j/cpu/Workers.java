@@ -5,6 +5,8 @@ import io.mla4j.Mla4jException;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
@@ -28,13 +30,19 @@ public final class Workers implements AutoCloseable {
   private static final long SPIN_NANOS = 200_000;
   private static final int SPINS_BETWEEN_CLOCK_READS = 64;
 
+  /** The lower half of the state between two operations: beyond every count. */
+  private static final long NO_TILE = Integer.MAX_VALUE;
+
   private final ReentrantLock turn = new ReentrantLock(true);
   private final Thread[] helpers;
   private final boolean spins;
   private final ExecutorService forVirtualThreads;
 
-  /** Operation number in the upper half, next tile in the lower: a tile is taken only from the operation that was seen. */
-  private final AtomicLong state = new AtomicLong();
+  /**
+   * Operation number in the upper half, next tile in the lower: a tile is taken only from the operation that was seen. Odd numbers stand
+   * for the time between two operations, when the fields below change: no tile of theirs can be taken.
+   */
+  private final AtomicLong state = new AtomicLong(NO_TILE);
 
   private final AtomicInteger finished = new AtomicInteger();
   private volatile int tiles;
@@ -89,34 +97,47 @@ public final class Workers implements AutoCloseable {
     }
   }
 
+  /** Waits even where interrupted: the operation writes to memory that its caller may free. */
   private void handOver(Runnable operation) {
+    Future<?> running;
     try {
-      forVirtualThreads.submit(() -> exclusively(operation)).get();
+      running = forVirtualThreads.submit(() -> exclusively(operation));
+    } catch (RejectedExecutionException e) {
+      throw new ClosedException("the device is closed");
+    }
+    boolean interrupted = false;
+    try {
+      while (true) {
+        try {
+          running.get();
+          return;
+        } catch (InterruptedException e) {
+          interrupted = true;
+        }
+      }
     } catch (ExecutionException e) {
       throw rethrow(e.getCause());
-    } catch (java.util.concurrent.RejectedExecutionException e) {
-      throw new ClosedException("the device is closed");
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      throw new Mla4jException("interrupted while waiting for an operation", e);
+    } finally {
+      if (interrupted) {
+        Thread.currentThread().interrupt();
+      }
     }
   }
 
   private void runTiles(int count, Task newTask) {
-    if (count == 1 || helpers.length == 0) {
+    if (count <= 1 || helpers.length == 0) {
       for (int i = 0; i < count; i++) {
         newTask.run(i, 0);
       }
       return;
     }
-    if (count == 0) {
-      return;
-    }
+    long previous = state.get() >>> 32;
+    state.set(previous + 1 << 32 | NO_TILE);
     failure = null;
     task = newTask;
     tiles = count;
     finished.set(0);
-    state.set((state.get() >>> 32) + 1 << 32);
+    state.set(previous + 2 << 32);
     if (!spins || anyParked()) {
       for (Thread helper : helpers) {
         LockSupport.unpark(helper);

@@ -19,6 +19,14 @@ public interface Backend {
   Probe probe();
 
   /**
+   * Whether the user insists on it by something other than its name, such as the file of its library: then it is not passed over where it
+   * does not work, but its failure is an error.
+   */
+  default boolean demanded() {
+    return false;
+  }
+
+  /**
    * A device.
    *
    * @throws io.mla4j.BackendException where the backend is unavailable, with the cause, or the ISA is unknown or unsupported

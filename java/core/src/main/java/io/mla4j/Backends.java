@@ -1,0 +1,231 @@
+package io.mla4j;
+
+import io.mla4j.spi.Backend;
+import io.mla4j.spi.Device;
+import java.lang.System.Logger.Level;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.Iterator;
+import java.util.List;
+import java.util.Optional;
+import java.util.ServiceConfigurationError;
+import java.util.ServiceLoader;
+import java.util.function.Function;
+import java.util.stream.Collectors;
+
+/**
+ * Finds and opens devices: the backends on the class path or module path, by rank: cuda, native, vector, scalar.
+ *
+ * <p>Without a name the highest one that works is opened, and one log line says which and, for each that was passed over, why. A name
+ * is strict: a backend that is unknown or does not work here is an error. So is an instruction set; given without a backend, it means
+ * the highest backend that has it. Names come from the {@link Choice}, the system properties {@code mla4j.backend} and {@code
+ * mla4j.isa}, or the environment variables {@code MLA4J_BACKEND} and {@code MLA4J_ISA}, in this order.
+ *
+ * <p>Thread-safe.
+ */
+public final class Backends {
+  private static final System.Logger LOG = System.getLogger("io.mla4j.backends");
+
+  /** A broken service file must not keep the search going for ever. */
+  private static final int MAX_FAILURES = 100;
+
+  private Backends() {}
+
+  /**
+   * What to open.
+   *
+   * @param backend a backend by name, or null for the property, the environment, the best
+   * @param isa an instruction set by name, or null for the property, the environment, the fastest
+   * @param threads threads of an operation, or 0 for the physical cores that the process may use
+   */
+  public record Choice(String backend, String isa, int threads) {
+    /** The best device. */
+    public static final Choice BEST = new Choice(null, null, 0);
+  }
+
+  /**
+   * A backend and what it found out about this machine.
+   *
+   * @param name the name that selects it
+   * @param rank the higher one of two that work is the default
+   * @param probe whether it works here, and why not
+   */
+  public record Status(String name, int rank, Backend.Probe probe) {}
+
+  /** As {@link #open(Choice)} with {@link Choice#BEST}. */
+  public static Device open() {
+    return open(Choice.BEST);
+  }
+
+  /**
+   * Opens a device; close it after the caches on it.
+   *
+   * @throws BackendException where a named backend or instruction set is unknown or does not work here, with the reason
+   * @throws InvalidArgumentException where threads is out of its range
+   */
+  public static Device open(Choice choice) {
+    return new Selection(candidates(), System::getProperty, System::getenv).open(choice);
+  }
+
+  /** All backends that were found, by falling rank, each probed. A backend whose class does not load is among them. */
+  public static List<Status> list() {
+    return candidates().stream()
+        .map(c -> new Status(c.name(), c.backend() == null ? -1 : c.backend().rank(), c.probe()))
+        .toList();
+  }
+
+  private static List<Candidate> candidates() {
+    return load(ServiceLoader.load(Backend.class, Backends.class.getClassLoader()).iterator());
+  }
+
+  /** A provider that fails to load becomes a candidate with a reason. */
+  static List<Candidate> load(Iterator<Backend> providers) {
+    List<Candidate> found = new ArrayList<>();
+    int failures = 0;
+    while (failures < MAX_FAILURES) {
+      try {
+        if (!providers.hasNext()) {
+          break;
+        }
+        found.add(new Candidate(providers.next(), null));
+      } catch (ServiceConfigurationError | LinkageError e) {
+        failures++;
+        found.add(new Candidate(null, e));
+      }
+    }
+    found.sort(
+        Comparator.comparingInt((Candidate c) -> c.backend() == null ? -1 : c.backend().rank())
+            .reversed());
+    return found;
+  }
+
+  /**
+   * A backend, or the failure to load it.
+   *
+   * @param backend null where it did not load
+   */
+  record Candidate(Backend backend, Throwable failure) {
+    String name() {
+      return backend == null ? "(not loaded)" : backend.name();
+    }
+
+    Backend.Probe probe() {
+      if (backend == null) {
+        return unavailable(failure);
+      }
+      try {
+        return backend.probe();
+      } catch (RuntimeException | LinkageError | ServiceConfigurationError e) {
+        return unavailable(e);
+      }
+    }
+
+    private static Backend.Probe unavailable(Throwable failure) {
+      return new Backend.Probe(
+          false, describe(failure), List.of(), Optional.empty(), Optional.empty());
+    }
+
+    private static String describe(Throwable failure) {
+      StringBuilder text = new StringBuilder(String.valueOf(failure.getMessage()));
+      for (Throwable t = failure.getCause(); t != null; t = t.getCause()) {
+        text.append(": ").append(t.getMessage());
+      }
+      if (text.indexOf("jdk.incubator.vector") >= 0 || text.indexOf("jdk/incubator/vector") >= 0) {
+        text.append("; add --add-modules jdk.incubator.vector to the java command");
+      }
+      return text.toString().replaceAll("\\s*[\\r\\n]+\\s*", " ");
+    }
+  }
+
+  /** The choice among candidates; apart from the rest so that tests bring their own. */
+  record Selection(
+      List<Candidate> candidates,
+      Function<String, String> properties,
+      Function<String, String> environment) {
+    Device open(Choice choice) {
+      String backend = named(choice.backend(), "mla4j.backend", "MLA4J_BACKEND");
+      String isa = named(choice.isa(), "mla4j.isa", "MLA4J_ISA");
+      return backend == null ? openBest(isa, choice.threads()) : openNamed(backend, isa, choice);
+    }
+
+    private String named(String chosen, String property, String variable) {
+      for (String name :
+          new String[] {chosen, properties.apply(property), environment.apply(variable)}) {
+        if (name != null && !name.isBlank()) {
+          return name.strip();
+        }
+      }
+      return null;
+    }
+
+    private Device openNamed(String name, String isa, Choice choice) {
+      for (Candidate candidate : candidates) {
+        if (candidate.backend() != null && candidate.name().equals(name)) {
+          Backend.Probe probe = candidate.probe();
+          if (!probe.available()) {
+            throw new BackendException(
+                "backend " + name + " does not work here: " + probe.reason());
+          }
+          return logged(
+              open(candidate, new Backend.Options(choice.threads(), isa)), "as asked for");
+        }
+      }
+      String known =
+          candidates.stream()
+              .filter(c -> c.backend() != null)
+              .map(Candidate::name)
+              .collect(Collectors.joining(", "));
+      String notLoaded =
+          candidates.stream()
+              .filter(c -> c.backend() == null)
+              .map(c -> "; one did not load: " + c.probe().reason())
+              .collect(Collectors.joining());
+      Throwable cause =
+          candidates.stream().map(Candidate::failure).filter(f -> f != null).findFirst().orElse(null);
+      throw new BackendException(
+          "backend " + name + " is unknown, but must be one of " + known + notLoaded, cause);
+    }
+
+    private Device openBest(String isa, int threads) {
+      List<String> refused = new ArrayList<>();
+      for (Candidate candidate : candidates) {
+        Backend.Probe probe = candidate.probe();
+        boolean fits = isa == null || probe.isas().contains(isa);
+        if (probe.available() && fits) {
+          String others =
+              refused.isEmpty() ? "the best" : "passed over: " + String.join("; ", refused);
+          return logged(open(candidate, new Backend.Options(threads, isa)), others);
+        }
+        String reason = probe.available() ? "it has only isa " + probe.isas() : probe.reason();
+        if (!probe.available() && candidate.backend() != null && candidate.backend().demanded()) {
+          throw new BackendException(
+              "backend " + candidate.name() + " does not work here: " + reason);
+        }
+        refused.add(candidate.name() + " (" + reason + ")");
+      }
+      throw new BackendException(
+          (isa == null ? "no backend works here: " : "isa " + isa + " is not available: ")
+              + String.join("; ", refused));
+    }
+
+    private static Device open(Candidate candidate, Backend.Options options) {
+      try {
+        return candidate.backend().open(options);
+      } catch (LinkageError e) {
+        throw new BackendException(
+            "backend " + candidate.name() + " does not work here: " + Candidate.describe(e), e);
+      }
+    }
+
+    private static Device logged(Device device, String why) {
+      LOG.log(
+          Level.INFO,
+          "backend {0}, isa {1}, {2} threads ({3})",
+          device.backend(),
+          device.isa(),
+          device.threads(),
+          why);
+      return device;
+    }
+  }
+}
