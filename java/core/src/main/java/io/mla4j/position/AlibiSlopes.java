@@ -4,15 +4,16 @@ import io.mla4j.InvalidArgumentException;
 import java.util.Arrays;
 
 /**
- * Slopes of attention with linear biases (Press et al., 2021): head h adds {@code -slope[h] * (i - j)} to the score of query i and key
- * j, after the dot product was scaled. The bias needs no state in the cache, so it holds in both forms of attention.
+ * Slopes of attention with linear biases (Press et al., 2021): head h adds {@code -slope[h] * (i -
+ * j)} to the score of query i and key j, after the dot product was scaled. The bias needs no state
+ * in the cache, so it holds in both forms of attention.
  */
 public final class AlibiSlopes {
   private AlibiSlopes() {}
 
   /**
-   * The paper's slopes: {@code 2^(-8h/n)} for h = 1..n where n is a power of two; else the slopes of the power of two below, p, followed
-   * by every second slope of 2p.
+   * The paper's slopes: {@code 2^(-8h/n)} for h = 1..n where n is a power of two; else the slopes
+   * of the power of two below, p, followed by every second slope of 2p.
    *
    * @param heads 1 or more
    * @throws InvalidArgumentException where there is no head
@@ -29,8 +30,8 @@ public final class AlibiSlopes {
   }
 
   /**
-   * MPT's variant: the slopes of the next power of two, those with odd index first, cut to n; the same as {@link #of} where n is a power
-   * of two.
+   * MPT's variant: the slopes of the next power of two, those with odd index first, cut to n; the
+   * same as {@link #of} where n is a power of two.
    *
    * @param heads 1 or more
    * @throws InvalidArgumentException where there is no head
@@ -59,8 +60,7 @@ public final class AlibiSlopes {
 
   private static void requireHeads(int heads) {
     if (heads < 1 || heads > 1 << 16) {
-      throw new InvalidArgumentException(
-          "heads is " + heads + ", but must be in 1.." + (1 << 16));
+      throw new InvalidArgumentException("heads is " + heads + ", but must be in 1.." + (1 << 16));
     }
   }
 }

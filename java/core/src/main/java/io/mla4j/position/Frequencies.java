@@ -1,6 +1,9 @@
 package io.mla4j.position;
 
-/** Powers of the rotary base, rounded to float32 at every step as the reference implementation rounds them. */
+/**
+ * Powers of the rotary base, rounded to float32 at every step as the reference implementation
+ * rounds them.
+ */
 final class Frequencies {
   private Frequencies() {}
 

@@ -4,7 +4,8 @@ import io.mla4j.InvalidArgumentException;
 import io.mla4j.RopeLayout;
 
 /**
- * A rotary position encoding: pair i of a vector at position t is turned by the angle {@code t * inv[i]} (Su et al., 2021).
+ * A rotary position encoding: pair i of a vector at position t is turned by the angle {@code t *
+ * inv[i]} (Su et al., 2021).
  *
  * @param width rotated elements, even, 0 to 1024; 0 rotates nothing
  * @param theta base of the frequencies, finite and above 1
@@ -19,8 +20,7 @@ public record RopeEncoding(int width, double theta, RopeLayout layout, RopeScali
    */
   public RopeEncoding {
     if (width < 0 || width > 1024 || width % 2 != 0) {
-      throw new InvalidArgumentException(
-          "width is " + width + ", but must be even and in 0..1024");
+      throw new InvalidArgumentException("width is " + width + ", but must be even and in 0..1024");
     }
     if (!(theta > 1) || Double.isInfinite(theta)) {
       throw new InvalidArgumentException("theta is " + theta + ", but must be finite and above 1");

@@ -4,11 +4,13 @@ import io.mla4j.InvalidArgumentException;
 import java.util.List;
 
 /**
- * How the inverse frequencies of a rotary encoding are stretched beyond the context that a model was trained on.
+ * How the inverse frequencies of a rotary encoding are stretched beyond the context that a model
+ * was trained on.
  *
- * <p>Without scaling {@code inv[i] = theta^(-2i/d)} for {@code i < d/2}, d being the rotated width. Every step is rounded to float32
- * where Hugging Face transformers rounds it ({@code modeling_rope_utils.py}), because at position 100,000 one unit in the last place of
- * a frequency is an angle of 0.006.
+ * <p>Without scaling {@code inv[i] = theta^(-2i/d)} for {@code i < d/2}, d being the rotated width.
+ * Every step is rounded to float32 where Hugging Face transformers rounds it ({@code
+ * modeling_rope_utils.py}), because at position 100,000 one unit in the last place of a frequency
+ * is an angle of 0.006.
  */
 public sealed interface RopeScaling {
   /**
@@ -16,7 +18,8 @@ public sealed interface RopeScaling {
    *
    * @param width rotated elements d, even, 0 or more
    * @param theta base of the frequencies
-   * @param totalLength tokens of the sequence including the new ones; only {@link DynamicNtk} and {@link LongRope} look at it
+   * @param totalLength tokens of the sequence including the new ones; only {@link DynamicNtk} and
+   *     {@link LongRope} look at it
    * @return {@code width / 2} new float32 numbers
    * @throws InvalidArgumentException where the scaling does not fit the width
    */
@@ -65,7 +68,10 @@ public sealed interface RopeScaling {
     }
   }
 
-  /** NTK-aware scaling with a fixed factor: {@code theta' = theta * factor^(d / (d - 2))}; d is at least 4. */
+  /**
+   * NTK-aware scaling with a fixed factor: {@code theta' = theta * factor^(d / (d - 2))}; d is at
+   * least 4.
+   */
   record Ntk(double factor) implements RopeScaling {
     /** Checks that the factor is a finite positive number. */
     public Ntk {
@@ -80,8 +86,9 @@ public sealed interface RopeScaling {
   }
 
   /**
-   * NTK-aware scaling by the current length: {@code L = max(totalLength, maxPositions)}, {@code theta' = theta * (factor L / maxPositions
-   * - (factor - 1))^(d / (d - 2))}; d is at least 4. Keys that were rotated before a sequence grew keep their older base.
+   * NTK-aware scaling by the current length: {@code L = max(totalLength, maxPositions)}, {@code
+   * theta' = theta * (factor L / maxPositions - (factor - 1))^(d / (d - 2))}; d is at least 4. Keys
+   * that were rotated before a sequence grew keep their older base.
    *
    * @param maxPositions the model's {@code max_position_embeddings}
    */
@@ -111,17 +118,20 @@ public sealed interface RopeScaling {
   }
 
   /**
-   * YaRN (Peng et al., 2023) as DeepSeek uses it: high frequencies stay, low ones are divided by the factor, those between are mixed.
+   * YaRN (Peng et al., 2023) as DeepSeek uses it: high frequencies stay, low ones are divided by
+   * the factor, those between are mixed.
    *
-   * <p>{@code corr(r) = d ln(L0 / (2 pi r)) / (2 ln theta)}; {@code low = max(floor corr(betaFast), 0)}, {@code high = min(ceil
-   * corr(betaSlow), d - 1)}, {@code high += 0.001} where both are equal; {@code ramp[i] = clamp((i - low) / (high - low), 0, 1)}; {@code
-   * inv'[i] = inv[i] (1 - ramp[i]) + inv[i] / factor * ramp[i]}.
+   * <p>{@code corr(r) = d ln(L0 / (2 pi r)) / (2 ln theta)}; {@code low = max(floor corr(betaFast),
+   * 0)}, {@code high = min(ceil corr(betaSlow), d - 1)}, {@code high += 0.001} where both are
+   * equal; {@code ramp[i] = clamp((i - low) / (high - low), 0, 1)}; {@code inv'[i] = inv[i] (1 -
+   * ramp[i]) + inv[i] / factor * ramp[i]}.
    *
    * @param originalContext L0, the context before scaling
    * @param betaFast rotations over L0 above which a frequency stays
    * @param betaSlow rotations over L0 below which a frequency is divided
    * @param truncate whether low and high are rounded to whole dimensions
-   * @param attentionFactor the factor on cosines and sines; {@link #attentionFactor(double, double, double)} has DeepSeek's rule
+   * @param attentionFactor the factor on cosines and sines; {@link #attentionFactor(double, double,
+   *     double)} has DeepSeek's rule
    */
   record Yarn(
       double factor,
@@ -146,7 +156,8 @@ public sealed interface RopeScaling {
     }
 
     /**
-     * {@code m(factor, mscale) / m(factor, mscaleAllDim)}, or {@code m(factor, 1)} where either is 0.
+     * {@code m(factor, mscale) / m(factor, mscaleAllDim)}, or {@code m(factor, 1)} where either is
+     * 0.
      *
      * @param mscale 0 where a configuration has none
      * @param mscaleAllDim 0 where a configuration has none
@@ -182,20 +193,19 @@ public sealed interface RopeScaling {
     }
 
     private double correction(double rotations, int width, double theta) {
-      return width
-          * Math.log(originalContext / (rotations * 2 * Math.PI))
-          / (2 * Math.log(theta));
+      return width * Math.log(originalContext / (rotations * 2 * Math.PI)) / (2 * Math.log(theta));
     }
   }
 
   /**
-   * LongRoPE (Ding et al., 2024): {@code inv[i] = 1 / (e[i] theta^(2i/d))}, e being the long factors where the sequence is longer than
-   * the original context, else the short ones.
+   * LongRoPE (Ding et al., 2024): {@code inv[i] = 1 / (e[i] theta^(2i/d))}, e being the long
+   * factors where the sequence is longer than the original context, else the short ones.
    *
    * @param shortFactors d/2 positive numbers
    * @param longFactors d/2 positive numbers
    * @param originalContext L0, the context before scaling
-   * @param attentionFactor the factor on cosines and sines; {@link #attentionFactor(double, int)} has the default
+   * @param attentionFactor the factor on cosines and sines; {@link #attentionFactor(double, int)}
+   *     has the default
    */
   record LongRope(
       List<Double> shortFactors,
@@ -223,7 +233,10 @@ public sealed interface RopeScaling {
       List<Double> factors = totalLength > originalContext ? longFactors : shortFactors;
       if (factors.size() != width / 2) {
         throw new InvalidArgumentException(
-            "longrope has " + factors.size() + " factors, but half of the rotated width is " + width / 2);
+            "longrope has "
+                + factors.size()
+                + " factors, but half of the rotated width is "
+                + width / 2);
       }
       float[] inverse = new float[width / 2];
       for (int i = 0; i < inverse.length; i++) {
@@ -239,16 +252,19 @@ public sealed interface RopeScaling {
   }
 
   /**
-   * Llama 3.1's scaling. With the wavelength {@code w = 2 pi / inv[i]}: {@code inv[i] / factor} where {@code w > L0 / lowFrequencyFactor};
-   * {@code inv[i]} where {@code w < L0 / highFrequencyFactor}; else with {@code t = (L0 / w - low) / (high - low)} the mixture {@code
-   * (1 - t) inv[i] / factor + t inv[i]}.
+   * Llama 3.1's scaling. With the wavelength {@code w = 2 pi / inv[i]}: {@code inv[i] / factor}
+   * where {@code w > L0 / lowFrequencyFactor}; {@code inv[i]} where {@code w < L0 /
+   * highFrequencyFactor}; else with {@code t = (L0 / w - low) / (high - low)} the mixture {@code (1
+   * - t) inv[i] / factor + t inv[i]}.
    *
    * @param originalContext L0, the context before scaling
    */
   record Llama3(
       double factor, double lowFrequencyFactor, double highFrequencyFactor, int originalContext)
       implements RopeScaling {
-    /** Checks that every number is finite and positive and that the two frequency factors differ. */
+    /**
+     * Checks that every number is finite and positive and that the two frequency factors differ.
+     */
     public Llama3 {
       Checks.positive("factor", factor);
       Checks.positive("lowFrequencyFactor", lowFrequencyFactor);
@@ -256,7 +272,9 @@ public sealed interface RopeScaling {
       Checks.positive("originalContext", originalContext);
       if (highFrequencyFactor <= lowFrequencyFactor) {
         throw new InvalidArgumentException(
-            "highFrequencyFactor is " + highFrequencyFactor + ", but must be above lowFrequencyFactor, "
+            "highFrequencyFactor is "
+                + highFrequencyFactor
+                + ", but must be above lowFrequencyFactor, "
                 + lowFrequencyFactor);
       }
     }

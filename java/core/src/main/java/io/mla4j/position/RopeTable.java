@@ -8,8 +8,9 @@ import java.lang.foreign.MemorySegment;
 /**
  * Cosines and sines of a rotary encoding.
  *
- * <p>{@code cos[t, i] = a cos(t inv[i])} and {@code sin[t, i] = a sin(t inv[i])}, a being the attention factor. The angle is a float32
- * product and its cosine is rounded to float32, as in Hugging Face transformers.
+ * <p>{@code cos[t, i] = a cos(t inv[i])} and {@code sin[t, i] = a sin(t inv[i])}, a being the
+ * attention factor. The angle is a float32 product and its cosine is rounded to float32, as in
+ * Hugging Face transformers.
  *
  * <p>Thread-safe. Allocates only where the frequencies depend on the length and the length changed.
  */
@@ -39,17 +40,23 @@ public final class RopeTable {
    *
    * @param position first position, 0 or more
    * @param count rows to write
-   * @param totalLength tokens of the sequence including the new ones; scalings that depend on the length use it
+   * @param totalLength tokens of the sequence including the new ones; scalings that depend on the
+   *     length use it
    * @param cosines (count, width / 2) F32, contiguous
    * @param sines (count, width / 2) F32, contiguous
-   * @throws InvalidArgumentException where an argument is negative, the positions overflow, or a segment is too small
+   * @throws InvalidArgumentException where an argument is negative, the positions overflow, or a
+   *     segment is too small
    */
   public void fill(
       int position, int count, int totalLength, MemorySegment cosines, MemorySegment sines) {
     if (position < 0 || count < 0 || (long) position + count > Integer.MAX_VALUE) {
       throw new InvalidArgumentException(
-          "positions " + position + " to " + ((long) position + count)
-              + " must be in 0.." + Integer.MAX_VALUE);
+          "positions "
+              + position
+              + " to "
+              + ((long) position + count)
+              + " must be in 0.."
+              + Integer.MAX_VALUE);
     }
     if (totalLength < position + count) {
       throw new InvalidArgumentException(
@@ -66,9 +73,13 @@ public final class RopeTable {
       for (int i = 0; i < half; i++) {
         float angle = t * inverse[i];
         cosines.set(
-            JAVA_FLOAT_UNALIGNED, (base + i) * Float.BYTES, (float) Math.cos(angle) * attentionFactor);
+            JAVA_FLOAT_UNALIGNED,
+            (base + i) * Float.BYTES,
+            (float) Math.cos(angle) * attentionFactor);
         sines.set(
-            JAVA_FLOAT_UNALIGNED, (base + i) * Float.BYTES, (float) Math.sin(angle) * attentionFactor);
+            JAVA_FLOAT_UNALIGNED,
+            (base + i) * Float.BYTES,
+            (float) Math.sin(angle) * attentionFactor);
       }
     }
   }
