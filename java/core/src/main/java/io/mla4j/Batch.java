@@ -27,6 +27,9 @@ public final class Batch {
     }
     Set<Sequence> seen = Collections.newSetFromMap(new IdentityHashMap<>());
     for (int i = 0; i < sequences.length; i++) {
+      if (sequences[i] == null) {
+        throw new InvalidArgumentException("sequences[" + i + "] is null");
+      }
       if (!seen.add(sequences[i])) {
         throw new InvalidArgumentException("sequences[" + i + "] is in the batch twice");
       }
@@ -85,5 +88,32 @@ public final class Batch {
       }
       return new Step(cache, sequences, tokens.clone(), replaced);
     }
+  }
+
+  /**
+   * A plan without new tokens: the queries stand at the last {@code queries} committed tokens of every sequence. Good until a sequence
+   * changes.
+   *
+   * @throws InvalidArgumentException where a sequence has fewer tokens
+   * @throws InvalidStateException where a sequence is part of an open step
+   * @throws ClosedException where the pool or a sequence is closed
+   */
+  DecodePlan planOverLast(int queries, MlaShape shape, AttentionForm form) {
+    int[] firstToken = new int[sequences.size() + 1];
+    int[] kvTokens = new int[sequences.size()];
+    synchronized (cache) {
+      for (int i = 0; i < kvTokens.length; i++) {
+        Sequence sequence = sequences.get(i);
+        sequence.requireIdle();
+        kvTokens[i] = sequence.length();
+        if (kvTokens[i] < queries) {
+          throw new InvalidArgumentException(
+              "sequence " + i + " has " + kvTokens[i] + " tokens, fewer than its " + queries
+                  + " queries");
+        }
+        firstToken[i + 1] = Math.addExact(firstToken[i], queries);
+      }
+    }
+    return new PagedPlan(cache, sequences, firstToken, kvTokens, shape, form, () -> {});
   }
 }

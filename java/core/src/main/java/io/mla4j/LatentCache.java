@@ -4,7 +4,6 @@ import io.mla4j.spi.CacheParams;
 import io.mla4j.spi.Device;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.ref.Cleaner;
 
 /**
  * A pool of pages that holds the latent rows of many sequences, for all layers of a model.
@@ -16,8 +15,6 @@ import java.lang.ref.Cleaner;
  * <p>The pool is thread-safe; a {@link Sequence} belongs to one thread at a time. Closing while an operation runs waits for it.
  */
 public final class LatentCache implements AutoCloseable {
-  private static final System.Logger LOG = System.getLogger(LatentCache.class.getName());
-
   private final Device device;
   private final int layers;
   private final CacheParams params;
@@ -26,8 +23,8 @@ public final class LatentCache implements AutoCloseable {
   private final long layerBytes;
   private final int[] references;
   private final int[] freePages;
-  private final Cleaner.Cleanable leakReport;
-  private final LeakState leakState;
+  private final boolean reportsLeaks;
+  private final LeakReport leak;
   private int freeCount;
   private int leases;
   private boolean closed;
@@ -38,20 +35,20 @@ public final class LatentCache implements AutoCloseable {
     long pageStride = builder.layout.rowStrideBytes() * builder.pageSize;
     this.params = new CacheParams(builder.layout, builder.pageSize, pages, pageStride);
     this.layerBytes = pageStride * pages;
-    this.memory = device.allocate(layerBytes * layers, arena);
+    try {
+      this.memory = device.allocate(layerBytes * layers, arena);
+    } catch (RuntimeException | Error e) {
+      arena.close();
+      throw e;
+    }
     this.references = new int[pages];
     this.freePages = new int[pages];
     for (int i = 0; i < pages; i++) {
       freePages[i] = pages - 1 - i;
     }
     this.freeCount = pages;
-    if (builder.reportLeaks) {
-      leakState = new LeakState(new Throwable("allocated here"));
-      leakReport = LeakState.CLEANER.register(this, leakState);
-    } else {
-      leakState = null;
-      leakReport = null;
-    }
+    this.reportsLeaks = builder.reportLeaks;
+    this.leak = LeakReport.watch(this, "a latent cache of " + bytes() + " bytes", reportsLeaks);
   }
 
   /** Builds a pool on {@code device}. */
@@ -129,10 +126,7 @@ public final class LatentCache implements AutoCloseable {
       }
     }
     arena.close();
-    if (leakReport != null) {
-      leakState.closed = true;
-      leakReport.clean();
-    }
+    leak.closed();
   }
 
   CacheParams params() {
@@ -202,22 +196,8 @@ public final class LatentCache implements AutoCloseable {
     }
   }
 
-  /** Reports a pool that became unreachable while it was open. */
-  private static final class LeakState implements Runnable {
-    static final Cleaner CLEANER = Cleaner.create();
-    private final Throwable allocation;
-    private volatile boolean closed;
-
-    LeakState(Throwable allocation) {
-      this.allocation = allocation;
-    }
-
-    @Override
-    public void run() {
-      if (!closed) {
-        LOG.log(System.Logger.Level.WARNING, "a latent cache was never closed", allocation);
-      }
-    }
+  boolean reportsLeaks() {
+    return reportsLeaks;
   }
 
   /** Sizes of a pool. Not thread-safe. */
@@ -228,7 +208,7 @@ public final class LatentCache implements AutoCloseable {
     private int pageSize = 64;
     private long pages = -1;
     private long budgetBytes = -1;
-    private boolean reportLeaks = Boolean.getBoolean("mla4j.leaks");
+    private boolean reportLeaks = LeakReport.BY_PROPERTY;
 
     private Builder(Device device) {
       if (device == null) {
@@ -274,7 +254,10 @@ public final class LatentCache implements AutoCloseable {
       return this;
     }
 
-    /** Logs a warning with the place of allocation when the pool is lost while open; {@code -Dmla4j.leaks=true} is the default's switch. */
+    /**
+     * Logs a warning with the place where it was made when the pool or one of its sequences is lost while open; {@code
+     * -Dmla4j.leaks=true} is the default's switch.
+     */
     public Builder reportLeaks(boolean reportLeaks) {
       this.reportLeaks = reportLeaks;
       return this;
@@ -289,8 +272,9 @@ public final class LatentCache implements AutoCloseable {
       if (layout == null) {
         throw new InvalidArgumentException("layout is null");
       }
-      if (layers < 1) {
-        throw new InvalidArgumentException("layers is " + layers + ", but must be at least 1");
+      if (layers < 1 || layers > 1 << 16) {
+        throw new InvalidArgumentException(
+            "layers is " + layers + ", but must be in 1.." + (1 << 16));
       }
       if (pageSize < 1 || pageSize > 1 << 20) {
         throw new InvalidArgumentException(

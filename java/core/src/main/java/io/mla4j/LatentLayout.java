@@ -9,6 +9,24 @@ package io.mla4j;
  * @param type type of the numbers
  */
 public record LatentLayout(int latent, int rope, CacheType type) {
+  /**
+   * Checks the ranges above.
+   *
+   * @throws InvalidArgumentException naming the component that is out of its range
+   */
+  public LatentLayout {
+    if (latent < 1 || latent > 4096) {
+      throw new InvalidArgumentException("latent is " + latent + ", but must be in 1..4096");
+    }
+    if (rope < 0 || rope > 1024 || rope % 2 != 0) {
+      throw new InvalidArgumentException(
+          "rope is " + rope + ", but must be even and in 0..1024");
+    }
+    if (type == null) {
+      throw new InvalidArgumentException("type is null");
+    }
+  }
+
   /** The layout of the rows of {@code shape}. */
   public static LatentLayout of(MlaShape shape, CacheType type) {
     return new LatentLayout(shape.latent(), shape.rope(), type);

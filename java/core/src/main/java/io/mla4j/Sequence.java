@@ -13,14 +13,17 @@ public final class Sequence implements AutoCloseable {
   private static final int INITIAL_PAGES = 8;
 
   private final LatentCache cache;
+  private final LeakReport leak;
   private MemorySegment pageTable = newTable(INITIAL_PAGES);
   private int pages;
   private int length;
+  private Batch alone;
   private boolean inStep;
   private boolean closed;
 
   Sequence(LatentCache cache) {
     this.cache = cache;
+    this.leak = LeakReport.watch(this, "a sequence", cache.reportsLeaks());
   }
 
   /** Tokens in the cache. */
@@ -91,7 +94,16 @@ public final class Sequence implements AutoCloseable {
       shrinkTo(0);
       length = 0;
       closed = true;
+      leak.closed();
     }
+  }
+
+  /** This sequence as a batch of one. */
+  Batch alone() {
+    if (alone == null) {
+      alone = Batch.of(this);
+    }
+    return alone;
   }
 
   /** Call with the pool's lock held: new pages, and a page for a copy, that n more tokens need. */

@@ -1,7 +1,5 @@
 package io.mla4j;
 
-import io.mla4j.spi.CacheParams;
-import java.lang.foreign.MemorySegment;
 import java.util.List;
 
 /**
@@ -41,20 +39,11 @@ public final class Step implements AutoCloseable {
    */
   public DecodePlan plan(MlaShape shape, AttentionForm form) {
     requireOpen();
-    LatentLayout layout = cache.layout();
-    if (shape.latent() != layout.latent() || shape.rope() != layout.rope()) {
-      throw new InvalidArgumentException(
-          "shape has rows of " + shape.latent() + " + " + shape.rope() + " numbers, but the cache of "
-              + layout.latent() + " + " + layout.rope());
-    }
-    AttentionForm[] forms = new AttentionForm[tokens.length];
-    int[] splitLengths = new int[tokens.length];
+    int[] kvTokens = new int[tokens.length];
     for (int i = 0; i < tokens.length; i++) {
-      int kvTokens = sequences.get(i).length() + tokens[i];
-      forms[i] = form == AttentionForm.AUTO ? CostModel.form(shape, tokens[i], kvTokens) : form;
-      splitLengths[i] = CostModel.splitLength(tokens[i], kvTokens);
+      kvTokens[i] = sequences.get(i).length() + tokens[i];
     }
-    return new Plan(shape, forms, splitLengths);
+    return new PagedPlan(cache, sequences, firstToken, kvTokens, shape, form, this::requireOpen);
   }
 
   /**
@@ -88,84 +77,6 @@ public final class Step implements AutoCloseable {
   private void requireOpen() {
     if (!open) {
       throw new InvalidStateException("the step is committed or closed");
-    }
-  }
-
-  private final class Plan implements DecodePlan {
-    private final MlaShape shape;
-    private final AttentionForm[] forms;
-    private final int[] splitLengths;
-
-    Plan(MlaShape shape, AttentionForm[] forms, int[] splitLengths) {
-      this.shape = shape;
-      this.forms = forms;
-      this.splitLengths = splitLengths;
-    }
-
-    @Override
-    public int tokens() {
-      return firstToken[tokens.length];
-    }
-
-    @Override
-    public int sequences() {
-      return tokens.length;
-    }
-
-    @Override
-    public int firstToken(int i) {
-      return firstToken[i];
-    }
-
-    @Override
-    public int queryTokens(int i) {
-      return tokens[i];
-    }
-
-    @Override
-    public int kvTokens(int i) {
-      return sequences.get(i).length() + tokens[i];
-    }
-
-    @Override
-    public MemorySegment pageTable(int i) {
-      return sequences.get(i).pageTable();
-    }
-
-    @Override
-    public AttentionForm form(int i) {
-      return forms[i];
-    }
-
-    @Override
-    public int splitLength(int i) {
-      return splitLengths[i];
-    }
-
-    @Override
-    public MlaShape shape() {
-      return shape;
-    }
-
-    @Override
-    public Lease acquire() {
-      requireOpen();
-      return cache.acquire();
-    }
-
-    @Override
-    public CacheParams cacheParams() {
-      return cache.params();
-    }
-
-    @Override
-    public int layers() {
-      return cache.layers();
-    }
-
-    @Override
-    public MemorySegment layerBase(int layer) {
-      return cache.layerBase(layer);
     }
   }
 }

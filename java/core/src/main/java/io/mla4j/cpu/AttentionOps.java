@@ -35,11 +35,9 @@ final class AttentionOps implements AutoCloseable {
   private final Buffer partialLses;
   private final Buffer workspaces;
 
-  AttentionOps(
-      TileKernels kernels, CpuDevice.Allocator allocator, Workers workers) {
+  AttentionOps(TileKernels kernels, CpuDevice.Allocator allocator, Workers workers) {
     this.kernels = kernels;
     this.workers = workers;
-    
     absorbed = new Buffer(allocator);
     latents = new Buffer(allocator);
     lses = new Buffer(allocator);
@@ -51,9 +49,9 @@ final class AttentionOps implements AutoCloseable {
   MlaShape checkAbsorb(Tensor q, Weight kvB, Tensor out) {
     Checks.requireFloats("q", q, 3);
     Checks.requireFloats("out", out, 3);
-    Checks.require(kvB != null, "kvB is null");
+    Checks.requireMatrix("kvB", kvB);
     Checks.require("out", out, TensorType.F32, q.dim(0), q.dim(1), out.dim(2));
-    int heads = Checks.toInt("heads", q.dim(1));
+    int heads = Checks.positiveInt("heads", q.dim(1));
     int latent = Checks.toInt("latent", kvB.tensor().dim(1));
     int rope = Checks.toInt("rope", out.dim(2) - latent);
     int nope = Checks.toInt("nope", q.dim(2) - rope);
@@ -66,9 +64,9 @@ final class AttentionOps implements AutoCloseable {
   MlaShape checkExpand(Tensor x, Weight kvB, Tensor out) {
     Checks.requireFloats("x", x, 3);
     Checks.requireFloats("out", out, 3);
-    Checks.require(kvB != null, "kvB is null");
+    Checks.requireMatrix("kvB", kvB);
     Checks.require("out", out, TensorType.F32, x.dim(0), x.dim(1), out.dim(2));
-    int heads = Checks.toInt("heads", x.dim(1));
+    int heads = Checks.positiveInt("heads", x.dim(1));
     int latent = Checks.toInt("latent", x.dim(2));
     int value = Checks.toInt("value", out.dim(2));
     int nope = Checks.toInt("nope", kvB.tensor().dim(0) / heads - value);

@@ -57,11 +57,27 @@ final class Checks {
     }
   }
 
+  /** {@code weight} is there and has two dimensions, whichever. */
+  static void requireMatrix(String name, Weight weight) {
+    if (weight == null || weight.tensor().rank() != 2) {
+      throw new InvalidArgumentException(
+          name + " is " + (weight == null ? null : weight.tensor()) + ", but must be a matrix");
+    }
+  }
+
   /** A condition on an argument that is no shape. */
   static void require(boolean condition, String message) {
     if (!condition) {
       throw new InvalidArgumentException(message);
     }
+  }
+
+  /** A size that must be at least 1 and fit an int. */
+  static int positiveInt(String name, long value) {
+    if (value < 1) {
+      throw new InvalidArgumentException(name + " is " + value + ", but must be at least 1");
+    }
+    return toInt(name, value);
   }
 
   /** A size that must fit an int. */

@@ -44,7 +44,7 @@ final class CpuOps implements Ops, AutoCloseable {
   public void embed(Weight table, Tensor ids, float scale, Tensor out) {
     Checks.requireFloats("out", out, 2);
     Checks.require("ids", ids, TensorType.I32, out.dim(0));
-    Checks.require(table != null, "table is null");
+    Checks.requireMatrix("table", table);
     Checks.require("table", table, table.tensor().dim(0), out.dim(1));
     int vocabulary = Checks.toInt("vocabulary", table.tensor().dim(0));
     int width = Checks.toInt("width", out.dim(1));
@@ -218,6 +218,7 @@ final class CpuOps implements Ops, AutoCloseable {
     int latent = plan.cacheParams().layout().latent();
     int rope = plan.cacheParams().layout().rope();
     Checks.requireFloats("q", q, 3);
+    Checks.positiveInt("heads", q.dim(1));
     Checks.require("q", q, TensorType.F32, plan.tokens(), q.dim(1), latent + rope);
     Checks.require("out", out, TensorType.F32, plan.tokens(), q.dim(1), latent);
     if (lse != null) {

@@ -130,6 +130,9 @@ final class LinearOps implements AutoCloseable {
 
   /** Packs and multiplies everything that was added. */
   void runGroups() {
+    if (groups.isEmpty()) {
+      return;
+    }
     Group last = groups.getLast();
     MemorySegment memory = packed.bytes(last.packedOffset + last.packedBytes);
     pack(memory);

@@ -44,7 +44,8 @@ final class MixtureOps implements AutoCloseable {
     Checks.requireFloats("x", x, 2);
     Checks.requireFloats("out", out, 2);
     Checks.require("out", out, TensorType.F32, x.dim(0), out.dim(1));
-    Checks.require(weights != null && weights.gate() != null, name + ".gate is null");
+    Checks.require(weights != null, name + " is null");
+    Checks.requireMatrix(name + ".gate", weights.gate());
     long inner = weights.gate().tensor().dim(0);
     Checks.require(name + ".gate", weights.gate(), inner, x.dim(1));
     Checks.require(name + ".up", weights.up(), inner, x.dim(1));

@@ -1,0 +1,330 @@
+package io.mla4j;
+
+import io.mla4j.spi.Device;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
+
+/**
+ * Multi-head Latent Attention over a {@link LatentCache}, with plain arrays: the shortest way to use the kernels.
+ *
+ * <p>For query t of head h, at position i of its sequence, over the cached rows {@code [c_j | k_j]} of the positions j up to i:
+ *
+ * <pre>
+ *   score_j = scale * (q[t, h] . [c_j | k_j])        lse[t, h] = log sum_j exp(score_j)
+ *   out[t, h] = sum_j exp(score_j - lse[t, h]) c_j
+ * </pre>
+ *
+ * That is the absorbed form (DeepSeek-V2, section 2.1.2): q holds {@code W_UK^T q_nope} and the rotated {@code q_rope}, and the caller
+ * multiplies the result with W_UV. An attention made {@link #withWeights with the weights} of kv_b_proj does both itself: {@code score_j
+ * = scale * (q_nope . W_UK c_j + q_rope . k_j)}, {@code out = W_UV sum_j p_j c_j}, and rebuilds keys and values instead where that is
+ * less work. There is no default scale: it is {@code 1 / sqrt(nope + rope)}, times the square of YaRN's mscale.
+ *
+ * <p>Shapes are row-major, as in FlashMLA:
+ *
+ * <ul>
+ *   <li>rows {@code (batch, n, latent + rope)}: the normed latent, then the rotated key that all heads share;
+ *   <li>q {@code (batch, n, heads, latent + rope)} and out {@code (batch, n, heads, latent)}; with weights {@code (batch, n, heads, nope +
+ *       rope)} and {@code (batch, n, heads, value)};
+ *   <li>lse {@code (batch, n, heads)}, natural logarithm.
+ * </ul>
+ *
+ * The n queries stand at the last n tokens of their sequence and see what is before them: the mask is causal and aligned bottom-right.
+ *
+ * <p>Belongs to one thread at a time, as its sequences do: it keeps the memory that arrays are copied to from call to call. Needs no
+ * closing.
+ */
+public final class Attention {
+  private final LatentCache cache;
+  private final MlaShape shape;
+  private final Weight kvB;
+  private final AttentionScore score;
+  private final ComputeType compute;
+  private final Staging rowsIn = new Staging();
+  private final Staging queriesIn = new Staging();
+  private final Staging out = new Staging();
+  private final Staging lseOut = new Staging();
+  private final Staging cosines = new Staging();
+  private final Staging sines = new Staging();
+
+  private Attention(
+      LatentCache cache,
+      MlaShape shape,
+      Weight kvB,
+      AttentionScore score,
+      ComputeType compute) {
+    requireNonNull("score", score);
+    requireNonNull("compute", compute);
+    this.cache = cache;
+    this.shape = shape;
+    this.kvB = kvB;
+    this.score = score;
+    this.compute = compute;
+  }
+
+  /**
+   * Attention of queries that are absorbed already.
+   *
+   * @param heads query heads, 1 or more
+   * @throws InvalidArgumentException where an argument is null or out of its range
+   */
+  public static Attention absorbed(
+      LatentCache cache, int heads, AttentionScore score, ComputeType compute) {
+    requireNonNull("cache", cache);
+    LatentLayout layout = cache.layout();
+    MlaShape shape =
+        new MlaShape(heads, layout.latent(), layout.rope(), layout.latent(), layout.latent());
+    return new Attention(cache, shape, null, score, compute);
+  }
+
+  /**
+   * Attention of rotated queries, from {@code nope + rope} to {@code value} numbers a head.
+   *
+   * @param kvB (heads * (nope + value), latent), F32, BF16 or F16, as kv_b_proj is stored: for each head the nope rows of W_UK, then the
+   *     value rows of W_UV; it must stay open while this object is in use
+   * @throws InvalidArgumentException where an argument is null, or the shapes do not fit together
+   */
+  public static Attention withWeights(
+      LatentCache cache,
+      MlaShape shape,
+      Weight kvB,
+      AttentionScore score,
+      ComputeType compute) {
+    requireNonNull("cache", cache);
+    requireNonNull("shape", shape);
+    requireNonNull("kvB", kvB);
+    Tensor tensor = kvB.tensor();
+    long rows = (long) shape.heads() * (shape.nope() + shape.value());
+    if (tensor.rank() != 2 || tensor.dim(0) != rows || tensor.dim(1) != shape.latent()) {
+      throw new InvalidArgumentException(
+          "kvB is " + tensor + ", but must have shape [" + rows + ", " + shape.latent() + "]");
+    }
+    return new Attention(cache, shape, kvB, score, compute);
+  }
+
+  /** As above with the weights as an array, which is copied. */
+  public static Attention withWeights(
+      LatentCache cache,
+      MlaShape shape,
+      float[] kvB,
+      AttentionScore score,
+      ComputeType compute) {
+    requireNonNull("cache", cache);
+    requireNonNull("shape", shape);
+    requireNonNull("kvB", kvB);
+    long rows = (long) shape.heads() * (shape.nope() + shape.value());
+    if (kvB.length != rows * shape.latent()) {
+      throw new InvalidArgumentException(
+          "kvB has " + kvB.length + " numbers, but must have " + rows + " x " + shape.latent());
+    }
+    Staging weights = new Staging();
+    weights.write(cache.device(), kvB);
+    Tensor tensor = weights.tensor(rows, shape.latent());
+    return new Attention(cache, shape, Weight.of(tensor), score, compute);
+  }
+
+  /** Numbers of one head's query. */
+  public int queryWidth() {
+    return kvB == null ? shape.cached() : shape.query();
+  }
+
+  /** Numbers of one head's result. */
+  public int outWidth() {
+    return kvB == null ? shape.latent() : shape.value();
+  }
+
+  /** As {@link #append(Batch, float[])} for one sequence: rows (n, latent + rope). */
+  public void append(Sequence sequence, float[] rows) {
+    append(batchOf(sequence), rows);
+  }
+
+  /**
+   * Appends the same number n of tokens to every sequence of a cache of one layer: rows (batch, n, latent + rope).
+   *
+   * @throws CacheFullException where the pool has too few free pages; nothing was changed
+   * @throws InvalidArgumentException where the cache has more layers than one (then {@link #append(DecodePlan, int, Tensor)} is the
+   *     way) or the number of rows is not a positive multiple of the number of sequences
+   * @throws ClosedException where the cache or a sequence is closed
+   */
+  public void append(Batch batch, float[] rows) {
+    requireOneLayer();
+    int n = tokensEach("rows", rows, batch, shape.cached());
+    int[] tokens = new int[batch.sequences().size()];
+    Arrays.fill(tokens, n);
+    try (Step step = batch.reserve(tokens)) {
+      rowsIn.write(cache.device(), rows);
+      DecodePlan plan = step.plan(shape, AttentionForm.ABSORBED);
+      append(plan, 0, rowsIn.tensor(plan.tokens(), shape.cached()));
+      step.commit();
+    }
+  }
+
+  /**
+   * Writes the new tokens of a step into one layer, without a norm or rotation: rows (tokens of the plan, latent + rope) F32.
+   *
+   * @throws InvalidArgumentException where rows has another shape or the cache has no such layer
+   * @throws ClosedException where the cache is closed
+   */
+  public void append(DecodePlan plan, int layer, Tensor rows) {
+    int pairs = shape.rope() / 2;
+    cosines.fill(cache.device(), (long) plan.tokens() * pairs, 1);
+    sines.fill(cache.device(), (long) plan.tokens() * pairs, 0);
+    Rotation none =
+        new Rotation(
+            cosines.tensor(plan.tokens(), pairs),
+            sines.tensor(plan.tokens(), pairs),
+            RopeLayout.PAIRS);
+    cache.device().ops().appendLatent(plan, layer, rows, null, 0, none);
+  }
+
+  /** As {@link #decode(Batch, float[], float[], float[])} for one sequence, the result in a new array. */
+  public float[] decode(Sequence sequence, float[] q) {
+    return decode(batchOf(sequence), q);
+  }
+
+  /** As {@link #decode(Batch, float[], float[], float[])}, the result in a new array. */
+  public float[] decode(Batch batch, float[] q) {
+    int n = tokensEach("q", q, batch, shape.heads() * queryWidth());
+    long length = (long) batch.sequences().size() * n * shape.heads() * outWidth();
+    if (length > Integer.MAX_VALUE - 8) {
+      throw new InvalidArgumentException("q asks for " + length + " results, more than an array has");
+    }
+    float[] result = new float[(int) length];
+    decode(batch, q, result, null);
+    return result;
+  }
+
+  /**
+   * Attention of the last n tokens of every sequence of a cache of one layer: q (batch, n, heads, {@link #queryWidth}), out (batch, n,
+   * heads, {@link #outWidth}), lse (batch, n, heads) or null.
+   *
+   * @throws InvalidArgumentException where an array has another length than these shapes give, a sequence has fewer than n tokens, the
+   *     cache has more layers than one, or lse is given to an attention with weights
+   * @throws InvalidStateException where a sequence is part of an open step
+   * @throws ClosedException where the cache or a sequence is closed
+   */
+  public void decode(Batch batch, float[] q, float[] out, float[] lse) {
+    requireOneLayer();
+    int n = tokensEach("q", q, batch, shape.heads() * queryWidth());
+    int rows = batch.sequences().size() * n;
+    requireLength("out", out, (long) rows * shape.heads() * outWidth());
+    if (lse != null) {
+      requireLength("lse", lse, (long) rows * shape.heads());
+    }
+    DecodePlan plan = batch.planOverLast(n, shape, formForWeights());
+    queriesIn.write(cache.device(), q);
+    this.out.reserve(cache.device(), out.length);
+    lseOut.reserve(cache.device(), (long) rows * shape.heads());
+    attend(
+        plan,
+        0,
+        queriesIn.tensor(rows, shape.heads(), queryWidth()),
+        this.out.tensor(rows, shape.heads(), outWidth()),
+        lse == null ? null : lseOut.tensor(rows, shape.heads()));
+    this.out.read(out);
+    if (lse != null) {
+      lseOut.read(lse);
+    }
+  }
+
+  /**
+   * Attention of a step's tokens in one layer, after their rows were appended: q (tokens of the plan, heads, {@link #queryWidth}), out
+   * (tokens, heads, {@link #outWidth}), lse (tokens, heads) or null, all F32.
+   *
+   * @throws InvalidArgumentException where a tensor has another shape, the cache has no such layer, or lse is given to an attention with
+   *     weights
+   * @throws ClosedException where the cache is closed
+   */
+  public void attend(DecodePlan plan, int layer, Tensor q, Tensor out, Tensor lse) {
+    if (kvB == null) {
+      cache.device().ops().attendAbsorbed(plan, layer, q, score, compute, out, lse);
+      return;
+    }
+    if (lse != null) {
+      throw new InvalidArgumentException("lse is given, but an attention with weights has none");
+    }
+    cache.device().ops().attend(plan, layer, q, kvB, score, compute, out);
+  }
+
+  private AttentionForm formForWeights() {
+    return kvB == null ? AttentionForm.ABSORBED : AttentionForm.AUTO;
+  }
+
+  private Batch batchOf(Sequence sequence) {
+    requireNonNull("sequence", sequence);
+    return sequence.alone();
+  }
+
+  private void requireOneLayer() {
+    if (cache.layers() != 1) {
+      throw new InvalidArgumentException(
+          "the cache has " + cache.layers() + " layers, but this needs 1: use a Step and its plan");
+    }
+  }
+
+  /** Tokens of each sequence in an array of {@code width} numbers a token. */
+  private int tokensEach(String name, float[] array, Batch batch, int width) {
+    requireNonNull(name, array);
+    requireNonNull("batch", batch);
+    if (batch.sequences().getFirst().cache() != cache) {
+      throw new InvalidArgumentException("batch belongs to another cache");
+    }
+    long each = (long) batch.sequences().size() * width;
+    if (array.length == 0 || array.length % each != 0) {
+      throw new InvalidArgumentException(
+          name + " has " + array.length + " numbers, but must have a positive multiple of "
+              + batch.sequences().size() + " x " + width);
+    }
+    return (int) (array.length / each);
+  }
+
+  private static void requireLength(String name, float[] array, long length) {
+    requireNonNull(name, array);
+    if (array.length != length) {
+      throw new InvalidArgumentException(
+          name + " has " + array.length + " numbers, but must have " + length);
+    }
+  }
+
+  private static void requireNonNull(String name, Object argument) {
+    if (argument == null) {
+      throw new InvalidArgumentException(name + " is null");
+    }
+  }
+
+  /** Float32 numbers in the memory of the device; grows, is freed with its owner. */
+  private static final class Staging {
+    private MemorySegment segment = MemorySegment.NULL;
+    private long filled;
+
+    void reserve(Device device, long count) {
+      if (segment.byteSize() < count * Float.BYTES) {
+        segment = device.allocate(count * Float.BYTES, Arena.ofAuto());
+        filled = 0;
+      }
+    }
+
+    void write(Device device, float[] numbers) {
+      reserve(device, numbers.length);
+      MemorySegment.copy(
+          numbers, 0, segment, ValueLayout.JAVA_FLOAT_UNALIGNED, 0, numbers.length);
+    }
+
+    /** The same number everywhere, kept from call to call. */
+    void fill(Device device, long count, float number) {
+      reserve(device, count);
+      for (; filled < count; filled++) {
+        segment.set(ValueLayout.JAVA_FLOAT_UNALIGNED, filled * Float.BYTES, number);
+      }
+    }
+
+    void read(float[] to) {
+      MemorySegment.copy(segment, ValueLayout.JAVA_FLOAT_UNALIGNED, 0, to, 0, to.length);
+    }
+
+    Tensor tensor(long... shape) {
+      return Tensor.of(segment, TensorType.F32, shape);
+    }
+  }
+}

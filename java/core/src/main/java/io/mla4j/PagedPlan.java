@@ -1,0 +1,121 @@
+package io.mla4j;
+
+import io.mla4j.spi.CacheParams;
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+
+/** A plan over the page tables of sequences. */
+final class PagedPlan implements DecodePlan {
+  private final LatentCache cache;
+  private final List<Sequence> sequences;
+  private final int[] firstToken;
+  private final int[] kvTokens;
+  private final MlaShape shape;
+  private final Runnable requireOpen;
+  private final AttentionForm[] forms;
+  private final int[] splitLengths;
+
+  /**
+   * @param firstToken (sequences + 1) the rows of the step's tensors at which the sequences start, and their count
+   * @param kvTokens (sequences) tokens with the new ones
+   * @param requireOpen throws where the pages may no longer belong to the sequences
+   * @throws InvalidArgumentException where the shape's row is not the cache's
+   */
+  PagedPlan(
+      LatentCache cache,
+      List<Sequence> sequences,
+      int[] firstToken,
+      int[] kvTokens,
+      MlaShape shape,
+      AttentionForm form,
+      Runnable requireOpen) {
+    if (shape == null || form == null) {
+      throw new InvalidArgumentException((shape == null ? "shape" : "form") + " is null");
+    }
+    LatentLayout layout = cache.layout();
+    if (shape.latent() != layout.latent() || shape.rope() != layout.rope()) {
+      throw new InvalidArgumentException(
+          "shape has rows of " + shape.latent() + " + " + shape.rope() + " numbers, but the cache of "
+              + layout.latent() + " + " + layout.rope());
+    }
+    this.cache = cache;
+    this.sequences = sequences;
+    this.firstToken = firstToken;
+    this.kvTokens = kvTokens;
+    this.shape = shape;
+    this.requireOpen = requireOpen;
+    forms = new AttentionForm[kvTokens.length];
+    splitLengths = new int[kvTokens.length];
+    for (int i = 0; i < kvTokens.length; i++) {
+      int queries = queryTokens(i);
+      forms[i] = form == AttentionForm.AUTO ? CostModel.form(shape, queries, kvTokens[i]) : form;
+      splitLengths[i] = CostModel.splitLength(queries, kvTokens[i]);
+    }
+  }
+
+  @Override
+  public int tokens() {
+    return firstToken[kvTokens.length];
+  }
+
+  @Override
+  public int sequences() {
+    return kvTokens.length;
+  }
+
+  @Override
+  public int firstToken(int i) {
+    return firstToken[i];
+  }
+
+  @Override
+  public int queryTokens(int i) {
+    return firstToken[i + 1] - firstToken[i];
+  }
+
+  @Override
+  public int kvTokens(int i) {
+    return kvTokens[i];
+  }
+
+  @Override
+  public MemorySegment pageTable(int i) {
+    return sequences.get(i).pageTable();
+  }
+
+  @Override
+  public AttentionForm form(int i) {
+    return forms[i];
+  }
+
+  @Override
+  public int splitLength(int i) {
+    return splitLengths[i];
+  }
+
+  @Override
+  public MlaShape shape() {
+    return shape;
+  }
+
+  @Override
+  public Lease acquire() {
+    requireOpen.run();
+    return cache.acquire();
+  }
+
+  @Override
+  public CacheParams cacheParams() {
+    return cache.params();
+  }
+
+  @Override
+  public int layers() {
+    return cache.layers();
+  }
+
+  @Override
+  public MemorySegment layerBase(int layer) {
+    return cache.layerBase(layer);
+  }
+}
