@@ -1,0 +1,220 @@
+package io.mla4j.vector;
+
+import io.mla4j.TensorType;
+import io.mla4j.cpu.Bf16;
+import io.mla4j.cpu.Stored;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.IntVector;
+import jdk.incubator.vector.ShortVector;
+import jdk.incubator.vector.VectorMask;
+import jdk.incubator.vector.VectorOperators;
+import jdk.incubator.vector.VectorShape;
+import jdk.incubator.vector.VectorShuffle;
+import jdk.incubator.vector.VectorSpecies;
+
+/** The vector length, and what every kernel does with a vector: widening, rounding, exp, sums over lanes. */
+final class Lanes {
+  /** The system property that asks for shorter vectors than the processor prefers: 128, 256 or 512. */
+  static final String BITS_PROPERTY = "mla4j.vector.bits";
+
+  /** Float vectors; a constant, or C2 would box them. */
+  static final VectorSpecies<Float> F = species();
+
+  /** Floats in a vector: 4, 8 or 16. */
+  static final int L = F.length();
+
+  /** Whether vectors are 512 bits long: then there are 32 registers, and tiles are larger. */
+  static final boolean WIDE = L == 16;
+
+  private static final VectorSpecies<Integer> I = F.withLanes(int.class);
+  private static final VectorSpecies<Short> S =
+      VectorSpecies.of(short.class, VectorShape.forBitSize(F.vectorBitSize() / 2));
+
+  private static final VectorMask<Float> BIT_8 = lanesWithBit(8);
+  private static final VectorMask<Float> BIT_4 = lanesWithBit(4);
+  private static final VectorMask<Float> BIT_2 = lanesWithBit(2);
+  private static final VectorMask<Float> BIT_1 = lanesWithBit(1);
+  private static final VectorShuffle<Float> SWAP_8 = swap(8);
+  private static final VectorShuffle<Float> SWAP_4 = swap(4);
+  private static final VectorShuffle<Float> SWAP_2 = swap(2);
+  private static final VectorShuffle<Float> SWAP_1 = swap(1);
+
+  private static final float MAX_EXPONENT = 88f;
+  private static final float MIN_EXPONENT = -87f;
+
+  /** 1.5 * 2^23: adding it leaves the nearest integer in the low bits. */
+  private static final float ROUND = 12582912f;
+
+  private Lanes() {}
+
+  private static VectorSpecies<Float> species() {
+    int preferred = FloatVector.SPECIES_PREFERRED.vectorBitSize();
+    int bits = Math.min(Math.min(preferred, 512), Integer.getInteger(BITS_PROPERTY, preferred));
+    return bits >= 512
+        ? FloatVector.SPECIES_512
+        : bits >= 256 ? FloatVector.SPECIES_256 : FloatVector.SPECIES_128;
+  }
+
+  private static VectorMask<Float> lanesWithBit(int bit) {
+    boolean[] lanes = new boolean[F.length()];
+    for (int i = 0; i < lanes.length; i++) {
+      lanes[i] = (i & bit) != 0;
+    }
+    return VectorMask.fromArray(F, lanes, 0);
+  }
+
+  private static VectorShuffle<Float> swap(int bit) {
+    return VectorShuffle.fromOp(F, i -> (i ^ bit) % F.length());
+  }
+
+  /** n rounded up to whole vectors. */
+  static int roundUp(int n) {
+    return (n + L - 1) / L * L;
+  }
+
+  static FloatVector load(float[] a, int at) {
+    return FloatVector.fromArray(F, a, at);
+  }
+
+  static FloatVector broadcast(float value) {
+    return FloatVector.broadcast(F, value);
+  }
+
+  /** The nearest bfloat16 values, ties to even; NaN stays NaN. */
+  static FloatVector roundBf16(FloatVector x) {
+    IntVector bits = x.reinterpretAsInts();
+    IntVector odd = bits.lanewise(VectorOperators.LSHR, 16).and(1);
+    FloatVector rounded = bits.add(0x7fff).add(odd).and(0xffff0000).reinterpretAsFloats();
+    return rounded.blend(x, x.test(VectorOperators.IS_NAN));
+  }
+
+  /** Rounds {@code a[at .. at + n)} to bfloat16 values in place. */
+  static void roundBf16(float[] a, int at, int n) {
+    int i = 0;
+    for (; i + L <= n; i += L) {
+      roundBf16(load(a, at + i)).intoArray(a, at + i);
+    }
+    for (; i < n; i++) {
+      a[at + i] = Bf16.round(a[at + i]);
+    }
+  }
+
+  /**
+   * e^x for x in -87 .. 88, where arguments outside count as the nearest of these: 2^n times a polynomial of the rest in
+   * -ln 2 / 2 .. ln 2 / 2, within two units in the last place.
+   */
+  static FloatVector exp(FloatVector x) {
+    FloatVector y = x.blend(MIN_EXPONENT, x.lt(MIN_EXPONENT));
+    y = y.blend(MAX_EXPONENT, y.compare(VectorOperators.GT, MAX_EXPONENT));
+    FloatVector rounded = y.fma(broadcast(1.44269504f), broadcast(ROUND));
+    FloatVector n = rounded.sub(ROUND);
+    FloatVector r = n.fma(broadcast(-0.693359375f), y);
+    r = n.fma(broadcast(2.12194440e-4f), r);
+    FloatVector p = broadcast(1.9875691e-4f);
+    p = p.fma(r, broadcast(1.3981999e-3f));
+    p = p.fma(r, broadcast(8.3334519e-3f));
+    p = p.fma(r, broadcast(4.1665796e-2f));
+    p = p.fma(r, broadcast(0.16666665f));
+    p = p.fma(r, broadcast(0.5f));
+    p = p.fma(r.mul(r), r).add(1f);
+    return rounded
+        .reinterpretAsInts()
+        .add(127)
+        .lanewise(VectorOperators.LSHL, 23)
+        .reinterpretAsFloats()
+        .mul(p);
+  }
+
+  /** Widens n numbers of {@code type} that start {@code offset} bytes into segment, exactly. */
+  static void widen(
+      TensorType type, MemorySegment segment, long offset, float[] to, int at, int n) {
+    if (type == TensorType.F32) {
+      MemorySegment.copy(segment, ValueLayout.JAVA_FLOAT_UNALIGNED, offset, to, at, n);
+      return;
+    }
+    int whole = n / L * L;
+    if (type == TensorType.BF16) {
+      for (int i = 0; i < whole; i += L) {
+        loadBf16(segment, offset + 2L * i).intoArray(to, at + i);
+      }
+    } else if (type == TensorType.F16) {
+      for (int i = 0; i < whole; i += L) {
+        loadF16(segment, offset + 2L * i).intoArray(to, at + i);
+      }
+    } else {
+      whole = 0;
+    }
+    Stored.widen(type, segment, offset + 2L * whole, to, at + whole, n - whole);
+  }
+
+  private static IntVector loadShorts(MemorySegment segment, long offset) {
+    return (IntVector)
+        ShortVector.fromMemorySegment(S, segment, offset, ByteOrder.LITTLE_ENDIAN)
+            .convertShape(VectorOperators.ZERO_EXTEND_S2I, I, 0);
+  }
+
+  /** The lane count's worth of bfloat16 numbers. */
+  static FloatVector loadBf16(MemorySegment segment, long offset) {
+    return loadShorts(segment, offset).lanewise(VectorOperators.LSHL, 16).reinterpretAsFloats();
+  }
+
+  /** The same of binary16 numbers: the magnitude as if it were a binary32 with a small exponent, times 2^112; exact. */
+  private static FloatVector loadF16(MemorySegment segment, long offset) {
+    IntVector bits = loadShorts(segment, offset);
+    IntVector sign = bits.and(0x8000).lanewise(VectorOperators.LSHL, 16);
+    IntVector shifted = bits.and(0x7fff).lanewise(VectorOperators.LSHL, 13);
+    IntVector finite =
+        shifted.reinterpretAsFloats().mul(0x1p112f).reinterpretAsInts();
+    VectorMask<Integer> special = shifted.compare(VectorOperators.GE, 0x7c00 << 13);
+    return finite.blend(shifted.or(0x7f800000), special).or(sign).reinterpretAsFloats();
+  }
+
+  /**
+   * Sums over lanes, always as the same tree (halves, quarters, ..): to[j] = sum of the lanes of the vector at {@code j * L}, for
+   * j below {@code vectors}, a multiple of L. Overwrites the vectors.
+   */
+  static void sumLanes(float[] vectors0, int vectors, float[] to) {
+    for (int j = 0; j < vectors; j += L) {
+      int at = j * L;
+      if (L == 16) {
+        halve(vectors0, at, 8, SWAP_8, BIT_8);
+      }
+      if (L >= 8) {
+        halve(vectors0, at, 4, SWAP_4, BIT_4);
+      }
+      halve(vectors0, at, 2, SWAP_2, BIT_2);
+      halve(vectors0, at, 1, SWAP_1, BIT_1);
+      load(vectors0, at).intoArray(to, j);
+    }
+  }
+
+  /**
+   * For i below {@code half}: vector i = partial sums of vector i in the lanes without the bit, of vector i + half in those with
+   * it.
+   */
+  private static void halve(
+      float[] v, int at, int half, VectorShuffle<Float> swap, VectorMask<Float> bit) {
+    for (int i = 0; i < half; i++) {
+      FloatVector a = load(v, at + i * L);
+      FloatVector b = load(v, at + (i + half) * L);
+      a.blend(b, bit).add(b.blend(a, bit).rearrange(swap)).intoArray(v, at + i * L);
+    }
+  }
+
+  /** The sum of the lanes of one vector, as the same tree. */
+  static float sumLanes(FloatVector v) {
+    FloatVector sum = v;
+    if (L == 16) {
+      sum = sum.add(sum.rearrange(SWAP_8));
+    }
+    if (L >= 8) {
+      sum = sum.add(sum.rearrange(SWAP_4));
+    }
+    sum = sum.add(sum.rearrange(SWAP_2));
+    sum = sum.add(sum.rearrange(SWAP_1));
+    return sum.lane(0);
+  }
+}

@@ -1,0 +1,294 @@
+package io.mla4j.vector;
+
+import static io.mla4j.vector.Lanes.L;
+import static io.mla4j.vector.Lanes.broadcast;
+import static io.mla4j.vector.Lanes.load;
+
+import jdk.incubator.vector.FloatVector;
+
+/** Dot products of queries and keys with query rows in the lanes: each adds its products in rising order. */
+final class Scores {
+  private Scores() {}
+
+  /**
+   * scores[t, lane] = sum over d of q[d, lane] * k[t, d] for t below {@code keys}, rounded up to a multiple of 16 that k has rows for.
+   *
+   * @param vectors 1 or 2: how many vectors of rows
+   * @param q (width, vectors * L)
+   * @param k (keys, kStride), of which width numbers count
+   * @param scores (keys, vectors * L)
+   */
+  static void times(
+      float[] q, int q0, int vectors, float[] k, int kStride, int keys, int width, float[] scores) {
+    int tile = (Lanes.WIDE ? 16 : 8) / vectors;
+    for (int t = 0; t < keys; t += tile) {
+      int k0 = t * kStride;
+      int s0 = t * vectors * L;
+      if (vectors == 2) {
+        if (Lanes.WIDE) {
+          score8x2(q, q0, k, k0, kStride, width, scores, s0);
+        } else {
+          score4x2(q, q0, k, k0, kStride, width, scores, s0);
+        }
+      } else {
+        if (Lanes.WIDE) {
+          score16x1(q, q0, k, k0, kStride, width, scores, s0);
+        } else {
+          score8x1(q, q0, k, k0, kStride, width, scores, s0);
+        }
+      }
+    }
+  }
+
+  /** 8 keys, 2 vectors of rows. */
+  private static void score8x2(
+      float[] q, int q0, float[] k, int k0, int kStride, int width, float[] scores, int s0) {
+    int k1 = k0 + kStride;
+    int k2 = k1 + kStride;
+    int k3 = k2 + kStride;
+    int k4 = k3 + kStride;
+    int k5 = k4 + kStride;
+    int k6 = k5 + kStride;
+    int k7 = k6 + kStride;
+    FloatVector zero = FloatVector.zero(Lanes.F);
+    FloatVector s0x0 = zero;
+    FloatVector s0x1 = zero;
+    FloatVector s1x0 = zero;
+    FloatVector s1x1 = zero;
+    FloatVector s2x0 = zero;
+    FloatVector s2x1 = zero;
+    FloatVector s3x0 = zero;
+    FloatVector s3x1 = zero;
+    FloatVector s4x0 = zero;
+    FloatVector s4x1 = zero;
+    FloatVector s5x0 = zero;
+    FloatVector s5x1 = zero;
+    FloatVector s6x0 = zero;
+    FloatVector s6x1 = zero;
+    FloatVector s7x0 = zero;
+    FloatVector s7x1 = zero;
+    for (int d = 0; d < width; d++) {
+      int at = q0 + d * 2 * L;
+      FloatVector a0 = load(q, at);
+      FloatVector a1 = load(q, at + L);
+      FloatVector b = broadcast(k[k0 + d]);
+      s0x0 = a0.fma(b, s0x0);
+      s0x1 = a1.fma(b, s0x1);
+      b = broadcast(k[k1 + d]);
+      s1x0 = a0.fma(b, s1x0);
+      s1x1 = a1.fma(b, s1x1);
+      b = broadcast(k[k2 + d]);
+      s2x0 = a0.fma(b, s2x0);
+      s2x1 = a1.fma(b, s2x1);
+      b = broadcast(k[k3 + d]);
+      s3x0 = a0.fma(b, s3x0);
+      s3x1 = a1.fma(b, s3x1);
+      b = broadcast(k[k4 + d]);
+      s4x0 = a0.fma(b, s4x0);
+      s4x1 = a1.fma(b, s4x1);
+      b = broadcast(k[k5 + d]);
+      s5x0 = a0.fma(b, s5x0);
+      s5x1 = a1.fma(b, s5x1);
+      b = broadcast(k[k6 + d]);
+      s6x0 = a0.fma(b, s6x0);
+      s6x1 = a1.fma(b, s6x1);
+      b = broadcast(k[k7 + d]);
+      s7x0 = a0.fma(b, s7x0);
+      s7x1 = a1.fma(b, s7x1);
+    }
+    s0x0.intoArray(scores, s0);
+    s0x1.intoArray(scores, s0 + L);
+    s1x0.intoArray(scores, s0 + 2 * L);
+    s1x1.intoArray(scores, s0 + 3 * L);
+    s2x0.intoArray(scores, s0 + 4 * L);
+    s2x1.intoArray(scores, s0 + 5 * L);
+    s3x0.intoArray(scores, s0 + 6 * L);
+    s3x1.intoArray(scores, s0 + 7 * L);
+    s4x0.intoArray(scores, s0 + 8 * L);
+    s4x1.intoArray(scores, s0 + 9 * L);
+    s5x0.intoArray(scores, s0 + 10 * L);
+    s5x1.intoArray(scores, s0 + 11 * L);
+    s6x0.intoArray(scores, s0 + 12 * L);
+    s6x1.intoArray(scores, s0 + 13 * L);
+    s7x0.intoArray(scores, s0 + 14 * L);
+    s7x1.intoArray(scores, s0 + 15 * L);
+  }
+
+  /** 4 keys, 2 vectors of rows. */
+  private static void score4x2(
+      float[] q, int q0, float[] k, int k0, int kStride, int width, float[] scores, int s0) {
+    int k1 = k0 + kStride;
+    int k2 = k1 + kStride;
+    int k3 = k2 + kStride;
+    FloatVector zero = FloatVector.zero(Lanes.F);
+    FloatVector s0x0 = zero;
+    FloatVector s0x1 = zero;
+    FloatVector s1x0 = zero;
+    FloatVector s1x1 = zero;
+    FloatVector s2x0 = zero;
+    FloatVector s2x1 = zero;
+    FloatVector s3x0 = zero;
+    FloatVector s3x1 = zero;
+    for (int d = 0; d < width; d++) {
+      int at = q0 + d * 2 * L;
+      FloatVector a0 = load(q, at);
+      FloatVector a1 = load(q, at + L);
+      FloatVector b = broadcast(k[k0 + d]);
+      s0x0 = a0.fma(b, s0x0);
+      s0x1 = a1.fma(b, s0x1);
+      b = broadcast(k[k1 + d]);
+      s1x0 = a0.fma(b, s1x0);
+      s1x1 = a1.fma(b, s1x1);
+      b = broadcast(k[k2 + d]);
+      s2x0 = a0.fma(b, s2x0);
+      s2x1 = a1.fma(b, s2x1);
+      b = broadcast(k[k3 + d]);
+      s3x0 = a0.fma(b, s3x0);
+      s3x1 = a1.fma(b, s3x1);
+    }
+    s0x0.intoArray(scores, s0);
+    s0x1.intoArray(scores, s0 + L);
+    s1x0.intoArray(scores, s0 + 2 * L);
+    s1x1.intoArray(scores, s0 + 3 * L);
+    s2x0.intoArray(scores, s0 + 4 * L);
+    s2x1.intoArray(scores, s0 + 5 * L);
+    s3x0.intoArray(scores, s0 + 6 * L);
+    s3x1.intoArray(scores, s0 + 7 * L);
+  }
+
+  /** 16 keys, 1 vector of rows. */
+  private static void score16x1(
+      float[] q, int q0, float[] k, int k0, int kStride, int width, float[] scores, int s0) {
+    int k1 = k0 + kStride;
+    int k2 = k1 + kStride;
+    int k3 = k2 + kStride;
+    int k4 = k3 + kStride;
+    int k5 = k4 + kStride;
+    int k6 = k5 + kStride;
+    int k7 = k6 + kStride;
+    int k8 = k7 + kStride;
+    int k9 = k8 + kStride;
+    int k10 = k9 + kStride;
+    int k11 = k10 + kStride;
+    int k12 = k11 + kStride;
+    int k13 = k12 + kStride;
+    int k14 = k13 + kStride;
+    int k15 = k14 + kStride;
+    FloatVector zero = FloatVector.zero(Lanes.F);
+    FloatVector s0x0 = zero;
+    FloatVector s1x0 = zero;
+    FloatVector s2x0 = zero;
+    FloatVector s3x0 = zero;
+    FloatVector s4x0 = zero;
+    FloatVector s5x0 = zero;
+    FloatVector s6x0 = zero;
+    FloatVector s7x0 = zero;
+    FloatVector s8x0 = zero;
+    FloatVector s9x0 = zero;
+    FloatVector s10x0 = zero;
+    FloatVector s11x0 = zero;
+    FloatVector s12x0 = zero;
+    FloatVector s13x0 = zero;
+    FloatVector s14x0 = zero;
+    FloatVector s15x0 = zero;
+    for (int d = 0; d < width; d++) {
+      FloatVector a0 = load(q, q0 + d * L);
+      FloatVector b = broadcast(k[k0 + d]);
+      s0x0 = a0.fma(b, s0x0);
+      b = broadcast(k[k1 + d]);
+      s1x0 = a0.fma(b, s1x0);
+      b = broadcast(k[k2 + d]);
+      s2x0 = a0.fma(b, s2x0);
+      b = broadcast(k[k3 + d]);
+      s3x0 = a0.fma(b, s3x0);
+      b = broadcast(k[k4 + d]);
+      s4x0 = a0.fma(b, s4x0);
+      b = broadcast(k[k5 + d]);
+      s5x0 = a0.fma(b, s5x0);
+      b = broadcast(k[k6 + d]);
+      s6x0 = a0.fma(b, s6x0);
+      b = broadcast(k[k7 + d]);
+      s7x0 = a0.fma(b, s7x0);
+      b = broadcast(k[k8 + d]);
+      s8x0 = a0.fma(b, s8x0);
+      b = broadcast(k[k9 + d]);
+      s9x0 = a0.fma(b, s9x0);
+      b = broadcast(k[k10 + d]);
+      s10x0 = a0.fma(b, s10x0);
+      b = broadcast(k[k11 + d]);
+      s11x0 = a0.fma(b, s11x0);
+      b = broadcast(k[k12 + d]);
+      s12x0 = a0.fma(b, s12x0);
+      b = broadcast(k[k13 + d]);
+      s13x0 = a0.fma(b, s13x0);
+      b = broadcast(k[k14 + d]);
+      s14x0 = a0.fma(b, s14x0);
+      b = broadcast(k[k15 + d]);
+      s15x0 = a0.fma(b, s15x0);
+    }
+    s0x0.intoArray(scores, s0);
+    s1x0.intoArray(scores, s0 + L);
+    s2x0.intoArray(scores, s0 + 2 * L);
+    s3x0.intoArray(scores, s0 + 3 * L);
+    s4x0.intoArray(scores, s0 + 4 * L);
+    s5x0.intoArray(scores, s0 + 5 * L);
+    s6x0.intoArray(scores, s0 + 6 * L);
+    s7x0.intoArray(scores, s0 + 7 * L);
+    s8x0.intoArray(scores, s0 + 8 * L);
+    s9x0.intoArray(scores, s0 + 9 * L);
+    s10x0.intoArray(scores, s0 + 10 * L);
+    s11x0.intoArray(scores, s0 + 11 * L);
+    s12x0.intoArray(scores, s0 + 12 * L);
+    s13x0.intoArray(scores, s0 + 13 * L);
+    s14x0.intoArray(scores, s0 + 14 * L);
+    s15x0.intoArray(scores, s0 + 15 * L);
+  }
+
+  /** 8 keys, 1 vector of rows. */
+  private static void score8x1(
+      float[] q, int q0, float[] k, int k0, int kStride, int width, float[] scores, int s0) {
+    int k1 = k0 + kStride;
+    int k2 = k1 + kStride;
+    int k3 = k2 + kStride;
+    int k4 = k3 + kStride;
+    int k5 = k4 + kStride;
+    int k6 = k5 + kStride;
+    int k7 = k6 + kStride;
+    FloatVector zero = FloatVector.zero(Lanes.F);
+    FloatVector s0x0 = zero;
+    FloatVector s1x0 = zero;
+    FloatVector s2x0 = zero;
+    FloatVector s3x0 = zero;
+    FloatVector s4x0 = zero;
+    FloatVector s5x0 = zero;
+    FloatVector s6x0 = zero;
+    FloatVector s7x0 = zero;
+    for (int d = 0; d < width; d++) {
+      FloatVector a0 = load(q, q0 + d * L);
+      FloatVector b = broadcast(k[k0 + d]);
+      s0x0 = a0.fma(b, s0x0);
+      b = broadcast(k[k1 + d]);
+      s1x0 = a0.fma(b, s1x0);
+      b = broadcast(k[k2 + d]);
+      s2x0 = a0.fma(b, s2x0);
+      b = broadcast(k[k3 + d]);
+      s3x0 = a0.fma(b, s3x0);
+      b = broadcast(k[k4 + d]);
+      s4x0 = a0.fma(b, s4x0);
+      b = broadcast(k[k5 + d]);
+      s5x0 = a0.fma(b, s5x0);
+      b = broadcast(k[k6 + d]);
+      s6x0 = a0.fma(b, s6x0);
+      b = broadcast(k[k7 + d]);
+      s7x0 = a0.fma(b, s7x0);
+    }
+    s0x0.intoArray(scores, s0);
+    s1x0.intoArray(scores, s0 + L);
+    s2x0.intoArray(scores, s0 + 2 * L);
+    s3x0.intoArray(scores, s0 + 3 * L);
+    s4x0.intoArray(scores, s0 + 4 * L);
+    s5x0.intoArray(scores, s0 + 5 * L);
+    s6x0.intoArray(scores, s0 + 6 * L);
+    s7x0.intoArray(scores, s0 + 7 * L);
+  }
+}

@@ -1,0 +1,174 @@
+package io.mla4j.vector;
+
+import io.mla4j.cpu.ScalarKernels;
+import io.mla4j.cpu.Stored;
+import io.mla4j.spi.AttentionParams;
+import io.mla4j.spi.CacheParams;
+import io.mla4j.spi.HeadLinearParams;
+import io.mla4j.spi.LinearParams;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * The kernels on {@code jdk.incubator.vector}: float32 arithmetic on stored F32, BF16 and F16 numbers that are widened once per
+ * block. What is rarely hot is inherited from {@link ScalarKernels}. Thread-safe: scratch belongs to the calling thread.
+ *
+ * <p>This class cannot be loaded without the incubator module; {@link VectorBackend} can.
+ */
+final class VectorKernels extends ScalarKernels {
+  /** Query rows (query tokens times heads) that one pass over the keys serves; bounds the scratch. */
+  private static final int MAX_ROWS = 256;
+
+  @Override
+  public String isa() {
+    return "vector-" + Lanes.F.vectorBitSize();
+  }
+
+  @Override
+  public void linear(
+      LinearParams params,
+      MemorySegment packed,
+      MemorySegment weight,
+      MemorySegment scales,
+      MemorySegment bias,
+      int nBegin,
+      int nEnd,
+      MemorySegment y) {
+    requireNoScales(scales);
+    VectorLinear.linear(params, packed, weight, isNull(bias) ? null : bias, nBegin, nEnd, y);
+  }
+
+  @Override
+  public void headLinear(
+      HeadLinearParams params,
+      MemorySegment x,
+      MemorySegment weight,
+      MemorySegment scales,
+      int headBegin,
+      int headEnd,
+      int tokenBegin,
+      int tokenEnd,
+      MemorySegment y) {
+    requireNoScales(scales);
+    VectorLinear.headLinear(params, x, weight, headBegin, headEnd, tokenBegin, tokenEnd, y);
+  }
+
+  @Override
+  public void attendAbsorbed(
+      AttentionParams p,
+      CacheParams c,
+      MemorySegment q,
+      MemorySegment cache,
+      MemorySegment pageTable,
+      MemorySegment alibiSlopes,
+      int headBegin,
+      int headEnd,
+      int queryBegin,
+      int queryEnd,
+      int kvBegin,
+      int kvEnd,
+      MemorySegment out,
+      MemorySegment lse,
+      MemorySegment workspace) {
+    int latent = c.layout().latent();
+    int heads = headEnd - headBegin;
+    int rows = heads * (queryEnd - queryBegin);
+    for (int first = 0; first < rows; first += MAX_ROWS) {
+      int count = Math.min(MAX_ROWS, rows - first);
+      VectorAttention attention =
+          new VectorAttention(
+              p, c, cache, pageTable, roundsQueries(p, c), count, latent + c.layout().rope(),
+              latent);
+      attention.start();
+      for (int r = 0; r < count; r++) {
+        int t = queryBegin + (first + r) / heads;
+        int h = headBegin + (first + r) % heads;
+        attention.setRow(
+            r, t, slope(alibiSlopes, h), q, t * p.qTokenStride() + h * p.qHeadStride());
+      }
+      attention.addCached(kvBegin, Math.min(kvEnd, attention.end()));
+      for (int r = 0; r < count; r++) {
+        int t = queryBegin + (first + r) / heads;
+        int h = headBegin + (first + r) % heads;
+        attention.finishRow(
+            r,
+            out,
+            t * p.outTokenStride() + h * p.outHeadStride(),
+            lse,
+            t * p.lseTokenStride() + h * p.lseHeadStride());
+      }
+    }
+  }
+
+  @Override
+  public void attendDecompressed(
+      AttentionParams p,
+      CacheParams c,
+      MemorySegment q,
+      MemorySegment kvB,
+      MemorySegment kvBScales,
+      MemorySegment cache,
+      MemorySegment pageTable,
+      MemorySegment alibiSlopes,
+      int headBegin,
+      int headEnd,
+      int queryBegin,
+      int queryEnd,
+      MemorySegment out,
+      MemorySegment lse,
+      MemorySegment workspace) {
+    requireNoScales(kvBScales);
+    int queries = queryEnd - queryBegin;
+    VectorAttention attention =
+        new VectorAttention(
+            p, c, cache, pageTable, roundsQueries(p, c), queries, p.nope() + c.layout().rope(),
+            p.value());
+    for (int h = headBegin; h < headEnd; h++) {
+      attention.start();
+      for (int r = 0; r < queries; r++) {
+        int t = queryBegin + r;
+        attention.setRow(
+            r, t, slope(alibiSlopes, h), q, t * p.qTokenStride() + h * p.qHeadStride());
+      }
+      attention.addRebuilt(attention.end(), kvB, h);
+      for (int r = 0; r < queries; r++) {
+        int t = queryBegin + r;
+        attention.finishRow(
+            r,
+            out,
+            t * p.outTokenStride() + h * p.outHeadStride(),
+            lse,
+            t * p.lseTokenStride() + h * p.lseHeadStride());
+      }
+    }
+  }
+
+  private static float slope(MemorySegment alibiSlopes, int head) {
+    return isNull(alibiSlopes) ? 0 : Stored.readFloat(alibiSlopes, head);
+  }
+
+  @Override
+  public void rmsNorm(
+      MemorySegment x,
+      long xStride,
+      MemorySegment weight,
+      float eps,
+      int rows,
+      int width,
+      MemorySegment y,
+      long yStride) {
+    VectorRows.rmsNorm(x, xStride, weight, eps, rows, width, y, yStride);
+  }
+
+  @Override
+  public void swiglu(
+      MemorySegment gate,
+      long gateStride,
+      MemorySegment up,
+      long upStride,
+      int rows,
+      int width,
+      MemorySegment y,
+      long yStride) {
+    VectorRows.swiglu(gate, gateStride, up, upStride, rows, width, y, yStride);
+  }
+}

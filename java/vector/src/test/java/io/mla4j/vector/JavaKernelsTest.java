@@ -1,0 +1,503 @@
+package io.mla4j.vector;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.mla4j.CacheType;
+import io.mla4j.ComputeType;
+import io.mla4j.InvalidArgumentException;
+import io.mla4j.LatentLayout;
+import io.mla4j.TensorType;
+import io.mla4j.cpu.Bf16;
+import io.mla4j.cpu.ScalarKernels;
+import io.mla4j.spi.AttentionParams;
+import io.mla4j.spi.CacheParams;
+import io.mla4j.spi.HeadLinearParams;
+import io.mla4j.spi.LinearParams;
+import io.mla4j.spi.TileKernels;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
+import java.util.Random;
+import java.util.stream.Stream;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** The kernels in Java against sums in double precision, over random shapes with poisoned memory around them. */
+class JavaKernelsTest {
+  private static final TensorType[] WEIGHT_TYPES = {
+    TensorType.F32, TensorType.BF16, TensorType.F16
+  };
+
+  static Stream<TileKernels> kernels() {
+    return Stream.of(new ScalarKernels(), new VectorKernels());
+  }
+
+  /** Of cached numbers: the absolute part of the bf16 bound is meant for inputs of this size. */
+  private static final float ROW_SCALE = 0.1f;
+
+  /** float32 kernels: |error| at most this times sqrt(k) times the largest |result|. */
+  private static final double F32_ERROR = 2e-6;
+
+  @ParameterizedTest
+  @MethodSource("kernels")
+  void linearIsTheSameForARowAloneAndAmongOthers(TileKernels kernels) {
+    Random random = new Random(7);
+    for (int run = 0; run < 60; run++) {
+      int rows = 1 + random.nextInt(run % 3 == 0 ? 140 : 9);
+      int k = 1 + random.nextInt(run % 5 == 0 ? 2300 : 300);
+      int n = 1 + random.nextInt(120);
+      TensorType type = WEIGHT_TYPES[run % 3];
+      ComputeType compute = ComputeType.values()[run % 2];
+      int xStride = k + random.nextInt(3);
+      int wStride = k + random.nextInt(3);
+      int yStride = n + random.nextInt(3);
+      float[] x = numbers(random, rows * xStride);
+      Stored weight = Stored.random(random, type, n * wStride, 1);
+      float[] bias = numbers(random, n);
+      float[] y = poison(rows * yStride);
+      LinearParams params =
+          new LinearParams(compute, type, rows, k, n, 0, 0, xStride, wStride, yStride);
+      int middle = random.nextInt(n + 1);
+      linear(kernels, params, x, weight.segment, bias, y, 0, middle);
+      linear(kernels, params, x, weight.segment, bias, y, middle, n);
+      double[] expected = new double[rows * n];
+      double[] actual = new double[rows * n];
+      for (int r = 0; r < rows; r++) {
+        for (int j = 0; j < n; j++) {
+          double sum = bias[j];
+          for (int i = 0; i < k; i++) {
+            sum += (double) entering(compute, x[r * xStride + i]) * weight.values[j * wStride + i];
+          }
+          expected[r * n + j] = sum;
+          actual[r * n + j] = y[r * yStride + j];
+        }
+        for (int j = n; j < yStride; j++) {
+          assertTrue(Float.isNaN(y[r * yStride + j]), "written between rows");
+        }
+      }
+      assertClose(expected, actual, F32_ERROR * Math.sqrt(k), "linear " + params);
+      int row = random.nextInt(rows);
+      float[] alone = poison(yStride);
+      LinearParams one =
+          new LinearParams(compute, type, 1, k, n, 0, 0, xStride, wStride, yStride);
+      float[] xRow = Arrays.copyOfRange(x, row * xStride, (row + 1) * xStride);
+      linear(kernels, one, xRow, weight.segment, bias, alone, 0, n);
+      assertArrayEquals(
+          Arrays.copyOfRange(y, row * yStride, row * yStride + n),
+          Arrays.copyOfRange(alone, 0, n),
+          "row alone " + params);
+    }
+  }
+
+  private static void linear(
+      TileKernels kernels,
+      LinearParams params,
+      float[] x,
+      MemorySegment weight,
+      float[] bias,
+      float[] y,
+      int nBegin,
+      int nEnd) {
+    MemorySegment packed =
+        MemorySegment.ofArray(new float[(int) (kernels.packedBytes(params) / 4)]);
+    MemorySegment xs = MemorySegment.ofArray(x);
+    for (int row = 0; row < params.rows(); row += 16) {
+      kernels.pack(
+          params, xs, MemorySegment.NULL, row, Math.min(row + 16, params.rows()), packed);
+    }
+    kernels.linear(
+        params,
+        packed,
+        weight,
+        MemorySegment.NULL,
+        MemorySegment.ofArray(bias),
+        nBegin,
+        nEnd,
+        MemorySegment.ofArray(y));
+  }
+
+  @ParameterizedTest
+  @MethodSource("kernels")
+  void headLinearIsAMatrixForEachHead(TileKernels kernels) {
+    Random random = new Random(8);
+    for (int run = 0; run < 60; run++) {
+      int tokens = 1 + random.nextInt(run % 3 == 0 ? 80 : 6);
+      int heads = 1 + random.nextInt(5);
+      int in = 1 + random.nextInt(150);
+      int out = 1 + random.nextInt(150);
+      boolean transposed = run % 2 == 0;
+      TensorType type = WEIGHT_TYPES[run % 3];
+      ComputeType compute = ComputeType.values()[run / 2 % 2];
+      int columns = transposed ? out : in;
+      int matrix = in * out + 3 * columns;
+      float[] x = numbers(random, tokens * heads * in);
+      Stored weight = Stored.random(random, type, heads * matrix, 1);
+      float[] y = poison(tokens * heads * out);
+      HeadLinearParams params =
+          new HeadLinearParams(
+              compute, type, tokens, heads, in, out, transposed, 0, 0, heads * in, in,
+              heads * out, out, matrix, columns);
+      int middle = random.nextInt(tokens + 1);
+      for (int h = 0; h < heads; h++) {
+        for (int part = 0; part < 2; part++) {
+          kernels.headLinear(
+              params,
+              MemorySegment.ofArray(x),
+              weight.segment,
+              MemorySegment.NULL,
+              h,
+              h + 1,
+              part == 0 ? 0 : middle,
+              part == 0 ? middle : tokens,
+              MemorySegment.ofArray(y));
+        }
+      }
+      double[] expected = new double[y.length];
+      double[] actual = new double[y.length];
+      for (int t = 0; t < tokens; t++) {
+        for (int h = 0; h < heads; h++) {
+          for (int o = 0; o < out; o++) {
+            double sum = 0;
+            for (int i = 0; i < in; i++) {
+              int at = h * matrix + (transposed ? i * columns + o : o * columns + i);
+              sum +=
+                  (double) entering(compute, x[(t * heads + h) * in + i]) * weight.values[at];
+            }
+            expected[(t * heads + h) * out + o] = sum;
+            actual[(t * heads + h) * out + o] = y[(t * heads + h) * out + o];
+          }
+        }
+      }
+      assertClose(expected, actual, F32_ERROR * Math.sqrt(in), "headLinear " + params);
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("kernels")
+  void attentionIsSoftmaxOfScoresTimesValues(TileKernels kernels) {
+    Random random = new Random(9);
+    for (int run = 0; run < 120; run++) {
+      AttentionCase c = new AttentionCase(random, run);
+      c.run(kernels, random);
+      double[] expected = c.expected();
+      double[] actual = new double[expected.length];
+      for (int i = 0; i < actual.length; i++) {
+        actual[i] = c.out[i];
+      }
+      if (c.rounds) {
+        assertBf16Close(expected, actual, c.toString());
+      } else {
+        double k = c.kvTokens + c.latent;
+        assertClose(expected, actual, F32_ERROR * Math.sqrt(k), c.toString());
+      }
+      for (int i = 0; i < c.lse.length; i++) {
+        double error = Math.abs(c.lse[i] - c.expectedLse[i]);
+        double bound = (c.rounds ? 1e-2 : 3e-6) * Math.max(1, Math.abs(c.expectedLse[i]));
+        assertTrue(
+            c.lse[i] == c.expectedLse[i] || error <= bound,
+            () -> "lse " + c + " off by " + error);
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("kernels")
+  void pageIdsOutsideOfThePoolAreRefused(TileKernels kernels) {
+    Random random = new Random(10);
+    AttentionCase c = new AttentionCase(random, 1);
+    c.pageTable[0] = c.cacheParams.pageCount();
+    assertThrows(InvalidArgumentException.class, () -> c.run(kernels, random));
+    c.pageTable[0] = -1;
+    assertThrows(InvalidArgumentException.class, () -> c.run(kernels, random));
+  }
+
+  @ParameterizedTest
+  @MethodSource("kernels")
+  void swigluAndNormFollowTheirFormulas(TileKernels kernels) {
+    Random random = new Random(11);
+    for (int width : new int[] {1, 7, 16, 33, 256, 1000}) {
+      float[] gate = numbers(random, width);
+      float[] up = numbers(random, width);
+      for (int i = 0; i < width; i++) {
+        gate[i] *= 30;
+      }
+      gate[0] = -200;
+      float[] y = poison(width);
+      float[] norm = poison(width);
+      kernels.swiglu(
+          MemorySegment.ofArray(gate), width, MemorySegment.ofArray(up), width, 1, width,
+          MemorySegment.ofArray(y), width);
+      kernels.rmsNorm(
+          MemorySegment.ofArray(gate), width, MemorySegment.ofArray(up), 1e-6f, 1, width,
+          MemorySegment.ofArray(norm), width);
+      double squares = 0;
+      for (float g : gate) {
+        squares += (double) g * g;
+      }
+      for (int i = 0; i < width; i++) {
+        double silu = gate[i] / (1 + Math.exp(-(double) gate[i])) * up[i];
+        assertEquals(silu, y[i], 1e-6 * Math.max(Math.abs(silu), 1e-10), "swiglu");
+        double normed = up[i] * gate[i] / Math.sqrt(squares / width + 1e-6);
+        assertEquals(normed, norm[i], 1e-5 * Math.max(Math.abs(normed), 1e-10), "norm");
+      }
+    }
+  }
+
+  private static float entering(ComputeType compute, float x) {
+    return compute == ComputeType.BF16 ? Bf16.round(x) : x;
+  }
+
+  private static float[] numbers(Random random, int n) {
+    float[] a = new float[n];
+    for (int i = 0; i < n; i++) {
+      a[i] = (float) random.nextGaussian();
+    }
+    return a;
+  }
+
+  private static float[] poison(int n) {
+    float[] a = new float[n];
+    Arrays.fill(a, Float.NaN);
+    return a;
+  }
+
+  private static void assertClose(
+      double[] expected, double[] actual, double relative, String what) {
+    double largest = 0;
+    for (double e : expected) {
+      largest = Math.max(largest, Math.abs(e));
+    }
+    for (int i = 0; i < expected.length; i++) {
+      double error = Math.abs(expected[i] - actual[i]);
+      int at = i;
+      assertTrue(
+          error <= relative * largest,
+          () -> what + ": [" + at + "] is " + actual[at] + ", not " + expected[at]);
+    }
+  }
+
+  private static void assertBf16Close(double[] expected, double[] actual, String what) {
+    for (int i = 0; i < expected.length; i++) {
+      double error = Math.abs(expected[i] - actual[i]);
+      int at = i;
+      assertTrue(
+          error <= 8e-4 || error <= 2.01 / 128 * Math.abs(expected[i]),
+          () -> what + ": [" + at + "] is " + actual[at] + ", not " + expected[at]);
+    }
+  }
+
+  /** Stored numbers and what they are worth. */
+  private record Stored(MemorySegment segment, float[] values) {
+    static Stored random(Random random, TensorType type, int n, float scale) {
+      float[] values = numbers(random, n);
+      MemorySegment segment = Arena.ofAuto().allocate(Math.max(1, (long) n * type.bytes()), 64);
+      for (int i = 0; i < n; i++) {
+        values[i] *= i % 11 == 0 ? 1e-6f : scale;
+        switch (type) {
+          case BF16 -> {
+            short bits = Bf16.fromFloat(values[i]);
+            segment.set(ValueLayout.JAVA_SHORT, 2L * i, bits);
+            values[i] = Bf16.toFloat(bits);
+          }
+          case F16 -> {
+            short bits = Float.floatToFloat16(values[i]);
+            segment.set(ValueLayout.JAVA_SHORT, 2L * i, bits);
+            values[i] = Float.float16ToFloat(bits);
+          }
+          default -> segment.set(ValueLayout.JAVA_FLOAT, 4L * i, values[i]);
+        }
+      }
+      return new Stored(segment, values);
+    }
+  }
+
+  /** One random attention over shuffled pages, everything that is not a token poisoned. */
+  private static final class AttentionCase {
+    final int heads;
+    final int latent;
+    final int rope;
+    final int nope;
+    final int value;
+    final int queryTokens;
+    final int kvTokens;
+    final boolean causal;
+    final boolean decompressed;
+    final boolean rounds;
+    final CacheParams cacheParams;
+    final AttentionParams params;
+    final int[] pageTable;
+    final float[][] rows;
+    final float[] q;
+    final float[] slopes;
+    final MemorySegment cache;
+    final Stored kvB;
+    final float[] out;
+    final float[] lse;
+    final double[] expectedLse;
+
+    AttentionCase(Random random, int run) {
+      heads = 1 + random.nextInt(run % 4 == 0 ? 70 : 9);
+      latent = 1 + random.nextInt(run % 4 == 1 ? 530 : 90);
+      rope = 2 * random.nextInt(33);
+      nope = 1 + random.nextInt(70);
+      value = 1 + random.nextInt(70);
+      queryTokens = 1 + random.nextInt(run % 7 == 0 ? 80 : 6);
+      kvTokens =
+          run % 10 == 3
+              ? random.nextInt(queryTokens + 1)
+              : queryTokens + random.nextInt(run % 6 == 0 ? 1200 : 150);
+      causal = run % 3 != 0;
+      decompressed = run % 2 == 0;
+      CacheType cacheType = CacheType.values()[run / 2 % 2];
+      ComputeType compute = ComputeType.values()[run / 4 % 2];
+      rounds = cacheType == CacheType.BF16 && compute == ComputeType.BF16;
+      TensorType type = WEIGHT_TYPES[run % 3];
+      LatentLayout layout = new LatentLayout(latent, rope, cacheType);
+      int pageSize = 1 + random.nextInt(70);
+      int pages = (kvTokens + pageSize - 1) / pageSize;
+      int pageCount = pages + 3;
+      long pageStride = pageSize * layout.rowStrideBytes() + 64;
+      cacheParams = new CacheParams(layout, pageSize, pageCount, pageStride);
+      cache = Arena.ofAuto().allocate(pageCount * pageStride, 64);
+      cache.fill((byte) 0xff);
+      pageTable = new int[pages + 1];
+      int[] order = random.ints(0, pageCount).distinct().limit(pageCount).toArray();
+      System.arraycopy(order, 0, pageTable, 0, pages);
+      pageTable[pages] = Integer.MAX_VALUE;
+      rows = new float[kvTokens][];
+      for (int s = 0; s < kvTokens; s++) {
+        rows[s] = numbers(random, latent + rope);
+        long at =
+            pageTable[s / pageSize] * pageStride + s % pageSize * layout.rowStrideBytes();
+        for (int i = 0; i < latent + rope; i++) {
+          rows[s][i] *= ROW_SCALE;
+          long element = i < latent ? i : layout.ropeOffset() + i - latent;
+          if (cacheType == CacheType.BF16) {
+            rows[s][i] = Bf16.round(rows[s][i]);
+            cache.set(ValueLayout.JAVA_SHORT, at + 2 * element, Bf16.fromFloat(rows[s][i]));
+          } else {
+            cache.set(ValueLayout.JAVA_FLOAT, at + 4 * element, rows[s][i]);
+          }
+        }
+      }
+      int queryWidth = (decompressed ? nope : latent) + rope;
+      int width = decompressed ? value : latent;
+      q = numbers(random, queryTokens * heads * queryWidth);
+      slopes = run % 5 == 0 ? numbers(random, heads) : null;
+      kvB = Stored.random(
+              random, type, heads * (nope + value) * latent, (float) (1 / Math.sqrt(latent)));
+      for (int i = 0; i < q.length; i++) {
+        q[i] *= 3;
+      }
+      out = poison(queryTokens * heads * width);
+      lse = poison(queryTokens * heads);
+      expectedLse = new double[lse.length];
+      params =
+          new AttentionParams(
+              compute, heads, queryTokens, kvTokens, causal, nope, value, type, 0, 0, 0.2f,
+              (long) heads * queryWidth, queryWidth, (long) heads * width, width, heads, 1,
+              (long) (nope + value) * latent, latent);
+    }
+
+    void run(TileKernels kernels, Random random) {
+      MemorySegment workspace =
+          Arena.ofAuto()
+              .allocate(kernels.attentionWorkspace(params, cacheParams, decompressed), 64);
+      MemorySegment alibi = slopes == null ? MemorySegment.NULL : MemorySegment.ofArray(slopes);
+      int headMiddle = random.nextInt(heads + 1);
+      int queryMiddle = random.nextInt(queryTokens + 1);
+      for (int part = 0; part < 4; part++) {
+        int headBegin = part % 2 == 0 ? 0 : headMiddle;
+        int headEnd = part % 2 == 0 ? headMiddle : heads;
+        int queryBegin = part < 2 ? 0 : queryMiddle;
+        int queryEnd = part < 2 ? queryMiddle : queryTokens;
+        if (decompressed) {
+          kernels.attendDecompressed(
+              params, cacheParams, MemorySegment.ofArray(q), kvB.segment, MemorySegment.NULL,
+              cache, MemorySegment.ofArray(pageTable), alibi, headBegin, headEnd, queryBegin,
+              queryEnd, MemorySegment.ofArray(out), MemorySegment.ofArray(lse), workspace);
+        } else {
+          kernels.attendAbsorbed(
+              params, cacheParams, MemorySegment.ofArray(q), cache,
+              MemorySegment.ofArray(pageTable), alibi, headBegin, headEnd, queryBegin, queryEnd,
+              0, kvTokens, MemorySegment.ofArray(out), MemorySegment.ofArray(lse), workspace);
+        }
+      }
+    }
+
+    double[] expected() {
+      int queryWidth = (decompressed ? nope : latent) + rope;
+      int width = decompressed ? value : latent;
+      double[] result = new double[out.length];
+      for (int h = 0; h < heads; h++) {
+        double[][] keys = new double[kvTokens][];
+        double[][] values = new double[kvTokens][];
+        for (int s = 0; s < kvTokens; s++) {
+          keys[s] = new double[queryWidth];
+          values[s] = new double[width];
+          for (int i = 0; i < queryWidth - rope; i++) {
+            keys[s][i] = decompressed ? rebuilt(h, i, s) : rows[s][i];
+          }
+          for (int i = 0; i < rope; i++) {
+            keys[s][queryWidth - rope + i] = rows[s][latent + i];
+          }
+          for (int i = 0; i < width; i++) {
+            values[s][i] = decompressed ? rebuilt(h, nope + i, s) : rows[s][i];
+          }
+        }
+        for (int t = 0; t < queryTokens; t++) {
+          attend(t, h, keys, values, width, result);
+        }
+      }
+      return result;
+    }
+
+    private double rebuilt(int head, int row, int s) {
+      double sum = 0;
+      for (int i = 0; i < latent; i++) {
+        sum += (double) kvB.values[(head * (nope + value) + row) * latent + i] * rows[s][i];
+      }
+      return rounds ? Bf16.round((float) sum) : sum;
+    }
+
+    private void attend(
+        int t, int h, double[][] keys, double[][] values, int width, double[] result) {
+      int position = kvTokens - queryTokens + t;
+      int visible = Math.max(0, causal ? position + 1 : kvTokens);
+      double[] scores = new double[visible];
+      double max = Double.NEGATIVE_INFINITY;
+      for (int s = 0; s < visible; s++) {
+        double sum = 0;
+        for (int i = 0; i < keys[s].length; i++) {
+          float x = q[(t * heads + h) * keys[s].length + i];
+          sum += (rounds ? Bf16.round(x) : x) * keys[s][i];
+        }
+        double slope = slopes == null ? 0 : slopes[h];
+        scores[s] = sum * params.scale() - slope * (position - s);
+        max = Math.max(max, scores[s]);
+      }
+      double total = 0;
+      for (int s = 0; s < visible; s++) {
+        scores[s] = Math.exp(scores[s] - max);
+        total += scores[s];
+      }
+      for (int s = 0; s < visible; s++) {
+        for (int i = 0; i < width; i++) {
+          result[(t * heads + h) * width + i] += scores[s] / total * values[s][i];
+        }
+      }
+      expectedLse[t * heads + h] =
+          visible == 0 ? Double.NEGATIVE_INFINITY : max + Math.log(total);
+    }
+
+    @Override
+    public String toString() {
+      return (decompressed ? "decompressed " : "absorbed ")
+          + params + " " + cacheParams + (slopes == null ? "" : " with ALiBi");
+    }
+  }
+}
