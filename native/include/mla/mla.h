@@ -59,6 +59,14 @@ extern "C" {
 #define MLA_DESCRIBE_REASON 2    /* why MLA_ISA_AUTO chooses what it does on this processor, one line */
 #define MLA_DESCRIBE_LAYOUT 3    /* the sizes, offsets and signatures of this header as the library was compiled with */
 
+/* The text of MLA_DESCRIBE_LAYOUT, compared with the Java bindings when a library is loaded: lines that end in '\n', types
+ * named i32, i64, f32 and ptr. First the structs in the order of this header, each followed by its fields:
+ *   struct mla_linear_params 56
+ *   mla_linear_params.struct_size 0 i32
+ * then the functions of mla_kernels in order and the entry point, as result and arguments:
+ *   function describe i32(i32,ptr,i32)
+ *   function mla_get_kernels ptr(i32,i32) */
+
 /* Rotary layouts: which two elements of a rotated part form pair i of rope/2. */
 #define MLA_ROPE_PAIRS 0         /* 2i and 2i + 1 */
 #define MLA_ROPE_HALVES 1        /* i and i + rope/2 */
