@@ -1,0 +1,87 @@
+// Isa vocabulary for AVX2 with FMA and F16C: eight floats, 16 registers.
+#pragma once
+#include <immintrin.h>
+
+#include <cstdint>
+
+namespace mla {
+namespace avx2 {
+namespace {
+
+struct Isa {
+  static constexpr int L = 8;
+  static constexpr int kTileColumns = 2; // 4 x 2 sums, 4 rows and a weight: 13 of 16 registers
+  static constexpr int kScoreVectors = 2;
+  static constexpr int kScoreTokens = 6;
+  static constexpr int kValueVectors = 2;
+  static constexpr bool kHasBf16Dot = false;
+
+  typedef __m256 F;
+
+  static __m256i mask(int n) {
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+  }
+  static F zero() { return _mm256_setzero_ps(); }
+  static F set1(float x) { return _mm256_set1_ps(x); }
+  static F load(const float* p) { return _mm256_loadu_ps(p); }
+  static F load(const float* p, int n) { return _mm256_maskload_ps(p, mask(n)); }
+  static void store(float* p, F x) { _mm256_storeu_ps(p, x); }
+  static void store(float* p, F x, int n) { _mm256_maskstore_ps(p, mask(n), x); }
+  static F fma(F a, F b, F c) { return _mm256_fmadd_ps(a, b, c); }
+  static F add(F a, F b) { return _mm256_add_ps(a, b); }
+  static F sub(F a, F b) { return _mm256_sub_ps(a, b); }
+  static F mul(F a, F b) { return _mm256_mul_ps(a, b); }
+  static F div(F a, F b) { return _mm256_div_ps(a, b); }
+  static F max(F a, F b) { return _mm256_max_ps(a, b); }
+  static F select_less(F x, F y, F a, F b) { return _mm256_blendv_ps(b, a, _mm256_cmp_ps(x, y, _CMP_LT_OQ)); }
+  static F round_to_integer(F x) { return _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+  static F scale_by_power_of_two(F x, F n) {
+    const __m256i whole = _mm256_cvtps_epi32(n), half = _mm256_srai_epi32(whole, 1);
+    const __m256i rest = _mm256_sub_epi32(whole, half), bias = _mm256_set1_epi32(127);
+    const F a = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(half, bias), 23));
+    const F b = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(rest, bias), 23));
+    return _mm256_mul_ps(_mm256_mul_ps(x, a), b);
+  }
+  static __m256i rounded_bits(F x) {
+    const __m256i bits = _mm256_castps_si256(x), high = _mm256_set1_epi32((int)0xffff0000);
+    const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
+    const __m256i rounded = _mm256_add_epi32(_mm256_add_epi32(bits, _mm256_set1_epi32(0x7fff)), odd);
+    const __m256i quiet = _mm256_or_si256(bits, _mm256_set1_epi32(0x00400000));
+    const __m256i nan = _mm256_castps_si256(_mm256_cmp_ps(x, x, _CMP_UNORD_Q));
+    return _mm256_and_si256(_mm256_blendv_epi8(rounded, quiet, nan), high);
+  }
+  static F round_bf16(F x) { return _mm256_castsi256_ps(rounded_bits(x)); }
+  static __m128i partial(const uint16_t* p, int n) {
+    alignas(16) uint16_t t[8] = {};
+    for (int i = 0; i < n; i++) t[i] = p[i];
+    return _mm_load_si128((const __m128i*)t);
+  }
+  static F widen_bf16(__m128i x) { return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(x), 16)); }
+  static F widen_bf16(const uint16_t* p) { return widen_bf16(_mm_loadu_si128((const __m128i*)p)); }
+  static F widen_bf16(const uint16_t* p, int n) { return widen_bf16(partial(p, n)); }
+  static F widen_f16(const uint16_t* p) { return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i*)p)); }
+  static F widen_f16(const uint16_t* p, int n) { return _mm256_cvtph_ps(partial(p, n)); }
+  static void store_bf16(uint16_t* p, F x, int n) {
+    const __m256i bits = _mm256_srli_epi32(rounded_bits(x), 16);
+    const __m128i packed = _mm_packus_epi32(_mm256_castsi256_si128(bits), _mm256_extracti128_si256(bits, 1));
+    if (n == L) {
+      _mm_storeu_si128((__m128i*)p, packed);
+      return;
+    }
+    alignas(16) uint16_t t[8];
+    _mm_store_si128((__m128i*)t, packed);
+    for (int i = 0; i < n; i++) p[i] = t[i];
+  }
+  // The sums of four vectors, each by the same tree whatever the other three are.
+  static void sum4(F a, F b, F c, F d, float* out) {
+    const F ab = _mm256_add_ps(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
+    const F cd = _mm256_add_ps(_mm256_unpacklo_ps(c, d), _mm256_unpackhi_ps(c, d));
+    const __m256d abd = _mm256_castps_pd(ab), cdd = _mm256_castps_pd(cd);
+    const F s = _mm256_add_ps(_mm256_castpd_ps(_mm256_unpacklo_pd(abd, cdd)), _mm256_castpd_ps(_mm256_unpackhi_pd(abd, cdd)));
+    _mm_storeu_ps(out, _mm_add_ps(_mm256_castps256_ps128(s), _mm256_extractf128_ps(s, 1)));
+  }
+};
+
+}  // namespace
+}  // namespace avx2
+}  // namespace mla

@@ -1,0 +1,108 @@
+// Isa vocabulary in plain C++ with compiler vectors of four floats: runs anywhere, the reference for the others.
+#pragma once
+#include <cstdint>
+
+namespace mla {
+namespace generic {
+namespace {
+
+struct Isa {
+  static constexpr int L = 4;            // floats in a vector
+  static constexpr int kTileColumns = 2; // outputs of a linear tile: 4 rows x 2 columns fit 16 registers
+  static constexpr int kScoreVectors = 2;
+  static constexpr int kScoreTokens = 4;
+  static constexpr int kValueVectors = 2;
+  static constexpr bool kHasBf16Dot = false;
+
+  typedef float F __attribute__((vector_size(16)));
+  typedef int32_t I __attribute__((vector_size(16)));
+
+  static F zero() { return F{}; }
+  static F set1(float x) { return F{x, x, x, x}; }
+  static F load(const float* p) {
+    F r;
+    __builtin_memcpy(&r, p, sizeof r);
+    return r;
+  }
+  static F load(const float* p, int n) {
+    F r{};
+    for (int i = 0; i < n; i++) r[i] = p[i];
+    return r;
+  }
+  static void store(float* p, F x) { __builtin_memcpy(p, &x, sizeof x); }
+  static void store(float* p, F x, int n) {
+    for (int i = 0; i < n; i++) p[i] = x[i];
+  }
+  static F fma(F a, F b, F c) { return a * b + c; }
+  static F add(F a, F b) { return a + b; }
+  static F sub(F a, F b) { return a - b; }
+  static F mul(F a, F b) { return a * b; }
+  static F div(F a, F b) { return a / b; }
+  static F max(F a, F b) { return a > b ? a : b; }
+  // a where x < y, else b
+  static F select_less(F x, F y, F a, F b) { return x < y ? a : b; }
+  static F round_to_integer(F x) {
+    const F big = set1(12582912.f); // 1.5 * 2^23: adding it leaves no fraction bits
+    return (x + big) - big;
+  }
+  static F scale_by_power_of_two(F x, F n) {
+    // two steps, so that a result in the subnormals is reached without an exponent below the smallest normal
+    const I half = __builtin_convertvector(n, I) >> 1;
+    const I rest = __builtin_convertvector(n, I) - half;
+    return x * (F)((half + 127) << 23) * (F)((rest + 127) << 23);
+  }
+  static F round_bf16(F x) {
+    const I bits = (I)x;
+    const I rounded = (bits + 0x7fff + ((bits >> 16) & 1)) & (int32_t)0xffff0000;
+    const I quiet = (bits | 0x00400000) & (int32_t)0xffff0000;
+    return (F)((bits & 0x7fffffff) > 0x7f800000 ? quiet : rounded);
+  }
+  static F widen_bf16(const uint16_t* p) {
+    return (F)(I{(int32_t)((uint32_t)p[0] << 16), (int32_t)((uint32_t)p[1] << 16), (int32_t)((uint32_t)p[2] << 16),
+                 (int32_t)((uint32_t)p[3] << 16)});
+  }
+  static F widen_bf16(const uint16_t* p, int n) {
+    uint16_t t[4] = {};
+    for (int i = 0; i < n; i++) t[i] = p[i];
+    return widen_bf16(t);
+  }
+  static float half_to_float(uint16_t h) {
+    const uint32_t sign = (uint32_t)(h & 0x8000) << 16, exponent = (h >> 10) & 31, fraction = h & 0x3ff;
+    uint32_t bits;
+    if (exponent == 31) {
+      bits = sign | 0x7f800000 | fraction << 13;
+    } else if (exponent != 0) {
+      bits = sign | (exponent + 112) << 23 | fraction << 13;
+    } else {
+      const float value = (float)fraction * 0x1p-24f; // subnormal: exact in float
+      __builtin_memcpy(&bits, &value, 4);
+      bits |= sign;
+    }
+    float f;
+    __builtin_memcpy(&f, &bits, 4);
+    return f;
+  }
+  static F widen_f16(const uint16_t* p) {
+    return F{half_to_float(p[0]), half_to_float(p[1]), half_to_float(p[2]), half_to_float(p[3])};
+  }
+  static F widen_f16(const uint16_t* p, int n) {
+    uint16_t t[4] = {};
+    for (int i = 0; i < n; i++) t[i] = p[i];
+    return widen_f16(t);
+  }
+  static void store_bf16(uint16_t* p, F x, int n) {
+    const I bits = (I)round_bf16(x);
+    for (int i = 0; i < n; i++) p[i] = (uint16_t)((uint32_t)bits[i] >> 16);
+  }
+  // The sums of four vectors, each by the same tree whatever the other three are.
+  static void sum4(F a, F b, F c, F d, float* out) {
+    out[0] = (a[0] + a[2]) + (a[1] + a[3]);
+    out[1] = (b[0] + b[2]) + (b[1] + b[3]);
+    out[2] = (c[0] + c[2]) + (c[1] + c[3]);
+    out[3] = (d[0] + d[2]) + (d[1] + d[3]);
+  }
+};
+
+}  // namespace
+}  // namespace generic
+}  // namespace mla
