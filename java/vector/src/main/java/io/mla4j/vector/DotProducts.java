@@ -1,7 +1,7 @@
 package io.mla4j.vector;
 
+import static io.mla4j.vector.Lanes.F;
 import static io.mla4j.vector.Lanes.L;
-import static io.mla4j.vector.Lanes.load;
 
 import io.mla4j.TensorType;
 import io.mla4j.vector.VectorScratch.Use;
@@ -10,8 +10,9 @@ import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
 
 /**
- * x W^T with k in the lanes. An element is always the same sum, whatever tile computes it: lane l adds the products of the k that
- * are l modulo the lane count, in rising order; then the lanes are added as a tree.
+ * x W^T with k in the lanes. An element is always the same sum, whatever tile computes it: lane l
+ * adds the products of the k that are l modulo the lane count, in rising order; then the lanes are
+ * added as a tree.
  */
 final class DotProducts {
   /** Rows of x that stay in the second-level cache while the weights pass. */
@@ -20,7 +21,10 @@ final class DotProducts {
   /** Columns of k that a panel holds: its rows stay in the first-level cache. */
   private static final int K_BLOCK = 1024;
 
-  /** Rows of W that are widened and multiplied together: with {@link #TILE_ROWS} what the registers hold. */
+  /**
+   * Rows of W that are widened and multiplied together: with {@link #TILE_ROWS} what the registers
+   * hold.
+   */
   private static final int PANEL = Lanes.WIDE ? 6 : 4;
 
   private static final int TILE_ROWS = Lanes.WIDE ? 4 : 2;
@@ -28,7 +32,8 @@ final class DotProducts {
   private DotProducts() {}
 
   /**
-   * c[r, j] = sum over k of x[r, k] * w[j, k] for r below rows (at most {@link #ROW_BLOCK}) and j below n.
+   * c[r, j] = sum over k of x[r, k] * w[j, k] for r below rows (at most {@link #ROW_BLOCK}) and j
+   * below n.
    *
    * @param x (rows, kPadded): zeros from k to kPadded, which is k rounded up to whole vectors
    * @param offset of w[0, 0] in weight, in bytes
@@ -74,7 +79,10 @@ final class DotProducts {
     }
   }
 
-  /** Adds to the vectors at {@code (r * PANEL + j) * L}. Columns beyond those widened hold what an earlier panel left. */
+  /**
+   * Adds to the vectors at {@code (r * PANEL + j) * L}. Columns beyond those widened hold what an
+   * earlier panel left.
+   */
   private static void multiply(
       float[] x, int x0, int xStride, int rows, float[] panel, int k, float[] tileSums) {
     int r = 0;
@@ -107,61 +115,61 @@ final class DotProducts {
     int w3 = w2 + wStride;
     int w4 = w3 + wStride;
     int w5 = w4 + wStride;
-    FloatVector s00 = load(sums, s0);
-    FloatVector s01 = load(sums, s0 + 1 * L);
-    FloatVector s02 = load(sums, s0 + 2 * L);
-    FloatVector s03 = load(sums, s0 + 3 * L);
-    FloatVector s04 = load(sums, s0 + 4 * L);
-    FloatVector s05 = load(sums, s0 + 5 * L);
-    FloatVector s10 = load(sums, s0 + 6 * L);
-    FloatVector s11 = load(sums, s0 + 7 * L);
-    FloatVector s12 = load(sums, s0 + 8 * L);
-    FloatVector s13 = load(sums, s0 + 9 * L);
-    FloatVector s14 = load(sums, s0 + 10 * L);
-    FloatVector s15 = load(sums, s0 + 11 * L);
-    FloatVector s20 = load(sums, s0 + 12 * L);
-    FloatVector s21 = load(sums, s0 + 13 * L);
-    FloatVector s22 = load(sums, s0 + 14 * L);
-    FloatVector s23 = load(sums, s0 + 15 * L);
-    FloatVector s24 = load(sums, s0 + 16 * L);
-    FloatVector s25 = load(sums, s0 + 17 * L);
-    FloatVector s30 = load(sums, s0 + 18 * L);
-    FloatVector s31 = load(sums, s0 + 19 * L);
-    FloatVector s32 = load(sums, s0 + 20 * L);
-    FloatVector s33 = load(sums, s0 + 21 * L);
-    FloatVector s34 = load(sums, s0 + 22 * L);
-    FloatVector s35 = load(sums, s0 + 23 * L);
+    FloatVector s00 = FloatVector.fromArray(F, sums, s0);
+    FloatVector s01 = FloatVector.fromArray(F, sums, s0 + 1 * L);
+    FloatVector s02 = FloatVector.fromArray(F, sums, s0 + 2 * L);
+    FloatVector s03 = FloatVector.fromArray(F, sums, s0 + 3 * L);
+    FloatVector s04 = FloatVector.fromArray(F, sums, s0 + 4 * L);
+    FloatVector s05 = FloatVector.fromArray(F, sums, s0 + 5 * L);
+    FloatVector s10 = FloatVector.fromArray(F, sums, s0 + 6 * L);
+    FloatVector s11 = FloatVector.fromArray(F, sums, s0 + 7 * L);
+    FloatVector s12 = FloatVector.fromArray(F, sums, s0 + 8 * L);
+    FloatVector s13 = FloatVector.fromArray(F, sums, s0 + 9 * L);
+    FloatVector s14 = FloatVector.fromArray(F, sums, s0 + 10 * L);
+    FloatVector s15 = FloatVector.fromArray(F, sums, s0 + 11 * L);
+    FloatVector s20 = FloatVector.fromArray(F, sums, s0 + 12 * L);
+    FloatVector s21 = FloatVector.fromArray(F, sums, s0 + 13 * L);
+    FloatVector s22 = FloatVector.fromArray(F, sums, s0 + 14 * L);
+    FloatVector s23 = FloatVector.fromArray(F, sums, s0 + 15 * L);
+    FloatVector s24 = FloatVector.fromArray(F, sums, s0 + 16 * L);
+    FloatVector s25 = FloatVector.fromArray(F, sums, s0 + 17 * L);
+    FloatVector s30 = FloatVector.fromArray(F, sums, s0 + 18 * L);
+    FloatVector s31 = FloatVector.fromArray(F, sums, s0 + 19 * L);
+    FloatVector s32 = FloatVector.fromArray(F, sums, s0 + 20 * L);
+    FloatVector s33 = FloatVector.fromArray(F, sums, s0 + 21 * L);
+    FloatVector s34 = FloatVector.fromArray(F, sums, s0 + 22 * L);
+    FloatVector s35 = FloatVector.fromArray(F, sums, s0 + 23 * L);
     for (int i = 0; i < k; i += L) {
-      FloatVector a0 = load(x, x0 + i);
-      FloatVector a1 = load(x, x1 + i);
-      FloatVector a2 = load(x, x2 + i);
-      FloatVector a3 = load(x, x3 + i);
-      FloatVector b = load(w, w0 + i);
+      FloatVector a0 = FloatVector.fromArray(F, x, x0 + i);
+      FloatVector a1 = FloatVector.fromArray(F, x, x1 + i);
+      FloatVector a2 = FloatVector.fromArray(F, x, x2 + i);
+      FloatVector a3 = FloatVector.fromArray(F, x, x3 + i);
+      FloatVector b = FloatVector.fromArray(F, w, w0 + i);
       s00 = a0.fma(b, s00);
       s10 = a1.fma(b, s10);
       s20 = a2.fma(b, s20);
       s30 = a3.fma(b, s30);
-      b = load(w, w1 + i);
+      b = FloatVector.fromArray(F, w, w1 + i);
       s01 = a0.fma(b, s01);
       s11 = a1.fma(b, s11);
       s21 = a2.fma(b, s21);
       s31 = a3.fma(b, s31);
-      b = load(w, w2 + i);
+      b = FloatVector.fromArray(F, w, w2 + i);
       s02 = a0.fma(b, s02);
       s12 = a1.fma(b, s12);
       s22 = a2.fma(b, s22);
       s32 = a3.fma(b, s32);
-      b = load(w, w3 + i);
+      b = FloatVector.fromArray(F, w, w3 + i);
       s03 = a0.fma(b, s03);
       s13 = a1.fma(b, s13);
       s23 = a2.fma(b, s23);
       s33 = a3.fma(b, s33);
-      b = load(w, w4 + i);
+      b = FloatVector.fromArray(F, w, w4 + i);
       s04 = a0.fma(b, s04);
       s14 = a1.fma(b, s14);
       s24 = a2.fma(b, s24);
       s34 = a3.fma(b, s34);
-      b = load(w, w5 + i);
+      b = FloatVector.fromArray(F, w, w5 + i);
       s05 = a0.fma(b, s05);
       s15 = a1.fma(b, s15);
       s25 = a2.fma(b, s25);
@@ -200,27 +208,27 @@ final class DotProducts {
     int w1 = w0 + wStride;
     int w2 = w1 + wStride;
     int w3 = w2 + wStride;
-    FloatVector s00 = load(sums, s0);
-    FloatVector s01 = load(sums, s0 + 1 * L);
-    FloatVector s02 = load(sums, s0 + 2 * L);
-    FloatVector s03 = load(sums, s0 + 3 * L);
-    FloatVector s10 = load(sums, s0 + 4 * L);
-    FloatVector s11 = load(sums, s0 + 5 * L);
-    FloatVector s12 = load(sums, s0 + 6 * L);
-    FloatVector s13 = load(sums, s0 + 7 * L);
+    FloatVector s00 = FloatVector.fromArray(F, sums, s0);
+    FloatVector s01 = FloatVector.fromArray(F, sums, s0 + 1 * L);
+    FloatVector s02 = FloatVector.fromArray(F, sums, s0 + 2 * L);
+    FloatVector s03 = FloatVector.fromArray(F, sums, s0 + 3 * L);
+    FloatVector s10 = FloatVector.fromArray(F, sums, s0 + 4 * L);
+    FloatVector s11 = FloatVector.fromArray(F, sums, s0 + 5 * L);
+    FloatVector s12 = FloatVector.fromArray(F, sums, s0 + 6 * L);
+    FloatVector s13 = FloatVector.fromArray(F, sums, s0 + 7 * L);
     for (int i = 0; i < k; i += L) {
-      FloatVector a0 = load(x, x0 + i);
-      FloatVector a1 = load(x, x1 + i);
-      FloatVector b = load(w, w0 + i);
+      FloatVector a0 = FloatVector.fromArray(F, x, x0 + i);
+      FloatVector a1 = FloatVector.fromArray(F, x, x1 + i);
+      FloatVector b = FloatVector.fromArray(F, w, w0 + i);
       s00 = a0.fma(b, s00);
       s10 = a1.fma(b, s10);
-      b = load(w, w1 + i);
+      b = FloatVector.fromArray(F, w, w1 + i);
       s01 = a0.fma(b, s01);
       s11 = a1.fma(b, s11);
-      b = load(w, w2 + i);
+      b = FloatVector.fromArray(F, w, w2 + i);
       s02 = a0.fma(b, s02);
       s12 = a1.fma(b, s12);
-      b = load(w, w3 + i);
+      b = FloatVector.fromArray(F, w, w3 + i);
       s03 = a0.fma(b, s03);
       s13 = a1.fma(b, s13);
     }
@@ -242,20 +250,20 @@ final class DotProducts {
     int w3 = w2 + wStride;
     int w4 = w3 + wStride;
     int w5 = w4 + wStride;
-    FloatVector s00 = load(sums, s0);
-    FloatVector s01 = load(sums, s0 + 1 * L);
-    FloatVector s02 = load(sums, s0 + 2 * L);
-    FloatVector s03 = load(sums, s0 + 3 * L);
-    FloatVector s04 = load(sums, s0 + 4 * L);
-    FloatVector s05 = load(sums, s0 + 5 * L);
+    FloatVector s00 = FloatVector.fromArray(F, sums, s0);
+    FloatVector s01 = FloatVector.fromArray(F, sums, s0 + 1 * L);
+    FloatVector s02 = FloatVector.fromArray(F, sums, s0 + 2 * L);
+    FloatVector s03 = FloatVector.fromArray(F, sums, s0 + 3 * L);
+    FloatVector s04 = FloatVector.fromArray(F, sums, s0 + 4 * L);
+    FloatVector s05 = FloatVector.fromArray(F, sums, s0 + 5 * L);
     for (int i = 0; i < k; i += L) {
-      FloatVector a = load(x, x0 + i);
-      s00 = a.fma(load(w, w0 + i), s00);
-      s01 = a.fma(load(w, w1 + i), s01);
-      s02 = a.fma(load(w, w2 + i), s02);
-      s03 = a.fma(load(w, w3 + i), s03);
-      s04 = a.fma(load(w, w4 + i), s04);
-      s05 = a.fma(load(w, w5 + i), s05);
+      FloatVector a = FloatVector.fromArray(F, x, x0 + i);
+      s00 = a.fma(FloatVector.fromArray(F, w, w0 + i), s00);
+      s01 = a.fma(FloatVector.fromArray(F, w, w1 + i), s01);
+      s02 = a.fma(FloatVector.fromArray(F, w, w2 + i), s02);
+      s03 = a.fma(FloatVector.fromArray(F, w, w3 + i), s03);
+      s04 = a.fma(FloatVector.fromArray(F, w, w4 + i), s04);
+      s05 = a.fma(FloatVector.fromArray(F, w, w5 + i), s05);
     }
     s00.intoArray(sums, s0);
     s01.intoArray(sums, s0 + 1 * L);
@@ -271,16 +279,16 @@ final class DotProducts {
     int w1 = w0 + wStride;
     int w2 = w1 + wStride;
     int w3 = w2 + wStride;
-    FloatVector s00 = load(sums, s0);
-    FloatVector s01 = load(sums, s0 + 1 * L);
-    FloatVector s02 = load(sums, s0 + 2 * L);
-    FloatVector s03 = load(sums, s0 + 3 * L);
+    FloatVector s00 = FloatVector.fromArray(F, sums, s0);
+    FloatVector s01 = FloatVector.fromArray(F, sums, s0 + 1 * L);
+    FloatVector s02 = FloatVector.fromArray(F, sums, s0 + 2 * L);
+    FloatVector s03 = FloatVector.fromArray(F, sums, s0 + 3 * L);
     for (int i = 0; i < k; i += L) {
-      FloatVector a = load(x, x0 + i);
-      s00 = a.fma(load(w, w0 + i), s00);
-      s01 = a.fma(load(w, w1 + i), s01);
-      s02 = a.fma(load(w, w2 + i), s02);
-      s03 = a.fma(load(w, w3 + i), s03);
+      FloatVector a = FloatVector.fromArray(F, x, x0 + i);
+      s00 = a.fma(FloatVector.fromArray(F, w, w0 + i), s00);
+      s01 = a.fma(FloatVector.fromArray(F, w, w1 + i), s01);
+      s02 = a.fma(FloatVector.fromArray(F, w, w2 + i), s02);
+      s03 = a.fma(FloatVector.fromArray(F, w, w3 + i), s03);
     }
     s00.intoArray(sums, s0);
     s01.intoArray(sums, s0 + 1 * L);

@@ -15,9 +15,18 @@ import jdk.incubator.vector.VectorShape;
 import jdk.incubator.vector.VectorShuffle;
 import jdk.incubator.vector.VectorSpecies;
 
-/** The vector length, and what every kernel does with a vector: widening, rounding, exp, sums over lanes. */
+/**
+ * The vector length, and what every kernel does with a vector: widening, rounding, exp, sums over
+ * lanes.
+ *
+ * <p>There is no shorthand here for loading and broadcasting: in methods as large as the tiles, C2
+ * stops inlining methods that the JDK does not mark, and a vector that crosses a call is boxed (14
+ * times slower).
+ */
 final class Lanes {
-  /** The system property that asks for shorter vectors than the processor prefers: 128, 256 or 512. */
+  /**
+   * The system property that asks for shorter vectors than the processor prefers: 128, 256 or 512.
+   */
   static final String BITS_PROPERTY = "mla4j.vector.bits";
 
   /** Float vectors; a constant, or C2 would box them. */
@@ -75,14 +84,6 @@ final class Lanes {
     return (n + L - 1) / L * L;
   }
 
-  static FloatVector load(float[] a, int at) {
-    return FloatVector.fromArray(F, a, at);
-  }
-
-  static FloatVector broadcast(float value) {
-    return FloatVector.broadcast(F, value);
-  }
-
   /** The nearest bfloat16 values, ties to even; NaN stays NaN. */
   static FloatVector roundBf16(FloatVector x) {
     IntVector bits = x.reinterpretAsInts();
@@ -95,7 +96,7 @@ final class Lanes {
   static void roundBf16(float[] a, int at, int n) {
     int i = 0;
     for (; i + L <= n; i += L) {
-      roundBf16(load(a, at + i)).intoArray(a, at + i);
+      roundBf16(FloatVector.fromArray(F, a, at + i)).intoArray(a, at + i);
     }
     for (; i < n; i++) {
       a[at + i] = Bf16.round(a[at + i]);
@@ -103,22 +104,23 @@ final class Lanes {
   }
 
   /**
-   * e^x for x in -87 .. 88, where arguments outside count as the nearest of these: 2^n times a polynomial of the rest in
-   * -ln 2 / 2 .. ln 2 / 2, within two units in the last place.
+   * e^x for x in -87 .. 88, where arguments outside count as the nearest of these: 2^n times a
+   * polynomial of the rest in -ln 2 / 2 .. ln 2 / 2, within two units in the last place.
    */
   static FloatVector exp(FloatVector x) {
     FloatVector y = x.blend(MIN_EXPONENT, x.lt(MIN_EXPONENT));
     y = y.blend(MAX_EXPONENT, y.compare(VectorOperators.GT, MAX_EXPONENT));
-    FloatVector rounded = y.fma(broadcast(1.44269504f), broadcast(ROUND));
+    FloatVector rounded =
+        y.fma(FloatVector.broadcast(F, 1.44269504f), FloatVector.broadcast(F, ROUND));
     FloatVector n = rounded.sub(ROUND);
-    FloatVector r = n.fma(broadcast(-0.693359375f), y);
-    r = n.fma(broadcast(2.12194440e-4f), r);
-    FloatVector p = broadcast(1.9875691e-4f);
-    p = p.fma(r, broadcast(1.3981999e-3f));
-    p = p.fma(r, broadcast(8.3334519e-3f));
-    p = p.fma(r, broadcast(4.1665796e-2f));
-    p = p.fma(r, broadcast(0.16666665f));
-    p = p.fma(r, broadcast(0.5f));
+    FloatVector r = n.fma(FloatVector.broadcast(F, -0.693359375f), y);
+    r = n.fma(FloatVector.broadcast(F, 2.12194440e-4f), r);
+    FloatVector p = FloatVector.broadcast(F, 1.9875691e-4f);
+    p = p.fma(r, FloatVector.broadcast(F, 1.3981999e-3f));
+    p = p.fma(r, FloatVector.broadcast(F, 8.3334519e-3f));
+    p = p.fma(r, FloatVector.broadcast(F, 4.1665796e-2f));
+    p = p.fma(r, FloatVector.broadcast(F, 0.16666665f));
+    p = p.fma(r, FloatVector.broadcast(F, 0.5f));
     p = p.fma(r.mul(r), r).add(1f);
     return rounded
         .reinterpretAsInts()
@@ -161,20 +163,23 @@ final class Lanes {
     return loadShorts(segment, offset).lanewise(VectorOperators.LSHL, 16).reinterpretAsFloats();
   }
 
-  /** The same of binary16 numbers: the magnitude as if it were a binary32 with a small exponent, times 2^112; exact. */
+  /**
+   * The same of binary16 numbers: the magnitude as if it were a binary32 with a small exponent,
+   * times 2^112; exact.
+   */
   private static FloatVector loadF16(MemorySegment segment, long offset) {
     IntVector bits = loadShorts(segment, offset);
     IntVector sign = bits.and(0x8000).lanewise(VectorOperators.LSHL, 16);
     IntVector shifted = bits.and(0x7fff).lanewise(VectorOperators.LSHL, 13);
-    IntVector finite =
-        shifted.reinterpretAsFloats().mul(0x1p112f).reinterpretAsInts();
+    IntVector finite = shifted.reinterpretAsFloats().mul(0x1p112f).reinterpretAsInts();
     VectorMask<Integer> special = shifted.compare(VectorOperators.GE, 0x7c00 << 13);
     return finite.blend(shifted.or(0x7f800000), special).or(sign).reinterpretAsFloats();
   }
 
   /**
-   * Sums over lanes, always as the same tree (halves, quarters, ..): to[j] = sum of the lanes of the vector at {@code j * L}, for
-   * j below {@code vectors}, a multiple of L. Overwrites the vectors.
+   * Sums over lanes, always as the same tree (halves, quarters, ..): to[j] = sum of the lanes of
+   * the vector at {@code j * L}, for j below {@code vectors}, a multiple of L. Overwrites the
+   * vectors.
    */
   static void sumLanes(float[] vectors0, int vectors, float[] to) {
     for (int j = 0; j < vectors; j += L) {
@@ -187,19 +192,19 @@ final class Lanes {
       }
       halve(vectors0, at, 2, SWAP_2, BIT_2);
       halve(vectors0, at, 1, SWAP_1, BIT_1);
-      load(vectors0, at).intoArray(to, j);
+      FloatVector.fromArray(F, vectors0, at).intoArray(to, j);
     }
   }
 
   /**
-   * For i below {@code half}: vector i = partial sums of vector i in the lanes without the bit, of vector i + half in those with
-   * it.
+   * For i below {@code half}: vector i = partial sums of vector i in the lanes without the bit, of
+   * vector i + half in those with it.
    */
   private static void halve(
       float[] v, int at, int half, VectorShuffle<Float> swap, VectorMask<Float> bit) {
     for (int i = 0; i < half; i++) {
-      FloatVector a = load(v, at + i * L);
-      FloatVector b = load(v, at + (i + half) * L);
+      FloatVector a = FloatVector.fromArray(F, v, at + i * L);
+      FloatVector b = FloatVector.fromArray(F, v, at + (i + half) * L);
       a.blend(b, bit).add(b.blend(a, bit).rearrange(swap)).intoArray(v, at + i * L);
     }
   }

@@ -1,17 +1,20 @@
 package io.mla4j.vector;
 
+import static io.mla4j.vector.Lanes.F;
 import static io.mla4j.vector.Lanes.L;
-import static io.mla4j.vector.Lanes.broadcast;
-import static io.mla4j.vector.Lanes.load;
 
 import jdk.incubator.vector.FloatVector;
 
-/** Dot products of queries and keys with query rows in the lanes: each adds its products in rising order. */
+/**
+ * Dot products of queries and keys with query rows in the lanes: each adds its products in rising
+ * order.
+ */
 final class Scores {
   private Scores() {}
 
   /**
-   * scores[t, lane] = sum over d of q[d, lane] * k[t, d] for t below {@code keys}, rounded up to a multiple of 16 that k has rows for.
+   * scores[t, lane] = sum over d of q[d, lane] * k[t, d] for t below {@code keys}, rounded up to a
+   * multiple of 16 that k has rows for.
    *
    * @param vectors 1 or 2: how many vectors of rows
    * @param q (width, vectors * L)
@@ -50,7 +53,7 @@ final class Scores {
     int k5 = k4 + kStride;
     int k6 = k5 + kStride;
     int k7 = k6 + kStride;
-    FloatVector zero = FloatVector.zero(Lanes.F);
+    FloatVector zero = FloatVector.zero(F);
     FloatVector s0x0 = zero;
     FloatVector s0x1 = zero;
     FloatVector s1x0 = zero;
@@ -69,30 +72,30 @@ final class Scores {
     FloatVector s7x1 = zero;
     for (int d = 0; d < width; d++) {
       int at = q0 + d * 2 * L;
-      FloatVector a0 = load(q, at);
-      FloatVector a1 = load(q, at + L);
-      FloatVector b = broadcast(k[k0 + d]);
+      FloatVector a0 = FloatVector.fromArray(F, q, at);
+      FloatVector a1 = FloatVector.fromArray(F, q, at + L);
+      FloatVector b = FloatVector.broadcast(F, k[k0 + d]);
       s0x0 = a0.fma(b, s0x0);
       s0x1 = a1.fma(b, s0x1);
-      b = broadcast(k[k1 + d]);
+      b = FloatVector.broadcast(F, k[k1 + d]);
       s1x0 = a0.fma(b, s1x0);
       s1x1 = a1.fma(b, s1x1);
-      b = broadcast(k[k2 + d]);
+      b = FloatVector.broadcast(F, k[k2 + d]);
       s2x0 = a0.fma(b, s2x0);
       s2x1 = a1.fma(b, s2x1);
-      b = broadcast(k[k3 + d]);
+      b = FloatVector.broadcast(F, k[k3 + d]);
       s3x0 = a0.fma(b, s3x0);
       s3x1 = a1.fma(b, s3x1);
-      b = broadcast(k[k4 + d]);
+      b = FloatVector.broadcast(F, k[k4 + d]);
       s4x0 = a0.fma(b, s4x0);
       s4x1 = a1.fma(b, s4x1);
-      b = broadcast(k[k5 + d]);
+      b = FloatVector.broadcast(F, k[k5 + d]);
       s5x0 = a0.fma(b, s5x0);
       s5x1 = a1.fma(b, s5x1);
-      b = broadcast(k[k6 + d]);
+      b = FloatVector.broadcast(F, k[k6 + d]);
       s6x0 = a0.fma(b, s6x0);
       s6x1 = a1.fma(b, s6x1);
-      b = broadcast(k[k7 + d]);
+      b = FloatVector.broadcast(F, k[k7 + d]);
       s7x0 = a0.fma(b, s7x0);
       s7x1 = a1.fma(b, s7x1);
     }
@@ -120,7 +123,7 @@ final class Scores {
     int k1 = k0 + kStride;
     int k2 = k1 + kStride;
     int k3 = k2 + kStride;
-    FloatVector zero = FloatVector.zero(Lanes.F);
+    FloatVector zero = FloatVector.zero(F);
     FloatVector s0x0 = zero;
     FloatVector s0x1 = zero;
     FloatVector s1x0 = zero;
@@ -131,18 +134,18 @@ final class Scores {
     FloatVector s3x1 = zero;
     for (int d = 0; d < width; d++) {
       int at = q0 + d * 2 * L;
-      FloatVector a0 = load(q, at);
-      FloatVector a1 = load(q, at + L);
-      FloatVector b = broadcast(k[k0 + d]);
+      FloatVector a0 = FloatVector.fromArray(F, q, at);
+      FloatVector a1 = FloatVector.fromArray(F, q, at + L);
+      FloatVector b = FloatVector.broadcast(F, k[k0 + d]);
       s0x0 = a0.fma(b, s0x0);
       s0x1 = a1.fma(b, s0x1);
-      b = broadcast(k[k1 + d]);
+      b = FloatVector.broadcast(F, k[k1 + d]);
       s1x0 = a0.fma(b, s1x0);
       s1x1 = a1.fma(b, s1x1);
-      b = broadcast(k[k2 + d]);
+      b = FloatVector.broadcast(F, k[k2 + d]);
       s2x0 = a0.fma(b, s2x0);
       s2x1 = a1.fma(b, s2x1);
-      b = broadcast(k[k3 + d]);
+      b = FloatVector.broadcast(F, k[k3 + d]);
       s3x0 = a0.fma(b, s3x0);
       s3x1 = a1.fma(b, s3x1);
     }
@@ -174,7 +177,7 @@ final class Scores {
     int k13 = k12 + kStride;
     int k14 = k13 + kStride;
     int k15 = k14 + kStride;
-    FloatVector zero = FloatVector.zero(Lanes.F);
+    FloatVector zero = FloatVector.zero(F);
     FloatVector s0x0 = zero;
     FloatVector s1x0 = zero;
     FloatVector s2x0 = zero;
@@ -192,38 +195,38 @@ final class Scores {
     FloatVector s14x0 = zero;
     FloatVector s15x0 = zero;
     for (int d = 0; d < width; d++) {
-      FloatVector a0 = load(q, q0 + d * L);
-      FloatVector b = broadcast(k[k0 + d]);
+      FloatVector a0 = FloatVector.fromArray(F, q, q0 + d * L);
+      FloatVector b = FloatVector.broadcast(F, k[k0 + d]);
       s0x0 = a0.fma(b, s0x0);
-      b = broadcast(k[k1 + d]);
+      b = FloatVector.broadcast(F, k[k1 + d]);
       s1x0 = a0.fma(b, s1x0);
-      b = broadcast(k[k2 + d]);
+      b = FloatVector.broadcast(F, k[k2 + d]);
       s2x0 = a0.fma(b, s2x0);
-      b = broadcast(k[k3 + d]);
+      b = FloatVector.broadcast(F, k[k3 + d]);
       s3x0 = a0.fma(b, s3x0);
-      b = broadcast(k[k4 + d]);
+      b = FloatVector.broadcast(F, k[k4 + d]);
       s4x0 = a0.fma(b, s4x0);
-      b = broadcast(k[k5 + d]);
+      b = FloatVector.broadcast(F, k[k5 + d]);
       s5x0 = a0.fma(b, s5x0);
-      b = broadcast(k[k6 + d]);
+      b = FloatVector.broadcast(F, k[k6 + d]);
       s6x0 = a0.fma(b, s6x0);
-      b = broadcast(k[k7 + d]);
+      b = FloatVector.broadcast(F, k[k7 + d]);
       s7x0 = a0.fma(b, s7x0);
-      b = broadcast(k[k8 + d]);
+      b = FloatVector.broadcast(F, k[k8 + d]);
       s8x0 = a0.fma(b, s8x0);
-      b = broadcast(k[k9 + d]);
+      b = FloatVector.broadcast(F, k[k9 + d]);
       s9x0 = a0.fma(b, s9x0);
-      b = broadcast(k[k10 + d]);
+      b = FloatVector.broadcast(F, k[k10 + d]);
       s10x0 = a0.fma(b, s10x0);
-      b = broadcast(k[k11 + d]);
+      b = FloatVector.broadcast(F, k[k11 + d]);
       s11x0 = a0.fma(b, s11x0);
-      b = broadcast(k[k12 + d]);
+      b = FloatVector.broadcast(F, k[k12 + d]);
       s12x0 = a0.fma(b, s12x0);
-      b = broadcast(k[k13 + d]);
+      b = FloatVector.broadcast(F, k[k13 + d]);
       s13x0 = a0.fma(b, s13x0);
-      b = broadcast(k[k14 + d]);
+      b = FloatVector.broadcast(F, k[k14 + d]);
       s14x0 = a0.fma(b, s14x0);
-      b = broadcast(k[k15 + d]);
+      b = FloatVector.broadcast(F, k[k15 + d]);
       s15x0 = a0.fma(b, s15x0);
     }
     s0x0.intoArray(scores, s0);
@@ -254,7 +257,7 @@ final class Scores {
     int k5 = k4 + kStride;
     int k6 = k5 + kStride;
     int k7 = k6 + kStride;
-    FloatVector zero = FloatVector.zero(Lanes.F);
+    FloatVector zero = FloatVector.zero(F);
     FloatVector s0x0 = zero;
     FloatVector s1x0 = zero;
     FloatVector s2x0 = zero;
@@ -264,22 +267,22 @@ final class Scores {
     FloatVector s6x0 = zero;
     FloatVector s7x0 = zero;
     for (int d = 0; d < width; d++) {
-      FloatVector a0 = load(q, q0 + d * L);
-      FloatVector b = broadcast(k[k0 + d]);
+      FloatVector a0 = FloatVector.fromArray(F, q, q0 + d * L);
+      FloatVector b = FloatVector.broadcast(F, k[k0 + d]);
       s0x0 = a0.fma(b, s0x0);
-      b = broadcast(k[k1 + d]);
+      b = FloatVector.broadcast(F, k[k1 + d]);
       s1x0 = a0.fma(b, s1x0);
-      b = broadcast(k[k2 + d]);
+      b = FloatVector.broadcast(F, k[k2 + d]);
       s2x0 = a0.fma(b, s2x0);
-      b = broadcast(k[k3 + d]);
+      b = FloatVector.broadcast(F, k[k3 + d]);
       s3x0 = a0.fma(b, s3x0);
-      b = broadcast(k[k4 + d]);
+      b = FloatVector.broadcast(F, k[k4 + d]);
       s4x0 = a0.fma(b, s4x0);
-      b = broadcast(k[k5 + d]);
+      b = FloatVector.broadcast(F, k[k5 + d]);
       s5x0 = a0.fma(b, s5x0);
-      b = broadcast(k[k6 + d]);
+      b = FloatVector.broadcast(F, k[k6 + d]);
       s6x0 = a0.fma(b, s6x0);
-      b = broadcast(k[k7 + d]);
+      b = FloatVector.broadcast(F, k[k7 + d]);
       s7x0 = a0.fma(b, s7x0);
     }
     s0x0.intoArray(scores, s0);

@@ -1,8 +1,7 @@
 package io.mla4j.vector;
 
+import static io.mla4j.vector.Lanes.F;
 import static io.mla4j.vector.Lanes.L;
-import static io.mla4j.vector.Lanes.broadcast;
-import static io.mla4j.vector.Lanes.load;
 
 import io.mla4j.TensorType;
 import io.mla4j.cpu.Stored;
@@ -16,8 +15,9 @@ import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 
 /**
- * Both forms of attention. Tokens come in blocks whose rows are widened once for all query rows; scores have query rows in the
- * lanes, weighted sums of values have the value's numbers in the lanes (online softmax, Milakov and Gimelshein 2018).
+ * Both forms of attention. Tokens come in blocks whose rows are widened once for all query rows;
+ * scores have query rows in the lanes, weighted sums of values have the value's numbers in the
+ * lanes (online softmax, Milakov and Gimelshein 2018).
  */
 final class VectorAttention {
   /** Tokens of a block: 64 rows of 576 floats are 144 KiB of the second-level cache. */
@@ -135,7 +135,10 @@ final class VectorAttention {
     return (int) end;
   }
 
-  /** Absorbed form: tokens [begin, end) of the cache are keys and, but for their last rope numbers, values. */
+  /**
+   * Absorbed form: tokens [begin, end) of the cache are keys and, but for their last rope numbers,
+   * values.
+   */
   void addCached(int begin, int end) {
     float[] keys = scratch.floats(Use.KEYS, TOKENS * width + L);
     for (int s = begin; s < end; s += TOKENS) {
@@ -145,7 +148,10 @@ final class VectorAttention {
     }
   }
 
-  /** Decompressed form: keys and values of one head are rebuilt from the latents of a block of tokens. */
+  /**
+   * Decompressed form: keys and values of one head are rebuilt from the latents of a block of
+   * tokens.
+   */
   void addRebuilt(int end, MemorySegment kvB, int head) {
     int latent = cacheParams.layout().latent();
     int rope = cacheParams.layout().rope();
@@ -165,11 +171,33 @@ final class VectorAttention {
         Arrays.fill(cached, t * stride + latent, t * stride + ropeAt, 0);
       }
       DotProducts.times(
-          scratch, cached, stride, tokens, latent, type, kvB, keysAt, strideBytes, nope, keys, 0,
+          scratch,
+          cached,
+          stride,
+          tokens,
+          latent,
+          type,
+          kvB,
+          keysAt,
+          strideBytes,
+          nope,
+          keys,
+          0,
           width);
       DotProducts.times(
-          scratch, cached, stride, tokens, latent, type, kvB, keysAt + nope * strideBytes,
-          strideBytes, valueWidth, values, 0, outStride);
+          scratch,
+          cached,
+          stride,
+          tokens,
+          latent,
+          type,
+          kvB,
+          keysAt + nope * strideBytes,
+          strideBytes,
+          valueWidth,
+          values,
+          0,
+          outStride);
       for (int t = 0; t < tokens; t++) {
         System.arraycopy(cached, t * stride + ropeAt, keys, t * width + nope, rope);
       }
@@ -181,7 +209,9 @@ final class VectorAttention {
     }
   }
 
-  /** to[t * stride ..] = the latent of token s + t, to[t * stride + ropeAt ..] = its rotated key. */
+  /**
+   * to[t * stride ..] = the latent of token s + t, to[t * stride + ropeAt ..] = its rotated key.
+   */
   private void widenRows(int s, int tokens, float[] to, int stride, int ropeAt) {
     TensorType type = cacheParams.layout().type().tensorType();
     int latent = cacheParams.layout().latent();
@@ -219,29 +249,46 @@ final class VectorAttention {
         }
       }
       WeightedSums.add(
-          scores, 0, 1, lanes, groupRows, values, 0, valueStride, seen, valueWidth, state,
-          corrections + group, out, group * outStride, outStride);
+          scores,
+          0,
+          1,
+          lanes,
+          groupRows,
+          values,
+          0,
+          valueStride,
+          seen,
+          valueWidth,
+          state,
+          corrections + group,
+          out,
+          group * outStride,
+          outStride);
     }
   }
 
-  /** Scores of one vector of rows, all of which see all tokens, into weights; their maxima, denominators and corrections. */
+  /**
+   * Scores of one vector of rows, all of which see all tokens, into weights; their maxima,
+   * denominators and corrections.
+   */
   private void softmax(int row, int lane, int lanes, int s, int tokens) {
-    FloatVector scale = broadcast(params.scale());
-    FloatVector slope = load(state, slopes + row);
-    FloatVector distance = load(state, positions + row).sub(s);
-    FloatVector before = load(state, maxima + row);
+    FloatVector scale = FloatVector.broadcast(F, params.scale());
+    FloatVector slope = FloatVector.fromArray(F, state, slopes + row);
+    FloatVector distance = FloatVector.fromArray(F, state, positions + row).sub(s);
+    FloatVector before = FloatVector.fromArray(F, state, maxima + row);
     FloatVector max = before;
     for (int t = 0; t < tokens; t++) {
       int at = t * lanes + lane;
-      FloatVector score = load(scores, at).mul(scale).sub(slope.mul(distance.sub(t)));
+      FloatVector score =
+          FloatVector.fromArray(F, scores, at).mul(scale).sub(slope.mul(distance.sub(t)));
       score.intoArray(scores, at);
       max = max.blend(score, score.compare(VectorOperators.GT, max));
     }
     FloatVector correction = Lanes.exp(before.sub(max));
-    FloatVector sum = load(state, denominators + row).mul(correction);
+    FloatVector sum = FloatVector.fromArray(F, state, denominators + row).mul(correction);
     for (int t = 0; t < tokens; t++) {
       int at = t * lanes + lane;
-      FloatVector p = Lanes.exp(load(scores, at).sub(max));
+      FloatVector p = Lanes.exp(FloatVector.fromArray(F, scores, at).sub(max));
       sum = sum.add(p);
       (rounds ? Lanes.roundBf16(p) : p).intoArray(scores, at);
     }
@@ -250,31 +297,33 @@ final class VectorAttention {
     correction.intoArray(state, corrections + row);
   }
 
-  /** The same where row r sees only its first visible[r] tokens, which may be none: weight 0 for the others. */
+  /**
+   * The same where row r sees only its first visible[r] tokens, which may be none: weight 0 for the
+   * others.
+   */
   private void maskedSoftmax(int row, int lane, int lanes, int s, int tokens) {
-    FloatVector scale = broadcast(params.scale());
-    FloatVector slope = load(state, slopes + row);
-    FloatVector distance = load(state, positions + row).sub(s);
-    FloatVector seen = load(state, visible + row).sub(s);
-    FloatVector before = load(state, maxima + row);
+    FloatVector scale = FloatVector.broadcast(F, params.scale());
+    FloatVector slope = FloatVector.fromArray(F, state, slopes + row);
+    FloatVector distance = FloatVector.fromArray(F, state, positions + row).sub(s);
+    FloatVector seen = FloatVector.fromArray(F, state, visible + row).sub(s);
+    FloatVector before = FloatVector.fromArray(F, state, maxima + row);
     FloatVector max = before;
     for (int t = 0; t < tokens; t++) {
       int at = t * lanes + lane;
-      FloatVector score = load(scores, at).mul(scale).sub(slope.mul(distance.sub(t)));
+      FloatVector score =
+          FloatVector.fromArray(F, scores, at).mul(scale).sub(slope.mul(distance.sub(t)));
       score.intoArray(scores, at);
       VectorMask<Float> larger =
-          score
-              .compare(VectorOperators.GT, max)
-              .and(seen.compare(VectorOperators.GT, (float) t));
+          score.compare(VectorOperators.GT, max).and(seen.compare(VectorOperators.GT, (float) t));
       max = max.blend(score, larger);
     }
     FloatVector base = max.blend(0f, max.compare(VectorOperators.EQ, Float.NEGATIVE_INFINITY));
     FloatVector correction = Lanes.exp(before.sub(base));
-    FloatVector sum = load(state, denominators + row).mul(correction);
+    FloatVector sum = FloatVector.fromArray(F, state, denominators + row).mul(correction);
     for (int t = 0; t < tokens; t++) {
       int at = t * lanes + lane;
       FloatVector p =
-          Lanes.exp(load(scores, at).sub(base))
+          Lanes.exp(FloatVector.fromArray(F, scores, at).sub(base))
               .blend(0f, seen.compare(VectorOperators.LE, (float) t));
       sum = sum.add(p);
       (rounds ? Lanes.roundBf16(p) : p).intoArray(scores, at);
@@ -290,7 +339,7 @@ final class VectorAttention {
     float factor = sum == 0 ? 0 : 1 / sum;
     int at = r * outStride;
     for (int d = at; d < at + outStride; d += L) {
-      load(out, d).mul(factor).intoArray(out, d);
+      FloatVector.fromArray(F, out, d).mul(factor).intoArray(out, d);
     }
     Stored.writeFloats(out, at, to, outAt, valueWidth);
     Stored.writeFloat(lse, lseAt, state[maxima + r] + (float) Math.log(sum));

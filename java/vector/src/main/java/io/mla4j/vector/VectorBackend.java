@@ -7,7 +7,10 @@ import io.mla4j.spi.Device;
 import java.util.List;
 import java.util.Optional;
 
-/** The backend {@code vector}: any processor for which the JDK has vectors, no native code. Thread-safe. */
+/**
+ * The backend {@code vector}: any processor for which the JDK has vectors, no native code.
+ * Thread-safe.
+ */
 public final class VectorBackend implements Backend {
   private static final String MODULE = "jdk.incubator.vector";
 
@@ -27,8 +30,7 @@ public final class VectorBackend implements Backend {
   @Override
   public Probe probe() {
     if (!hasModule()) {
-      return unavailable(
-          "the module " + MODULE + " is not there: add --add-modules " + MODULE);
+      return unavailable("the module " + MODULE + " is not there: add --add-modules " + MODULE);
     }
     return VectorProbe.probe();
   }

@@ -9,13 +9,16 @@ import io.mla4j.spi.LinearParams;
 import java.lang.foreign.MemorySegment;
 
 /**
- * The kernels on {@code jdk.incubator.vector}: float32 arithmetic on stored F32, BF16 and F16 numbers that are widened once per
- * block. What is rarely hot is inherited from {@link ScalarKernels}. Thread-safe: scratch belongs to the calling thread.
+ * The kernels on {@code jdk.incubator.vector}: float32 arithmetic on stored F32, BF16 and F16
+ * numbers that are widened once per block. What is rarely hot is inherited from {@link
+ * ScalarKernels}. Thread-safe: scratch belongs to the calling thread.
  *
  * <p>This class cannot be loaded without the incubator module; {@link VectorBackend} can.
  */
 final class VectorKernels extends ScalarKernels {
-  /** Query rows (query tokens times heads) that one pass over the keys serves; bounds the scratch. */
+  /**
+   * Query rows (query tokens times heads) that one pass over the keys serves; bounds the scratch.
+   */
   private static final int MAX_ROWS = 256;
 
   @Override
@@ -76,7 +79,13 @@ final class VectorKernels extends ScalarKernels {
       int count = Math.min(MAX_ROWS, rows - first);
       VectorAttention attention =
           new VectorAttention(
-              p, c, cache, pageTable, roundsQueries(p, c), count, latent + c.layout().rope(),
+              p,
+              c,
+              cache,
+              pageTable,
+              roundsQueries(p, c),
+              count,
+              latent + c.layout().rope(),
               latent);
       attention.start();
       for (int r = 0; r < count; r++) {
@@ -120,7 +129,13 @@ final class VectorKernels extends ScalarKernels {
     int queries = queryEnd - queryBegin;
     VectorAttention attention =
         new VectorAttention(
-            p, c, cache, pageTable, roundsQueries(p, c), queries, p.nope() + c.layout().rope(),
+            p,
+            c,
+            cache,
+            pageTable,
+            roundsQueries(p, c),
+            queries,
+            p.nope() + c.layout().rope(),
             p.value());
     for (int h = headBegin; h < headEnd; h++) {
       attention.start();

@@ -43,8 +43,19 @@ final class VectorLinear {
       for (int n = nBegin; n < nEnd; n += COLUMNS) {
         int columns = Math.min(COLUMNS, nEnd - n);
         DotProducts.times(
-            scratch, x, stride, rows, k, p.weightType(), weight, n * strideBytes, strideBytes,
-            columns, c, 0, COLUMNS);
+            scratch,
+            x,
+            stride,
+            rows,
+            k,
+            p.weightType(),
+            weight,
+            n * strideBytes,
+            strideBytes,
+            columns,
+            c,
+            0,
+            COLUMNS);
         if (bias != null) {
           Stored.readFloats(bias, n, c, biasAt, columns);
         }
@@ -92,8 +103,19 @@ final class VectorLinear {
           timesHead(p, scratch, rows, inStride, tokens, weight, weightAt, out, outStride);
         } else {
           DotProducts.times(
-              scratch, rows, inStride, tokens, in, p.weightType(), weight, weightAt,
-              p.weightStride() * p.weightType().bytes(), p.out(), out, 0, outStride);
+              scratch,
+              rows,
+              inStride,
+              tokens,
+              in,
+              p.weightType(),
+              weight,
+              weightAt,
+              p.weightStride() * p.weightType().bytes(),
+              p.out(),
+              out,
+              0,
+              outStride);
         }
         for (int i = 0; i < tokens; i++) {
           long at = (t + i) * p.yTokenStride() + h * p.yHeadStride();
@@ -103,7 +125,9 @@ final class VectorLinear {
     }
   }
 
-  /** out (tokens, out) = rows (tokens, in) times the head's matrix (in, out), with out in the lanes. */
+  /**
+   * out (tokens, out) = rows (tokens, in) times the head's matrix (in, out), with out in the lanes.
+   */
   private static void timesHead(
       HeadLinearParams p,
       VectorScratch scratch,

@@ -18,10 +18,8 @@ final class VectorProbe {
       return VectorBackend.unavailable(
           "the JDK has vectors of " + preferred + " bits here, but " + MIN_BITS + " are needed");
     }
-    String reason =
-        "vectors of " + Lanes.F.vectorBitSize() + " bits, the JDK prefers " + preferred;
-    return new Probe(
-        true, reason, List.of(kernels().isa()), Optional.empty(), Optional.empty());
+    String reason = "vectors of " + Lanes.F.vectorBitSize() + " bits, the JDK prefers " + preferred;
+    return new Probe(true, reason, List.of(kernels().isa()), Optional.empty(), Optional.empty());
   }
 
   static TileKernels kernels() {

@@ -1,8 +1,7 @@
 package io.mla4j.vector;
 
+import static io.mla4j.vector.Lanes.F;
 import static io.mla4j.vector.Lanes.L;
-import static io.mla4j.vector.Lanes.broadcast;
-import static io.mla4j.vector.Lanes.load;
 
 import io.mla4j.cpu.Stored;
 import io.mla4j.vector.VectorScratch.Use;
@@ -32,14 +31,16 @@ final class VectorRows {
     Arrays.fill(row, width, padded, 0);
     for (int i = 0; i < rows; i++) {
       Stored.readFloats(x, i * xStride, row, 0, width);
-      FloatVector squares = FloatVector.zero(Lanes.F);
+      FloatVector squares = FloatVector.zero(F);
       for (int j = 0; j < padded; j += L) {
-        FloatVector v = load(row, j);
+        FloatVector v = FloatVector.fromArray(F, row, j);
         squares = v.fma(v, squares);
       }
       float factor = (float) (1 / Math.sqrt(Lanes.sumLanes(squares) / width + eps));
       for (int j = 0; j < padded; j += L) {
-        load(w, j).mul(load(row, j).mul(factor)).intoArray(row, j);
+        FloatVector.fromArray(F, w, j)
+            .mul(FloatVector.fromArray(F, row, j).mul(factor))
+            .intoArray(row, j);
       }
       Stored.writeFloats(row, 0, y, i * yStride, width);
     }
@@ -58,13 +59,13 @@ final class VectorRows {
     VectorScratch scratch = VectorScratch.ofThread();
     float[] g = scratch.floats(Use.X, padded);
     float[] u = scratch.floats(Use.Y, padded);
-    FloatVector one = broadcast(1);
+    FloatVector one = FloatVector.broadcast(F, 1);
     for (int i = 0; i < rows; i++) {
       Stored.readFloats(gate, i * gateStride, g, 0, width);
       Stored.readFloats(up, i * upStride, u, 0, width);
       for (int j = 0; j < padded; j += L) {
-        FloatVector v = load(g, j);
-        v.div(one.add(Lanes.exp(v.neg()))).mul(load(u, j)).intoArray(g, j);
+        FloatVector v = FloatVector.fromArray(F, g, j);
+        v.div(one.add(Lanes.exp(v.neg()))).mul(FloatVector.fromArray(F, u, j)).intoArray(g, j);
       }
       Stored.writeFloats(g, 0, y, i * yStride, width);
     }

@@ -1,6 +1,9 @@
 package io.mla4j.vector;
 
-/** Float arrays of one thread that only grow, so that a decode loop allocates nothing once it has warmed up. */
+/**
+ * Float arrays of one thread that only grow, so that a decode loop allocates nothing once it has
+ * warmed up.
+ */
 final class VectorScratch {
   private static final ThreadLocal<VectorScratch> OF_THREAD =
       ThreadLocal.withInitial(VectorScratch::new);

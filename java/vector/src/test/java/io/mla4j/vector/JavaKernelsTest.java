@@ -26,7 +26,10 @@ import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** The kernels in Java against sums in double precision, over random shapes with poisoned memory around them. */
+/**
+ * The kernels in Java against sums in double precision, over random shapes with poisoned memory
+ * around them.
+ */
 class JavaKernelsTest {
   private static final TensorType[] WEIGHT_TYPES = {
     TensorType.F32, TensorType.BF16, TensorType.F16
@@ -82,8 +85,7 @@ class JavaKernelsTest {
       assertClose(expected, actual, F32_ERROR * Math.sqrt(k), "linear " + params);
       int row = random.nextInt(rows);
       float[] alone = poison(yStride);
-      LinearParams one =
-          new LinearParams(compute, type, 1, k, n, 0, 0, xStride, wStride, yStride);
+      LinearParams one = new LinearParams(compute, type, 1, k, n, 0, 0, xStride, wStride, yStride);
       float[] xRow = Arrays.copyOfRange(x, row * xStride, (row + 1) * xStride);
       linear(kernels, one, xRow, weight.segment, bias, alone, 0, n);
       assertArrayEquals(
@@ -106,8 +108,7 @@ class JavaKernelsTest {
         MemorySegment.ofArray(new float[(int) (kernels.packedBytes(params) / 4)]);
     MemorySegment xs = MemorySegment.ofArray(x);
     for (int row = 0; row < params.rows(); row += 16) {
-      kernels.pack(
-          params, xs, MemorySegment.NULL, row, Math.min(row + 16, params.rows()), packed);
+      kernels.pack(params, xs, MemorySegment.NULL, row, Math.min(row + 16, params.rows()), packed);
     }
     kernels.linear(
         params,
@@ -139,8 +140,21 @@ class JavaKernelsTest {
       float[] y = poison(tokens * heads * out);
       HeadLinearParams params =
           new HeadLinearParams(
-              compute, type, tokens, heads, in, out, transposed, 0, 0, heads * in, in,
-              heads * out, out, matrix, columns);
+              compute,
+              type,
+              tokens,
+              heads,
+              in,
+              out,
+              transposed,
+              0,
+              0,
+              heads * in,
+              in,
+              heads * out,
+              out,
+              matrix,
+              columns);
       int middle = random.nextInt(tokens + 1);
       for (int h = 0; h < heads; h++) {
         for (int part = 0; part < 2; part++) {
@@ -164,8 +178,7 @@ class JavaKernelsTest {
             double sum = 0;
             for (int i = 0; i < in; i++) {
               int at = h * matrix + (transposed ? i * columns + o : o * columns + i);
-              sum +=
-                  (double) entering(compute, x[(t * heads + h) * in + i]) * weight.values[at];
+              sum += (double) entering(compute, x[(t * heads + h) * in + i]) * weight.values[at];
             }
             expected[(t * heads + h) * out + o] = sum;
             actual[(t * heads + h) * out + o] = y[(t * heads + h) * out + o];
@@ -198,8 +211,7 @@ class JavaKernelsTest {
         double error = Math.abs(c.lse[i] - c.expectedLse[i]);
         double bound = (c.rounds ? 1e-2 : 3e-6) * Math.max(1, Math.abs(c.expectedLse[i]));
         assertTrue(
-            c.lse[i] == c.expectedLse[i] || error <= bound,
-            () -> "lse " + c + " off by " + error);
+            c.lse[i] == c.expectedLse[i] || error <= bound, () -> "lse " + c + " off by " + error);
       }
     }
   }
@@ -229,11 +241,23 @@ class JavaKernelsTest {
       float[] y = poison(width);
       float[] norm = poison(width);
       kernels.swiglu(
-          MemorySegment.ofArray(gate), width, MemorySegment.ofArray(up), width, 1, width,
-          MemorySegment.ofArray(y), width);
+          MemorySegment.ofArray(gate),
+          width,
+          MemorySegment.ofArray(up),
+          width,
+          1,
+          width,
+          MemorySegment.ofArray(y),
+          width);
       kernels.rmsNorm(
-          MemorySegment.ofArray(gate), width, MemorySegment.ofArray(up), 1e-6f, 1, width,
-          MemorySegment.ofArray(norm), width);
+          MemorySegment.ofArray(gate),
+          width,
+          MemorySegment.ofArray(up),
+          1e-6f,
+          1,
+          width,
+          MemorySegment.ofArray(norm),
+          width);
       double squares = 0;
       for (float g : gate) {
         squares += (double) g * g;
@@ -371,8 +395,7 @@ class JavaKernelsTest {
       rows = new float[kvTokens][];
       for (int s = 0; s < kvTokens; s++) {
         rows[s] = numbers(random, latent + rope);
-        long at =
-            pageTable[s / pageSize] * pageStride + s % pageSize * layout.rowStrideBytes();
+        long at = pageTable[s / pageSize] * pageStride + s % pageSize * layout.rowStrideBytes();
         for (int i = 0; i < latent + rope; i++) {
           rows[s][i] *= ROW_SCALE;
           long element = i < latent ? i : layout.ropeOffset() + i - latent;
@@ -388,7 +411,8 @@ class JavaKernelsTest {
       int width = decompressed ? value : latent;
       q = numbers(random, queryTokens * heads * queryWidth);
       slopes = run % 5 == 0 ? numbers(random, heads) : null;
-      kvB = Stored.random(
+      kvB =
+          Stored.random(
               random, type, heads * (nope + value) * latent, (float) (1 / Math.sqrt(latent)));
       for (int i = 0; i < q.length; i++) {
         q[i] *= 3;
@@ -398,9 +422,25 @@ class JavaKernelsTest {
       expectedLse = new double[lse.length];
       params =
           new AttentionParams(
-              compute, heads, queryTokens, kvTokens, causal, nope, value, type, 0, 0, 0.2f,
-              (long) heads * queryWidth, queryWidth, (long) heads * width, width, heads, 1,
-              (long) (nope + value) * latent, latent);
+              compute,
+              heads,
+              queryTokens,
+              kvTokens,
+              causal,
+              nope,
+              value,
+              type,
+              0,
+              0,
+              0.2f,
+              (long) heads * queryWidth,
+              queryWidth,
+              (long) heads * width,
+              width,
+              heads,
+              1,
+              (long) (nope + value) * latent,
+              latent);
     }
 
     void run(TileKernels kernels, Random random) {
@@ -417,14 +457,38 @@ class JavaKernelsTest {
         int queryEnd = part < 2 ? queryMiddle : queryTokens;
         if (decompressed) {
           kernels.attendDecompressed(
-              params, cacheParams, MemorySegment.ofArray(q), kvB.segment, MemorySegment.NULL,
-              cache, MemorySegment.ofArray(pageTable), alibi, headBegin, headEnd, queryBegin,
-              queryEnd, MemorySegment.ofArray(out), MemorySegment.ofArray(lse), workspace);
+              params,
+              cacheParams,
+              MemorySegment.ofArray(q),
+              kvB.segment,
+              MemorySegment.NULL,
+              cache,
+              MemorySegment.ofArray(pageTable),
+              alibi,
+              headBegin,
+              headEnd,
+              queryBegin,
+              queryEnd,
+              MemorySegment.ofArray(out),
+              MemorySegment.ofArray(lse),
+              workspace);
         } else {
           kernels.attendAbsorbed(
-              params, cacheParams, MemorySegment.ofArray(q), cache,
-              MemorySegment.ofArray(pageTable), alibi, headBegin, headEnd, queryBegin, queryEnd,
-              0, kvTokens, MemorySegment.ofArray(out), MemorySegment.ofArray(lse), workspace);
+              params,
+              cacheParams,
+              MemorySegment.ofArray(q),
+              cache,
+              MemorySegment.ofArray(pageTable),
+              alibi,
+              headBegin,
+              headEnd,
+              queryBegin,
+              queryEnd,
+              0,
+              kvTokens,
+              MemorySegment.ofArray(out),
+              MemorySegment.ofArray(lse),
+              workspace);
         }
       }
     }
@@ -490,14 +554,16 @@ class JavaKernelsTest {
           result[(t * heads + h) * width + i] += scores[s] / total * values[s][i];
         }
       }
-      expectedLse[t * heads + h] =
-          visible == 0 ? Double.NEGATIVE_INFINITY : max + Math.log(total);
+      expectedLse[t * heads + h] = visible == 0 ? Double.NEGATIVE_INFINITY : max + Math.log(total);
     }
 
     @Override
     public String toString() {
       return (decompressed ? "decompressed " : "absorbed ")
-          + params + " " + cacheParams + (slopes == null ? "" : " with ALiBi");
+          + params
+          + " "
+          + cacheParams
+          + (slopes == null ? "" : " with ALiBi");
     }
   }
 }
