@@ -1,0 +1,85 @@
+package io.mla4j.model;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.mla4j.CacheType;
+import io.mla4j.InvalidArgumentException;
+import java.util.List;
+import java.util.Optional;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** Cache sizes of published models, as their reports state them. */
+class CacheMemoryTest {
+  @ParameterizedTest
+  @CsvSource({
+    "DeepSeek-V2-Lite, 1152, 31104, 10240, 8.89",
+    "Moonlight, 1152, 31104, 10240, 8.89",
+    "DeepSeek-V2, 1152, 69120, 81920, 71.11",
+    "DeepSeek-V3, 1152, 70272, 81920, 71.11",
+    "Kimi-K2, 1152, 70272, 40960, 35.56",
+    "MiniCPM3, 576, 35712, 12800, 22.22",
+    "GLM-4.7-Flash, 1152, 54144, 20480, 17.78",
+    "GLM-5, 1152, 89856, 65536, 56.89",
+    "Youtu, 1152, 36864, 10240, 8.89"
+  })
+  void publishedModels(String name, long layer, long token, long expanded, double ratio) {
+    List<CacheMemory.Row> rows = KnownModel.named(name).orElseThrow().memory().rows(1000, 3);
+    CacheMemory.Row mha = rows.get(0);
+    CacheMemory.Row mla = rows.get(3);
+    assertEquals("MHA", mha.form());
+    assertEquals("MLA", mla.form());
+    assertEquals(layer, mla.bytesPerLayer());
+    assertEquals(token, mla.bytesPerToken());
+    assertEquals(token * 3000, mla.bytes());
+    assertEquals(expanded, mha.bytesPerLayer());
+    assertEquals(ratio, (double) mha.bytes() / mla.bytes(), 0.005);
+  }
+
+  @Test
+  void groupsAndSingleHeads() {
+    List<CacheMemory.Row> rows = KnownModel.DEEPSEEK_V2.memory().rows(1, 1);
+    assertEquals("GQA", rows.get(1).form());
+    assertEquals(8 * 320 * 2, rows.get(1).bytesPerLayer());
+    assertEquals("MQA", rows.get(2).form());
+    assertEquals(320 * 2, rows.get(2).bytesPerLayer());
+  }
+
+  @Test
+  void storedRowsArePadded() {
+    List<CacheMemory.Row> rows =
+        CacheMemory.of(ConfigReader.read(GoldenCheckpointsTest.TINY_MLA)).rows(1, 1);
+    assertEquals(80 * 2, rows.get(3).bytesPerLayer());
+    assertEquals(6 * 80 * 2, rows.get(3).bytesPerToken());
+    for (CacheMemory.Row row : rows.subList(4, rows.size())) {
+      assertTrue(row.padded());
+      assertEquals(row.type() == CacheType.BF16 ? 192 : 320, row.bytesPerLayer());
+    }
+    assertEquals(4 + CacheType.values().length, rows.size());
+  }
+
+  @Test
+  void namesInAnyForm() {
+    assertEquals(Optional.of(KnownModel.DEEPSEEK_V3), KnownModel.named("v3"));
+    assertEquals(Optional.of(KnownModel.DEEPSEEK_V2_LITE), KnownModel.named("deepseek_v2_lite"));
+    assertEquals(Optional.of(KnownModel.GLM_4_7_FLASH), KnownModel.named("glm-4.7-flash"));
+    assertEquals(Optional.empty(), KnownModel.named("llama"));
+  }
+
+  @Test
+  void badArgumentsAreNamed() {
+    CacheMemory memory = KnownModel.YOUTU.memory();
+    assertTrue(
+        assertThrows(InvalidArgumentException.class, () -> memory.rows(0, 1))
+            .getMessage()
+            .contains("context"));
+    assertTrue(
+        assertThrows(InvalidArgumentException.class, () -> memory.rows(1, -1))
+            .getMessage()
+            .contains("batch"));
+    assertThrows(InvalidArgumentException.class, () -> memory.rows(Long.MAX_VALUE / 4, 8));
+  }
+}
