@@ -1,0 +1,245 @@
+package io.mla4j.cpu;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.mla4j.ClosedException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicIntegerArray;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+@Timeout(60)
+class WorkersTest {
+  @ParameterizedTest
+  @ValueSource(ints = {1, 2, 3, 9})
+  void everyTileOfManyShortOperationsRunsOnce(int threads) {
+    try (Workers workers = new Workers(threads)) {
+      for (int i = 0; i < 3000; i++) {
+        int count = i % 8;
+        AtomicIntegerArray runs = new AtomicIntegerArray(8);
+        workers.run(
+            count,
+            (tile, worker) -> {
+              assertTrue(worker >= 0 && worker < threads);
+              runs.incrementAndGet(tile);
+            });
+        for (int tile = 0; tile < 8; tile++) {
+          assertEquals(tile < count ? 1 : 0, runs.get(tile), "operation " + i + " tile " + tile);
+        }
+      }
+    }
+  }
+
+  @Test
+  void noTwoTilesRunAsTheSameWorkerAtOnce() {
+    try (Workers workers = new Workers(4)) {
+      AtomicIntegerArray busy = new AtomicIntegerArray(4);
+      workers.run(
+          2000,
+          (_, worker) -> {
+            assertEquals(1, busy.incrementAndGet(worker));
+            Thread.onSpinWait();
+            busy.decrementAndGet(worker);
+          });
+    }
+  }
+
+  @Test
+  void callersTakeTurns() throws Exception {
+    try (Workers workers = new Workers(3);
+        ExecutorService callers = Executors.newVirtualThreadPerTaskExecutor()) {
+      AtomicInteger inside = new AtomicInteger();
+      List<Future<?>> all = new ArrayList<>();
+      for (int i = 0; i < 60; i++) {
+        Runnable operation =
+            () ->
+                workers.exclusively(
+                    () -> {
+                      assertEquals(1, inside.incrementAndGet());
+                      int[] sums = new int[5];
+                      workers.run(5, (tile, _) -> sums[tile] = tile);
+                      workers.run(5, (tile, _) -> sums[tile] += 10);
+                      assertArrayEquals(new int[] {10, 11, 12, 13, 14}, sums);
+                      inside.decrementAndGet();
+                    });
+        all.add(callers.submit(operation));
+      }
+      for (Future<?> one : all) {
+        one.get(30, TimeUnit.SECONDS);
+      }
+    }
+  }
+
+  @Test
+  void virtualThreadsNeverComputeThemselves() throws Exception {
+    try (Workers workers = new Workers(2)) {
+      AtomicBoolean virtual = new AtomicBoolean();
+      Thread caller =
+          Thread.startVirtualThread(
+              () ->
+                  workers.run(
+                      50,
+                      (_, _) -> {
+                        if (Thread.currentThread().isVirtual()) {
+                          virtual.set(true);
+                        }
+                      }));
+      caller.join();
+      assertFalse(virtual.get());
+    }
+  }
+
+  @Test
+  void interruptedVirtualThreadWaitsForItsOperation() throws Exception {
+    try (Workers workers = new Workers(2)) {
+      CountDownLatch started = new CountDownLatch(1);
+      CountDownLatch release = new CountDownLatch(1);
+      AtomicBoolean done = new AtomicBoolean();
+      AtomicBoolean sawAllDone = new AtomicBoolean();
+      AtomicBoolean stillInterrupted = new AtomicBoolean();
+      Thread caller =
+          Thread.startVirtualThread(
+              () -> {
+                workers.run(
+                    1,
+                    (_, _) -> {
+                      started.countDown();
+                      await(release);
+                      done.set(true);
+                    });
+                sawAllDone.set(done.get());
+                stillInterrupted.set(Thread.currentThread().isInterrupted());
+              });
+      started.await();
+      caller.interrupt();
+      Thread.sleep(20);
+      release.countDown();
+      caller.join();
+      assertTrue(sawAllDone.get());
+      assertTrue(stillInterrupted.get());
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {1, 4})
+  void failureOfTileReachesTheCallerAndTheNextOperationWorks(int threads) {
+    try (Workers workers = new Workers(threads)) {
+      IllegalStateException failure = new IllegalStateException("tile 7");
+      for (int i = 0; i < 100; i++) {
+        Throwable thrown =
+            assertThrows(
+                IllegalStateException.class,
+                () ->
+                    workers.run(
+                        20,
+                        (tile, _) -> {
+                          if (tile == 7) {
+                            throw failure;
+                          }
+                        }));
+        assertSame(failure, thrown);
+        AtomicInteger count = new AtomicInteger();
+        workers.run(20, (_, _) -> count.incrementAndGet());
+        assertEquals(20, count.get());
+      }
+    }
+  }
+
+  @Test
+  void errorOfTileReachesTheCaller() {
+    try (Workers workers = new Workers(2)) {
+      assertThrows(
+          StackOverflowError.class,
+          () ->
+              workers.run(
+                  4,
+                  (_, _) -> {
+                    throw new StackOverflowError();
+                  }));
+    }
+  }
+
+  @Test
+  void parkedWorkersWakeUp() throws Exception {
+    try (Workers workers = new Workers(3)) {
+      for (int i = 0; i < 20; i++) {
+        Thread.sleep(2); // longer than workers spin
+        AtomicInteger count = new AtomicInteger();
+        workers.run(30, (_, _) -> count.incrementAndGet());
+        assertEquals(30, count.get());
+      }
+    }
+  }
+
+  @Test
+  void closeWaitsForTheOperationAndRefusesTheNext() throws Exception {
+    Workers workers = new Workers(2);
+    CountDownLatch started = new CountDownLatch(1);
+    CountDownLatch release = new CountDownLatch(1);
+    AtomicInteger finished = new AtomicInteger();
+    Thread caller =
+        Thread.ofPlatform()
+            .start(
+                () ->
+                    workers.run(
+                        4,
+                        (_, _) -> {
+                          started.countDown();
+                          await(release);
+                          finished.incrementAndGet();
+                        }));
+    started.await();
+    Thread closer = Thread.ofPlatform().start(workers::close);
+    Thread.sleep(20);
+    assertTrue(closer.isAlive());
+    release.countDown();
+    closer.join();
+    caller.join();
+    assertEquals(4, finished.get());
+    workers.close();
+    assertThrows(ClosedException.class, () -> workers.run(1, (_, _) -> {}));
+    AtomicBoolean refused = new AtomicBoolean();
+    Thread.startVirtualThread(
+            () -> refused.set(throwsClosed(() -> workers.run(1, (_, _) -> {}))))
+        .join();
+    assertTrue(refused.get());
+  }
+
+  @Test
+  void physicalCoresAreNoMoreThanProcessors() {
+    int cores = Processors.physicalCores();
+    assertTrue(cores >= 1 && cores <= Runtime.getRuntime().availableProcessors());
+  }
+
+  private static boolean throwsClosed(Runnable action) {
+    try {
+      action.run();
+      return false;
+    } catch (ClosedException e) {
+      return true;
+    }
+  }
+
+  private static void await(CountDownLatch latch) {
+    try {
+      latch.await();
+    } catch (InterruptedException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+}
