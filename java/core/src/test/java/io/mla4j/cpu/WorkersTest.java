@@ -46,6 +46,19 @@ class WorkersTest {
   }
 
   @Test
+  void workerThatIsLateNeverTakesTileOfTheNextOperationEarly() {
+    try (Workers workers = new Workers(3)) {
+      AtomicInteger runs = new AtomicInteger();
+      for (int i = 0; i < 100_000; i++) {
+        int count = i % 2 == 0 ? 2 : 8;
+        runs.set(0);
+        workers.run(count, (_, _) -> runs.incrementAndGet());
+        assertEquals(count, runs.get(), "operation " + i);
+      }
+    }
+  }
+
+  @Test
   void noTwoTilesRunAsTheSameWorkerAtOnce() {
     try (Workers workers = new Workers(4)) {
       AtomicIntegerArray busy = new AtomicIntegerArray(4);

@@ -1,0 +1,789 @@
+package io.mla4j.cpu;
+
+import static io.mla4j.TestTensors.floats;
+import static io.mla4j.TestTensors.poisoned;
+import static io.mla4j.TestTensors.random;
+import static io.mla4j.TestTensors.weight;
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.mla4j.AttentionForm;
+import io.mla4j.AttentionScore;
+import io.mla4j.Batch;
+import io.mla4j.CacheType;
+import io.mla4j.ClosedException;
+import io.mla4j.ComputeType;
+import io.mla4j.DecodePlan;
+import io.mla4j.InvalidArgumentException;
+import io.mla4j.InvalidStateException;
+import io.mla4j.LatentCache;
+import io.mla4j.LatentLayout;
+import io.mla4j.MlaShape;
+import io.mla4j.Oracle;
+import io.mla4j.RopeLayout;
+import io.mla4j.Rotation;
+import io.mla4j.Routing;
+import io.mla4j.Sequence;
+import io.mla4j.Step;
+import io.mla4j.Tensor;
+import io.mla4j.TensorType;
+import io.mla4j.TestTensors;
+import io.mla4j.Weight;
+import io.mla4j.spi.Backend;
+import io.mla4j.spi.Device;
+import io.mla4j.spi.Ops;
+import io.mla4j.spi.Ops.FeedForward;
+import io.mla4j.spi.Ops.Mixture;
+import io.mla4j.spi.Ops.Projection;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Random;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** The operations with scalar kernels: values against plain formulas, bits against themselves on other threads and in other batches. */
+class CpuOpsTest {
+  private static final double TOLERANCE = 1e-5;
+  private static final Device ONE = device(1);
+  private static final List<Device> DEVICES = List.of(ONE, device(2), device(5));
+
+  private final Random random = new Random(11);
+
+  private static Device device(int threads) {
+    return new ScalarBackend().open(new Backend.Options(threads, null));
+  }
+
+  @AfterAll
+  static void closeDevices() {
+    DEVICES.forEach(Device::close);
+  }
+
+  /** Runs {@code operation} on every device into a fresh output; the bits must agree; returns them. */
+  private static float[] sameOnAll(Operation operation, long... outShape) {
+    float[] first = null;
+    for (Device device : DEVICES) {
+      Tensor out = poisoned(outShape);
+      operation.run(device.ops(), out);
+      float[] result = floats(out);
+      if (first == null) {
+        first = result;
+      }
+      assertArrayEquals(first, result, device.threads() + " threads");
+    }
+    return first;
+  }
+
+  @FunctionalInterface
+  private interface Operation {
+    void run(Ops ops, Tensor out);
+  }
+
+  private static double[] doubles(Tensor tensor) {
+    return Oracle.doubles(floats(tensor));
+  }
+
+  private static float[] rows(float[] all, int first, int count, int width) {
+    return Arrays.copyOfRange(all, first * width, (first + count) * width);
+  }
+
+  @ParameterizedTest
+  @EnumSource(
+      value = TensorType.class,
+      names = {"F32", "BF16", "F16"})
+  void embedScalesRowsOfTheTable(TensorType type) {
+    Weight table = weight(random, type, 1, 50, 33);
+    int[] ids = {0, 49, 7, 7, 12};
+    float[] out =
+        sameOnAll((ops, o) -> ops.embed(table, TestTensors.ofInts(ids), 2.5f, o), ids.length, 33);
+    for (int i = 0; i < ids.length; i++) {
+      for (int j = 0; j < 33; j++) {
+        assertEquals((float) (TestTensors.value(table, ids[i], j) * 2.5), out[i * 33 + j]);
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {-1, 50, Integer.MIN_VALUE})
+  void embedRefusesIdsOutsideOfTheVocabulary(int id) {
+    Weight table = weight(random, TensorType.F32, 1, 50, 8);
+    Tensor ids = TestTensors.ofInts(3, id);
+    Exception e =
+        assertThrows(
+            InvalidArgumentException.class, () -> ONE.ops().embed(table, ids, 1, poisoned(2, 8)));
+    assertEquals("ids[1] is " + id + ", but the vocabulary is 0..49", e.getMessage());
+  }
+
+  @Test
+  void rmsNormDividesByTheRootOfTheMeanSquare() {
+    Tensor x = random(random, 3, 7, 5000);
+    Tensor w = random(random, 1, 5000);
+    float[] out = sameOnAll((ops, o) -> ops.rmsNorm(x, w, 1e-3f, o), 7, 5000);
+    double[] expected = doubles(x);
+    float[] weights = floats(w);
+    for (int t = 0; t < 7; t++) {
+      double sum = 0;
+      for (int i = 0; i < 5000; i++) {
+        sum += expected[t * 5000 + i] * expected[t * 5000 + i];
+      }
+      for (int i = 0; i < 5000; i++) {
+        expected[t * 5000 + i] *= weights[i] / Math.sqrt(sum / 5000 + 1e-3f);
+      }
+    }
+    Oracle.assertClose(expected, out, TOLERANCE);
+  }
+
+  @Test
+  void rmsNormAndAddMayWriteOverTheirInput() {
+    Tensor x = random(random, 1, 40, 2000);
+    Tensor w = random(random, 1, 2000);
+    Tensor r = random(random, 1, 40, 2000);
+    float[] normed = sameOnAll((ops, o) -> ops.rmsNorm(x, w, 1e-6f, o), 40, 2000);
+    float[] added = sameOnAll((ops, o) -> ops.add(x, r, 0.5f, o), 40, 2000);
+    for (Device device : DEVICES) {
+      Tensor inPlace = TestTensors.of(floats(x), 40, 2000);
+      device.ops().rmsNorm(inPlace, w, 1e-6f, inPlace);
+      assertArrayEquals(normed, floats(inPlace));
+      Tensor residual = TestTensors.of(floats(r), 40, 2000);
+      device.ops().add(x, residual, 0.5f, residual);
+      assertArrayEquals(added, floats(residual));
+    }
+    double[] expected = doubles(x);
+    float[] addend = floats(r);
+    for (int i = 0; i < expected.length; i++) {
+      expected[i] += 0.5 * addend[i];
+    }
+    Oracle.assertClose(expected, added, TOLERANCE);
+  }
+
+  @ParameterizedTest
+  @EnumSource(RopeLayout.class)
+  void rotateTurnsPairsOfTheLastElements(RopeLayout layout) {
+    Tensor q = random(random, 1, 9, 5, 24);
+    Rotation rotation = TestTensors.rotation(random, 9, 10, layout);
+    float[] out = sameOnAll((ops, o) -> ops.rotate(q, rotation, o), 9, 5, 24);
+    Oracle.assertClose(Oracle.rotate(doubles(q), 5, 24, rotation), out, TOLERANCE);
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {1, 3, 17, 70, 130})
+  void linearLayersThatShareAnInput(int n) {
+    Tensor x = random(random, 1, n, 75);
+    Weight a = weight(random, TensorType.BF16, 0.1, 130, 75);
+    Weight b = weight(random, TensorType.F16, 0.1, 1, 75);
+    Weight c = weight(random, TensorType.BF16, 0.1, 517, 75);
+    Weight d = weight(random, TensorType.F32, 0.1, 49, 75);
+    Tensor bias = random(random, 1, 517);
+    List<float[]> first = null;
+    for (Device device : DEVICES) {
+      List<Tensor> outs =
+          List.of(poisoned(n, 130), poisoned(n, 1), poisoned(n, 517), poisoned(n, 49));
+      device
+          .ops()
+          .linear(
+              x,
+              List.of(
+                  new Projection(a, null, outs.get(0)),
+                  new Projection(b, null, outs.get(1)),
+                  new Projection(c, bias, outs.get(2)),
+                  new Projection(d, null, outs.get(3))),
+              ComputeType.F32);
+      List<float[]> results = outs.stream().map(TestTensors::floats).toList();
+      first = first == null ? results : first;
+      for (int i = 0; i < results.size(); i++) {
+        assertArrayEquals(first.get(i), results.get(i));
+      }
+    }
+    Oracle.assertClose(Oracle.linear(doubles(x), a, null), first.get(0), TOLERANCE);
+    Oracle.assertClose(Oracle.linear(doubles(x), b, null), first.get(1), TOLERANCE);
+    Oracle.assertClose(Oracle.linear(doubles(x), c, floats(bias)), first.get(2), TOLERANCE);
+    Oracle.assertClose(Oracle.linear(doubles(x), d, null), first.get(3), TOLERANCE);
+  }
+
+  @ParameterizedTest
+  @EnumSource(ComputeType.class)
+  void rowAloneHasTheBitsOfTheRowInMany(ComputeType compute) {
+    int n = 90;
+    Tensor x = random(random, 1, n, 200);
+    Weight w = weight(random, TensorType.BF16, 0.1, 301, 200);
+    float[] all =
+        sameOnAll(
+            (ops, o) -> ops.linear(x, List.of(new Projection(w, null, o)), compute), n, 301);
+    for (int t : new int[] {0, 1, 63, 64, 89}) {
+      float[] alone =
+          sameOnAll(
+              (ops, o) ->
+                  ops.linear(x.slice(t, 1), List.of(new Projection(w, null, o)), compute),
+              1,
+              301);
+      assertArrayEquals(rows(all, t, 1, 301), alone, "row " + t);
+    }
+  }
+
+  @Test
+  void bf16ComputeRoundsTheActivations() {
+    Tensor x = random(random, 1, 4, 64);
+    Weight w = weight(random, TensorType.F32, 0.1, 20, 64);
+    float[] out =
+        sameOnAll(
+            (ops, o) -> ops.linear(x, List.of(new Projection(w, null, o)), ComputeType.BF16),
+            4,
+            20);
+    double[] rounded = doubles(x);
+    for (int i = 0; i < rounded.length; i++) {
+      rounded[i] = Bf16.round((float) rounded[i]);
+    }
+    Oracle.assertClose(Oracle.linear(rounded, w, null), out, TOLERANCE);
+  }
+
+  @Test
+  void stridedTensorsAreReadAndWrittenInPlace() {
+    Tensor wide = random(random, 1, 6, 100);
+    Tensor x =
+        Tensor.strided(wide.segment(), TensorType.F32, new long[] {6, 40}, new long[] {100, 1});
+    Weight w = weight(random, TensorType.F32, 0.1, 30, 40);
+    Tensor space = poisoned(6, 50);
+    Tensor out =
+        Tensor.strided(space.segment(), TensorType.F32, new long[] {6, 30}, new long[] {50, 1});
+    ONE.ops().linear(x, List.of(new Projection(w, null, out)), ComputeType.F32);
+    double[] dense = new double[6 * 40];
+    float[] actual = new float[6 * 30];
+    for (int t = 0; t < 6; t++) {
+      for (int i = 0; i < 40; i++) {
+        dense[t * 40 + i] = floats(wide)[t * 100 + i];
+      }
+      for (int i = 0; i < 50; i++) {
+        float value = floats(space)[t * 50 + i];
+        if (i < 30) {
+          actual[t * 30 + i] = value;
+        } else {
+          assertTrue(Float.isNaN(value));
+        }
+      }
+    }
+    Oracle.assertClose(Oracle.linear(dense, w, null), actual, TOLERANCE);
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {1, 5, 80})
+  void feedForwardIsSwiglu(int n) {
+    Tensor x = random(random, 1, n, 48);
+    FeedForward w = network(48, 70, TensorType.BF16);
+    float[] out = sameOnAll((ops, o) -> ops.feedForward(x, w, ComputeType.F32, o), n, 48);
+    Oracle.assertClose(
+        Oracle.swiglu(doubles(x), w.gate(), w.up(), w.down()), out, TOLERANCE);
+  }
+
+  private FeedForward network(int width, int inner, TensorType type) {
+    return new FeedForward(
+        weight(random, type, 0.2, inner, width),
+        weight(random, type, 0.2, inner, width),
+        weight(random, type, 0.2, width, inner));
+  }
+
+  private Mixture mixture(Routing routing, int width, boolean biased, boolean shared) {
+    List<FeedForward> experts = new ArrayList<>();
+    for (int e = 0; e < routing.experts(); e++) {
+      experts.add(network(width, 20, TensorType.BF16));
+    }
+    return new Mixture(
+        routing,
+        weight(random, TensorType.F32, 0.3, routing.experts(), width),
+        biased ? random(random, 0.1, routing.experts()) : null,
+        experts,
+        shared ? network(width, 36, TensorType.BF16) : null);
+  }
+
+  private static Routing deepseekV3(int experts, int topK) {
+    return new Routing(
+        experts,
+        topK,
+        Routing.Score.SIGMOID,
+        4,
+        2,
+        Routing.GroupScore.TOP2_SUM,
+        Routing.GroupMask.ZERO,
+        true,
+        2.5f);
+  }
+
+  private static Routing softmax(int experts, int topK) {
+    return new Routing(
+        experts,
+        topK,
+        Routing.Score.SOFTMAX,
+        1,
+        1,
+        Routing.GroupScore.MAX,
+        Routing.GroupMask.NEGATIVE_INFINITY,
+        false,
+        1);
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {1, 6, 75})
+  void mixtureAddsTheChosenExpertsAndTheSharedOne(int n) {
+    for (Routing routing : List.of(softmax(8, 3), deepseekV3(16, 4))) {
+      for (boolean shared : new boolean[] {false, true}) {
+        Mixture w = mixture(routing, 24, routing.groups() > 1, shared);
+        Tensor x = random(random, 1, n, 24);
+        float[] out = sameOnAll((ops, o) -> ops.mixture(x, w, ComputeType.F32, o), n, 24);
+        Oracle.assertClose(mixtureOracle(w, doubles(x), n), out, TOLERANCE);
+      }
+    }
+  }
+
+  private static double[] mixtureOracle(Mixture w, double[] x, int n) {
+    Routing r = w.routing();
+    int width = x.length / n;
+    double[] logits = Oracle.linear(x, w.router(), null);
+    double[] out = new double[x.length];
+    for (int t = 0; t < n; t++) {
+      double[] row = Arrays.copyOfRange(x, t * width, (t + 1) * width);
+      double[] score = Arrays.copyOfRange(logits, t * r.experts(), (t + 1) * r.experts());
+      boolean sigmoid = r.score() == Routing.Score.SIGMOID;
+      double all = Arrays.stream(score).map(Math::exp).sum();
+      double[] choice = new double[score.length];
+      for (int e = 0; e < score.length; e++) {
+        score[e] = sigmoid ? 1 / (1 + Math.exp(-score[e])) : Math.exp(score[e]) / all;
+        choice[e] = score[e] + (w.bias() == null ? 0 : floats(w.bias())[e]);
+      }
+      mask(r, choice);
+      List<Integer> chosen =
+          java.util.stream.IntStream.range(0, score.length)
+              .boxed()
+              .sorted((a, b) -> Double.compare(choice[b], choice[a]))
+              .limit(r.topK())
+              .toList();
+      double sum = chosen.stream().mapToDouble(e -> score[e]).sum();
+      for (int e : chosen) {
+        FeedForward f = w.experts().get(e);
+        double[] y = Oracle.swiglu(row, f.gate(), f.up(), f.down());
+        double factor = (r.renormalize() ? score[e] / sum : score[e]) * r.scale();
+        for (int i = 0; i < width; i++) {
+          out[t * width + i] += factor * y[i];
+        }
+      }
+      if (w.shared() != null) {
+        FeedForward f = w.shared();
+        double[] y = Oracle.swiglu(row, f.gate(), f.up(), f.down());
+        for (int i = 0; i < width; i++) {
+          out[t * width + i] += y[i];
+        }
+      }
+    }
+    return out;
+  }
+
+  private static void mask(Routing r, double[] choice) {
+    if (r.groups() == 1) {
+      return;
+    }
+    int size = choice.length / r.groups();
+    double[] group = new double[r.groups()];
+    for (int g = 0; g < r.groups(); g++) {
+      double[] members = Arrays.copyOfRange(choice, g * size, (g + 1) * size);
+      Arrays.sort(members);
+      group[g] = members[size - 1] + members[size - 2];
+    }
+    double[] sorted = group.clone();
+    Arrays.sort(sorted);
+    double least = sorted[r.groups() - r.keptGroups()];
+    for (int e = 0; e < choice.length; e++) {
+      if (group[e / size] < least) {
+        choice[e] = 0;
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource(ComputeType.class)
+  void tokenAloneHasTheBitsOfTheTokenAmongOthersInMixture(ComputeType compute) {
+    Mixture w = mixture(deepseekV3(16, 4), 24, true, true);
+    Tensor x = random(random, 1, 33, 24);
+    float[] all = sameOnAll((ops, o) -> ops.mixture(x, w, compute, o), 33, 24);
+    for (int t = 0; t < 33; t++) {
+      Tensor one = x.slice(t, 1);
+      float[] alone = sameOnAll((ops, o) -> ops.mixture(one, w, compute, o), 1, 24);
+      assertArrayEquals(rows(all, t, 1, 24), alone, "token " + t);
+    }
+  }
+
+  @Test
+  void mergeWeighsPartsByTheirLse() {
+    Tensor parts = random(random, 1, 3, 4, 2, 10);
+    Tensor lses = random(random, 2, 3, 4, 2);
+    Tensor lse = poisoned(4, 2);
+    float[] out = sameOnAll((ops, o) -> ops.merge(parts, lses, o, lse), 4, 2, 10);
+    double[] expected = new double[80];
+    double[] expectedLse = new double[8];
+    for (int th = 0; th < 8; th++) {
+      double sum = 0;
+      for (int p = 0; p < 3; p++) {
+        double weight = Math.exp(floats(lses)[p * 8 + th]);
+        sum += weight;
+        for (int i = 0; i < 10; i++) {
+          expected[th * 10 + i] += weight * floats(parts)[(p * 8 + th) * 10 + i];
+        }
+      }
+      for (int i = 0; i < 10; i++) {
+        expected[th * 10 + i] /= sum;
+      }
+      expectedLse[th] = Math.log(sum);
+    }
+    Oracle.assertClose(expected, out, TOLERANCE);
+    Oracle.assertClose(expectedLse, floats(lse), TOLERANCE);
+  }
+
+  /** Several sequences with old and new tokens in one cache. */
+  private static final class Attended implements AutoCloseable {
+    final MlaShape shape;
+    final LatentCache cache;
+    final List<Sequence> sequences = new ArrayList<>();
+    final List<float[]> rows = new ArrayList<>();
+
+    Attended(Device device, Random random, MlaShape shape, CacheType type, int... lengths) {
+      this.shape = shape;
+      this.cache =
+          LatentCache.builder(device)
+              .layout(LatentLayout.of(shape, type))
+              .layers(2)
+              .pageSize(16)
+              .pages(400)
+              .build();
+      for (int length : lengths) {
+        sequences.add(cache.newSequence());
+        rows.add(floats(random(random, 1, length, shape.cached())));
+      }
+      if (type == CacheType.BF16) {
+        for (float[] row : rows) {
+          for (int i = 0; i < row.length; i++) {
+            row[i] = Bf16.round(row[i]);
+          }
+        }
+      }
+    }
+
+    /** Puts the rows of the sequences into layer 1, all but the last {@code queries[i]} of them in a step of their own. */
+    Step append(int... queries) {
+      int[] before = new int[queries.length];
+      for (int i = 0; i < queries.length; i++) {
+        before[i] = rows.get(i).length / shape.cached() - queries[i];
+      }
+      try (Step step = batch().reserve(before)) {
+        write(step, new int[queries.length], before);
+        step.commit();
+      }
+      Step step = batch().reserve(queries);
+      write(step, before, queries);
+      return step;
+    }
+
+    private Batch batch() {
+      return Batch.of(sequences.toArray(Sequence[]::new));
+    }
+
+    private void write(Step step, int[] from, int[] count) {
+      if (step.tokens() == 0) {
+        return;
+      }
+      float[] all = new float[step.tokens() * shape.cached()];
+      int at = 0;
+      for (int i = 0; i < count.length; i++) {
+        int n = count[i] * shape.cached();
+        System.arraycopy(rows.get(i), from[i] * shape.cached(), all, at, n);
+        at += n;
+      }
+      int n = step.tokens();
+      float[] ones = new float[n * shape.rope() / 2];
+      Arrays.fill(ones, 1);
+      Rotation none =
+          new Rotation(
+              TestTensors.of(ones, n, shape.rope() / 2),
+              TestTensors.of(new float[ones.length], n, shape.rope() / 2),
+              RopeLayout.HALVES);
+      DecodePlan plan = step.plan(shape, AttentionForm.ABSORBED);
+      cache
+          .device()
+          .ops()
+          .appendLatent(plan, 1, TestTensors.of(all, n, shape.cached()), null, 0, none);
+    }
+
+    @Override
+    public void close() {
+      cache.close();
+    }
+  }
+
+  private static final MlaShape SHAPE = new MlaShape(5, 24, 8, 12, 10);
+  private static final int[] LENGTHS = {70, 1, 900, 33};
+  private static final int[] QUERIES = {3, 1, 2, 33};
+
+  private float[] absorbedOut(
+      Device device, Tensor q, AttentionScore score, CacheType type, ComputeType compute, Tensor lse) {
+    try (Attended a = new Attended(device, new Random(5), SHAPE, type, LENGTHS);
+        Step step = a.append(QUERIES)) {
+      DecodePlan plan = step.plan(SHAPE, AttentionForm.ABSORBED);
+      assertTrue(plan.splitLength(2) < 900, "the long sequence must be split");
+      Tensor out = poisoned(plan.tokens(), 5, 24);
+      device.ops().attendAbsorbed(plan, 1, q, score, compute, out, lse);
+      return floats(out);
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void attendAbsorbedOverSequencesOfDifferentLengths(boolean alibi) {
+    int n = Arrays.stream(QUERIES).sum();
+    Tensor q = random(random, 0.3, n, 5, 32);
+    Tensor slopes = alibi ? random(random, 0.1, 5) : null;
+    AttentionScore score = new AttentionScore(0.2f, slopes);
+    Tensor lse = poisoned(n, 5);
+    float[] first = absorbedOut(ONE, q, score, CacheType.F32, ComputeType.F32, lse);
+    for (Device device : DEVICES) {
+      float[] other = absorbedOut(device, q, score, CacheType.F32, ComputeType.F32, null);
+      assertArrayEquals(first, other);
+    }
+    try (Attended a = new Attended(ONE, new Random(5), SHAPE, CacheType.F32, LENGTHS)) {
+      int at = 0;
+      for (int i = 0; i < QUERIES.length; i++) {
+        double[] part = Oracle.doubles(floats(q.slice(at, QUERIES[i])));
+        double[] expectedLse = new double[QUERIES[i] * 5];
+        double[] expected =
+            Oracle.attention(
+                a.rows.get(i), part, 5, 24, 8, 0.2f, alibi ? floats(slopes) : null, expectedLse);
+        Oracle.assertClose(expected, rows(first, at, QUERIES[i], 5 * 24), TOLERANCE);
+        Oracle.assertClose(expectedLse, floats(lse.slice(at, QUERIES[i])), TOLERANCE);
+        at += QUERIES[i];
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource(ComputeType.class)
+  void sequenceAloneHasTheBitsOfTheSequenceInBatch(ComputeType compute) {
+    int n = Arrays.stream(QUERIES).sum();
+    Weight kvB = weight(random, TensorType.BF16, 0.2, 5 * 22, 24);
+    Tensor q = random(random, 0.3, n, 5, 20);
+    AttentionScore score = AttentionScore.of(0.2f);
+    for (Device device : DEVICES) {
+      float[] all;
+      try (Attended a = new Attended(device, new Random(5), SHAPE, CacheType.BF16, LENGTHS);
+          Step step = a.append(QUERIES)) {
+        Tensor out = poisoned(n, 5, 10);
+        DecodePlan plan = step.plan(SHAPE, AttentionForm.AUTO);
+        device.ops().attend(plan, 1, q, kvB, score, compute, out);
+        all = floats(out);
+      }
+      int at = 0;
+      for (int i = 0; i < LENGTHS.length; i++) {
+        try (Attended b = new Attended(ONE, new Random(5), SHAPE, CacheType.BF16, LENGTHS)) {
+          float[] mine = b.rows.get(i);
+          b.sequences.subList(1, 4).clear();
+          b.rows.clear();
+          b.rows.add(mine);
+          try (Step step = b.append(QUERIES[i])) {
+            Tensor out = poisoned(QUERIES[i], 5, 10);
+            DecodePlan plan = step.plan(SHAPE, AttentionForm.AUTO);
+            ONE.ops().attend(plan, 1, q.slice(at, QUERIES[i]), kvB, score, compute, out);
+            assertArrayEquals(rows(all, at, QUERIES[i], 50), floats(out), "sequence " + i);
+          }
+        }
+        at += QUERIES[i];
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource(AttentionForm.class)
+  void attendAgreesWithTheFormulaInEveryForm(AttentionForm form) {
+    int n = Arrays.stream(QUERIES).sum();
+    Weight kvB = weight(random, TensorType.BF16, 0.2, 5 * 22, 24);
+    Tensor q = random(random, 0.3, n, 5, 20);
+    for (Device device : DEVICES) {
+      try (Attended a = new Attended(device, new Random(5), SHAPE, CacheType.F32, LENGTHS);
+          Step step = a.append(QUERIES)) {
+        Tensor out = poisoned(n, 5, 10);
+        DecodePlan plan = step.plan(SHAPE, form);
+        device.ops().attend(plan, 1, q, kvB, AttentionScore.of(0.2f), ComputeType.F32, out);
+        int at = 0;
+        for (int i = 0; i < QUERIES.length; i++) {
+          double[] part = Oracle.doubles(floats(q.slice(at, QUERIES[i])));
+          double[] latent =
+              Oracle.attention(
+                  a.rows.get(i), Oracle.absorb(part, kvB, SHAPE), 5, 24, 8, 0.2f, null, null);
+          Oracle.assertClose(
+              Oracle.expand(latent, kvB, SHAPE),
+              rows(floats(out), at, QUERIES[i], 50),
+              TOLERANCE);
+          at += QUERIES[i];
+        }
+      }
+    }
+  }
+
+  @Test
+  void absorbAndExpandMultiplyWithTheHalvesOfKvB() {
+    Weight kvB = weight(random, TensorType.F16, 0.2, 5 * 22, 24);
+    Tensor q = random(random, 1, 7, 5, 20);
+    float[] absorbed =
+        sameOnAll((ops, o) -> ops.absorb(q, kvB, ComputeType.F32, o), 7, 5, 32);
+    Oracle.assertClose(Oracle.absorb(doubles(q), kvB, SHAPE), absorbed, TOLERANCE);
+    Tensor x = random(random, 1, 7, 5, 24);
+    float[] expanded = sameOnAll((ops, o) -> ops.expand(x, kvB, ComputeType.F32, o), 7, 5, 10);
+    Oracle.assertClose(Oracle.expand(doubles(x), kvB, SHAPE), expanded, TOLERANCE);
+  }
+
+  @Test
+  void appendNormsAndRotates() {
+    Tensor a = random(random, 2, 3, 32);
+    Tensor norm = random(random, 1, 24);
+    Rotation rotation = TestTensors.rotation(random, 3, 8, RopeLayout.PAIRS);
+    try (LatentCache cache =
+            LatentCache.builder(ONE)
+                .layout(LatentLayout.of(SHAPE, CacheType.F32))
+                .pages(1)
+                .build();
+        Sequence sequence = cache.newSequence();
+        Step step = Batch.of(sequence).reserve(3)) {
+      DecodePlan plan = step.plan(SHAPE, AttentionForm.ABSORBED);
+      ONE.ops().appendLatent(plan, 0, a, norm, 1e-5f, rotation);
+      double[] expected = Oracle.rotate(doubles(a), 1, 32, rotation);
+      float[] actual = new float[96];
+      for (int t = 0; t < 3; t++) {
+        double sum = 0;
+        for (int i = 0; i < 24; i++) {
+          sum += expected[t * 32 + i] * expected[t * 32 + i];
+        }
+        for (int i = 0; i < 32; i++) {
+          if (i < 24) {
+            expected[t * 32 + i] *= floats(norm)[i] / Math.sqrt(sum / 24 + 1e-5f);
+          }
+          long element = i < 24 ? i : cache.layout().ropeOffset() + i - 24;
+          long row = t * cache.layout().rowStrideBytes();
+          actual[t * 32 + i] = Stored.readFloat(plan.layerBase(0), row / 4 + element);
+        }
+      }
+      Oracle.assertClose(expected, actual, TOLERANCE);
+    }
+  }
+
+  @Test
+  void wrongShapesAreNamedAndNothingIsWritten() {
+    Tensor x = random(random, 1, 3, 8);
+    Weight w = weight(random, TensorType.F32, 1, 5, 8);
+    Ops ops = ONE.ops();
+    Tensor out = poisoned(3, 5);
+    assertRefused("x ", () -> ops.rmsNorm(null, x, 1, out));
+    assertRefused("weight ", () -> ops.rmsNorm(x, random(random, 1, 7), 1, poisoned(3, 8)));
+    assertRefused("out ", () -> ops.rmsNorm(x, random(random, 1, 8), 1, out));
+    assertRefused("residual ", () -> ops.add(x, out, 1, poisoned(3, 8)));
+    assertRefused(
+        "projections[1].weight ",
+        () ->
+            ops.linear(
+                x,
+                List.of(
+                    new Projection(w, null, out),
+                    new Projection(weight(random, TensorType.F32, 1, 5, 9), null, poisoned(3, 5))),
+                ComputeType.F32));
+    assertRefused(
+        "projections[0].bias ",
+        () ->
+            ops.linear(
+                x,
+                List.of(new Projection(w, random(random, 1, 6), out)),
+                ComputeType.F32));
+    assertRefused(
+        "projections[0].weight ",
+        () ->
+            ops.linear(
+                x,
+                List.of(
+                    new Projection(
+                        Weight.of(Tensor.of(x.segment(), TensorType.U8, 5, 8)), null, out)),
+                ComputeType.F32));
+    assertRefused("projections ", () -> ops.linear(x, List.of(), ComputeType.F32));
+    assertRefused("kvB ", () -> ops.absorb(poisoned(1, 5, 20), null, ComputeType.F32, poisoned(1, 5, 32)));
+    assertRefused("heads ", () -> ops.absorb(poisoned(1, 0, 20), w, ComputeType.F32, poisoned(1, 0, 32)));
+    FeedForward f = network(8, 6, TensorType.F32);
+    assertRefused(
+        "weights.up ",
+        () ->
+            ops.feedForward(
+                x,
+                new FeedForward(f.gate(), w, f.down()),
+                ComputeType.F32,
+                poisoned(3, 8)));
+    Mixture m = mixture(softmax(4, 2), 8, false, false);
+    assertRefused(
+        "weights.experts ",
+        () ->
+            ops.mixture(
+                x,
+                new Mixture(m.routing(), m.router(), null, m.experts().subList(0, 3), null),
+                ComputeType.F32,
+                poisoned(3, 8)));
+    for (float value : floats(out)) {
+      assertTrue(Float.isNaN(value));
+    }
+  }
+
+  private static void assertRefused(String start, Runnable operation) {
+    Exception e = assertThrows(InvalidArgumentException.class, operation::run);
+    assertTrue(e.getMessage().startsWith(start), e.getMessage());
+  }
+
+  @Test
+  void attentionRefusesWhatDoesNotFitThePlan() {
+    try (Attended a = new Attended(ONE, new Random(5), SHAPE, CacheType.F32, 4);
+        Step step = a.append(2)) {
+      DecodePlan plan = step.plan(SHAPE, AttentionForm.ABSORBED);
+      AttentionScore score = AttentionScore.of(1);
+      Ops ops = ONE.ops();
+      Tensor q = random(random, 1, 2, 5, 32);
+      Tensor out = poisoned(2, 5, 24);
+      ComputeType f32 = ComputeType.F32;
+      assertRefused("layer ", () -> ops.attendAbsorbed(plan, 2, q, score, f32, out, null));
+      assertRefused("layer ", () -> ops.attendAbsorbed(plan, -1, q, score, f32, out, null));
+      assertRefused("q ", () -> ops.attendAbsorbed(plan, 1, q.first(1), score, f32, out, null));
+      assertRefused("out ", () -> ops.attendAbsorbed(plan, 1, q, score, f32, q, null));
+      assertRefused("lse ", () -> ops.attendAbsorbed(plan, 1, q, score, f32, out, out));
+      assertRefused("score ", () -> ops.attendAbsorbed(plan, 1, q, null, f32, out, null));
+      AttentionScore slopes = new AttentionScore(1, random(random, 1, 4));
+      assertRefused("score.alibi", () -> ops.attendAbsorbed(plan, 1, q, slopes, f32, out, null));
+      step.commit();
+      assertThrows(
+          InvalidStateException.class,
+          () -> ops.attendAbsorbed(plan, 1, q, score, f32, out, null));
+    }
+  }
+
+  @Test
+  void noTokensAreNoWork() {
+    Tensor none = poisoned(0, 24);
+    for (Device device : DEVICES) {
+      Ops ops = device.ops();
+      ops.rmsNorm(none, random(random, 1, 24), 1, none);
+      ops.add(none, none, 1, none);
+      ops.feedForward(none, network(24, 8, TensorType.F32), ComputeType.F32, none);
+      ops.mixture(none, mixture(softmax(4, 2), 24, false, false), ComputeType.F32, none);
+      ops.mixture(none, mixture(softmax(4, 2), 24, false, true), ComputeType.F32, none);
+    }
+  }
+
+  @Test
+  void closedDeviceRefuses() {
+    Device device = device(2);
+    Tensor x = random(random, 1, 3, 8);
+    device.ops().add(x, x, 1, x);
+    device.close();
+    device.close();
+    assertThrows(ClosedException.class, () -> device.ops().add(x, x, 1, x));
+  }
+}
