@@ -67,10 +67,10 @@ public final class Backends {
     return new Selection(candidates(), System::getProperty, System::getenv).open(choice);
   }
 
-  /** All backends that were found, by falling rank, each probed. A backend whose class does not load is among them. */
+  /** All backends that were found, by falling rank, each probed; those whose class does not load first. */
   public static List<Status> list() {
     return candidates().stream()
-        .map(c -> new Status(c.name(), c.backend() == null ? -1 : c.backend().rank(), c.probe()))
+        .map(c -> new Status(c.name(), c.rank(), c.probe()))
         .toList();
   }
 
@@ -93,9 +93,7 @@ public final class Backends {
         found.add(new Candidate(null, e));
       }
     }
-    found.sort(
-        Comparator.comparingInt((Candidate c) -> c.backend() == null ? -1 : c.backend().rank())
-            .reversed());
+    found.sort(Comparator.comparingInt(Candidate::rank).reversed());
     return found;
   }
 
@@ -107,6 +105,11 @@ public final class Backends {
   record Candidate(Backend backend, Throwable failure) {
     String name() {
       return backend == null ? "(not loaded)" : backend.name();
+    }
+
+    /** What did not load counts as the best, so that it is named as passed over. */
+    int rank() {
+      return backend == null ? Integer.MAX_VALUE : backend.rank();
     }
 
     Backend.Probe probe() {

@@ -140,13 +140,24 @@ public final class LatentCache implements AutoCloseable {
   synchronized DecodePlan.Lease acquire() {
     requireOpen();
     leases++;
-    return this::release;
+    return new PoolLease();
   }
 
-  private synchronized void release() {
-    leases--;
-    if (leases == 0) {
-      notifyAll();
+  /** Counts once, however often it is closed. */
+  private final class PoolLease implements DecodePlan.Lease {
+    private boolean released;
+
+    @Override
+    public void close() {
+      synchronized (LatentCache.this) {
+        if (!released) {
+          released = true;
+          leases--;
+          if (leases == 0) {
+            LatentCache.this.notifyAll();
+          }
+        }
+      }
     }
   }
 

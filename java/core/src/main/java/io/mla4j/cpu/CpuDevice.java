@@ -2,6 +2,7 @@ package io.mla4j.cpu;
 
 import io.mla4j.ComputeType;
 import io.mla4j.InvalidArgumentException;
+import io.mla4j.Mla4jException;
 import io.mla4j.spi.Device;
 import io.mla4j.spi.Ops;
 import io.mla4j.spi.TileKernels;
@@ -77,7 +78,11 @@ public final class CpuDevice implements Device {
     if (bytes < 0) {
       throw new InvalidArgumentException("bytes is " + bytes + ", but must not be negative");
     }
-    return allocator.allocate(bytes, arena);
+    try {
+      return allocator.allocate(bytes, arena);
+    } catch (OutOfMemoryError e) {
+      throw new Mla4jException("not enough memory for " + bytes + " bytes", e);
+    }
   }
 
   @Override

@@ -1,0 +1,162 @@
+package io.mla4j;
+
+import static io.mla4j.TestTensors.floats;
+import static io.mla4j.TestTensors.random;
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.mla4j.spi.Device;
+import java.util.Arrays;
+import java.util.Random;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class AttentionTest {
+  private static final Device DEVICE = Backends.open(new Backends.Choice("scalar", null, 2));
+  private static final MlaShape SHAPE = new MlaShape(3, 20, 6, 14, 9);
+  private static final AttentionScore SCORE = AttentionScore.of(0.25f);
+
+  private final Random random = new Random(3);
+
+  @AfterAll
+  static void closeDevice() {
+    DEVICE.close();
+  }
+
+  private static LatentCache cache(int layers) {
+    return LatentCache.builder(DEVICE)
+        .layout(LatentLayout.of(SHAPE, CacheType.F32))
+        .layers(layers)
+        .pageSize(8)
+        .tokens(400)
+        .build();
+  }
+
+  private float[] numbers(double scale, long... shape) {
+    return floats(random(random, scale, shape));
+  }
+
+  @ParameterizedTest
+  @CsvSource({"1, 1", "5, 1", "300, 1", "300, 4", "9, 9"})
+  void absorbedDecodeIsTheFormula(int tokens, int queries) {
+    float[] rows = numbers(1, tokens, 26);
+    float[] q = numbers(1, queries, 3, 26);
+    try (LatentCache cache = cache(1);
+        Sequence sequence = cache.newSequence()) {
+      Attention attention = Attention.absorbed(cache, 3, SCORE, ComputeType.F32);
+      attention.append(sequence, rows);
+      assertEquals(tokens, sequence.length());
+      float[] out = new float[queries * 3 * 20];
+      float[] lse = new float[queries * 3];
+      attention.decode(Batch.of(sequence), q, out, lse);
+      double[] expectedLse = new double[queries * 3];
+      double[] expected =
+          Oracle.attention(rows, Oracle.doubles(q), 3, 20, 6, 0.25, null, expectedLse);
+      Oracle.assertClose(expected, out, 1e-5);
+      Oracle.assertClose(expectedLse, lse, 1e-5);
+      assertArrayEquals(out, attention.decode(sequence, q));
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({"40, 1", "300, 200"})
+  void weightsAbsorbAndExpand(int tokens, int queries) {
+    float[] rows = numbers(1, tokens, 26);
+    float[] q = numbers(1, queries, 3, 20);
+    float[] kvB = numbers(0.2, 3 * 23, 20);
+    try (LatentCache cache = cache(1);
+        Sequence sequence = cache.newSequence()) {
+      Attention attention = Attention.withWeights(cache, SHAPE, kvB, SCORE, ComputeType.F32);
+      attention.append(sequence, rows);
+      float[] out = attention.decode(sequence, q);
+      Weight weight = Weight.of(TestTensors.of(kvB, 3 * 23, 20));
+      double[] absorbed = Oracle.absorb(Oracle.doubles(q), weight, SHAPE);
+      double[] latents = Oracle.attention(rows, absorbed, 3, 20, 6, 0.25, null, null);
+      Oracle.assertClose(Oracle.expand(latents, weight, SHAPE), out, 1e-5);
+    }
+  }
+
+  @Test
+  void batchHasTheBitsOfItsSequences() {
+    float[] rows = numbers(1, 2, 30, 26);
+    float[] q = numbers(1, 2, 2, 3, 26);
+    try (LatentCache cache = cache(1)) {
+      Attention attention = Attention.absorbed(cache, 3, SCORE, ComputeType.F32);
+      Sequence a = cache.newSequence();
+      Sequence b = cache.newSequence();
+      Batch both = Batch.of(a, b);
+      attention.append(both, rows);
+      float[] out = attention.decode(both, q);
+      assertArrayEquals(
+          attention.decode(a, Arrays.copyOf(q, 156)), Arrays.copyOf(out, 120));
+      assertArrayEquals(
+          attention.decode(b, Arrays.copyOfRange(q, 156, 312)), Arrays.copyOfRange(out, 120, 240));
+      Sequence c = cache.newSequence();
+      attention.append(c, Arrays.copyOfRange(rows, 30 * 26, 45 * 26));
+      attention.append(c, Arrays.copyOfRange(rows, 45 * 26, 60 * 26));
+      assertArrayEquals(
+          attention.decode(c, Arrays.copyOfRange(q, 156, 312)), Arrays.copyOfRange(out, 120, 240));
+    }
+  }
+
+  @Test
+  void layersOfCacheGoThroughSteps() {
+    Tensor rows = random(random, 1, 5, 26);
+    Tensor q = random(random, 1, 5, 3, 26);
+    try (LatentCache cache = cache(2);
+        Sequence sequence = cache.newSequence();
+        Step step = Batch.of(sequence).reserve(5)) {
+      Attention attention = Attention.absorbed(cache, 3, SCORE, ComputeType.F32);
+      DecodePlan plan = step.plan(SHAPE, AttentionForm.ABSORBED);
+      Tensor out = TestTensors.poisoned(5, 3, 20);
+      attention.append(plan, 1, rows);
+      attention.attend(plan, 1, q, out, null);
+      double[] expected =
+          Oracle.attention(
+              floats(rows), Oracle.doubles(floats(q)), 3, 20, 6, 0.25, null, null);
+      Oracle.assertClose(expected, floats(out), 1e-5);
+      assertRefused("the cache has 2 layers", () -> attention.append(sequence, new float[26]));
+      assertRefused("the cache has 2 layers", () -> attention.decode(sequence, new float[78]));
+    }
+  }
+
+  @Test
+  void argumentsAreNamed() {
+    try (LatentCache cache = cache(1);
+        LatentCache other = cache(1);
+        Sequence sequence = cache.newSequence();
+        Sequence foreign = other.newSequence()) {
+      Attention attention = Attention.absorbed(cache, 3, SCORE, ComputeType.F32);
+      assertRefused("rows ", () -> attention.append(sequence, new float[27]));
+      assertRefused("rows ", () -> attention.append(sequence, new float[0]));
+      assertRefused("rows ", () -> attention.append(sequence, null));
+      assertRefused("batch ", () -> attention.append(foreign, new float[26]));
+      assertRefused("sequence ", () -> attention.append((Sequence) null, new float[26]));
+      assertRefused("sequence 0 has 0 tokens", () -> attention.decode(sequence, new float[78]));
+      attention.append(sequence, new float[52]);
+      assertRefused("q ", () -> attention.decode(sequence, new float[77]));
+      assertRefused("sequence 0 has 2 tokens", () -> attention.decode(sequence, new float[234]));
+      Batch batch = Batch.of(sequence);
+      assertRefused(
+          "out ", () -> attention.decode(batch, new float[78], new float[59], null));
+      assertRefused(
+          "lse ", () -> attention.decode(batch, new float[78], new float[60], new float[2]));
+      assertRefused("heads ", () -> Attention.absorbed(cache, 0, SCORE, ComputeType.F32));
+      assertRefused("score ", () -> Attention.absorbed(cache, 3, null, ComputeType.F32));
+      assertRefused("compute ", () -> Attention.absorbed(cache, 3, SCORE, null));
+      assertRefused(
+          "kvB ",
+          () -> Attention.withWeights(cache, SHAPE, new float[5], SCORE, ComputeType.F32));
+      assertRefused("scale ", () -> AttentionScore.of(0));
+    }
+  }
+
+  private static void assertRefused(String start, Runnable action) {
+    Exception e = assertThrows(InvalidArgumentException.class, action::run);
+    assertTrue(e.getMessage().startsWith(start), e.getMessage());
+  }
+}
