@@ -8,8 +8,13 @@ package io.mla4j;
  *
  * @param experts routed experts
  * @param topK experts chosen for a token
+ * @param score what logits become
  * @param groups groups of equal size; 1 for none
  * @param keptGroups groups that stay
+ * @param groupScore how groups are ranked
+ * @param groupMask what experts of the other groups count as
+ * @param renormalize whether the weights of a token are divided by their sum
+ * @param scale multiplies the weights at the end
  */
 public record Routing(
     int experts,

@@ -41,6 +41,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -774,6 +775,35 @@ class CpuOpsTest {
       ops.feedForward(none, network(24, 8, TensorType.F32), ComputeType.F32, none);
       ops.mixture(none, mixture(softmax(4, 2), 24, false, false), ComputeType.F32, none);
       ops.mixture(none, mixture(softmax(4, 2), 24, false, true), ComputeType.F32, none);
+    }
+  }
+
+  @Test
+  void stepsAfterTheFirstAllocateNoWorkspace() {
+    AtomicInteger allocations = new AtomicInteger();
+    CpuDevice.Allocator counting =
+        (bytes, arena) -> {
+          allocations.incrementAndGet();
+          return CpuDevice.ARENA_ALLOCATOR.allocate(bytes, arena);
+        };
+    Mixture experts = mixture(deepseekV3(16, 4), 24, true, true);
+    Weight kvB = weight(random, TensorType.BF16, 0.2, 5 * 22, 24);
+    Tensor x = random(random, 1, 4, 24);
+    Tensor q = random(random, 1, 4, 5, 20);
+    try (Device device = new CpuDevice("counting", new ScalarKernels(), counting, 2);
+        Attended a = new Attended(device, random, SHAPE, CacheType.BF16, 700, 700);
+        Step step = a.append(2, 2)) {
+      DecodePlan plan = step.plan(SHAPE, AttentionForm.AUTO);
+      int warm = 0;
+      for (int i = 0; i < 5; i++) {
+        warm = i == 1 ? allocations.get() : warm;
+        device.ops().mixture(x, experts, ComputeType.F32, poisoned(4, 24));
+        device
+            .ops()
+            .attend(
+                plan, 1, q, kvB, AttentionScore.of(1), ComputeType.F32, poisoned(4, 5, 10));
+      }
+      assertEquals(warm, allocations.get());
     }
   }
 
