@@ -50,7 +50,7 @@ final class AttentionOps implements AutoCloseable {
     Checks.requireFloats("q", q, 3);
     Checks.requireFloats("out", out, 3);
     Checks.requireMatrix("kvB", kvB);
-    Checks.require("out", out, TensorType.F32, q.dim(0), q.dim(1), out.dim(2));
+    Checks.requireOutput("out", out, TensorType.F32, q.dim(0), q.dim(1), out.dim(2));
     int heads = Checks.positiveInt("heads", q.dim(1));
     int latent = Checks.toInt("latent", kvB.tensor().dim(1));
     int rope = Checks.toInt("rope", out.dim(2) - latent);
@@ -65,7 +65,7 @@ final class AttentionOps implements AutoCloseable {
     Checks.requireFloats("x", x, 3);
     Checks.requireFloats("out", out, 3);
     Checks.requireMatrix("kvB", kvB);
-    Checks.require("out", out, TensorType.F32, x.dim(0), x.dim(1), out.dim(2));
+    Checks.requireOutput("out", out, TensorType.F32, x.dim(0), x.dim(1), out.dim(2));
     int heads = Checks.positiveInt("heads", x.dim(1));
     int latent = Checks.toInt("latent", x.dim(2));
     int value = Checks.toInt("value", out.dim(2));

@@ -23,6 +23,22 @@ final class Checks {
       throw new InvalidArgumentException(
           name + " is " + tensor + ", but must be " + type + Arrays.toString(shape));
     }
+    requireNative(name, tensor);
+  }
+
+  /** {@code tensor} is of this type and shape, and may be written: a mapped file may not, and a kernel would not be told. */
+  static void requireOutput(String name, Tensor tensor, TensorType type, long... shape) {
+    require(name, tensor, type, shape);
+    if (tensor.segment().isReadOnly()) {
+      throw new InvalidArgumentException(name + " is " + tensor + " in read-only memory");
+    }
+  }
+
+  private static void requireNative(String name, Tensor tensor) {
+    if (!tensor.segment().isNative()) {
+      throw new InvalidArgumentException(
+          name + " is " + tensor + " on the Java heap, but must be in memory of an arena");
+    }
   }
 
   /** {@code tensor} is F32 with {@code rank} dimensions. */
@@ -55,6 +71,7 @@ final class Checks {
       throw new InvalidArgumentException(
           name + " is " + tensor + ", but must have shape [" + out + ", " + in + "]");
     }
+    requireNative(name, tensor);
   }
 
   /** {@code weight} is there and has two dimensions, whichever. */

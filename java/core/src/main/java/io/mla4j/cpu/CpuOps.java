@@ -43,6 +43,7 @@ final class CpuOps implements Ops, AutoCloseable {
   @Override
   public void embed(Weight table, Tensor ids, float scale, Tensor out) {
     Checks.requireFloats("out", out, 2);
+    Checks.requireOutput("out", out, TensorType.F32, out.dim(0), out.dim(1));
     Checks.require("ids", ids, TensorType.I32, out.dim(0));
     Checks.requireMatrix("table", table);
     Checks.require("table", table, table.tensor().dim(0), out.dim(1));
@@ -73,7 +74,7 @@ final class CpuOps implements Ops, AutoCloseable {
   @Override
   public void rmsNorm(Tensor x, Tensor weight, float eps, Tensor out) {
     Checks.requireFloats("x", x, 2);
-    Checks.require("out", out, TensorType.F32, x.dim(0), x.dim(1));
+    Checks.requireOutput("out", out, TensorType.F32, x.dim(0), x.dim(1));
     Checks.require("weight", weight, TensorType.F32, x.dim(1));
     rows(
         out,
@@ -99,7 +100,7 @@ final class CpuOps implements Ops, AutoCloseable {
   public void add(Tensor x, Tensor residual, float scale, Tensor out) {
     Checks.requireFloats("x", x, 2);
     Checks.require("residual", residual, TensorType.F32, x.dim(0), x.dim(1));
-    Checks.require("out", out, TensorType.F32, x.dim(0), x.dim(1));
+    Checks.requireOutput("out", out, TensorType.F32, x.dim(0), x.dim(1));
     rows(
         out,
         (begin, count) ->
@@ -118,7 +119,7 @@ final class CpuOps implements Ops, AutoCloseable {
   @Override
   public void rotate(Tensor q, Rotation rotation, Tensor out) {
     Checks.requireFloats("q", q, 3);
-    Checks.require("out", out, TensorType.F32, q.dim(0), q.dim(1), q.dim(2));
+    Checks.requireOutput("out", out, TensorType.F32, q.dim(0), q.dim(1), q.dim(2));
     int rope = checkRotation(rotation, q.dim(0));
     Checks.require(
         rope <= q.dim(2), "rotation turns " + rope + " elements, but q has only " + q.dim(2));
@@ -220,9 +221,9 @@ final class CpuOps implements Ops, AutoCloseable {
     Checks.requireFloats("q", q, 3);
     Checks.positiveInt("heads", q.dim(1));
     Checks.require("q", q, TensorType.F32, plan.tokens(), q.dim(1), latent + rope);
-    Checks.require("out", out, TensorType.F32, plan.tokens(), q.dim(1), latent);
+    Checks.requireOutput("out", out, TensorType.F32, plan.tokens(), q.dim(1), latent);
     if (lse != null) {
-      Checks.require("lse", lse, TensorType.F32, plan.tokens(), q.dim(1));
+      Checks.requireOutput("lse", lse, TensorType.F32, plan.tokens(), q.dim(1));
     }
     checkScore(score, q.dim(1));
     requireLayer(plan, layer);
@@ -243,7 +244,7 @@ final class CpuOps implements Ops, AutoCloseable {
       Tensor out) {
     MlaShape shape = plan.shape();
     Checks.require("q", q, TensorType.F32, plan.tokens(), shape.heads(), shape.query());
-    Checks.require("out", out, TensorType.F32, plan.tokens(), shape.heads(), shape.value());
+    Checks.requireOutput("out", out, TensorType.F32, plan.tokens(), shape.heads(), shape.value());
     Checks.require(
         "kvB", kvB, (long) shape.heads() * (shape.nope() + shape.value()), shape.latent());
     checkScore(score, shape.heads());
@@ -263,10 +264,10 @@ final class CpuOps implements Ops, AutoCloseable {
         partialOut.dim(0),
         partialOut.dim(1),
         partialOut.dim(2));
-    Checks.require(
+    Checks.requireOutput(
         "out", out, TensorType.F32, partialOut.dim(1), partialOut.dim(2), partialOut.dim(3));
     if (lse != null) {
-      Checks.require("lse", lse, TensorType.F32, partialOut.dim(1), partialOut.dim(2));
+      Checks.requireOutput("lse", lse, TensorType.F32, partialOut.dim(1), partialOut.dim(2));
     }
     MergeParams params =
         new MergeParams(

@@ -47,7 +47,7 @@ final class LinearOps implements AutoCloseable {
       Projection p = projections.get(i);
       String name = "projections[" + i + "]";
       Checks.requireFloats(name + ".out", p.out(), 2);
-      Checks.require(name + ".out", p.out(), TensorType.F32, x.dim(0), p.out().dim(1));
+      Checks.requireOutput(name + ".out", p.out(), TensorType.F32, x.dim(0), p.out().dim(1));
       Checks.require(name + ".weight", p.weight(), p.out().dim(1), x.dim(1));
       if (p.bias() != null) {
         Checks.require(name + ".bias", p.bias(), TensorType.F32, p.out().dim(1));

@@ -43,7 +43,7 @@ final class MixtureOps implements AutoCloseable {
   void checkFeedForward(String name, FeedForward weights, Tensor x, Tensor out) {
     Checks.requireFloats("x", x, 2);
     Checks.requireFloats("out", out, 2);
-    Checks.require("out", out, TensorType.F32, x.dim(0), out.dim(1));
+    Checks.requireOutput("out", out, TensorType.F32, x.dim(0), out.dim(1));
     Checks.require(weights != null, name + " is null");
     Checks.requireMatrix(name + ".gate", weights.gate());
     long inner = weights.gate().tensor().dim(0);

@@ -37,6 +37,7 @@ import io.mla4j.spi.Ops;
 import io.mla4j.spi.Ops.FeedForward;
 import io.mla4j.spi.Ops.Mixture;
 import io.mla4j.spi.Ops.Projection;
+import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -730,6 +731,15 @@ class CpuOpsTest {
                 new Mixture(m.routing(), m.router(), null, m.experts().subList(0, 3), null),
                 ComputeType.F32,
                 poisoned(3, 8)));
+    Tensor onHeap = Tensor.of(MemorySegment.ofArray(new float[24]), TensorType.F32, 3, 8);
+    assertRefused("residual ", () -> ops.add(x, onHeap, 1, poisoned(3, 8)));
+    assertRefused(
+        "projections[0].weight ",
+        () ->
+            ops.linear(
+                x, List.of(new Projection(Weight.of(onHeap), null, poisoned(3, 3))), ComputeType.F32));
+    Tensor readOnly = Tensor.of(x.segment().asReadOnly(), TensorType.F32, 3, 8);
+    assertRefused("out ", () -> ops.add(x, x, 1, readOnly));
     for (float value : floats(out)) {
       assertTrue(Float.isNaN(value));
     }
