@@ -566,6 +566,37 @@ class CpuOpsTest {
     }
   }
 
+  /** 130 heads are three head blocks; 9 and 20 queries are several query blocks; 700 tokens are several splits. */
+  @Test
+  void attendAbsorbedInEveryKindOfTile() {
+    MlaShape wide = new MlaShape(130, 16, 4, 8, 8);
+    int[] queries = {1, 9, 20};
+    Tensor q = random(random, 0.5, 30, 130, 20);
+    float[] first = null;
+    for (Device device : DEVICES) {
+      try (Attended a = new Attended(device, new Random(8), wide, CacheType.F32, 700, 611, 40);
+          Step step = a.append(queries)) {
+        Tensor out = poisoned(30, 130, 16);
+        Tensor lse = poisoned(30, 130);
+        DecodePlan plan = step.plan(wide, AttentionForm.ABSORBED);
+        device
+            .ops()
+            .attendAbsorbed(plan, 1, q, AttentionScore.of(0.3f), ComputeType.F32, out, lse);
+        first = first == null ? floats(out) : first;
+        assertArrayEquals(first, floats(out));
+        for (int i = 0; i < 3; i++) {
+          int at = plan.firstToken(i);
+          double[] part = Oracle.doubles(floats(q.slice(at, queries[i])));
+          double[] expectedLse = new double[queries[i] * 130];
+          double[] expected =
+              Oracle.attention(a.rows.get(i), part, 130, 16, 4, 0.3f, null, expectedLse);
+          Oracle.assertClose(expected, rows(first, at, queries[i], 130 * 16), TOLERANCE);
+          Oracle.assertClose(expectedLse, floats(lse.slice(at, queries[i])), TOLERANCE);
+        }
+      }
+    }
+  }
+
   @ParameterizedTest
   @EnumSource(ComputeType.class)
   void sequenceAloneHasTheBitsOfTheSequenceInBatch(ComputeType compute) {
