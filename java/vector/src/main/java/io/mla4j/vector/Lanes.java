@@ -177,49 +177,44 @@ final class Lanes {
   }
 
   /**
-   * Sums over lanes, always as the same tree (halves, quarters, ..): to[j] = sum of the lanes of
-   * the vector at {@code j * L}, for j below {@code vectors}, a multiple of L. Overwrites the
-   * vectors.
+   * Sums over lanes, always as the same tree (neighbours, pairs of neighbours, ..): {@code v[at +
+   * j]} = sum of the lanes of the vector at {@code v[at + j * L]}, for j below {@code vectors}, a
+   * multiple of L. Overwrites the vectors.
    */
-  static void sumLanes(float[] vectors0, int vectors, float[] to) {
-    for (int j = 0; j < vectors; j += L) {
-      int at = j * L;
-      if (L == 16) {
-        halve(vectors0, at, 8, SWAP_8, BIT_8);
-      }
-      if (L >= 8) {
-        halve(vectors0, at, 4, SWAP_4, BIT_4);
-      }
-      halve(vectors0, at, 2, SWAP_2, BIT_2);
-      halve(vectors0, at, 1, SWAP_1, BIT_1);
-      FloatVector.fromArray(F, vectors0, at).intoArray(to, j);
+  static void sumLanes(float[] v, int at, int vectors) {
+    halve(v, at, vectors / 2, SWAP_1, BIT_1);
+    halve(v, at, vectors / 4, SWAP_2, BIT_2);
+    if (L >= 8) {
+      halve(v, at, vectors / 8, SWAP_4, BIT_4);
+    }
+    if (L == 16) {
+      halve(v, at, vectors / 16, SWAP_8, BIT_8);
     }
   }
 
   /**
-   * For i below {@code half}: vector i = partial sums of vector i in the lanes without the bit, of
-   * vector i + half in those with it.
+   * Vector i = partial sums of vector 2 i in the lanes without the bit, of vector 2 i + 1 in those
+   * with it.
    */
   private static void halve(
-      float[] v, int at, int half, VectorShuffle<Float> swap, VectorMask<Float> bit) {
-    for (int i = 0; i < half; i++) {
-      FloatVector a = FloatVector.fromArray(F, v, at + i * L);
-      FloatVector b = FloatVector.fromArray(F, v, at + (i + half) * L);
+      float[] v, int at, int pairs, VectorShuffle<Float> swap, VectorMask<Float> bit) {
+    for (int i = 0; i < pairs; i++) {
+      FloatVector a = FloatVector.fromArray(F, v, at + 2 * i * L);
+      FloatVector b = FloatVector.fromArray(F, v, at + 2 * i * L + L);
       a.blend(b, bit).add(b.blend(a, bit).rearrange(swap)).intoArray(v, at + i * L);
     }
   }
 
   /** The sum of the lanes of one vector, as the same tree. */
   static float sumLanes(FloatVector v) {
-    FloatVector sum = v;
-    if (L == 16) {
-      sum = sum.add(sum.rearrange(SWAP_8));
-    }
+    FloatVector sum = v.add(v.rearrange(SWAP_1));
+    sum = sum.add(sum.rearrange(SWAP_2));
     if (L >= 8) {
       sum = sum.add(sum.rearrange(SWAP_4));
     }
-    sum = sum.add(sum.rearrange(SWAP_2));
-    sum = sum.add(sum.rearrange(SWAP_1));
+    if (L == 16) {
+      sum = sum.add(sum.rearrange(SWAP_8));
+    }
     return sum.lane(0);
   }
 }

@@ -10,42 +10,45 @@ import jdk.incubator.vector.FloatVector;
  * order.
  */
 final class Scores {
+  /** Keys are computed in multiples of this; there must be readable rows for as many. */
+  static final int KEY_MULTIPLE = 16;
+
   private Scores() {}
 
   /**
-   * scores[t, lane] = sum over d of q[d, lane] * k[t, d] for t below {@code keys}, rounded up to a
-   * multiple of 16 that k has rows for.
+   * scores[t, lane] = sum over d of q[d, lane] * k[t, d] for t below {@code keys}.
    *
+   * @param m the slab: q, k and scores are indices of it
    * @param vectors 1 or 2: how many vectors of rows
    * @param q (width, vectors * L)
    * @param k (keys, kStride), of which width numbers count
+   * @param width even
    * @param scores (keys, vectors * L)
    */
   static void times(
-      float[] q, int q0, int vectors, float[] k, int kStride, int keys, int width, float[] scores) {
+      float[] m, int q, int vectors, int k, int kStride, int keys, int width, int scores) {
     int tile = (Lanes.WIDE ? 16 : 8) / vectors;
     for (int t = 0; t < keys; t += tile) {
-      int k0 = t * kStride;
-      int s0 = t * vectors * L;
+      int row = k + t * kStride;
+      int s = scores + t * vectors * L;
       if (vectors == 2) {
         if (Lanes.WIDE) {
-          score8x2(q, q0, k, k0, kStride, width, scores, s0);
+          score8x2(m, q, row, kStride, width, s);
         } else {
-          score4x2(q, q0, k, k0, kStride, width, scores, s0);
+          score4x2(m, q, row, kStride, width, s);
         }
       } else {
         if (Lanes.WIDE) {
-          score16x1(q, q0, k, k0, kStride, width, scores, s0);
+          score16x1(m, q, row, kStride, width, s);
         } else {
-          score8x1(q, q0, k, k0, kStride, width, scores, s0);
+          score8x1(m, q, row, kStride, width, s);
         }
       }
     }
   }
 
   /** 8 keys, 2 vectors of rows. */
-  private static void score8x2(
-      float[] q, int q0, float[] k, int k0, int kStride, int width, float[] scores, int s0) {
+  private static void score8x2(float[] m, int q, int k0, int kStride, int width, int s) {
     int k1 = k0 + kStride;
     int k2 = k1 + kStride;
     int k3 = k2 + kStride;
@@ -70,56 +73,55 @@ final class Scores {
     FloatVector s6x1 = zero;
     FloatVector s7x0 = zero;
     FloatVector s7x1 = zero;
-    for (int d = 0; d < width; d++) {
-      int at = q0 + d * 2 * L;
-      FloatVector a0 = FloatVector.fromArray(F, q, at);
-      FloatVector a1 = FloatVector.fromArray(F, q, at + L);
-      FloatVector b = FloatVector.broadcast(F, k[k0 + d]);
+    for (int d = 0; d < width; d += 1) {
+      int at = q + d * 2 * L;
+      FloatVector a0 = FloatVector.fromArray(F, m, at);
+      FloatVector a1 = FloatVector.fromArray(F, m, at + L);
+      FloatVector b = FloatVector.broadcast(F, m[k0 + d]);
       s0x0 = a0.fma(b, s0x0);
       s0x1 = a1.fma(b, s0x1);
-      b = FloatVector.broadcast(F, k[k1 + d]);
+      b = FloatVector.broadcast(F, m[k1 + d]);
       s1x0 = a0.fma(b, s1x0);
       s1x1 = a1.fma(b, s1x1);
-      b = FloatVector.broadcast(F, k[k2 + d]);
+      b = FloatVector.broadcast(F, m[k2 + d]);
       s2x0 = a0.fma(b, s2x0);
       s2x1 = a1.fma(b, s2x1);
-      b = FloatVector.broadcast(F, k[k3 + d]);
+      b = FloatVector.broadcast(F, m[k3 + d]);
       s3x0 = a0.fma(b, s3x0);
       s3x1 = a1.fma(b, s3x1);
-      b = FloatVector.broadcast(F, k[k4 + d]);
+      b = FloatVector.broadcast(F, m[k4 + d]);
       s4x0 = a0.fma(b, s4x0);
       s4x1 = a1.fma(b, s4x1);
-      b = FloatVector.broadcast(F, k[k5 + d]);
+      b = FloatVector.broadcast(F, m[k5 + d]);
       s5x0 = a0.fma(b, s5x0);
       s5x1 = a1.fma(b, s5x1);
-      b = FloatVector.broadcast(F, k[k6 + d]);
+      b = FloatVector.broadcast(F, m[k6 + d]);
       s6x0 = a0.fma(b, s6x0);
       s6x1 = a1.fma(b, s6x1);
-      b = FloatVector.broadcast(F, k[k7 + d]);
+      b = FloatVector.broadcast(F, m[k7 + d]);
       s7x0 = a0.fma(b, s7x0);
       s7x1 = a1.fma(b, s7x1);
     }
-    s0x0.intoArray(scores, s0);
-    s0x1.intoArray(scores, s0 + L);
-    s1x0.intoArray(scores, s0 + 2 * L);
-    s1x1.intoArray(scores, s0 + 3 * L);
-    s2x0.intoArray(scores, s0 + 4 * L);
-    s2x1.intoArray(scores, s0 + 5 * L);
-    s3x0.intoArray(scores, s0 + 6 * L);
-    s3x1.intoArray(scores, s0 + 7 * L);
-    s4x0.intoArray(scores, s0 + 8 * L);
-    s4x1.intoArray(scores, s0 + 9 * L);
-    s5x0.intoArray(scores, s0 + 10 * L);
-    s5x1.intoArray(scores, s0 + 11 * L);
-    s6x0.intoArray(scores, s0 + 12 * L);
-    s6x1.intoArray(scores, s0 + 13 * L);
-    s7x0.intoArray(scores, s0 + 14 * L);
-    s7x1.intoArray(scores, s0 + 15 * L);
+    s0x0.intoArray(m, s);
+    s0x1.intoArray(m, s + L);
+    s1x0.intoArray(m, s + 2 * L);
+    s1x1.intoArray(m, s + 3 * L);
+    s2x0.intoArray(m, s + 4 * L);
+    s2x1.intoArray(m, s + 5 * L);
+    s3x0.intoArray(m, s + 6 * L);
+    s3x1.intoArray(m, s + 7 * L);
+    s4x0.intoArray(m, s + 8 * L);
+    s4x1.intoArray(m, s + 9 * L);
+    s5x0.intoArray(m, s + 10 * L);
+    s5x1.intoArray(m, s + 11 * L);
+    s6x0.intoArray(m, s + 12 * L);
+    s6x1.intoArray(m, s + 13 * L);
+    s7x0.intoArray(m, s + 14 * L);
+    s7x1.intoArray(m, s + 15 * L);
   }
 
   /** 4 keys, 2 vectors of rows. */
-  private static void score4x2(
-      float[] q, int q0, float[] k, int k0, int kStride, int width, float[] scores, int s0) {
+  private static void score4x2(float[] m, int q, int k0, int kStride, int width, int s) {
     int k1 = k0 + kStride;
     int k2 = k1 + kStride;
     int k3 = k2 + kStride;
@@ -132,36 +134,35 @@ final class Scores {
     FloatVector s2x1 = zero;
     FloatVector s3x0 = zero;
     FloatVector s3x1 = zero;
-    for (int d = 0; d < width; d++) {
-      int at = q0 + d * 2 * L;
-      FloatVector a0 = FloatVector.fromArray(F, q, at);
-      FloatVector a1 = FloatVector.fromArray(F, q, at + L);
-      FloatVector b = FloatVector.broadcast(F, k[k0 + d]);
+    for (int d = 0; d < width; d += 1) {
+      int at = q + d * 2 * L;
+      FloatVector a0 = FloatVector.fromArray(F, m, at);
+      FloatVector a1 = FloatVector.fromArray(F, m, at + L);
+      FloatVector b = FloatVector.broadcast(F, m[k0 + d]);
       s0x0 = a0.fma(b, s0x0);
       s0x1 = a1.fma(b, s0x1);
-      b = FloatVector.broadcast(F, k[k1 + d]);
+      b = FloatVector.broadcast(F, m[k1 + d]);
       s1x0 = a0.fma(b, s1x0);
       s1x1 = a1.fma(b, s1x1);
-      b = FloatVector.broadcast(F, k[k2 + d]);
+      b = FloatVector.broadcast(F, m[k2 + d]);
       s2x0 = a0.fma(b, s2x0);
       s2x1 = a1.fma(b, s2x1);
-      b = FloatVector.broadcast(F, k[k3 + d]);
+      b = FloatVector.broadcast(F, m[k3 + d]);
       s3x0 = a0.fma(b, s3x0);
       s3x1 = a1.fma(b, s3x1);
     }
-    s0x0.intoArray(scores, s0);
-    s0x1.intoArray(scores, s0 + L);
-    s1x0.intoArray(scores, s0 + 2 * L);
-    s1x1.intoArray(scores, s0 + 3 * L);
-    s2x0.intoArray(scores, s0 + 4 * L);
-    s2x1.intoArray(scores, s0 + 5 * L);
-    s3x0.intoArray(scores, s0 + 6 * L);
-    s3x1.intoArray(scores, s0 + 7 * L);
+    s0x0.intoArray(m, s);
+    s0x1.intoArray(m, s + L);
+    s1x0.intoArray(m, s + 2 * L);
+    s1x1.intoArray(m, s + 3 * L);
+    s2x0.intoArray(m, s + 4 * L);
+    s2x1.intoArray(m, s + 5 * L);
+    s3x0.intoArray(m, s + 6 * L);
+    s3x1.intoArray(m, s + 7 * L);
   }
 
-  /** 16 keys, 1 vector of rows. */
-  private static void score16x1(
-      float[] q, int q0, float[] k, int k0, int kStride, int width, float[] scores, int s0) {
+  /** 16 keys, 1 vector of rows, two numbers of a key at a time. */
+  private static void score16x1(float[] m, int q, int k0, int kStride, int width, int s) {
     int k1 = k0 + kStride;
     int k2 = k1 + kStride;
     int k3 = k2 + kStride;
@@ -194,62 +195,95 @@ final class Scores {
     FloatVector s13x0 = zero;
     FloatVector s14x0 = zero;
     FloatVector s15x0 = zero;
-    for (int d = 0; d < width; d++) {
-      FloatVector a0 = FloatVector.fromArray(F, q, q0 + d * L);
-      FloatVector b = FloatVector.broadcast(F, k[k0 + d]);
+    for (int d = 0; d < width; d += 2) {
+      int at = q + d * L;
+      FloatVector a0 = FloatVector.fromArray(F, m, at);
+      FloatVector a1 = FloatVector.fromArray(F, m, at + L);
+      FloatVector b = FloatVector.broadcast(F, m[k0 + d]);
       s0x0 = a0.fma(b, s0x0);
-      b = FloatVector.broadcast(F, k[k1 + d]);
+      b = FloatVector.broadcast(F, m[k0 + d + 1]);
+      s0x0 = a1.fma(b, s0x0);
+      b = FloatVector.broadcast(F, m[k1 + d]);
       s1x0 = a0.fma(b, s1x0);
-      b = FloatVector.broadcast(F, k[k2 + d]);
+      b = FloatVector.broadcast(F, m[k1 + d + 1]);
+      s1x0 = a1.fma(b, s1x0);
+      b = FloatVector.broadcast(F, m[k2 + d]);
       s2x0 = a0.fma(b, s2x0);
-      b = FloatVector.broadcast(F, k[k3 + d]);
+      b = FloatVector.broadcast(F, m[k2 + d + 1]);
+      s2x0 = a1.fma(b, s2x0);
+      b = FloatVector.broadcast(F, m[k3 + d]);
       s3x0 = a0.fma(b, s3x0);
-      b = FloatVector.broadcast(F, k[k4 + d]);
+      b = FloatVector.broadcast(F, m[k3 + d + 1]);
+      s3x0 = a1.fma(b, s3x0);
+      b = FloatVector.broadcast(F, m[k4 + d]);
       s4x0 = a0.fma(b, s4x0);
-      b = FloatVector.broadcast(F, k[k5 + d]);
+      b = FloatVector.broadcast(F, m[k4 + d + 1]);
+      s4x0 = a1.fma(b, s4x0);
+      b = FloatVector.broadcast(F, m[k5 + d]);
       s5x0 = a0.fma(b, s5x0);
-      b = FloatVector.broadcast(F, k[k6 + d]);
+      b = FloatVector.broadcast(F, m[k5 + d + 1]);
+      s5x0 = a1.fma(b, s5x0);
+      b = FloatVector.broadcast(F, m[k6 + d]);
       s6x0 = a0.fma(b, s6x0);
-      b = FloatVector.broadcast(F, k[k7 + d]);
+      b = FloatVector.broadcast(F, m[k6 + d + 1]);
+      s6x0 = a1.fma(b, s6x0);
+      b = FloatVector.broadcast(F, m[k7 + d]);
       s7x0 = a0.fma(b, s7x0);
-      b = FloatVector.broadcast(F, k[k8 + d]);
+      b = FloatVector.broadcast(F, m[k7 + d + 1]);
+      s7x0 = a1.fma(b, s7x0);
+      b = FloatVector.broadcast(F, m[k8 + d]);
       s8x0 = a0.fma(b, s8x0);
-      b = FloatVector.broadcast(F, k[k9 + d]);
+      b = FloatVector.broadcast(F, m[k8 + d + 1]);
+      s8x0 = a1.fma(b, s8x0);
+      b = FloatVector.broadcast(F, m[k9 + d]);
       s9x0 = a0.fma(b, s9x0);
-      b = FloatVector.broadcast(F, k[k10 + d]);
+      b = FloatVector.broadcast(F, m[k9 + d + 1]);
+      s9x0 = a1.fma(b, s9x0);
+      b = FloatVector.broadcast(F, m[k10 + d]);
       s10x0 = a0.fma(b, s10x0);
-      b = FloatVector.broadcast(F, k[k11 + d]);
+      b = FloatVector.broadcast(F, m[k10 + d + 1]);
+      s10x0 = a1.fma(b, s10x0);
+      b = FloatVector.broadcast(F, m[k11 + d]);
       s11x0 = a0.fma(b, s11x0);
-      b = FloatVector.broadcast(F, k[k12 + d]);
+      b = FloatVector.broadcast(F, m[k11 + d + 1]);
+      s11x0 = a1.fma(b, s11x0);
+      b = FloatVector.broadcast(F, m[k12 + d]);
       s12x0 = a0.fma(b, s12x0);
-      b = FloatVector.broadcast(F, k[k13 + d]);
+      b = FloatVector.broadcast(F, m[k12 + d + 1]);
+      s12x0 = a1.fma(b, s12x0);
+      b = FloatVector.broadcast(F, m[k13 + d]);
       s13x0 = a0.fma(b, s13x0);
-      b = FloatVector.broadcast(F, k[k14 + d]);
+      b = FloatVector.broadcast(F, m[k13 + d + 1]);
+      s13x0 = a1.fma(b, s13x0);
+      b = FloatVector.broadcast(F, m[k14 + d]);
       s14x0 = a0.fma(b, s14x0);
-      b = FloatVector.broadcast(F, k[k15 + d]);
+      b = FloatVector.broadcast(F, m[k14 + d + 1]);
+      s14x0 = a1.fma(b, s14x0);
+      b = FloatVector.broadcast(F, m[k15 + d]);
       s15x0 = a0.fma(b, s15x0);
+      b = FloatVector.broadcast(F, m[k15 + d + 1]);
+      s15x0 = a1.fma(b, s15x0);
     }
-    s0x0.intoArray(scores, s0);
-    s1x0.intoArray(scores, s0 + L);
-    s2x0.intoArray(scores, s0 + 2 * L);
-    s3x0.intoArray(scores, s0 + 3 * L);
-    s4x0.intoArray(scores, s0 + 4 * L);
-    s5x0.intoArray(scores, s0 + 5 * L);
-    s6x0.intoArray(scores, s0 + 6 * L);
-    s7x0.intoArray(scores, s0 + 7 * L);
-    s8x0.intoArray(scores, s0 + 8 * L);
-    s9x0.intoArray(scores, s0 + 9 * L);
-    s10x0.intoArray(scores, s0 + 10 * L);
-    s11x0.intoArray(scores, s0 + 11 * L);
-    s12x0.intoArray(scores, s0 + 12 * L);
-    s13x0.intoArray(scores, s0 + 13 * L);
-    s14x0.intoArray(scores, s0 + 14 * L);
-    s15x0.intoArray(scores, s0 + 15 * L);
+    s0x0.intoArray(m, s);
+    s1x0.intoArray(m, s + L);
+    s2x0.intoArray(m, s + 2 * L);
+    s3x0.intoArray(m, s + 3 * L);
+    s4x0.intoArray(m, s + 4 * L);
+    s5x0.intoArray(m, s + 5 * L);
+    s6x0.intoArray(m, s + 6 * L);
+    s7x0.intoArray(m, s + 7 * L);
+    s8x0.intoArray(m, s + 8 * L);
+    s9x0.intoArray(m, s + 9 * L);
+    s10x0.intoArray(m, s + 10 * L);
+    s11x0.intoArray(m, s + 11 * L);
+    s12x0.intoArray(m, s + 12 * L);
+    s13x0.intoArray(m, s + 13 * L);
+    s14x0.intoArray(m, s + 14 * L);
+    s15x0.intoArray(m, s + 15 * L);
   }
 
-  /** 8 keys, 1 vector of rows. */
-  private static void score8x1(
-      float[] q, int q0, float[] k, int k0, int kStride, int width, float[] scores, int s0) {
+  /** 8 keys, 1 vector of rows, two numbers of a key at a time. */
+  private static void score8x1(float[] m, int q, int k0, int kStride, int width, int s) {
     int k1 = k0 + kStride;
     int k2 = k1 + kStride;
     int k3 = k2 + kStride;
@@ -266,32 +300,50 @@ final class Scores {
     FloatVector s5x0 = zero;
     FloatVector s6x0 = zero;
     FloatVector s7x0 = zero;
-    for (int d = 0; d < width; d++) {
-      FloatVector a0 = FloatVector.fromArray(F, q, q0 + d * L);
-      FloatVector b = FloatVector.broadcast(F, k[k0 + d]);
+    for (int d = 0; d < width; d += 2) {
+      int at = q + d * L;
+      FloatVector a0 = FloatVector.fromArray(F, m, at);
+      FloatVector a1 = FloatVector.fromArray(F, m, at + L);
+      FloatVector b = FloatVector.broadcast(F, m[k0 + d]);
       s0x0 = a0.fma(b, s0x0);
-      b = FloatVector.broadcast(F, k[k1 + d]);
+      b = FloatVector.broadcast(F, m[k0 + d + 1]);
+      s0x0 = a1.fma(b, s0x0);
+      b = FloatVector.broadcast(F, m[k1 + d]);
       s1x0 = a0.fma(b, s1x0);
-      b = FloatVector.broadcast(F, k[k2 + d]);
+      b = FloatVector.broadcast(F, m[k1 + d + 1]);
+      s1x0 = a1.fma(b, s1x0);
+      b = FloatVector.broadcast(F, m[k2 + d]);
       s2x0 = a0.fma(b, s2x0);
-      b = FloatVector.broadcast(F, k[k3 + d]);
+      b = FloatVector.broadcast(F, m[k2 + d + 1]);
+      s2x0 = a1.fma(b, s2x0);
+      b = FloatVector.broadcast(F, m[k3 + d]);
       s3x0 = a0.fma(b, s3x0);
-      b = FloatVector.broadcast(F, k[k4 + d]);
+      b = FloatVector.broadcast(F, m[k3 + d + 1]);
+      s3x0 = a1.fma(b, s3x0);
+      b = FloatVector.broadcast(F, m[k4 + d]);
       s4x0 = a0.fma(b, s4x0);
-      b = FloatVector.broadcast(F, k[k5 + d]);
+      b = FloatVector.broadcast(F, m[k4 + d + 1]);
+      s4x0 = a1.fma(b, s4x0);
+      b = FloatVector.broadcast(F, m[k5 + d]);
       s5x0 = a0.fma(b, s5x0);
-      b = FloatVector.broadcast(F, k[k6 + d]);
+      b = FloatVector.broadcast(F, m[k5 + d + 1]);
+      s5x0 = a1.fma(b, s5x0);
+      b = FloatVector.broadcast(F, m[k6 + d]);
       s6x0 = a0.fma(b, s6x0);
-      b = FloatVector.broadcast(F, k[k7 + d]);
+      b = FloatVector.broadcast(F, m[k6 + d + 1]);
+      s6x0 = a1.fma(b, s6x0);
+      b = FloatVector.broadcast(F, m[k7 + d]);
       s7x0 = a0.fma(b, s7x0);
+      b = FloatVector.broadcast(F, m[k7 + d + 1]);
+      s7x0 = a1.fma(b, s7x0);
     }
-    s0x0.intoArray(scores, s0);
-    s1x0.intoArray(scores, s0 + L);
-    s2x0.intoArray(scores, s0 + 2 * L);
-    s3x0.intoArray(scores, s0 + 3 * L);
-    s4x0.intoArray(scores, s0 + 4 * L);
-    s5x0.intoArray(scores, s0 + 5 * L);
-    s6x0.intoArray(scores, s0 + 6 * L);
-    s7x0.intoArray(scores, s0 + 7 * L);
+    s0x0.intoArray(m, s);
+    s1x0.intoArray(m, s + L);
+    s2x0.intoArray(m, s + 2 * L);
+    s3x0.intoArray(m, s + 3 * L);
+    s4x0.intoArray(m, s + 4 * L);
+    s5x0.intoArray(m, s + 5 * L);
+    s6x0.intoArray(m, s + 6 * L);
+    s7x0.intoArray(m, s + 7 * L);
   }
 }

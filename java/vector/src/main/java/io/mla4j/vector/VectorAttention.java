@@ -7,7 +7,6 @@ import io.mla4j.TensorType;
 import io.mla4j.cpu.Stored;
 import io.mla4j.spi.AttentionParams;
 import io.mla4j.spi.CacheParams;
-import io.mla4j.vector.VectorScratch.Use;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
@@ -20,7 +19,10 @@ import jdk.incubator.vector.VectorOperators;
  * lanes (online softmax, Milakov and Gimelshein 2018).
  */
 final class VectorAttention {
-  /** Tokens of a block: 64 rows of 576 floats are 144 KiB of the second-level cache. */
+  /**
+   * Tokens of a block, a multiple of {@link Scores#KEY_MULTIPLE}: 64 rows of 576 floats are 144 KiB
+   * of the second-level cache.
+   */
   static final int TOKENS = 64;
 
   private final AttentionParams params;
@@ -31,38 +33,58 @@ final class VectorAttention {
   /** Whether q, p and rebuilt keys and values are rounded to bfloat16. */
   private final boolean rounds;
 
-  private final VectorScratch scratch = VectorScratch.ofThread();
-
   /** Query rows, and what they are rounded up to. */
   private final int rows;
 
   private final int paddedRows;
 
-  /** Numbers of a query or key. */
+  /** Numbers of a query or key, without and with a zero that makes them even. */
   private final int width;
 
-  /** Numbers of a value; rows of {@link #out} are rounded up to whole vectors. */
+  private final int evenWidth;
+
+  private final int keyStride;
+
+  /** Numbers of a value, and between rows of {@link #out} and of rebuilt values. */
   private final int valueWidth;
 
   private final int outStride;
 
-  /** In groups of one or two vectors of rows: (width, lanes of the group) for each. */
-  private final float[] queries;
+  /** The slab, and where in it lies what. */
+  private final float[] m;
+
+  /** In groups of one or two vectors of rows: (evenWidth, lanes of the group) for each. */
+  private final int queries;
 
   /** (rows, outStride): sums of weighted values. */
-  private final float[] out;
+  private final int out;
 
-  /** Six numbers for each row, in planes of paddedRows: see the constants below. */
-  private final float[] state;
+  /** (TOKENS, keyStride). */
+  private final int keys;
 
-  private final float[] scores;
+  /** (TOKENS, lanes of a group): scores, then weights. */
+  private final int scores;
 
+  /**
+   * Numbers of each row: the largest score so far, the sum of the weights, and what earlier sums
+   * are multiplied with.
+   */
   private final int maxima;
+
   private final int denominators;
   private final int corrections;
+
+  /**
+   * Numbers of each row: its ALiBi slope, its position, and how many tokens it sees, counted from
+   * the first.
+   */
   private final int slopes;
+
   private final int positions;
   private final int visible;
+
+  /** What is behind all this: a query, or rebuilt values. */
+  private final int rest;
 
   VectorAttention(
       AttentionParams params,
@@ -81,44 +103,53 @@ final class VectorAttention {
     this.rows = rows;
     this.paddedRows = Lanes.roundUp(rows);
     this.width = width;
+    this.evenWidth = width + width % 2;
+    this.keyStride = Slab.roundUp(width);
     this.valueWidth = valueWidth;
-    this.outStride = Lanes.roundUp(valueWidth);
-    this.queries = scratch.floats(Use.QUERIES, paddedRows * width);
-    this.out = scratch.floats(Use.OUT, rows * outStride);
-    this.state = scratch.floats(Use.ROW_STATE, 6 * paddedRows);
-    this.scores = scratch.floats(Use.SCORES, TOKENS * 2 * L);
-    this.maxima = 0;
-    this.denominators = paddedRows;
-    this.corrections = 2 * paddedRows;
-    this.slopes = 3 * paddedRows;
-    this.positions = 4 * paddedRows;
-    this.visible = 5 * paddedRows;
+    this.outStride = Slab.roundUp(valueWidth);
+    this.queries = Slab.START;
+    this.out = Slab.after(queries, paddedRows * evenWidth);
+    this.keys = Slab.after(out, rows * outStride);
+    this.scores = Slab.after(keys, TOKENS * keyStride);
+    this.maxima = Slab.after(scores, TOKENS * 2 * L);
+    this.denominators = Slab.after(maxima, paddedRows);
+    this.corrections = Slab.after(denominators, paddedRows);
+    this.slopes = Slab.after(corrections, paddedRows);
+    this.positions = Slab.after(slopes, paddedRows);
+    this.visible = Slab.after(positions, paddedRows);
+    this.rest = Slab.after(visible, paddedRows);
+    int rebuilding = TOKENS * (outStride + cachedStride()) + DotProducts.SCRATCH;
+    this.m = Slab.ofThread(rest + Math.max(rebuilding, Slab.roundUp(width)));
   }
 
-  /** Forgets all keys. Row r has these slope and query; rows that only fill a vector see no key. */
+  /** A cached row with zeros between latent and rotated key up to a whole cache line. */
+  private int cachedStride() {
+    return Slab.roundUp(cacheParams.layout().latent()) + Slab.roundUp(cacheParams.layout().rope());
+  }
+
+  /** Forgets all rows and keys. Rows that only fill a vector see no key. */
   void start() {
-    Arrays.fill(out, 0, rows * outStride, 0);
-    Arrays.fill(queries, 0, paddedRows * width, 0);
-    Arrays.fill(state, 0, 6 * paddedRows, 0);
-    Arrays.fill(state, maxima, maxima + paddedRows, Float.NEGATIVE_INFINITY);
+    Arrays.fill(m, queries, queries + paddedRows * evenWidth, 0);
+    Arrays.fill(m, out, out + rows * outStride, 0);
+    Arrays.fill(m, maxima, maxima + paddedRows, Float.NEGATIVE_INFINITY);
+    Arrays.fill(m, denominators, rest, 0);
   }
 
-  /** Row r is query {@code t} as it lies at element {@code at} of q. */
+  /** Row r is query {@code t}, which lies at element {@code at} of q. */
   void setRow(int r, int t, float slope, MemorySegment q, long at) {
     int position = params.kvTokens() - params.queryTokens() + t;
-    state[slopes + r] = slope;
-    state[positions + r] = position;
-    state[visible + r] = Math.max(0, params.causal() ? position + 1 : params.kvTokens());
-    float[] row = scratch.floats(Use.X, width);
-    Stored.readFloats(q, at, row, 0, width);
+    m[slopes + r] = slope;
+    m[positions + r] = position;
+    m[visible + r] = Math.max(0, params.causal() ? position + 1 : params.kvTokens());
+    Stored.readFloats(q, at, m, rest, width);
     if (rounds) {
-      Lanes.roundBf16(row, 0, width);
+      Lanes.roundBf16(m, rest, width);
     }
     int group = r / (2 * L) * 2 * L;
     int lanes = lanes(group);
-    int to = group * width + r - group;
+    int to = queries + group * evenWidth + r - group;
     for (int d = 0; d < width; d++) {
-      queries[to + d * lanes] = row[d];
+      m[to + d * lanes] = m[rest + d];
     }
   }
 
@@ -130,7 +161,7 @@ final class VectorAttention {
   int end() {
     float end = 0;
     for (int r = 0; r < rows; r++) {
-      end = Math.max(end, state[visible + r]);
+      end = Math.max(end, m[visible + r]);
     }
     return (int) end;
   }
@@ -140,11 +171,10 @@ final class VectorAttention {
    * values.
    */
   void addCached(int begin, int end) {
-    float[] keys = scratch.floats(Use.KEYS, TOKENS * width + L);
     for (int s = begin; s < end; s += TOKENS) {
       int tokens = Math.min(TOKENS, end - s);
-      widenRows(s, tokens, keys, width, cacheParams.layout().latent());
-      addBlock(s, tokens, keys, keys, width);
+      widenRows(s, tokens, keys, keyStride, cacheParams.layout().latent());
+      addBlock(s, tokens, keys, keyStride);
     }
   }
 
@@ -156,21 +186,23 @@ final class VectorAttention {
     int latent = cacheParams.layout().latent();
     int rope = cacheParams.layout().rope();
     int nope = params.nope();
-    int ropeAt = Lanes.roundUp(latent);
-    int stride = ropeAt + rope;
+    int ropeAt = Slab.roundUp(latent);
+    int stride = cachedStride();
+    int values = rest;
+    int cached = values + TOKENS * outStride;
+    int scratch = cached + TOKENS * stride;
     TensorType type = params.weightType();
     long strideBytes = params.weightStride() * type.bytes();
     long keysAt = head * params.weightHeadStride() * type.bytes();
-    float[] cached = scratch.floats(Use.CACHED, TOKENS * stride);
-    float[] keys = scratch.floats(Use.KEYS, TOKENS * width);
-    float[] values = scratch.floats(Use.VALUES, TOKENS * outStride);
+    long valuesAt = keysAt + nope * strideBytes;
     for (int s = 0; s < end; s += TOKENS) {
       int tokens = Math.min(TOKENS, end - s);
       widenRows(s, tokens, cached, stride, ropeAt);
       for (int t = 0; t < tokens; t++) {
-        Arrays.fill(cached, t * stride + latent, t * stride + ropeAt, 0);
+        Arrays.fill(m, cached + t * stride + latent, cached + t * stride + ropeAt, 0);
       }
       DotProducts.times(
+          m,
           scratch,
           cached,
           stride,
@@ -182,9 +214,9 @@ final class VectorAttention {
           strideBytes,
           nope,
           keys,
-          0,
-          width);
+          keyStride);
       DotProducts.times(
+          m,
           scratch,
           cached,
           stride,
@@ -192,47 +224,51 @@ final class VectorAttention {
           latent,
           type,
           kvB,
-          keysAt + nope * strideBytes,
+          valuesAt,
           strideBytes,
           valueWidth,
           values,
-          0,
           outStride);
       for (int t = 0; t < tokens; t++) {
-        System.arraycopy(cached, t * stride + ropeAt, keys, t * width + nope, rope);
+        int row = keys + t * keyStride;
+        System.arraycopy(m, cached + t * stride + ropeAt, m, row + nope, rope);
+        if (rounds) {
+          Lanes.roundBf16(m, row, width);
+          Lanes.roundBf16(m, values + t * outStride, valueWidth);
+        }
       }
-      if (rounds) {
-        Lanes.roundBf16(keys, 0, tokens * width);
-        Lanes.roundBf16(values, 0, tokens * outStride);
-      }
-      addBlock(s, tokens, keys, values, outStride);
+      addBlock(s, tokens, values, outStride);
     }
   }
 
   /**
-   * to[t * stride ..] = the latent of token s + t, to[t * stride + ropeAt ..] = its rotated key.
+   * m[to + t * stride ..] = the latent of token s + t, m[to + t * stride + ropeAt ..] = its rotated
+   * key.
    */
-  private void widenRows(int s, int tokens, float[] to, int stride, int ropeAt) {
+  private void widenRows(int s, int tokens, int to, int stride, int ropeAt) {
     TensorType type = cacheParams.layout().type().tensorType();
     int latent = cacheParams.layout().latent();
     int rope = cacheParams.layout().rope();
     long keyBytes = (long) cacheParams.layout().ropeOffset() * type.bytes();
     for (int t = 0; t < tokens; t++) {
       long row = Stored.rowOffset(cacheParams, pageTable, s + t);
-      Lanes.widen(type, cache, row, to, t * stride, latent);
-      Lanes.widen(type, cache, row + keyBytes, to, t * stride + ropeAt, rope);
+      Lanes.widen(type, cache, row, m, to + t * stride, latent);
+      Lanes.widen(type, cache, row + keyBytes, m, to + t * stride + ropeAt, rope);
     }
   }
 
   /** Adds tokens [s, s + tokens) to the softmax of every row that sees them. */
-  private void addBlock(int s, int tokens, float[] keys, float[] values, int valueStride) {
+  private void addBlock(int s, int tokens, int values, int valueStride) {
+    for (int t = 0; width < evenWidth && t < tokens; t++) {
+      m[keys + t * keyStride + width] = 0;
+    }
     for (int group = 0; group < rows; group += 2 * L) {
       int lanes = lanes(group);
       int groupRows = Math.min(lanes, rows - group);
       int seen = 0;
       boolean full = true;
       for (int r = group; r < group + groupRows; r++) {
-        int n = (int) state[visible + r] - s;
+        int n = (int) m[visible + r] - s;
         seen = Math.max(seen, n);
         full &= n >= tokens;
       }
@@ -240,7 +276,8 @@ final class VectorAttention {
       if (seen <= 0) {
         continue;
       }
-      Scores.times(queries, group * width, lanes / L, keys, width, seen, width, scores);
+      Scores.times(
+          m, queries + group * evenWidth, lanes / L, keys, keyStride, seen, evenWidth, scores);
       for (int lane = 0; lane < lanes; lane += L) {
         if (full) {
           softmax(group + lane, lane, lanes, s, seen);
@@ -249,20 +286,16 @@ final class VectorAttention {
         }
       }
       WeightedSums.add(
+          m,
           scores,
-          0,
-          1,
           lanes,
           groupRows,
           values,
-          0,
           valueStride,
           seen,
           valueWidth,
-          state,
           corrections + group,
-          out,
-          group * outStride,
+          out + group * outStride,
           outStride);
     }
   }
@@ -273,28 +306,28 @@ final class VectorAttention {
    */
   private void softmax(int row, int lane, int lanes, int s, int tokens) {
     FloatVector scale = FloatVector.broadcast(F, params.scale());
-    FloatVector slope = FloatVector.fromArray(F, state, slopes + row);
-    FloatVector distance = FloatVector.fromArray(F, state, positions + row).sub(s);
-    FloatVector before = FloatVector.fromArray(F, state, maxima + row);
+    FloatVector slope = FloatVector.fromArray(F, m, slopes + row);
+    FloatVector distance = FloatVector.fromArray(F, m, positions + row).sub(s);
+    FloatVector before = FloatVector.fromArray(F, m, maxima + row);
     FloatVector max = before;
     for (int t = 0; t < tokens; t++) {
-      int at = t * lanes + lane;
+      int at = scores + t * lanes + lane;
       FloatVector score =
-          FloatVector.fromArray(F, scores, at).mul(scale).sub(slope.mul(distance.sub(t)));
-      score.intoArray(scores, at);
+          FloatVector.fromArray(F, m, at).mul(scale).sub(slope.mul(distance.sub(t)));
+      score.intoArray(m, at);
       max = max.blend(score, score.compare(VectorOperators.GT, max));
     }
     FloatVector correction = Lanes.exp(before.sub(max));
-    FloatVector sum = FloatVector.fromArray(F, state, denominators + row).mul(correction);
+    FloatVector sum = FloatVector.fromArray(F, m, denominators + row).mul(correction);
     for (int t = 0; t < tokens; t++) {
-      int at = t * lanes + lane;
-      FloatVector p = Lanes.exp(FloatVector.fromArray(F, scores, at).sub(max));
+      int at = scores + t * lanes + lane;
+      FloatVector p = Lanes.exp(FloatVector.fromArray(F, m, at).sub(max));
       sum = sum.add(p);
-      (rounds ? Lanes.roundBf16(p) : p).intoArray(scores, at);
+      (rounds ? Lanes.roundBf16(p) : p).intoArray(m, at);
     }
-    max.intoArray(state, maxima + row);
-    sum.intoArray(state, denominators + row);
-    correction.intoArray(state, corrections + row);
+    max.intoArray(m, maxima + row);
+    sum.intoArray(m, denominators + row);
+    correction.intoArray(m, corrections + row);
   }
 
   /**
@@ -303,45 +336,45 @@ final class VectorAttention {
    */
   private void maskedSoftmax(int row, int lane, int lanes, int s, int tokens) {
     FloatVector scale = FloatVector.broadcast(F, params.scale());
-    FloatVector slope = FloatVector.fromArray(F, state, slopes + row);
-    FloatVector distance = FloatVector.fromArray(F, state, positions + row).sub(s);
-    FloatVector seen = FloatVector.fromArray(F, state, visible + row).sub(s);
-    FloatVector before = FloatVector.fromArray(F, state, maxima + row);
+    FloatVector slope = FloatVector.fromArray(F, m, slopes + row);
+    FloatVector distance = FloatVector.fromArray(F, m, positions + row).sub(s);
+    FloatVector seen = FloatVector.fromArray(F, m, visible + row).sub(s);
+    FloatVector before = FloatVector.fromArray(F, m, maxima + row);
     FloatVector max = before;
     for (int t = 0; t < tokens; t++) {
-      int at = t * lanes + lane;
+      int at = scores + t * lanes + lane;
       FloatVector score =
-          FloatVector.fromArray(F, scores, at).mul(scale).sub(slope.mul(distance.sub(t)));
-      score.intoArray(scores, at);
+          FloatVector.fromArray(F, m, at).mul(scale).sub(slope.mul(distance.sub(t)));
+      score.intoArray(m, at);
       VectorMask<Float> larger =
           score.compare(VectorOperators.GT, max).and(seen.compare(VectorOperators.GT, (float) t));
       max = max.blend(score, larger);
     }
     FloatVector base = max.blend(0f, max.compare(VectorOperators.EQ, Float.NEGATIVE_INFINITY));
     FloatVector correction = Lanes.exp(before.sub(base));
-    FloatVector sum = FloatVector.fromArray(F, state, denominators + row).mul(correction);
+    FloatVector sum = FloatVector.fromArray(F, m, denominators + row).mul(correction);
     for (int t = 0; t < tokens; t++) {
-      int at = t * lanes + lane;
+      int at = scores + t * lanes + lane;
       FloatVector p =
-          Lanes.exp(FloatVector.fromArray(F, scores, at).sub(base))
+          Lanes.exp(FloatVector.fromArray(F, m, at).sub(base))
               .blend(0f, seen.compare(VectorOperators.LE, (float) t));
       sum = sum.add(p);
-      (rounds ? Lanes.roundBf16(p) : p).intoArray(scores, at);
+      (rounds ? Lanes.roundBf16(p) : p).intoArray(m, at);
     }
-    max.intoArray(state, maxima + row);
-    sum.intoArray(state, denominators + row);
-    correction.intoArray(state, corrections + row);
+    max.intoArray(m, maxima + row);
+    sum.intoArray(m, denominators + row);
+    correction.intoArray(m, corrections + row);
   }
 
-  /** Writes row r to element {@code outAt} of out and {@code lseAt} of lse. */
+  /** Writes row r to element {@code outAt} of to and {@code lseAt} of lse. */
   void finishRow(int r, MemorySegment to, long outAt, MemorySegment lse, long lseAt) {
-    float sum = state[denominators + r];
+    float sum = m[denominators + r];
     float factor = sum == 0 ? 0 : 1 / sum;
-    int at = r * outStride;
-    for (int d = at; d < at + outStride; d += L) {
-      FloatVector.fromArray(F, out, d).mul(factor).intoArray(out, d);
+    int row = out + r * outStride;
+    for (int d = row; d < row + outStride; d += L) {
+      FloatVector.fromArray(F, m, d).mul(factor).intoArray(m, d);
     }
-    Stored.writeFloats(out, at, to, outAt, valueWidth);
-    Stored.writeFloat(lse, lseAt, state[maxima + r] + (float) Math.log(sum));
+    Stored.writeFloats(m, row, to, outAt, valueWidth);
+    Stored.writeFloat(lse, lseAt, m[maxima + r] + (float) Math.log(sum));
   }
 }

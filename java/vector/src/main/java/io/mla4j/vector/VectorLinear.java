@@ -4,13 +4,20 @@ import io.mla4j.ComputeType;
 import io.mla4j.cpu.Stored;
 import io.mla4j.spi.HeadLinearParams;
 import io.mla4j.spi.LinearParams;
-import io.mla4j.vector.VectorScratch.Use;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 
 /** Linear layers and the small linears of each head. */
 final class VectorLinear {
-  /** Columns of y that are collected before they are written. */
+  /**
+   * Rows of x that stay in the second-level cache while the weights pass: whole tiles of {@link
+   * DotProducts}.
+   */
+  private static final int ROW_BLOCK = 60;
+
+  /**
+   * Columns of y that are collected before they are written: whole panels of {@link DotProducts}.
+   */
   private static final int COLUMNS = 96;
 
   /** Rows of a head's transposed matrix that are widened at a time. */
@@ -28,21 +35,24 @@ final class VectorLinear {
       int nEnd,
       MemorySegment y) {
     int k = p.k();
-    int stride = Lanes.roundUp(k);
+    int stride = rowStride(k);
     long strideBytes = p.weightStride() * p.weightType().bytes();
-    VectorScratch scratch = VectorScratch.ofThread();
-    float[] x = scratch.floats(Use.X, Math.min(p.rows(), DotProducts.ROW_BLOCK) * stride);
-    float[] c = scratch.floats(Use.Y, DotProducts.ROW_BLOCK * COLUMNS + COLUMNS);
-    int biasAt = DotProducts.ROW_BLOCK * COLUMNS;
-    for (int row = 0; row < p.rows(); row += DotProducts.ROW_BLOCK) {
-      int rows = Math.min(DotProducts.ROW_BLOCK, p.rows() - row);
+    int block = Math.min(p.rows(), ROW_BLOCK);
+    int scratch = Slab.START;
+    int x = Slab.after(scratch, DotProducts.SCRATCH);
+    int c = Slab.after(x, block * stride);
+    int biases = Slab.after(c, block * COLUMNS);
+    float[] m = Slab.ofThread(Slab.after(biases, COLUMNS));
+    for (int row = 0; row < p.rows(); row += ROW_BLOCK) {
+      int rows = Math.min(ROW_BLOCK, p.rows() - row);
       for (int r = 0; r < rows; r++) {
-        Stored.readFloats(packed, (long) (row + r) * k, x, r * stride, k);
-        Arrays.fill(x, r * stride + k, (r + 1) * stride, 0);
+        Stored.readFloats(packed, (long) (row + r) * k, m, x + r * stride, k);
+        Arrays.fill(m, x + r * stride + k, x + (r + 1) * stride, 0);
       }
       for (int n = nBegin; n < nEnd; n += COLUMNS) {
         int columns = Math.min(COLUMNS, nEnd - n);
         DotProducts.times(
+            m,
             scratch,
             x,
             stride,
@@ -54,21 +64,29 @@ final class VectorLinear {
             strideBytes,
             columns,
             c,
-            0,
             COLUMNS);
         if (bias != null) {
-          Stored.readFloats(bias, n, c, biasAt, columns);
+          Stored.readFloats(bias, n, m, biases, columns);
         }
         for (int r = 0; r < rows; r++) {
+          int at = c + r * COLUMNS;
           if (bias != null) {
             for (int j = 0; j < columns; j++) {
-              c[r * COLUMNS + j] += c[biasAt + j];
+              m[at + j] += m[biases + j];
             }
           }
-          Stored.writeFloats(c, r * COLUMNS, y, (row + r) * p.yStride() + n, columns);
+          Stored.writeFloats(m, at, y, (row + r) * p.yStride() + n, columns);
         }
       }
     }
+  }
+
+  /**
+   * Whole cache lines, an odd number of them: rows of a power of two would crowd a few sets of the
+   * cache.
+   */
+  private static int rowStride(int k) {
+    return Slab.roundUp(k) / 16 % 2 == 0 ? Slab.roundUp(k) + 16 : Slab.roundUp(k);
   }
 
   static void headLinear(
@@ -81,28 +99,56 @@ final class VectorLinear {
       int tokenEnd,
       MemorySegment y) {
     int in = p.in();
-    int inStride = Lanes.roundUp(in);
-    int outStride = Lanes.roundUp(p.out());
-    VectorScratch scratch = VectorScratch.ofThread();
-    int block = Math.min(DotProducts.ROW_BLOCK, tokenEnd - tokenBegin);
-    float[] rows = scratch.floats(Use.X, block * inStride);
-    float[] out = scratch.floats(Use.OUT, block * outStride);
+    int out = p.out();
+    int block = Math.min(ROW_BLOCK, tokenEnd - tokenBegin);
+    int inStride = rowStride(in);
+    int outStride = rowStride(out);
+    int scratch = Slab.START;
+    int panel = Math.max(DotProducts.SCRATCH, HEAD_ROWS * outStride);
+    int rows = Slab.after(scratch, panel);
+    int columns = Slab.after(rows, block * inStride);
+    int ones = Slab.after(columns, in * block);
+    int results = Slab.after(ones, block);
+    float[] m = Slab.ofThread(Slab.after(results, block * outStride));
+    long strideBytes = p.weightStride() * p.weightType().bytes();
+    Arrays.fill(m, ones, ones + block, 1);
     for (int h = headBegin; h < headEnd; h++) {
       long weightAt = h * p.weightHeadStride() * p.weightType().bytes();
-      for (int t = tokenBegin; t < tokenEnd; t += DotProducts.ROW_BLOCK) {
-        int tokens = Math.min(DotProducts.ROW_BLOCK, tokenEnd - t);
+      for (int t = tokenBegin; t < tokenEnd; t += ROW_BLOCK) {
+        int tokens = Math.min(ROW_BLOCK, tokenEnd - t);
         for (int i = 0; i < tokens; i++) {
-          long at = (t + i) * p.xTokenStride() + h * p.xHeadStride();
-          Stored.readFloats(x, at, rows, i * inStride, in);
-          Arrays.fill(rows, i * inStride + in, (i + 1) * inStride, 0);
-        }
-        if (p.compute() == ComputeType.BF16) {
-          Lanes.roundBf16(rows, 0, tokens * inStride);
+          int row = rows + i * inStride;
+          Stored.readFloats(x, (t + i) * p.xTokenStride() + h * p.xHeadStride(), m, row, in);
+          Arrays.fill(m, row + in, row + inStride, 0);
+          if (p.compute() == ComputeType.BF16) {
+            Lanes.roundBf16(m, row, in);
+          }
         }
         if (p.transposed()) {
-          timesHead(p, scratch, rows, inStride, tokens, weight, weightAt, out, outStride);
+          transpose(m, rows, inStride, tokens, in, columns);
+          Arrays.fill(m, results, results + tokens * outStride, 0);
+          for (int i = 0; i < in; i += HEAD_ROWS) {
+            int count = Math.min(HEAD_ROWS, in - i);
+            for (int j = 0; j < count; j++) {
+              long from = weightAt + (i + j) * strideBytes;
+              Lanes.widen(p.weightType(), weight, from, m, scratch + j * outStride, out);
+            }
+            WeightedSums.add(
+                m,
+                columns + i * tokens,
+                tokens,
+                tokens,
+                scratch,
+                outStride,
+                count,
+                out,
+                ones,
+                results,
+                outStride);
+          }
         } else {
           DotProducts.times(
+              m,
               scratch,
               rows,
               inStride,
@@ -111,47 +157,28 @@ final class VectorLinear {
               p.weightType(),
               weight,
               weightAt,
-              p.weightStride() * p.weightType().bytes(),
-              p.out(),
+              strideBytes,
               out,
-              0,
+              results,
               outStride);
         }
         for (int i = 0; i < tokens; i++) {
-          long at = (t + i) * p.yTokenStride() + h * p.yHeadStride();
-          Stored.writeFloats(out, i * outStride, y, at, p.out());
+          long to = (t + i) * p.yTokenStride() + h * p.yHeadStride();
+          Stored.writeFloats(m, results + i * outStride, y, to, out);
         }
       }
     }
   }
 
   /**
-   * out (tokens, out) = rows (tokens, in) times the head's matrix (in, out), with out in the lanes.
+   * m[to ..] (width, rows) = the transpose of m[from ..] (rows, stride), of which width numbers
+   * count.
    */
-  private static void timesHead(
-      HeadLinearParams p,
-      VectorScratch scratch,
-      float[] rows,
-      int rowStride,
-      int tokens,
-      MemorySegment weight,
-      long weightAt,
-      float[] out,
-      int outStride) {
-    long strideBytes = p.weightStride() * p.weightType().bytes();
-    float[] w = scratch.floats(Use.PANEL, HEAD_ROWS * outStride);
-    float[] factors = scratch.floats(Use.ROW_STATE, tokens);
-    Arrays.fill(factors, 0, tokens, 1);
-    Arrays.fill(out, 0, tokens * outStride, 0);
-    for (int i = 0; i < p.in(); i += HEAD_ROWS) {
-      int count = Math.min(HEAD_ROWS, p.in() - i);
-      for (int j = 0; j < count; j++) {
-        long from = weightAt + (i + j) * strideBytes;
-        Lanes.widen(p.weightType(), weight, from, w, j * outStride, p.out());
+  private static void transpose(float[] m, int from, int stride, int rows, int width, int to) {
+    for (int r = 0; r < rows; r++) {
+      for (int i = 0; i < width; i++) {
+        m[to + i * rows + r] = m[from + r * stride + i];
       }
-      WeightedSums.add(
-          rows, i, rowStride, 1, tokens, w, 0, outStride, count, p.out(), factors, 0, out, 0,
-          outStride);
     }
   }
 }

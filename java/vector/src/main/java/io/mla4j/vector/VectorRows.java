@@ -4,12 +4,11 @@ import static io.mla4j.vector.Lanes.F;
 import static io.mla4j.vector.Lanes.L;
 
 import io.mla4j.cpu.Stored;
-import io.mla4j.vector.VectorScratch.Use;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
 
-/** Norms and SwiGLU: rows are copied to arrays, with zeros up to whole vectors. */
+/** Norms and SwiGLU: rows are copied to the slab, with zeros up to whole vectors. */
 final class VectorRows {
   private VectorRows() {}
 
@@ -23,26 +22,25 @@ final class VectorRows {
       MemorySegment y,
       long yStride) {
     int padded = Lanes.roundUp(width);
-    VectorScratch scratch = VectorScratch.ofThread();
-    float[] row = scratch.floats(Use.X, padded);
-    float[] w = scratch.floats(Use.PANEL, padded);
-    Stored.readFloats(weight, 0, w, 0, width);
-    Arrays.fill(w, width, padded, 0);
-    Arrays.fill(row, width, padded, 0);
+    int row = Slab.START;
+    int w = Slab.after(row, padded);
+    float[] m = Slab.ofThread(Slab.after(w, padded));
+    Stored.readFloats(weight, 0, m, w, width);
+    Arrays.fill(m, w + width, w + padded, 0);
+    Arrays.fill(m, row + width, row + padded, 0);
     for (int i = 0; i < rows; i++) {
-      Stored.readFloats(x, i * xStride, row, 0, width);
+      Stored.readFloats(x, i * xStride, m, row, width);
       FloatVector squares = FloatVector.zero(F);
       for (int j = 0; j < padded; j += L) {
-        FloatVector v = FloatVector.fromArray(F, row, j);
+        FloatVector v = FloatVector.fromArray(F, m, row + j);
         squares = v.fma(v, squares);
       }
       float factor = (float) (1 / Math.sqrt(Lanes.sumLanes(squares) / width + eps));
       for (int j = 0; j < padded; j += L) {
-        FloatVector.fromArray(F, w, j)
-            .mul(FloatVector.fromArray(F, row, j).mul(factor))
-            .intoArray(row, j);
+        FloatVector normed = FloatVector.fromArray(F, m, row + j).mul(factor);
+        FloatVector.fromArray(F, m, w + j).mul(normed).intoArray(m, row + j);
       }
-      Stored.writeFloats(row, 0, y, i * yStride, width);
+      Stored.writeFloats(m, row, y, i * yStride, width);
     }
   }
 
@@ -56,18 +54,18 @@ final class VectorRows {
       MemorySegment y,
       long yStride) {
     int padded = Lanes.roundUp(width);
-    VectorScratch scratch = VectorScratch.ofThread();
-    float[] g = scratch.floats(Use.X, padded);
-    float[] u = scratch.floats(Use.Y, padded);
-    FloatVector one = FloatVector.broadcast(F, 1);
+    int g = Slab.START;
+    int u = Slab.after(g, padded);
+    float[] m = Slab.ofThread(Slab.after(u, padded));
     for (int i = 0; i < rows; i++) {
-      Stored.readFloats(gate, i * gateStride, g, 0, width);
-      Stored.readFloats(up, i * upStride, u, 0, width);
+      Stored.readFloats(gate, i * gateStride, m, g, width);
+      Stored.readFloats(up, i * upStride, m, u, width);
       for (int j = 0; j < padded; j += L) {
-        FloatVector v = FloatVector.fromArray(F, g, j);
-        v.div(one.add(Lanes.exp(v.neg()))).mul(FloatVector.fromArray(F, u, j)).intoArray(g, j);
+        FloatVector v = FloatVector.fromArray(F, m, g + j);
+        FloatVector silu = v.div(Lanes.exp(v.neg()).add(1f));
+        silu.mul(FloatVector.fromArray(F, m, u + j)).intoArray(m, g + j);
       }
-      Stored.writeFloats(g, 0, y, i * yStride, width);
+      Stored.writeFloats(m, g, y, i * yStride, width);
     }
   }
 }
