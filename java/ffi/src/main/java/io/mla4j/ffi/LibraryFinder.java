@@ -1,0 +1,150 @@
+package io.mla4j.ffi;
+
+import io.mla4j.BackendException;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.function.UnaryOperator;
+
+/**
+ * Finds the file of the CPU library: the one that the user names, else the one in the folder that a
+ * build names, else the jar's, extracted into a cache.
+ *
+ * @param properties system properties by name
+ * @param environment environment variables by name
+ * @param resources files of the jar by their path
+ */
+record LibraryFinder(
+    UnaryOperator<String> properties, UnaryOperator<String> environment, Resources resources) {
+  /** The library file that must be used. */
+  static final String LIBRARY_PROPERTY = "mla4j.cpu.library";
+
+  /** The same, from the environment. */
+  static final String LIBRARY_VARIABLE = "MLA4J_CPU_LIBRARY";
+
+  /** A folder with a library that was built but not packed. */
+  static final String FOLDER_PROPERTY = "mla4j.cpu.folder";
+
+  /** The folder in which libraries of jars are kept. */
+  static final String CACHE_PROPERTY = "mla4j.cache";
+
+  /** Files of the jar. */
+  @FunctionalInterface
+  interface Resources {
+    /** The content of a file, or null where there is none. */
+    InputStream open(String path);
+  }
+
+  /** The finder of this process. */
+  static LibraryFinder ofProcess() {
+    return new LibraryFinder(
+        System::getProperty,
+        System::getenv,
+        LibraryFinder.class.getClassLoader()::getResourceAsStream);
+  }
+
+  /** Whether the user insists on a file: it is loaded or nothing is. */
+  boolean isNamed() {
+    return named().isPresent();
+  }
+
+  private Optional<String> named() {
+    return value(properties.apply(LIBRARY_PROPERTY))
+        .or(() -> value(environment.apply(LIBRARY_VARIABLE)));
+  }
+
+  /**
+   * The library file, extracted if need be.
+   *
+   * @throws BackendException where there is none, with the reason
+   */
+  Path find() {
+    Optional<Path> named = named().map(Path::of);
+    if (named.isPresent()) {
+      return named.get();
+    }
+    String os = os();
+    String name = System.mapLibraryName("mla4j_cpu");
+    Optional<Path> folder = value(properties.apply(FOLDER_PROPERTY)).map(Path::of);
+    if (folder.isPresent()) {
+      Path file = folder.get().resolve(name);
+      if (!Files.isRegularFile(file)) {
+        throw new BackendException(
+            "there is no " + file + " (-D" + FOLDER_PROPERTY + " names its folder)");
+      }
+      return file;
+    }
+    String resource = "META-INF/native/" + os + "-" + arch() + "/" + name;
+    String sha256 = readSha256(resource);
+    return new LibraryCache(cacheFolder(os)).extract(name, sha256, () -> resources.open(resource));
+  }
+
+  private String readSha256(String resource) {
+    String path = resource + ".sha256";
+    try (InputStream in = resources.open(path)) {
+      if (in == null) {
+        throw new BackendException(
+            "no native library was built for this platform (no " + resource + " in the jar)");
+      }
+      String text = new String(in.readNBytes(1024), StandardCharsets.US_ASCII).strip();
+      String sha256 = text.split("\\s", 2)[0].toLowerCase(Locale.ROOT);
+      if (!sha256.matches("[0-9a-f]{64}")) {
+        throw new BackendException(path + " in the jar holds no SHA-256");
+      }
+      return sha256;
+    } catch (IOException e) {
+      throw new BackendException(path + " in the jar cannot be read: " + e.getMessage(), e);
+    }
+  }
+
+  private Path cacheFolder(String os) {
+    Optional<Path> asked = value(properties.apply(CACHE_PROPERTY)).map(Path::of);
+    if (asked.isPresent()) {
+      return asked.get().resolve("mla4j");
+    }
+    Optional<Path> known =
+        switch (os) {
+          case "windows" -> value(environment.apply("LOCALAPPDATA")).map(Path::of);
+          case "macos" -> home().map(h -> h.resolve("Library").resolve("Caches"));
+          default ->
+              value(environment.apply("XDG_CACHE_HOME"))
+                  .map(Path::of)
+                  // The specification of base folders says to ignore relative ones.
+                  .filter(Path::isAbsolute)
+                  .or(() -> home().map(h -> h.resolve(".cache")));
+        };
+    return known
+        .orElseThrow(
+            () ->
+                new BackendException(
+                    "there is no home folder to keep the native library in; name a folder with -D"
+                        + CACHE_PROPERTY))
+        .resolve("mla4j");
+  }
+
+  private Optional<Path> home() {
+    return value(properties.apply("user.home")).map(Path::of).filter(Path::isAbsolute);
+  }
+
+  private static Optional<String> value(String text) {
+    return Optional.ofNullable(text).filter(t -> !t.isBlank());
+  }
+
+  private String os() {
+    String os = properties.apply("os.name").toLowerCase(Locale.ROOT);
+    return os.startsWith("windows") ? "windows" : os.startsWith("mac") ? "macos" : os;
+  }
+
+  private String arch() {
+    String arch = properties.apply("os.arch").toLowerCase(Locale.ROOT);
+    return switch (arch) {
+      case "amd64", "x86_64", "x86-64" -> "x86_64";
+      case "aarch64", "arm64" -> "aarch64";
+      default -> arch;
+    };
+  }
+}

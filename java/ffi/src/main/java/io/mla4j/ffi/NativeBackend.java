@@ -1,0 +1,95 @@
+package io.mla4j.ffi;
+
+import io.mla4j.BackendException;
+import io.mla4j.cpu.CpuDevice;
+import io.mla4j.spi.Backend;
+import io.mla4j.spi.Device;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * The backend {@code native}: C++ kernels for the instruction sets of the processor.
+ *
+ * <p>The library is found, opened and checked once, when it is first asked about. Thread-safe.
+ */
+public final class NativeBackend implements Backend {
+  private final LibraryFinder finder;
+  private Found found;
+
+  /** Either a library or the reason why there is none. */
+  private record Found(Path file, NativeLibrary library, BackendException failure) {}
+
+  /** A backend that has not looked for its library yet. */
+  public NativeBackend() {
+    this(LibraryFinder.ofProcess());
+  }
+
+  NativeBackend(LibraryFinder finder) {
+    this.finder = finder;
+  }
+
+  @Override
+  public String name() {
+    return "native";
+  }
+
+  @Override
+  public int rank() {
+    return 200;
+  }
+
+  @Override
+  public boolean demanded() {
+    return finder.isNamed();
+  }
+
+  @Override
+  public Probe probe() {
+    Found f = find();
+    if (f.failure() != null) {
+      return new Probe(
+          false,
+          f.failure().getMessage(),
+          List.of(),
+          Optional.ofNullable(f.file()),
+          Optional.empty());
+    }
+    return new Probe(
+        true,
+        f.library().reason(),
+        f.library().isas().stream().map(NativeIsa::id).toList(),
+        Optional.of(f.file()),
+        Optional.of(f.library().version()));
+  }
+
+  @Override
+  public Device open(Options options) {
+    NativeIsa isa = options.isa() == null ? null : NativeIsa.of(options.isa());
+    Found f = find();
+    if (f.failure() != null) {
+      throw new BackendException(
+          "backend native does not work here: " + f.failure().getMessage(), f.failure());
+    }
+    return new CpuDevice(
+        name(), f.library().kernels(isa), NativeMemory::allocate, options.threads());
+  }
+
+  private synchronized Found find() {
+    if (found == null) {
+      Path file = null;
+      try {
+        file = finder.find();
+        found = new Found(file, NativeLibrary.open(file), null);
+      } catch (BackendException e) {
+        found = new Found(file, null, e);
+      } catch (InvalidPathException e) {
+        found = new Found(null, null, new BackendException("no path: " + e.getMessage(), e));
+      } catch (IllegalCallerException e) {
+        found = new Found(file, null, new BackendException(e.getMessage(), e));
+      }
+    }
+    return found;
+  }
+}

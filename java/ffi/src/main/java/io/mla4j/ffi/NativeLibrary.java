@@ -1,0 +1,187 @@
+package io.mla4j.ffi;
+
+import io.mla4j.BackendException;
+import io.mla4j.ffi.abi.Mla;
+import io.mla4j.ffi.abi.mla_get_kernels_fn;
+import io.mla4j.ffi.abi.mla_kernels;
+import java.io.IOException;
+import java.io.InputStream;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.SymbolLookup;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.Collectors;
+
+/**
+ * A library with the functions of {@code mla.h}, opened, checked against the bindings, and kept
+ * until the process ends.
+ *
+ * <p>Each library is looked up on its own, so several may live in one process. Thread-safe.
+ */
+public final class NativeLibrary {
+  private static final String ENTRY_POINT = "mla_get_kernels";
+  private static final byte[] ELF = {0x7f, 'E', 'L', 'F'};
+
+  private final String name;
+  private final MemorySegment entryPoint;
+  private final MemorySegment bestTable;
+  private final List<NativeIsa> isas;
+  private final String version;
+  private final String reason;
+
+  private NativeLibrary(String name, MemorySegment entryPoint) {
+    this.name = name;
+    this.entryPoint = entryPoint;
+    bestTable = table(Mla.MLA_ISA_AUTO());
+    if (bestTable == null) {
+      throw new BackendException(
+          "library " + name + " has no kernels for ABI version " + Mla.MLA_ABI_VERSION());
+    }
+    NativeLayout.require(name, describe(Mla.MLA_DESCRIBE_LAYOUT()));
+    isas = NativeIsa.supported(mla_kernels.supported_isas(bestTable), mla_kernels.isa(bestTable));
+    version = describe(Mla.MLA_DESCRIBE_VERSION());
+    reason = describe(Mla.MLA_DESCRIBE_REASON());
+  }
+
+  /**
+   * Opens a library file.
+   *
+   * @throws BackendException where the file cannot be loaded, with the linker's reason, has no
+   *     entry point, or does not fit the bindings
+   */
+  public static NativeLibrary open(Path file) {
+    if (!Files.isRegularFile(file)) {
+      throw new BackendException("library " + file + " is not a file");
+    }
+    requireElf(file);
+    SymbolLookup lookup;
+    try {
+      // The arena that never closes: kernels of the library may be in use anywhere.
+      lookup = SymbolLookup.libraryLookup(file.toAbsolutePath(), Arena.global());
+    } catch (IllegalArgumentException e) {
+      throw new BackendException("library " + file + " cannot be loaded: " + whyNot(file, e), e);
+    }
+    MemorySegment entryPoint =
+        lookup
+            .find(ENTRY_POINT)
+            .orElseThrow(
+                () -> new BackendException("library " + file + " has no function " + ENTRY_POINT));
+    return new NativeLibrary(file.toString(), entryPoint);
+  }
+
+  /** The JVM warns on stderr when it is given another file on Linux, before it refuses it. */
+  private static void requireElf(Path file) {
+    if (!System.getProperty("os.name").equals("Linux")) {
+      return;
+    }
+    try (InputStream in = Files.newInputStream(file)) {
+      if (!Arrays.equals(in.readNBytes(ELF.length), ELF)) {
+        throw new BackendException("library " + file + " is not an ELF file");
+      }
+    } catch (IOException e) {
+      throw new BackendException("library " + file + " cannot be read: " + e.getMessage(), e);
+    }
+  }
+
+  /** A library by its entry point. */
+  static NativeLibrary of(String name, MemorySegment entryPoint) {
+    return new NativeLibrary(name, entryPoint);
+  }
+
+  /**
+   * A lookup says only that it failed; the JVM's own loading names the missing dependency or the
+   * wrong format.
+   */
+  private static String whyNot(Path file, IllegalArgumentException failure) {
+    try {
+      System.load(file.toAbsolutePath().toString());
+    } catch (UnsatisfiedLinkError e) {
+      return e.getMessage();
+    }
+    return failure.getMessage();
+  }
+
+  /** The instruction sets that this processor supports, the automatic choice first. */
+  public List<NativeIsa> isas() {
+    return isas;
+  }
+
+  /** Why the first of {@link #isas} is the automatic choice, one line. */
+  public String reason() {
+    return reason;
+  }
+
+  /** The library's version. */
+  public String version() {
+    return version;
+  }
+
+  /**
+   * The kernels for an instruction set, or for the automatic choice where it is null.
+   *
+   * @throws BackendException where this processor or this library lacks it
+   */
+  public NativeKernels kernels(NativeIsa isa) {
+    if (isa == null || isa == isas.getFirst()) {
+      return new NativeKernels(isas.getFirst().id(), bestTable);
+    }
+    MemorySegment table = isas.contains(isa) ? table(isa.code()) : null;
+    if (table == null) {
+      throw new BackendException(
+          "isa is "
+              + isa.id()
+              + ", but this processor or the library "
+              + name
+              + " only has "
+              + isas.stream().map(NativeIsa::id).collect(Collectors.joining(", ")));
+    }
+    return new NativeKernels(isa.id(), table);
+  }
+
+  /** The address of {@code mla_get_kernels}. */
+  MemorySegment entryPoint() {
+    return entryPoint;
+  }
+
+  /** A table that claims to be what the bindings read, or null. */
+  private MemorySegment table(int isa) {
+    MemorySegment address = mla_get_kernels_fn.invoke(entryPoint, Mla.MLA_ABI_VERSION(), isa);
+    if (address.address() == 0) {
+      return null;
+    }
+    MemorySegment table = address.reinterpret(mla_kernels.sizeof());
+    int size = mla_kernels.struct_size(table);
+    int abi = mla_kernels.abi_version(table);
+    if (size != mla_kernels.sizeof() || abi != Mla.MLA_ABI_VERSION()) {
+      throw new BackendException(
+          "library "
+              + name
+              + " has a table of "
+              + size
+              + " bytes and ABI version "
+              + abi
+              + ", but must have "
+              + mla_kernels.sizeof()
+              + " and "
+              + Mla.MLA_ABI_VERSION());
+    }
+    return table;
+  }
+
+  /** What the library tells about a subject, {@code MLA_DESCRIBE_*}. */
+  String describe(int subject) {
+    MemorySegment describe = mla_kernels.describe(bestTable);
+    int length = mla_kernels.describe.invoke(describe, subject, MemorySegment.NULL, 0);
+    if (length < 0) {
+      throw new BackendException("library " + name + " says nothing about subject " + subject);
+    }
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment text = arena.allocate(length + 1L);
+      mla_kernels.describe.invoke(describe, subject, text, length + 1);
+      return text.getString(0);
+    }
+  }
+}

@@ -1,0 +1,100 @@
+package io.mla4j.ffi;
+
+import io.mla4j.BackendException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.MemoryLayout;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.lang.invoke.MethodHandle;
+import java.util.Optional;
+
+/**
+ * Memory of the C library: zeroed, committed page by page when it is first touched, on huge pages
+ * where the system has them.
+ *
+ * <p>{@link Arena#allocate} zeroes everything at once instead: seconds for gigabytes of cache of
+ * which little may ever be used.
+ */
+final class NativeMemory {
+  private static final long ALIGNMENT = 64;
+  private static final long HUGE_PAGE = 2L << 20;
+  private static final int MADV_HUGEPAGE = 14;
+
+  private static final Linker LINKER = Linker.nativeLinker();
+  private static final MemoryLayout SIZE = LINKER.canonicalLayouts().get("size_t");
+  private static final MethodHandle CALLOC =
+      handle("calloc", FunctionDescriptor.of(ValueLayout.ADDRESS, SIZE, SIZE)).orElseThrow();
+  private static final MethodHandle FREE =
+      handle("free", FunctionDescriptor.ofVoid(ValueLayout.ADDRESS)).orElseThrow();
+  private static final Optional<MethodHandle> MADVISE =
+      System.getProperty("os.name").equals("Linux")
+          ? handle(
+              "madvise",
+              FunctionDescriptor.of(
+                  ValueLayout.JAVA_INT, ValueLayout.ADDRESS, SIZE, ValueLayout.JAVA_INT))
+          : Optional.empty();
+
+  private NativeMemory() {}
+
+  /**
+   * {@code bytes} zeroed bytes, aligned to 64, freed when {@code arena} closes.
+   *
+   * @throws BackendException where the system has not so much memory
+   */
+  static MemorySegment allocate(long bytes, Arena arena) {
+    boolean huge = MADVISE.isPresent() && bytes >= 2 * HUGE_PAGE;
+    long alignment = huge ? HUGE_PAGE : ALIGNMENT;
+    long total = bytes + alignment;
+    MemorySegment address = total < 0 ? MemorySegment.NULL : calloc(total);
+    if (address.address() == 0) {
+      throw new BackendException(
+          "the system refused " + bytes + " bytes of memory to the native backend");
+    }
+    MemorySegment all;
+    try {
+      all = address.reinterpret(total, arena, NativeMemory::free);
+    } catch (RuntimeException e) {
+      free(address);
+      throw e;
+    }
+    MemorySegment aligned = all.asSlice(-address.address() & alignment - 1, bytes);
+    if (huge) {
+      adviseHugePages(aligned);
+    }
+    return aligned;
+  }
+
+  private static MemorySegment calloc(long bytes) {
+    try {
+      return (MemorySegment) CALLOC.invokeExact(1L, bytes);
+    } catch (Throwable e) {
+      throw new AssertionError("calloc throws nothing", e);
+    }
+  }
+
+  private static void free(MemorySegment address) {
+    try {
+      FREE.invokeExact(address);
+    } catch (Throwable e) {
+      throw new AssertionError("free throws nothing", e);
+    }
+  }
+
+  /** Advice only: a system that does not take it goes on with small pages. */
+  private static void adviseHugePages(MemorySegment segment) {
+    try {
+      int _ = (int) MADVISE.orElseThrow().invokeExact(segment, segment.byteSize(), MADV_HUGEPAGE);
+    } catch (Throwable e) {
+      throw new AssertionError("madvise throws nothing", e);
+    }
+  }
+
+  private static Optional<MethodHandle> handle(String name, FunctionDescriptor descriptor) {
+    return LINKER
+        .defaultLookup()
+        .find(name)
+        .map(symbol -> LINKER.downcallHandle(symbol, descriptor));
+  }
+}

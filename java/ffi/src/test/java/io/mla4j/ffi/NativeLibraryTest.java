@@ -1,0 +1,129 @@
+package io.mla4j.ffi;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.mla4j.BackendException;
+import io.mla4j.ffi.abi.mla_get_kernels_fn;
+import io.mla4j.ffi.abi.mla_kernels;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Opening libraries: right ones, wrong ones, several at once. */
+class NativeLibraryTest {
+  @TempDir Path folder;
+
+  private static String refused(Path file) {
+    return assertThrows(BackendException.class, () -> NativeLibrary.open(file)).getMessage();
+  }
+
+  private static String refused(MemorySegment entryPoint) {
+    return assertThrows(BackendException.class, () -> NativeLibrary.of("fake", entryPoint))
+        .getMessage();
+  }
+
+  @Test
+  void theBuiltLibraryTellsOfItself() {
+    NativeLibrary library = Natives.library();
+    assertEquals("0.1.0", library.version());
+    assertTrue(library.isas().contains(NativeIsa.GENERIC));
+    assertTrue(library.reason().length() > 10 && !library.reason().contains("\n"));
+    assertEquals(library.isas().getFirst().id(), library.kernels(null).isa());
+    for (NativeIsa isa : library.isas()) {
+      assertEquals(isa.id(), library.kernels(isa).isa());
+    }
+  }
+
+  @Test
+  void twoCopiesLiveSideBySide() throws IOException {
+    Path copy = Files.copy(Natives.file(), folder.resolve("copy.so"));
+    NativeLibrary second = NativeLibrary.open(copy);
+    assertNotEquals(Natives.library().entryPoint(), second.entryPoint());
+    assertEquals(Natives.library().isas(), second.isas());
+  }
+
+  @Test
+  void aFileThatIsNoLibrary() throws IOException {
+    Path text = Files.writeString(folder.resolve("text.so"), "no library");
+    String message = refused(text);
+    assertTrue(message.contains(text.toString()) && message.contains("ELF"), message);
+    Path truncated = Files.write(folder.resolve("cut.so"), new byte[] {0x7f, 'E', 'L', 'F', 2});
+    assertTrue(refused(truncated).contains("cannot be loaded"), refused(truncated));
+    assertTrue(refused(folder.resolve("absent.so")).contains("is not a file"));
+    assertTrue(refused(folder).contains("is not a file"));
+  }
+
+  @Test
+  void aLibraryWithoutTheEntryPoint() {
+    Path zip = Path.of(System.getProperty("java.home"), "lib", System.mapLibraryName("zip"));
+    assertTrue(refused(zip).contains("mla_get_kernels"));
+  }
+
+  @Test
+  void aMissingDependencyIsNamed() throws Exception {
+    Path needed = Files.writeString(folder.resolve("needed.c"), "int needed(void) { return 1; }");
+    Path user =
+        Files.writeString(
+            folder.resolve("user.c"), "int needed(void); int use(void) { return needed(); }");
+    Path gone = folder.resolve("libmla_gone.so");
+    Path library = folder.resolve("libuser.so");
+    Natives.compile("-shared", "-fPIC", "-o", gone.toString(), needed.toString());
+    Natives.compile(
+        "-shared", "-fPIC", "-o", library.toString(), user.toString(), "-L" + folder, "-lmla_gone");
+    Files.delete(gone);
+    assertTrue(refused(library).contains("libmla_gone.so"), refused(library));
+  }
+
+  @Test
+  void anotherAbiVersion() {
+    try (Arena arena = Arena.ofShared()) {
+      String none = refused(mla_get_kernels_fn.allocate((_, _) -> MemorySegment.NULL, arena));
+      assertTrue(none.contains("ABI version 1"), none);
+      FakeTable fake = new FakeTable(arena);
+      NativeLibrary.of("fake", fake.entryPoint());
+      mla_kernels.abi_version(fake.table, 2);
+      String other = refused(fake.entryPoint());
+      assertTrue(other.contains("ABI version 2"), other);
+    }
+  }
+
+  @Test
+  void anotherLayout() {
+    try (Arena arena = Arena.ofShared()) {
+      FakeTable fake = new FakeTable(arena);
+      fake.describe(
+          NativeLayout.text()
+              .replace("mla_rope_params.heads 8 i32", "mla_rope_params.heads 8 i64"));
+      String message = refused(fake.entryPoint());
+      assertTrue(message.contains("mla_rope_params.heads 8 i64"), message);
+      mla_kernels.struct_size(fake.table, 64);
+      assertTrue(refused(fake.entryPoint()).contains("64 bytes"));
+    }
+  }
+
+  @Test
+  void namesOfInstructionSets() {
+    assertEquals(
+        List.of(NativeIsa.AVX512, NativeIsa.AVX512BF16, NativeIsa.AVX2, NativeIsa.GENERIC),
+        NativeIsa.supported(15, 2));
+    assertEquals(List.of(NativeIsa.GENERIC), NativeIsa.supported(1, 0));
+    assertEquals(NativeIsa.AVX2, NativeIsa.of("avx2"));
+    BackendException e = assertThrows(BackendException.class, () -> NativeIsa.of("sse9"));
+    assertTrue(
+        e.getMessage().contains("sse9") && e.getMessage().contains("avx512bf16"), e.getMessage());
+    try (Arena arena = Arena.ofShared()) {
+      NativeLibrary library = NativeLibrary.of("fake", new FakeTable(arena).entryPoint());
+      String message =
+          assertThrows(BackendException.class, () -> library.kernels(NativeIsa.AVX2)).getMessage();
+      assertTrue(message.contains("avx2") && message.contains("generic"), message);
+    }
+  }
+}
