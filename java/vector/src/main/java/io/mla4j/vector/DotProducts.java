@@ -5,6 +5,7 @@ import static io.mla4j.vector.Lanes.L;
 
 import io.mla4j.TensorType;
 import java.lang.foreign.MemorySegment;
+import java.nio.ByteOrder;
 import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorSpecies;
@@ -34,6 +35,12 @@ final class DotProducts {
   private static final int PANEL = Lanes.WIDE ? 8 : 4;
 
   private static final int TILE_ROWS = Lanes.WIDE ? 3 : 2;
+
+  /**
+   * Up to so many rows of x, weights are read again from the cache for each row rather than widened
+   * to memory first.
+   */
+  private static final int STREAM_ROWS = 8;
 
   private static final VectorSpecies<Float> PANEL_ROW =
       Lanes.WIDE ? FloatVector.SPECIES_256 : FloatVector.SPECIES_128;
@@ -72,7 +79,12 @@ final class DotProducts {
     for (int j = 0; j < n; j += PANEL) {
       int columns = Math.min(PANEL, n - j);
       Arrays.fill(m, sums, sums + vectors * L, 0);
-      for (int at = 0; at < k; at += K_BLOCK) {
+      int streamed = 0;
+      if (rows <= STREAM_ROWS && columns == PANEL && type != TensorType.F16) {
+        long from = offset + j * strideBytes;
+        streamed = addStreamed(m, x, xStride, rows, k, type, weight, from, strideBytes, sums);
+      }
+      for (int at = streamed; at < k; at += K_BLOCK) {
         int width = Math.min(K_BLOCK, k - at);
         int padded = Lanes.roundUp(width);
         for (int i = 0; i < columns; i++) {
@@ -88,6 +100,39 @@ final class DotProducts {
         FloatVector.fromArray(PANEL_ROW, m, sums + r * PANEL).intoArray(m, c + r * cStride + j);
       }
     }
+  }
+
+  /**
+   * For the few rows of a decode step, whole vectors of stored weights go from memory into the
+   * sums: what bounds it is the memory, and it reads fastest as a few steady streams. Not for F16:
+   * widening it takes so many operations that C2 would box the sums.
+   *
+   * @return the columns of k that are done, from the first
+   */
+  private static int addStreamed(
+      float[] m,
+      int x,
+      int xStride,
+      int rows,
+      int k,
+      TensorType type,
+      MemorySegment weight,
+      long offset,
+      long strideBytes,
+      int sums) {
+    int whole = k / L * L;
+    for (int r = 0; r < rows; r++) {
+      for (int i = 0; i < PANEL; i += 4) {
+        long from = offset + i * strideBytes;
+        int s = sums + (r * PANEL + i) * L;
+        if (type == TensorType.BF16) {
+          dotBf16(m, x + r * xStride, weight, from, strideBytes, whole, s);
+        } else {
+          dotF32(m, x + r * xStride, weight, from, strideBytes, whole, s);
+        }
+      }
+    }
+    return whole;
   }
 
   /**
@@ -307,5 +352,51 @@ final class DotProducts {
     s01.intoArray(m, s0 + L);
     s02.intoArray(m, s0 + 2 * L);
     s03.intoArray(m, s0 + 3 * L);
+  }
+
+  /** One row of x times four stored BF16 rows. */
+  private static void dotBf16(
+      float[] m, int x, MemorySegment w, long w0, long stride, int k, int s) {
+    long w1 = w0 + stride;
+    long w2 = w1 + stride;
+    long w3 = w2 + stride;
+    FloatVector s0 = FloatVector.fromArray(F, m, s);
+    FloatVector s1 = FloatVector.fromArray(F, m, s + L);
+    FloatVector s2 = FloatVector.fromArray(F, m, s + 2 * L);
+    FloatVector s3 = FloatVector.fromArray(F, m, s + 3 * L);
+    for (int i = 0; i < k; i += L) {
+      FloatVector a = FloatVector.fromArray(F, m, x + i);
+      s0 = a.fma(Lanes.loadBf16(w, w0 + 2L * i), s0);
+      s1 = a.fma(Lanes.loadBf16(w, w1 + 2L * i), s1);
+      s2 = a.fma(Lanes.loadBf16(w, w2 + 2L * i), s2);
+      s3 = a.fma(Lanes.loadBf16(w, w3 + 2L * i), s3);
+    }
+    s0.intoArray(m, s);
+    s1.intoArray(m, s + L);
+    s2.intoArray(m, s + 2 * L);
+    s3.intoArray(m, s + 3 * L);
+  }
+
+  /** One row of x times four stored F32 rows. */
+  private static void dotF32(
+      float[] m, int x, MemorySegment w, long w0, long stride, int k, int s) {
+    long w1 = w0 + stride;
+    long w2 = w1 + stride;
+    long w3 = w2 + stride;
+    FloatVector s0 = FloatVector.fromArray(F, m, s);
+    FloatVector s1 = FloatVector.fromArray(F, m, s + L);
+    FloatVector s2 = FloatVector.fromArray(F, m, s + 2 * L);
+    FloatVector s3 = FloatVector.fromArray(F, m, s + 3 * L);
+    for (int i = 0; i < k; i += L) {
+      FloatVector a = FloatVector.fromArray(F, m, x + i);
+      s0 = a.fma(FloatVector.fromMemorySegment(F, w, w0 + 4L * i, ByteOrder.LITTLE_ENDIAN), s0);
+      s1 = a.fma(FloatVector.fromMemorySegment(F, w, w1 + 4L * i, ByteOrder.LITTLE_ENDIAN), s1);
+      s2 = a.fma(FloatVector.fromMemorySegment(F, w, w2 + 4L * i, ByteOrder.LITTLE_ENDIAN), s2);
+      s3 = a.fma(FloatVector.fromMemorySegment(F, w, w3 + 4L * i, ByteOrder.LITTLE_ENDIAN), s3);
+    }
+    s0.intoArray(m, s);
+    s1.intoArray(m, s + L);
+    s2.intoArray(m, s + 2 * L);
+    s3.intoArray(m, s + 3 * L);
   }
 }

@@ -285,6 +285,9 @@ final class VectorAttention {
           maskedSoftmax(group + lane, lane, lanes, s, seen);
         }
       }
+      if (rounds) {
+        Lanes.roundBf16(m, scores, seen * lanes);
+      }
       WeightedSums.add(
           m,
           scores,
@@ -323,7 +326,7 @@ final class VectorAttention {
       int at = scores + t * lanes + lane;
       FloatVector p = Lanes.exp(FloatVector.fromArray(F, m, at).sub(max));
       sum = sum.add(p);
-      (rounds ? Lanes.roundBf16(p) : p).intoArray(m, at);
+      p.intoArray(m, at);
     }
     max.intoArray(m, maxima + row);
     sum.intoArray(m, denominators + row);
@@ -359,7 +362,7 @@ final class VectorAttention {
           Lanes.exp(FloatVector.fromArray(F, m, at).sub(base))
               .blend(0f, seen.compare(VectorOperators.LE, (float) t));
       sum = sum.add(p);
-      (rounds ? Lanes.roundBf16(p) : p).intoArray(m, at);
+      p.intoArray(m, at);
     }
     max.intoArray(m, maxima + row);
     sum.intoArray(m, denominators + row);

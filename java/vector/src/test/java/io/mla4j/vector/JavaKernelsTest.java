@@ -218,6 +218,21 @@ class JavaKernelsTest {
 
   @ParameterizedTest
   @MethodSource("kernels")
+  void attentionHasTheSameBitsInAnyTiles(TileKernels kernels) {
+    Random random = new Random(12);
+    for (int run = 0; run < 40; run++) {
+      AttentionCase c = new AttentionCase(random, run);
+      c.run(kernels, random);
+      float[] first = c.out.clone();
+      float[] firstLse = c.lse.clone();
+      c.run(kernels, random);
+      assertArrayEquals(first, c.out, c.toString());
+      assertArrayEquals(firstLse, c.lse, c.toString());
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("kernels")
   void pageIdsOutsideOfThePoolAreRefused(TileKernels kernels) {
     Random random = new Random(10);
     AttentionCase c = new AttentionCase(random, 1);
