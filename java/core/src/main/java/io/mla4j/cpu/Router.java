@@ -54,7 +54,7 @@ final class Router {
   private static void score(Routing r, float[] x) {
     if (r.score() == Routing.Score.SIGMOID) {
       for (int e = 0; e < r.experts(); e++) {
-        x[e] = 1 / (1 + ScalarKernels.exp(-x[e]));
+        x[e] = 1 / (1 + ScalarLoops.exp(-x[e]));
       }
       return;
     }
@@ -64,7 +64,7 @@ final class Router {
     }
     float sum = 0;
     for (int e = 0; e < r.experts(); e++) {
-      x[e] = ScalarKernels.exp(x[e] - max);
+      x[e] = ScalarLoops.exp(x[e] - max);
       sum += x[e];
     }
     for (int e = 0; e < r.experts(); e++) {
