@@ -1,0 +1,133 @@
+package io.mla4j.cli;
+
+import io.mla4j.InvalidArgumentException;
+import io.mla4j.model.CacheMemory;
+import io.mla4j.model.ConfigReader;
+import io.mla4j.model.KnownModel;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Locale;
+import java.util.Optional;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+/** {@code mla4j memory}: bytes of a model's cache, by form of attention and type. */
+@Command(
+    name = "memory",
+    description = "Show what the cache of a model costs under MHA, GQA, MQA and MLA.")
+final class MemoryCommand extends StreamCommand {
+  @Option(
+      names = "--model",
+      required = true,
+      paramLabel = "DIR|NAME",
+      description = "Folder with a config.json, or a published model by name.")
+  String model;
+
+  @Option(
+      names = "--context",
+      required = true,
+      paramLabel = "N",
+      description = "Tokens of a sequence.")
+  long context;
+
+  @Option(names = "--batch", paramLabel = "B", description = "Sequences; default: 1.")
+  long batch = 1;
+
+  @Option(names = "--json", description = "Print one JSON object.")
+  boolean json;
+
+  @Override
+  void execute() throws IOException {
+    CacheMemory memory = memory();
+    List<CacheMemory.Row> rows;
+    try {
+      rows = memory.rows(context, batch);
+    } catch (InvalidArgumentException e) {
+      throw usage(e.getMessage());
+    }
+    if (json) {
+      printJson(memory, rows);
+    } else {
+      printTable(memory, rows);
+    }
+  }
+
+  /** A folder wins over a name: it is what lies here. */
+  private CacheMemory memory() {
+    Path directory = Path.of(model);
+    if (Files.isDirectory(directory)) {
+      return CacheMemory.of(ConfigReader.read(directory));
+    }
+    Optional<KnownModel> known = KnownModel.named(model);
+    return known
+        .map(KnownModel::memory)
+        .orElseThrow(
+            () ->
+                usage(
+                    "--model is "
+                        + model
+                        + ", but must be a folder or one of "
+                        + KnownModel.names()));
+  }
+
+  private void printTable(CacheMemory memory, List<CacheMemory.Row> rows) {
+    streams
+        .out()
+        .printf(
+            Locale.ROOT,
+            "%s: %d layers, %d heads, latent %d + rope %d, %d tokens x %d%n%n",
+            model,
+            memory.layers(),
+            memory.shape().heads(),
+            memory.shape().latent(),
+            memory.shape().rope(),
+            context,
+            batch);
+    streams
+        .out()
+        .printf(
+            "%-24s %18s %18s %22s %10s%n",
+            "cache", "bytes/token/layer", "bytes/token", "bytes", "");
+    for (CacheMemory.Row row : rows) {
+      streams
+          .out()
+          .printf(
+              Locale.ROOT,
+              "%-24s %18d %18d %22d %10s%n",
+              row.form() + " " + type(row) + (row.padded() ? " as stored" : ""),
+              row.bytesPerLayer(),
+              row.bytesPerToken(),
+              row.bytes(),
+              Units.bytes(row.bytes()));
+    }
+  }
+
+  private void printJson(CacheMemory memory, List<CacheMemory.Row> rows) throws IOException {
+    JsonPrinter.print(
+        streams.out(),
+        out -> {
+          out.writeStringField("model", model);
+          out.writeNumberField("layers", memory.layers());
+          out.writeNumberField("context", context);
+          out.writeNumberField("batch", batch);
+          out.writeArrayFieldStart("caches");
+          for (CacheMemory.Row row : rows) {
+            out.writeStartObject();
+            out.writeStringField("form", row.form());
+            out.writeStringField("cacheType", type(row));
+            out.writeBooleanField("asStored", row.padded());
+            out.writeNumberField("bytesPerTokenAndLayer", row.bytesPerLayer());
+            out.writeNumberField("bytesPerToken", row.bytesPerToken());
+            out.writeNumberField("bytes", row.bytes());
+            out.writeEndObject();
+          }
+          out.writeEndArray();
+        });
+  }
+
+  private static String type(CacheMemory.Row row) {
+    return row.type().name().toLowerCase(Locale.ROOT);
+  }
+}

@@ -1,0 +1,111 @@
+package io.mla4j.cli;
+
+import io.mla4j.AttentionForm;
+import io.mla4j.CacheType;
+import io.mla4j.ComputeType;
+import java.nio.file.Path;
+import java.util.List;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+/** The options of every command that runs a model. */
+final class ModelOptions {
+  private static final List<String> BACKENDS = List.of("scalar", "vector", "native", "cuda");
+  private static final int MAX_THREADS = 1024;
+
+  @Option(
+      names = "--model",
+      paramLabel = "DIR",
+      description = "Folder with config.json and safetensors; default: the one that comes along.")
+  Path model;
+
+  @Option(
+      names = "--backend",
+      paramLabel = "NAME",
+      description = "scalar, vector, native or cuda; default: the fastest that works.")
+  String backend;
+
+  @Option(
+      names = "--isa",
+      paramLabel = "NAME",
+      description = "Instruction set, see mla4j info; default: the fastest.")
+  String isa;
+
+  @Option(
+      names = "--threads",
+      paramLabel = "N",
+      description = "Threads of an operation; default: the physical cores.")
+  int threads;
+
+  @Option(
+      names = "--compute",
+      paramLabel = "TYPE",
+      description = "f32 or bf16; default: the faster one.")
+  ComputeType compute;
+
+  @Option(
+      names = "--cache-type",
+      paramLabel = "TYPE",
+      description = "f32 or bf16; default: as --compute.")
+  CacheType cacheType;
+
+  @Option(
+      names = "--form",
+      paramLabel = "FORM",
+      description = "Form of attention: auto, absorbed or decompressed; default: auto.")
+  AttentionForm form = AttentionForm.AUTO;
+
+  @Option(
+      names = "--chunk",
+      paramLabel = "N",
+      description = "Tokens of a prefill step; default: 512.")
+  Integer chunk;
+
+  @Option(
+      names = "--page",
+      paramLabel = "N",
+      description = "Tokens of a page of the cache; default: 64.")
+  Integer page;
+
+  @Spec(Spec.Target.MIXEE)
+  CommandSpec spec;
+
+  /** Checks what does not depend on the machine or the model. */
+  void check() {
+    if (backend != null && !BACKENDS.contains(backend)) {
+      throw usage(
+          "--backend is " + backend + ", but must be one of " + String.join(", ", BACKENDS));
+    }
+    range("--threads", threads, 0, MAX_THREADS);
+    if (chunk != null) {
+      range("--chunk", chunk, 1, 1 << 20);
+    }
+    if (page != null) {
+      range("--page", page, 1, 1 << 20);
+    }
+  }
+
+  /** The model's folder. */
+  Path directory() {
+    if (model != null) {
+      return model;
+    }
+    String home = System.getProperty("mla4j.home");
+    if (home == null) {
+      throw usage("--model is missing (there is no default without -Dmla4j.home)");
+    }
+    return Path.of(home, "models", "tiny-mla");
+  }
+
+  private void range(String name, int value, int least, int most) {
+    if (value < least || value > most) {
+      throw usage(name + " is " + value + ", but must be in " + least + ".." + most);
+    }
+  }
+
+  private ParameterException usage(String message) {
+    return new ParameterException(spec.commandLine(), message);
+  }
+}

@@ -1,0 +1,27 @@
+package io.mla4j.cli;
+
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+/** A command with its streams and its way to refuse arguments. */
+abstract class StreamCommand implements Callable<Integer> {
+  Streams streams;
+
+  @Spec CommandSpec spec;
+
+  /** Runs the command. */
+  abstract void execute() throws Exception;
+
+  @Override
+  public final Integer call() throws Exception {
+    execute();
+    return 0;
+  }
+
+  /** Bad usage: exit code 2. */
+  ParameterException usage(String message) {
+    return new ParameterException(spec.commandLine(), message);
+  }
+}
