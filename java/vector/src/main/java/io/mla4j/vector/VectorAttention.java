@@ -33,10 +33,15 @@ final class VectorAttention {
   /** Whether q, p and rebuilt keys and values are rounded to bfloat16. */
   private final boolean rounds;
 
-  /** Query rows, and what they are rounded up to. */
-  private final int rows;
+  /**
+   * Query rows that are scored in lanes, and the few that are not. The first begin at slot 0, the
+   * others at slot {@code fewAt}, on a whole vector.
+   */
+  private final int laneRows;
 
-  private final int paddedRows;
+  private final int fewRows;
+  private final int fewAt;
+  private final int slots;
 
   /** Numbers of a query or key, without and with a zero that makes them even. */
   private final int width;
@@ -56,7 +61,13 @@ final class VectorAttention {
   /** In groups of one or two vectors of rows: (evenWidth, lanes of the group) for each. */
   private final int queries;
 
-  /** (rows, outStride): sums of weighted values. */
+  /** (fewRows, keyStride). */
+  private final int fewQueries;
+
+  /** Scratch of {@link FewScores}. */
+  private final int fewSums;
+
+  /** (slots, outStride): sums of weighted values. */
   private final int out;
 
   /** (TOKENS, keyStride). */
@@ -92,7 +103,8 @@ final class VectorAttention {
       MemorySegment cache,
       MemorySegment pageTable,
       boolean rounds,
-      int rows,
+      int laneRows,
+      int fewRows,
       int width,
       int valueWidth) {
     this.params = params;
@@ -100,24 +112,28 @@ final class VectorAttention {
     this.cache = cache;
     this.pageTable = pageTable;
     this.rounds = rounds;
-    this.rows = rows;
-    this.paddedRows = Lanes.roundUp(rows);
+    this.laneRows = laneRows;
+    this.fewRows = fewRows;
+    this.fewAt = Lanes.roundUp(laneRows);
+    this.slots = fewAt + (fewRows > 0 ? L : 0);
     this.width = width;
     this.evenWidth = width + width % 2;
     this.keyStride = Slab.roundUp(width);
     this.valueWidth = valueWidth;
     this.outStride = Slab.roundUp(valueWidth);
     this.queries = Slab.START;
-    this.out = Slab.after(queries, paddedRows * evenWidth);
-    this.keys = Slab.after(out, rows * outStride);
+    this.fewQueries = Slab.after(queries, fewAt * evenWidth);
+    this.fewSums = Slab.after(fewQueries, fewRows * keyStride);
+    this.out = Slab.after(fewSums, fewRows > 0 ? FewScores.scratch(TOKENS) : 0);
+    this.keys = Slab.after(out, slots * outStride);
     this.scores = Slab.after(keys, TOKENS * keyStride);
     this.maxima = Slab.after(scores, TOKENS * 2 * L);
-    this.denominators = Slab.after(maxima, paddedRows);
-    this.corrections = Slab.after(denominators, paddedRows);
-    this.slopes = Slab.after(corrections, paddedRows);
-    this.positions = Slab.after(slopes, paddedRows);
-    this.visible = Slab.after(positions, paddedRows);
-    this.rest = Slab.after(visible, paddedRows);
+    this.denominators = Slab.after(maxima, slots);
+    this.corrections = Slab.after(denominators, slots);
+    this.slopes = Slab.after(corrections, slots);
+    this.positions = Slab.after(slopes, slots);
+    this.visible = Slab.after(positions, slots);
+    this.rest = Slab.after(visible, slots);
     int rebuilding = TOKENS * (outStride + cachedStride()) + DotProducts.SCRATCH;
     this.m = Slab.ofThread(rest + Math.max(rebuilding, Slab.roundUp(width)));
   }
@@ -129,39 +145,49 @@ final class VectorAttention {
 
   /** Forgets all rows and keys. Rows that only fill a vector see no key. */
   void start() {
-    Arrays.fill(m, queries, queries + paddedRows * evenWidth, 0);
-    Arrays.fill(m, out, out + rows * outStride, 0);
-    Arrays.fill(m, maxima, maxima + paddedRows, Float.NEGATIVE_INFINITY);
+    Arrays.fill(m, queries, fewSums, 0);
+    Arrays.fill(m, out, out + slots * outStride, 0);
+    Arrays.fill(m, maxima, maxima + slots, Float.NEGATIVE_INFINITY);
     Arrays.fill(m, denominators, rest, 0);
   }
 
   /** Row r is query {@code t}, which lies at element {@code at} of q. */
   void setRow(int r, int t, float slope, MemorySegment q, long at) {
+    int slot = slot(r);
     int position = params.kvTokens() - params.queryTokens() + t;
-    m[slopes + r] = slope;
-    m[positions + r] = position;
-    m[visible + r] = Math.max(0, params.causal() ? position + 1 : params.kvTokens());
+    m[slopes + slot] = slope;
+    m[positions + slot] = position;
+    m[visible + slot] = Math.max(0, params.causal() ? position + 1 : params.kvTokens());
     Stored.readFloats(q, at, m, rest, width);
     if (rounds) {
       Lanes.roundBf16(m, rest, width);
     }
-    int group = r / (2 * L) * 2 * L;
+    if (slot >= fewAt) {
+      System.arraycopy(m, rest, m, fewQueries + (slot - fewAt) * keyStride, width);
+      return;
+    }
+    int group = slot / (2 * L) * 2 * L;
     int lanes = lanes(group);
-    int to = queries + group * evenWidth + r - group;
+    int to = queries + group * evenWidth + slot - group;
     for (int d = 0; d < width; d++) {
       m[to + d * lanes] = m[rest + d];
     }
   }
 
+  private int slot(int r) {
+    return r < laneRows ? r : fewAt + r - laneRows;
+  }
+
+  /** Lanes of the group that begins at this slot. */
   private int lanes(int group) {
-    return Math.min(2 * L, paddedRows - group);
+    return group == fewAt ? L : Math.min(2 * L, fewAt - group);
   }
 
   /** The first token that no row sees. */
   int end() {
     float end = 0;
-    for (int r = 0; r < rows; r++) {
-      end = Math.max(end, m[visible + r]);
+    for (int slot = 0; slot < slots; slot++) {
+      end = Math.max(end, m[visible + slot]);
     }
     return (int) end;
   }
@@ -259,12 +285,13 @@ final class VectorAttention {
 
   /** Adds tokens [s, s + tokens) to the softmax of every row that sees them. */
   private void addBlock(int s, int tokens, int values, int valueStride) {
-    for (int t = 0; width < evenWidth && t < tokens; t++) {
-      m[keys + t * keyStride + width] = 0;
+    int padded = fewRows > 0 ? Lanes.roundUp(width) : evenWidth;
+    for (int t = 0; width < padded && t < tokens; t++) {
+      Arrays.fill(m, keys + t * keyStride + width, keys + t * keyStride + padded, 0);
     }
-    for (int group = 0; group < rows; group += 2 * L) {
+    for (int group = 0; group < slots; group += lanes(group)) {
       int lanes = lanes(group);
-      int groupRows = Math.min(lanes, rows - group);
+      int groupRows = group == fewAt ? fewRows : Math.min(lanes, laneRows - group);
       int seen = 0;
       boolean full = true;
       for (int r = group; r < group + groupRows; r++) {
@@ -276,8 +303,13 @@ final class VectorAttention {
       if (seen <= 0) {
         continue;
       }
-      Scores.times(
-          m, queries + group * evenWidth, lanes / L, keys, keyStride, seen, evenWidth, scores);
+      if (group == fewAt) {
+        FewScores.times(
+            m, fewQueries, keyStride, fewRows, keys, keyStride, seen, width, scores, fewSums);
+      } else {
+        Scores.times(
+            m, queries + group * evenWidth, lanes / L, keys, keyStride, seen, evenWidth, scores);
+      }
       for (int lane = 0; lane < lanes; lane += L) {
         if (full) {
           softmax(group + lane, lane, lanes, s, seen);
@@ -371,13 +403,14 @@ final class VectorAttention {
 
   /** Writes row r to element {@code outAt} of to and {@code lseAt} of lse. */
   void finishRow(int r, MemorySegment to, long outAt, MemorySegment lse, long lseAt) {
-    float sum = m[denominators + r];
+    int slot = slot(r);
+    float sum = m[denominators + slot];
     float factor = sum == 0 ? 0 : 1 / sum;
-    int row = out + r * outStride;
+    int row = out + slot * outStride;
     for (int d = row; d < row + outStride; d += L) {
       FloatVector.fromArray(F, m, d).mul(factor).intoArray(m, d);
     }
     Stored.writeFloats(m, row, to, outAt, valueWidth);
-    Stored.writeFloat(lse, lseAt, m[maxima + r] + (float) Math.log(sum));
+    Stored.writeFloat(lse, lseAt, m[maxima + slot] + (float) Math.log(sum));
   }
 }

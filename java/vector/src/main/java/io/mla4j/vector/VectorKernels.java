@@ -55,6 +55,16 @@ final class VectorKernels extends ScalarKernels {
     VectorLinear.headLinear(params, x, weight, headBegin, headEnd, tokenBegin, tokenEnd, y);
   }
 
+  /**
+   * Heads that a decode step scores in lanes: all but a remainder that would leave at least half of
+   * a vector empty. Given by the number of heads alone, so that a head's bits do not depend on the
+   * range of a call.
+   */
+  private static int laneHeads(int heads) {
+    int remainder = heads % Lanes.L;
+    return remainder <= FewScores.MAX_ROWS ? heads - remainder : heads;
+  }
+
   @Override
   public void attendAbsorbed(
       AttentionParams p,
@@ -77,6 +87,8 @@ final class VectorKernels extends ScalarKernels {
     int rows = heads * (queryEnd - queryBegin);
     for (int first = 0; first < rows; first += MAX_ROWS) {
       int count = Math.min(MAX_ROWS, rows - first);
+      int lanes = p.queryTokens() == 1 ? laneHeads(p.heads()) - headBegin - first : count;
+      int laneRows = Math.clamp(lanes, 0, count);
       VectorAttention attention =
           new VectorAttention(
               p,
@@ -84,7 +96,8 @@ final class VectorKernels extends ScalarKernels {
               cache,
               pageTable,
               roundsQueries(p, c),
-              count,
+              laneRows,
+              count - laneRows,
               latent + c.layout().rope(),
               latent);
       attention.start();
@@ -135,6 +148,7 @@ final class VectorKernels extends ScalarKernels {
             pageTable,
             roundsQueries(p, c),
             queries,
+            0,
             p.nope() + c.layout().rope(),
             p.value());
     for (int h = headBegin; h < headEnd; h++) {
