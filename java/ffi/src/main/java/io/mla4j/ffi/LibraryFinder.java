@@ -87,8 +87,7 @@ record LibraryFinder(
     String path = resource + ".sha256";
     try (InputStream in = resources.open(path)) {
       if (in == null) {
-        throw new BackendException(
-            "no native library was built for this platform (no " + resource + " in the jar)");
+        throw new BackendException(whyMissing(resource));
       }
       String text = new String(in.readNBytes(1024), StandardCharsets.US_ASCII).strip();
       String sha256 = text.split("\\s", 2)[0].toLowerCase(Locale.ROOT);
@@ -98,6 +97,16 @@ record LibraryFinder(
       return sha256;
     } catch (IOException e) {
       throw new BackendException(path + " in the jar cannot be read: " + e.getMessage(), e);
+    }
+  }
+
+  /** The build leaves a line where it could not make the library. */
+  private String whyMissing(String resource) throws IOException {
+    try (InputStream in = resources.open("META-INF/native/missing.txt")) {
+      return "no native library was built: "
+          + (in == null
+              ? "there is no " + resource + " in the jar"
+              : new String(in.readNBytes(1024), StandardCharsets.UTF_8).strip());
     }
   }
 

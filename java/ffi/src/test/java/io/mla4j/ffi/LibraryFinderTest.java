@@ -112,5 +112,8 @@ class LibraryFinderTest {
     jar.clear();
     BackendException notBuilt = assertThrows(BackendException.class, () -> finder().find());
     assertTrue(notBuilt.getMessage().contains("linux-x86_64"), notBuilt.getMessage());
+    jar.put("META-INF/native/missing.txt", "no g++\n".getBytes(StandardCharsets.UTF_8));
+    BackendException noCompiler = assertThrows(BackendException.class, () -> finder().find());
+    assertTrue(noCompiler.getMessage().endsWith("built: no g++"), noCompiler.getMessage());
   }
 }

@@ -52,7 +52,7 @@ class PointerSafetyTest {
   void closingUnderFire() throws Exception {
     NativeKernels kernels = Natives.library().kernels(null);
     try (ExecutorService pool = Executors.newFixedThreadPool(2)) {
-      for (int round = 0; round < 50; round++) {
+      for (int round = 0; round < 15; round++) {
         Arena memory = Arena.ofShared();
         MemorySegment segment = NativeMemory.allocate(1 << 18, memory);
         AtomicInteger calls = new AtomicInteger();
