@@ -1,0 +1,116 @@
+package io.mla4j.testkit;
+
+import java.util.Arrays;
+
+/**
+ * Softmax attention of single rows in double precision, with a bound of what the roundings of bf16 may add:
+ *
+ * <ul>
+ *   <li>probabilities rounded to bf16 change an output by at most {@code 2^-8 sum p |v|};
+ *   <li>a rebuilt key or value that lies between two bf16 may be rounded either way by a float32 program; {@code keySlack} and {@code
+ *       valueSlack} hold the distance of the two, and zero where there is no doubt.
+ * </ul>
+ */
+final class Attention {
+  private final int queryWidth;
+  private final int valueWidth;
+  private final double scale;
+  private final boolean rounds;
+  private double[] scores = new double[0];
+  private double[] slacks = new double[0];
+
+  /** The largest error that the roundings of the last row allow, for each output. */
+  final double[] outBound;
+
+  /** The same for the last row's lse. */
+  double lseBound;
+
+  Attention(int queryWidth, int valueWidth, double scale, boolean rounds) {
+    this.queryWidth = queryWidth;
+    this.valueWidth = valueWidth;
+    this.scale = scale;
+    this.rounds = rounds;
+    this.outBound = new double[valueWidth];
+  }
+
+  /** Keys and values of the tokens: key s starts at {@code s * keyStride}, value s at {@code s * valueStride}; slacks or null. */
+  record Rows(
+      double[] keys,
+      int keyStride,
+      double[] values,
+      int valueStride,
+      double[] keySlack,
+      double[] valueSlack) {}
+
+  /**
+   * One query over keys {@code [begin, end)}: score = scale * q.k - slope * (position - s).
+   *
+   * @return lse
+   */
+  double row(
+      double[] q,
+      int qAt,
+      Rows rows,
+      int begin,
+      int end,
+      double slope,
+      int position,
+      double[] out,
+      int outAt) {
+    int n = Math.max(0, end - begin);
+    if (scores.length < n) {
+      scores = new double[n];
+      slacks = new double[n];
+    }
+    Arrays.fill(outBound, 0);
+    lseBound = 0;
+    double max = Double.NEGATIVE_INFINITY;
+    for (int i = 0; i < n; i++) {
+      int key = (begin + i) * rows.keyStride();
+      double dot = Oracle.dot(q, qAt, rows.keys(), key, queryWidth);
+      scores[i] = scale * dot - slope * (position - begin - i);
+      slacks[i] = rows.keySlack() == null ? 0 : slack(q, qAt, rows.keySlack(), key);
+      max = Math.max(max, scores[i]);
+    }
+    if (n == 0) {
+      return Double.NEGATIVE_INFINITY;
+    }
+    double sum = 0;
+    for (int i = 0; i < n; i++) {
+      sum += Math.exp(scores[i] - max);
+    }
+    double worst = 0;
+    for (int i = 0; i < n; i++) {
+      double p = Math.exp(scores[i] - max) / sum;
+      lseBound += p * slacks[i];
+      worst = Math.max(worst, slacks[i]);
+    }
+    double relative = (rounds ? Rounding.BF16_UNIT : 0) + 2 * worst;
+    for (int i = 0; i < n; i++) {
+      double p = Math.exp(scores[i] - max) / sum;
+      int value = (begin + i) * rows.valueStride();
+      for (int j = 0; j < valueWidth; j++) {
+        out[outAt + j] += p * rows.values()[value + j];
+      }
+      if (relative > 0) {
+        for (int j = 0; j < valueWidth; j++) {
+          outBound[j] += p * relative * Math.abs(rows.values()[value + j]);
+        }
+      }
+      if (rows.valueSlack() != null) {
+        for (int j = 0; j < valueWidth; j++) {
+          outBound[j] += p * rows.valueSlack()[value + j];
+        }
+      }
+    }
+    return max + Math.log(sum);
+  }
+
+  private double slack(double[] q, int qAt, double[] keySlack, int key) {
+    double sum = 0;
+    for (int i = 0; i < queryWidth; i++) {
+      sum += Math.abs(q[qAt + i]) * keySlack[key + i];
+    }
+    return scale * sum;
+  }
+}

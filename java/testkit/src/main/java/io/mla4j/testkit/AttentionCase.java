@@ -1,0 +1,309 @@
+package io.mla4j.testkit;
+
+import io.mla4j.CacheType;
+import io.mla4j.ComputeType;
+import io.mla4j.LatentLayout;
+import io.mla4j.TensorType;
+import io.mla4j.spi.AttentionParams;
+import io.mla4j.spi.TileKernels;
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+
+/** {@code attendAbsorbed} and {@code attendDecompressed}: queries of one sequence over its pages. */
+final class AttentionCase implements OperationCase {
+  /** FlashMLA's tests draw latents of deviation 0.1; its absolute bound belongs to numbers of that size. */
+  private static final double FLASH_MLA_DEVIATION = 0.1;
+
+  private static final double FLASH_MLA_ABSOLUTE = 8e-4;
+  private static final double FLASH_MLA_RELATIVE = 2.01 / 128;
+
+  private final boolean decompressed;
+  private final ComputeType compute;
+  private final LatentLayout layout;
+  private final int heads;
+  private final int queries;
+  private final int kvTokens;
+  private final int kvBegin;
+  private final int kvEnd;
+  private final boolean causal;
+  private final int nope;
+  private final int value;
+  private final TensorType weightType;
+  private final int pageSize;
+  private final float scale;
+  private final double deviation;
+  private final float[] q;
+  private final float[] rows;
+  private final float[] kvB;
+  private final float[] slopes;
+  private List<Expectation> expected;
+
+  AttentionCase(CaseRandom r, boolean decompressed) {
+    this.decompressed = decompressed;
+    compute = r.of(ComputeType.values());
+    int tokens = r.oneIn(25) ? 5000 : r.oneIn(5) ? 700 : r.oneIn(3) ? 200 : 40;
+    int kv = r.oneIn(20) ? 0 : r.between(1, tokens);
+    // Multiplications of the oracle for one case.
+    long budget = r.oneIn(20) ? 25_000_000 : 3_000_000;
+    int longestQuery = decompressed && r.oneIn(5) ? 40 : 8;
+    queries = Math.min(kv, r.oneIn(3) ? 1 : r.between(1, longestQuery));
+    kvTokens = kv;
+    int most = (int) Math.clamp(budget / Math.max(1, (long) kv * (decompressed ? 1 : queries)), 40, 1 << 20);
+    int maxHeads = Math.clamp(most / 40, 1, 128);
+    heads = r.oneIn(4) ? Math.min(maxHeads, r.of(1, 3, 9, 16, 20, 63, 64, 65, 126, 128)) : r.size(1, maxHeads);
+    LatentLayout any = Pages.randomLayout(r, Math.clamp(most / (2 * heads), 16, 512));
+    boolean flashMla = compute == ComputeType.BF16 && !r.oneIn(4);
+    layout = flashMla ? new LatentLayout(any.latent(), any.rope(), CacheType.BF16) : any;
+    int each = Math.clamp(most / ((long) heads * (layout.latent() + queries)) / 2, 1, 128);
+    nope = decompressed ? r.size(1, each) : 0;
+    value = decompressed ? r.size(1, each) : 0;
+    weightType = r.of(TensorType.F32, TensorType.BF16, TensorType.F16);
+    causal = !r.oneIn(4);
+    boolean part = !decompressed && r.oneIn(3);
+    kvBegin = part ? r.between(0, kv) : 0;
+    kvEnd = part ? r.between(kvBegin, kv) : kv;
+    pageSize = Pages.randomPageSize(r);
+    deviation = rounds() ? FLASH_MLA_DEVIATION * r.of(1.0, 1.0, 0.1) : r.of(1.0, 1.0, 0.1);
+    rows = Pages.randomRows(r, layout, kv, deviation);
+    int width = queryWidth();
+    // Scores of deviation 0.3 to 3: from nearly equal to clearly peaked.
+    scale = (float) (1 / Math.sqrt(width));
+    q = r.normals(queries * heads * width, r.of(0.3, 1.0, 3.0) / deviation);
+    kvB = decompressed ? r.normals(heads * (nope + value) * layout.latent(), 1 / Math.sqrt(layout.latent())) : null;
+    for (int i = 0; decompressed && i < kvB.length; i++) {
+      kvB[i] = Rounding.stored(weightType, kvB[i]);
+    }
+    slopes = r.oneIn(4) ? new float[heads] : null;
+    for (int h = 0; slopes != null && h < heads; h++) {
+      // Far keys alone have scores whose float32 spacing is no defect of a kernel: keep those small.
+      double steepest = part ? 4.0 / kv : 1;
+      slopes[h] = (float) (steepest * Math.pow(2, -8.0 * (h + 1) / heads));
+    }
+  }
+
+  private int queryWidth() {
+    return (decompressed ? nope : layout.latent()) + layout.rope();
+  }
+
+  private int outWidth() {
+    return decompressed ? value : layout.latent();
+  }
+
+  /** Queries, probabilities, rebuilt keys and values are rounded where both types are bf16. */
+  private boolean rounds() {
+    return compute == ComputeType.BF16 && layout.type() == CacheType.BF16;
+  }
+
+  @Override
+  public String shape() {
+    return compute + " heads " + heads + ", queries " + queries + ", kv " + kvTokens
+        + " [" + kvBegin + ", " + kvEnd + ")" + (causal ? " causal" : "") + ", latent "
+        + layout.latent() + ", rope " + layout.rope() + ", cache " + layout.type() + ", page "
+        + pageSize + (slopes == null ? "" : ", alibi") + ", deviation " + deviation
+        + (decompressed ? ", nope " + nope + ", value " + value + ", weight " + weightType : "");
+  }
+
+  @Override
+  public List<Expectation> expected() {
+    if (expected == null) {
+      expected = compute();
+    }
+    return expected;
+  }
+
+  private List<Expectation> compute() {
+    int width = queryWidth();
+    int outWidth = outWidth();
+    double[] in = Oracle.widen(q, rounds());
+    double[] out = new double[queries * heads * outWidth];
+    double[] bound = new double[out.length];
+    double[] lse = new double[queries * heads];
+    double[] lseBound = new double[lse.length];
+    double[] cached = Oracle.widen(rows, false);
+    Attention attention = new Attention(width, outWidth, scale, rounds());
+    Attention.Rows keys =
+        new Attention.Rows(
+            cached, layout.latent() + layout.rope(), cached, layout.latent() + layout.rope(), null, null);
+    for (int h = 0; h < heads; h++) {
+      if (decompressed) {
+        keys = rebuild(cached, h);
+      }
+      for (int t = 0; t < queries; t++) {
+        int position = kvTokens - queries + t;
+        int row = t * heads + h;
+        int end = causal ? Math.min(kvEnd, position + 1) : kvEnd;
+        double slope = slopes == null ? 0 : slopes[h];
+        lse[row] =
+            attention.row(in, row * width, keys, kvBegin, end, slope, position, out, row * outWidth);
+        System.arraycopy(attention.outBound, 0, bound, row * outWidth, outWidth);
+        lseBound[row] = attention.lseBound;
+      }
+    }
+    double float32 = Expectation.float32(out, width + (decompressed ? layout.latent() : 0));
+    for (int i = 0; i < out.length; i++) {
+      double allowed = bound[i] + float32;
+      if (rounds()) {
+        double flashMla = Math.max(FLASH_MLA_ABSOLUTE, FLASH_MLA_RELATIVE * Math.abs(out[i]));
+        allowed = Math.min(allowed, flashMla);
+      }
+      bound[i] = allowed;
+    }
+    for (int i = 0; i < lse.length; i++) {
+      lseBound[i] += Expectation.lseBound(lse[i]);
+    }
+    double cosine = rounds() ? Expectation.FLASH_MLA_COSINE : 1e-9;
+    return List.of(
+        new Expectation("out", out, bound, cosine), new Expectation("lse", lse, lseBound, 1 / 0.0));
+  }
+
+  /** Keys and values of head h from the latents; rounded to bf16 where the cache and the computation are. */
+  private Attention.Rows rebuild(double[] cached, int h) {
+    int latent = layout.latent();
+    int rope = layout.rope();
+    int width = nope + rope;
+    double[] w = Oracle.widen(kvB, false);
+    double[] keys = new double[kvTokens * width];
+    double[] values = new double[kvTokens * value];
+    double[] keySlack = new double[keys.length];
+    double[] valueSlack = new double[values.length];
+    for (int s = 0; s < kvTokens; s++) {
+      int row = s * (latent + rope);
+      for (int i = 0; i < nope; i++) {
+        product(cached, row, w, (h * (nope + value) + i) * latent, keys, keySlack, s * width + i);
+      }
+      System.arraycopy(cached, row + latent, keys, s * width + nope, rope);
+      for (int i = 0; i < value; i++) {
+        product(cached, row, w, (h * (nope + value) + nope + i) * latent, values, valueSlack, s * value + i);
+      }
+    }
+    boolean slack = rounds();
+    return new Attention.Rows(
+        keys, width, values, value, slack ? keySlack : null, slack ? valueSlack : null);
+  }
+
+  private void product(
+      double[] cached, int row, double[] w, int wAt, double[] to, double[] slack, int at) {
+    int latent = layout.latent();
+    double exact = Oracle.dot(cached, row, w, wAt, latent);
+    if (!rounds()) {
+      to[at] = exact;
+      return;
+    }
+    double size = 0;
+    for (int i = 0; i < latent; i++) {
+      size += Math.abs(cached[row + i] * w[wAt + i]);
+    }
+    double error = size * 0x1p-23;
+    to[at] = Rounding.bf16(exact);
+    slack[at] = (double) Rounding.bf16(exact + error) - Rounding.bf16(exact - error);
+  }
+
+  @Override
+  public List<Output> run(TileKernels kernels, Cuts cuts) {
+    CaseRandom random = cuts.random();
+    try (GuardedMemory memory = new GuardedMemory()) {
+      Grid query = Grid.any(memory, random, TensorType.F32, queries, heads, queryWidth()).fill(q);
+      Grid out = Grid.any(memory, random, TensorType.F32, queries, heads, outWidth());
+      Grid lse = Grid.any(memory, random, TensorType.F32, queries, heads, 1);
+      Pages pages = new Pages(memory, random, layout, pageSize, kvTokens).fill(rows);
+      Grid weight =
+          Grid.headRows(memory, random, weightType, heads, nope + value, layout.latent());
+      MemorySegment alibi =
+          slopes == null
+              ? MemorySegment.NULL
+              : Grid.dense(memory, TensorType.F32, 1, 1, heads).fill(slopes).segment;
+      if (decompressed) {
+        weight.fill(kvB);
+      }
+      AttentionParams params =
+          new AttentionParams(
+              compute,
+              heads,
+              queries,
+              kvTokens,
+              causal,
+              nope,
+              value,
+              weightType,
+              0,
+              0,
+              scale,
+              query.aStride,
+              query.bStride,
+              out.aStride,
+              out.bStride,
+              lse.aStride,
+              lse.bStride,
+              decompressed ? weight.aStride : 0,
+              decompressed ? weight.bStride : 0);
+      MemorySegment workspace =
+          memory.allocate(kernels.attentionWorkspace(params, pages.params, decompressed), 64);
+      for (Cuts.Range h : cuts.ranges(heads, 1)) {
+        for (Cuts.Range t : cuts.ranges(queries, 1)) {
+          if (!cuts.skips()) {
+            out.ask(t.begin(), t.end(), h.begin(), h.end());
+            lse.ask(t.begin(), t.end(), h.begin(), h.end());
+            GuardedMemory.fill(workspace, 0, workspace.byteSize());
+            attend(kernels, params, pages, query, weight, alibi, h, t, out, lse, workspace);
+          }
+        }
+      }
+      query.requireUnchanged("q");
+      if (decompressed) {
+        weight.requireUnchanged("kv_b");
+      }
+      pages.requireUnchanged();
+      memory.verify();
+      return List.of(out.read("out"), lse.read("lse"));
+    }
+  }
+
+  private void attend(
+      TileKernels kernels,
+      AttentionParams params,
+      Pages pages,
+      Grid query,
+      Grid weight,
+      MemorySegment alibi,
+      Cuts.Range h,
+      Cuts.Range t,
+      Grid out,
+      Grid lse,
+      MemorySegment workspace) {
+    if (decompressed) {
+      kernels.attendDecompressed(
+          params,
+          pages.params,
+          query.segment,
+          weight.segment,
+          MemorySegment.NULL,
+          pages.cache,
+          pages.table,
+          alibi,
+          h.begin(),
+          h.end(),
+          t.begin(),
+          t.end(),
+          out.segment,
+          lse.segment,
+          workspace);
+    } else {
+      kernels.attendAbsorbed(
+          params,
+          pages.params,
+          query.segment,
+          pages.cache,
+          pages.table,
+          alibi,
+          h.begin(),
+          h.end(),
+          t.begin(),
+          t.end(),
+          kvBegin,
+          kvEnd,
+          out.segment,
+          lse.segment,
+          workspace);
+    }
+  }
+}

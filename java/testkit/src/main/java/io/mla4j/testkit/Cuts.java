@@ -1,0 +1,67 @@
+package io.mla4j.testkit;
+
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+
+/** How a case is handed to kernels: in one call or in many, and where its buffers lie. */
+public final class Cuts {
+  private final boolean whole;
+  private final boolean skipping;
+  private final CaseRandom random;
+
+  private Cuts(boolean whole, boolean skipping, long seed) {
+    this.whole = whole;
+    this.skipping = skipping;
+    this.random = new CaseRandom(seed);
+  }
+
+  /** One call over everything. */
+  public static Cuts whole(long seed) {
+    return new Cuts(true, false, seed);
+  }
+
+  /** Random pieces in random order, all of them. */
+  public static Cuts pieces(long seed) {
+    return new Cuts(false, false, seed);
+  }
+
+  /** Random pieces of which some are left out, to see that nobody writes there. */
+  public static Cuts somePieces(long seed) {
+    return new Cuts(false, true, seed);
+  }
+
+  /** Places of buffers, widths of gaps. */
+  CaseRandom random() {
+    return random;
+  }
+
+  /** Whether the caller leaves this piece out. */
+  boolean skips() {
+    return skipping && random.oneIn(4);
+  }
+
+  /** Ranges that cover {@code 0 .. n}; every begin is a multiple of {@code multiple}. */
+  List<Range> ranges(int n, int multiple) {
+    List<Range> ranges = new ArrayList<>();
+    if (whole || n == 0 || random.oneIn(3)) {
+      ranges.add(new Range(0, n));
+      return ranges;
+    }
+    int longest = random.between(1, (n + multiple - 1) / multiple);
+    for (int begin = 0; begin < n; ) {
+      int end = Math.min(n, begin + multiple * random.between(1, longest));
+      ranges.add(new Range(begin, end));
+      begin = end;
+    }
+    int[] order = random.permutation(ranges.size());
+    List<Range> shuffled = new ArrayList<>();
+    for (int i : order) {
+      shuffled.add(ranges.get(i));
+    }
+    return Collections.unmodifiableList(shuffled);
+  }
+
+  /** {@code begin} to {@code end}, half open. */
+  record Range(int begin, int end) {}
+}

@@ -1,0 +1,96 @@
+package io.mla4j.testkit;
+
+import io.mla4j.TensorType;
+import io.mla4j.spi.TileKernels;
+import java.util.List;
+
+/** {@code embed}: rows of a table, scaled: one float32 rounding, so exactly one result. */
+final class EmbedCase implements OperationCase {
+  private final TensorType type;
+  private final int vocabulary;
+  private final int width;
+  private final int count;
+  private final float scale;
+  private final int[] ids;
+  private final float[] table;
+
+  EmbedCase(CaseRandom r) {
+    type = r.of(TensorType.F32, TensorType.BF16, TensorType.F16);
+    vocabulary = r.size(1, 200);
+    width = r.size(1, 600);
+    count = r.oneIn(3) ? 1 : r.size(1, 40);
+    scale = r.of(1f, 12f, (float) r.uniform(-3, 3));
+    ids = new int[count];
+    for (int i = 0; i < count; i++) {
+      ids[i] = r.oneIn(4) ? r.of(0, vocabulary - 1) : r.between(0, vocabulary - 1);
+    }
+    table = r.normals(vocabulary * width, r.of(1.0, 0.02));
+    for (int i = 0; i < table.length; i++) {
+      table[i] = Rounding.stored(type, table[i]);
+    }
+  }
+
+  private EmbedCase(EmbedCase all, int row) {
+    type = all.type;
+    vocabulary = all.vocabulary;
+    width = all.width;
+    count = 1;
+    scale = all.scale;
+    ids = new int[] {all.ids[row]};
+    table = all.table;
+  }
+
+  @Override
+  public String shape() {
+    return "table " + type + " " + vocabulary + " x " + width + ", ids " + count + ", scale " + scale;
+  }
+
+  @Override
+  public int rows() {
+    return count;
+  }
+
+  @Override
+  public OperationCase row(int i) {
+    return new EmbedCase(this, i);
+  }
+
+  @Override
+  public List<Expectation> expected() {
+    double[] y = new double[count * width];
+    for (int i = 0; i < y.length; i++) {
+      // The product of two float32 is exact in double.
+      y[i] = (float) ((double) scale * table[ids[i / width] * width + i % width]);
+    }
+    return List.of(Expectation.exact("y", y));
+  }
+
+  @Override
+  public List<Output> run(TileKernels kernels, Cuts cuts) {
+    try (GuardedMemory memory = new GuardedMemory()) {
+      Grid from = Grid.any(memory, cuts.random(), type, vocabulary, 1, width).fill(table);
+      Grid id = Grid.dense(memory, TensorType.I32, 1, 1, count).fill(ids);
+      Grid out = Grid.any(memory, cuts.random(), TensorType.F32, count, 1, width);
+      for (Cuts.Range r : cuts.ranges(count, 1)) {
+        if (!cuts.skips()) {
+          out.ask(r.begin(), r.end(), 0, 1);
+          kernels.embed(
+              type,
+              from.segment,
+              from.aStride,
+              vocabulary,
+              id.segment.asSlice(4L * r.begin()),
+              r.end() - r.begin(),
+              width,
+              scale,
+              out.segment.asSlice(4 * r.begin() * out.aStride),
+              out.aStride);
+        }
+      }
+      from.requireUnchanged("table");
+      id.requireUnchanged("ids");
+      memory.verify();
+      return List.of(out.read("y"));
+    }
+  }
+}

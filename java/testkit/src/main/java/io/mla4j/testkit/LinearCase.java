@@ -1,0 +1,131 @@
+package io.mla4j.testkit;
+
+import io.mla4j.ComputeType;
+import io.mla4j.TensorType;
+import io.mla4j.spi.LinearParams;
+import io.mla4j.spi.TileKernels;
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+
+/** {@code pack} and {@code linear}: x W^T + bias, rows in order or gathered. */
+final class LinearCase implements OperationCase {
+  private final ComputeType compute;
+  private final TensorType type;
+  private final int rows;
+  private final int sourceRows;
+  private final int k;
+  private final int n;
+  private final float[] x;
+  private final int[] indices;
+  private final float[] w;
+  private final float[] bias;
+  private List<Expectation> expected;
+
+  LinearCase(CaseRandom r) {
+    compute = r.of(ComputeType.values());
+    type = r.of(TensorType.F32, TensorType.BF16, TensorType.F16);
+    rows = r.oneIn(3) ? 1 : r.size(1, r.oneIn(6) ? 200 : 40);
+    int longest = Math.max(16, Math.min(r.oneIn(8) ? 3000 : 700, 40_000 / rows));
+    k = r.size(1, longest);
+    n = r.size(1, Math.max(8, Math.min(200, 1_000_000 / (rows * k))));
+    boolean gathered = r.oneIn(4);
+    sourceRows = gathered ? r.between(1, 2 * rows) : rows;
+    double size = r.oneIn(4) ? 0.1 : 1;
+    x = r.normals(sourceRows * k, size);
+    indices = gathered ? new int[rows] : null;
+    for (int i = 0; gathered && i < rows; i++) {
+      indices[i] = r.between(0, sourceRows - 1);
+    }
+    w = r.normals(n * k, r.oneIn(4) ? 0.02 : 1);
+    for (int i = 0; i < w.length; i++) {
+      w[i] = Rounding.stored(type, w[i]);
+    }
+    bias = r.oneIn(3) ? r.normals(n, 1) : null;
+  }
+
+  private LinearCase(LinearCase all, int row) {
+    compute = all.compute;
+    type = all.type;
+    rows = 1;
+    sourceRows = 1;
+    k = all.k;
+    n = all.n;
+    int from = all.indices == null ? row : all.indices[row];
+    x = java.util.Arrays.copyOfRange(all.x, from * k, (from + 1) * k);
+    indices = null;
+    w = all.w;
+    bias = all.bias;
+  }
+
+  @Override
+  public String shape() {
+    return compute + " rows " + rows + (indices == null ? "" : " of " + sourceRows) + ", k " + k
+        + ", n " + n + ", weight " + type + (bias == null ? "" : ", bias");
+  }
+
+  @Override
+  public int rows() {
+    return rows;
+  }
+
+  @Override
+  public OperationCase row(int i) {
+    return new LinearCase(this, i);
+  }
+
+  @Override
+  public List<Expectation> expected() {
+    if (expected == null) {
+      double[] source = Oracle.widen(x, compute == ComputeType.BF16);
+      double[] in = new double[rows * k];
+      for (int i = 0; i < rows; i++) {
+        System.arraycopy(source, (indices == null ? i : indices[i]) * k, in, i * k, k);
+      }
+      double[] y = Oracle.linear(in, rows, k, Oracle.widen(w, false), n, bias);
+      expected = List.of(Expectation.float32("y", y, k));
+    }
+    return expected;
+  }
+
+  @Override
+  public List<Output> run(TileKernels kernels, Cuts cuts) {
+    try (GuardedMemory memory = new GuardedMemory()) {
+      Grid in = Grid.any(memory, cuts.random(), TensorType.F32, sourceRows, 1, k).fill(x);
+      Grid weight = Grid.any(memory, cuts.random(), type, n, 1, k).fill(w);
+      Grid out = Grid.any(memory, cuts.random(), TensorType.F32, rows, 1, n);
+      MemorySegment gather =
+          indices == null
+              ? MemorySegment.NULL
+              : Grid.dense(memory, TensorType.I32, 1, 1, rows).fill(indices).segment;
+      MemorySegment added =
+          bias == null
+              ? MemorySegment.NULL
+              : Grid.dense(memory, TensorType.F32, 1, 1, n).fill(bias).segment;
+      LinearParams params =
+          new LinearParams(
+              compute, type, rows, k, n, 0, 0, in.aStride, weight.aStride, out.aStride);
+      MemorySegment packed = memory.allocate(kernels.packedBytes(params), 64);
+      for (Cuts.Range r : cuts.ranges(rows, 16)) {
+        kernels.pack(params, in.segment, gather, r.begin(), r.end(), packed);
+      }
+      for (Cuts.Range r : cuts.ranges(n, 1)) {
+        if (!cuts.skips()) {
+          out.ask(0, rows, 0, 1, r.begin(), r.end());
+          kernels.linear(
+              params,
+              packed,
+              weight.segment,
+              MemorySegment.NULL,
+              added,
+              r.begin(),
+              r.end(),
+              out.segment);
+        }
+      }
+      in.requireUnchanged("x");
+      weight.requireUnchanged("weight");
+      memory.verify();
+      return List.of(out.read("y"));
+    }
+  }
+}

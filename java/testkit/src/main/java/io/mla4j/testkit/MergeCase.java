@@ -1,0 +1,135 @@
+package io.mla4j.testkit;
+
+import io.mla4j.TensorType;
+import io.mla4j.spi.MergeParams;
+import io.mla4j.spi.TileKernels;
+import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
+import java.util.List;
+
+/** {@code merge}: partial results over disjoint keys, some of them empty. */
+final class MergeCase implements OperationCase {
+  private final int parts;
+  private final int tokens;
+  private final int heads;
+  private final int width;
+  private final float[] partialOut;
+  private final float[] partialLse;
+  private final boolean withLse;
+
+  MergeCase(CaseRandom r) {
+    parts = r.size(1, 33);
+    tokens = r.oneIn(2) ? 1 : r.between(1, 8);
+    heads = r.size(1, 64);
+    width = r.size(1, Math.clamp(200_000 / (parts * tokens * heads), 1, 512));
+    partialOut = r.normals(parts * tokens * heads * width, r.oneIn(4) ? 0.1 : 1);
+    partialLse = r.normals(parts * tokens * heads, r.of(0.5, 3.0, 30.0));
+    double shift = r.of(0.0, 7.0, -300.0, 2000.0);
+    int emptyOneIn = r.of(2, 5, 1000);
+    for (int i = 0; i < partialLse.length; i++) {
+      partialLse[i] += (float) shift;
+      if (r.oneIn(emptyOneIn)) {
+        partialLse[i] = Float.NEGATIVE_INFINITY;
+        Arrays.fill(partialOut, i * width, (i + 1) * width, 0);
+      }
+    }
+    withLse = !r.oneIn(4);
+  }
+
+  private MergeCase(MergeCase all, int token) {
+    parts = all.parts;
+    tokens = 1;
+    heads = all.heads;
+    width = all.width;
+    withLse = all.withLse;
+    partialOut = new float[parts * heads * width];
+    partialLse = new float[parts * heads];
+    for (int i = 0; i < parts; i++) {
+      int from = (i * all.tokens + token) * heads;
+      System.arraycopy(
+          all.partialOut, from * width, partialOut, i * heads * width, heads * width);
+      System.arraycopy(all.partialLse, from, partialLse, i * heads, heads);
+    }
+  }
+
+  @Override
+  public String shape() {
+    return "parts " + parts + ", tokens " + tokens + ", heads " + heads + ", width " + width
+        + (withLse ? ", lse" : "");
+  }
+
+  @Override
+  public int rows() {
+    return tokens;
+  }
+
+  @Override
+  public OperationCase row(int i) {
+    return new MergeCase(this, i);
+  }
+
+  @Override
+  public List<Expectation> expected() {
+    double[] out = new double[tokens * heads * width];
+    double[] lse = new double[tokens * heads];
+    Oracle.merge(partialOut, partialLse, parts, tokens * heads, width, out, lse);
+    return withLse
+        ? List.of(Expectation.float32("out", out, parts), Expectation.lse("lse", lse))
+        : List.of(Expectation.float32("out", out, parts));
+  }
+
+  @Override
+  public List<Output> run(TileKernels kernels, Cuts cuts) {
+    int gap = cuts.random().of(0, 0, 3, 16);
+    try (GuardedMemory memory = new GuardedMemory()) {
+      // Parts are neighbours in the grid's first dimension, (token, head) rows in its second.
+      Grid partial =
+          Grid.gapped(memory, TensorType.F32, parts, tokens * heads, width, gap)
+              .fill(partialOut);
+      Grid partialLses =
+          Grid.gapped(memory, TensorType.F32, parts, tokens * heads, 1, gap).fill(partialLse);
+      Grid out = Grid.any(memory, cuts.random(), TensorType.F32, tokens, heads, width);
+      Grid lse = Grid.any(memory, cuts.random(), TensorType.F32, tokens, heads, 1);
+      MergeParams params =
+          new MergeParams(
+              parts,
+              tokens,
+              heads,
+              width,
+              partial.aStride,
+              heads * partial.bStride,
+              partial.bStride,
+              partialLses.aStride,
+              heads * partialLses.bStride,
+              partialLses.bStride,
+              out.aStride,
+              out.bStride,
+              withLse ? lse.aStride : 0,
+              withLse ? lse.bStride : 0);
+      for (Cuts.Range t : cuts.ranges(tokens, 1)) {
+        for (Cuts.Range h : cuts.ranges(heads, 1)) {
+          if (!cuts.skips()) {
+            out.ask(t.begin(), t.end(), h.begin(), h.end());
+            lse.ask(t.begin(), t.end(), h.begin(), h.end());
+            kernels.merge(
+                params,
+                partial.segment,
+                partialLses.segment,
+                t.begin(),
+                t.end(),
+                h.begin(),
+                h.end(),
+                out.segment,
+                withLse ? lse.segment : MemorySegment.NULL);
+          }
+        }
+      }
+      partial.requireUnchanged("partial_out");
+      partialLses.requireUnchanged("partial_lse");
+      memory.verify();
+      return withLse
+          ? List.of(out.read("out"), lse.read("lse"))
+          : List.of(out.read("out"));
+    }
+  }
+}

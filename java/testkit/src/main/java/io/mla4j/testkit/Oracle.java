@@ -1,0 +1,183 @@
+package io.mla4j.testkit;
+
+import io.mla4j.RopeLayout;
+import io.mla4j.Routing;
+
+/**
+ * Every operation of the kernels in double precision, written from the formulas of mla.h; inputs are dense. The roundings of {@link
+ * io.mla4j.ComputeType#BF16} happen here where mla.h puts them, but for the one of the probabilities, whose place depends on the running
+ * maximum of the kernel: {@link Attention} bounds it instead.
+ */
+final class Oracle {
+  private Oracle() {}
+
+  /** Doubles with the same values, rounded to bf16 where {@code rounds}. */
+  static double[] widen(float[] a, boolean rounds) {
+    double[] d = new double[a.length];
+    for (int i = 0; i < a.length; i++) {
+      d[i] = rounds ? Rounding.bf16(a[i]) : a[i];
+    }
+    return d;
+  }
+
+  /** x W^T + bias: x (rows, k), w (n, k), bias (n) or null. */
+  static double[] linear(double[] x, int rows, int k, double[] w, int n, float[] bias) {
+    double[] y = new double[rows * n];
+    for (int i = 0; i < rows; i++) {
+      for (int j = 0; j < n; j++) {
+        y[i * n + j] = dot(x, i * k, w, j * k, k) + (bias == null ? 0 : bias[j]);
+      }
+    }
+    return y;
+  }
+
+  /** y[t, h] = W_h x[t, h], or W_h^T x[t, h]: w (heads, out, in), transposed (heads, in, out). */
+  static double[] headLinear(
+      double[] x, int tokens, int heads, int in, int out, double[] w, boolean transposed) {
+    double[] y = new double[tokens * heads * out];
+    for (int t = 0; t < tokens; t++) {
+      for (int h = 0; h < heads; h++) {
+        int xAt = (t * heads + h) * in;
+        int yAt = (t * heads + h) * out;
+        int wAt = h * in * out;
+        for (int j = 0; j < out; j++) {
+          for (int i = 0; i < in; i++) {
+            y[yAt + j] += x[xAt + i] * w[wAt + (transposed ? i * out + j : j * in + i)];
+          }
+        }
+      }
+    }
+    return y;
+  }
+
+  /** out = sum of exp(lse - max) part / sum; lse = log of the sum. part (parts, rows, width), lse (parts, rows). */
+  static void merge(
+      float[] part, float[] partLse, int parts, int rows, int width, double[] out, double[] lse) {
+    for (int r = 0; r < rows; r++) {
+      double max = Double.NEGATIVE_INFINITY;
+      for (int i = 0; i < parts; i++) {
+        max = Math.max(max, partLse[i * rows + r]);
+      }
+      lse[r] = max;
+      if (max == Double.NEGATIVE_INFINITY) {
+        continue;
+      }
+      double sum = 0;
+      for (int i = 0; i < parts; i++) {
+        double weight = Math.exp(partLse[i * rows + r] - max);
+        sum += weight;
+        for (int j = 0; j < width; j++) {
+          out[r * width + j] += weight * part[(i * rows + r) * width + j];
+        }
+      }
+      for (int j = 0; j < width; j++) {
+        out[r * width + j] /= sum;
+      }
+      lse[r] += Math.log(sum);
+    }
+  }
+
+  /** weight * x / sqrt(mean(x^2) + eps) for one row at {@code at}. */
+  static void rmsNorm(float[] x, int at, int width, float[] weight, float eps, double[] y, int to) {
+    double squares = 0;
+    for (int i = 0; i < width; i++) {
+      squares += (double) x[at + i] * x[at + i];
+    }
+    double norm = Math.sqrt(squares / width + eps);
+    for (int i = 0; i < width; i++) {
+      y[to + i] = weight[i] * x[at + i] / norm;
+    }
+  }
+
+  /** Pairs (a, b) to (a cos - b sin, b cos + a sin); cosines and sines of this token from {@code angle} on. */
+  static void rotate(
+      float[] x,
+      int at,
+      int rope,
+      RopeLayout layout,
+      float[] cosines,
+      float[] sines,
+      int angle,
+      double[] y,
+      int to) {
+    for (int i = 0; i < rope / 2; i++) {
+      int first = layout == RopeLayout.PAIRS ? 2 * i : i;
+      int second = layout == RopeLayout.PAIRS ? 2 * i + 1 : i + rope / 2;
+      double a = x[at + first];
+      double b = x[at + second];
+      y[to + first] = a * cosines[angle + i] - b * sines[angle + i];
+      y[to + second] = b * cosines[angle + i] + a * sines[angle + i];
+    }
+  }
+
+  /** gate / (1 + exp(-gate)) * up. */
+  static double swiglu(double gate, double up) {
+    return gate / (1 + Math.exp(-gate)) * up;
+  }
+
+  /** The scores of one token's logits. */
+  static double[] scores(Routing r, float[] logits, int at) {
+    double[] s = new double[r.experts()];
+    double max = Double.NEGATIVE_INFINITY;
+    for (int e = 0; e < r.experts(); e++) {
+      max = Math.max(max, logits[at + e]);
+    }
+    double sum = 0;
+    for (int e = 0; e < r.experts(); e++) {
+      s[e] =
+          r.score() == Routing.Score.SIGMOID
+              ? 1 / (1 + Math.exp(-logits[at + e]))
+              : Math.exp(logits[at + e] - max);
+      sum += s[e];
+    }
+    for (int e = 0; e < r.experts() && r.score() == Routing.Score.SOFTMAX; e++) {
+      s[e] /= sum;
+    }
+    return s;
+  }
+
+  /** The rank of group g over score + bias. */
+  static double groupScore(Routing r, double[] biased, int g) {
+    int size = r.experts() / r.groups();
+    double first = Double.NEGATIVE_INFINITY;
+    double second = Double.NEGATIVE_INFINITY;
+    for (int e = g * size; e < (g + 1) * size; e++) {
+      if (biased[e] > first) {
+        second = first;
+        first = biased[e];
+      } else if (biased[e] > second) {
+        second = biased[e];
+      }
+    }
+    return r.groupScore() == Routing.GroupScore.MAX ? first : first + second;
+  }
+
+  /** The indices of the k largest, falling, equal ones by rising index. */
+  static int[] top(double[] values, int k) {
+    return java.util.stream.IntStream.range(0, values.length)
+        .boxed()
+        .sorted(java.util.Comparator.comparingDouble((Integer i) -> -values[i]))
+        .limit(k)
+        .mapToInt(i -> i)
+        .toArray();
+  }
+
+  /** Sum of products; four sums, because one waits for itself. */
+  static double dot(double[] a, int ai, double[] b, int bi, int n) {
+    double s0 = 0;
+    double s1 = 0;
+    double s2 = 0;
+    double s3 = 0;
+    int i = 0;
+    for (; i + 4 <= n; i += 4) {
+      s0 += a[ai + i] * b[bi + i];
+      s1 += a[ai + i + 1] * b[bi + i + 1];
+      s2 += a[ai + i + 2] * b[bi + i + 2];
+      s3 += a[ai + i + 3] * b[bi + i + 3];
+    }
+    for (; i < n; i++) {
+      s0 += a[ai + i] * b[bi + i];
+    }
+    return s0 + s1 + s2 + s3;
+  }
+}
