@@ -48,7 +48,7 @@ final class AttentionCase implements OperationCase {
     int longestQuery = decompressed && r.oneIn(5) ? 40 : 8;
     queries = Math.min(kv, r.oneIn(3) ? 1 : r.between(1, longestQuery));
     kvTokens = kv;
-    int most = (int) Math.clamp(budget / Math.max(1, (long) kv * (decompressed ? 1 : queries)), 40, 1 << 20);
+    int most = Math.clamp(budget / Math.max(1, (long) kv * (decompressed ? 1 : queries)), 40, 1 << 20);
     int maxHeads = Math.clamp(most / 40, 1, 128);
     heads = r.oneIn(4) ? Math.min(maxHeads, r.of(1, 3, 9, 16, 20, 63, 64, 65, 126, 128)) : r.size(1, maxHeads);
     LatentLayout any = Pages.randomLayout(r, Math.clamp(most / (2 * heads), 16, 512));

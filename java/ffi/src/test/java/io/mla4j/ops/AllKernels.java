@@ -1,0 +1,41 @@
+package io.mla4j.ops;
+
+import io.mla4j.cpu.ScalarKernels;
+import io.mla4j.ffi.NativeBackend;
+import io.mla4j.ffi.NativeIsa;
+import io.mla4j.ffi.NativeLibrary;
+import io.mla4j.spi.Backend.Probe;
+import io.mla4j.spi.TileKernels;
+import io.mla4j.vector.VectorTestKernels;
+import java.util.ArrayList;
+import java.util.List;
+
+/** Every set of kernels that runs here: scalar, vector, and each instruction set of the native library where one was built. */
+final class AllKernels {
+  /** Set where a compiler is there: then a missing library is a failure. */
+  private static final String REQUIRE = "MLA4J_REQUIRE_NATIVE";
+
+  private static final List<TileKernels> ALL = find();
+
+  private AllKernels() {}
+
+  static List<TileKernels> all() {
+    return ALL;
+  }
+
+  private static List<TileKernels> find() {
+    List<TileKernels> kernels = new ArrayList<>();
+    kernels.add(new ScalarKernels());
+    kernels.add(VectorTestKernels.create());
+    Probe probe = new NativeBackend().probe();
+    if (probe.available()) {
+      NativeLibrary library = NativeLibrary.open(probe.library().orElseThrow());
+      for (String isa : probe.isas()) {
+        kernels.add(library.kernels(NativeIsa.of(isa)));
+      }
+    } else if ("1".equals(System.getenv(REQUIRE))) {
+      throw new AssertionError(REQUIRE + " is 1, but " + probe.reason());
+    }
+    return List.copyOf(kernels);
+  }
+}

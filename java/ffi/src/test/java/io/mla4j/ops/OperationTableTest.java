@@ -1,0 +1,50 @@
+package io.mla4j.ops;
+
+import static org.junit.jupiter.api.Assertions.fail;
+
+import io.mla4j.spi.TileKernels;
+import io.mla4j.testkit.Cuts;
+import io.mla4j.testkit.Operation;
+import io.mla4j.testkit.OperationCase;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/**
+ * Given random sizes and inputs in poisoned, guarded memory, when any kernels compute an operation in one call or in pieces, then the
+ * result agrees with the double-precision oracle, and nothing else was read or written.
+ */
+class OperationTableTest {
+  static final int FIXED_CASES = 200;
+  private static final int FRESH_CASES = 40;
+
+  @ParameterizedTest
+  @EnumSource(Operation.class)
+  void agreesWithTheOracle(Operation operation) {
+    Map<String, String> failures = new LinkedHashMap<>();
+    for (long seed : Seeds.of(FIXED_CASES, FRESH_CASES)) {
+      OperationCase one = operation.random(seed);
+      for (TileKernels kernels : AllKernels.all()) {
+        if (!failures.containsKey(kernels.isa())) {
+          LastCase.note(kernels.isa() + " " + operation + " " + Seeds.reproduce(seed) + ": " + one.shape());
+          String difference = one.difference(kernels, cuts(seed));
+          if (difference != null) {
+            failures.put(
+                kernels.isa(),
+                kernels.isa() + " " + operation + ", " + Seeds.reproduce(seed) + ": " + one.shape()
+                    + "\n    " + difference);
+          }
+        }
+      }
+    }
+    if (!failures.isEmpty()) {
+      fail("\n  " + String.join("\n  ", failures.values()));
+    }
+  }
+
+  /** The same memory and the same pieces for all kernels. */
+  static Cuts cuts(long seed) {
+    return seed % 2 == 0 ? Cuts.whole(seed) : Cuts.somePieces(seed);
+  }
+}
