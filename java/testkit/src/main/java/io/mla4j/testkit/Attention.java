@@ -12,6 +12,10 @@ import java.util.Arrays;
  * </ul>
  */
 final class Attention {
+  /** Relative errors of roundings spread evenly up to the unit. */
+  private static final double MEAN_SQUARE_ROUNDING =
+      Rounding.BF16_UNIT * Rounding.BF16_UNIT / 3;
+
   private final int queryWidth;
   private final int valueWidth;
   private final double scale;
@@ -24,6 +28,9 @@ final class Attention {
 
   /** The same for the last row's lse. */
   double lseBound;
+
+  /** The sum over the last row's outputs of the mean square of what rounded probabilities add. */
+  double noise;
 
   Attention(int queryWidth, int valueWidth, double scale, boolean rounds) {
     this.queryWidth = queryWidth;
@@ -64,6 +71,7 @@ final class Attention {
     }
     Arrays.fill(outBound, 0);
     lseBound = 0;
+    noise = 0;
     double max = Double.NEGATIVE_INFINITY;
     for (int i = 0; i < n; i++) {
       int key = (begin + i) * rows.keyStride();
@@ -94,7 +102,9 @@ final class Attention {
       }
       if (relative > 0) {
         for (int j = 0; j < valueWidth; j++) {
-          outBound[j] += p * relative * Math.abs(rows.values()[value + j]);
+          double weighted = p * Math.abs(rows.values()[value + j]);
+          outBound[j] += relative * weighted;
+          noise += weighted * weighted * MEAN_SQUARE_ROUNDING;
         }
       }
       if (rows.valueSlack() != null) {

@@ -1,19 +1,30 @@
 package io.mla4j.testkit;
 
+import java.util.Arrays;
+
 /**
  * What the oracle says about one result.
  *
  * @param values the exact values, dense
  * @param allowed the largest error of each
  * @param cosine the largest cosine distance of the whole, or infinity
+ * @param leastError the least error (root of the mean square) of a result that is rounded where it should be, or 0
  */
-public record Expectation(String name, double[] values, double[] allowed, double cosine) {
+public record Expectation(
+    String name, double[] values, double[] allowed, double cosine, double leastError) {
   /** FlashMLA's measure of a whole result: 1 - 2 sum(ab) / sum(a^2 + b^2). */
   static final double FLASH_MLA_COSINE = 5e-6;
 
+  /** A bound for each value. */
+  static Expectation within(String name, double[] values, double[] allowed) {
+    return new Expectation(name, values, allowed, Double.POSITIVE_INFINITY, 0);
+  }
+
   /** Errors of at most {@code 2e-6 * sqrt(k) * max|values|}: float32 arithmetic over k terms. */
   static Expectation float32(String name, double[] values, int k) {
-    return new Expectation(name, values, all(values.length, float32(values, k)), 1 / 0.0);
+    double[] allowed = new double[values.length];
+    Arrays.fill(allowed, float32(values, k));
+    return within(name, values, allowed);
   }
 
   /** The bound of {@link #float32(String, double[], int)}. */
@@ -31,7 +42,7 @@ public record Expectation(String name, double[] values, double[] allowed, double
     for (int i = 0; i < values.length; i++) {
       allowed[i] = lseBound(values[i]);
     }
-    return new Expectation(name, values, allowed, 1 / 0.0);
+    return within(name, values, allowed);
   }
 
   static double lseBound(double lse) {
@@ -40,13 +51,7 @@ public record Expectation(String name, double[] values, double[] allowed, double
 
   /** Exactly these. */
   static Expectation exact(String name, double[] values) {
-    return new Expectation(name, values, new double[values.length], 1 / 0.0);
-  }
-
-  static double[] all(int n, double bound) {
-    double[] a = new double[n];
-    java.util.Arrays.fill(a, bound);
-    return a;
+    return within(name, values, new double[values.length]);
   }
 
   /** Null where {@code output} agrees, else what does not. */
@@ -59,6 +64,8 @@ public record Expectation(String name, double[] values, double[] allowed, double
     int wrong = 0;
     double products = 0;
     double squares = 0;
+    double errors = 0;
+    int asked = 0;
     for (int i = 0; i < values.length; i++) {
       if (!output.asked()[i]) {
         continue;
@@ -75,6 +82,8 @@ public record Expectation(String name, double[] values, double[] allowed, double
       if (Double.isFinite(values[i])) {
         products += 2 * actual * values[i];
         squares += actual * actual + values[i] * values[i];
+        errors += (actual - values[i]) * (actual - values[i]);
+        asked++;
       }
     }
     if (worst >= 0) {
@@ -83,9 +92,13 @@ public record Expectation(String name, double[] values, double[] allowed, double
           + " are wrong, this one by " + worstRatio + " times the tolerance)";
     }
     double distance = squares == 0 ? 0 : 1 - products / squares;
-    return distance <= cosine
+    if (distance > cosine) {
+      return name + " has a cosine distance of " + distance + ", but " + cosine + " is allowed";
+    }
+    double error = Math.sqrt(errors / Math.max(1, asked));
+    return asked == 0 || error >= leastError
         ? null
-        : name + " has a cosine distance of " + distance + ", but " + cosine + " is allowed";
+        : name + " has an error of only " + error + ", but with probabilities rounded to bf16 it is at least " + leastError;
   }
 
   /** Error over tolerance; NaN and infinities must be in the same places. */

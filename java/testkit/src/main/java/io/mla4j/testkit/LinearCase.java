@@ -25,9 +25,10 @@ final class LinearCase implements OperationCase {
     compute = r.of(ComputeType.values());
     type = r.of(TensorType.F32, TensorType.BF16, TensorType.F16);
     rows = r.oneIn(3) ? 1 : r.size(1, r.oneIn(6) ? 200 : 40);
-    int longest = Math.max(16, Math.min(r.oneIn(8) ? 3000 : 700, 40_000 / rows));
-    k = r.size(1, longest);
-    n = r.size(1, Math.max(8, Math.min(200, 1_000_000 / (rows * k))));
+    // A few large ones: several blocks of every dimension.
+    int work = r.oneIn(20) ? 12_000_000 : 1_000_000;
+    k = r.size(1, Math.clamp(work / 25 / rows, 16, r.oneIn(8) ? 3000 : 700));
+    n = r.size(1, Math.clamp(work / (rows * k), 8, 200));
     boolean gathered = r.oneIn(4);
     sourceRows = gathered ? r.between(1, 2 * rows) : rows;
     double size = r.oneIn(4) ? 0.1 : 1;

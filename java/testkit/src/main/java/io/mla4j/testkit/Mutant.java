@@ -1,5 +1,6 @@
 package io.mla4j.testkit;
 
+import io.mla4j.CacheType;
 import io.mla4j.ComputeType;
 import io.mla4j.RopeLayout;
 import io.mla4j.Routing;
@@ -42,6 +43,8 @@ public enum Mutant {
       Operation.HEAD_LINEAR,
       Operation.ATTEND_ABSORBED,
       Operation.ATTEND_DECOMPRESSED),
+  /** Queries are rounded, probabilities are not. */
+  PROBABILITIES_NOT_ROUNDED(Operation.ATTEND_ABSORBED),
   /** ALiBi is forgotten. */
   NO_ALIBI(Operation.ATTEND_ABSORBED, Operation.ATTEND_DECOMPRESSED),
   /** The base of the logarithm is 2. */
@@ -111,7 +114,7 @@ public enum Mutant {
     }
 
     private ComputeType compute(ComputeType compute) {
-      return is(NO_ROUNDING)
+      return is(NO_ROUNDING) || is(PROBABILITIES_NOT_ROUNDED)
           ? ComputeType.F32
           : is(NEEDLESS_ROUNDING) ? ComputeType.BF16 : compute;
     }
@@ -220,6 +223,19 @@ public enum Mutant {
           p.weightStride());
     }
 
+    private MemorySegment mutateQueries(AttentionParams p, CacheParams c, MemorySegment q) {
+      if (!is(PROBABILITIES_NOT_ROUNDED)
+          || p.compute() != ComputeType.BF16
+          || c.layout().type() != CacheType.BF16) {
+        return q;
+      }
+      float[] rounded = q.toArray(ValueLayout.JAVA_FLOAT_UNALIGNED);
+      for (int i = 0; i < rounded.length; i++) {
+        rounded[i] = Rounding.bf16(rounded[i]);
+      }
+      return MemorySegment.ofArray(rounded);
+    }
+
     private MemorySegment mutateSlopes(MemorySegment slopes) {
       return is(NO_ALIBI) ? MemorySegment.NULL : slopes;
     }
@@ -252,7 +268,7 @@ public enum Mutant {
       int end = is(DROPS_LAST_TOKEN) ? Math.max(kvBegin, kvEnd - 1) : kvEnd;
       end = Math.min(end, p.kvTokens());
       super.attendAbsorbed(
-          p, c, q, cache, pageTable, mutateSlopes(alibiSlopes), headBegin, headEnd, queryBegin,
+          p, c, mutateQueries(params, c, q), cache, pageTable, mutateSlopes(alibiSlopes), headBegin, headEnd, queryBegin,
           queryEnd, Math.min(kvBegin, end), end, out, lse, workspace);
       mutateRows(p, headBegin, headEnd, queryBegin, queryEnd, out, lse);
     }

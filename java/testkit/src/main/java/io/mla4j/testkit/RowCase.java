@@ -102,7 +102,7 @@ final class RowCase implements OperationCase {
         }
       }
     }
-    return List.of(new Expectation("y", y, allowed, 1 / 0.0));
+    return List.of(Expectation.within("y", y, allowed));
   }
 
   @Override
