@@ -14,6 +14,9 @@
  *    bf16; weights keep their values. Sums are float32 always; the softmax denominator is summed before p is rounded.
  *  - Same bits: an element of a result is one fixed sequence of operations given the table, the compute type and the
  *    shape of its own row or sequence: never of the number of rows, the range of the call or the calling thread.
+ *    Attention alone also depends on how a sequence's heads and queries are cut into calls: calls whose rows (queries
+ *    times heads in the absorbed form, queries in the decompressed one) are multiples of 16 agree with each other;
+ *    otherwise a caller cuts sequences of the same shape in the same way.
  *  - Every function may be called from any thread at the same time as any other on disjoint outputs and workspaces.
  *  - Functions return MLA_OK or another status; then `error` (if not NULL, error_size > 0) holds a NUL-terminated text
  *    that names the argument. Outputs are unspecified after an error.

@@ -11,7 +11,8 @@ import java.lang.foreign.MemorySegment;
  * is not theirs, page ids and token ids above all, and throw {@link io.mla4j.InvalidArgumentException}.
  *
  * <p>Every method may be called from any number of threads at once on disjoint outputs and workspaces, allocates nothing that
- * outlives it, and computes each element by one fixed sequence of operations whatever the ranges of the call.
+ * outlives it, and computes each element by one fixed sequence of operations whatever the ranges of the call; the header names the
+ * one exception, how attention is cut into calls.
  */
 public interface TileKernels {
   /** The instruction set by name: {@code scalar}, {@code vector-512}, {@code avx512bf16}. */

@@ -6,29 +6,33 @@ import java.util.List;
 
 /** How a case is handed to kernels: in one call or in many, and where its buffers lie. */
 public final class Cuts {
-  private final boolean whole;
-  private final boolean skipping;
+  private enum Kind {
+    WHOLE,
+    SAME_BITS,
+    ANYWHERE
+  }
+
+  private final Kind kind;
   private final CaseRandom random;
 
-  private Cuts(boolean whole, boolean skipping, long seed) {
-    this.whole = whole;
-    this.skipping = skipping;
+  private Cuts(Kind kind, long seed) {
+    this.kind = kind;
     this.random = new CaseRandom(seed);
   }
 
   /** One call over everything. */
   public static Cuts whole(long seed) {
-    return new Cuts(true, false, seed);
+    return new Cuts(Kind.WHOLE, seed);
   }
 
-  /** Random pieces in random order, all of them. */
+  /** Random pieces in random order, cut only where the bits of the results must stay the same. */
   public static Cuts pieces(long seed) {
-    return new Cuts(false, false, seed);
+    return new Cuts(Kind.SAME_BITS, seed);
   }
 
-  /** Random pieces of which some are left out, to see that nobody writes there. */
+  /** Random pieces, cut anywhere, of which some are left out, to see that nobody writes there. */
   public static Cuts somePieces(long seed) {
-    return new Cuts(false, true, seed);
+    return new Cuts(Kind.ANYWHERE, seed);
   }
 
   /** Places of buffers, widths of gaps. */
@@ -38,13 +42,13 @@ public final class Cuts {
 
   /** Whether the caller leaves this piece out. */
   boolean skips() {
-    return skipping && random.oneIn(4);
+    return kind == Kind.ANYWHERE && random.oneIn(4);
   }
 
   /** Ranges that cover {@code 0 .. n}; every begin is a multiple of {@code multiple}. */
   List<Range> ranges(int n, int multiple) {
     List<Range> ranges = new ArrayList<>();
-    if (whole || n == 0 || random.oneIn(3)) {
+    if (kind == Kind.WHOLE || n == 0 || random.oneIn(3)) {
       ranges.add(new Range(0, n));
       return ranges;
     }
@@ -60,6 +64,17 @@ public final class Cuts {
       shuffled.add(ranges.get(i));
     }
     return Collections.unmodifiableList(shuffled);
+  }
+
+  /**
+   * Ranges that cover {@code 0 .. n} of something whose bits are the same for all calls over multiples of {@code rows}, as mla.h says of
+   * attention.
+   */
+  List<Range> rowRanges(int n, int rows) {
+    if (kind == Kind.ANYWHERE) {
+      return ranges(n, 1);
+    }
+    return n % rows == 0 ? ranges(n, rows) : List.of(new Range(0, n));
   }
 
   /** {@code begin} to {@code end}, half open. */
