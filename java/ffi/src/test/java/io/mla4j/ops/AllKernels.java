@@ -10,7 +10,10 @@ import io.mla4j.vector.VectorTestKernels;
 import java.util.ArrayList;
 import java.util.List;
 
-/** Every set of kernels that runs here: scalar, vector, and each instruction set of the native library where one was built. */
+/**
+ * Every set of kernels that runs here: scalar, vector, and each instruction set of the native
+ * library where one was built.
+ */
 final class AllKernels {
   /** Set where a compiler is there: then a missing library is a failure. */
   private static final String REQUIRE = "MLA4J_REQUIRE_NATIVE";

@@ -10,7 +10,10 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
 
-/** The case that runs, in a mapped file: it can be read after a kernel ran into a guard page and took the process with it. */
+/**
+ * The case that runs, in a mapped file: it can be read after a kernel ran into a guard page and
+ * took the process with it.
+ */
 final class LastCase {
   private static final int SIZE = 1024;
   private static final MemorySegment FILE = map();
@@ -26,10 +29,7 @@ final class LastCase {
     Path file = Path.of("target", "last-case.txt").toAbsolutePath();
     try (FileChannel channel =
         FileChannel.open(
-            file,
-            StandardOpenOption.CREATE,
-            StandardOpenOption.READ,
-            StandardOpenOption.WRITE)) {
+            file, StandardOpenOption.CREATE, StandardOpenOption.READ, StandardOpenOption.WRITE)) {
       return channel.map(FileChannel.MapMode.READ_WRITE, 0, SIZE, Arena.global());
     } catch (IOException e) {
       throw new UncheckedIOException(e);

@@ -11,7 +11,10 @@ import io.mla4j.testkit.Operation;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/** Given kernels with one defect, when the table of operations runs, then it finds the defect: the tolerances can fail. */
+/**
+ * Given kernels with one defect, when the table of operations runs, then it finds the defect: the
+ * tolerances can fail.
+ */
 class MutantTest {
   @ParameterizedTest
   @EnumSource(Mutant.class)

@@ -12,8 +12,9 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /**
- * Given random sizes and inputs in poisoned, guarded memory, when any kernels compute an operation in one call or in pieces, then the
- * result agrees with the double-precision oracle, and nothing else was read or written.
+ * Given random sizes and inputs in poisoned, guarded memory, when any kernels compute an operation
+ * in one call or in pieces, then the result agrees with the double-precision oracle, and nothing
+ * else was read or written.
  */
 class OperationTableTest {
   /** About half of them for each compute type, where there are two. */
@@ -29,13 +30,21 @@ class OperationTableTest {
       OperationCase one = operation.random(seed);
       for (TileKernels kernels : AllKernels.all()) {
         if (!failures.containsKey(kernels.isa())) {
-          LastCase.note(kernels.isa() + " " + operation + " " + Seeds.reproduce(seed) + ": " + one.shape());
+          LastCase.note(
+              kernels.isa() + " " + operation + " " + Seeds.reproduce(seed) + ": " + one.shape());
           String difference = one.difference(kernels, cuts(seed));
           if (difference != null) {
             failures.put(
                 kernels.isa(),
-                kernels.isa() + " " + operation + ", " + Seeds.reproduce(seed) + ": " + one.shape()
-                    + "\n    " + difference);
+                kernels.isa()
+                    + " "
+                    + operation
+                    + ", "
+                    + Seeds.reproduce(seed)
+                    + ": "
+                    + one.shape()
+                    + "\n    "
+                    + difference);
           }
         }
       }

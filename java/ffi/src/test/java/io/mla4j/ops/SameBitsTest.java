@@ -12,8 +12,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /**
- * Given one case, when it is computed in one call, in pieces, at other addresses and strides, or a row at a time, then the bits are the
- * same, for every set of kernels.
+ * Given one case, when it is computed in one call, in pieces, at other addresses and strides, or a
+ * row at a time, then the bits are the same, for every set of kernels.
  */
 class SameBitsTest {
   private static final int FIXED_CASES = 60;
@@ -26,7 +26,8 @@ class SameBitsTest {
     for (long seed : Seeds.of(FIXED_CASES, FRESH_CASES)) {
       OperationCase one = operation.random(seed);
       for (TileKernels kernels : AllKernels.all()) {
-        String name = kernels.isa() + " " + operation + ", " + Seeds.reproduce(seed) + ": " + one.shape();
+        String name =
+            kernels.isa() + " " + operation + ", " + Seeds.reproduce(seed) + ": " + one.shape();
         LastCase.note(name);
         List<Output> whole = one.run(kernels, Cuts.whole(seed));
         for (int again = 1; again <= 2; again++) {
@@ -36,7 +37,10 @@ class SameBitsTest {
           }
         }
         for (int j = 0; j < Math.min(ROWS_ALONE, one.rows()); j++) {
-          int row = one.rows() <= ROWS_ALONE ? j : (int) Math.floorMod(seed * 7 + j * 13L, (long) one.rows());
+          int row =
+              one.rows() <= ROWS_ALONE
+                  ? j
+                  : (int) Math.floorMod(seed * 7 + j * 13L, (long) one.rows());
           List<Output> alone = one.row(row).run(kernels, Cuts.whole(seed + 3));
           for (int i = 0; i < whole.size(); i++) {
             requireSame(name + ", row " + row + " alone", whole.get(i), row, alone.get(i));

@@ -11,14 +11,16 @@ final class Seeds {
 
   private Seeds() {}
 
-  /** {@code 0 .. fixed - 1} and as many as {@code fresh} of this run; the one of the property instead, if given. */
+  /**
+   * {@code 0 .. fixed - 1} and as many as {@code fresh} of this run; the one of the property
+   * instead, if given.
+   */
   static long[] of(int fixed, int fresh) {
     Long only = Long.getLong(PROPERTY);
     if (only != null) {
       return new long[] {only};
     }
-    return LongStream.concat(
-            LongStream.range(0, fixed), LongStream.range(FRESH, FRESH + fresh))
+    return LongStream.concat(LongStream.range(0, fixed), LongStream.range(FRESH, FRESH + fresh))
         .toArray();
   }
 

@@ -9,7 +9,10 @@ import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.List;
 
-/** {@code append}: norm, rotation, rounding and writing of new rows, padding as zeros, nothing else touched. */
+/**
+ * {@code append}: norm, rotation, rounding and writing of new rows, padding as zeros, nothing else
+ * touched.
+ */
 final class AppendCase implements OperationCase {
   private final LatentLayout layout;
   private final int tokens;
@@ -57,8 +60,20 @@ final class AppendCase implements OperationCase {
 
   @Override
   public String shape() {
-    return "tokens " + tokens + " at " + position + ", latent " + layout.latent() + ", rope "
-        + layout.rope() + " " + ropeLayout + ", cache " + layout.type() + ", page " + pageSize
+    return "tokens "
+        + tokens
+        + " at "
+        + position
+        + ", latent "
+        + layout.latent()
+        + ", rope "
+        + layout.rope()
+        + " "
+        + ropeLayout
+        + ", cache "
+        + layout.type()
+        + ", page "
+        + pageSize
         + (norm == null ? "" : ", norm");
   }
 

@@ -3,18 +3,19 @@ package io.mla4j.testkit;
 import java.util.Arrays;
 
 /**
- * Softmax attention of single rows in double precision, with a bound of what the roundings of bf16 may add:
+ * Softmax attention of single rows in double precision, with a bound of what the roundings of bf16
+ * may add:
  *
  * <ul>
  *   <li>probabilities rounded to bf16 change an output by at most {@code 2^-8 sum p |v|};
- *   <li>a rebuilt key or value that lies between two bf16 may be rounded either way by a float32 program; {@code keySlack} and {@code
- *       valueSlack} hold the distance of the two, and zero where there is no doubt.
+ *   <li>a rebuilt key or value that lies between two bf16 may be rounded either way by a float32
+ *       program; {@code keySlack} and {@code valueSlack} hold the distance of the two, and zero
+ *       where there is no doubt.
  * </ul>
  */
 final class Attention {
   /** Relative errors of roundings spread evenly up to the unit. */
-  private static final double MEAN_SQUARE_ROUNDING =
-      Rounding.BF16_UNIT * Rounding.BF16_UNIT / 3;
+  private static final double MEAN_SQUARE_ROUNDING = Rounding.BF16_UNIT * Rounding.BF16_UNIT / 3;
 
   private final int queryWidth;
   private final int valueWidth;
@@ -40,7 +41,10 @@ final class Attention {
     this.outBound = new double[valueWidth];
   }
 
-  /** Keys and values of the tokens: key s starts at {@code s * keyStride}, value s at {@code s * valueStride}; slacks or null. */
+  /**
+   * Keys and values of the tokens: key s starts at {@code s * keyStride}, value s at {@code s *
+   * valueStride}; slacks or null.
+   */
   record Rows(
       double[] keys,
       int keyStride,

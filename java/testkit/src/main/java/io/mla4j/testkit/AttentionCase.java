@@ -9,9 +9,14 @@ import io.mla4j.spi.TileKernels;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 
-/** {@code attendAbsorbed} and {@code attendDecompressed}: queries of one sequence over its pages. */
+/**
+ * {@code attendAbsorbed} and {@code attendDecompressed}: queries of one sequence over its pages.
+ */
 final class AttentionCase implements OperationCase {
-  /** FlashMLA's tests draw latents of deviation 0.1; its absolute bound belongs to numbers of that size. */
+  /**
+   * FlashMLA's tests draw latents of deviation 0.1; its absolute bound belongs to numbers of that
+   * size.
+   */
   private static final double FLASH_MLA_DEVIATION = 0.1;
 
   private static final double FLOAT32_COSINE = 1e-9;
@@ -53,10 +58,14 @@ final class AttentionCase implements OperationCase {
     int longestQuery = decompressed && r.oneIn(5) ? 40 : 8;
     queries = Math.min(kv, r.oneIn(3) ? 1 : r.between(1, longestQuery));
     kvTokens = kv;
-    int most = Math.clamp(budget / Math.max(1, (long) kv * (decompressed ? 1 : queries)), 40, 1 << 20);
+    int most =
+        Math.clamp(budget / Math.max(1, (long) kv * (decompressed ? 1 : queries)), 40, 1 << 20);
     // Where keys and values are rebuilt, many heads or wide ones: both at once take too long.
     int maxHeads = Math.clamp(most / (decompressed && r.oneIn(2) ? 4000 : 40), 1, 128);
-    heads = r.oneIn(4) ? Math.min(maxHeads, r.of(1, 3, 9, 16, 20, 63, 64, 65, 126, 128)) : r.size(1, maxHeads);
+    heads =
+        r.oneIn(4)
+            ? Math.min(maxHeads, r.of(1, 3, 9, 16, 20, 63, 64, 65, 126, 128))
+            : r.size(1, maxHeads);
     LatentLayout any = Pages.randomLayout(r, Math.clamp(most / (2 * heads), 16, 512));
     boolean flashMla = compute == ComputeType.BF16 && !r.oneIn(4);
     layout = flashMla ? new LatentLayout(any.latent(), any.rope(), CacheType.BF16) : any;
@@ -75,13 +84,17 @@ final class AttentionCase implements OperationCase {
     // Scores of deviation 0.3 to 3: from nearly equal to clearly peaked.
     scale = (float) (1 / Math.sqrt(width));
     q = r.normals(queries * heads * width, r.of(0.3, 1.0, 3.0) / deviation);
-    kvB = decompressed ? r.normals(heads * (nope + value) * layout.latent(), 1 / Math.sqrt(layout.latent())) : null;
+    kvB =
+        decompressed
+            ? r.normals(heads * (nope + value) * layout.latent(), 1 / Math.sqrt(layout.latent()))
+            : null;
     for (int i = 0; decompressed && i < kvB.length; i++) {
       kvB[i] = Rounding.stored(weightType, kvB[i]);
     }
     slopes = r.oneIn(4) ? new float[heads] : null;
     for (int h = 0; slopes != null && h < heads; h++) {
-      // Far keys alone have scores whose float32 spacing is no defect of a kernel: keep those small.
+      // Far keys alone have scores whose float32 spacing is no defect of a kernel: keep those
+      // small.
       double steepest = part ? 4.0 / kv : 1;
       slopes[h] = (float) (steepest * Math.pow(2, -8.0 * (h + 1) / heads));
     }
@@ -102,10 +115,30 @@ final class AttentionCase implements OperationCase {
 
   @Override
   public String shape() {
-    return compute + " heads " + heads + ", queries " + queries + ", kv " + kvTokens
-        + " [" + kvBegin + ", " + kvEnd + ")" + (causal ? " causal" : "") + ", latent "
-        + layout.latent() + ", rope " + layout.rope() + ", cache " + layout.type() + ", page "
-        + pageSize + (slopes == null ? "" : ", alibi") + ", deviation " + deviation
+    return compute
+        + " heads "
+        + heads
+        + ", queries "
+        + queries
+        + ", kv "
+        + kvTokens
+        + " ["
+        + kvBegin
+        + ", "
+        + kvEnd
+        + ")"
+        + (causal ? " causal" : "")
+        + ", latent "
+        + layout.latent()
+        + ", rope "
+        + layout.rope()
+        + ", cache "
+        + layout.type()
+        + ", page "
+        + pageSize
+        + (slopes == null ? "" : ", alibi")
+        + ", deviation "
+        + deviation
         + (decompressed ? ", nope " + nope + ", value " + value + ", weight " + weightType : "");
   }
 
@@ -130,7 +163,12 @@ final class AttentionCase implements OperationCase {
     Attention attention = new Attention(width, outWidth, scale, rounds());
     Attention.Rows keys =
         new Attention.Rows(
-            cached, layout.latent() + layout.rope(), cached, layout.latent() + layout.rope(), null, null);
+            cached,
+            layout.latent() + layout.rope(),
+            cached,
+            layout.latent() + layout.rope(),
+            null,
+            null);
     for (int h = 0; h < heads; h++) {
       if (decompressed) {
         keys = rebuild(cached, h);
@@ -141,7 +179,8 @@ final class AttentionCase implements OperationCase {
         int end = causal ? Math.min(kvEnd, position + 1) : kvEnd;
         double slope = slopes == null ? 0 : slopes[h];
         lse[row] =
-            attention.row(in, row * width, keys, kvBegin, end, slope, position, out, row * outWidth);
+            attention.row(
+                in, row * width, keys, kvBegin, end, slope, position, out, row * outWidth);
         System.arraycopy(attention.outBound, 0, bound, row * outWidth, outWidth);
         lseBound[row] = attention.lseBound;
         noise += attention.noise;
@@ -166,10 +205,14 @@ final class AttentionCase implements OperationCase {
     double cosine =
         out.length < 64 ? 1 / 0.0 : rounds() ? Expectation.FLASH_MLA_COSINE : FLOAT32_COSINE;
     return List.of(
-        new Expectation("out", out, bound, cosine, leastError), Expectation.within("lse", lse, lseBound));
+        new Expectation("out", out, bound, cosine, leastError),
+        Expectation.within("lse", lse, lseBound));
   }
 
-  /** Keys and values of head h from the latents; rounded to bf16 where the cache and the computation are. */
+  /**
+   * Keys and values of head h from the latents; rounded to bf16 where the cache and the computation
+   * are.
+   */
   private Attention.Rows rebuild(double[] cached, int h) {
     int latent = layout.latent();
     int rope = layout.rope();
@@ -186,7 +229,14 @@ final class AttentionCase implements OperationCase {
       }
       System.arraycopy(cached, row + latent, keys, s * width + nope, rope);
       for (int i = 0; i < value; i++) {
-        product(cached, row, w, (h * (nope + value) + nope + i) * latent, values, valueSlack, s * value + i);
+        product(
+            cached,
+            row,
+            w,
+            (h * (nope + value) + nope + i) * latent,
+            values,
+            valueSlack,
+            s * value + i);
       }
     }
     boolean slack = rounds();
@@ -219,8 +269,7 @@ final class AttentionCase implements OperationCase {
       Grid out = Grid.any(memory, random, TensorType.F32, queries, heads, outWidth());
       Grid lse = Grid.any(memory, random, TensorType.F32, queries, heads, 1);
       Pages pages = new Pages(memory, random, layout, pageSize, kvTokens).fill(rows);
-      Grid weight =
-          Grid.headRows(memory, random, weightType, heads, nope + value, layout.latent());
+      Grid weight = Grid.headRows(memory, random, weightType, heads, nope + value, layout.latent());
       MemorySegment alibi =
           slopes == null
               ? MemorySegment.NULL

@@ -26,7 +26,10 @@ final class CaseRandom {
     return choices[random.nextInt(choices.length)];
   }
 
-  /** A size in {@code low .. high}: small ones, the ends, and neighbours of multiples of 16 come more often. */
+  /**
+   * A size in {@code low .. high}: small ones, the ends, and neighbours of multiples of 16 come
+   * more often.
+   */
   int size(int low, int high) {
     int n =
         switch (between(0, 5)) {

@@ -47,7 +47,14 @@ final class CombineCase implements OperationCase {
 
   @Override
   public String shape() {
-    return "tokens " + tokens + ", top " + topK + ", width " + width + ", slots " + slotCount
+    return "tokens "
+        + tokens
+        + ", top "
+        + topK
+        + ", width "
+        + width
+        + ", slots "
+        + slotCount
         + (shared == null ? "" : ", shared");
   }
 

@@ -67,8 +67,8 @@ public final class Cuts {
   }
 
   /**
-   * Ranges that cover {@code 0 .. n} of something whose bits are the same for all calls over multiples of {@code rows}, as mla.h says of
-   * attention.
+   * Ranges that cover {@code 0 .. n} of something whose bits are the same for all calls over
+   * multiples of {@code rows}, as mla.h says of attention.
    */
   List<Range> rowRanges(int n, int rows) {
     if (kind == Kind.ANYWHERE) {

@@ -98,8 +98,21 @@ public class DelegatingKernels implements TileKernels {
       MemorySegment lse,
       MemorySegment workspace) {
     kernels.attendAbsorbed(
-        params, cacheParams, q, cache, pageTable, alibiSlopes, headBegin, headEnd, queryBegin,
-        queryEnd, kvBegin, kvEnd, out, lse, workspace);
+        params,
+        cacheParams,
+        q,
+        cache,
+        pageTable,
+        alibiSlopes,
+        headBegin,
+        headEnd,
+        queryBegin,
+        queryEnd,
+        kvBegin,
+        kvEnd,
+        out,
+        lse,
+        workspace);
   }
 
   @Override
@@ -120,8 +133,21 @@ public class DelegatingKernels implements TileKernels {
       MemorySegment lse,
       MemorySegment workspace) {
     kernels.attendDecompressed(
-        params, cacheParams, q, kvB, kvBScales, cache, pageTable, alibiSlopes, headBegin, headEnd,
-        queryBegin, queryEnd, out, lse, workspace);
+        params,
+        cacheParams,
+        q,
+        kvB,
+        kvBScales,
+        cache,
+        pageTable,
+        alibiSlopes,
+        headBegin,
+        headEnd,
+        queryBegin,
+        queryEnd,
+        out,
+        lse,
+        workspace);
   }
 
   @Override
@@ -249,7 +275,17 @@ public class DelegatingKernels implements TileKernels {
       MemorySegment y,
       long yStride) {
     kernels.combine(
-        expertOut, expertOutStride, slotCount, slots, weights, shared, sharedStride, tokens, topK,
-        width, y, yStride);
+        expertOut,
+        expertOutStride,
+        slotCount,
+        slots,
+        weights,
+        shared,
+        sharedStride,
+        tokens,
+        topK,
+        width,
+        y,
+        yStride);
   }
 }

@@ -42,7 +42,16 @@ final class EmbedCase implements OperationCase {
 
   @Override
   public String shape() {
-    return "table " + type + " " + vocabulary + " x " + width + ", ids " + count + ", scale " + scale;
+    return "table "
+        + type
+        + " "
+        + vocabulary
+        + " x "
+        + width
+        + ", ids "
+        + count
+        + ", scale "
+        + scale;
   }
 
   @Override

@@ -8,7 +8,8 @@ import java.util.Arrays;
  * @param values the exact values, dense
  * @param allowed the largest error of each
  * @param cosine the largest cosine distance of the whole, or infinity
- * @param leastError the least error (root of the mean square) of a result that is rounded where it should be, or 0
+ * @param leastError the least error (root of the mean square) of a result that is rounded where it
+ *     should be, or 0
  */
 public record Expectation(
     String name, double[] values, double[] allowed, double cosine, double leastError) {
@@ -87,9 +88,22 @@ public record Expectation(
       }
     }
     if (worst >= 0) {
-      return name + "[" + worst + "] is " + output.values()[worst] + ", but must be "
-          + values[worst] + " +- " + allowed[worst] + " (" + wrong + " of " + values.length
-          + " are wrong, this one by " + worstRatio + " times the tolerance)";
+      return name
+          + "["
+          + worst
+          + "] is "
+          + output.values()[worst]
+          + ", but must be "
+          + values[worst]
+          + " +- "
+          + allowed[worst]
+          + " ("
+          + wrong
+          + " of "
+          + values.length
+          + " are wrong, this one by "
+          + worstRatio
+          + " times the tolerance)";
     }
     double distance = squares == 0 ? 0 : 1 - products / squares;
     if (distance > cosine) {
@@ -98,7 +112,11 @@ public record Expectation(
     double error = Math.sqrt(errors / Math.max(1, asked));
     return asked == 0 || error >= leastError
         ? null
-        : name + " has an error of only " + error + ", but with probabilities rounded to bf16 it is at least " + leastError;
+        : name
+            + " has an error of only "
+            + error
+            + ", but with probabilities rounded to bf16 it is at least "
+            + leastError;
   }
 
   /** Error over tolerance; NaN and infinities must be in the same places. */

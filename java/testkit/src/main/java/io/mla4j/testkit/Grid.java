@@ -6,8 +6,8 @@ import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 
 /**
- * Numbers {@code [a, b, c]} in guarded memory with random gaps between rows, filled with poison; the block ends with the last number.
- * Two-dimensional data have b = 1.
+ * Numbers {@code [a, b, c]} in guarded memory with random gaps between rows, filled with poison;
+ * the block ends with the last number. Two-dimensional data have b = 1.
  */
 final class Grid {
   final MemorySegment segment;
@@ -20,7 +20,8 @@ final class Grid {
   private final boolean[] asked;
   private byte[] before;
 
-  private Grid(GuardedMemory memory, TensorType type, int a, int b, int c, long aStride, long bStride) {
+  private Grid(
+      GuardedMemory memory, TensorType type, int a, int b, int c, long aStride, long bStride) {
     this.type = type;
     this.a = a;
     this.b = b;
@@ -33,7 +34,10 @@ final class Grid {
     this.asked = new boolean[a * b * c];
   }
 
-  /** Rows of c one after the other: first by a, then by b, or the other way round; with gaps or without. */
+  /**
+   * Rows of c one after the other: first by a, then by b, or the other way round; with gaps or
+   * without.
+   */
   static Grid any(GuardedMemory memory, CaseRandom random, TensorType type, int a, int b, int c) {
     int gap = gap(random);
     int outerGap = gap(random);
@@ -44,7 +48,10 @@ final class Grid {
     return ordered(memory, type, a, b, c, c + gap, outerGap);
   }
 
-  /** By a, then by b, where b rows of one a are a matrix with one stride and the a may be further apart. */
+  /**
+   * By a, then by b, where b rows of one a are a matrix with one stride and the a may be further
+   * apart.
+   */
   static Grid headRows(
       GuardedMemory memory, CaseRandom random, TensorType type, int a, int b, int c) {
     return ordered(memory, type, a, b, c, c + gap(random), gap(random));

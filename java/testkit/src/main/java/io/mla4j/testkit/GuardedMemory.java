@@ -7,12 +7,15 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Memory in which an access beyond a block does not go unnoticed. On Linux every block ends at an inaccessible page and lies behind
- * another one, so that a kernel that reads or writes past its end is killed; the bytes between a block and its pages (before the start,
- * and behind the end where the size is no multiple of the alignment) hold canaries, which {@link #verify} compares. Elsewhere there are
- * only canaries. Canaries are NaN as float32 and as bf16, so that reading them shows in a result too.
+ * Memory in which an access beyond a block does not go unnoticed. On Linux every block ends at an
+ * inaccessible page and lies behind another one, so that a kernel that reads or writes past its end
+ * is killed; the bytes between a block and its pages (before the start, and behind the end where
+ * the size is no multiple of the alignment) hold canaries, which {@link #verify} compares.
+ * Elsewhere there are only canaries. Canaries are NaN as float32 and as bf16, so that reading them
+ * shows in a result too.
  *
- * <p>Fresh blocks are filled with the same NaN. Segments have the exact size of their block: kernels in Java are caught by their bounds.
+ * <p>Fresh blocks are filled with the same NaN. Segments have the exact size of their block:
+ * kernels in Java are caught by their bounds.
  */
 public final class GuardedMemory implements AutoCloseable {
   /** The poison: a quiet NaN as float32, and two bf16 NaN. */
@@ -31,7 +34,10 @@ public final class GuardedMemory implements AutoCloseable {
   /** No blocks yet. */
   public GuardedMemory() {}
 
-  /** A poisoned block whose start is a multiple of {@code alignment} and whose end is as near to the guard as that allows. */
+  /**
+   * A poisoned block whose start is a multiple of {@code alignment} and whose end is as near to the
+   * guard as that allows.
+   */
   public MemorySegment allocate(long bytes, int alignment) {
     long space = roundUp(bytes, alignment);
     Block block = LINUX ? guarded(bytes, space) : plain(bytes, space, alignment);
@@ -46,7 +52,8 @@ public final class GuardedMemory implements AutoCloseable {
     Posix.open(address + PAGE, body);
     long end = address + PAGE + body;
     long before = Math.min(CANARY_BYTES, body - space);
-    MemorySegment around = MemorySegment.ofAddress(end - space - before).reinterpret(space + before);
+    MemorySegment around =
+        MemorySegment.ofAddress(end - space - before).reinterpret(space + before);
     return new Block(address, body + 2 * PAGE, around, before, bytes);
   }
 

@@ -51,8 +51,18 @@ final class HeadLinearCase implements OperationCase {
 
   @Override
   public String shape() {
-    return compute + " tokens " + tokens + ", heads " + heads + ", in " + in + ", out " + out
-        + (transposed ? ", transposed" : "") + ", weight " + type;
+    return compute
+        + " tokens "
+        + tokens
+        + ", heads "
+        + heads
+        + ", in "
+        + in
+        + ", out "
+        + out
+        + (transposed ? ", transposed" : "")
+        + ", weight "
+        + type;
   }
 
   @Override
@@ -70,8 +80,7 @@ final class HeadLinearCase implements OperationCase {
     if (expected == null) {
       double[] widened = Oracle.widen(x, compute == ComputeType.BF16);
       double[] y =
-          Oracle.headLinear(
-              widened, tokens, heads, in, out, Oracle.widen(w, false), transposed);
+          Oracle.headLinear(widened, tokens, heads, in, out, Oracle.widen(w, false), transposed);
       expected = List.of(Expectation.float32("y", y, in));
     }
     return expected;

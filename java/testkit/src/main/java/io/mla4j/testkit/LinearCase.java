@@ -60,8 +60,17 @@ final class LinearCase implements OperationCase {
 
   @Override
   public String shape() {
-    return compute + " rows " + rows + (indices == null ? "" : " of " + sourceRows) + ", k " + k
-        + ", n " + n + ", weight " + type + (bias == null ? "" : ", bias");
+    return compute
+        + " rows "
+        + rows
+        + (indices == null ? "" : " of " + sourceRows)
+        + ", k "
+        + k
+        + ", n "
+        + n
+        + ", weight "
+        + type
+        + (bias == null ? "" : ", bias");
   }
 
   @Override

@@ -46,15 +46,21 @@ final class MergeCase implements OperationCase {
     partialLse = new float[parts * heads];
     for (int i = 0; i < parts; i++) {
       int from = (i * all.tokens + token) * heads;
-      System.arraycopy(
-          all.partialOut, from * width, partialOut, i * heads * width, heads * width);
+      System.arraycopy(all.partialOut, from * width, partialOut, i * heads * width, heads * width);
       System.arraycopy(all.partialLse, from, partialLse, i * heads, heads);
     }
   }
 
   @Override
   public String shape() {
-    return "parts " + parts + ", tokens " + tokens + ", heads " + heads + ", width " + width
+    return "parts "
+        + parts
+        + ", tokens "
+        + tokens
+        + ", heads "
+        + heads
+        + ", width "
+        + width
         + (withLse ? ", lse" : "");
   }
 
@@ -84,8 +90,7 @@ final class MergeCase implements OperationCase {
     try (GuardedMemory memory = new GuardedMemory()) {
       // Parts are neighbours in the grid's first dimension, (token, head) rows in its second.
       Grid partial =
-          Grid.gapped(memory, TensorType.F32, parts, tokens * heads, width, gap)
-              .fill(partialOut);
+          Grid.gapped(memory, TensorType.F32, parts, tokens * heads, width, gap).fill(partialOut);
       Grid partialLses =
           Grid.gapped(memory, TensorType.F32, parts, tokens * heads, 1, gap).fill(partialLse);
       Grid out = Grid.any(memory, cuts.random(), TensorType.F32, tokens, heads, width);
@@ -127,9 +132,7 @@ final class MergeCase implements OperationCase {
       partial.requireUnchanged("partial_out");
       partialLses.requireUnchanged("partial_lse");
       memory.verify();
-      return withLse
-          ? List.of(out.read("out"), lse.read("lse"))
-          : List.of(out.read("out"));
+      return withLse ? List.of(out.read("out"), lse.read("lse")) : List.of(out.read("out"));
     }
   }
 }

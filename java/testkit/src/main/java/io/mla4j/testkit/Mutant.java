@@ -19,7 +19,9 @@ import java.lang.foreign.ValueLayout;
 import java.util.List;
 import java.util.Set;
 
-/** A defect that somebody could make: a table of operations that does not find it proves nothing. */
+/**
+ * A defect that somebody could make: a table of operations that does not find it proves nothing.
+ */
 public enum Mutant {
   /** Scores one percent too large. */
   SCALE_ONE_PERCENT(Operation.ATTEND_ABSORBED, Operation.ATTEND_DECOMPRESSED),
@@ -121,8 +123,16 @@ public enum Mutant {
 
     private LinearParams mutate(LinearParams p) {
       return new LinearParams(
-          compute(p.compute()), p.weightType(), p.rows(), p.k(), p.n(), 0, 0, p.xStride(),
-          p.weightStride(), p.yStride());
+          compute(p.compute()),
+          p.weightType(),
+          p.rows(),
+          p.k(),
+          p.n(),
+          0,
+          0,
+          p.xStride(),
+          p.weightStride(),
+          p.yStride());
     }
 
     @Override
@@ -185,11 +195,22 @@ public enum Mutant {
         MemorySegment y) {
       HeadLinearParams mutated =
           new HeadLinearParams(
-              compute(p.compute()), p.weightType(), p.tokens(), p.heads(), p.in(), p.out(),
-              p.transposed(), 0, 0, p.xTokenStride(), p.xHeadStride(), p.yTokenStride(),
-              p.yHeadStride(), p.weightHeadStride(), p.weightStride());
-      super.headLinear(
-          mutated, x, weight, scales, headBegin, headEnd, tokenBegin, tokenEnd, y);
+              compute(p.compute()),
+              p.weightType(),
+              p.tokens(),
+              p.heads(),
+              p.in(),
+              p.out(),
+              p.transposed(),
+              0,
+              0,
+              p.xTokenStride(),
+              p.xHeadStride(),
+              p.yTokenStride(),
+              p.yHeadStride(),
+              p.weightHeadStride(),
+              p.weightStride());
+      super.headLinear(mutated, x, weight, scales, headBegin, headEnd, tokenBegin, tokenEnd, y);
     }
 
     private AttentionParams mutate(AttentionParams p, CacheParams c) {
@@ -268,8 +289,21 @@ public enum Mutant {
       int end = is(DROPS_LAST_TOKEN) ? Math.max(kvBegin, kvEnd - 1) : kvEnd;
       end = Math.min(end, p.kvTokens());
       super.attendAbsorbed(
-          p, c, mutateQueries(params, c, q), cache, pageTable, mutateSlopes(alibiSlopes), headBegin, headEnd, queryBegin,
-          queryEnd, Math.min(kvBegin, end), end, out, lse, workspace);
+          p,
+          c,
+          mutateQueries(params, c, q),
+          cache,
+          pageTable,
+          mutateSlopes(alibiSlopes),
+          headBegin,
+          headEnd,
+          queryBegin,
+          queryEnd,
+          Math.min(kvBegin, end),
+          end,
+          out,
+          lse,
+          workspace);
       mutateRows(p, headBegin, headEnd, queryBegin, queryEnd, out, lse);
     }
 
@@ -292,8 +326,21 @@ public enum Mutant {
         MemorySegment workspace) {
       AttentionParams p = mutate(params, c);
       super.attendDecompressed(
-          p, c, q, kvB, kvBScales, cache, pageTable, mutateSlopes(alibiSlopes), headBegin,
-          headEnd, queryBegin, queryEnd, out, lse, workspace);
+          p,
+          c,
+          q,
+          kvB,
+          kvBScales,
+          cache,
+          pageTable,
+          mutateSlopes(alibiSlopes),
+          headBegin,
+          headEnd,
+          queryBegin,
+          queryEnd,
+          out,
+          lse,
+          workspace);
       mutateRows(p, headBegin, headEnd, queryBegin, queryEnd, out, lse);
     }
 
@@ -336,10 +383,20 @@ public enum Mutant {
         MemorySegment lse) {
       MergeParams mutated =
           new MergeParams(
-              is(ONE_PART_LESS) ? Math.max(1, p.parts() - 1) : p.parts(), p.tokens(), p.heads(),
-              p.width(), p.partStride(), p.partTokenStride(), p.partHeadStride(),
-              p.partLseStride(), p.partLseTokenStride(), p.partLseHeadStride(),
-              p.outTokenStride(), p.outHeadStride(), p.lseTokenStride(), p.lseHeadStride());
+              is(ONE_PART_LESS) ? Math.max(1, p.parts() - 1) : p.parts(),
+              p.tokens(),
+              p.heads(),
+              p.width(),
+              p.partStride(),
+              p.partTokenStride(),
+              p.partHeadStride(),
+              p.partLseStride(),
+              p.partLseTokenStride(),
+              p.partLseHeadStride(),
+              p.outTokenStride(),
+              p.outHeadStride(),
+              p.lseTokenStride(),
+              p.lseHeadStride());
       super.merge(
           mutated, partialOut, partialLse, tokenBegin, tokenEnd, headBegin, headEnd, out, lse);
       for (int t = tokenBegin; t < tokenEnd && lse.byteSize() > 0; t++) {
@@ -388,7 +445,15 @@ public enum Mutant {
               is(OTHER_EPS) ? p.eps() * 2 + 1e-3f : p.eps(),
               p.aStride());
       super.append(
-          mutated, c, a, normWeight, cosines, mutateSines(sines), pageTable, tokenBegin, tokenEnd,
+          mutated,
+          c,
+          a,
+          normWeight,
+          cosines,
+          mutateSines(sines),
+          pageTable,
+          tokenBegin,
+          tokenEnd,
           cache);
     }
 
@@ -403,8 +468,15 @@ public enum Mutant {
         MemorySegment y) {
       RopeParams mutated =
           new RopeParams(
-              p.tokens(), p.heads(), p.width(), p.rope(), mutate(p.ropeLayout()),
-              p.xTokenStride(), p.xHeadStride(), p.yTokenStride(), p.yHeadStride());
+              p.tokens(),
+              p.heads(),
+              p.width(),
+              p.rope(),
+              mutate(p.ropeLayout()),
+              p.xTokenStride(),
+              p.xHeadStride(),
+              p.yTokenStride(),
+              p.yHeadStride());
       super.rope(mutated, x, cosines, mutateSines(sines), tokenBegin, tokenEnd, y);
     }
 
@@ -533,8 +605,17 @@ public enum Mutant {
         mutated = MemorySegment.ofArray(w);
       }
       super.combine(
-          expertOut, expertOutStride, slotCount, slots, mutated,
-          is(NO_SHARED_EXPERT) ? MemorySegment.NULL : shared, sharedStride, tokens, topK, width, y,
+          expertOut,
+          expertOutStride,
+          slotCount,
+          slots,
+          mutated,
+          is(NO_SHARED_EXPERT) ? MemorySegment.NULL : shared,
+          sharedStride,
+          tokens,
+          topK,
+          width,
+          y,
           yStride);
     }
   }

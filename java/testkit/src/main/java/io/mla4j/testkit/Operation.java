@@ -2,7 +2,10 @@ package io.mla4j.testkit;
 
 import java.util.function.Function;
 
-/** The table of operations: what every set of kernels computes, each with a generator of random cases. */
+/**
+ * The table of operations: what every set of kernels computes, each with a generator of random
+ * cases.
+ */
 public enum Operation {
   /** pack and linear. */
   LINEAR(LinearCase::new),

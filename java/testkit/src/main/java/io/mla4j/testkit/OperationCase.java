@@ -19,7 +19,10 @@ public interface OperationCase {
    */
   List<Output> run(TileKernels kernels, Cuts cuts);
 
-  /** Rows of the results that do not depend on each other: tokens. 0 where a row alone is another case. */
+  /**
+   * Rows of the results that do not depend on each other: tokens. 0 where a row alone is another
+   * case.
+   */
   default int rows() {
     return 0;
   }

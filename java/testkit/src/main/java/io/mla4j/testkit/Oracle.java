@@ -4,9 +4,10 @@ import io.mla4j.RopeLayout;
 import io.mla4j.Routing;
 
 /**
- * Every operation of the kernels in double precision, written from the formulas of mla.h; inputs are dense. The roundings of {@link
- * io.mla4j.ComputeType#BF16} happen here where mla.h puts them, but for the one of the probabilities, whose place depends on the running
- * maximum of the kernel: {@link Attention} bounds it instead.
+ * Every operation of the kernels in double precision, written from the formulas of mla.h; inputs
+ * are dense. The roundings of {@link io.mla4j.ComputeType#BF16} happen here where mla.h puts them,
+ * but for the one of the probabilities, whose place depends on the running maximum of the kernel:
+ * {@link Attention} bounds it instead.
  */
 final class Oracle {
   private Oracle() {}
@@ -50,7 +51,10 @@ final class Oracle {
     return y;
   }
 
-  /** out = sum of exp(lse - max) part / sum; lse = log of the sum. part (parts, rows, width), lse (parts, rows). */
+  /**
+   * out = sum of exp(lse - max) part / sum; lse = log of the sum. part (parts, rows, width), lse
+   * (parts, rows).
+   */
   static void merge(
       float[] part, float[] partLse, int parts, int rows, int width, double[] out, double[] lse) {
     for (int r = 0; r < rows; r++) {
@@ -89,7 +93,10 @@ final class Oracle {
     }
   }
 
-  /** Pairs (a, b) to (a cos - b sin, b cos + a sin); cosines and sines of this token from {@code angle} on. */
+  /**
+   * Pairs (a, b) to (a cos - b sin, b cos + a sin); cosines and sines of this token from {@code
+   * angle} on.
+   */
   static void rotate(
       float[] x,
       int at,

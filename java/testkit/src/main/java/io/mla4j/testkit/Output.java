@@ -1,7 +1,8 @@
 package io.mla4j.testkit;
 
 /**
- * What a kernel computed: dense values, and which of them it was asked for. The others were found untouched.
+ * What a kernel computed: dense values, and which of them it was asked for. The others were found
+ * untouched.
  *
  * @param name of the result, as in mla.h
  */

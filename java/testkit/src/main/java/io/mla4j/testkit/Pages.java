@@ -9,8 +9,9 @@ import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 
 /**
- * A layer of a latent cache in guarded memory: shuffled pages, of which some belong to nobody, sometimes gaps between pages, poison in
- * every row that holds no token, and an impossible page id behind the table's end.
+ * A layer of a latent cache in guarded memory: shuffled pages, of which some belong to nobody,
+ * sometimes gaps between pages, poison in every row that holds no token, and an impossible page id
+ * behind the table's end.
  */
 final class Pages {
   final CacheParams params;
@@ -106,7 +107,8 @@ final class Pages {
   }
 
   static LatentLayout randomLayout(CaseRandom r, int maxLatent) {
-    int latent = r.oneIn(4) ? Math.min(maxLatent, r.of(16, 64, 128, 256, 512)) : r.size(16, maxLatent);
+    int latent =
+        r.oneIn(4) ? Math.min(maxLatent, r.of(16, 64, 128, 256, 512)) : r.size(16, maxLatent);
     int rope = 2 * (r.oneIn(4) ? r.of(0, 32) : r.size(0, 32));
     return new LatentLayout(latent, rope, r.of(CacheType.values()));
   }

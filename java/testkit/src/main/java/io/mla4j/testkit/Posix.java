@@ -5,7 +5,10 @@ import java.lang.foreign.Linker;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 
-/** The calls that reserve memory and take access away from a part of it, with the constants of Linux. */
+/**
+ * The calls that reserve memory and take access away from a part of it, with the constants of
+ * Linux.
+ */
 final class Posix {
   private static final int PROT_NONE = 0;
   private static final int PROT_READ_WRITE = 3;

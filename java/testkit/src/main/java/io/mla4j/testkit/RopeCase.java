@@ -51,8 +51,17 @@ final class RopeCase implements OperationCase {
 
   @Override
   public String shape() {
-    return "tokens " + tokens + ", heads " + heads + ", width " + width + ", rope " + rope + " "
-        + layout + (inPlace ? ", in place" : "");
+    return "tokens "
+        + tokens
+        + ", heads "
+        + heads
+        + ", width "
+        + width
+        + ", rope "
+        + rope
+        + " "
+        + layout
+        + (inPlace ? ", in place" : "");
   }
 
   @Override
@@ -92,15 +101,7 @@ final class RopeCase implements OperationCase {
       Grid sin = Grid.dense(memory, TensorType.F32, tokens, 1, rope / 2).fill(sines);
       RopeParams params =
           new RopeParams(
-              tokens,
-              heads,
-              width,
-              rope,
-              layout,
-              in.aStride,
-              in.bStride,
-              out.aStride,
-              out.bStride);
+              tokens, heads, width, rope, layout, in.aStride, in.bStride, out.aStride, out.bStride);
       for (Cuts.Range t : cuts.ranges(tokens, 1)) {
         if (!cuts.skips()) {
           out.ask(t.begin(), t.end(), 0, heads);

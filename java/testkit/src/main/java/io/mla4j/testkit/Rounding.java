@@ -41,8 +41,7 @@ final class Rounding {
               2 * index,
               (short) (Float.floatToRawIntBits(value) >>> 16));
       case F16 ->
-          segment.set(
-              ValueLayout.JAVA_SHORT_UNALIGNED, 2 * index, Float.floatToFloat16(value));
+          segment.set(ValueLayout.JAVA_SHORT_UNALIGNED, 2 * index, Float.floatToFloat16(value));
       default -> throw new IllegalArgumentException("type " + type);
     }
   }
@@ -51,7 +50,6 @@ final class Rounding {
   static float read(TensorType type, MemorySegment segment, long index) {
     return type == TensorType.F32
         ? segment.get(ValueLayout.JAVA_FLOAT_UNALIGNED, 4 * index)
-        : Float.intBitsToFloat(
-            segment.get(ValueLayout.JAVA_SHORT_UNALIGNED, 2 * index) << 16);
+        : Float.intBitsToFloat(segment.get(ValueLayout.JAVA_SHORT_UNALIGNED, 2 * index) << 16);
   }
 }

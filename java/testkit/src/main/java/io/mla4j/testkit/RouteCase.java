@@ -9,8 +9,9 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * {@code route}: DeepSeek-V2's and V3's choice of experts. Logits are drawn so that float32 cannot turn a choice round: scores are either
- * at least {@link #GAP} apart or exactly equal, and then the lower index goes first.
+ * {@code route}: DeepSeek-V2's and V3's choice of experts. Logits are drawn so that float32 cannot
+ * turn a choice round: scores are either at least {@link #GAP} apart or exactly equal, and then the
+ * lower index goes first.
  */
 final class RouteCase implements OperationCase {
   private static final double GAP = 1e-5;
@@ -88,8 +89,7 @@ final class RouteCase implements OperationCase {
       for (int g : Oracle.top(groupScores(choice), routing.keptGroups())) {
         kept[g] = true;
       }
-      double masked =
-          routing.groupMask() == Routing.GroupMask.ZERO ? 0 : Double.NEGATIVE_INFINITY;
+      double masked = routing.groupMask() == Routing.GroupMask.ZERO ? 0 : Double.NEGATIVE_INFINITY;
       for (int e = 0; e < choice.length; e++) {
         choice[e] = kept[e / (routing.experts() / routing.groups())] ? choice[e] : masked;
       }
@@ -117,8 +117,7 @@ final class RouteCase implements OperationCase {
   private boolean clear(int t) {
     double[] scores = Oracle.scores(routing, logits, t * routing.experts());
     return apart(choices(t, scores), routing.topK())
-        && (routing.groups() == 1
-            || apart(groupScores(biased(scores)), routing.keptGroups()));
+        && (routing.groups() == 1 || apart(groupScores(biased(scores)), routing.keptGroups()));
   }
 
   /** Only the order of the first k and the one behind them matters. */

@@ -6,7 +6,10 @@ import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.List;
 
-/** {@code rmsNorm}, {@code swiglu} and {@code add}: rows of numbers, the result in an array of its own or over an input. */
+/**
+ * {@code rmsNorm}, {@code swiglu} and {@code add}: rows of numbers, the result in an array of its
+ * own or over an input.
+ */
 final class RowCase implements OperationCase {
   /** Which of the three. */
   enum Kind {
@@ -66,7 +69,10 @@ final class RowCase implements OperationCase {
 
   @Override
   public String shape() {
-    return "rows " + rows + ", width " + width
+    return "rows "
+        + rows
+        + ", width "
+        + width
         + (over == 0 ? "" : ", over input " + over)
         + (kind == Kind.RMS_NORM ? ", eps " + number : kind == Kind.ADD ? ", scale " + number : "");
   }
