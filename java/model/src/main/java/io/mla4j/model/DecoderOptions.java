@@ -1,0 +1,54 @@
+package io.mla4j.model;
+
+import io.mla4j.AttentionForm;
+import io.mla4j.CacheType;
+import io.mla4j.ComputeType;
+import io.mla4j.InvalidArgumentException;
+import io.mla4j.spi.Device;
+
+/**
+ * How a decoder computes.
+ *
+ * @param compute what matrix products compute with
+ * @param cacheType the type of cached numbers
+ * @param form the form of attention
+ * @param pageSize tokens in a page of the cache
+ * @param chunk the most tokens of one step: longer prompts are cut
+ */
+public record DecoderOptions(
+    ComputeType compute, CacheType cacheType, AttentionForm form, int pageSize, int chunk) {
+  /** Tokens of a step where nothing else is asked for. */
+  public static final int DEFAULT_CHUNK = 512;
+
+  /** Tokens of a page where nothing else is asked for. */
+  public static final int DEFAULT_PAGE_SIZE = 64;
+
+  private static final int MAX = 1 << 20;
+
+  /**
+   * Checks the ranges.
+   *
+   * @throws InvalidArgumentException naming what is out of its range
+   */
+  public DecoderOptions {
+    if (pageSize < 1 || pageSize > MAX) {
+      throw new InvalidArgumentException(
+          "page size is " + pageSize + ", but must be in 1.." + MAX);
+    }
+    if (chunk < 1 || chunk > MAX) {
+      throw new InvalidArgumentException("chunk is " + chunk + ", but must be in 1.." + MAX);
+    }
+  }
+
+  /** What is fast on {@code device}, with a bf16 cache where it computes in bf16. */
+  public static DecoderOptions defaults(Device device) {
+    return of(device.preferredComputeType());
+  }
+
+  /** The defaults for a compute type: the cache holds the numbers that are computed with. */
+  public static DecoderOptions of(ComputeType compute) {
+    CacheType cacheType = compute == ComputeType.F32 ? CacheType.F32 : CacheType.BF16;
+    return new DecoderOptions(
+        compute, cacheType, AttentionForm.AUTO, DEFAULT_PAGE_SIZE, DEFAULT_CHUNK);
+  }
+}

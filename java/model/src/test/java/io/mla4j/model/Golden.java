@@ -1,0 +1,61 @@
+package io.mla4j.model;
+
+import static java.lang.foreign.ValueLayout.JAVA_LONG_UNALIGNED;
+
+import java.net.URISyntaxException;
+import java.nio.file.Path;
+import java.util.List;
+
+/** One golden case: a small random model and what Hugging Face transformers computes with it in FP32, the whole sequence at once. */
+record Golden(String name, Path directory, int[] inputIds, float[] logits, int[] greedyIds) {
+  /** Every case of the supported model types. */
+  static final List<String> NAMES =
+      List.of(
+          "v2-lite",
+          "v2-grouped",
+          "v3-yarn",
+          "v3-sharded",
+          "v3-bias-plain-rope",
+          "v3-half-split-rope",
+          "v3-all-dense",
+          "v3-linear-rope",
+          "v3-dynamic-ntk",
+          "moonlight",
+          "kimi-k2",
+          "v3-f16",
+          "v3-f32",
+          "youtu");
+
+  static Golden read(String name) {
+    Path directory = directory(name);
+    try (Checkpoint file = Checkpoint.openFile(directory.resolve("golden.safetensors"))) {
+      return new Golden(
+          name,
+          directory,
+          ids(file.get("input_ids")),
+          file.get("logits").toFloats(),
+          ids(file.get("greedy_ids")));
+    }
+  }
+
+  static Path directory(String name) {
+    try {
+      return Path.of(Golden.class.getResource("/golden/" + name).toURI());
+    } catch (URISyntaxException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
+  /** Its rotation depends on the length at the time, so only one prefill of everything can be compared. */
+  boolean dependsOnLength() {
+    return name.equals("v3-dynamic-ntk");
+  }
+
+  private static int[] ids(StoredTensor tensor) {
+    int[] ids = new int[(int) tensor.elements()];
+    for (int i = 0; i < ids.length; i++) {
+      ids[i] = (int) tensor.segment().get(JAVA_LONG_UNALIGNED, 8L * i);
+    }
+    return ids;
+  }
+}

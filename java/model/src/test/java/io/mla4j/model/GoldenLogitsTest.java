@@ -1,0 +1,208 @@
+package io.mla4j.model;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.mla4j.AttentionForm;
+import io.mla4j.Backends;
+import io.mla4j.Batch;
+import io.mla4j.CacheType;
+import io.mla4j.ComputeType;
+import io.mla4j.LatentCache;
+import io.mla4j.Sequence;
+import io.mla4j.Tensor;
+import io.mla4j.spi.Device;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** Logits and greedy continuations against Hugging Face transformers, on every backend and instruction set of this machine. */
+class GoldenLogitsTest {
+  /** Of the largest logit; an independent FP32 program is within 8e-6. */
+  private static final double F32_BOUND = 3e-5;
+
+  /** Of the largest logit, for models without experts: rounding flips experts in the others. */
+  private static final double BF16_BOUND = 5e-2;
+
+  static Stream<Backends.Choice> devices() {
+    return Backends.list().stream()
+        .filter(status -> status.probe().available())
+        .flatMap(
+            status ->
+                status.probe().isas().stream()
+                    .map(isa -> new Backends.Choice(status.name(), isa, 2)));
+  }
+
+  @ParameterizedTest
+  @MethodSource("devices")
+  void f32AgreesInEveryFormAndChunk(Backends.Choice choice) {
+    try (Device device = Backends.open(choice)) {
+      for (String name : Golden.NAMES) {
+        Golden golden = Golden.read(name);
+        for (AttentionForm form : List.of(AttentionForm.ABSORBED, AttentionForm.DECOMPRESSED)) {
+          for (int chunk : golden.dependsOnLength() ? new int[] {72} : new int[] {72, 7, 1}) {
+            var options = new DecoderOptions(ComputeType.F32, CacheType.F32, form, 16, chunk);
+            double difference = difference(golden, device, options);
+            assertTrue(
+                difference <= F32_BOUND,
+                name + " " + choice + " " + options + ": " + difference);
+          }
+        }
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("devices")
+  void bf16AgreesWhereNoExpertCanFlip(Backends.Choice choice) {
+    try (Device device = Backends.open(choice)) {
+      for (String name : List.of("v3-all-dense", "youtu")) {
+        Golden golden = Golden.read(name);
+        for (AttentionForm form : List.of(AttentionForm.ABSORBED, AttentionForm.DECOMPRESSED)) {
+          for (int chunk : new int[] {72, 7, 1}) {
+            var options = new DecoderOptions(ComputeType.BF16, CacheType.BF16, form, 16, chunk);
+            double difference = difference(golden, device, options);
+            assertTrue(
+                difference <= BF16_BOUND,
+                name + " " + choice + " " + options + ": " + difference);
+          }
+        }
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("devices")
+  void greedyContinuationIsExact(Backends.Choice choice) {
+    try (Device device = Backends.open(choice)) {
+      for (String name : Golden.NAMES) {
+        Golden golden = Golden.read(name);
+        if (!golden.dependsOnLength()) {
+          var options = DecoderOptions.of(ComputeType.F32);
+          assertArrayEquals(
+              golden.greedyIds(), continueGreedily(golden, device, options, 36), name + " " + choice);
+        }
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("devices")
+  void bitsDependNeitherOnThreadsNorOnTheBatch(Backends.Choice choice) {
+    Golden golden = Golden.read("v3-yarn");
+    for (ComputeType compute : ComputeType.values()) {
+      var options = DecoderOptions.of(compute);
+      float[] alone;
+      try (Device device = Backends.open(choice)) {
+        alone = logits(golden, device, options);
+      }
+      for (int threads : new int[] {1, 3}) {
+        var other = new Backends.Choice(choice.backend(), choice.isa(), threads);
+        try (Device device = Backends.open(other)) {
+          assertArrayEquals(alone, logits(golden, device, options), "threads " + threads);
+          assertArrayEquals(alone, inBatch(golden, device, options), "batch, threads " + threads);
+        }
+      }
+    }
+  }
+
+  private static double difference(Golden golden, Device device, DecoderOptions options) {
+    float[] actual = logits(golden, device, options);
+    assertEquals(golden.logits().length, actual.length);
+    double largest = 0;
+    double difference = 0;
+    for (int i = 0; i < actual.length; i++) {
+      largest = Math.max(largest, Math.abs(golden.logits()[i]));
+      double d = Math.abs(golden.logits()[i] - actual[i]);
+      difference = Double.isNaN(d) ? Double.NaN : Math.max(difference, d);
+    }
+    return difference / largest;
+  }
+
+  private static float[] logits(Golden golden, Device device, DecoderOptions options) {
+    int[] ids = golden.inputIds();
+    try (Checkpoint checkpoint = Checkpoint.open(golden.directory());
+        Decoder decoder = open(golden, checkpoint, device, options);
+        LatentCache cache = decoder.newCache(1, ids.length);
+        Sequence sequence = cache.newSequence()) {
+      float[] all = new float[golden.logits().length];
+      Batch batch = Batch.of(sequence);
+      for (int begin = 0; begin < ids.length; begin += options.chunk()) {
+        int end = Math.min(ids.length, begin + options.chunk());
+        Tensor hidden = decoder.forward(batch, Arrays.copyOfRange(ids, begin, end));
+        copyLogits(decoder, hidden, all, begin);
+      }
+      return all;
+    }
+  }
+
+  /** The case's ids between two other sequences of a batch. */
+  private static float[] inBatch(Golden golden, Device device, DecoderOptions options) {
+    int[] ids = golden.inputIds();
+    try (Checkpoint checkpoint = Checkpoint.open(golden.directory());
+        Decoder decoder = open(golden, checkpoint, device, options);
+        LatentCache cache = decoder.newCache(3, ids.length);
+        Sequence a = cache.newSequence();
+        Sequence b = cache.newSequence();
+        Sequence c = cache.newSequence()) {
+      Tensor hidden =
+          decoder.forward(
+              Batch.of(a, b, c), Arrays.copyOf(ids, 5), ids, Arrays.copyOfRange(ids, 3, 40));
+      float[] all = new float[golden.logits().length];
+      copyLogits(decoder, hidden.slice(5, ids.length), all, 0);
+      return all;
+    }
+  }
+
+  private static int[] continueGreedily(
+      Golden golden, Device device, DecoderOptions options, int prompt) {
+    int[] ids = Arrays.copyOf(golden.greedyIds(), prompt);
+    try (Checkpoint checkpoint = Checkpoint.open(golden.directory());
+        Decoder decoder = open(golden, checkpoint, device, options);
+        LatentCache cache = decoder.newCache(1, golden.greedyIds().length);
+        Sequence sequence = cache.newSequence()) {
+      Batch batch = Batch.of(sequence);
+      List<Integer> result = new ArrayList<>();
+      Arrays.stream(ids).forEach(result::add);
+      int[] next = ids;
+      while (result.size() < golden.greedyIds().length) {
+        Tensor hidden = decoder.forward(batch, next);
+        float[] row = new float[decoder.model().vocabulary()];
+        copyLogits(decoder, hidden.slice(hidden.dim(0) - 1, 1), row, 0);
+        int best = 0;
+        for (int i = 1; i < row.length; i++) {
+          best = row[i] > row[best] ? i : best;
+        }
+        result.add(best);
+        next = new int[] {best};
+      }
+      return result.stream().mapToInt(Integer::intValue).toArray();
+    }
+  }
+
+  private static void copyLogits(Decoder decoder, Tensor hidden, float[] to, int firstRow) {
+    int vocabulary = decoder.model().vocabulary();
+    decoder.logits(
+        hidden,
+        (row, logits) ->
+            MemorySegment.copy(
+                logits.segment(),
+                ValueLayout.JAVA_FLOAT,
+                0,
+                to,
+                (firstRow + row) * vocabulary,
+                vocabulary));
+  }
+
+  private static Decoder open(
+      Golden golden, Checkpoint checkpoint, Device device, DecoderOptions options) {
+    ModelDescription model = ConfigReader.read(golden.directory());
+    return new Decoder(model, WeightTable.resolve(model, checkpoint), device, options);
+  }
+}
