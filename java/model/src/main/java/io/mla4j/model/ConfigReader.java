@@ -6,6 +6,7 @@ import io.mla4j.RopeLayout;
 import io.mla4j.Routing;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import io.mla4j.position.RopeScaling;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -101,7 +102,7 @@ public final class ConfigReader {
         vocabulary,
         hidden,
         (float) eps,
-        context,
+        reach(context, attention.rope().scaling()),
         tied,
         1,
         1,
@@ -110,6 +111,13 @@ public final class ConfigReader {
         bos,
         eos,
         TensorNames.DEEPSEEK);
+  }
+
+  /** Dynamic scaling exists to go beyond the positions that it scales from. */
+  private static int reach(int context, RopeScaling scaling) {
+    return scaling instanceof RopeScaling.DynamicNtk dynamic
+        ? (int) Math.min(Integer.MAX_VALUE, Math.floor(context * dynamic.factor()))
+        : context;
   }
 
   private void refuseUnsupported() {
