@@ -1,0 +1,150 @@
+package io.mla4j.ops;
+
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.mla4j.AttentionForm;
+import io.mla4j.AttentionScore;
+import io.mla4j.Batch;
+import io.mla4j.CacheType;
+import io.mla4j.ClosedException;
+import io.mla4j.ComputeType;
+import io.mla4j.DecodePlan;
+import io.mla4j.LatentCache;
+import io.mla4j.LatentLayout;
+import io.mla4j.MlaShape;
+import io.mla4j.RopeLayout;
+import io.mla4j.Rotation;
+import io.mla4j.Sequence;
+import io.mla4j.Step;
+import io.mla4j.Tensor;
+import io.mla4j.TensorType;
+import io.mla4j.Weight;
+import io.mla4j.cpu.CpuDevice;
+import io.mla4j.spi.Device;
+import io.mla4j.spi.TileKernels;
+import java.util.SplittableRandom;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.stream.Stream;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/**
+ * Given attention that runs on a pool again and again, when another thread closes the pool or the
+ * device, then the user gets a {@link ClosedException} and nothing crashes: memory is freed after
+ * the operation, never under it.
+ */
+class CloseUnderFireTest {
+  private static final MlaShape SHAPE = new MlaShape(16, 128, 32, 32, 32);
+  private static final int CACHED = 600;
+  private static final int ROUNDS = 8;
+
+  static Stream<TileKernels> kernels() {
+    return AllKernels.all().stream();
+  }
+
+  @ParameterizedTest
+  @MethodSource("kernels")
+  void closingThePool(TileKernels kernels) throws InterruptedException {
+    try (Device device = new CpuDevice("test", kernels, CpuDevice.ARENA_ALLOCATOR, 2)) {
+      for (int round = 0; round < ROUNDS; round++) {
+        LatentCache cache = cache(device);
+        attendUntilClosed(device, cache, cache::close, round);
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("kernels")
+  void closingTheDevice(TileKernels kernels) throws InterruptedException {
+    for (int round = 0; round < ROUNDS; round++) {
+      Device device = new CpuDevice("test", kernels, CpuDevice.ARENA_ALLOCATOR, 2);
+      try (LatentCache cache = cache(device)) {
+        attendUntilClosed(device, cache, device::close, round);
+      }
+    }
+  }
+
+  private static LatentCache cache(Device device) {
+    return LatentCache.builder(device)
+        .layout(LatentLayout.of(SHAPE, CacheType.BF16))
+        .pageSize(64)
+        .tokens(CACHED)
+        .build();
+  }
+
+  private static void attendUntilClosed(Device device, LatentCache cache, Runnable close, int round)
+      throws InterruptedException {
+    SplittableRandom random = new SplittableRandom(round);
+    Weight kvB =
+        Tensors.weight(
+            random,
+            TensorType.BF16,
+            (long) SHAPE.heads() * (SHAPE.nope() + SHAPE.value()),
+            SHAPE.latent());
+    Tensor rows = Tensors.random(random, 0.3, CACHED, SHAPE.cached());
+    Tensor q = Tensors.random(random, 1, CACHED, SHAPE.heads(), SHAPE.query());
+    Tensor angles = Tensors.random(random, 1, CACHED, SHAPE.rope() / 2);
+    Rotation rotation = new Rotation(angles, angles, RopeLayout.PAIRS);
+    AttentionForm form = round % 2 == 0 ? AttentionForm.ABSORBED : AttentionForm.DECOMPRESSED;
+    AtomicReference<Throwable> thrown = new AtomicReference<>();
+    AtomicInteger operations = new AtomicInteger();
+    CountDownLatch running = new CountDownLatch(3);
+    Thread user =
+        Thread.ofPlatform()
+            .start(
+                () -> {
+                  Sequence sequence = cache.newSequence();
+                  try (Step step = Batch.of(sequence).reserve(CACHED - 2)) {
+                    DecodePlan plan = step.plan(SHAPE, form);
+                    device
+                        .ops()
+                        .appendLatent(
+                            plan,
+                            0,
+                            rows.first(CACHED - 2),
+                            null,
+                            1e-6f,
+                            new Rotation(
+                                rotation.cosines().first(CACHED - 2),
+                                rotation.sines().first(CACHED - 2),
+                                RopeLayout.PAIRS));
+                    step.commit();
+                  }
+                  Tensor out = Tensors.nan(2, SHAPE.heads(), SHAPE.value());
+                  Rotation two = new Rotation(angles.first(2), angles.first(2), RopeLayout.PAIRS);
+                  try (Step step = Batch.of(sequence).reserve(2)) {
+                    DecodePlan plan = step.plan(SHAPE, form);
+                    while (true) {
+                      device.ops().appendLatent(plan, 0, rows.first(2), null, 1e-6f, two);
+                      device
+                          .ops()
+                          .attend(
+                              plan,
+                              0,
+                              q.first(2),
+                              kvB,
+                              AttentionScore.of(0.1f),
+                              ComputeType.BF16,
+                              out);
+                      operations.incrementAndGet();
+                      running.countDown();
+                    }
+                  } catch (Throwable e) {
+                    thrown.set(e);
+                    while (running.getCount() > 0) {
+                      running.countDown();
+                    }
+                  }
+                });
+    running.await();
+    Thread.sleep(0, round * 80_000);
+    close.run();
+    user.join();
+    assertTrue(
+        thrown.get() instanceof ClosedException,
+        () -> "instead of a ClosedException: " + thrown.get());
+    assertTrue(operations.get() >= 3, "attention ran " + operations + " times");
+  }
+}

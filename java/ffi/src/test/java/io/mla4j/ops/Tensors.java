@@ -1,0 +1,67 @@
+package io.mla4j.ops;
+
+import io.mla4j.Tensor;
+import io.mla4j.TensorType;
+import io.mla4j.Weight;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
+import java.util.SplittableRandom;
+
+/** Tensors of tests, contiguous, in memory that the collector frees. */
+final class Tensors {
+  private Tensors() {}
+
+  /** Normal numbers of this deviation. */
+  static Tensor random(SplittableRandom random, double deviation, long... shape) {
+    Tensor tensor = nan(shape);
+    for (long i = 0; i < tensor.segment().byteSize(); i += 4) {
+      tensor.segment().set(ValueLayout.JAVA_FLOAT, i, (float) (random.nextGaussian() * deviation));
+    }
+    return tensor;
+  }
+
+  /** F32 numbers that nothing may leave as they are. */
+  static Tensor nan(long... shape) {
+    long count = Arrays.stream(shape).reduce(1, (a, b) -> a * b);
+    MemorySegment segment = Arena.ofAuto().allocate(4 * count, 64);
+    for (long i = 0; i < count; i++) {
+      segment.setAtIndex(ValueLayout.JAVA_FLOAT, i, Float.NaN);
+    }
+    return Tensor.of(segment, TensorType.F32, shape);
+  }
+
+  /** A weight of this type with deviation {@code 1 / sqrt(in)}. */
+  static Weight weight(SplittableRandom random, TensorType type, long out, long in) {
+    Tensor exact = random(random, 1 / Math.sqrt(in), out, in);
+    if (type == TensorType.F32) {
+      return Weight.of(exact);
+    }
+    MemorySegment segment = Arena.ofAuto().allocate(2 * out * in, 64);
+    for (long i = 0; i < out * in; i++) {
+      float value = exact.segment().getAtIndex(ValueLayout.JAVA_FLOAT, i);
+      short stored =
+          type == TensorType.F16
+              ? Float.floatToFloat16(value)
+              : (short) (Float.floatToRawIntBits(value) >>> 16);
+      segment.setAtIndex(ValueLayout.JAVA_SHORT, i, stored);
+    }
+    return Weight.of(Tensor.of(segment, type, out, in));
+  }
+
+  static Tensor ints(int... values) {
+    MemorySegment segment = Arena.ofAuto().allocate(Math.max(4, 4L * values.length), 64);
+    MemorySegment.copy(values, 0, segment, ValueLayout.JAVA_INT, 0, values.length);
+    return Tensor.of(segment, TensorType.I32, values.length);
+  }
+
+  /** The bits of a contiguous F32 tensor. */
+  static int[] bits(Tensor tensor) {
+    long count = 1;
+    for (int i = 0; i < tensor.rank(); i++) {
+      count *= tensor.dim(i);
+    }
+    return tensor.segment().asSlice(0, 4 * count).toArray(ValueLayout.JAVA_INT);
+  }
+}
