@@ -1,0 +1,212 @@
+package io.mla4j.model;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.mla4j.Backends;
+import io.mla4j.Batch;
+import io.mla4j.ComputeType;
+import io.mla4j.LatentCache;
+import io.mla4j.Sequence;
+import io.mla4j.Tensor;
+import io.mla4j.model.Generation.FinishReason;
+import io.mla4j.model.TextGenerator.Request;
+import io.mla4j.spi.Device;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.lang.foreign.ValueLayout;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.Stream;
+import java.util.stream.StreamSupport;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** The carried model against what Hugging Face transformers computes with it (models/tiny-mla/expected.json). */
+class TinyMlaTest {
+  private static final Path DIRECTORY = Path.of(System.getProperty("mla4j.root"), "models/tiny-mla");
+  private static final JsonNode EXPECTED = expected();
+
+  static Stream<Backends.Choice> devices() {
+    return GoldenLogitsTest.devices();
+  }
+
+  @ParameterizedTest
+  @MethodSource("devices")
+  void greedyTextIsExact(Backends.Choice choice) {
+    for (ComputeType compute : ComputeType.values()) {
+      try (Model model = Model.open(choice, compute)) {
+        JsonNode greedy = EXPECTED.get("greedy");
+        int[] prompt = model.tokenizer.encode(greedy.get("prompt").asText(), true);
+        assertArrayEquals(ints(greedy.get("prompt_ids")), prompt);
+        Generation generation = model.generate(prompt, 24, List.of());
+        assertArrayEquals(ints(greedy.get("ids")), generation.ids(), choice + " " + compute);
+        assertEquals(greedy.get("text").asText(), generation.text());
+        assertEquals(FinishReason.LENGTH, generation.finishReason());
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("devices")
+  void otherContinuationsAreExactInF32(Backends.Choice choice) {
+    try (Model model = Model.open(choice, ComputeType.F32)) {
+      Stream<JsonNode> more =
+          StreamSupport.stream(EXPECTED.get("more_greedy").spliterator(), false);
+      for (JsonNode node : Stream.concat(more, Stream.of(EXPECTED.get("chat"))).toList()) {
+        int[] ids = ints(node.get("ids"));
+        Generation generation = model.generate(ints(node.get("prompt_ids")), ids.length, List.of());
+        assertArrayEquals(ids, generation.ids(), choice + " " + node.get("prompt"));
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("devices")
+  void logitsAgreeOverTwoHundredPositions(Backends.Choice choice) {
+    assertTrue(logitDifference(choice, ComputeType.F32) <= 3e-5, choice.toString());
+    double bf16 = logitDifference(choice, ComputeType.BF16);
+    assertTrue(bf16 <= 1e-2, choice + ": " + bf16);
+  }
+
+  @Test
+  void streamsTheTextThatItReturns() {
+    try (Model model = Model.open(Backends.Choice.BEST, ComputeType.F32)) {
+      StringBuilder streamed = new StringBuilder();
+      Request request = model.request(EXPECTED.get("greedy"), 24, List.of());
+      Generation generation =
+          new TextGenerator(model.decoder, model.tokenizer).generate(request, streamed::append);
+      assertEquals(generation.text(), streamed.toString());
+    }
+  }
+
+  @Test
+  void stopsAtAStopTextAndLeavesItOut() {
+    try (Model model = Model.open(Backends.Choice.BEST, ComputeType.F32)) {
+      int[] prompt = ints(EXPECTED.get("greedy").get("prompt_ids"));
+      Generation generation = model.generate(prompt, 24, List.of("thy face", "never"));
+      assertEquals(FinishReason.STOP, generation.finishReason());
+      assertEquals(" unto me, saying, Son of man, set ", generation.text());
+      int[] all = ints(EXPECTED.get("greedy").get("ids"));
+      assertEquals(all[generation.ids().length - 1], generation.ids()[generation.ids().length - 1]);
+    }
+  }
+
+  @Test
+  void endsWithTheTextThatEndsAndSaysWhy() {
+    try (Model model = Model.open(Backends.Choice.BEST, ComputeType.F32)) {
+      JsonNode psalm = EXPECTED.get("more_greedy").get(0);
+      Generation generation = model.generate(ints(psalm.get("prompt_ids")), 100, List.of());
+      assertEquals(FinishReason.EOS, generation.finishReason());
+      assertArrayEquals(ints(psalm.get("ids")), generation.ids());
+      assertEquals(" for his mercy endureth for ever.", generation.text());
+    }
+  }
+
+  @Test
+  void aFullContextEndsTheTextAndLosesNothing() {
+    try (Model model = Model.open(Backends.Choice.BEST, ComputeType.F32)) {
+      int context = model.decoder.model().context();
+      int[] prompt = new int[context - 3];
+      Arrays.fill(prompt, 263);
+      Generation generation = model.generate(prompt, 100, List.of());
+      assertTrue(
+          generation.finishReason() == FinishReason.CONTEXT && generation.ids().length == 4
+              || generation.finishReason() == FinishReason.EOS,
+          generation.finishReason() + " after " + generation.ids().length);
+    }
+  }
+
+  @Test
+  void theBestBackendAgreesWithTheScalarOneOnTheWholeVocabulary() {
+    try (Model a = Model.open(Backends.Choice.BEST, ComputeType.F32);
+        Model b = Model.open(new Backends.Choice("scalar", null, 2), ComputeType.F32)) {
+      int[] ids = ints(EXPECTED.get("logits").get("ids"));
+      float[][] x = a.logits(ids);
+      float[][] y = b.logits(ids);
+      for (int i = 0; i < x.length; i++) {
+        assertArrayEquals(x[i], y[i], 1e-4f, "position " + i);
+      }
+    }
+  }
+
+  /** The largest difference of the known top five, relative to the largest logit. */
+  private static double logitDifference(Backends.Choice choice, ComputeType compute) {
+    JsonNode expected = EXPECTED.get("logits");
+    try (Model model = Model.open(choice, compute)) {
+      float[][] actual = model.logits(ints(expected.get("ids")));
+      double largest = 0;
+      double difference = 0;
+      for (int i = 0; i < actual.length; i++) {
+        for (JsonNode top : expected.get("top5").get(i)) {
+          double value = top.get(1).asDouble();
+          largest = Math.max(largest, Math.abs(value));
+          difference = Math.max(difference, Math.abs(value - actual[i][top.get(0).asInt()]));
+        }
+      }
+      return difference / largest;
+    }
+  }
+
+  private static JsonNode expected() {
+    try {
+      return new ObjectMapper().readTree(DIRECTORY.resolve("expected.json").toFile());
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  private static int[] ints(JsonNode array) {
+    return StreamSupport.stream(array.spliterator(), false).mapToInt(JsonNode::asInt).toArray();
+  }
+
+  /** Everything that is open for a model. */
+  private record Model(Device device, Checkpoint checkpoint, Decoder decoder, Tokenizer tokenizer)
+      implements AutoCloseable {
+    static Model open(Backends.Choice choice, ComputeType compute) {
+      Device device = Backends.open(choice);
+      Checkpoint checkpoint = Checkpoint.open(DIRECTORY);
+      ModelDescription description = ConfigReader.read(DIRECTORY);
+      Decoder decoder =
+          new Decoder(
+              description,
+              WeightTable.resolve(description, checkpoint),
+              device,
+              DecoderOptions.of(compute));
+      return new Model(device, checkpoint, decoder, Tokenizer.open(DIRECTORY));
+    }
+
+    Request request(JsonNode node, int maxTokens, List<String> stop) {
+      return new Request(ints(node.get("prompt_ids")), maxTokens, SamplingOptions.GREEDY, stop);
+    }
+
+    Generation generate(int[] prompt, int maxTokens, List<String> stop) {
+      return new TextGenerator(decoder, tokenizer)
+          .generate(new Request(prompt, maxTokens, SamplingOptions.GREEDY, stop), _ -> {});
+    }
+
+    float[][] logits(int[] ids) {
+      float[][] rows = new float[ids.length][];
+      try (LatentCache cache = decoder.newCache(1, ids.length);
+          Sequence sequence = cache.newSequence()) {
+        Tensor hidden = decoder.forward(Batch.of(sequence), ids);
+        decoder.logits(
+            hidden, (row, logits) -> rows[row] = logits.segment().toArray(ValueLayout.JAVA_FLOAT));
+      }
+      return rows;
+    }
+
+    @Override
+    public void close() {
+      tokenizer.close();
+      decoder.close();
+      checkpoint.close();
+      device.close();
+    }
+  }
+}
