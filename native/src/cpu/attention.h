@@ -15,7 +15,7 @@
 constexpr int kMaxRows = 1024;
 constexpr int kRowTile = 4;
 constexpr int kWidenedTokens = 48;  // 48 x 576 floats are 108 KiB: half of a small L2
-constexpr int kPairTokens = 96;
+constexpr int kPairTokens = 64;
 constexpr int kValueColumns = Isa::kValueVectors * L;
 constexpr float kLowest = -3.4e38f;
 
