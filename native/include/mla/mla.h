@@ -34,10 +34,10 @@ extern "C" {
 
 /* Status codes. */
 #define MLA_OK 0
-#define MLA_INVALID_ARGUMENT 1   /* an argument is out of its range */
-#define MLA_UNSUPPORTED 2        /* valid, but not computed by this table */
+#define MLA_INVALID_ARGUMENT 1 /* an argument is out of its range */
+#define MLA_UNSUPPORTED 2      /* valid, but not computed by this table */
 #define MLA_WORKSPACE_TOO_SMALL 3
-#define MLA_INTERNAL_ERROR 4     /* a defect of the library: an exception was caught */
+#define MLA_INTERNAL_ERROR 4 /* a defect of the library: an exception was caught */
 
 /* Element types. */
 #define MLA_TYPE_F32 0
@@ -49,18 +49,19 @@ extern "C" {
 #define MLA_COMPUTE_BF16 1
 
 /* Instruction sets. */
-#define MLA_ISA_AUTO (-1)        /* the one that is fastest on this processor, which is not always the newest */
+#define MLA_ISA_AUTO (-1) /* the one that is fastest on this processor, which is not always the newest */
 #define MLA_ISA_GENERIC 0
-#define MLA_ISA_AVX2 1           /* AVX2, FMA, F16C */
-#define MLA_ISA_AVX512 2         /* AVX-512 F, BW, DQ, VL: bf16 widened to float32 */
-#define MLA_ISA_AVX512BF16 3     /* and the bf16 dot product */
+#define MLA_ISA_AVX2 1       /* AVX2, FMA, F16C */
+#define MLA_ISA_AVX512 2     /* AVX-512 F, BW, DQ, VL: bf16 widened to float32 */
+#define MLA_ISA_AVX512BF16 3 /* and the bf16 dot product */
 #define MLA_ISA_COUNT 4
 
 /* What mla_kernels.describe tells. */
-#define MLA_DESCRIBE_VERSION 0   /* "0.1.0" */
-#define MLA_DESCRIBE_ISA 1       /* "avx512bf16" */
-#define MLA_DESCRIBE_REASON 2    /* why MLA_ISA_AUTO chooses what it does on this processor, one line */
-#define MLA_DESCRIBE_LAYOUT 3    /* the sizes, offsets and signatures of this header as the library was compiled with */
+#define MLA_DESCRIBE_VERSION 0 /* "0.1.0" */
+#define MLA_DESCRIBE_ISA 1     /* "avx512bf16" */
+#define MLA_DESCRIBE_REASON 2  /* why MLA_ISA_AUTO chooses what it does on this processor, one line */
+#define MLA_DESCRIBE_LAYOUT \
+  3 /* the sizes, offsets and signatures of this header as the library was compiled with */
 
 /* The text of MLA_DESCRIBE_LAYOUT, compared with the Java bindings when a library is loaded: lines that end in '\n', types
  * named i32, i64, f32 and ptr. First the structs in the order of this header, each followed by its fields:
@@ -71,8 +72,8 @@ extern "C" {
  *   function mla_get_kernels ptr(i32,i32) */
 
 /* Rotary layouts: which two elements of a rotated part form pair i of rope/2. */
-#define MLA_ROPE_PAIRS 0         /* 2i and 2i + 1 */
-#define MLA_ROPE_HALVES 1        /* i and i + rope/2 */
+#define MLA_ROPE_PAIRS 0  /* 2i and 2i + 1 */
+#define MLA_ROPE_HALVES 1 /* i and i + rope/2 */
 
 /* Router choices. */
 #define MLA_SCORE_SOFTMAX 0
@@ -87,14 +88,14 @@ typedef struct mla_linear_params {
   int32_t struct_size;
   int32_t compute;
   int32_t weight_type;
-  int32_t rows;               /* rows of x, at least 0 */
-  int32_t k;                  /* length of a row of x and of W, at least 1 */
-  int32_t n;                  /* rows of W */
-  int32_t scale_block_rows;   /* block of W that shares one scale; 0 without scales */
+  int32_t rows;             /* rows of x, at least 0 */
+  int32_t k;                /* length of a row of x and of W, at least 1 */
+  int32_t n;                /* rows of W */
+  int32_t scale_block_rows; /* block of W that shares one scale; 0 without scales */
   int32_t scale_block_columns;
-  int64_t x_stride;           /* between rows of x */
-  int64_t weight_stride;      /* between rows of W */
-  int64_t y_stride;           /* between rows of y */
+  int64_t x_stride;      /* between rows of x */
+  int64_t weight_stride; /* between rows of W */
+  int64_t y_stride;      /* between rows of y */
 } mla_linear_params;
 
 /* One small linear per head: y[t, h, :] = x[t, h, :] W_h^T (transposed 0) or x[t, h, :] W_h (transposed 1). */
@@ -104,9 +105,9 @@ typedef struct mla_head_linear_params {
   int32_t weight_type;
   int32_t tokens;
   int32_t heads;
-  int32_t in;                 /* length of x[t, h, :] */
-  int32_t out;                /* length of y[t, h, :] */
-  int32_t transposed;         /* 0: W_h is out x in; 1: W_h is in x out */
+  int32_t in;         /* length of x[t, h, :] */
+  int32_t out;        /* length of y[t, h, :] */
+  int32_t transposed; /* 0: W_h is out x in; 1: W_h is in x out */
   int32_t scale_block_rows;
   int32_t scale_block_columns;
   int64_t x_token_stride;
@@ -121,12 +122,12 @@ typedef struct mla_head_linear_params {
  * (latent values, zero padding up to rope_offset) followed by the rotated key (rope values). */
 typedef struct mla_cache_params {
   int32_t struct_size;
-  int32_t cache_type;         /* MLA_TYPE_F32 or MLA_TYPE_BF16 */
-  int32_t latent;             /* 1 .. 4096 */
-  int32_t rope;               /* even, 0 .. 1024 */
-  int32_t rope_offset;        /* element of a row where the rotated key starts, at least latent */
-  int32_t page_size;          /* tokens in a page */
-  int32_t page_count;         /* pages of the pool: a page id outside [0, page_count) is an error, never an access */
+  int32_t cache_type;  /* MLA_TYPE_F32 or MLA_TYPE_BF16 */
+  int32_t latent;      /* 1 .. 4096 */
+  int32_t rope;        /* even, 0 .. 1024 */
+  int32_t rope_offset; /* element of a row where the rotated key starts, at least latent */
+  int32_t page_size;   /* tokens in a page */
+  int32_t page_count;  /* pages of the pool: a page id outside [0, page_count) is an error, never an access */
   int32_t reserved;
   int64_t row_stride_bytes;
   int64_t page_stride_bytes;
@@ -143,15 +144,15 @@ typedef struct mla_attention_params {
   int32_t query_tokens;
   int32_t kv_tokens;
   int32_t causal;
-  int32_t window;             /* 0: none; others are MLA_UNSUPPORTED in this version */
-  int32_t sparse_count;       /* 0: none; others are MLA_UNSUPPORTED in this version */
-  int32_t nope;               /* decompressed form only: length of a head's unrotated query and key */
-  int32_t value;              /* decompressed form only: length of a head's value */
-  int32_t weight_type;        /* decompressed form only: type of kv_b */
+  int32_t window;       /* 0: none; others are MLA_UNSUPPORTED in this version */
+  int32_t sparse_count; /* 0: none; others are MLA_UNSUPPORTED in this version */
+  int32_t nope;         /* decompressed form only: length of a head's unrotated query and key */
+  int32_t value;        /* decompressed form only: length of a head's value */
+  int32_t weight_type;  /* decompressed form only: type of kv_b */
   int32_t scale_block_rows;
   int32_t scale_block_columns;
-  float scale;                /* of the dot product; no default */
-  float softcap;              /* 0: none; others are MLA_UNSUPPORTED in this version */
+  float scale;   /* of the dot product; no default */
+  float softcap; /* 0: none; others are MLA_UNSUPPORTED in this version */
   int32_t reserved;
   int64_t q_token_stride;
   int64_t q_head_stride;
@@ -159,8 +160,9 @@ typedef struct mla_attention_params {
   int64_t out_head_stride;
   int64_t lse_token_stride;
   int64_t lse_head_stride;
-  int64_t weight_head_stride; /* decompressed form only: between the kv_b rows of two heads, (nope + value) * latent */
-  int64_t weight_stride;      /* decompressed form only: between rows of kv_b */
+  int64_t
+      weight_head_stride; /* decompressed form only: between the kv_b rows of two heads, (nope + value) * latent */
+  int64_t weight_stride; /* decompressed form only: between rows of kv_b */
 } mla_attention_params;
 
 /* Partial results of the same rows over disjoint keys, merged in the order of the parts. */
@@ -171,10 +173,10 @@ typedef struct mla_merge_params {
   int32_t heads;
   int32_t width;
   int32_t reserved;
-  int64_t part_stride;        /* of partial_out, between parts */
+  int64_t part_stride; /* of partial_out, between parts */
   int64_t part_token_stride;
   int64_t part_head_stride;
-  int64_t part_lse_stride;    /* of partial_lse, between parts */
+  int64_t part_lse_stride; /* of partial_lse, between parts */
   int64_t part_lse_token_stride;
   int64_t part_lse_head_stride;
   int64_t out_token_stride;
@@ -187,11 +189,11 @@ typedef struct mla_merge_params {
 typedef struct mla_append_params {
   int32_t struct_size;
   int32_t tokens;
-  int32_t position;           /* of token 0 in its sequence: token t becomes token position + t */
+  int32_t position; /* of token 0 in its sequence: token t becomes token position + t */
   int32_t rope_layout;
-  float eps;                  /* of the latent's RMSNorm */
+  float eps; /* of the latent's RMSNorm */
   int32_t reserved;
-  int64_t a_stride;           /* between rows of a */
+  int64_t a_stride; /* between rows of a */
 } mla_append_params;
 
 /* Rotation of the last `rope` elements of each head, the rest copied. */
@@ -199,8 +201,8 @@ typedef struct mla_rope_params {
   int32_t struct_size;
   int32_t tokens;
   int32_t heads;
-  int32_t width;              /* elements of a head, the rotated ones last */
-  int32_t rope;               /* even, 0 .. width */
+  int32_t width; /* elements of a head, the rotated ones last */
+  int32_t rope;  /* even, 0 .. width */
   int32_t rope_layout;
   int64_t x_token_stride;
   int64_t x_head_stride;
@@ -214,13 +216,13 @@ typedef struct mla_route_params {
   int32_t tokens;
   int32_t experts;
   int32_t top_k;
-  int32_t score;              /* MLA_SCORE_* */
-  int32_t groups;             /* 1: no groups */
+  int32_t score;  /* MLA_SCORE_* */
+  int32_t groups; /* 1: no groups */
   int32_t kept_groups;
-  int32_t group_score;        /* MLA_GROUP_SCORE_* over score + bias of the group's experts */
-  int32_t group_mask;         /* MLA_GROUP_MASK_*: the value of experts in groups that are not kept */
-  int32_t renormalize;        /* 1: weights are divided by their sum + 1e-20 */
-  float weight_scale;         /* multiplies the weights at the end */
+  int32_t group_score; /* MLA_GROUP_SCORE_* over score + bias of the group's experts */
+  int32_t group_mask;  /* MLA_GROUP_MASK_*: the value of experts in groups that are not kept */
+  int32_t renormalize; /* 1: weights are divided by their sum + 1e-20 */
+  float weight_scale;  /* multiplies the weights at the end */
   int32_t reserved;
   int64_t logits_stride;
 } mla_route_params;
@@ -228,115 +230,121 @@ typedef struct mla_route_params {
 typedef struct mla_kernels {
   int32_t struct_size;
   int32_t abi_version;
-  int32_t isa;                /* MLA_ISA_* of this table */
-  int32_t lanes;              /* float32 values in a vector */
-  int32_t supported_isas;     /* bit i: MLA_ISA i runs on this processor */
-  int32_t prefers_bf16;       /* 1 where this table multiplies bf16 faster than float32 */
+  int32_t isa;            /* MLA_ISA_* of this table */
+  int32_t lanes;          /* float32 values in a vector */
+  int32_t supported_isas; /* bit i: MLA_ISA i runs on this processor */
+  int32_t prefers_bf16;   /* 1 where this table multiplies bf16 faster than float32 */
 
   /* Writes a text (MLA_DESCRIBE_*) to `text`, truncated to size with its NUL; returns the full length without NUL,
    * or -1 for an unknown subject. */
-  int32_t (*describe)(int32_t subject, char *text, int32_t size);
+  int32_t (*describe)(int32_t subject, char* text, int32_t size);
 
   /* Bytes of the packed form of rows x k activations for linear; aligned to 64 by the caller. */
-  int64_t (*packed_bytes)(const mla_linear_params *params);
+  int64_t (*packed_bytes)(const mla_linear_params* params);
 
   /* Packs (and rounds, MLA_COMPUTE_BF16) rows [row_begin, row_end) of x (rows, k) float32 for linear. row_begin is a
    * multiple of 16. Row i is x[i], or x[indices[i]] where indices (rows) int32 is given. */
-  int32_t (*pack)(const mla_linear_params *params, const float *x, const int32_t *indices, int32_t row_begin,
-                  int32_t row_end, void *packed, int64_t packed_bytes, char *error, int32_t error_size);
+  int32_t (*pack)(const mla_linear_params* params, const float* x, const int32_t* indices, int32_t row_begin,
+                  int32_t row_end, void* packed, int64_t packed_bytes, char* error, int32_t error_size);
 
   /* y[:, n_begin .. n_end) = x W^T + bias for all rows. packed: as written by pack; weight (n, k) weight_type;
    * scales: must be NULL in this version; bias (n) float32 or NULL; y (rows, n) float32. */
-  int32_t (*linear)(const mla_linear_params *params, const void *packed, const void *weight, const float *scales,
-                    const float *bias, int32_t n_begin, int32_t n_end, float *y, char *error, int32_t error_size);
+  int32_t (*linear)(const mla_linear_params* params, const void* packed, const void* weight,
+                    const float* scales, const float* bias, int32_t n_begin, int32_t n_end, float* y,
+                    char* error, int32_t error_size);
 
   /* Heads [head_begin, head_end) of tokens [token_begin, token_end). x (tokens, heads, in) float32; weight: see params;
    * y (tokens, heads, out) float32. */
-  int32_t (*head_linear)(const mla_head_linear_params *params, const float *x, const void *weight, const float *scales,
-                         int32_t head_begin, int32_t head_end, int32_t token_begin, int32_t token_end, float *y,
-                         char *error, int32_t error_size);
+  int32_t (*head_linear)(const mla_head_linear_params* params, const float* x, const void* weight,
+                         const float* scales, int32_t head_begin, int32_t head_end, int32_t token_begin,
+                         int32_t token_end, float* y, char* error, int32_t error_size);
 
   /* Workspace of one call of attend_absorbed (form 0) or attend_decompressed (form 1) with any ranges. */
-  int64_t (*attention_workspace)(const mla_attention_params *params, const mla_cache_params *cache, int32_t form);
+  int64_t (*attention_workspace)(const mla_attention_params* params, const mla_cache_params* cache,
+                                 int32_t form);
 
   /* Absorbed form: q (query_tokens, heads, latent + rope) float32, absorbed and rotated; out (query_tokens, heads, latent)
    * float32; lse (query_tokens, heads) float32, natural logarithm; keys and values are the rows of the cache themselves.
    * Computes queries [query_begin, query_end), heads [head_begin, head_end) over keys [kv_begin, kv_end) of the sequence.
    * cache: the layer's first page; page_table (ceil(kv_tokens / page_size)) int32; alibi_slopes (heads) float32 or NULL;
    * sinks and sparse_indices: must be NULL in this version; workspace: aligned to 64. */
-  int32_t (*attend_absorbed)(const mla_attention_params *params, const mla_cache_params *cache_params, const float *q,
-                             const void *cache, const int32_t *page_table, const float *alibi_slopes,
-                             const float *sinks, const int32_t *sparse_indices, int32_t head_begin, int32_t head_end,
-                             int32_t query_begin, int32_t query_end, int32_t kv_begin, int32_t kv_end, float *out,
-                             float *lse, void *workspace, int64_t workspace_bytes, char *error, int32_t error_size);
+  int32_t (*attend_absorbed)(const mla_attention_params* params, const mla_cache_params* cache_params,
+                             const float* q, const void* cache, const int32_t* page_table,
+                             const float* alibi_slopes, const float* sinks, const int32_t* sparse_indices,
+                             int32_t head_begin, int32_t head_end, int32_t query_begin, int32_t query_end,
+                             int32_t kv_begin, int32_t kv_end, float* out, float* lse, void* workspace,
+                             int64_t workspace_bytes, char* error, int32_t error_size);
 
   /* Decompressed form: q (query_tokens, heads, nope + rope) float32, rotated; kv_b: per head nope rows of W_UK, then value
    * rows of W_UV, each of latent elements; out (query_tokens, heads, value) float32; lse as above. Keys and values of a
    * block of tokens are rebuilt from the latents in the workspace and forgotten. With MLA_COMPUTE_BF16 and a bf16 cache
    * the rebuilt keys and values are rounded to bf16. Over all keys of the sequence. */
-  int32_t (*attend_decompressed)(const mla_attention_params *params, const mla_cache_params *cache_params, const float *q,
-                                 const void *kv_b, const float *kv_b_scales, const void *cache,
-                                 const int32_t *page_table, const float *alibi_slopes, const float *sinks,
-                                 int32_t head_begin, int32_t head_end, int32_t query_begin, int32_t query_end,
-                                 float *out, float *lse, void *workspace, int64_t workspace_bytes, char *error,
-                                 int32_t error_size);
+  int32_t (*attend_decompressed)(const mla_attention_params* params, const mla_cache_params* cache_params,
+                                 const float* q, const void* kv_b, const float* kv_b_scales,
+                                 const void* cache, const int32_t* page_table, const float* alibi_slopes,
+                                 const float* sinks, int32_t head_begin, int32_t head_end,
+                                 int32_t query_begin, int32_t query_end, float* out, float* lse,
+                                 void* workspace, int64_t workspace_bytes, char* error, int32_t error_size);
 
   /* m = max lse; weights exp(lse - m) / sum; out = sum of weight * partial_out; lse = m + log sum. All parts empty: out 0,
    * lse -infinity. partial_out (parts, tokens, heads, width), partial_lse (parts, tokens, heads), out (tokens, heads,
    * width), lse (tokens, heads) or NULL. Tokens [token_begin, token_end), heads [head_begin, head_end). */
-  int32_t (*merge)(const mla_merge_params *params, const float *partial_out, const float *partial_lse,
-                   int32_t token_begin, int32_t token_end, int32_t head_begin, int32_t head_end, float *out, float *lse,
-                   char *error, int32_t error_size);
+  int32_t (*merge)(const mla_merge_params* params, const float* partial_out, const float* partial_lse,
+                   int32_t token_begin, int32_t token_end, int32_t head_begin, int32_t head_end, float* out,
+                   float* lse, char* error, int32_t error_size);
 
   /* Tokens [token_begin, token_end): a (tokens, latent + rope) float32; latent = RMSNorm(a[0 .. latent)) * norm_weight
    * (latent) float32, or unchanged where norm_weight is NULL; key = a[latent ..] rotated by cosines, sines (tokens,
    * rope/2) float32. Both rounded to the cache type (nearest even); padding is written as zero. */
-  int32_t (*append)(const mla_append_params *params, const mla_cache_params *cache_params, const float *a,
-                    const float *norm_weight, const float *cosines, const float *sines, const int32_t *page_table,
-                    int32_t token_begin, int32_t token_end, void *cache, char *error, int32_t error_size);
+  int32_t (*append)(const mla_append_params* params, const mla_cache_params* cache_params, const float* a,
+                    const float* norm_weight, const float* cosines, const float* sines,
+                    const int32_t* page_table, int32_t token_begin, int32_t token_end, void* cache,
+                    char* error, int32_t error_size);
 
   /* Tokens [token_begin, token_end): x, y (tokens, heads, width) float32, y may be x; cosines, sines (tokens, rope/2). */
-  int32_t (*rope)(const mla_rope_params *params, const float *x, const float *cosines, const float *sines,
-                  int32_t token_begin, int32_t token_end, float *y, char *error, int32_t error_size);
+  int32_t (*rope)(const mla_rope_params* params, const float* x, const float* cosines, const float* sines,
+                  int32_t token_begin, int32_t token_end, float* y, char* error, int32_t error_size);
 
   /* y = weight * x / sqrt(mean(x^2) + eps) for rows of `width` float32; weight (width) float32; y may be x. */
-  int32_t (*rms_norm)(const float *x, int64_t x_stride, const float *weight, float eps, int32_t rows, int32_t width,
-                      float *y, int64_t y_stride, char *error, int32_t error_size);
+  int32_t (*rms_norm)(const float* x, int64_t x_stride, const float* weight, float eps, int32_t rows,
+                      int32_t width, float* y, int64_t y_stride, char* error, int32_t error_size);
 
   /* y = gate / (1 + exp(-gate)) * up for rows of `width` float32; y may be gate or up. */
-  int32_t (*swiglu)(const float *gate, int64_t gate_stride, const float *up, int64_t up_stride, int32_t rows,
-                    int32_t width, float *y, int64_t y_stride, char *error, int32_t error_size);
+  int32_t (*swiglu)(const float* gate, int64_t gate_stride, const float* up, int64_t up_stride, int32_t rows,
+                    int32_t width, float* y, int64_t y_stride, char* error, int32_t error_size);
 
   /* y = x + scale * r, element by element over rows of `width` float32; y may be x or r. */
-  int32_t (*add)(const float *x, int64_t x_stride, const float *r, int64_t r_stride, float scale, int32_t rows,
-                 int32_t width, float *y, int64_t y_stride, char *error, int32_t error_size);
+  int32_t (*add)(const float* x, int64_t x_stride, const float* r, int64_t r_stride, float scale,
+                 int32_t rows, int32_t width, float* y, int64_t y_stride, char* error, int32_t error_size);
 
   /* y[i] = scale * table[ids[i]]: table (vocabulary, width) of table_type, ids (count) int32, y (count, width) float32. */
-  int32_t (*embed)(int32_t table_type, const void *table, int64_t table_stride, int32_t vocabulary, const int32_t *ids,
-                   int32_t count, int32_t width, float scale, float *y, int64_t y_stride, char *error,
-                   int32_t error_size);
+  int32_t (*embed)(int32_t table_type, const void* table, int64_t table_stride, int32_t vocabulary,
+                   const int32_t* ids, int32_t count, int32_t width, float scale, float* y, int64_t y_stride,
+                   char* error, int32_t error_size);
 
   /* Tokens [token_begin, token_end): logits (tokens, experts) float32; bias (experts) float32 or NULL is added to the
    * scores for the choice only; experts_out (tokens, top_k) int32 in order of falling score + bias, equal ones by rising
    * index; weights_out (tokens, top_k) float32: the scores without bias, renormalised and scaled. */
-  int32_t (*route)(const mla_route_params *params, const float *logits, const float *bias, int32_t token_begin,
-                   int32_t token_end, int32_t *experts_out, float *weights_out, char *error, int32_t error_size);
+  int32_t (*route)(const mla_route_params* params, const float* logits, const float* bias,
+                   int32_t token_begin, int32_t token_end, int32_t* experts_out, float* weights_out,
+                   char* error, int32_t error_size);
 
   /* y[t] = sum over j < top_k of weights[t, j] * expert_out[slots[t, j]], in the order of j, then + shared[t].
    * expert_out (slot_count, width); slots (tokens, top_k) int32; weights (tokens, top_k); shared (tokens, width) or NULL. */
-  int32_t (*combine)(const float *expert_out, int64_t expert_out_stride, int32_t slot_count, const int32_t *slots,
-                     const float *weights, const float *shared, int64_t shared_stride, int32_t tokens, int32_t top_k,
-                     int32_t width, float *y, int64_t y_stride, char *error, int32_t error_size);
+  int32_t (*combine)(const float* expert_out, int64_t expert_out_stride, int32_t slot_count,
+                     const int32_t* slots, const float* weights, const float* shared, int64_t shared_stride,
+                     int32_t tokens, int32_t top_k, int32_t width, float* y, int64_t y_stride, char* error,
+                     int32_t error_size);
 } mla_kernels;
 
 /* The table for `isa` (MLA_ISA_*), or NULL where this processor lacks it, the library was built without it, or abi_version
  * is not MLA_ABI_VERSION. MLA_ISA_GENERIC always exists. The table lives as long as the library is loaded. */
-typedef const mla_kernels *(*mla_get_kernels_fn)(int32_t abi_version, int32_t isa);
+typedef const mla_kernels* (*mla_get_kernels_fn)(int32_t abi_version, int32_t isa);
 
 #if defined(__GNUC__)
 __attribute__((visibility("default")))
 #endif
-const mla_kernels *mla_get_kernels(int32_t abi_version, int32_t isa);
+const mla_kernels* mla_get_kernels(int32_t abi_version, int32_t isa);
 
 #ifdef __cplusplus
 }

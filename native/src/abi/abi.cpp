@@ -24,11 +24,14 @@ struct Failure {
 [[noreturn]] void fail(int32_t status, const std::string& text) { throw Failure{status, text}; }
 
 void require(bool condition, const char* name, int64_t value, const std::string& allowed) {
-  if (!condition) fail(MLA_INVALID_ARGUMENT, std::string(name) + " is " + std::to_string(value) + ", but must be " + allowed);
+  if (!condition)
+    fail(MLA_INVALID_ARGUMENT,
+         std::string(name) + " is " + std::to_string(value) + ", but must be " + allowed);
 }
 
 void require_range(const char* name, int64_t value, int64_t low, int64_t high) {
-  require(value >= low && value <= high, name, value, "in " + std::to_string(low) + ".." + std::to_string(high));
+  require(value >= low && value <= high, name, value,
+          "in " + std::to_string(low) + ".." + std::to_string(high));
 }
 
 void require_pointer(const char* name, const void* p) {
@@ -43,21 +46,24 @@ template <class Params>
 void require_struct(const char* name, const Params* params) {
   require_pointer(name, params);
   if (params->struct_size != (int32_t)sizeof(Params))
-    fail(MLA_INVALID_ARGUMENT, std::string(name) + "->struct_size is " + std::to_string(params->struct_size) + ", but must be " +
-                                   std::to_string(sizeof(Params)));
+    fail(MLA_INVALID_ARGUMENT, std::string(name) + "->struct_size is " + std::to_string(params->struct_size) +
+                                   ", but must be " + std::to_string(sizeof(Params)));
 }
 
 void require_bounds(const char* what, int begin, int end, int limit) {
   if (begin < 0 || end < begin || end > limit)
-    fail(MLA_INVALID_ARGUMENT, std::string(what) + " range is " + std::to_string(begin) + ".." + std::to_string(end) +
-                                   ", but must lie in 0.." + std::to_string(limit));
+    fail(MLA_INVALID_ARGUMENT, std::string(what) + " range is " + std::to_string(begin) + ".." +
+                                   std::to_string(end) + ", but must lie in 0.." + std::to_string(limit));
 }
 
-void require_compute(int32_t compute) { require_range("compute", compute, MLA_COMPUTE_F32, MLA_COMPUTE_BF16); }
+void require_compute(int32_t compute) {
+  require_range("compute", compute, MLA_COMPUTE_F32, MLA_COMPUTE_BF16);
+}
 void require_type(const char* name, int32_t type) { require_range(name, type, MLA_TYPE_F32, MLA_TYPE_F16); }
 
 void require_no_blocks(int32_t rows, int32_t columns) {
-  if (rows != 0 || columns != 0) fail(MLA_UNSUPPORTED, "scale blocks are given, but this version computes without");
+  if (rows != 0 || columns != 0)
+    fail(MLA_UNSUPPORTED, "scale blocks are given, but this version computes without");
 }
 
 void check(const mla_linear_params* p) {
@@ -101,9 +107,10 @@ void check(const mla_cache_params* c) {
   require_range("page_count", c->page_count, 0, INT_MAX);
   const int64_t bytes = c->cache_type == MLA_TYPE_F32 ? 4 : 2;
   require_range("row_stride_bytes", c->row_stride_bytes, (c->rope_offset + c->rope) * bytes, kMaxRow * bytes);
-  require(c->row_stride_bytes % bytes == 0, "row_stride_bytes", c->row_stride_bytes, "a multiple of the element size");
-  require(c->page_stride_bytes >= c->row_stride_bytes * c->page_size, "page_stride_bytes", c->page_stride_bytes,
-          "at least page_size rows");
+  require(c->row_stride_bytes % bytes == 0, "row_stride_bytes", c->row_stride_bytes,
+          "a multiple of the element size");
+  require(c->page_stride_bytes >= c->row_stride_bytes * c->page_size, "page_stride_bytes",
+          c->page_stride_bytes, "at least page_size rows");
 }
 
 void check_pages(const mla_cache_params* c, const int32_t* page_table, int64_t begin, int64_t end) {
@@ -123,10 +130,14 @@ void check(const mla_attention_params* p, bool decompressed) {
   require_range("query_tokens", p->query_tokens, 0, 1 << 24);
   require_range("kv_tokens", p->kv_tokens, p->query_tokens, 1 << 24);
   require_range("causal", p->causal, 0, 1);
-  if (p->window != 0) fail(MLA_UNSUPPORTED, "window is " + std::to_string(p->window) + ", but this version computes without");
-  if (p->sparse_count != 0) fail(MLA_UNSUPPORTED, "sparse_count is " + std::to_string(p->sparse_count) + ", but this version computes without");
+  if (p->window != 0)
+    fail(MLA_UNSUPPORTED, "window is " + std::to_string(p->window) + ", but this version computes without");
+  if (p->sparse_count != 0)
+    fail(MLA_UNSUPPORTED,
+         "sparse_count is " + std::to_string(p->sparse_count) + ", but this version computes without");
   if (p->softcap != 0) fail(MLA_UNSUPPORTED, "softcap is given, but this version computes without");
-  if (!(p->scale > 0) || p->scale > 3e38f) fail(MLA_INVALID_ARGUMENT, "scale must be a finite positive number");
+  if (!(p->scale > 0) || p->scale > 3e38f)
+    fail(MLA_INVALID_ARGUMENT, "scale must be a finite positive number");
   if (decompressed) {
     require_range("nope", p->nope, 1, 1 << 16);
     require_range("value", p->value, 1, 1 << 16);
@@ -138,11 +149,20 @@ void check(const mla_attention_params* p, bool decompressed) {
 int32_t describe(int isa, int32_t subject, char* text, int32_t size) {
   std::string s;
   switch (subject) {
-    case MLA_DESCRIBE_VERSION: s = kVersion; break;
-    case MLA_DESCRIBE_ISA: s = isa_name(isa); break;
-    case MLA_DESCRIBE_REASON: s = preference_reason(); break;
-    case MLA_DESCRIBE_LAYOUT: s = layout_text(); break;
-    default: return -1;
+    case MLA_DESCRIBE_VERSION:
+      s = kVersion;
+      break;
+    case MLA_DESCRIBE_ISA:
+      s = isa_name(isa);
+      break;
+    case MLA_DESCRIBE_REASON:
+      s = preference_reason();
+      break;
+    case MLA_DESCRIBE_LAYOUT:
+      s = layout_text();
+      break;
+    default:
+      return -1;
   }
   if (text != nullptr && size > 0) std::snprintf(text, (size_t)size, "%s", s.c_str());
   return (int32_t)s.size();
@@ -187,8 +207,8 @@ struct Checked {
     return status == MLA_OK ? raw().packed_bytes(*p) : -1;
   }
 
-  static int32_t pack(const mla_linear_params* p, const float* x, const int32_t* indices, int32_t row_begin, int32_t row_end,
-                      void* packed, int64_t packed_bytes, char* error, int32_t error_size) {
+  static int32_t pack(const mla_linear_params* p, const float* x, const int32_t* indices, int32_t row_begin,
+                      int32_t row_end, void* packed, int64_t packed_bytes, char* error, int32_t error_size) {
     return guard(error, error_size, [&] {
       check(p);
       require_bounds("row", row_begin, row_end, p->rows);
@@ -199,16 +219,19 @@ struct Checked {
       require_pointer("packed", packed);
       const int64_t needed = raw().packed_bytes(*p);
       if (packed_bytes < needed)
-        fail(MLA_WORKSPACE_TOO_SMALL, "packed has " + std::to_string(packed_bytes) + " bytes, but needs " + std::to_string(needed));
+        fail(MLA_WORKSPACE_TOO_SMALL,
+             "packed has " + std::to_string(packed_bytes) + " bytes, but needs " + std::to_string(needed));
       if (indices != nullptr) {
-        for (int i = row_begin; i < row_end; i++) require(indices[i] >= 0, "indices[i]", indices[i], "0 or more");
+        for (int i = row_begin; i < row_end; i++)
+          require(indices[i] >= 0, "indices[i]", indices[i], "0 or more");
       }
       raw().pack(*p, x, indices, row_begin, row_end, packed);
     });
   }
 
-  static int32_t linear(const mla_linear_params* p, const void* packed, const void* weight, const float* scales, const float* bias,
-                        int32_t n_begin, int32_t n_end, float* y, char* error, int32_t error_size) {
+  static int32_t linear(const mla_linear_params* p, const void* packed, const void* weight,
+                        const float* scales, const float* bias, int32_t n_begin, int32_t n_end, float* y,
+                        char* error, int32_t error_size) {
     return guard(error, error_size, [&] {
       check(p);
       require_absent("scales", scales);
@@ -221,9 +244,9 @@ struct Checked {
     });
   }
 
-  static int32_t head_linear(const mla_head_linear_params* p, const float* x, const void* weight, const float* scales,
-                             int32_t head_begin, int32_t head_end, int32_t token_begin, int32_t token_end, float* y, char* error,
-                             int32_t error_size) {
+  static int32_t head_linear(const mla_head_linear_params* p, const float* x, const void* weight,
+                             const float* scales, int32_t head_begin, int32_t head_end, int32_t token_begin,
+                             int32_t token_end, float* y, char* error, int32_t error_size) {
     return guard(error, error_size, [&] {
       check(p);
       require_absent("scales", scales);
@@ -246,20 +269,23 @@ struct Checked {
     return status == MLA_OK ? raw().attention_workspace(*p, *c, form) : -1;
   }
 
-  static void check_attention(const mla_attention_params* p, const mla_cache_params* c, int form, int head_begin, int head_end,
-                              int query_begin, int query_end, int64_t workspace_bytes, const void* workspace) {
+  static void check_attention(const mla_attention_params* p, const mla_cache_params* c, int form,
+                              int head_begin, int head_end, int query_begin, int query_end,
+                              int64_t workspace_bytes, const void* workspace) {
     require_bounds("head", head_begin, head_end, p->heads);
     require_bounds("query", query_begin, query_end, p->query_tokens);
     const int64_t needed = raw().attention_workspace(*p, *c, form);
     if (workspace_bytes < needed)
-      fail(MLA_WORKSPACE_TOO_SMALL, "workspace has " + std::to_string(workspace_bytes) + " bytes, but needs " + std::to_string(needed));
+      fail(MLA_WORKSPACE_TOO_SMALL, "workspace has " + std::to_string(workspace_bytes) +
+                                        " bytes, but needs " + std::to_string(needed));
     if ((uintptr_t)workspace % 64 != 0) fail(MLA_INVALID_ARGUMENT, "workspace must be aligned to 64 bytes");
   }
 
-  static int32_t attend_absorbed(const mla_attention_params* p, const mla_cache_params* c, const float* q, const void* cache,
-                                 const int32_t* page_table, const float* alibi_slopes, const float* sinks,
-                                 const int32_t* sparse_indices, int32_t head_begin, int32_t head_end, int32_t query_begin,
-                                 int32_t query_end, int32_t kv_begin, int32_t kv_end, float* out, float* lse, void* workspace,
+  static int32_t attend_absorbed(const mla_attention_params* p, const mla_cache_params* c, const float* q,
+                                 const void* cache, const int32_t* page_table, const float* alibi_slopes,
+                                 const float* sinks, const int32_t* sparse_indices, int32_t head_begin,
+                                 int32_t head_end, int32_t query_begin, int32_t query_end, int32_t kv_begin,
+                                 int32_t kv_end, float* out, float* lse, void* workspace,
                                  int64_t workspace_bytes, char* error, int32_t error_size) {
     return guard(error, error_size, [&] {
       check(p, false);
@@ -274,16 +300,17 @@ struct Checked {
       require_pointer("lse", lse);
       if (kv_begin < kv_end) require_pointer("cache", cache);
       check_pages(c, page_table, kv_begin, kv_end);
-      raw().attend_absorbed(*p, *c, q, cache, page_table, alibi_slopes, head_begin, head_end, query_begin, query_end, kv_begin, kv_end,
-                            out, lse, workspace);
+      raw().attend_absorbed(*p, *c, q, cache, page_table, alibi_slopes, head_begin, head_end, query_begin,
+                            query_end, kv_begin, kv_end, out, lse, workspace);
     });
   }
 
-  static int32_t attend_decompressed(const mla_attention_params* p, const mla_cache_params* c, const float* q, const void* kv_b,
-                                     const float* kv_b_scales, const void* cache, const int32_t* page_table, const float* alibi_slopes,
-                                     const float* sinks, int32_t head_begin, int32_t head_end, int32_t query_begin,
-                                     int32_t query_end, float* out, float* lse, void* workspace, int64_t workspace_bytes, char* error,
-                                     int32_t error_size) {
+  static int32_t attend_decompressed(const mla_attention_params* p, const mla_cache_params* c, const float* q,
+                                     const void* kv_b, const float* kv_b_scales, const void* cache,
+                                     const int32_t* page_table, const float* alibi_slopes, const float* sinks,
+                                     int32_t head_begin, int32_t head_end, int32_t query_begin,
+                                     int32_t query_end, float* out, float* lse, void* workspace,
+                                     int64_t workspace_bytes, char* error, int32_t error_size) {
     return guard(error, error_size, [&] {
       check(p, true);
       check(c);
@@ -298,14 +325,14 @@ struct Checked {
       require_pointer("out", out);
       require_pointer("lse", lse);
       check_pages(c, page_table, 0, p->kv_tokens);
-      raw().attend_decompressed(*p, *c, q, kv_b, cache, page_table, alibi_slopes, head_begin, head_end, query_begin, query_end, out, lse,
-                                workspace);
+      raw().attend_decompressed(*p, *c, q, kv_b, cache, page_table, alibi_slopes, head_begin, head_end,
+                                query_begin, query_end, out, lse, workspace);
     });
   }
 
-  static int32_t merge(const mla_merge_params* p, const float* partial_out, const float* partial_lse, int32_t token_begin,
-                       int32_t token_end, int32_t head_begin, int32_t head_end, float* out, float* lse, char* error,
-                       int32_t error_size) {
+  static int32_t merge(const mla_merge_params* p, const float* partial_out, const float* partial_lse,
+                       int32_t token_begin, int32_t token_end, int32_t head_begin, int32_t head_end,
+                       float* out, float* lse, char* error, int32_t error_size) {
     return guard(error, error_size, [&] {
       require_struct("params", p);
       require_range("parts", p->parts, 1, INT_MAX);
@@ -322,9 +349,10 @@ struct Checked {
     });
   }
 
-  static int32_t append(const mla_append_params* p, const mla_cache_params* c, const float* a, const float* norm_weight,
-                        const float* cosines, const float* sines, const int32_t* page_table, int32_t token_begin, int32_t token_end,
-                        void* cache, char* error, int32_t error_size) {
+  static int32_t append(const mla_append_params* p, const mla_cache_params* c, const float* a,
+                        const float* norm_weight, const float* cosines, const float* sines,
+                        const int32_t* page_table, int32_t token_begin, int32_t token_end, void* cache,
+                        char* error, int32_t error_size) {
     return guard(error, error_size, [&] {
       require_struct("params", p);
       check(c);
@@ -344,8 +372,8 @@ struct Checked {
     });
   }
 
-  static int32_t rope(const mla_rope_params* p, const float* x, const float* cosines, const float* sines, int32_t token_begin,
-                      int32_t token_end, float* y, char* error, int32_t error_size) {
+  static int32_t rope(const mla_rope_params* p, const float* x, const float* cosines, const float* sines,
+                      int32_t token_begin, int32_t token_end, float* y, char* error, int32_t error_size) {
     return guard(error, error_size, [&] {
       require_struct("params", p);
       require_range("tokens", p->tokens, 0, INT_MAX);
@@ -366,8 +394,8 @@ struct Checked {
     });
   }
 
-  static int32_t rms_norm(const float* x, int64_t x_stride, const float* weight, float eps, int32_t rows, int32_t width, float* y,
-                          int64_t y_stride, char* error, int32_t error_size) {
+  static int32_t rms_norm(const float* x, int64_t x_stride, const float* weight, float eps, int32_t rows,
+                          int32_t width, float* y, int64_t y_stride, char* error, int32_t error_size) {
     return guard(error, error_size, [&] {
       require_range("rows", rows, 0, INT_MAX);
       require_range("width", width, 1, INT_MAX);
@@ -379,8 +407,9 @@ struct Checked {
     });
   }
 
-  static int32_t swiglu(const float* gate, int64_t gate_stride, const float* up, int64_t up_stride, int32_t rows, int32_t width,
-                        float* y, int64_t y_stride, char* error, int32_t error_size) {
+  static int32_t swiglu(const float* gate, int64_t gate_stride, const float* up, int64_t up_stride,
+                        int32_t rows, int32_t width, float* y, int64_t y_stride, char* error,
+                        int32_t error_size) {
     return guard(error, error_size, [&] {
       require_range("rows", rows, 0, INT_MAX);
       require_range("width", width, 1, INT_MAX);
@@ -392,8 +421,9 @@ struct Checked {
     });
   }
 
-  static int32_t add(const float* x, int64_t x_stride, const float* r, int64_t r_stride, float scale, int32_t rows, int32_t width,
-                     float* y, int64_t y_stride, char* error, int32_t error_size) {
+  static int32_t add(const float* x, int64_t x_stride, const float* r, int64_t r_stride, float scale,
+                     int32_t rows, int32_t width, float* y, int64_t y_stride, char* error,
+                     int32_t error_size) {
     return guard(error, error_size, [&] {
       require_range("rows", rows, 0, INT_MAX);
       require_range("width", width, 1, INT_MAX);
@@ -405,8 +435,9 @@ struct Checked {
     });
   }
 
-  static int32_t embed(int32_t table_type, const void* table, int64_t table_stride, int32_t vocabulary, const int32_t* ids,
-                       int32_t count, int32_t width, float scale, float* y, int64_t y_stride, char* error, int32_t error_size) {
+  static int32_t embed(int32_t table_type, const void* table, int64_t table_stride, int32_t vocabulary,
+                       const int32_t* ids, int32_t count, int32_t width, float scale, float* y,
+                       int64_t y_stride, char* error, int32_t error_size) {
     return guard(error, error_size, [&] {
       require_type("table_type", table_type);
       require_range("vocabulary", vocabulary, 1, INT_MAX);
@@ -419,15 +450,16 @@ struct Checked {
       require_pointer("y", y);
       for (int i = 0; i < count; i++) {
         if (ids[i] < 0 || ids[i] >= vocabulary)
-          fail(MLA_INVALID_ARGUMENT, "ids[" + std::to_string(i) + "] is " + std::to_string(ids[i]) + ", but the vocabulary is 0.." +
-                                         std::to_string(vocabulary - 1));
+          fail(MLA_INVALID_ARGUMENT, "ids[" + std::to_string(i) + "] is " + std::to_string(ids[i]) +
+                                         ", but the vocabulary is 0.." + std::to_string(vocabulary - 1));
       }
       raw().embed(table_type, table, table_stride, ids, count, width, scale, y, y_stride);
     });
   }
 
-  static int32_t route(const mla_route_params* p, const float* logits, const float* bias, int32_t token_begin, int32_t token_end,
-                       int32_t* experts_out, float* weights_out, char* error, int32_t error_size) {
+  static int32_t route(const mla_route_params* p, const float* logits, const float* bias, int32_t token_begin,
+                       int32_t token_end, int32_t* experts_out, float* weights_out, char* error,
+                       int32_t error_size) {
     return guard(error, error_size, [&] {
       require_struct("params", p);
       require_range("tokens", p->tokens, 0, INT_MAX);
@@ -450,9 +482,10 @@ struct Checked {
     });
   }
 
-  static int32_t combine(const float* expert_out, int64_t expert_out_stride, int32_t slot_count, const int32_t* slots,
-                         const float* weights, const float* shared, int64_t shared_stride, int32_t tokens, int32_t top_k,
-                         int32_t width, float* y, int64_t y_stride, char* error, int32_t error_size) {
+  static int32_t combine(const float* expert_out, int64_t expert_out_stride, int32_t slot_count,
+                         const int32_t* slots, const float* weights, const float* shared,
+                         int64_t shared_stride, int32_t tokens, int32_t top_k, int32_t width, float* y,
+                         int64_t y_stride, char* error, int32_t error_size) {
     return guard(error, error_size, [&] {
       require_range("tokens", tokens, 0, INT_MAX);
       require_range("top_k", top_k, 0, INT_MAX);
@@ -466,10 +499,12 @@ struct Checked {
       require_pointer("y", y);
       for (int64_t i = 0; i < (int64_t)tokens * top_k; i++) {
         if (slots[i] < 0 || slots[i] >= slot_count)
-          fail(MLA_INVALID_ARGUMENT, "slots[" + std::to_string(i / top_k) + ", " + std::to_string(i % top_k) + "] is " +
-                                         std::to_string(slots[i]) + ", but must be in 0.." + std::to_string(slot_count - 1));
+          fail(MLA_INVALID_ARGUMENT, "slots[" + std::to_string(i / top_k) + ", " + std::to_string(i % top_k) +
+                                         "] is " + std::to_string(slots[i]) + ", but must be in 0.." +
+                                         std::to_string(slot_count - 1));
       }
-      raw().combine(expert_out, expert_out_stride, slots, weights, shared, shared_stride, tokens, top_k, width, y, y_stride);
+      raw().combine(expert_out, expert_out_stride, slots, weights, shared, shared_stride, tokens, top_k,
+                    width, y, y_stride);
     });
   }
 
@@ -512,10 +547,15 @@ extern "C" const mla_kernels* mla_get_kernels(int32_t abi_version, int32_t isa) 
   if (isa == MLA_ISA_AUTO) isa = preferred_isa();
   if (raw_kernels(isa) == nullptr) return nullptr;
   switch (isa) {
-    case MLA_ISA_GENERIC: return Checked<MLA_ISA_GENERIC>::table();
-    case MLA_ISA_AVX2: return Checked<MLA_ISA_AVX2>::table();
-    case MLA_ISA_AVX512: return Checked<MLA_ISA_AVX512>::table();
-    case MLA_ISA_AVX512BF16: return Checked<MLA_ISA_AVX512BF16>::table();
-    default: return nullptr;
+    case MLA_ISA_GENERIC:
+      return Checked<MLA_ISA_GENERIC>::table();
+    case MLA_ISA_AVX2:
+      return Checked<MLA_ISA_AVX2>::table();
+    case MLA_ISA_AVX512:
+      return Checked<MLA_ISA_AVX512>::table();
+    case MLA_ISA_AVX512BF16:
+      return Checked<MLA_ISA_AVX512BF16>::table();
+    default:
+      return nullptr;
   }
 }

@@ -31,13 +31,18 @@ const char* isa_name(int isa) {
 
 const RawKernels* raw_kernels(int isa) {
   switch (isa) {
-    case MLA_ISA_GENERIC: return &generic_kernels;
+    case MLA_ISA_GENERIC:
+      return &generic_kernels;
 #if defined(__x86_64__)
-    case MLA_ISA_AVX2: return has_avx2() ? &avx2_kernels : nullptr;
-    case MLA_ISA_AVX512: return has_avx512() ? &avx512_kernels : nullptr;
-    case MLA_ISA_AVX512BF16: return has_avx512bf16() ? &avx512bf16_kernels : nullptr;
+    case MLA_ISA_AVX2:
+      return has_avx2() ? &avx2_kernels : nullptr;
+    case MLA_ISA_AVX512:
+      return has_avx512() ? &avx512_kernels : nullptr;
+    case MLA_ISA_AVX512BF16:
+      return has_avx512bf16() ? &avx512bf16_kernels : nullptr;
 #endif
-    default: return nullptr;
+    default:
+      return nullptr;
   }
 }
 
@@ -57,12 +62,16 @@ bool prefers_bf16(int isa) { return isa == MLA_ISA_AVX512BF16 && is_amd(); }
 
 std::string preference_reason() {
   switch (preferred_isa()) {
-    case MLA_ISA_AVX512BF16: return "avx512bf16: AMD multiplies bf16 pairs at twice the float32 rate";
+    case MLA_ISA_AVX512BF16:
+      return "avx512bf16: AMD multiplies bf16 pairs at twice the float32 rate";
     case MLA_ISA_AVX512:
-      return has_avx512bf16() ? "avx512: the bf16 dot of this processor is slower than float32 FMA on widened bf16"
-                              : "avx512: the processor has no bf16 dot";
-    case MLA_ISA_AVX2: return "avx2: the processor has no AVX-512";
-    default: return "generic: the processor has no AVX2";
+      return has_avx512bf16()
+                 ? "avx512: the bf16 dot of this processor is slower than float32 FMA on widened bf16"
+                 : "avx512: the processor has no bf16 dot";
+    case MLA_ISA_AVX2:
+      return "avx2: the processor has no AVX-512";
+    default:
+      return "generic: the processor has no AVX2";
   }
 }
 

@@ -20,12 +20,14 @@ static void rms_norm_row(const float* x, const float* weight, float eps, int wid
   }
 }
 
-static void rms_norm(const float* x, int64_t x_stride, const float* weight, float eps, int rows, int width, float* y, int64_t y_stride) {
+static void rms_norm(const float* x, int64_t x_stride, const float* weight, float eps, int rows, int width,
+                     float* y, int64_t y_stride) {
   for (int i = 0; i < rows; i++) rms_norm_row(x + i * x_stride, weight, eps, width, y + i * y_stride);
 }
 
 // Element 2i and 2i + 1, or i and i + pairs, turned by the angle of pair i; y may be x.
-static void rotate(const float* x, const float* cosines, const float* sines, int pairs, int layout, float* y) {
+static void rotate(const float* x, const float* cosines, const float* sines, int pairs, int layout,
+                   float* y) {
   const int step = layout == MLA_ROPE_PAIRS ? 2 : 1, partner = layout == MLA_ROPE_PAIRS ? 1 : pairs;
   for (int i = 0; i < pairs; i++) {
     const float a = x[i * step], b = x[i * step + partner];
@@ -34,8 +36,8 @@ static void rotate(const float* x, const float* cosines, const float* sines, int
   }
 }
 
-static void rope(const mla_rope_params& p, const float* x, const float* cosines, const float* sines, int token_begin, int token_end,
-                 float* y) {
+static void rope(const mla_rope_params& p, const float* x, const float* cosines, const float* sines,
+                 int token_begin, int token_end, float* y) {
   const int pairs = p.rope / 2, plain = p.width - p.rope;
   for (int t = token_begin; t < token_end; t++) {
     for (int h = 0; h < p.heads; h++) {
@@ -44,13 +46,14 @@ static void rope(const mla_rope_params& p, const float* x, const float* cosines,
       if (to != from) {
         for (int i = 0; i < plain; i++) to[i] = from[i];
       }
-      rotate(from + plain, cosines + (int64_t)t * pairs, sines + (int64_t)t * pairs, pairs, p.rope_layout, to + plain);
+      rotate(from + plain, cosines + (int64_t)t * pairs, sines + (int64_t)t * pairs, pairs, p.rope_layout,
+             to + plain);
     }
   }
 }
 
-static void swiglu(const float* gate, int64_t gate_stride, const float* up, int64_t up_stride, int rows, int width, float* y,
-                   int64_t y_stride) {
+static void swiglu(const float* gate, int64_t gate_stride, const float* up, int64_t up_stride, int rows,
+                   int width, float* y, int64_t y_stride) {
   const F one = Isa::set1(1.f);
   for (int i = 0; i < rows; i++) {
     for (int j = 0; j < width; j += L) {
@@ -62,20 +65,21 @@ static void swiglu(const float* gate, int64_t gate_stride, const float* up, int6
   }
 }
 
-static void add(const float* x, int64_t x_stride, const float* r, int64_t r_stride, float scale, int rows, int width, float* y,
-                int64_t y_stride) {
+static void add(const float* x, int64_t x_stride, const float* r, int64_t r_stride, float scale, int rows,
+                int width, float* y, int64_t y_stride) {
   const F s = Isa::set1(scale);
   for (int i = 0; i < rows; i++) {
     for (int j = 0; j < width; j += L) {
       const int n = min_int(L, width - j);
-      Isa::store(y + i * y_stride + j, Isa::fma(s, Isa::load(r + i * r_stride + j, n), Isa::load(x + i * x_stride + j, n)), n);
+      Isa::store(y + i * y_stride + j,
+                 Isa::fma(s, Isa::load(r + i * r_stride + j, n), Isa::load(x + i * x_stride + j, n)), n);
     }
   }
 }
 
 template <class R>
-static void embed_typed(const typename R::T* table, int64_t table_stride, const int32_t* ids, int count, int width, float scale, float* y,
-                        int64_t y_stride) {
+static void embed_typed(const typename R::T* table, int64_t table_stride, const int32_t* ids, int count,
+                        int width, float scale, float* y, int64_t y_stride) {
   const F s = Isa::set1(scale);
   for (int i = 0; i < count; i++) {
     for (int j = 0; j < width; j += L) {
@@ -85,12 +89,18 @@ static void embed_typed(const typename R::T* table, int64_t table_stride, const 
   }
 }
 
-static void embed(int type, const void* table, int64_t table_stride, const int32_t* ids, int count, int width, float scale, float* y,
-                  int64_t y_stride) {
+static void embed(int type, const void* table, int64_t table_stride, const int32_t* ids, int count, int width,
+                  float scale, float* y, int64_t y_stride) {
   switch (type) {
-    case MLA_TYPE_F32: embed_typed<F32Reader>((const float*)table, table_stride, ids, count, width, scale, y, y_stride); break;
-    case MLA_TYPE_BF16: embed_typed<Bf16Reader>((const uint16_t*)table, table_stride, ids, count, width, scale, y, y_stride); break;
-    default: embed_typed<F16Reader>((const uint16_t*)table, table_stride, ids, count, width, scale, y, y_stride); break;
+    case MLA_TYPE_F32:
+      embed_typed<F32Reader>((const float*)table, table_stride, ids, count, width, scale, y, y_stride);
+      break;
+    case MLA_TYPE_BF16:
+      embed_typed<Bf16Reader>((const uint16_t*)table, table_stride, ids, count, width, scale, y, y_stride);
+      break;
+    default:
+      embed_typed<F16Reader>((const uint16_t*)table, table_stride, ids, count, width, scale, y, y_stride);
+      break;
   }
 }
 
@@ -123,8 +133,8 @@ static void mask_groups(const mla_route_params& p, float* choice) {
   }
 }
 
-static void route(const mla_route_params& p, const float* logits, const float* bias, int token_begin, int token_end, int32_t* experts_out,
-                  float* weights_out) {
+static void route(const mla_route_params& p, const float* logits, const float* bias, int token_begin,
+                  int token_end, int32_t* experts_out, float* weights_out) {
   float score[kMaxExperts], choice[kMaxExperts];
   for (int t = token_begin; t < token_end; t++) {
     const float* x = logits + t * p.logits_stride;
@@ -153,8 +163,9 @@ static void route(const mla_route_params& p, const float* logits, const float* b
   }
 }
 
-static void combine(const float* expert_out, int64_t expert_out_stride, const int32_t* slots, const float* weights, const float* shared,
-                    int64_t shared_stride, int tokens, int top_k, int width, float* y, int64_t y_stride) {
+static void combine(const float* expert_out, int64_t expert_out_stride, const int32_t* slots,
+                    const float* weights, const float* shared, int64_t shared_stride, int tokens, int top_k,
+                    int width, float* y, int64_t y_stride) {
   for (int t = 0; t < tokens; t++) {
     for (int j = 0; j < width; j += L) {
       const int n = min_int(L, width - j);

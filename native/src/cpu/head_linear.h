@@ -6,7 +6,8 @@
 constexpr int kTokenTile = 4;
 
 template <class R, int TT>
-static MLA_INLINE void head_plain(const mla_head_linear_params& p, const float* x, const typename R::T* w, float* y) {
+static MLA_INLINE void head_plain(const mla_head_linear_params& p, const float* x, const typename R::T* w,
+                                  float* y) {
   const bool rounds = p.compute == MLA_COMPUTE_BF16;
   const int whole = p.in / L * L;
   for (int j = 0; j < p.out; j++) {
@@ -43,7 +44,8 @@ static MLA_INLINE void head_plain(const mla_head_linear_params& p, const float* 
 }
 
 template <class R, int TT>
-static MLA_INLINE void head_transposed(const mla_head_linear_params& p, const float* x, const typename R::T* w, float* y) {
+static MLA_INLINE void head_transposed(const mla_head_linear_params& p, const float* x,
+                                       const typename R::T* w, float* y) {
   constexpr int VV = 2;  // vectors of outputs at a time
   const bool rounds = p.compute == MLA_COMPUTE_BF16;
   for (int j = 0; j < p.out; j += VV * L) {
@@ -59,7 +61,8 @@ static MLA_INLINE void head_transposed(const mla_head_linear_params& p, const fl
       const typename R::T* row = w + i * p.weight_stride + j;
       F b[VV];
 #pragma GCC unroll 2
-      for (int v = 0; v < VV; v++) b[v] = n[v] >= L ? R::read(row + v * L) : n[v] > 0 ? R::read(row + v * L, n[v]) : Isa::zero();
+      for (int v = 0; v < VV; v++)
+        b[v] = n[v] >= L ? R::read(row + v * L) : n[v] > 0 ? R::read(row + v * L, n[v]) : Isa::zero();
 #pragma GCC unroll 4
       for (int t = 0; t < TT; t++) {
         F a = Isa::set1(x[t * p.x_token_stride + i]);
@@ -77,37 +80,44 @@ static MLA_INLINE void head_transposed(const mla_head_linear_params& p, const fl
 }
 
 template <class R>
-static void head_linear_typed(const mla_head_linear_params& p, const float* x, const typename R::T* w, int head_begin, int head_end,
-                              int token_begin, int token_end, float* y) {
+static void head_linear_typed(const mla_head_linear_params& p, const float* x, const typename R::T* w,
+                              int head_begin, int head_end, int token_begin, int token_end, float* y) {
   for (int h = head_begin; h < head_end; h++) {
     const typename R::T* wh = w + h * p.weight_head_stride;
     for (int t = token_begin; t < token_end;) {
       const float* xt = x + t * p.x_token_stride + h * p.x_head_stride;
       float* yt = y + t * p.y_token_stride + h * p.y_head_stride;
       if (t + kTokenTile <= token_end) {
-        if (p.transposed) head_transposed<R, kTokenTile>(p, xt, wh, yt);
-        else head_plain<R, kTokenTile>(p, xt, wh, yt);
+        if (p.transposed)
+          head_transposed<R, kTokenTile>(p, xt, wh, yt);
+        else
+          head_plain<R, kTokenTile>(p, xt, wh, yt);
         t += kTokenTile;
       } else {
-        if (p.transposed) head_transposed<R, 1>(p, xt, wh, yt);
-        else head_plain<R, 1>(p, xt, wh, yt);
+        if (p.transposed)
+          head_transposed<R, 1>(p, xt, wh, yt);
+        else
+          head_plain<R, 1>(p, xt, wh, yt);
         t++;
       }
     }
   }
 }
 
-static void head_linear(const mla_head_linear_params& p, const float* x, const void* weight, int head_begin, int head_end,
-                        int token_begin, int token_end, float* y) {
+static void head_linear(const mla_head_linear_params& p, const float* x, const void* weight, int head_begin,
+                        int head_end, int token_begin, int token_end, float* y) {
   switch (p.weight_type) {
     case MLA_TYPE_F32:
-      head_linear_typed<F32Reader>(p, x, (const float*)weight, head_begin, head_end, token_begin, token_end, y);
+      head_linear_typed<F32Reader>(p, x, (const float*)weight, head_begin, head_end, token_begin, token_end,
+                                   y);
       break;
     case MLA_TYPE_BF16:
-      head_linear_typed<Bf16Reader>(p, x, (const uint16_t*)weight, head_begin, head_end, token_begin, token_end, y);
+      head_linear_typed<Bf16Reader>(p, x, (const uint16_t*)weight, head_begin, head_end, token_begin,
+                                    token_end, y);
       break;
     default:
-      head_linear_typed<F16Reader>(p, x, (const uint16_t*)weight, head_begin, head_end, token_begin, token_end, y);
+      head_linear_typed<F16Reader>(p, x, (const uint16_t*)weight, head_begin, head_end, token_begin,
+                                   token_end, y);
       break;
   }
 }

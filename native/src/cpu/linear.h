@@ -24,7 +24,8 @@ static int64_t packed_bytes(const mla_linear_params& p) {
   return round_up64(groups * group * (int64_t)round_up(p.k, k_step(p)) * (uses_bf16_dot(p) ? 2 : 4));
 }
 
-static void pack(const mla_linear_params& p, const float* x, const int32_t* indices, int row_begin, int row_end, void* packed) {
+static void pack(const mla_linear_params& p, const float* x, const int32_t* indices, int row_begin,
+                 int row_end, void* packed) {
   const int group = group_rows(p.rows), padded_k = round_up(p.k, k_step(p));
   const bool rounds = p.compute == MLA_COMPUTE_BF16;
   // the last group is padded with rows of zeros
@@ -54,7 +55,8 @@ static MLA_INLINE void finish_tile(F (&s)[MR][N], float* y, int64_t y_stride, bo
   // the flat order row-major: any four sums may share a tree
 #pragma GCC unroll 8
   for (int i = 0; i < MR * N; i += 4) {
-    auto at = [&](int j) __attribute__((always_inline)) { return j < MR * N ? s[j / N][j % N] : Isa::zero(); };
+    auto at = [&](int j)
+                  __attribute__((always_inline)) { return j < MR * N ? s[j / N][j % N] : Isa::zero(); };
     Isa::sum4(at(i), at(i + 1), at(i + 2), at(i + 3), r + i);
   }
 #pragma GCC unroll 4
@@ -72,8 +74,9 @@ static MLA_INLINE void finish_tile(F (&s)[MR][N], float* y, int64_t y_stride, bo
 // MR rows x N weight rows over kc of k. w: N rows of the weight, widened in the loop; panel (not null): the same, widened before as
 // [k / L][N][L].
 template <int MR, int N, class R>
-static MLA_INLINE void tile(const float* x, int group, const typename R::T* w, int64_t w_stride, const float* panel, int kc, float* y,
-                            int64_t y_stride, bool first, const float* bias) {
+static MLA_INLINE void tile(const float* x, int group, const typename R::T* w, int64_t w_stride,
+                            const float* panel, int kc, float* y, int64_t y_stride, bool first,
+                            const float* bias) {
   F s[MR][N];
 #pragma GCC unroll 4
   for (int i = 0; i < MR; i++)
@@ -98,7 +101,8 @@ static MLA_INLINE void tile(const float* x, int group, const typename R::T* w, i
       for (int j = 0; j < N; j++) {
         const F b = R::read(w + j * w_stride + k);
 #pragma GCC unroll 4
-        for (int i = 0; i < MR; i++) s[i][j] = Isa::fma(Isa::load(x + (int64_t)k * group + i * L), b, s[i][j]);
+        for (int i = 0; i < MR; i++)
+          s[i][j] = Isa::fma(Isa::load(x + (int64_t)k * group + i * L), b, s[i][j]);
       }
     }
     if (whole < kc) {
@@ -106,7 +110,8 @@ static MLA_INLINE void tile(const float* x, int group, const typename R::T* w, i
       for (int j = 0; j < N; j++) {
         const F b = R::read(w + j * w_stride + whole, kc - whole);
 #pragma GCC unroll 4
-        for (int i = 0; i < MR; i++) s[i][j] = Isa::fma(Isa::load(x + (int64_t)whole * group + i * L), b, s[i][j]);
+        for (int i = 0; i < MR; i++)
+          s[i][j] = Isa::fma(Isa::load(x + (int64_t)whole * group + i * L), b, s[i][j]);
       }
     }
   }
@@ -115,25 +120,33 @@ static MLA_INLINE void tile(const float* x, int group, const typename R::T* w, i
 
 // The rows of a block against N weight rows.
 template <int N, class R>
-static void row_tiles(const mla_linear_params& p, const float* x, int rows, int padded_k, int k0, int kc, const typename R::T* w,
-                      const float* panel, const float* bias, float* y) {
+static void row_tiles(const mla_linear_params& p, const float* x, int rows, int padded_k, int k0, int kc,
+                      const typename R::T* w, const float* panel, const float* bias, float* y) {
   const int group = group_rows(p.rows);
   const bool first = k0 == 0;
   for (int m = 0; m < rows; m += kGroupRows) {
     const float* xm = x + (int64_t)m * padded_k + (int64_t)k0 * group;
     float* ym = y + m * p.y_stride;
     switch (min_int(kGroupRows, rows - m)) {
-      case 4: tile<4, N, R>(xm, group, w, p.weight_stride, panel, kc, ym, p.y_stride, first, bias); break;
-      case 3: tile<3, N, R>(xm, group, w, p.weight_stride, panel, kc, ym, p.y_stride, first, bias); break;
-      case 2: tile<2, N, R>(xm, group, w, p.weight_stride, panel, kc, ym, p.y_stride, first, bias); break;
-      default: tile<1, N, R>(xm, group, w, p.weight_stride, panel, kc, ym, p.y_stride, first, bias); break;
+      case 4:
+        tile<4, N, R>(xm, group, w, p.weight_stride, panel, kc, ym, p.y_stride, first, bias);
+        break;
+      case 3:
+        tile<3, N, R>(xm, group, w, p.weight_stride, panel, kc, ym, p.y_stride, first, bias);
+        break;
+      case 2:
+        tile<2, N, R>(xm, group, w, p.weight_stride, panel, kc, ym, p.y_stride, first, bias);
+        break;
+      default:
+        tile<1, N, R>(xm, group, w, p.weight_stride, panel, kc, ym, p.y_stride, first, bias);
+        break;
     }
   }
 }
 
 template <class R>
-static void linear_widened(const mla_linear_params& p, const float* packed, const typename R::T* weight, const float* bias, int n_begin,
-                           int n_end, float* y) {
+static void linear_widened(const mla_linear_params& p, const float* packed, const typename R::T* weight,
+                           const float* bias, int n_begin, int n_end, float* y) {
   alignas(64) float panel[NR * kBlockK];
   const int padded_k = round_up(p.k, L);
   const bool use_panel = p.rows > 2 * kGroupRows;  // below, widening once would cost as much as it saves
@@ -170,8 +183,8 @@ static void linear_widened(const mla_linear_params& p, const float* packed, cons
 #ifdef MLA_HAS_BF16_DOT
 // The same with pairs of bf16: no widening, the weight's own memory is the operand.
 template <int MR, int N>
-static MLA_INLINE void pair_tile(const uint16_t* x, int group, const uint16_t* w, int64_t w_stride, int kc, float* y, int64_t y_stride,
-                                 bool first, const float* bias) {
+static MLA_INLINE void pair_tile(const uint16_t* x, int group, const uint16_t* w, int64_t w_stride, int kc,
+                                 float* y, int64_t y_stride, bool first, const float* bias) {
   F s[MR][N];
 #pragma GCC unroll 4
   for (int i = 0; i < MR; i++)
@@ -194,31 +207,40 @@ static MLA_INLINE void pair_tile(const uint16_t* x, int group, const uint16_t* w
     for (int j = 0; j < N; j++) {
       const Isa::P b = Isa::load_pairs(w + j * w_stride + whole, kc - whole);
 #pragma GCC unroll 4
-      for (int i = 0; i < MR; i++) s[i][j] = Isa::dot(s[i][j], Isa::load_pairs(x + (int64_t)whole * group + i * 32), b);
+      for (int i = 0; i < MR; i++)
+        s[i][j] = Isa::dot(s[i][j], Isa::load_pairs(x + (int64_t)whole * group + i * 32), b);
     }
   }
   finish_tile<MR, N>(s, y, y_stride, first, bias);
 }
 
 template <int N>
-static MLA_INLINE void pair_row_tiles(const mla_linear_params& p, const uint16_t* x, int rows, int padded_k, int k0, int kc,
-                                      const uint16_t* w, const float* bias, float* y) {
+static MLA_INLINE void pair_row_tiles(const mla_linear_params& p, const uint16_t* x, int rows, int padded_k,
+                                      int k0, int kc, const uint16_t* w, const float* bias, float* y) {
   const int group = group_rows(p.rows);
   const bool first = k0 == 0;
   for (int m = 0; m < rows; m += kGroupRows) {
     const uint16_t* xm = x + (int64_t)m * padded_k + (int64_t)k0 * group;
     float* ym = y + m * p.y_stride;
     switch (min_int(kGroupRows, rows - m)) {
-      case 4: pair_tile<4, N>(xm, group, w, p.weight_stride, kc, ym, p.y_stride, first, bias); break;
-      case 3: pair_tile<3, N>(xm, group, w, p.weight_stride, kc, ym, p.y_stride, first, bias); break;
-      case 2: pair_tile<2, N>(xm, group, w, p.weight_stride, kc, ym, p.y_stride, first, bias); break;
-      default: pair_tile<1, N>(xm, group, w, p.weight_stride, kc, ym, p.y_stride, first, bias); break;
+      case 4:
+        pair_tile<4, N>(xm, group, w, p.weight_stride, kc, ym, p.y_stride, first, bias);
+        break;
+      case 3:
+        pair_tile<3, N>(xm, group, w, p.weight_stride, kc, ym, p.y_stride, first, bias);
+        break;
+      case 2:
+        pair_tile<2, N>(xm, group, w, p.weight_stride, kc, ym, p.y_stride, first, bias);
+        break;
+      default:
+        pair_tile<1, N>(xm, group, w, p.weight_stride, kc, ym, p.y_stride, first, bias);
+        break;
     }
   }
 }
 
-static void linear_pairs(const mla_linear_params& p, const uint16_t* packed, const uint16_t* weight, const float* bias, int n_begin,
-                         int n_end, float* y) {
+static void linear_pairs(const mla_linear_params& p, const uint16_t* packed, const uint16_t* weight,
+                         const float* bias, int n_begin, int n_end, float* y) {
   const int padded_k = round_up(p.k, 32);
   for (int m0 = 0; m0 < p.rows; m0 += kBlockRows) {
     const int rows = min_int(kBlockRows, p.rows - m0);
@@ -243,8 +265,8 @@ static void linear_pairs(const mla_linear_params& p, const uint16_t* packed, con
 }
 #endif
 
-static void linear(const mla_linear_params& p, const void* packed, const void* weight, const float* bias, int n_begin, int n_end,
-                   float* y) {
+static void linear(const mla_linear_params& p, const void* packed, const void* weight, const float* bias,
+                   int n_begin, int n_end, float* y) {
 #ifdef MLA_HAS_BF16_DOT
   if (uses_bf16_dot(p)) {
     linear_pairs(p, (const uint16_t*)packed, (const uint16_t*)weight, bias, n_begin, n_end, y);
@@ -253,8 +275,14 @@ static void linear(const mla_linear_params& p, const void* packed, const void* w
 #endif
   const float* x = (const float*)packed;
   switch (p.weight_type) {
-    case MLA_TYPE_F32: linear_widened<F32Reader>(p, x, (const float*)weight, bias, n_begin, n_end, y); break;
-    case MLA_TYPE_BF16: linear_widened<Bf16Reader>(p, x, (const uint16_t*)weight, bias, n_begin, n_end, y); break;
-    default: linear_widened<F16Reader>(p, x, (const uint16_t*)weight, bias, n_begin, n_end, y); break;
+    case MLA_TYPE_F32:
+      linear_widened<F32Reader>(p, x, (const float*)weight, bias, n_begin, n_end, y);
+      break;
+    case MLA_TYPE_BF16:
+      linear_widened<Bf16Reader>(p, x, (const uint16_t*)weight, bias, n_begin, n_end, y);
+      break;
+    default:
+      linear_widened<F16Reader>(p, x, (const uint16_t*)weight, bias, n_begin, n_end, y);
+      break;
   }
 }

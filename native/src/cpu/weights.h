@@ -37,7 +37,8 @@ static MLA_INLINE uint16_t to_bf16(float x) {
 // Arguments from -87.3 down give 0 (as -infinity must); +88 and more saturate near the largest float.
 static MLA_INLINE F vector_exp(F x) {
   const F lowest = Isa::set1(-87.33654f);
-  const F clamped = Isa::select_less(Isa::set1(88.37f), x, Isa::set1(88.37f), Isa::max(lowest, x));  // this order keeps a NaN
+  const F clamped = Isa::select_less(Isa::set1(88.37f), x, Isa::set1(88.37f),
+                                     Isa::max(lowest, x));  // this order keeps a NaN
   const F n = Isa::round_to_integer(Isa::mul(clamped, Isa::set1(1.44269504f)));
   F r = Isa::fma(n, Isa::set1(-0.693359375f), clamped);
   r = Isa::fma(n, Isa::set1(2.12194440e-4f), r);

@@ -10,7 +10,7 @@ namespace {
 
 struct Isa {
   static constexpr int L = 8;
-  static constexpr int kTileColumns = 2; // 4 x 2 sums, 4 rows and a weight: 13 of 16 registers
+  static constexpr int kTileColumns = 2;  // 4 x 2 sums, 4 rows and a weight: 13 of 16 registers
   static constexpr int kScoreVectors = 2;
   static constexpr int kScoreTokens = 6;
   static constexpr int kValueVectors = 2;
@@ -56,7 +56,9 @@ struct Isa {
     for (int i = 0; i < n; i++) t[i] = p[i];
     return _mm_load_si128((const __m128i*)t);
   }
-  static F widen_bf16(__m128i x) { return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(x), 16)); }
+  static F widen_bf16(__m128i x) {
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(x), 16));
+  }
   static F widen_bf16(const uint16_t* p) { return widen_bf16(_mm_loadu_si128((const __m128i*)p)); }
   static F widen_bf16(const uint16_t* p, int n) { return widen_bf16(partial(p, n)); }
   static F widen_f16(const uint16_t* p) { return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i*)p)); }
@@ -77,7 +79,8 @@ struct Isa {
     const F ab = _mm256_add_ps(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
     const F cd = _mm256_add_ps(_mm256_unpacklo_ps(c, d), _mm256_unpackhi_ps(c, d));
     const __m256d abd = _mm256_castps_pd(ab), cdd = _mm256_castps_pd(cd);
-    const F s = _mm256_add_ps(_mm256_castpd_ps(_mm256_unpacklo_pd(abd, cdd)), _mm256_castpd_ps(_mm256_unpackhi_pd(abd, cdd)));
+    const F s = _mm256_add_ps(_mm256_castpd_ps(_mm256_unpacklo_pd(abd, cdd)),
+                              _mm256_castpd_ps(_mm256_unpackhi_pd(abd, cdd)));
     _mm_storeu_ps(out, _mm_add_ps(_mm256_castps256_ps128(s), _mm256_extractf128_ps(s, 1)));
   }
 };

@@ -2,7 +2,7 @@
 
 struct Avx512Base {
   static constexpr int L = 16;
-  static constexpr int kTileColumns = 6; // 4 x 6 sums, 4 rows and a weight: 29 of 32 registers
+  static constexpr int kTileColumns = 6;  // 4 x 6 sums, 4 rows and a weight: 29 of 32 registers
   static constexpr int kScoreVectors = 4;
   static constexpr int kScoreTokens = 6;
   static constexpr int kValueVectors = 4;
@@ -26,7 +26,9 @@ struct Avx512Base {
   static F select_less(F x, F y, F a, F b) {
     return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(x, y, _CMP_LT_OQ), b, a);
   }
-  static F round_to_integer(F x) { return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+  static F round_to_integer(F x) {
+    return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  }
   static F scale_by_power_of_two(F x, F n) { return _mm512_scalef_ps(x, n); }
   static __m512i rounded_bits(F x) {
     const __m512i bits = _mm512_castps_si512(x);
@@ -37,11 +39,15 @@ struct Avx512Base {
     return _mm512_and_si512(_mm512_mask_blend_epi32(nan, rounded, quiet), _mm512_set1_epi32((int)0xffff0000));
   }
   static F round_bf16(F x) { return _mm512_castsi512_ps(rounded_bits(x)); }
-  static F widen_bf16(__m256i x) { return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(x), 16)); }
+  static F widen_bf16(__m256i x) {
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(x), 16));
+  }
   static F widen_bf16(const uint16_t* p) { return widen_bf16(_mm256_loadu_si256((const __m256i*)p)); }
   static F widen_bf16(const uint16_t* p, int n) { return widen_bf16(_mm256_maskz_loadu_epi16(mask(n), p)); }
   static F widen_f16(const uint16_t* p) { return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i*)p)); }
-  static F widen_f16(const uint16_t* p, int n) { return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(mask(n), p)); }
+  static F widen_f16(const uint16_t* p, int n) {
+    return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(mask(n), p));
+  }
   static void store_bf16(uint16_t* p, F x, int n) {
     _mm256_mask_storeu_epi16(p, mask(n), _mm512_cvtepi32_epi16(_mm512_srli_epi32(rounded_bits(x), 16)));
   }
@@ -50,7 +56,8 @@ struct Avx512Base {
     const F ab = _mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
     const F cd = _mm512_add_ps(_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d));
     const __m512d abd = _mm512_castps_pd(ab), cdd = _mm512_castps_pd(cd);
-    const F s = _mm512_add_ps(_mm512_castpd_ps(_mm512_unpacklo_pd(abd, cdd)), _mm512_castpd_ps(_mm512_unpackhi_pd(abd, cdd)));
+    const F s = _mm512_add_ps(_mm512_castpd_ps(_mm512_unpacklo_pd(abd, cdd)),
+                              _mm512_castpd_ps(_mm512_unpackhi_pd(abd, cdd)));
     const __m256 h = _mm256_add_ps(_mm512_castps512_ps256(s), _mm512_extractf32x8_ps(s, 1));
     _mm_storeu_ps(out, _mm_add_ps(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1)));
   }

@@ -16,7 +16,9 @@ struct Isa : Avx512Base {
   typedef __m512i P;  // 16 pairs of bf16
 
   static P load_pairs(const void* p) { return _mm512_loadu_si512(p); }
-  static P load_pairs(const uint16_t* p, int n) { return _mm512_maskz_loadu_epi16((__mmask32)((1ull << n) - 1), p); }
+  static P load_pairs(const uint16_t* p, int n) {
+    return _mm512_maskz_loadu_epi16((__mmask32)((1ull << n) - 1), p);
+  }
   static void store_pairs(void* p, P x) { _mm512_storeu_si512(p, x); }
   static P set1_pair(uint32_t pair) { return _mm512_set1_epi32((int)pair); }
   static F dot(F sum, P a, P b) { return _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)b); }
@@ -26,8 +28,9 @@ struct Isa : Avx512Base {
   }
   // The 16 pairs (x[i], y[i]) of the columns 0..15 and 16..31 of two rows of 32.
   static void interleave(P x, P y, P* low, P* high) {
-    alignas(64) static constexpr uint16_t kLow[32] = {0, 32, 1, 33, 2,  34, 3,  35, 4,  36, 5,  37, 6,  38, 7,  39,
-                                                      8, 40, 9, 41, 10, 42, 11, 43, 12, 44, 13, 45, 14, 46, 15, 47};
+    alignas(64) static constexpr uint16_t kLow[32] = {0,  32, 1,  33, 2,  34, 3,  35, 4,  36, 5,
+                                                      37, 6,  38, 7,  39, 8,  40, 9,  41, 10, 42,
+                                                      11, 43, 12, 44, 13, 45, 14, 46, 15, 47};
     const __m512i pick = _mm512_load_si512(kLow);
     *low = _mm512_permutex2var_epi16(x, pick, y);
     *high = _mm512_permutex2var_epi16(x, _mm512_add_epi16(pick, _mm512_set1_epi16(16)), y);

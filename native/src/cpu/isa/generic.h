@@ -7,8 +7,8 @@ namespace generic {
 namespace {
 
 struct Isa {
-  static constexpr int L = 4;            // floats in a vector
-  static constexpr int kTileColumns = 2; // outputs of a linear tile: 4 rows x 2 columns fit 16 registers
+  static constexpr int L = 4;             // floats in a vector
+  static constexpr int kTileColumns = 2;  // outputs of a linear tile: 4 rows x 2 columns fit 16 registers
   static constexpr int kScoreVectors = 2;
   static constexpr int kScoreTokens = 4;
   static constexpr int kValueVectors = 2;
@@ -42,7 +42,7 @@ struct Isa {
   // a where x < y, else b
   static F select_less(F x, F y, F a, F b) { return x < y ? a : b; }
   static F round_to_integer(F x) {
-    const F big = set1(12582912.f); // 1.5 * 2^23: adding it leaves no fraction bits
+    const F big = set1(12582912.f);  // 1.5 * 2^23: adding it leaves no fraction bits
     return (x + big) - big;
   }
   static F scale_by_power_of_two(F x, F n) {
@@ -58,8 +58,8 @@ struct Isa {
     return (F)((bits & 0x7fffffff) > 0x7f800000 ? quiet : rounded);
   }
   static F widen_bf16(const uint16_t* p) {
-    return (F)(I{(int32_t)((uint32_t)p[0] << 16), (int32_t)((uint32_t)p[1] << 16), (int32_t)((uint32_t)p[2] << 16),
-                 (int32_t)((uint32_t)p[3] << 16)});
+    return (F)(I{(int32_t)((uint32_t)p[0] << 16), (int32_t)((uint32_t)p[1] << 16),
+                 (int32_t)((uint32_t)p[2] << 16), (int32_t)((uint32_t)p[3] << 16)});
   }
   static F widen_bf16(const uint16_t* p, int n) {
     uint16_t t[4] = {};
@@ -74,7 +74,7 @@ struct Isa {
     } else if (exponent != 0) {
       bits = sign | (exponent + 112) << 23 | fraction << 13;
     } else {
-      const float value = (float)fraction * 0x1p-24f; // subnormal: exact in float
+      const float value = (float)fraction * 0x1p-24f;  // subnormal: exact in float
       __builtin_memcpy(&bits, &value, 4);
       bits |= sign;
     }

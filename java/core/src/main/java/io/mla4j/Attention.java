@@ -7,33 +7,39 @@ import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 
 /**
- * Multi-head Latent Attention over a {@link LatentCache}, with plain arrays: the shortest way to use the kernels.
+ * Multi-head Latent Attention over a {@link LatentCache}, with plain arrays: the shortest way to
+ * use the kernels.
  *
- * <p>For query t of head h, at position i of its sequence, over the cached rows {@code [c_j | k_j]} of the positions j up to i:
+ * <p>For query t of head h, at position i of its sequence, over the cached rows {@code [c_j | k_j]}
+ * of the positions j up to i:
  *
  * <pre>
  *   score_j = scale * (q[t, h] . [c_j | k_j])        lse[t, h] = log sum_j exp(score_j)
  *   out[t, h] = sum_j exp(score_j - lse[t, h]) c_j
  * </pre>
  *
- * That is the absorbed form (DeepSeek-V2, section 2.1.2): q holds {@code W_UK^T q_nope} and the rotated {@code q_rope}, and the caller
- * multiplies the result with W_UV. An attention made {@link #withWeights with the weights} of kv_b_proj does both itself: {@code score_j
- * = scale * (q_nope . W_UK c_j + q_rope . k_j)}, {@code out = W_UV sum_j p_j c_j}, and rebuilds keys and values instead where that is
- * less work. There is no default scale: it is {@code 1 / sqrt(nope + rope)}, times the square of YaRN's mscale.
+ * That is the absorbed form (DeepSeek-V2, section 2.1.2): q holds {@code W_UK^T q_nope} and the
+ * rotated {@code q_rope}, and the caller multiplies the result with W_UV. An attention made {@link
+ * #withWeights with the weights} of kv_b_proj does both itself: {@code score_j = scale * (q_nope .
+ * W_UK c_j + q_rope . k_j)}, {@code out = W_UV sum_j p_j c_j}, and rebuilds keys and values instead
+ * where that is less work. There is no default scale: it is {@code 1 / sqrt(nope + rope)}, times
+ * the square of YaRN's mscale.
  *
  * <p>Shapes are row-major, as in FlashMLA:
  *
  * <ul>
- *   <li>rows {@code (batch, n, latent + rope)}: the normed latent, then the rotated key that all heads share;
- *   <li>q {@code (batch, n, heads, latent + rope)} and out {@code (batch, n, heads, latent)}; with weights {@code (batch, n, heads, nope +
- *       rope)} and {@code (batch, n, heads, value)};
+ *   <li>rows {@code (batch, n, latent + rope)}: the normed latent, then the rotated key that all
+ *       heads share;
+ *   <li>q {@code (batch, n, heads, latent + rope)} and out {@code (batch, n, heads, latent)}; with
+ *       weights {@code (batch, n, heads, nope + rope)} and {@code (batch, n, heads, value)};
  *   <li>lse {@code (batch, n, heads)}, natural logarithm.
  * </ul>
  *
- * The n queries stand at the last n tokens of their sequence and see what is before them: the mask is causal and aligned bottom-right.
+ * The n queries stand at the last n tokens of their sequence and see what is before them: the mask
+ * is causal and aligned bottom-right.
  *
- * <p>Belongs to one thread at a time, as its sequences do: it keeps the memory that arrays are copied to from call to call. Needs no
- * closing.
+ * <p>Belongs to one thread at a time, as its sequences do: it keeps the memory that arrays are
+ * copied to from call to call. Needs no closing.
  */
 public final class Attention {
   private final LatentCache cache;
@@ -49,11 +55,7 @@ public final class Attention {
   private final Staging sines = new Staging();
 
   private Attention(
-      LatentCache cache,
-      MlaShape shape,
-      Weight kvB,
-      AttentionScore score,
-      ComputeType compute) {
+      LatentCache cache, MlaShape shape, Weight kvB, AttentionScore score, ComputeType compute) {
     requireNonNull("score", score);
     requireNonNull("compute", compute);
     this.cache = cache;
@@ -81,16 +83,13 @@ public final class Attention {
   /**
    * Attention of rotated queries, from {@code nope + rope} to {@code value} numbers a head.
    *
-   * @param kvB (heads * (nope + value), latent), F32, BF16 or F16, as kv_b_proj is stored: for each head the nope rows of W_UK, then the
-   *     value rows of W_UV; it must stay open while this object is in use
+   * @param kvB (heads * (nope + value), latent), F32, BF16 or F16, as kv_b_proj is stored: for each
+   *     head the nope rows of W_UK, then the value rows of W_UV; it must stay open while this
+   *     object is in use
    * @throws InvalidArgumentException where an argument is null, or the shapes do not fit together
    */
   public static Attention withWeights(
-      LatentCache cache,
-      MlaShape shape,
-      Weight kvB,
-      AttentionScore score,
-      ComputeType compute) {
+      LatentCache cache, MlaShape shape, Weight kvB, AttentionScore score, ComputeType compute) {
     requireNonNull("cache", cache);
     requireNonNull("shape", shape);
     requireNonNull("kvB", kvB);
@@ -105,11 +104,7 @@ public final class Attention {
 
   /** As above with the weights as an array, which is copied. */
   public static Attention withWeights(
-      LatentCache cache,
-      MlaShape shape,
-      float[] kvB,
-      AttentionScore score,
-      ComputeType compute) {
+      LatentCache cache, MlaShape shape, float[] kvB, AttentionScore score, ComputeType compute) {
     requireNonNull("cache", cache);
     requireNonNull("shape", shape);
     requireNonNull("kvB", kvB);
@@ -140,11 +135,13 @@ public final class Attention {
   }
 
   /**
-   * Appends the same number n of tokens to every sequence of a cache of one layer: rows (batch, n, latent + rope).
+   * Appends the same number n of tokens to every sequence of a cache of one layer: rows (batch, n,
+   * latent + rope).
    *
    * @throws CacheFullException where the pool has too few free pages; nothing was changed
-   * @throws InvalidArgumentException where the cache has more layers than one (then {@link #append(DecodePlan, int, Tensor)} is the
-   *     way) or the number of rows is not a positive multiple of the number of sequences
+   * @throws InvalidArgumentException where the cache has more layers than one (then {@link
+   *     #append(DecodePlan, int, Tensor)} is the way) or the number of rows is not a positive
+   *     multiple of the number of sequences
    * @throws ClosedException where the cache or a sequence is closed
    */
   public void append(Batch batch, float[] rows) {
@@ -161,7 +158,8 @@ public final class Attention {
   }
 
   /**
-   * Writes the new tokens of a step into one layer, without a norm or rotation: rows (tokens of the plan, latent + rope) F32.
+   * Writes the new tokens of a step into one layer, without a norm or rotation: rows (tokens of the
+   * plan, latent + rope) F32.
    *
    * @throws InvalidArgumentException where rows has another shape or the cache has no such layer
    * @throws ClosedException where the cache is closed
@@ -178,7 +176,10 @@ public final class Attention {
     cache.device().ops().appendLatent(plan, layer, rows, null, 0, none);
   }
 
-  /** As {@link #decode(Batch, float[], float[], float[])} for one sequence, the result in a new array. */
+  /**
+   * As {@link #decode(Batch, float[], float[], float[])} for one sequence, the result in a new
+   * array.
+   */
   public float[] decode(Sequence sequence, float[] q) {
     return decode(batchOf(sequence), q);
   }
@@ -188,7 +189,8 @@ public final class Attention {
     int n = tokensEach("q", q, batch, shape.heads() * queryWidth());
     long length = (long) batch.sequences().size() * n * shape.heads() * outWidth();
     if (length > Integer.MAX_VALUE - 8) {
-      throw new InvalidArgumentException("q asks for " + length + " results, more than an array has");
+      throw new InvalidArgumentException(
+          "q asks for " + length + " results, more than an array has");
     }
     float[] result = new float[(int) length];
     decode(batch, q, result, null);
@@ -196,11 +198,12 @@ public final class Attention {
   }
 
   /**
-   * Attention of the last n tokens of every sequence of a cache of one layer: q (batch, n, heads, {@link #queryWidth}), out (batch, n,
-   * heads, {@link #outWidth}), lse (batch, n, heads) or null.
+   * Attention of the last n tokens of every sequence of a cache of one layer: q (batch, n, heads,
+   * {@link #queryWidth}), out (batch, n, heads, {@link #outWidth}), lse (batch, n, heads) or null.
    *
-   * @throws InvalidArgumentException where an array has another length than these shapes give, a sequence has fewer than n tokens, the
-   *     cache has more layers than one, or lse is given to an attention with weights
+   * @throws InvalidArgumentException where an array has another length than these shapes give, a
+   *     sequence has fewer than n tokens, the cache has more layers than one, or lse is given to an
+   *     attention with weights
    * @throws InvalidStateException where a sequence is part of an open step
    * @throws ClosedException where the cache or a sequence is closed
    */
@@ -229,11 +232,12 @@ public final class Attention {
   }
 
   /**
-   * Attention of a step's tokens in one layer, after their rows were appended: q (tokens of the plan, heads, {@link #queryWidth}), out
-   * (tokens, heads, {@link #outWidth}), lse (tokens, heads) or null, all F32.
+   * Attention of a step's tokens in one layer, after their rows were appended: q (tokens of the
+   * plan, heads, {@link #queryWidth}), out (tokens, heads, {@link #outWidth}), lse (tokens, heads)
+   * or null, all F32.
    *
-   * @throws InvalidArgumentException where a tensor has another shape, the cache has no such layer, or lse is given to an attention with
-   *     weights
+   * @throws InvalidArgumentException where a tensor has another shape, the cache has no such layer,
+   *     or lse is given to an attention with weights
    * @throws ClosedException where the cache is closed
    */
   public void attend(DecodePlan plan, int layer, Tensor q, Tensor out, Tensor lse) {
@@ -273,8 +277,13 @@ public final class Attention {
     long each = (long) batch.sequences().size() * width;
     if (array.length == 0 || array.length % each != 0) {
       throw new InvalidArgumentException(
-          name + " has " + array.length + " numbers, but must have a positive multiple of "
-              + batch.sequences().size() + " x " + width);
+          name
+              + " has "
+              + array.length
+              + " numbers, but must have a positive multiple of "
+              + batch.sequences().size()
+              + " x "
+              + width);
     }
     return (int) (array.length / each);
   }
@@ -307,8 +316,7 @@ public final class Attention {
 
     void write(Device device, float[] numbers) {
       reserve(device, numbers.length);
-      MemorySegment.copy(
-          numbers, 0, segment, ValueLayout.JAVA_FLOAT_UNALIGNED, 0, numbers.length);
+      MemorySegment.copy(numbers, 0, segment, ValueLayout.JAVA_FLOAT_UNALIGNED, 0, numbers.length);
     }
 
     /** The same number everywhere, kept from call to call. */

@@ -4,7 +4,9 @@ package io.mla4j;
 public enum AttentionForm {
   /** Chosen for each sequence by a cost model from its own query and cached counts. */
   AUTO,
-  /** Queries are multiplied with W_UK and attend to the latents themselves: decode and short chunks. */
+  /**
+   * Queries are multiplied with W_UK and attend to the latents themselves: decode and short chunks.
+   */
   ABSORBED,
   /** Keys and values of a block are rebuilt from the latents, used and forgotten: prefill. */
   DECOMPRESSED

@@ -3,8 +3,8 @@ package io.mla4j;
 /**
  * What turns a dot product into a score: {@code scale * (q . k) - alibiSlopes[h] * (i - j)}.
  *
- * @param scale there is no default: {@code 1 / sqrt(nope + rope)}, times the square of YaRN's mscale; never {@code 1 / sqrt(latent +
- *     rope)}
+ * @param scale there is no default: {@code 1 / sqrt(nope + rope)}, times the square of YaRN's
+ *     mscale; never {@code 1 / sqrt(latent + rope)}
  * @param alibiSlopes (heads) F32, or null
  */
 public record AttentionScore(float scale, Tensor alibiSlopes) {

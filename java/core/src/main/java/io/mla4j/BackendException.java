@@ -9,7 +9,9 @@ public class BackendException extends Mla4jException {
     super(message);
   }
 
-  /** An exception whose message names the backend and the reason, with the failure that led to it. */
+  /**
+   * An exception whose message names the backend and the reason, with the failure that led to it.
+   */
   public BackendException(String message, Throwable cause) {
     super(message, cause);
   }

@@ -14,12 +14,15 @@ import java.util.function.Function;
 import java.util.stream.Collectors;
 
 /**
- * Finds and opens devices: the backends on the class path or module path, by rank: cuda, native, vector, scalar.
+ * Finds and opens devices: the backends on the class path or module path, by rank: cuda, native,
+ * vector, scalar.
  *
- * <p>Without a name the highest one that works is opened, and one log line says which and, for each that was passed over, why. A name
- * is strict: a backend that is unknown or does not work here is an error. So is an instruction set; given without a backend, it means
- * the highest backend that has it. Names come from the {@link Choice}, the system properties {@code mla4j.backend} and {@code
- * mla4j.isa}, or the environment variables {@code MLA4J_BACKEND} and {@code MLA4J_ISA}, in this order.
+ * <p>Without a name the highest one that works is opened, and one log line says which and, for each
+ * that was passed over, why. A name is strict: a backend that is unknown or does not work here is
+ * an error. So is an instruction set; given without a backend, it means the highest backend that
+ * has it. Names come from the {@link Choice}, the system properties {@code mla4j.backend} and
+ * {@code mla4j.isa}, or the environment variables {@code MLA4J_BACKEND} and {@code MLA4J_ISA}, in
+ * this order.
  *
  * <p>Thread-safe.
  */
@@ -60,18 +63,20 @@ public final class Backends {
   /**
    * Opens a device; close it after the caches on it.
    *
-   * @throws BackendException where a named backend or instruction set is unknown or does not work here, with the reason
+   * @throws BackendException where a named backend or instruction set is unknown or does not work
+   *     here, with the reason
    * @throws InvalidArgumentException where threads is out of its range
    */
   public static Device open(Choice choice) {
     return new Selection(candidates(), System::getProperty, System::getenv).open(choice);
   }
 
-  /** All backends that were found, by falling rank, each probed; those whose class does not load first. */
+  /**
+   * All backends that were found, by falling rank, each probed; those whose class does not load
+   * first.
+   */
   public static List<Status> list() {
-    return candidates().stream()
-        .map(c -> new Status(c.name(), c.rank(), c.probe()))
-        .toList();
+    return candidates().stream().map(c -> new Status(c.name(), c.rank(), c.probe())).toList();
   }
 
   private static List<Candidate> candidates() {
@@ -184,7 +189,11 @@ public final class Backends {
               .map(c -> "; one did not load: " + c.probe().reason())
               .collect(Collectors.joining());
       Throwable cause =
-          candidates.stream().map(Candidate::failure).filter(f -> f != null).findFirst().orElse(null);
+          candidates.stream()
+              .map(Candidate::failure)
+              .filter(f -> f != null)
+              .findFirst()
+              .orElse(null);
       throw new BackendException(
           "backend " + name + " is unknown, but must be one of " + known + notLoaded, cause);
     }

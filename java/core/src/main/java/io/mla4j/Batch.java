@@ -6,7 +6,10 @@ import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Set;
 
-/** Sequences of one pool that go through steps together. Belongs to one thread at a time, as its sequences do. */
+/**
+ * Sequences of one pool that go through steps together. Belongs to one thread at a time, as its
+ * sequences do.
+ */
 public final class Batch {
   private final List<Sequence> sequences;
   private final LatentCache cache;
@@ -56,7 +59,10 @@ public final class Batch {
   public Step reserve(int... tokens) {
     if (tokens.length != sequences.size()) {
       throw new InvalidArgumentException(
-          "tokens has " + tokens.length + " counts, but the batch has " + sequences.size()
+          "tokens has "
+              + tokens.length
+              + " counts, but the batch has "
+              + sequences.size()
               + " sequences");
     }
     synchronized (cache) {
@@ -67,7 +73,11 @@ public final class Batch {
         sequence.requireIdle();
         if (tokens[i] < 0 || tokens[i] > Integer.MAX_VALUE - sequence.length()) {
           throw new InvalidArgumentException(
-              "tokens[" + i + "] is " + tokens[i] + ", but must be in 0.."
+              "tokens["
+                  + i
+                  + "] is "
+                  + tokens[i]
+                  + ", but must be in 0.."
                   + (Integer.MAX_VALUE - sequence.length()));
         }
         needed += sequence.pagesNeeded(tokens[i]);
@@ -79,8 +89,13 @@ public final class Batch {
       }
       if (needed > cache.freeCount()) {
         throw new CacheFullException(
-            "the step needs " + needed + " pages, but " + cache.freeCount() + " of "
-                + cache.pages() + " are free");
+            "the step needs "
+                + needed
+                + " pages, but "
+                + cache.freeCount()
+                + " of "
+                + cache.pages()
+                + " are free");
       }
       int[] replaced = new int[tokens.length];
       for (int i = 0; i < tokens.length; i++) {
@@ -91,8 +106,8 @@ public final class Batch {
   }
 
   /**
-   * A plan without new tokens: the queries stand at the last {@code queries} committed tokens of every sequence. Good until a sequence
-   * changes.
+   * A plan without new tokens: the queries stand at the last {@code queries} committed tokens of
+   * every sequence. Good until a sequence changes.
    *
    * @throws InvalidArgumentException where a sequence has fewer tokens
    * @throws InvalidStateException where a sequence is part of an open step
@@ -108,7 +123,12 @@ public final class Batch {
         kvTokens[i] = sequence.length();
         if (kvTokens[i] < queries) {
           throw new InvalidArgumentException(
-              "sequence " + i + " has " + kvTokens[i] + " tokens, fewer than its " + queries
+              "sequence "
+                  + i
+                  + " has "
+                  + kvTokens[i]
+                  + " tokens, fewer than its "
+                  + queries
                   + " queries");
         }
         firstToken[i + 1] = Math.addExact(firstToken[i], queries);

@@ -1,8 +1,8 @@
 package io.mla4j;
 
 /**
- * Chooses the form of attention and the splits of a sequence from its own query and cached counts, so that its bits never depend on the
- * batch or the threads.
+ * Chooses the form of attention and the splits of a sequence from its own query and cached counts,
+ * so that its bits never depend on the batch or the threads.
  */
 final class CostModel {
   /** Shorter splits cost more in merging than they gain in parallel work. */
@@ -19,8 +19,9 @@ final class CostModel {
   private CostModel() {}
 
   /**
-   * The form with fewer multiplications: per head, absorbed {@code pairs * (2 latent + rope)} plus the absorption and expansion of the
-   * queries; decompressed {@code pairs * (nope + rope + value)} plus the rebuilding of every cached token's key and value.
+   * The form with fewer multiplications: per head, absorbed {@code pairs * (2 latent + rope)} plus
+   * the absorption and expansion of the queries; decompressed {@code pairs * (nope + rope + value)}
+   * plus the rebuilding of every cached token's key and value.
    */
   static AttentionForm form(MlaShape s, int queries, int kvTokens) {
     double pairs = queries * (kvTokens - (queries - 1) / 2.0);

@@ -6,8 +6,8 @@ import java.lang.foreign.MemorySegment;
 /**
  * How one step attends: made once a step, used by every layer.
  *
- * <p>The form of attention and the splits of a sequence follow from its own query and cached counts, never from the batch or the
- * threads. Belongs to the thread of its step.
+ * <p>The form of attention and the splits of a sequence follow from its own query and cached
+ * counts, never from the batch or the threads. Belongs to the thread of its step.
  */
 public interface DecodePlan {
   /** New tokens of all sequences. */
@@ -25,7 +25,9 @@ public interface DecodePlan {
   /** Tokens of sequence {@code i} after the step. */
   int kvTokens(int i);
 
-  /** The page table of sequence {@code i}: I32 page ids, at least {@code ceil(kvTokens / pageSize)}. */
+  /**
+   * The page table of sequence {@code i}: I32 page ids, at least {@code ceil(kvTokens / pageSize)}.
+   */
   MemorySegment pageTable(int i);
 
   /** The form for sequence {@code i}: never {@link AttentionForm#AUTO}. */
@@ -38,7 +40,8 @@ public interface DecodePlan {
   MlaShape shape();
 
   /**
-   * Keeps the pool open until {@link Lease#close}: an operation takes one before it touches the pages.
+   * Keeps the pool open until {@link Lease#close}: an operation takes one before it touches the
+   * pages.
    *
    * @throws ClosedException where the pool or the step is closed
    */

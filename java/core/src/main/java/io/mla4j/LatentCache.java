@@ -8,11 +8,13 @@ import java.lang.foreign.MemorySegment;
 /**
  * A pool of pages that holds the latent rows of many sequences, for all layers of a model.
  *
- * <p>A page is {@code pageSize} rows of every layer; its id is the same slot in each. Pages are counted: a fork shares the full pages of
- * its origin and copies the last, partial one when either of them writes to it. The memory, {@code layers * pages * pageSize * row}
- * bytes, is one segment of one shared arena and is freed by {@link #close}.
+ * <p>A page is {@code pageSize} rows of every layer; its id is the same slot in each. Pages are
+ * counted: a fork shares the full pages of its origin and copies the last, partial one when either
+ * of them writes to it. The memory, {@code layers * pages * pageSize * row} bytes, is one segment
+ * of one shared arena and is freed by {@link #close}.
  *
- * <p>The pool is thread-safe; a {@link Sequence} belongs to one thread at a time. Closing while an operation runs waits for it.
+ * <p>The pool is thread-safe; a {@link Sequence} belongs to one thread at a time. Closing while an
+ * operation runs waits for it.
  */
 public final class LatentCache implements AutoCloseable {
   private final Device device;
@@ -103,8 +105,8 @@ public final class LatentCache implements AutoCloseable {
   }
 
   /**
-   * Refuses new operations, waits for those that run, and frees the memory. Sequences of a closed pool throw {@link ClosedException}.
-   * Closing twice is harmless.
+   * Refuses new operations, waits for those that run, and frees the memory. Sequences of a closed
+   * pool throw {@link ClosedException}. Closing twice is harmless.
    */
   @Override
   public void close() {
@@ -253,7 +255,9 @@ public final class LatentCache implements AutoCloseable {
       return this;
     }
 
-    /** As many pages as hold {@code tokens} tokens of one sequence; call it after {@link #pageSize}. */
+    /**
+     * As many pages as hold {@code tokens} tokens of one sequence; call it after {@link #pageSize}.
+     */
     public Builder tokens(long tokens) {
       return pages(tokens / Math.max(1, pageSize) + (tokens % Math.max(1, pageSize) > 0 ? 1 : 0));
     }
@@ -266,8 +270,8 @@ public final class LatentCache implements AutoCloseable {
     }
 
     /**
-     * Logs a warning with the place where it was made when the pool or one of its sequences is lost while open; {@code
-     * -Dmla4j.leaks=true} is the default's switch.
+     * Logs a warning with the place where it was made when the pool or one of its sequences is lost
+     * while open; {@code -Dmla4j.leaks=true} is the default's switch.
      */
     public Builder reportLeaks(boolean reportLeaks) {
       this.reportLeaks = reportLeaks;
@@ -277,7 +281,8 @@ public final class LatentCache implements AutoCloseable {
     /**
      * The pool.
      *
-     * @throws InvalidArgumentException naming the size that is missing, out of its range, or too small for a page
+     * @throws InvalidArgumentException naming the size that is missing, out of its range, or too
+     *     small for a page
      */
     public LatentCache build() {
       if (layout == null) {

@@ -1,8 +1,9 @@
 package io.mla4j;
 
 /**
- * How one cached row lies in memory: the latent, zeros up to a multiple of 16 numbers, the rotated key, zeros up to a multiple
- * of 16 numbers; the row starts at a multiple of 64 bytes. 512 + 64 bf16 numbers are 1152 bytes without any padding.
+ * How one cached row lies in memory: the latent, zeros up to a multiple of 16 numbers, the rotated
+ * key, zeros up to a multiple of 16 numbers; the row starts at a multiple of 64 bytes. 512 + 64
+ * bf16 numbers are 1152 bytes without any padding.
  *
  * @param latent numbers of the latent, 1 to 4096
  * @param rope numbers of the rotated key, even, 0 to 1024
@@ -19,8 +20,7 @@ public record LatentLayout(int latent, int rope, CacheType type) {
       throw new InvalidArgumentException("latent is " + latent + ", but must be in 1..4096");
     }
     if (rope < 0 || rope > 1024 || rope % 2 != 0) {
-      throw new InvalidArgumentException(
-          "rope is " + rope + ", but must be even and in 0..1024");
+      throw new InvalidArgumentException("rope is " + rope + ", but must be even and in 0..1024");
     }
     if (type == null) {
       throw new InvalidArgumentException("type is null");

@@ -4,7 +4,10 @@ import java.lang.System.Logger.Level;
 import java.lang.ref.Cleaner;
 import java.util.concurrent.atomic.AtomicBoolean;
 
-/** Reports an object that was collected without having been closed, with the place where it was made. */
+/**
+ * Reports an object that was collected without having been closed, with the place where it was
+ * made.
+ */
 final class LeakReport {
   /** Whether reports are asked for everywhere: {@code -Dmla4j.leaks=true}. */
   static final boolean BY_PROPERTY = Boolean.getBoolean("mla4j.leaks");

@@ -1,8 +1,8 @@
 package io.mla4j;
 
 /**
- * The root of every exception that mla4j throws on purpose. The message is one line that names what was wrong, what it was
- * and what is allowed.
+ * The root of every exception that mla4j throws on purpose. The message is one line that names what
+ * was wrong, what it was and what is allowed.
  */
 public class Mla4jException extends RuntimeException {
   private static final long serialVersionUID = 1L;

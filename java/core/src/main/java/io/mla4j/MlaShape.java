@@ -5,7 +5,8 @@ package io.mla4j;
  *
  * @param heads query heads, 1 or more
  * @param latent width of the compressed latent that is cached ({@code kv_lora_rank}), 1 to 4096
- * @param rope width of the rotated key that all heads share ({@code qk_rope_head_dim}), even, 0 to 1024
+ * @param rope width of the rotated key that all heads share ({@code qk_rope_head_dim}), even, 0 to
+ *     1024
  * @param nope width of a head's key without rotation ({@code qk_nope_head_dim}), 1 or more
  * @param value width of a head's value ({@code v_head_dim}), 1 or more
  */

@@ -16,7 +16,8 @@ final class PagedPlan implements DecodePlan {
   private final int[] splitLengths;
 
   /**
-   * @param firstToken (sequences + 1) the rows of the step's tensors at which the sequences start, and their count
+   * @param firstToken (sequences + 1) the rows of the step's tensors at which the sequences start,
+   *     and their count
    * @param kvTokens (sequences) tokens with the new ones
    * @param requireOpen throws where the pages may no longer belong to the sequences
    * @throws InvalidArgumentException where the shape's row is not the cache's
@@ -35,8 +36,14 @@ final class PagedPlan implements DecodePlan {
     LatentLayout layout = cache.layout();
     if (shape.latent() != layout.latent() || shape.rope() != layout.rope()) {
       throw new InvalidArgumentException(
-          "shape has rows of " + shape.latent() + " + " + shape.rope() + " numbers, but the cache of "
-              + layout.latent() + " + " + layout.rope());
+          "shape has rows of "
+              + shape.latent()
+              + " + "
+              + shape.rope()
+              + " numbers, but the cache of "
+              + layout.latent()
+              + " + "
+              + layout.rope());
     }
     this.cache = cache;
     this.sequences = sequences;

@@ -1,10 +1,12 @@
 package io.mla4j;
 
 /**
- * How a mixture-of-experts layer chooses experts (DeepSeek-V2 section 2.2, DeepSeek-V3 section 2.1.2).
+ * How a mixture-of-experts layer chooses experts (DeepSeek-V2 section 2.2, DeepSeek-V3 section
+ * 2.1.2).
  *
- * <p>s = score(logits); b = s + bias; groups are ranked by their group score over b, experts of the others are masked; the top k of
- * b are chosen; their weights are s, divided by their sum + 1e-20 where {@code renormalize}, times {@code scale}.
+ * <p>s = score(logits); b = s + bias; groups are ranked by their group score over b, experts of the
+ * others are masked; the top k of b are chosen; their weights are s, divided by their sum + 1e-20
+ * where {@code renormalize}, times {@code scale}.
  *
  * @param experts routed experts
  * @param topK experts chosen for a token
@@ -72,8 +74,11 @@ public record Routing(
     }
     if (topK > keptGroups * (experts / groups)) {
       throw new InvalidArgumentException(
-          "topK is " + topK + ", but the kept groups have only "
-              + keptGroups * (experts / groups) + " experts");
+          "topK is "
+              + topK
+              + ", but the kept groups have only "
+              + keptGroups * (experts / groups)
+              + " experts");
     }
     if (groups > 1 && groupScore == GroupScore.TOP2_SUM && experts / groups < 2) {
       throw new InvalidArgumentException(

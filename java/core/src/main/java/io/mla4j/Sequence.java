@@ -7,7 +7,8 @@ import java.lang.foreign.ValueLayout;
 /**
  * The cached tokens of one text: a length and a page table. Belongs to one thread at a time.
  *
- * <p>Tokens are added by a {@link Step}. While a step is open, the sequence cannot be changed otherwise.
+ * <p>Tokens are added by a {@link Step}. While a step is open, the sequence cannot be changed
+ * otherwise.
  */
 public final class Sequence implements AutoCloseable {
   private static final int INITIAL_PAGES = 8;
@@ -56,8 +57,8 @@ public final class Sequence implements AutoCloseable {
   }
 
   /**
-   * A sequence with the same tokens. Full pages are shared; the last, partial one is copied when either sequence writes to it. Takes no
-   * page itself.
+   * A sequence with the same tokens. Full pages are shared; the last, partial one is copied when
+   * either sequence writes to it. Takes no page itself.
    *
    * @throws InvalidStateException within an open step
    * @throws ClosedException after {@link #close}

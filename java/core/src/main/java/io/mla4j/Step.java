@@ -3,8 +3,9 @@ package io.mla4j;
 import java.util.List;
 
 /**
- * New tokens of a batch on their way into the cache: pages are taken, layers append and attend, {@link #commit} makes the tokens part of
- * their sequences. Closing without a commit rolls everything back. Belongs to one thread at a time.
+ * New tokens of a batch on their way into the cache: pages are taken, layers append and attend,
+ * {@link #commit} makes the tokens part of their sequences. Closing without a commit rolls
+ * everything back. Belongs to one thread at a time.
  */
 public final class Step implements AutoCloseable {
   private final LatentCache cache;

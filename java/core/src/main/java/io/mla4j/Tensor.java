@@ -24,7 +24,8 @@ public final class Tensor {
   /**
    * A contiguous tensor at the start of {@code segment}.
    *
-   * @throws InvalidArgumentException where a dimension is negative or the segment is too small for the shape
+   * @throws InvalidArgumentException where a dimension is negative or the segment is too small for
+   *     the shape
    */
   public static Tensor of(MemorySegment segment, TensorType type, long... shape) {
     long[] strides = new long[shape.length];
@@ -41,16 +42,20 @@ public final class Tensor {
   }
 
   /**
-   * A tensor whose element (i, j, ..) lies {@code i * strides[0] + j * strides[1] + ..} elements behind the start.
+   * A tensor whose element (i, j, ..) lies {@code i * strides[0] + j * strides[1] + ..} elements
+   * behind the start.
    *
-   * @throws InvalidArgumentException where a dimension or stride is negative, the last stride is not 1, or an element lies
-   *     outside of the segment
+   * @throws InvalidArgumentException where a dimension or stride is negative, the last stride is
+   *     not 1, or an element lies outside of the segment
    */
   public static Tensor strided(
       MemorySegment segment, TensorType type, long[] shape, long[] strides) {
     if (shape.length == 0 || shape.length != strides.length) {
       throw new InvalidArgumentException(
-          "shape " + Arrays.toString(shape) + " and strides " + Arrays.toString(strides)
+          "shape "
+              + Arrays.toString(shape)
+              + " and strides "
+              + Arrays.toString(strides)
               + " must have the same, positive number of dimensions");
     }
     long last = 0;
@@ -59,7 +64,10 @@ public final class Tensor {
       for (int i = 0; i < shape.length; i++) {
         if (shape[i] < 0 || strides[i] < 0) {
           throw new InvalidArgumentException(
-              "shape " + Arrays.toString(shape) + " or strides " + Arrays.toString(strides)
+              "shape "
+                  + Arrays.toString(shape)
+                  + " or strides "
+                  + Arrays.toString(strides)
                   + " has a negative entry");
         }
         empty |= shape[i] == 0;
@@ -75,8 +83,14 @@ public final class Tensor {
     }
     if (!empty && segment.byteSize() < last) {
       throw new InvalidArgumentException(
-          "shape " + Arrays.toString(shape) + " of " + type + " needs " + last
-              + " bytes, but the segment has " + segment.byteSize());
+          "shape "
+              + Arrays.toString(shape)
+              + " of "
+              + type
+              + " needs "
+              + last
+              + " bytes, but the segment has "
+              + segment.byteSize());
     }
     return new Tensor(segment, type, shape.clone(), strides.clone());
   }
@@ -136,8 +150,14 @@ public final class Tensor {
     long count = Arrays.stream(newShape).reduce(1, Math::multiplyExact);
     if (count != expected) {
       throw new InvalidArgumentException(
-          "shape " + Arrays.toString(newShape) + " has " + count + " elements, but " + this
-              + " has " + expected);
+          "shape "
+              + Arrays.toString(newShape)
+              + " has "
+              + count
+              + " elements, but "
+              + this
+              + " has "
+              + expected);
     }
     return of(segment, type, newShape);
   }

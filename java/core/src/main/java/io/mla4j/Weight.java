@@ -1,8 +1,8 @@
 package io.mla4j;
 
 /**
- * A weight matrix as it is stored: {@code out x in}, row-major. Element (i, j) is {@code tensor[i, j]}, times {@code
- * scales[i / blockRows, j / blockColumns]} where there are scales.
+ * A weight matrix as it is stored: {@code out x in}, row-major. Element (i, j) is {@code tensor[i,
+ * j]}, times {@code scales[i / blockRows, j / blockColumns]} where there are scales.
  *
  * @param tensor the stored numbers, rank 2
  * @param scales F32 factors, or null

@@ -91,8 +91,7 @@ class AttentionTest {
       Batch both = Batch.of(a, b);
       attention.append(both, rows);
       float[] out = attention.decode(both, q);
-      assertArrayEquals(
-          attention.decode(a, Arrays.copyOf(q, 156)), Arrays.copyOf(out, 120));
+      assertArrayEquals(attention.decode(a, Arrays.copyOf(q, 156)), Arrays.copyOf(out, 120));
       assertArrayEquals(
           attention.decode(b, Arrays.copyOfRange(q, 156, 312)), Arrays.copyOfRange(out, 120, 240));
       Sequence c = cache.newSequence();
@@ -116,8 +115,7 @@ class AttentionTest {
       attention.append(plan, 1, rows);
       attention.attend(plan, 1, q, out, null);
       double[] expected =
-          Oracle.attention(
-              floats(rows), Oracle.doubles(floats(q)), 3, 20, 6, 0.25, null, null);
+          Oracle.attention(floats(rows), Oracle.doubles(floats(q)), 3, 20, 6, 0.25, null, null);
       Oracle.assertClose(expected, floats(out), 1e-5);
       assertRefused("the cache has 2 layers", () -> attention.append(sequence, new float[26]));
       assertRefused("the cache has 2 layers", () -> attention.decode(sequence, new float[78]));
@@ -141,16 +139,14 @@ class AttentionTest {
       assertRefused("q ", () -> attention.decode(sequence, new float[77]));
       assertRefused("sequence 0 has 2 tokens", () -> attention.decode(sequence, new float[234]));
       Batch batch = Batch.of(sequence);
-      assertRefused(
-          "out ", () -> attention.decode(batch, new float[78], new float[59], null));
+      assertRefused("out ", () -> attention.decode(batch, new float[78], new float[59], null));
       assertRefused(
           "lse ", () -> attention.decode(batch, new float[78], new float[60], new float[2]));
       assertRefused("heads ", () -> Attention.absorbed(cache, 0, SCORE, ComputeType.F32));
       assertRefused("score ", () -> Attention.absorbed(cache, 3, null, ComputeType.F32));
       assertRefused("compute ", () -> Attention.absorbed(cache, 3, SCORE, null));
       assertRefused(
-          "kvB ",
-          () -> Attention.withWeights(cache, SHAPE, new float[5], SCORE, ComputeType.F32));
+          "kvB ", () -> Attention.withWeights(cache, SHAPE, new float[5], SCORE, ComputeType.F32));
       assertRefused("scale ", () -> AttentionScore.of(0));
     }
   }

@@ -36,8 +36,7 @@ class BackendsTest {
     @Override
     public Device open(Options options) {
       if (options.isa() != null && !isas.contains(options.isa())) {
-        throw new BackendException(
-            "isa is " + options.isa() + ", but " + name + " has " + isas);
+        throw new BackendException("isa is " + options.isa() + ", but " + name + " has " + isas);
       }
       return new io.mla4j.cpu.CpuDevice(
           name, new io.mla4j.cpu.ScalarKernels(), io.mla4j.cpu.CpuDevice.ARENA_ALLOCATOR, 1);
@@ -45,8 +44,7 @@ class BackendsTest {
   }
 
   private static final Backend SCALAR = new ScalarBackend();
-  private static final Backend FAST =
-      new Fake("fast", 200, null, false, List.of("wide", "narrow"));
+  private static final Backend FAST = new Fake("fast", 200, null, false, List.of("wide", "narrow"));
   private static final Backend BROKEN =
       new Fake("broken", 300, "no such processor", false, List.of());
 
@@ -109,8 +107,7 @@ class BackendsTest {
     assertTrue(
         refusal(() -> open(List.of(SCALAR, FAST), null, "avx9")).startsWith("isa avx9 is not"));
     assertTrue(
-        refusal(() -> open(List.of(SCALAR, FAST), "scalar", "narrow"))
-            .startsWith("isa is narrow"));
+        refusal(() -> open(List.of(SCALAR, FAST), "scalar", "narrow")).startsWith("isa is narrow"));
   }
 
   @Test
@@ -159,8 +156,7 @@ class BackendsTest {
           }
         };
     List<Backends.Candidate> candidates = Backends.load(providers);
-    Backends.Selection selection =
-        new Backends.Selection(candidates, _ -> null, _ -> null);
+    Backends.Selection selection = new Backends.Selection(candidates, _ -> null, _ -> null);
     BackendException e =
         assertThrows(
             BackendException.class, () -> selection.open(new Backends.Choice("fast", null, 1)));
@@ -226,8 +222,7 @@ class BackendsTest {
         new Handler() {
           @Override
           public void publish(LogRecord record) {
-            lines.add(
-                java.text.MessageFormat.format(record.getMessage(), record.getParameters()));
+            lines.add(java.text.MessageFormat.format(record.getMessage(), record.getParameters()));
           }
 
           @Override

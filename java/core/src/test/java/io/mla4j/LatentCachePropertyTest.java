@@ -18,7 +18,10 @@ import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 import net.jqwik.api.constraints.IntRange;
 
-/** Random lives of a pool against a model in which a sequence is a list of numbered tokens and a page a set of users. */
+/**
+ * Random lives of a pool against a model in which a sequence is a list of numbered tokens and a
+ * page a set of users.
+ */
 class LatentCachePropertyTest {
   private static final int LATENT = 3;
   private static final int ROPE = 2;
@@ -132,7 +135,8 @@ class LatentCachePropertyTest {
       if (chosen.isEmpty()) {
         chosen.add(pick());
       }
-      int[] tokens = chosen.stream().mapToInt(_ -> random.nextInt(2 * cache.pageSize() + 2)).toArray();
+      int[] tokens =
+          chosen.stream().mapToInt(_ -> random.nextInt(2 * cache.pageSize() + 2)).toArray();
       int needed = 0;
       for (int i = 0; i < tokens.length; i++) {
         Model model = chosen.get(i);
@@ -236,8 +240,7 @@ class LatentCachePropertyTest {
     }
 
     private void checkRow(Model model, int layer, int s) {
-      int page =
-          model.real.pageTable().getAtIndex(ValueLayout.JAVA_INT, s / cache.pageSize());
+      int page = model.real.pageTable().getAtIndex(ValueLayout.JAVA_INT, s / cache.pageSize());
       long row =
           page * cache.params().pageStrideBytes()
               + s % cache.pageSize() * cache.layout().rowStrideBytes();

@@ -50,8 +50,7 @@ class LatentCacheTest {
   @Test
   void sizesFollowFromTheLayout() {
     // 16 + 4 numbers: 16 + 16 padded, 64 bytes a row
-    LatentCache.Builder builder =
-        LatentCache.builder(DEVICE).layout(LAYOUT).layers(3).pageSize(8);
+    LatentCache.Builder builder = LatentCache.builder(DEVICE).layout(LAYOUT).layers(3).pageSize(8);
     try (LatentCache cache = builder.budgetBytes(3 * 8 * 64 * 5 + 100).build()) {
       assertEquals(5, cache.pages());
       assertEquals(3 * 8 * 64, cache.pageBytes());
@@ -202,8 +201,7 @@ class LatentCacheTest {
         assertEquals(AttentionForm.DECOMPRESSED, plan.form(0));
         assertTrue(plan.pageTable(1).byteSize() >= 3 * 4);
         assertEquals(4 * 64, plan.cacheParams().pageStrideBytes());
-        assertRefused(
-            "shape ", () -> step.plan(new MlaShape(4, 16, 6, 8, 8), AttentionForm.AUTO));
+        assertRefused("shape ", () -> step.plan(new MlaShape(4, 16, 6, 8, 8), AttentionForm.AUTO));
         assertRefused("shape ", () -> step.plan(null, AttentionForm.AUTO));
         assertRefused("form ", () -> step.plan(SHAPE, null));
       }
@@ -239,8 +237,7 @@ class LatentCacheTest {
     List<Thread> threads = new ArrayList<>();
     for (int i = 0; i < 3; i++) {
       Sequence sequence = cache.newSequence();
-      Attention attention =
-          Attention.absorbed(cache, 4, AttentionScore.of(0.3f), ComputeType.F32);
+      Attention attention = Attention.absorbed(cache, 4, AttentionScore.of(0.3f), ComputeType.F32);
       attention.append(sequence, TestTensors.floats(TestTensors.random(new Random(i), 1, 300, 20)));
       float[] q = TestTensors.floats(TestTensors.random(new Random(i), 1, 2, 4, 20));
       Runnable loop =
@@ -372,8 +369,7 @@ class LatentCacheTest {
     try (failing) {
       assertNull(used.get());
       assertThrows(
-          Mla4jException.class,
-          () -> LatentCache.builder(failing).layout(LAYOUT).pages(1).build());
+          Mla4jException.class, () -> LatentCache.builder(failing).layout(LAYOUT).pages(1).build());
       assertFalse(used.get().scope().isAlive());
     }
   }

@@ -36,7 +36,8 @@ public final class Oracle {
   }
 
   /**
-   * Causal attention of the last n of the rows, absorbed: rows (kv, latent + rope), q (n, heads, latent + rope).
+   * Causal attention of the last n of the rows, absorbed: rows (kv, latent + rope), q (n, heads,
+   * latent + rope).
    *
    * @param slopes (heads) or null
    * @param lse (n, heads), written where not null
@@ -121,7 +122,10 @@ public final class Oracle {
     return out;
   }
 
-  /** Pairs of the last {@code rope} of each {@code width} numbers turned by the angles of their token. */
+  /**
+   * Pairs of the last {@code rope} of each {@code width} numbers turned by the angles of their
+   * token.
+   */
   public static double[] rotate(double[] x, int perToken, int width, Rotation rotation) {
     int pairs = (int) rotation.cosines().dim(1);
     float[] cosines = TestTensors.floats(rotation.cosines());
@@ -165,8 +169,15 @@ public final class Oracle {
       double bound = tolerance * max;
       assertTrue(
           error <= bound,
-          () -> "element " + at + " is " + actual[at] + ", but must be " + expected[at]
-              + " within " + bound);
+          () ->
+              "element "
+                  + at
+                  + " is "
+                  + actual[at]
+                  + ", but must be "
+                  + expected[at]
+                  + " within "
+                  + bound);
     }
   }
 }

@@ -24,12 +24,10 @@ class ReadmeExampleTest {
   @Test
   void isWhatTheReadmeShows() throws IOException {
     List<String> source =
-        Files.readAllLines(
-            ROOT.resolve("java/core/src/test/java/io/mla4j/ReadmeExample.java"));
+        Files.readAllLines(ROOT.resolve("java/core/src/test/java/io/mla4j/ReadmeExample.java"));
     List<String> readme = Files.readAllLines(ROOT.resolve("README.md"));
     List<String> shown = between(readme, "```java", "```");
-    assertEquals(
-        between(source, "// begin", "// end"), shown.subList(0, shown.size() - 1));
+    assertEquals(between(source, "// begin", "// end"), shown.subList(0, shown.size() - 1));
     assertEquals("}", shown.getLast());
     assertTrue(shown.size() <= 25, shown.size() + " lines");
   }

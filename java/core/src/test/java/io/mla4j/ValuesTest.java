@@ -45,8 +45,7 @@ class ValuesTest {
     assertRefused(() -> tensor.slice(Long.MAX_VALUE, 2));
     assertEquals(20, tensor.reshape(3, 20).dim(1));
     assertRefused(() -> tensor.reshape(7, 9));
-    Tensor gaps =
-        Tensor.strided(MEMORY, TensorType.F32, new long[] {3, 10}, new long[] {20, 1});
+    Tensor gaps = Tensor.strided(MEMORY, TensorType.F32, new long[] {3, 10}, new long[] {20, 1});
     assertRefused(() -> gaps.reshape(30));
   }
 

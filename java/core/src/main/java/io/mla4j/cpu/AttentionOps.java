@@ -16,11 +16,14 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
 /**
- * Attention as tiles: (sequence, head block, query block, split) in the absorbed form, (sequence, head) in the decompressed form. Used
- * under the lock of {@link Workers}.
+ * Attention as tiles: (sequence, head block, query block, split) in the absorbed form, (sequence,
+ * head) in the decompressed form. Used under the lock of {@link Workers}.
  */
 final class AttentionOps implements AutoCloseable {
-  /** Heads that share the rows that a tile has widened. Fixed, so that bits do not depend on the threads. */
+  /**
+   * Heads that share the rows that a tile has widened. Fixed, so that bits do not depend on the
+   * threads.
+   */
   private static final int HEAD_BLOCK = 64;
 
   /** (query, head) pairs of a tile in the absorbed form: bounds the workspace. */
@@ -160,7 +163,8 @@ final class AttentionOps implements AutoCloseable {
       }
     }
     if (absorbedFrom >= 0) {
-      // Tokens of decompressed sequences in between are absorbed in vain; the plan puts sequences in the caller's order.
+      // Tokens of decompressed sequences in between are absorbed in vain; the plan puts sequences
+      // in the caller's order.
       MlaShape s = plan.shape();
       int n = absorbedTo - absorbedFrom;
       Tensor qa =

@@ -3,7 +3,10 @@ package io.mla4j.cpu;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
-/** Memory of an operation that is kept for the next one and grows when one needs more. Used under the lock of {@link Workers}. */
+/**
+ * Memory of an operation that is kept for the next one and grows when one needs more. Used under
+ * the lock of {@link Workers}.
+ */
 final class Buffer implements AutoCloseable {
   private final CpuDevice.Allocator allocator;
   private Arena arena;
@@ -18,7 +21,8 @@ final class Buffer implements AutoCloseable {
     if (segment.byteSize() < bytes) {
       close();
       Arena next = Arena.ofShared();
-      // A half more than asked for, so that a context that grows token by token does not reallocate at every step.
+      // A half more than asked for, so that a context that grows token by token does not reallocate
+      // at every step.
       segment = allocator.allocate(roundUp(bytes + bytes / 2), next);
       arena = next;
     }

@@ -26,7 +26,10 @@ final class Checks {
     requireNative(name, tensor);
   }
 
-  /** {@code tensor} is of this type and shape, and may be written: a mapped file may not, and a kernel would not be told. */
+  /**
+   * {@code tensor} is of this type and shape, and may be written: a mapped file may not, and a
+   * kernel would not be told.
+   */
   static void requireOutput(String name, Tensor tensor, TensorType type, long... shape) {
     require(name, tensor, type, shape);
     if (tensor.segment().isReadOnly()) {
@@ -64,7 +67,10 @@ final class Checks {
             || tensor.type() == TensorType.F16;
     if (!stored || weight.scales() != null) {
       throw new InvalidArgumentException(
-          name + " is " + tensor + (weight.scales() == null ? "" : " with scales")
+          name
+              + " is "
+              + tensor
+              + (weight.scales() == null ? "" : " with scales")
               + ", but must be F32, BF16 or F16 without scales");
     }
     if (tensor.rank() != 2 || tensor.dim(0) != out || tensor.dim(1) != in) {

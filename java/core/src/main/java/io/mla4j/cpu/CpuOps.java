@@ -19,8 +19,8 @@ import java.lang.foreign.MemorySegment;
 import java.util.List;
 
 /**
- * The operations on a CPU: checks, then tiles for {@link Workers}. The larger ones live in {@link LinearOps}, {@link AttentionOps} and
- * {@link MixtureOps}.
+ * The operations on a CPU: checks, then tiles for {@link Workers}. The larger ones live in {@link
+ * LinearOps}, {@link AttentionOps} and {@link MixtureOps}.
  */
 final class CpuOps implements Ops, AutoCloseable {
   /** Elements of an element-wise tile: enough that handing it out costs little. */
@@ -332,8 +332,7 @@ final class CpuOps implements Ops, AutoCloseable {
     Checks.require("rotation.cosines", rotation.cosines(), TensorType.F32, tokens, pairs);
     Checks.require("rotation.sines", rotation.sines(), TensorType.F32, tokens, pairs);
     Checks.require(
-        tokens < 2
-            || rotation.cosines().stride(0) == pairs && rotation.sines().stride(0) == pairs,
+        tokens < 2 || rotation.cosines().stride(0) == pairs && rotation.sines().stride(0) == pairs,
         "rotation has gaps between its rows, but must be contiguous");
     return Checks.toInt("rotation", 2 * pairs);
   }

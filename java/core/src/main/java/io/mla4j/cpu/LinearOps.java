@@ -12,7 +12,8 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Linear layers: activations are packed once, then the rows of all weights are cut into tiles. Used under the lock of {@link Workers}.
+ * Linear layers: activations are packed once, then the rows of all weights are cut into tiles. Used
+ * under the lock of {@link Workers}.
  */
 final class LinearOps implements AutoCloseable {
   /** Rows that one pack call takes; a multiple of 16, as {@link TileKernels#pack} asks. */
@@ -79,7 +80,8 @@ final class LinearOps implements AutoCloseable {
   }
 
   /**
-   * Adds {@code y = x[indices] W^T + bias}. Neighbours that share x, its rows, the input width and the weight type are packed once.
+   * Adds {@code y = x[indices] W^T + bias}. Neighbours that share x, its rows, the input width and
+   * the weight type are packed once.
    */
   void add(
       MemorySegment x,

@@ -13,8 +13,9 @@ import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 
 /**
- * SwiGLU networks, alone and as a mixture of experts. The tokens of all chosen experts, and the shared expert, go through the same
- * phases: gate and up, activation, down, weighted sum. Used under the lock of {@link Workers}.
+ * SwiGLU networks, alone and as a mixture of experts. The tokens of all chosen experts, and the
+ * shared expert, go through the same phases: gate and up, activation, down, weighted sum. Used
+ * under the lock of {@link Workers}.
  */
 final class MixtureOps implements AutoCloseable {
   private final TileKernels kernels;
@@ -70,8 +71,12 @@ final class MixtureOps implements AutoCloseable {
       inner = e == 0 ? expert.gate().out() : inner;
       Checks.require(
           expert.gate().out() == inner,
-          "weights.experts[" + e + "] has an inner width of " + expert.gate().out()
-              + ", but the first one has " + inner);
+          "weights.experts["
+              + e
+              + "] has an inner width of "
+              + expert.gate().out()
+              + ", but the first one has "
+              + inner);
     }
     if (weights.shared() != null) {
       checkFeedForward("weights.shared", weights.shared(), x, out);

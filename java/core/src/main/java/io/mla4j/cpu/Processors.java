@@ -11,8 +11,9 @@ final class Processors {
   private Processors() {}
 
   /**
-   * Cores with at least one hardware thread that the process may run on, where Linux tells; else the processors that the JVM sees. Two
-   * hardware threads of a core share its vector units, so one of them is enough.
+   * Cores with at least one hardware thread that the process may run on, where Linux tells; else
+   * the processors that the JVM sees. Two hardware threads of a core share its vector units, so one
+   * of them is enough.
    */
   static int physicalCores() {
     int processors = Runtime.getRuntime().availableProcessors();

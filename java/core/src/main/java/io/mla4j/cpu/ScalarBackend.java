@@ -24,7 +24,11 @@ public final class ScalarBackend implements Backend {
   @Override
   public Probe probe() {
     return new Probe(
-        true, "plain Java, works everywhere", List.of("scalar"), Optional.empty(), Optional.empty());
+        true,
+        "plain Java, works everywhere",
+        List.of("scalar"),
+        Optional.empty(),
+        Optional.empty());
   }
 
   @Override
@@ -33,7 +37,6 @@ public final class ScalarBackend implements Backend {
       throw new BackendException(
           "isa is " + options.isa() + ", but the scalar backend has only scalar");
     }
-    return new CpuDevice(
-        name(), new ScalarKernels(), CpuDevice.ARENA_ALLOCATOR, options.threads());
+    return new CpuDevice(name(), new ScalarKernels(), CpuDevice.ARENA_ALLOCATOR, options.threads());
   }
 }

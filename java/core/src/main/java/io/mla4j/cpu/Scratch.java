@@ -1,6 +1,9 @@
 package io.mla4j.cpu;
 
-/** Float arrays of one thread that only grow, so that kernels in Java allocate nothing once they have warmed up. */
+/**
+ * Float arrays of one thread that only grow, so that kernels in Java allocate nothing once they
+ * have warmed up.
+ */
 public final class Scratch {
   private static final ThreadLocal<Scratch> OF_THREAD = ThreadLocal.withInitial(Scratch::new);
   private static final int SLOTS = 8;
@@ -14,7 +17,10 @@ public final class Scratch {
     return OF_THREAD.get();
   }
 
-  /** At least n floats with unspecified content, the same array at every call with the same slot (0 to 7) and no larger n. */
+  /**
+   * At least n floats with unspecified content, the same array at every call with the same slot (0
+   * to 7) and no larger n.
+   */
   public float[] floats(int slot, int n) {
     if (arrays[slot].length < n) {
       arrays[slot] = new float[n];

@@ -6,7 +6,10 @@ import io.mla4j.spi.CacheParams;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
-/** Reading and writing stored numbers: runs of elements widened to float32, float32 runs rounded when written, rows of the cache. */
+/**
+ * Reading and writing stored numbers: runs of elements widened to float32, float32 runs rounded
+ * when written, rows of the cache.
+ */
 public final class Stored {
   private Stored() {}
 
@@ -47,8 +50,7 @@ public final class Stored {
       case F32 -> MemorySegment.copy(segment, ValueLayout.JAVA_FLOAT_UNALIGNED, offset, to, at, n);
       case BF16 -> {
         for (int i = 0; i < n; i++) {
-          to[at + i] =
-              Bf16.toFloat(segment.get(ValueLayout.JAVA_SHORT_UNALIGNED, offset + 2L * i));
+          to[at + i] = Bf16.toFloat(segment.get(ValueLayout.JAVA_SHORT_UNALIGNED, offset + 2L * i));
         }
       }
       case F16 -> {
@@ -61,7 +63,10 @@ public final class Stored {
     }
   }
 
-  /** Rounds n float32 numbers to {@code type} (F32 or BF16) and writes them {@code offset} bytes into segment. */
+  /**
+   * Rounds n float32 numbers to {@code type} (F32 or BF16) and writes them {@code offset} bytes
+   * into segment.
+   */
   static void narrow(
       float[] from, int at, TensorType type, MemorySegment segment, long offset, int n) {
     if (type == TensorType.F32) {
@@ -69,8 +74,7 @@ public final class Stored {
       return;
     }
     for (int i = 0; i < n; i++) {
-      segment.set(
-          ValueLayout.JAVA_SHORT_UNALIGNED, offset + 2L * i, Bf16.fromFloat(from[at + i]));
+      segment.set(ValueLayout.JAVA_SHORT_UNALIGNED, offset + 2L * i, Bf16.fromFloat(from[at + i]));
     }
   }
 
@@ -83,14 +87,21 @@ public final class Stored {
     int page = readInt(pageTable, position / params.pageSize());
     if (page < 0 || page >= params.pageCount()) {
       throw new InvalidArgumentException(
-          "page_table[" + position / params.pageSize() + "] is " + page
-              + ", but the pool has pages 0.." + (params.pageCount() - 1));
+          "page_table["
+              + position / params.pageSize()
+              + "] is "
+              + page
+              + ", but the pool has pages 0.."
+              + (params.pageCount() - 1));
     }
     return page * params.pageStrideBytes()
         + position % params.pageSize() * params.layout().rowStrideBytes();
   }
 
-  /** Widens the rows of tokens {@code [begin, end)}: {@code to[i * (latent + rope) ..]}, latent first. */
+  /**
+   * Widens the rows of tokens {@code [begin, end)}: {@code to[i * (latent + rope) ..]}, latent
+   * first.
+   */
   public static void widenRows(
       CacheParams params,
       MemorySegment cache,

@@ -15,15 +15,19 @@ import java.util.concurrent.locks.ReentrantLock;
 /**
  * Threads that share the tiles of one operation at a time.
  *
- * <p>The caller is worker 0. Tiles are handed out one by one, so a slow or preempted core holds up only the tile that it has. Idle
- * workers spin for a moment, where there is a processor for each, and then park. Callers wait for their turn in order; a virtual thread
- * hands its operation to a platform thread, since a native call would hold its carrier.
+ * <p>The caller is worker 0. Tiles are handed out one by one, so a slow or preempted core holds up
+ * only the tile that it has. Idle workers spin for a moment, where there is a processor for each,
+ * and then park. Callers wait for their turn in order; a virtual thread hands its operation to a
+ * platform thread, since a native call would hold its carrier.
  */
 public final class Workers implements AutoCloseable {
   /** A piece of an operation. */
   @FunctionalInterface
   public interface Task {
-    /** Computes tile {@code tile} as worker {@code worker}, 0 to threads - 1: an index for workspaces. */
+    /**
+     * Computes tile {@code tile} as worker {@code worker}, 0 to threads - 1: an index for
+     * workspaces.
+     */
     void run(int tile, int worker);
   }
 
@@ -39,8 +43,9 @@ public final class Workers implements AutoCloseable {
   private final ExecutorService forVirtualThreads;
 
   /**
-   * Operation number in the upper half, next tile in the lower: a tile is taken only from the operation that was seen. Odd numbers stand
-   * for the time between two operations, when the fields below change: no tile of theirs can be taken.
+   * Operation number in the upper half, next tile in the lower: a tile is taken only from the
+   * operation that was seen. Odd numbers stand for the time between two operations, when the fields
+   * below change: no tile of theirs can be taken.
    */
   private final AtomicLong state = new AtomicLong(NO_TILE);
 
@@ -71,7 +76,8 @@ public final class Workers implements AutoCloseable {
   }
 
   /**
-   * Runs {@code task} for every tile below {@code count} and returns when all are done. May be called within {@link #exclusively}.
+   * Runs {@code task} for every tile below {@code count} and returns when all are done. May be
+   * called within {@link #exclusively}.
    *
    * @throws ClosedException after {@link #close}
    * @throws RuntimeException the first failure of a tile

@@ -1,2 +1,5 @@
-/** Operations on a CPU: tiles, the threads that run them, and the scalar kernels. For backends, not for users of the library. */
+/**
+ * Operations on a CPU: tiles, the threads that run them, and the scalar kernels. For backends, not
+ * for users of the library.
+ */
 package io.mla4j.cpu;

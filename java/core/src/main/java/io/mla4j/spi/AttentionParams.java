@@ -4,8 +4,8 @@ import io.mla4j.ComputeType;
 import io.mla4j.TensorType;
 
 /**
- * Numbers of the attention of one sequence, {@code mla_attention_params}. Query t stands at position {@code kvTokens - queryTokens
- * + t}. Strides in elements.
+ * Numbers of the attention of one sequence, {@code mla_attention_params}. Query t stands at
+ * position {@code kvTokens - queryTokens + t}. Strides in elements.
  *
  * @param kvTokens cached tokens, the new ones included
  * @param nope decompressed form only: width of an unrotated query or key

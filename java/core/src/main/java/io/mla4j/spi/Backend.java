@@ -6,7 +6,8 @@ import java.util.Optional;
 /**
  * A kind of device, found by {@link java.util.ServiceLoader}.
  *
- * <p>Constructing one is cheap and never fails; {@link #probe} finds out whether it works here. Thread-safe.
+ * <p>Constructing one is cheap and never fails; {@link #probe} finds out whether it works here.
+ * Thread-safe.
  */
 public interface Backend {
   /** The name that users say: {@code scalar}, {@code vector}, {@code native}, {@code cuda}. */
@@ -19,8 +20,8 @@ public interface Backend {
   Probe probe();
 
   /**
-   * Whether the user insists on it by something other than its name, such as the file of its library: then it is not passed over where it
-   * does not work, but its failure is an error.
+   * Whether the user insists on it by something other than its name, such as the file of its
+   * library: then it is not passed over where it does not work, but its failure is an error.
    */
   default boolean demanded() {
     return false;
@@ -29,7 +30,8 @@ public interface Backend {
   /**
    * A device.
    *
-   * @throws io.mla4j.BackendException where the backend is unavailable, with the cause, or the ISA is unknown or unsupported
+   * @throws io.mla4j.BackendException where the backend is unavailable, with the cause, or the ISA
+   *     is unknown or unsupported
    */
   Device open(Options options);
 

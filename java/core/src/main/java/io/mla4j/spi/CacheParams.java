@@ -3,8 +3,8 @@ package io.mla4j.spi;
 import io.mla4j.LatentLayout;
 
 /**
- * Numbers of a layer's pages, {@code mla_cache_params}: token s of a sequence lies in row {@code s % pageSize} of page {@code
- * pageTable[s / pageSize]}.
+ * Numbers of a layer's pages, {@code mla_cache_params}: token s of a sequence lies in row {@code s
+ * % pageSize} of page {@code pageTable[s / pageSize]}.
  *
  * @param pageSize tokens in a page
  * @param pageCount pages of the pool; ids outside of it are refused

@@ -26,8 +26,8 @@ public interface Device extends AutoCloseable {
   boolean hostAccessible();
 
   /**
-   * Zeroed memory, aligned to 64 bytes, freed when {@code arena} closes. On a device without host access the segment has length 0
-   * and carries only the address.
+   * Zeroed memory, aligned to 64 bytes, freed when {@code arena} closes. On a device without host
+   * access the segment has length 0 and carries only the address.
    *
    * @throws io.mla4j.Mla4jException where there is not enough memory, naming the bytes
    */

@@ -4,7 +4,8 @@ import io.mla4j.ComputeType;
 import io.mla4j.TensorType;
 
 /**
- * Numbers of a linear layer, {@code mla_linear_params}: rows x k times (n x k)^T. Strides in elements.
+ * Numbers of a linear layer, {@code mla_linear_params}: rows x k times (n x k)^T. Strides in
+ * elements.
  *
  * @param rows rows of x
  * @param k length of a row of x and of the weight

@@ -1,6 +1,8 @@
 package io.mla4j.spi;
 
-/** Numbers of a merge of partial attention results, {@code mla_merge_params}. Strides in elements. */
+/**
+ * Numbers of a merge of partial attention results, {@code mla_merge_params}. Strides in elements.
+ */
 public record MergeParams(
     int parts,
     int tokens,

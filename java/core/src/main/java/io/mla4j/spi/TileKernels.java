@@ -3,28 +3,37 @@ package io.mla4j.spi;
 import java.lang.foreign.MemorySegment;
 
 /**
- * The kernels of one instruction set, one call a tile: the Java mirror of {@code mla_kernels} in {@code native/include/mla/mla.h},
- * which has the formulas, shapes and rules of every function. Implemented by the scalar, vector and native kernels.
+ * The kernels of one instruction set, one call a tile: the Java mirror of {@code mla_kernels} in
+ * {@code native/include/mla/mla.h}, which has the formulas, shapes and rules of every function.
+ * Implemented by the scalar, vector and native kernels.
  *
- * <p>Segments start at element 0 of what the header calls by the same name; {@link MemorySegment#NULL} stands for a pointer that
- * may be NULL. Callers ({@link Ops}) have checked shapes and sizes; implementations check what would otherwise touch memory that
- * is not theirs, page ids and token ids above all, and throw {@link io.mla4j.InvalidArgumentException}.
+ * <p>Segments start at element 0 of what the header calls by the same name; {@link
+ * MemorySegment#NULL} stands for a pointer that may be NULL. Callers ({@link Ops}) have checked
+ * shapes and sizes; implementations check what would otherwise touch memory that is not theirs,
+ * page ids and token ids above all, and throw {@link io.mla4j.InvalidArgumentException}.
  *
- * <p>Every method may be called from any number of threads at once on disjoint outputs and workspaces, allocates nothing that
- * outlives it, and computes each element by one fixed sequence of operations whatever the ranges of the call; the header names the
- * one exception, how attention is cut into calls.
+ * <p>Every method may be called from any number of threads at once on disjoint outputs and
+ * workspaces, allocates nothing that outlives it, and computes each element by one fixed sequence
+ * of operations whatever the ranges of the call; the header names the one exception, how attention
+ * is cut into calls.
  */
 public interface TileKernels {
   /** The instruction set by name: {@code scalar}, {@code vector-512}, {@code avx512bf16}. */
   String isa();
 
-  /** Whether bf16 operands are multiplied faster than float32 ones; decides the default compute type. */
+  /**
+   * Whether bf16 operands are multiplied faster than float32 ones; decides the default compute
+   * type.
+   */
   boolean prefersBf16();
 
   /** Bytes of the packed form of {@code rows x k} activations. */
   long packedBytes(LinearParams params);
 
-  /** Packs rows {@code [rowBegin, rowEnd)} of x (rows, k) F32; {@code rowBegin} is a multiple of 16; indices (rows) I32 or NULL. */
+  /**
+   * Packs rows {@code [rowBegin, rowEnd)} of x (rows, k) F32; {@code rowBegin} is a multiple of 16;
+   * indices (rows) I32 or NULL.
+   */
   void pack(
       LinearParams params,
       MemorySegment x,
@@ -33,7 +42,10 @@ public interface TileKernels {
       int rowEnd,
       MemorySegment packed);
 
-  /** y (rows, n) F32, columns {@code [nBegin, nEnd)}: x W^T + bias for all rows; weight (n, k); scales, bias (n) F32 or NULL. */
+  /**
+   * y (rows, n) F32, columns {@code [nBegin, nEnd)}: x W^T + bias for all rows; weight (n, k);
+   * scales, bias (n) F32 or NULL.
+   */
   void linear(
       LinearParams params,
       MemorySegment packed,
@@ -44,7 +56,9 @@ public interface TileKernels {
       int nEnd,
       MemorySegment y);
 
-  /** y (tokens, heads, out) F32 from x (tokens, heads, in) F32 and one small matrix for each head. */
+  /**
+   * y (tokens, heads, out) F32 from x (tokens, heads, in) F32 and one small matrix for each head.
+   */
   void headLinear(
       HeadLinearParams params,
       MemorySegment x,
@@ -60,8 +74,9 @@ public interface TileKernels {
   long attentionWorkspace(AttentionParams params, CacheParams cacheParams, boolean decompressed);
 
   /**
-   * q (queryTokens, heads, latent + rope) F32, out (queryTokens, heads, latent) F32, lse (queryTokens, heads) F32; the cache is the
-   * layer's first page, pageTable I32; alibiSlopes (heads) F32 or NULL.
+   * q (queryTokens, heads, latent + rope) F32, out (queryTokens, heads, latent) F32, lse
+   * (queryTokens, heads) F32; the cache is the layer's first page, pageTable I32; alibiSlopes
+   * (heads) F32 or NULL.
    */
   void attendAbsorbed(
       AttentionParams params,
@@ -80,7 +95,10 @@ public interface TileKernels {
       MemorySegment lse,
       MemorySegment workspace);
 
-  /** q (queryTokens, heads, nope + rope) F32, kvB (heads * (nope + value), latent), out (queryTokens, heads, value) F32, lse as above. */
+  /**
+   * q (queryTokens, heads, nope + rope) F32, kvB (heads * (nope + value), latent), out
+   * (queryTokens, heads, value) F32, lse as above.
+   */
   void attendDecompressed(
       AttentionParams params,
       CacheParams cacheParams,
@@ -98,7 +116,10 @@ public interface TileKernels {
       MemorySegment lse,
       MemorySegment workspace);
 
-  /** Partial results (parts, tokens, heads, width) and lse (parts, tokens, heads) into out (tokens, heads, width), lse or NULL. */
+  /**
+   * Partial results (parts, tokens, heads, width) and lse (parts, tokens, heads) into out (tokens,
+   * heads, width), lse or NULL.
+   */
   void merge(
       MergeParams params,
       MemorySegment partialOut,
@@ -110,7 +131,10 @@ public interface TileKernels {
       MemorySegment out,
       MemorySegment lse);
 
-  /** a (tokens, latent + rope) F32 into cache rows; normWeight (latent) F32 or NULL; cosines, sines (tokens, rope / 2) F32. */
+  /**
+   * a (tokens, latent + rope) F32 into cache rows; normWeight (latent) F32 or NULL; cosines, sines
+   * (tokens, rope / 2) F32.
+   */
   void append(
       AppendParams params,
       CacheParams cacheParams,
@@ -123,7 +147,10 @@ public interface TileKernels {
       int tokenEnd,
       MemorySegment cache);
 
-  /** The last {@code rope} of the {@code width} elements of each head rotated, the others copied; y may be x. */
+  /**
+   * The last {@code rope} of the {@code width} elements of each head rotated, the others copied; y
+   * may be x.
+   */
   void rope(
       RopeParams params,
       MemorySegment x,
@@ -180,7 +207,10 @@ public interface TileKernels {
       MemorySegment y,
       long yStride);
 
-  /** logits (tokens, experts) F32, bias (experts) F32 or NULL, expertsOut (tokens, topK) I32, weightsOut (tokens, topK) F32. */
+  /**
+   * logits (tokens, experts) F32, bias (experts) F32 or NULL, expertsOut (tokens, topK) I32,
+   * weightsOut (tokens, topK) F32.
+   */
   void route(
       RouteParams params,
       MemorySegment logits,
@@ -190,7 +220,10 @@ public interface TileKernels {
       MemorySegment expertsOut,
       MemorySegment weightsOut);
 
-  /** y[t] = sum over j of weights[t, j] * expertOut[slots[t, j]], in the order of j, then + shared[t] (or NULL). */
+  /**
+   * y[t] = sum over j of weights[t, j] * expertOut[slots[t, j]], in the order of j, then +
+   * shared[t] (or NULL).
+   */
   void combine(
       MemorySegment expertOut,
       long expertOutStride,

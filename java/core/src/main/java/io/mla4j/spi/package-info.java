@@ -1,2 +1,5 @@
-/** What a backend implements: a device, its operations, and the kernels that CPU operations are made of. */
+/**
+ * What a backend implements: a device, its operations, and the kernels that CPU operations are made
+ * of.
+ */
 package io.mla4j.spi;

@@ -49,7 +49,10 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** The operations with scalar kernels: values against plain formulas, bits against themselves on other threads and in other batches. */
+/**
+ * The operations with scalar kernels: values against plain formulas, bits against themselves on
+ * other threads and in other batches.
+ */
 class CpuOpsTest {
   private static final double TOLERANCE = 1e-5;
   private static final Device ONE = device(1);
@@ -66,7 +69,9 @@ class CpuOpsTest {
     DEVICES.forEach(Device::close);
   }
 
-  /** Runs {@code operation} on every device into a fresh output; the bits must agree; returns them. */
+  /**
+   * Runs {@code operation} on every device into a fresh output; the bits must agree; returns them.
+   */
   private static float[] sameOnAll(Operation operation, long... outShape) {
     float[] first = null;
     for (Device device : DEVICES) {
@@ -214,13 +219,11 @@ class CpuOpsTest {
     Tensor x = random(random, 1, n, 200);
     Weight w = weight(random, TensorType.BF16, 0.1, 301, 200);
     float[] all =
-        sameOnAll(
-            (ops, o) -> ops.linear(x, List.of(new Projection(w, null, o)), compute), n, 301);
+        sameOnAll((ops, o) -> ops.linear(x, List.of(new Projection(w, null, o)), compute), n, 301);
     for (int t : new int[] {0, 1, 63, 64, 89}) {
       float[] alone =
           sameOnAll(
-              (ops, o) ->
-                  ops.linear(x.slice(t, 1), List.of(new Projection(w, null, o)), compute),
+              (ops, o) -> ops.linear(x.slice(t, 1), List.of(new Projection(w, null, o)), compute),
               1,
               301);
       assertArrayEquals(rows(all, t, 1, 301), alone, "row " + t);
@@ -277,8 +280,7 @@ class CpuOpsTest {
     Tensor x = random(random, 1, n, 48);
     FeedForward w = network(48, 70, TensorType.BF16);
     float[] out = sameOnAll((ops, o) -> ops.feedForward(x, w, ComputeType.F32, o), n, 48);
-    Oracle.assertClose(
-        Oracle.swiglu(doubles(x), w.gate(), w.up(), w.down()), out, TOLERANCE);
+    Oracle.assertClose(Oracle.swiglu(doubles(x), w.gate(), w.up(), w.down()), out, TOLERANCE);
   }
 
   private FeedForward network(int width, int inner, TensorType type) {
@@ -471,7 +473,10 @@ class CpuOpsTest {
       }
     }
 
-    /** Puts the rows of the sequences into layer 1, all but the last {@code queries[i]} of them in a step of their own. */
+    /**
+     * Puts the rows of the sequences into layer 1, all but the last {@code queries[i]} of them in a
+     * step of their own.
+     */
     Step append(int... queries) {
       int[] before = new int[queries.length];
       for (int i = 0; i < queries.length; i++) {
@@ -527,7 +532,12 @@ class CpuOpsTest {
   private static final int[] QUERIES = {3, 1, 2, 33};
 
   private float[] absorbedOut(
-      Device device, Tensor q, AttentionScore score, CacheType type, ComputeType compute, Tensor lse) {
+      Device device,
+      Tensor q,
+      AttentionScore score,
+      CacheType type,
+      ComputeType compute,
+      Tensor lse) {
     try (Attended a = new Attended(device, new Random(5), SHAPE, type, LENGTHS);
         Step step = a.append(QUERIES)) {
       DecodePlan plan = step.plan(SHAPE, AttentionForm.ABSORBED);
@@ -566,7 +576,10 @@ class CpuOpsTest {
     }
   }
 
-  /** 130 heads are three head blocks; 9 and 20 queries are several query blocks; 700 tokens are several splits. */
+  /**
+   * 130 heads are three head blocks; 9 and 20 queries are several query blocks; 700 tokens are
+   * several splits.
+   */
   @Test
   void attendAbsorbedInEveryKindOfTile() {
     MlaShape wide = new MlaShape(130, 16, 4, 8, 8);
@@ -579,9 +592,7 @@ class CpuOpsTest {
         Tensor out = poisoned(30, 130, 16);
         Tensor lse = poisoned(30, 130);
         DecodePlan plan = step.plan(wide, AttentionForm.ABSORBED);
-        device
-            .ops()
-            .attendAbsorbed(plan, 1, q, AttentionScore.of(0.3f), ComputeType.F32, out, lse);
+        device.ops().attendAbsorbed(plan, 1, q, AttentionScore.of(0.3f), ComputeType.F32, out, lse);
         first = first == null ? floats(out) : first;
         assertArrayEquals(first, floats(out));
         for (int i = 0; i < 3; i++) {
@@ -651,9 +662,7 @@ class CpuOpsTest {
               Oracle.attention(
                   a.rows.get(i), Oracle.absorb(part, kvB, SHAPE), 5, 24, 8, 0.2f, null, null);
           Oracle.assertClose(
-              Oracle.expand(latent, kvB, SHAPE),
-              rows(floats(out), at, QUERIES[i], 50),
-              TOLERANCE);
+              Oracle.expand(latent, kvB, SHAPE), rows(floats(out), at, QUERIES[i], 50), TOLERANCE);
           at += QUERIES[i];
         }
       }
@@ -664,8 +673,7 @@ class CpuOpsTest {
   void absorbAndExpandMultiplyWithTheHalvesOfKvB() {
     Weight kvB = weight(random, TensorType.F16, 0.2, 5 * 22, 24);
     Tensor q = random(random, 1, 7, 5, 20);
-    float[] absorbed =
-        sameOnAll((ops, o) -> ops.absorb(q, kvB, ComputeType.F32, o), 7, 5, 32);
+    float[] absorbed = sameOnAll((ops, o) -> ops.absorb(q, kvB, ComputeType.F32, o), 7, 5, 32);
     Oracle.assertClose(Oracle.absorb(doubles(q), kvB, SHAPE), absorbed, TOLERANCE);
     Tensor x = random(random, 1, 7, 5, 24);
     float[] expanded = sameOnAll((ops, o) -> ops.expand(x, kvB, ComputeType.F32, o), 7, 5, 10);
@@ -728,10 +736,7 @@ class CpuOpsTest {
     assertRefused(
         "projections[0].bias ",
         () ->
-            ops.linear(
-                x,
-                List.of(new Projection(w, random(random, 1, 6), out)),
-                ComputeType.F32));
+            ops.linear(x, List.of(new Projection(w, random(random, 1, 6), out)), ComputeType.F32));
     assertRefused(
         "projections[0].weight ",
         () ->
@@ -742,17 +747,16 @@ class CpuOpsTest {
                         Weight.of(Tensor.of(x.segment(), TensorType.U8, 5, 8)), null, out)),
                 ComputeType.F32));
     assertRefused("projections ", () -> ops.linear(x, List.of(), ComputeType.F32));
-    assertRefused("kvB ", () -> ops.absorb(poisoned(1, 5, 20), null, ComputeType.F32, poisoned(1, 5, 32)));
-    assertRefused("heads ", () -> ops.absorb(poisoned(1, 0, 20), w, ComputeType.F32, poisoned(1, 0, 32)));
+    assertRefused(
+        "kvB ", () -> ops.absorb(poisoned(1, 5, 20), null, ComputeType.F32, poisoned(1, 5, 32)));
+    assertRefused(
+        "heads ", () -> ops.absorb(poisoned(1, 0, 20), w, ComputeType.F32, poisoned(1, 0, 32)));
     FeedForward f = network(8, 6, TensorType.F32);
     assertRefused(
         "weights.up ",
         () ->
             ops.feedForward(
-                x,
-                new FeedForward(f.gate(), w, f.down()),
-                ComputeType.F32,
-                poisoned(3, 8)));
+                x, new FeedForward(f.gate(), w, f.down()), ComputeType.F32, poisoned(3, 8)));
     Mixture m = mixture(softmax(4, 2), 8, false, false);
     assertRefused(
         "weights.experts ",
@@ -768,7 +772,9 @@ class CpuOpsTest {
         "projections[0].weight ",
         () ->
             ops.linear(
-                x, List.of(new Projection(Weight.of(onHeap), null, poisoned(3, 3))), ComputeType.F32));
+                x,
+                List.of(new Projection(Weight.of(onHeap), null, poisoned(3, 3))),
+                ComputeType.F32));
     Tensor readOnly = Tensor.of(x.segment().asReadOnly(), TensorType.F32, 3, 8);
     assertRefused("out ", () -> ops.add(x, x, 1, readOnly));
     for (float value : floats(out)) {
@@ -801,8 +807,7 @@ class CpuOpsTest {
       assertRefused("score.alibi", () -> ops.attendAbsorbed(plan, 1, q, slopes, f32, out, null));
       step.commit();
       assertThrows(
-          InvalidStateException.class,
-          () -> ops.attendAbsorbed(plan, 1, q, score, f32, out, null));
+          InvalidStateException.class, () -> ops.attendAbsorbed(plan, 1, q, score, f32, out, null));
     }
   }
 
@@ -841,8 +846,7 @@ class CpuOpsTest {
         device.ops().mixture(x, experts, ComputeType.F32, poisoned(4, 24));
         device
             .ops()
-            .attend(
-                plan, 1, q, kvB, AttentionScore.of(1), ComputeType.F32, poisoned(4, 5, 10));
+            .attend(plan, 1, q, kvB, AttentionScore.of(1), ComputeType.F32, poisoned(4, 5, 10));
       }
       assertEquals(warm, allocations.get());
     }

@@ -227,8 +227,7 @@ class WorkersTest {
     workers.close();
     assertThrows(ClosedException.class, () -> workers.run(1, (_, _) -> {}));
     AtomicBoolean refused = new AtomicBoolean();
-    Thread.startVirtualThread(
-            () -> refused.set(throwsClosed(() -> workers.run(1, (_, _) -> {}))))
+    Thread.startVirtualThread(() -> refused.set(throwsClosed(() -> workers.run(1, (_, _) -> {}))))
         .join();
     assertTrue(refused.get());
   }

@@ -7,7 +7,10 @@ import java.lang.foreign.Arena;
 import java.util.HashMap;
 import java.util.Map;
 
-/** The activations of a step by name, kept from step to step and enlarged when one has more tokens. Belongs to one thread at a time. */
+/**
+ * The activations of a step by name, kept from step to step and enlarged when one has more tokens.
+ * Belongs to one thread at a time.
+ */
 final class Activations implements AutoCloseable {
   private final Device device;
   private final Map<String, Tensor> tensors = new HashMap<>();

@@ -26,8 +26,8 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * The forward pass of a model (DeepSeek-V2 section 2, DeepSeek-V3 section 2.1): ids in, hidden states or logits out, latent rows into the
- * cache.
+ * The forward pass of a model (DeepSeek-V2 section 2, DeepSeek-V3 section 2.1): ids in, hidden
+ * states or logits out, latent rows into the cache.
  *
  * <pre>
  * x = embedScale * embedding[ids]
@@ -102,9 +102,10 @@ public final class Decoder implements AutoCloseable {
   /**
    * Runs {@code ids[i]} through sequence i of the batch and commits them.
    *
-   * @return the hidden states after the final norm: (n, hidden), all sequences one after the other, valid until the next call
-   * @throws InvalidArgumentException where an id is outside of the vocabulary or a sequence would exceed the model's context; nothing was
-   *     changed
+   * @return the hidden states after the final norm: (n, hidden), all sequences one after the other,
+   *     valid until the next call
+   * @throws InvalidArgumentException where an id is outside of the vocabulary or a sequence would
+   *     exceed the model's context; nothing was changed
    * @throws io.mla4j.CacheFullException where the pool has too few pages; nothing was changed
    */
   public Tensor forward(Batch batch, int[]... ids) {
@@ -123,15 +124,20 @@ public final class Decoder implements AutoCloseable {
   private void checkIds(Batch batch, int[][] ids) {
     if (ids.length != batch.sequences().size()) {
       throw new InvalidArgumentException(
-          "ids has " + ids.length + " lists, but the batch has " + batch.sequences().size()
+          "ids has "
+              + ids.length
+              + " lists, but the batch has "
+              + batch.sequences().size()
               + " sequences");
     }
     for (int i = 0; i < ids.length; i++) {
       Sequence sequence = batch.sequences().get(i);
       if (ids[i].length > model.context() - sequence.length()) {
         throw new InvalidArgumentException(
-            "the sequence would have " + (sequence.length() + (long) ids[i].length)
-                + " tokens, but the model's context is " + model.context());
+            "the sequence would have "
+                + (sequence.length() + (long) ids[i].length)
+                + " tokens, but the model's context is "
+                + model.context());
       }
       for (int id : ids[i]) {
         if (id < 0 || id >= model.vocabulary()) {
@@ -245,7 +251,8 @@ public final class Decoder implements AutoCloseable {
   }
 
   /**
-   * The logits of hidden states: hidden (n, hidden) as {@link #forward} returns it, in blocks of rows.
+   * The logits of hidden states: hidden (n, hidden) as {@link #forward} returns it, in blocks of
+   * rows.
    *
    * @param consumer takes the logits of row i: (vocabulary) F32, valid during the call
    */

@@ -32,8 +32,7 @@ public record DecoderOptions(
    */
   public DecoderOptions {
     if (pageSize < 1 || pageSize > MAX) {
-      throw new InvalidArgumentException(
-          "page size is " + pageSize + ", but must be in 1.." + MAX);
+      throw new InvalidArgumentException("page size is " + pageSize + ", but must be in 1.." + MAX);
     }
     if (chunk < 1 || chunk > MAX) {
       throw new InvalidArgumentException("chunk is " + chunk + ", but must be in 1.." + MAX);

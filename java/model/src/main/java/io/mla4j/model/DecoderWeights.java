@@ -11,7 +11,8 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * The weights as the operations take them: matrices are the mapped file itself, norms and biases are widened to F32 on the device.
+ * The weights as the operations take them: matrices are the mapped file itself, norms and biases
+ * are widened to F32 on the device.
  *
  * @param embedding (vocabulary, hidden)
  * @param finalNorm (hidden) F32
@@ -48,7 +49,8 @@ record DecoderWeights(Weight embedding, Tensor finalNorm, Weight output, List<La
     record Mixture(Ops.Mixture weights) implements Ffn {}
   }
 
-  static DecoderWeights load(ModelDescription model, WeightTable table, Device device, Arena arena) {
+  static DecoderWeights load(
+      ModelDescription model, WeightTable table, Device device, Arena arena) {
     Loader loader = new Loader(device, arena);
     List<Layer> layers = new java.util.ArrayList<>();
     for (int i = 0; i < model.layers().size(); i++) {

@@ -6,7 +6,10 @@ import java.net.URISyntaxException;
 import java.nio.file.Path;
 import java.util.List;
 
-/** One golden case: a small random model and what Hugging Face transformers computes with it in FP32, the whole sequence at once. */
+/**
+ * One golden case: a small random model and what Hugging Face transformers computes with it in
+ * FP32, the whole sequence at once.
+ */
 record Golden(String name, Path directory, int[] inputIds, float[] logits, int[] greedyIds) {
   /** Every case of the supported model types. */
   static final List<String> NAMES =
@@ -46,7 +49,10 @@ record Golden(String name, Path directory, int[] inputIds, float[] logits, int[]
     }
   }
 
-  /** Its rotation depends on the length at the time, so only one prefill of everything can be compared. */
+  /**
+   * Its rotation depends on the length at the time, so only one prefill of everything can be
+   * compared.
+   */
   boolean dependsOnLength() {
     return name.equals("v3-dynamic-ntk");
   }

@@ -22,7 +22,10 @@ import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** Logits and greedy continuations against Hugging Face transformers, on every backend and instruction set of this machine. */
+/**
+ * Logits and greedy continuations against Hugging Face transformers, on every backend and
+ * instruction set of this machine.
+ */
 class GoldenLogitsTest {
   /** Of the largest logit; an independent FP32 program is within 8e-6. */
   private static final double F32_BOUND = 3e-5;
@@ -50,8 +53,7 @@ class GoldenLogitsTest {
             var options = new DecoderOptions(ComputeType.F32, CacheType.F32, form, 16, chunk);
             double difference = difference(golden, device, options);
             assertTrue(
-                difference <= F32_BOUND,
-                name + " " + choice + " " + options + ": " + difference);
+                difference <= F32_BOUND, name + " " + choice + " " + options + ": " + difference);
           }
         }
       }
@@ -69,8 +71,7 @@ class GoldenLogitsTest {
             var options = new DecoderOptions(ComputeType.BF16, CacheType.BF16, form, 16, chunk);
             double difference = difference(golden, device, options);
             assertTrue(
-                difference <= BF16_BOUND,
-                name + " " + choice + " " + options + ": " + difference);
+                difference <= BF16_BOUND, name + " " + choice + " " + options + ": " + difference);
           }
         }
       }
@@ -86,7 +87,9 @@ class GoldenLogitsTest {
         if (!golden.dependsOnLength()) {
           var options = DecoderOptions.of(ComputeType.F32);
           assertArrayEquals(
-              golden.greedyIds(), continueGreedily(golden, device, options, 36), name + " " + choice);
+              golden.greedyIds(),
+              continueGreedily(golden, device, options, 36),
+              name + " " + choice);
         }
       }
     }

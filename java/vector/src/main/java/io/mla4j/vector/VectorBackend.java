@@ -9,8 +9,8 @@ import java.util.Optional;
 
 /**
  * The backend {@code vector}: any processor for which the JDK has vectors, no native code. Vectors
- * are as long as the JDK prefers; the system property {@code mla4j.vector.bits} (128, 256, 512) asks
- * for shorter ones, once for the whole process. Thread-safe.
+ * are as long as the JDK prefers; the system property {@code mla4j.vector.bits} (128, 256, 512)
+ * asks for shorter ones, once for the whole process. Thread-safe.
  */
 public final class VectorBackend implements Backend {
   private static final String MODULE = "jdk.incubator.vector";
