@@ -22,12 +22,12 @@ public final class Checkpoint implements AutoCloseable {
   private static final String INDEX = "model.safetensors.index.json";
   private static final long MAX_INDEX_BYTES = 100_000_000;
 
-  private final Path directory;
+  private final Path file;
   private final Arena arena;
   private final Map<String, StoredTensor> tensors = new LinkedHashMap<>();
 
-  private Checkpoint(Path directory, Arena arena) {
-    this.directory = directory;
+  private Checkpoint(Path file, Arena arena) {
+    this.file = file;
     this.arena = arena;
   }
 
@@ -40,16 +40,15 @@ public final class Checkpoint implements AutoCloseable {
     if (!Files.isDirectory(directory)) {
       throw new CheckpointException(directory + ": is not a directory");
     }
-    Checkpoint checkpoint = new Checkpoint(directory, Arena.ofShared());
+    if (Files.exists(directory.resolve(SINGLE))) {
+      return openFile(directory.resolve(SINGLE));
+    }
+    if (!Files.exists(directory.resolve(INDEX))) {
+      throw new CheckpointException(directory + ": has neither " + SINGLE + " nor " + INDEX);
+    }
+    Checkpoint checkpoint = new Checkpoint(directory.resolve(INDEX), Arena.ofShared());
     try {
-      if (Files.exists(directory.resolve(SINGLE))) {
-        checkpoint.tensors.putAll(
-            SafetensorsFile.map(directory.resolve(SINGLE), checkpoint.arena).tensors());
-      } else if (Files.exists(directory.resolve(INDEX))) {
-        checkpoint.openShards(directory.resolve(INDEX));
-      } else {
-        throw new CheckpointException(directory + ": has neither " + SINGLE + " nor " + INDEX);
-      }
+      checkpoint.openShards();
       return checkpoint;
     } catch (RuntimeException | Error e) {
       checkpoint.close();
@@ -73,9 +72,9 @@ public final class Checkpoint implements AutoCloseable {
     }
   }
 
-  /** The directory or file that was opened. */
+  /** The file that was opened: the tensors' own, or the index of several. */
   public Path path() {
-    return directory;
+    return file;
   }
 
   /** Every tensor by name. */
@@ -96,9 +95,7 @@ public final class Checkpoint implements AutoCloseable {
   public StoredTensor get(String name) {
     return find(name)
         .orElseThrow(
-            () ->
-                new CheckpointException(
-                    directory + ": tensor " + Quote.name(name) + " is missing"));
+            () -> new CheckpointException(file + ": tensor " + Quote.name(name) + " is missing"));
   }
 
   /** Unmaps the files. Closing twice is harmless. */
@@ -109,22 +106,22 @@ public final class Checkpoint implements AutoCloseable {
     }
   }
 
-  private void openShards(Path index) {
-    JsonNode weightMap = Json.readObject(index, MAX_INDEX_BYTES).get("weight_map");
+  private void openShards() {
+    JsonNode weightMap = Json.readObject(file, MAX_INDEX_BYTES).get("weight_map");
     if (weightMap == null || !weightMap.isObject() || weightMap.isEmpty()) {
       throw new CheckpointException(
-          index + ": key 'weight_map' must be an object that names a file for each tensor");
+          file + ": key 'weight_map' must be an object that names a file for each tensor");
     }
     Map<String, Map<String, StoredTensor>> shards = new TreeMap<>();
     for (Map.Entry<String, JsonNode> entry : weightMap.properties()) {
       if (!entry.getValue().isTextual()) {
         throw new CheckpointException(
-            index + ": tensor " + Quote.name(entry.getKey()) + " must have a file name as text");
+            file + ": tensor " + Quote.name(entry.getKey()) + " must have a file name as text");
       }
       shards.put(entry.getValue().textValue(), Map.of());
     }
     for (Map.Entry<String, Map<String, StoredTensor>> shard : shards.entrySet()) {
-      shard.setValue(SafetensorsFile.map(shardFile(index, shard.getKey()), arena).tensors());
+      shard.setValue(SafetensorsFile.map(shardFile(shard.getKey()), arena).tensors());
       for (StoredTensor tensor : shard.getValue().values()) {
         StoredTensor other = tensors.putIfAbsent(tensor.name(), tensor);
         if (other != null) {
@@ -135,7 +132,7 @@ public final class Checkpoint implements AutoCloseable {
     for (Map.Entry<String, JsonNode> entry : weightMap.properties()) {
       if (!shards.get(entry.getValue().textValue()).containsKey(entry.getKey())) {
         throw new CheckpointException(
-            index
+            file
                 + ": tensor "
                 + Quote.name(entry.getKey())
                 + " is not in "
@@ -148,17 +145,17 @@ public final class Checkpoint implements AutoCloseable {
    * Shards lie beside their index: a name that leads elsewhere, or back to the index, is refused
    * before a file is opened.
    */
-  private Path shardFile(Path index, String name) {
+  private Path shardFile(String name) {
     if (!name.endsWith(".safetensors")
         || name.contains("/")
         || name.contains("\\")
         || name.indexOf('\0') >= 0) {
       throw new CheckpointException(
-          index
+          file
               + ": file "
               + Quote.name(name)
               + " must be the name of a .safetensors file in the same directory");
     }
-    return directory.resolve(name);
+    return file.resolveSibling(name);
   }
 }
