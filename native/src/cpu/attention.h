@@ -36,24 +36,24 @@ static MLA_INLINE Group group_at(int first, int count) {
 }
 
 struct State {
-  int rows;          // of this block of rows
-  int key_width;     // numbers of a key, padded to key_stride
-  int key_stride;    // of a key in the buffer
+  int rows;        // of this block of rows
+  int key_width;   // numbers of a key, padded to key_stride
+  int key_stride;  // of a key in the buffer
   int value_width;
   int value_stride;  // of a value in the buffer, widened structure only
   int out_stride;    // value_width padded to kValueColumns
   float scale;
-  bool rounds;       // q and p to bf16
-  float* max;        // [padded rows]
-  float* sum;        // [padded rows]
-  float* factor;     // [padded rows] of the old sums
-  float* position;   // [padded rows] relative to the first key of the call
-  float* slope;      // [padded rows]
-  void* query;       // packed
-  float* out;        // [rows][out_stride] running sums
-  float* scores;     // [tokens][lanes]
+  bool rounds;              // q and p to bf16
+  float* max;               // [padded rows]
+  float* sum;               // [padded rows]
+  float* factor;            // [padded rows] of the old sums
+  float* position;          // [padded rows] relative to the first key of the call
+  float* slope;             // [padded rows]
+  void* query;              // packed
+  float* out;               // [rows][out_stride] running sums
+  float* scores;            // [tokens][lanes]
   uint32_t* probabilities;  // [tokens / 2][lanes], pairs
-  void* keys;        // [tokens][key_stride]
+  void* keys;               // [tokens][key_stride]
   void* values;
   bool biased;
   bool causal;
@@ -78,7 +78,8 @@ static MLA_INLINE bool uses_pairs(const mla_attention_params& p, const mla_cache
 }
 
 // Everything that does not depend on the rows of a block.
-static State make_state(const mla_attention_params& p, const mla_cache_params& c, bool decompressed, int rows, Carver* w) {
+static State make_state(const mla_attention_params& p, const mla_cache_params& c, bool decompressed, int rows,
+                        Carver* w) {
   const bool pairs = uses_pairs(p, c);
   const int tokens = pairs ? kPairTokens : kWidenedTokens;
   State s{};
@@ -142,8 +143,10 @@ static int64_t attention_workspace(const mla_attention_params& p, const mla_cach
   return w.used;
 }
 
-static MLA_INLINE const char* cache_row(const mla_cache_params& c, const void* cache, const int32_t* page_table, int s) {
-  return (const char*)cache + page_table[s / c.page_size] * c.page_stride_bytes + s % c.page_size * c.row_stride_bytes;
+static MLA_INLINE const char* cache_row(const mla_cache_params& c, const void* cache,
+                                        const int32_t* page_table, int s) {
+  return (const char*)cache + page_table[s / c.page_size] * c.page_stride_bytes +
+         s % c.page_size * c.row_stride_bytes;
 }
 
 static MLA_INLINE void widen_run(const mla_cache_params& c, const char* from, int n, float* to, int padded) {
@@ -163,7 +166,8 @@ static MLA_INLINE void widen_run(const mla_cache_params& c, const char* from, in
 
 // ---- queries ----
 
-static MLA_INLINE void pack_query_row(const State& s, bool pairs, const Group& g, int lane, const float* head, int plain, int gap, int rest) {
+static MLA_INLINE void pack_query_row(const State& s, bool pairs, const Group& g, int lane, const float* head,
+                                      int plain, int gap, int rest) {
   // head: `plain` numbers, then `rest` numbers that belong behind a gap of zeros
   auto number = [&](int d) __attribute__((always_inline)) {
     if (d < plain) return head[d];
@@ -174,8 +178,10 @@ static MLA_INLINE void pack_query_row(const State& s, bool pairs, const Group& g
     uint32_t* q = (uint32_t*)s.query + (int64_t)g.first * (s.key_stride / 2);
     for (int d = 0; d < s.key_stride; d += 2) {
       const uint32_t pair = to_bf16(number(d)) | (uint32_t)to_bf16(number(d + 1)) << 16;
-      if (g.vectors) q[(int64_t)(d / 2) * g.rows + lane] = pair;
-      else q[(int64_t)lane * (s.key_stride / 2) + d / 2] = pair;
+      if (g.vectors)
+        q[(int64_t)(d / 2) * g.rows + lane] = pair;
+      else
+        q[(int64_t)lane * (s.key_stride / 2) + d / 2] = pair;
     }
     return;
   }
@@ -186,8 +192,10 @@ static MLA_INLINE void pack_query_row(const State& s, bool pairs, const Group& g
       const uint32_t bits = (uint32_t)to_bf16(x) << 16;
       __builtin_memcpy(&x, &bits, 4);
     }
-    if (g.vectors) q[(int64_t)d * g.rows + lane] = x;
-    else q[(int64_t)lane * s.key_stride + d] = x;
+    if (g.vectors)
+      q[(int64_t)d * g.rows + lane] = x;
+    else
+      q[(int64_t)lane * s.key_stride + d] = x;
   }
 }
 
@@ -195,7 +203,8 @@ static MLA_INLINE void pack_query_row(const State& s, bool pairs, const Group& g
 
 // TT tokens x HV vectors of rows; LD: the distance of keys where it is known at compile time, else 0.
 template <int HV, int TT, int LD>
-static MLA_INLINE void score_tile(const float* q, const float* k, int stride, int width, float* out, F scale) {
+static MLA_INLINE void score_tile(const float* q, const float* k, int stride, int width, float* out,
+                                  F scale) {
   const int64_t ld = LD ? LD : stride;
   F a[TT][HV];
 #pragma GCC unroll 32
@@ -226,16 +235,20 @@ static void score_group(const State& s, const float* q, int tokens) {
   const F scale = Isa::set1(s.scale);
   int t = 0;
   for (; t + TT <= tokens; t += TT)
-    score_tile<HV, TT, LD>(q, k + (int64_t)t * s.key_stride, s.key_stride, s.key_width, s.scores + t * HV * L, scale);
+    score_tile<HV, TT, LD>(q, k + (int64_t)t * s.key_stride, s.key_stride, s.key_width, s.scores + t * HV * L,
+                           scale);
   for (; t + 4 <= tokens; t += 4)
-    score_tile<HV, 4, LD>(q, k + (int64_t)t * s.key_stride, s.key_stride, s.key_width, s.scores + t * HV * L, scale);
+    score_tile<HV, 4, LD>(q, k + (int64_t)t * s.key_stride, s.key_stride, s.key_width, s.scores + t * HV * L,
+                          scale);
   for (; t < tokens; t++)
-    score_tile<HV, 1, LD>(q, k + (int64_t)t * s.key_stride, s.key_stride, s.key_width, s.scores + t * HV * L, scale);
+    score_tile<HV, 1, LD>(q, k + (int64_t)t * s.key_stride, s.key_stride, s.key_width, s.scores + t * HV * L,
+                          scale);
 }
 
 // RR rows of the remainder x 4 tokens (fewer at the end: the last is repeated and dropped), dimensions as lanes.
 template <int RR>
-static MLA_INLINE void score_remainder_tile(const State& s, const float* q, const float* const* k, int n, float* out) {
+static MLA_INLINE void score_remainder_tile(const State& s, const float* q, const float* const* k, int n,
+                                            float* out) {
   F a[RR][4];
 #pragma GCC unroll 4
   for (int r = 0; r < RR; r++)
@@ -246,7 +259,8 @@ static MLA_INLINE void score_remainder_tile(const State& s, const float* q, cons
     for (int t = 0; t < 4; t++) {
       const F x = Isa::load(k[t] + d);
 #pragma GCC unroll 4
-      for (int r = 0; r < RR; r++) a[r][t] = Isa::fma(Isa::load(q + (int64_t)r * s.key_stride + d), x, a[r][t]);
+      for (int r = 0; r < RR; r++)
+        a[r][t] = Isa::fma(Isa::load(q + (int64_t)r * s.key_stride + d), x, a[r][t]);
     }
   }
   for (int r = 0; r < RR; r++) {
@@ -262,8 +276,10 @@ static void score_remainder(const State& s, const float* q, int rows, int tokens
     const float* k[4];
     for (int i = 0; i < 4; i++) k[i] = (const float*)s.keys + (int64_t)(t + min_int(i, n - 1)) * s.key_stride;
     int r = 0;
-    for (; r + 4 <= rows; r += 4) score_remainder_tile<4>(s, q + (int64_t)r * s.key_stride, k, n, s.scores + t * L + r);
-    for (; r < rows; r++) score_remainder_tile<1>(s, q + (int64_t)r * s.key_stride, k, n, s.scores + t * L + r);
+    for (; r + 4 <= rows; r += 4)
+      score_remainder_tile<4>(s, q + (int64_t)r * s.key_stride, k, n, s.scores + t * L + r);
+    for (; r < rows; r++)
+      score_remainder_tile<1>(s, q + (int64_t)r * s.key_stride, k, n, s.scores + t * L + r);
     for (int i = 0; i < n; i++)
       for (int lane = rows; lane < L; lane++) s.scores[(t + i) * L + lane] = 0;
   }
@@ -303,7 +319,8 @@ static void softmax_block(const State& s, const Group& g, int tokens) {
     }
     if (t < tokens) m0 = Isa::max(m0, Isa::load(x + t * lanes));
     const F max = Isa::max(m0, m1);
-    const F base = Isa::max(max, Isa::set1(kLowest));  // a row that has seen nothing: -infinity minus this is -infinity, not NaN
+    const F base = Isa::max(
+        max, Isa::set1(kLowest));  // a row that has seen nothing: -infinity minus this is -infinity, not NaN
     const F factor = vector_exp(Isa::sub(old_max, base));
     F s0 = Isa::mul(Isa::load(s.sum + g.first + v), factor), s1 = Isa::zero();
     for (t = 0; t + 2 <= tokens; t += 2) {
@@ -328,8 +345,8 @@ static void softmax_block(const State& s, const Group& g, int tokens) {
 // ---- values ----
 
 template <int HH, int LD>
-static MLA_INLINE void value_tile(const float* p, int lanes, const float* values, int stride, float* out, int out_stride, const float* factor,
-                                  int tokens) {
+static MLA_INLINE void value_tile(const float* p, int lanes, const float* values, int stride, float* out,
+                                  int out_stride, const float* factor, int tokens) {
   constexpr int VV = Isa::kValueVectors;
   const int64_t ld = LD ? LD : stride;
   F a[HH][VV];
@@ -364,11 +381,11 @@ static void value_group(const State& s, const Group& g, int tokens) {
     float* out = s.out + (int64_t)g.first * s.out_stride + column;
     int h = 0;
     for (; h + kRowTile <= g.rows; h += kRowTile)
-      value_tile<kRowTile, LD>(s.scores + h, lanes, values, s.value_stride, out + (int64_t)h * s.out_stride, s.out_stride,
-                               s.factor + g.first + h, tokens);
+      value_tile<kRowTile, LD>(s.scores + h, lanes, values, s.value_stride, out + (int64_t)h * s.out_stride,
+                               s.out_stride, s.factor + g.first + h, tokens);
     for (; h < g.rows; h++)
-      value_tile<1, LD>(s.scores + h, lanes, values, s.value_stride, out + (int64_t)h * s.out_stride, s.out_stride,
-                        s.factor + g.first + h, tokens);
+      value_tile<1, LD>(s.scores + h, lanes, values, s.value_stride, out + (int64_t)h * s.out_stride,
+                        s.out_stride, s.factor + g.first + h, tokens);
   }
 }
 
@@ -376,7 +393,8 @@ static void value_group(const State& s, const Group& g, int tokens) {
 // ---- the same with pairs of bf16 ----
 
 template <int HV, int TT, int LD>
-static MLA_INLINE void pair_score_tile(const uint32_t* q, const uint32_t* k, int stride, int pairs, float* out, F scale) {
+static MLA_INLINE void pair_score_tile(const uint32_t* q, const uint32_t* k, int stride, int pairs,
+                                       float* out, F scale) {
   const int64_t ld = LD ? LD : stride;
   F a[TT][HV];
 #pragma GCC unroll 32
@@ -416,7 +434,8 @@ static void pair_score_group(const State& s, const uint32_t* q, int tokens) {
 }
 
 template <int RR>
-static MLA_INLINE void pair_remainder_tile(const State& s, const uint32_t* q, const uint32_t* const* k, int n, float* out) {
+static MLA_INLINE void pair_remainder_tile(const State& s, const uint32_t* q, const uint32_t* const* k, int n,
+                                           float* out) {
   const int stride = s.key_stride / 2;
   F a[RR][4];
 #pragma GCC unroll 4
@@ -428,7 +447,8 @@ static MLA_INLINE void pair_remainder_tile(const State& s, const uint32_t* q, co
     for (int t = 0; t < 4; t++) {
       const Isa::P x = Isa::load_pairs(k[t] + d);
 #pragma GCC unroll 4
-      for (int r = 0; r < RR; r++) a[r][t] = Isa::dot(a[r][t], Isa::load_pairs(q + (int64_t)r * stride + d), x);
+      for (int r = 0; r < RR; r++)
+        a[r][t] = Isa::dot(a[r][t], Isa::load_pairs(q + (int64_t)r * stride + d), x);
     }
   }
   for (int r = 0; r < RR; r++) {
@@ -445,7 +465,8 @@ static void pair_score_remainder(const State& s, const uint32_t* q, int rows, in
     const uint32_t* k[4];
     for (int i = 0; i < 4; i++) k[i] = (const uint32_t*)s.keys + (int64_t)(t + min_int(i, n - 1)) * stride;
     int r = 0;
-    for (; r + 4 <= rows; r += 4) pair_remainder_tile<4>(s, q + (int64_t)r * stride, k, n, s.scores + t * L + r);
+    for (; r + 4 <= rows; r += 4)
+      pair_remainder_tile<4>(s, q + (int64_t)r * stride, k, n, s.scores + t * L + r);
     for (; r < rows; r++) pair_remainder_tile<1>(s, q + (int64_t)r * stride, k, n, s.scores + t * L + r);
     for (int i = 0; i < n; i++)
       for (int lane = rows; lane < L; lane++) s.scores[(t + i) * L + lane] = 0;
@@ -464,8 +485,8 @@ static void pair_probabilities(const State& s, const Group& g, int tokens) {
 }
 
 template <int HH>
-static MLA_INLINE void pair_value_tile(const uint32_t* p, int lanes, const uint32_t* values, float* out, int out_stride, const float* factor,
-                                       int pairs) {
+static MLA_INLINE void pair_value_tile(const uint32_t* p, int lanes, const uint32_t* values, float* out,
+                                       int out_stride, const float* factor, int pairs) {
   constexpr int VV = Isa::kValueVectors;
   F a[HH][VV];
 #pragma GCC unroll 4
@@ -498,10 +519,11 @@ static void pair_value_group(const State& s, const Group& g, int tokens) {
     float* out = s.out + (int64_t)g.first * s.out_stride + column;
     int h = 0;
     for (; h + kRowTile <= g.rows; h += kRowTile)
-      pair_value_tile<kRowTile>(s.probabilities + h, lanes, values, out + (int64_t)h * s.out_stride, s.out_stride,
-                                s.factor + g.first + h, pairs);
+      pair_value_tile<kRowTile>(s.probabilities + h, lanes, values, out + (int64_t)h * s.out_stride,
+                                s.out_stride, s.factor + g.first + h, pairs);
     for (; h < g.rows; h++)
-      pair_value_tile<1>(s.probabilities + h, lanes, values, out + (int64_t)h * s.out_stride, s.out_stride, s.factor + g.first + h, pairs);
+      pair_value_tile<1>(s.probabilities + h, lanes, values, out + (int64_t)h * s.out_stride, s.out_stride,
+                         s.factor + g.first + h, pairs);
   }
 }
 
@@ -510,11 +532,17 @@ static MLA_INLINE void interleave_values(const State& s, int pair, const uint16_
   for (int column = 0; column < s.out_stride; column += 32) {
     const int left = s.value_width - column;
     const Isa::P zero = Isa::set1_pair(0);
-    const Isa::P a = left >= 32 ? Isa::load_pairs(x + column) : left > 0 ? Isa::load_pairs(x + column, left) : zero;
-    const Isa::P b = !y ? zero : left >= 32 ? Isa::load_pairs(y + column) : left > 0 ? Isa::load_pairs(y + column, left) : zero;
+    const Isa::P a = left >= 32 ? Isa::load_pairs(x + column)
+                     : left > 0 ? Isa::load_pairs(x + column, left)
+                                : zero;
+    const Isa::P b = !y           ? zero
+                     : left >= 32 ? Isa::load_pairs(y + column)
+                     : left > 0   ? Isa::load_pairs(y + column, left)
+                                  : zero;
     Isa::P low, high;
     Isa::interleave(a, b, &low, &high);
-    uint32_t* to = (uint32_t*)s.values + (int64_t)(column / kValueColumns) * kValueColumns * (kPairTokens / 2) +
+    uint32_t* to = (uint32_t*)s.values +
+                   (int64_t)(column / kValueColumns) * kValueColumns * (kPairTokens / 2) +
                    (int64_t)pair * kValueColumns + column % kValueColumns;
     Isa::store_pairs(to, low);
     Isa::store_pairs(to + L, high);
@@ -527,10 +555,14 @@ static MLA_INLINE void interleave_values(const State& s, int pair, const uint16_
 template <int LD>
 static MLA_INLINE void score_any(const State& s, const Group& g, int tokens) {
   const float* q = (const float*)s.query + (int64_t)g.first * s.key_stride;
-  if (g.vectors == 0) score_remainder(s, q, g.rows, tokens);
-  else if (g.vectors == 1) score_group<1, LD>(s, q, tokens);
-  else if (g.vectors == 2) score_group<2, LD>(s, q, tokens);
-  else if constexpr (Isa::kScoreVectors == 4) score_group<4, LD>(s, q, tokens);
+  if (g.vectors == 0)
+    score_remainder(s, q, g.rows, tokens);
+  else if (g.vectors == 1)
+    score_group<1, LD>(s, q, tokens);
+  else if (g.vectors == 2)
+    score_group<2, LD>(s, q, tokens);
+  else if constexpr (Isa::kScoreVectors == 4)
+    score_group<4, LD>(s, q, tokens);
 }
 
 static void attend_block(const State& s, bool pairs, int first, int tokens) {
@@ -544,10 +576,14 @@ static void attend_block(const State& s, bool pairs, int first, int tokens) {
     if (pairs) {
       const uint32_t* q = (const uint32_t*)s.query + (int64_t)g.first * (s.key_stride / 2);
       const bool common = s.key_stride == 576;
-      if (g.vectors == 0) pair_score_remainder(s, q, g.rows, tokens);
-      else if (g.vectors == 1) common ? pair_score_group<1, 288>(s, q, tokens) : pair_score_group<1, 0>(s, q, tokens);
-      else if (g.vectors == 2) common ? pair_score_group<2, 288>(s, q, tokens) : pair_score_group<2, 0>(s, q, tokens);
-      else common ? pair_score_group<4, 288>(s, q, tokens) : pair_score_group<4, 0>(s, q, tokens);
+      if (g.vectors == 0)
+        pair_score_remainder(s, q, g.rows, tokens);
+      else if (g.vectors == 1)
+        common ? pair_score_group<1, 288>(s, q, tokens) : pair_score_group<1, 0>(s, q, tokens);
+      else if (g.vectors == 2)
+        common ? pair_score_group<2, 288>(s, q, tokens) : pair_score_group<2, 0>(s, q, tokens);
+      else
+        common ? pair_score_group<4, 288>(s, q, tokens) : pair_score_group<4, 0>(s, q, tokens);
       if (masks) mask_scores(s, g, first, tokens);
       softmax_block(s, g, tokens);
       pair_probabilities(s, g, tokens);
@@ -556,12 +592,16 @@ static void attend_block(const State& s, bool pairs, int first, int tokens) {
     }
 #endif
     (void)pairs;
-    if (s.key_stride == 576) score_any<576>(s, g, tokens);
-    else score_any<0>(s, g, tokens);
+    if (s.key_stride == 576)
+      score_any<576>(s, g, tokens);
+    else
+      score_any<0>(s, g, tokens);
     if (masks) mask_scores(s, g, first, tokens);
     softmax_block(s, g, tokens);
-    if (s.value_stride == 576) value_group<576>(s, g, tokens);
-    else value_group<0>(s, g, tokens);
+    if (s.value_stride == 576)
+      value_group<576>(s, g, tokens);
+    else
+      value_group<0>(s, g, tokens);
   }
 }
 
@@ -584,9 +624,10 @@ static void write_row(const State& s, int row, float* out, float* lse) {
   *lse = sum == 0 ? -__builtin_inff() : s.max[row] + __builtin_logf(sum);
 }
 
-static void attend_absorbed(const mla_attention_params& p, const mla_cache_params& c, const float* q, const void* cache,
-                            const int32_t* page_table, const float* alibi_slopes, int head_begin, int head_end, int query_begin,
-                            int query_end, int kv_begin, int kv_end, float* out, float* lse, void* workspace) {
+static void attend_absorbed(const mla_attention_params& p, const mla_cache_params& c, const float* q,
+                            const void* cache, const int32_t* page_table, const float* alibi_slopes,
+                            int head_begin, int head_end, int query_begin, int query_end, int kv_begin,
+                            int kv_end, float* out, float* lse, void* workspace) {
   const int heads = head_end - head_begin, all = (query_end - query_begin) * heads;
   const bool pairs = uses_pairs(p, c);
   const int block = pairs ? kPairTokens : kWidenedTokens;
@@ -600,12 +641,15 @@ static void attend_absorbed(const mla_attention_params& p, const mla_cache_param
       const Group g = group_at(r, s.rows);
       for (int lane = 0; lane < g.rows; lane++, r++) {
         const int t = query_begin + (row_begin + r) / heads, h = head_begin + (row_begin + r) % heads;
-        pack_query_row(s, pairs, g, lane, q + t * p.q_token_stride + h * p.q_head_stride, c.latent, c.rope_offset - c.latent, c.rope);
+        pack_query_row(s, pairs, g, lane, q + t * p.q_token_stride + h * p.q_head_stride, c.latent,
+                       c.rope_offset - c.latent, c.rope);
         s.position[r] = (float)(first_position + t - kv_begin);
         if (alibi_slopes) s.slope[r] = alibi_slopes[h];
       }
     }
-    const int last = p.causal ? min_int(kv_end, first_position + query_begin + (row_begin + s.rows - 1) / heads + 1) : kv_end;
+    const int last =
+        p.causal ? min_int(kv_end, first_position + query_begin + (row_begin + s.rows - 1) / heads + 1)
+                 : kv_end;
     for (int begin = kv_begin; begin < last; begin += block) {
       const int tokens = min_int(block, last - begin);
 #ifdef MLA_HAS_BF16_DOT
@@ -617,7 +661,8 @@ static void attend_absorbed(const mla_attention_params& p, const mla_cache_param
             uint16_t* to = (uint16_t*)s.keys + (int64_t)(t + i) * s.key_stride;
             for (int d = 0; d < s.key_stride; d += 32) {
               const int left = s.key_width - d;
-              Isa::store_pairs(to + d, left >= 32 ? Isa::load_pairs(rows[i] + d) : Isa::load_pairs(rows[i] + d, left));
+              Isa::store_pairs(
+                  to + d, left >= 32 ? Isa::load_pairs(rows[i] + d) : Isa::load_pairs(rows[i] + d, left));
             }
           }
           interleave_values(s, t / 2, rows[0], t + 1 < tokens ? rows[1] : nullptr);
@@ -626,23 +671,27 @@ static void attend_absorbed(const mla_attention_params& p, const mla_cache_param
 #endif
       if (!pairs) {
         for (int t = 0; t < tokens; t++)
-          widen_run(c, cache_row(c, cache, page_table, begin + t), s.key_width, (float*)s.keys + (int64_t)t * s.key_stride, s.key_stride);
+          widen_run(c, cache_row(c, cache, page_table, begin + t), s.key_width,
+                    (float*)s.keys + (int64_t)t * s.key_stride, s.key_stride);
       }
       attend_block(s, pairs, begin - kv_begin, tokens);
     }
     for (int r = 0; r < s.rows; r++) {
       const int t = query_begin + (row_begin + r) / heads, h = head_begin + (row_begin + r) % heads;
-      write_row(s, r, out + t * p.out_token_stride + h * p.out_head_stride, lse + t * p.lse_token_stride + h * p.lse_head_stride);
+      write_row(s, r, out + t * p.out_token_stride + h * p.out_head_stride,
+                lse + t * p.lse_token_stride + h * p.lse_head_stride);
     }
   }
 }
 
-static void attend_decompressed(const mla_attention_params& p, const mla_cache_params& c, const float* q, const void* kv_b,
-                                const void* cache, const int32_t* page_table, const float* alibi_slopes, int head_begin, int head_end,
-                                int query_begin, int query_end, float* out, float* lse, void* workspace) {
+static void attend_decompressed(const mla_attention_params& p, const mla_cache_params& c, const float* q,
+                                const void* kv_b, const void* cache, const int32_t* page_table,
+                                const float* alibi_slopes, int head_begin, int head_end, int query_begin,
+                                int query_end, float* out, float* lse, void* workspace) {
   const bool pairs = uses_pairs(p, c);
   const int block = pairs ? kPairTokens : kWidenedTokens;
-  const int cache_bytes = c.cache_type == MLA_TYPE_F32 ? 4 : 2, weight_bytes = p.weight_type == MLA_TYPE_F32 ? 4 : 2;
+  const int cache_bytes = c.cache_type == MLA_TYPE_F32 ? 4 : 2,
+            weight_bytes = p.weight_type == MLA_TYPE_F32 ? 4 : 2;
   const int first_position = p.kv_tokens - p.query_tokens, width = p.nope + p.value;
   Carver w{(char*)workspace, 0};
   State s = make_state(p, c, true, query_end - query_begin, &w);
@@ -666,7 +715,8 @@ static void attend_decompressed(const mla_attention_params& p, const mla_cache_p
     for (int begin = 0; begin < last; begin += block) {
       const int tokens = min_int(block, last - begin);
       for (int t = 0; t < tokens; t++)
-        widen_run(c, cache_row(c, cache, page_table, begin + t), c.latent, latents + (int64_t)t * c.latent, c.latent);
+        widen_run(c, cache_row(c, cache, page_table, begin + t), c.latent, latents + (int64_t)t * c.latent,
+                  c.latent);
       mla_linear_params l = expansion(p, c, tokens);
       l.y_stride = width;
       pack(l, latents, nullptr, 0, tokens, packed);
@@ -677,11 +727,19 @@ static void attend_decompressed(const mla_attention_params& p, const mla_cache_p
 #ifdef MLA_HAS_BF16_DOT
         if (pairs) {
           uint16_t* to = (uint16_t*)s.keys + (int64_t)t * s.key_stride;
-          for (int i = 0; i < p.nope; i++) to[i] = to_bf16(from[i]);
+          for (int i = 0; i < p.nope; i += L) {
+            const int n = min_int(L, p.nope - i);
+            Isa::store_bf16(to + i, Isa::load(from + i, n), n);
+          }
           for (int i = 0; i < c.rope; i++) to[p.nope + i] = ((const uint16_t*)key)[i];
           for (int i = s.key_width; i < s.key_stride; i++) to[i] = 0;
-          uint16_t* value = (uint16_t*)(rebuilt + (int64_t)t * width);  // the values in place of the keys, which are done with
-          for (int i = 0; i < p.value; i++) value[i] = to_bf16(from[p.nope + i]);
+          uint16_t* value =
+              (uint16_t*)(rebuilt +
+                          (int64_t)t * width);  // the values in place of the keys, which are done with
+          for (int i = 0; i < p.value; i += L) {
+            const int n = min_int(L, p.value - i);
+            Isa::store_bf16(value + i, Isa::load(from + p.nope + i, n), n);
+          }
           continue;
         }
 #endif
@@ -710,21 +768,24 @@ static void attend_decompressed(const mla_attention_params& p, const mla_cache_p
     }
     for (int r = 0; r < s.rows; r++) {
       const int t = query_begin + r;
-      write_row(s, r, out + t * p.out_token_stride + h * p.out_head_stride, lse + t * p.lse_token_stride + h * p.lse_head_stride);
+      write_row(s, r, out + t * p.out_token_stride + h * p.out_head_stride,
+                lse + t * p.lse_token_stride + h * p.lse_head_stride);
     }
   }
 }
 
-static void merge(const mla_merge_params& p, const float* partial_out, const float* partial_lse, int token_begin, int token_end,
-                  int head_begin, int head_end, float* out, float* lse) {
+static void merge(const mla_merge_params& p, const float* partial_out, const float* partial_lse,
+                  int token_begin, int token_end, int head_begin, int head_end, float* out, float* lse) {
   for (int t = token_begin; t < token_end; t++) {
     for (int h = head_begin; h < head_end; h++) {
       const float* part_lse = partial_lse + t * p.part_lse_token_stride + h * p.part_lse_head_stride;
       const float* part = partial_out + t * p.part_token_stride + h * p.part_head_stride;
       float max = -__builtin_inff(), total = 0;
-      for (int i = 0; i < p.parts; i++) max = part_lse[i * p.part_lse_stride] > max ? part_lse[i * p.part_lse_stride] : max;
+      for (int i = 0; i < p.parts; i++)
+        max = part_lse[i * p.part_lse_stride] > max ? part_lse[i * p.part_lse_stride] : max;
       const bool empty = max == -__builtin_inff();
-      for (int i = 0; i < p.parts && !empty; i++) total += __builtin_expf(part_lse[i * p.part_lse_stride] - max);
+      for (int i = 0; i < p.parts && !empty; i++)
+        total += __builtin_expf(part_lse[i * p.part_lse_stride] - max);
       float* to = out + t * p.out_token_stride + h * p.out_head_stride;
       for (int j = 0; j < p.width; j += L) {
         const int n = min_int(L, p.width - j);
@@ -735,13 +796,15 @@ static void merge(const mla_merge_params& p, const float* partial_out, const flo
         }
         Isa::store(to + j, s, n);
       }
-      if (lse) lse[t * p.lse_token_stride + h * p.lse_head_stride] = empty ? max : max + __builtin_logf(total);
+      if (lse)
+        lse[t * p.lse_token_stride + h * p.lse_head_stride] = empty ? max : max + __builtin_logf(total);
     }
   }
 }
 
-static void append(const mla_append_params& p, const mla_cache_params& c, const float* a, const float* norm_weight, const float* cosines,
-                   const float* sines, const int32_t* page_table, int token_begin, int token_end, void* cache) {
+static void append(const mla_append_params& p, const mla_cache_params& c, const float* a,
+                   const float* norm_weight, const float* cosines, const float* sines,
+                   const int32_t* page_table, int token_begin, int token_end, void* cache) {
   float row[kMaxRow];
   const int pairs = c.rope / 2, bytes = c.cache_type == MLA_TYPE_F32 ? 4 : 2;
   const int width = (int)(c.row_stride_bytes / bytes);
@@ -753,12 +816,15 @@ static void append(const mla_append_params& p, const mla_cache_params& c, const 
     } else {
       for (int i = 0; i < c.latent; i++) row[i] = from[i];
     }
-    rotate(from + c.latent, cosines + (int64_t)t * pairs, sines + (int64_t)t * pairs, pairs, p.rope_layout, row + c.rope_offset);
+    rotate(from + c.latent, cosines + (int64_t)t * pairs, sines + (int64_t)t * pairs, pairs, p.rope_layout,
+           row + c.rope_offset);
     char* to = (char*)cache_row(c, cache, page_table, p.position + t);
     for (int i = 0; i < width; i += L) {
       const int n = min_int(L, width - i);
-      if (c.cache_type == MLA_TYPE_F32) Isa::store((float*)to + i, Isa::load(row + i, n), n);
-      else Isa::store_bf16((uint16_t*)to + i, Isa::load(row + i, n), n);
+      if (c.cache_type == MLA_TYPE_F32)
+        Isa::store((float*)to + i, Isa::load(row + i, n), n);
+      else
+        Isa::store_bf16((uint16_t*)to + i, Isa::load(row + i, n), n);
     }
   }
 }

@@ -3,7 +3,10 @@ package io.mla4j.model;
 import java.util.List;
 import java.util.function.Consumer;
 
-/** Passes text on until a stop text appears; what may be the start of one waits. Belongs to one thread. */
+/**
+ * Passes text on until a stop text appears; what may be the start of one waits. Belongs to one
+ * thread.
+ */
 final class StopFilter {
   private final List<String> stops;
   private final Consumer<String> listener;

@@ -38,7 +38,8 @@ public final class TextGenerator {
     /**
      * Checks the counts.
      *
-     * @throws InvalidArgumentException where the prompt or a stop text is empty or maxTokens is below 1
+     * @throws InvalidArgumentException where the prompt or a stop text is empty or maxTokens is
+     *     below 1
      */
     public Request {
       if (promptIds.length == 0) {
@@ -58,8 +59,10 @@ public final class TextGenerator {
   /**
    * Generates until EOS, a stop text, {@code maxTokens}, or a full context.
    *
-   * @param listener takes the text as it becomes certain: never half a character, never the start of a stop text
-   * @throws InvalidArgumentException where the prompt does not fit the context or has an id outside of the vocabulary
+   * @param listener takes the text as it becomes certain: never half a character, never the start
+   *     of a stop text
+   * @throws InvalidArgumentException where the prompt does not fit the context or has an id outside
+   *     of the vocabulary
    */
   public Generation generate(Request request, Consumer<String> listener) {
     int[] prompt = request.promptIds();

@@ -27,9 +27,13 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** The carried model against what Hugging Face transformers computes with it (models/tiny-mla/expected.json). */
+/**
+ * The carried model against what Hugging Face transformers computes with it
+ * (models/tiny-mla/expected.json).
+ */
 class TinyMlaTest {
-  private static final Path DIRECTORY = Path.of(System.getProperty("mla4j.root"), "models/tiny-mla");
+  private static final Path DIRECTORY =
+      Path.of(System.getProperty("mla4j.root"), "models/tiny-mla");
   private static final JsonNode EXPECTED = expected();
 
   static Stream<Backends.Choice> devices() {
