@@ -116,7 +116,7 @@ public final class ConfigReader {
   /** Dynamic scaling exists to go beyond the positions that it scales from. */
   private static int reach(int context, RopeScaling scaling) {
     return scaling instanceof RopeScaling.DynamicNtk dynamic
-        ? (int) Math.min(Integer.MAX_VALUE, Math.floor(context * dynamic.factor()))
+        ? (int) Math.clamp(Math.floor(context * dynamic.factor()), context, Integer.MAX_VALUE)
         : context;
   }
 
