@@ -56,6 +56,17 @@ void require_bounds(const char* what, int begin, int end, int limit) {
                                    std::to_string(end) + ", but must lie in 0.." + std::to_string(limit));
 }
 
+// Rows of at least `least` elements, `stride` apart; their offsets stay far from the limits of 64 bits and of an address space.
+void require_stride(const char* name, int64_t stride, int64_t count, int64_t least) {
+  constexpr int64_t kElements = int64_t{1} << 45;
+  if (count > 1) require_range(name, stride, least, kElements / count);
+}
+
+void require_eps(float eps) {
+  if (!(eps >= 0) || eps > 3e38f)
+    fail(MLA_INVALID_ARGUMENT, "eps is " + std::to_string(eps) + ", but must be finite and at least 0");
+}
+
 void require_compute(int32_t compute) {
   require_range("compute", compute, MLA_COMPUTE_F32, MLA_COMPUTE_BF16);
 }
@@ -74,9 +85,9 @@ void check(const mla_linear_params* p) {
   require_range("k", p->k, 1, 1 << 28);
   require_range("n", p->n, 0, INT_MAX);
   require_no_blocks(p->scale_block_rows, p->scale_block_columns);
-  require(p->rows <= 1 || p->x_stride >= 0, "x_stride", p->x_stride, "0 or more");
-  require(p->n <= 1 || p->weight_stride >= p->k, "weight_stride", p->weight_stride, "at least k");
-  require(p->rows <= 1 || p->y_stride >= p->n, "y_stride", p->y_stride, "at least n");
+  require_stride("x_stride", p->x_stride, p->rows, 0);
+  require_stride("weight_stride", p->weight_stride, p->n, p->k);
+  require_stride("y_stride", p->y_stride, p->rows, p->n);
 }
 
 void check(const mla_head_linear_params* p) {
@@ -89,8 +100,13 @@ void check(const mla_head_linear_params* p) {
   require_range("out", p->out, 1, 1 << 16);
   require_range("transposed", p->transposed, 0, 1);
   require_no_blocks(p->scale_block_rows, p->scale_block_columns);
-  const int columns = p->transposed ? p->out : p->in;
-  require(p->weight_stride >= columns, "weight_stride", p->weight_stride, "at least a row of the weight");
+  const int rows = p->transposed ? p->in : p->out, columns = p->transposed ? p->out : p->in;
+  require_stride("x_token_stride", p->x_token_stride, p->tokens, 0);
+  require_stride("x_head_stride", p->x_head_stride, p->heads, 0);
+  require_stride("y_token_stride", p->y_token_stride, p->tokens, p->out);
+  require_stride("y_head_stride", p->y_head_stride, p->heads, p->out);
+  require_stride("weight_head_stride", p->weight_head_stride, p->heads, 0);
+  require_stride("weight_stride", p->weight_stride, rows, columns);
 }
 
 void check(const mla_cache_params* c) {
@@ -109,8 +125,8 @@ void check(const mla_cache_params* c) {
   require_range("row_stride_bytes", c->row_stride_bytes, (c->rope_offset + c->rope) * bytes, kMaxRow * bytes);
   require(c->row_stride_bytes % bytes == 0, "row_stride_bytes", c->row_stride_bytes,
           "a multiple of the element size");
-  require(c->page_stride_bytes >= c->row_stride_bytes * c->page_size, "page_stride_bytes",
-          c->page_stride_bytes, "at least page_size rows");
+  require_stride("page_stride_bytes", c->page_stride_bytes, std::max<int64_t>(c->page_count, 2),
+                 c->row_stride_bytes * c->page_size);
 }
 
 void check_pages(const mla_cache_params* c, const int32_t* page_table, int64_t begin, int64_t end) {
@@ -130,6 +146,8 @@ void check(const mla_attention_params* p, bool decompressed) {
   require_range("query_tokens", p->query_tokens, 0, 1 << 24);
   require_range("kv_tokens", p->kv_tokens, p->query_tokens, 1 << 24);
   require_range("causal", p->causal, 0, 1);
+  require((int64_t)p->heads * p->query_tokens <= INT_MAX, "heads * query_tokens",
+          (int64_t)p->heads * p->query_tokens, "at most 2147483647");
   if (p->window != 0)
     fail(MLA_UNSUPPORTED, "window is " + std::to_string(p->window) + ", but this version computes without");
   if (p->sparse_count != 0)
@@ -137,12 +155,19 @@ void check(const mla_attention_params* p, bool decompressed) {
          "sparse_count is " + std::to_string(p->sparse_count) + ", but this version computes without");
   if (p->softcap != 0) fail(MLA_UNSUPPORTED, "softcap is given, but this version computes without");
   if (!(p->scale > 0) || p->scale > 3e38f)
-    fail(MLA_INVALID_ARGUMENT, "scale must be a finite positive number");
+    fail(MLA_INVALID_ARGUMENT, "scale is " + std::to_string(p->scale) + ", but must be finite and positive");
+  require_stride("q_token_stride", p->q_token_stride, p->query_tokens, 0);
+  require_stride("q_head_stride", p->q_head_stride, p->heads, 0);
+  require_stride("out_token_stride", p->out_token_stride, p->query_tokens, 1);
+  require_stride("out_head_stride", p->out_head_stride, p->heads, 1);
+  require_stride("lse_token_stride", p->lse_token_stride, p->query_tokens, 1);
+  require_stride("lse_head_stride", p->lse_head_stride, p->heads, 1);
   if (decompressed) {
     require_range("nope", p->nope, 1, 1 << 16);
     require_range("value", p->value, 1, 1 << 16);
     require_type("weight_type", p->weight_type);
     require_no_blocks(p->scale_block_rows, p->scale_block_columns);
+    require_stride("weight_head_stride", p->weight_head_stride, p->heads, 0);
   }
 }
 
@@ -222,8 +247,12 @@ struct Checked {
         fail(MLA_WORKSPACE_TOO_SMALL,
              "packed has " + std::to_string(packed_bytes) + " bytes, but needs " + std::to_string(needed));
       if (indices != nullptr) {
-        for (int i = row_begin; i < row_end; i++)
-          require(indices[i] >= 0, "indices[i]", indices[i], "0 or more");
+        const int64_t highest = p->x_stride > 0 ? (int64_t{1} << 60) / p->x_stride : INT_MAX;
+        for (int i = row_begin; i < row_end; i++) {
+          if (indices[i] < 0 || indices[i] > highest)
+            fail(MLA_INVALID_ARGUMENT, "indices[" + std::to_string(i) + "] is " + std::to_string(indices[i]) +
+                                           ", but must be a row of x");
+        }
       }
       raw().pack(*p, x, indices, row_begin, row_end, packed);
     });
@@ -271,14 +300,15 @@ struct Checked {
 
   static void check_attention(const mla_attention_params* p, const mla_cache_params* c, int form,
                               int head_begin, int head_end, int query_begin, int query_end,
-                              int64_t workspace_bytes, const void* workspace) {
+                              const void* workspace, int64_t workspace_bytes) {
     require_bounds("head", head_begin, head_end, p->heads);
     require_bounds("query", query_begin, query_end, p->query_tokens);
     const int64_t needed = raw().attention_workspace(*p, *c, form);
     if (workspace_bytes < needed)
       fail(MLA_WORKSPACE_TOO_SMALL, "workspace has " + std::to_string(workspace_bytes) +
                                         " bytes, but needs " + std::to_string(needed));
-    if ((uintptr_t)workspace % 64 != 0) fail(MLA_INVALID_ARGUMENT, "workspace must be aligned to 64 bytes");
+    require_pointer("workspace", workspace);
+    if ((uintptr_t)workspace % 64 != 0) fail(MLA_INVALID_ARGUMENT, "workspace is not aligned to 64 bytes");
   }
 
   static int32_t attend_absorbed(const mla_attention_params* p, const mla_cache_params* c, const float* q,
@@ -292,7 +322,7 @@ struct Checked {
       check(c);
       require_absent("sinks", sinks);
       require_absent("sparse_indices", sparse_indices);
-      check_attention(p, c, 0, head_begin, head_end, query_begin, query_end, workspace_bytes, workspace);
+      check_attention(p, c, 0, head_begin, head_end, query_begin, query_end, workspace, workspace_bytes);
       require_bounds("kv", kv_begin, kv_end, p->kv_tokens);
       if (head_begin == head_end || query_begin == query_end) return;
       require_pointer("q", q);
@@ -314,10 +344,10 @@ struct Checked {
     return guard(error, error_size, [&] {
       check(p, true);
       check(c);
-      require(p->weight_stride >= c->latent, "weight_stride", p->weight_stride, "at least latent");
+      require_stride("weight_stride", p->weight_stride, (int64_t)p->nope + p->value, c->latent);
       require_absent("kv_b_scales", kv_b_scales);
       require_absent("sinks", sinks);
-      check_attention(p, c, 1, head_begin, head_end, query_begin, query_end, workspace_bytes, workspace);
+      check_attention(p, c, 1, head_begin, head_end, query_begin, query_end, workspace, workspace_bytes);
       if (head_begin == head_end || query_begin == query_end) return;
       require_pointer("q", q);
       require_pointer("kv_b", kv_b);
@@ -339,6 +369,18 @@ struct Checked {
       require_range("tokens", p->tokens, 0, INT_MAX);
       require_range("heads", p->heads, 1, INT_MAX);
       require_range("width", p->width, 1, INT_MAX);
+      require_stride("part_stride", p->part_stride, p->parts, 0);
+      require_stride("part_token_stride", p->part_token_stride, p->tokens, 0);
+      require_stride("part_head_stride", p->part_head_stride, p->heads, 0);
+      require_stride("part_lse_stride", p->part_lse_stride, p->parts, 0);
+      require_stride("part_lse_token_stride", p->part_lse_token_stride, p->tokens, 0);
+      require_stride("part_lse_head_stride", p->part_lse_head_stride, p->heads, 0);
+      require_stride("out_token_stride", p->out_token_stride, p->tokens, p->width);
+      require_stride("out_head_stride", p->out_head_stride, p->heads, p->width);
+      if (lse != nullptr) {
+        require_stride("lse_token_stride", p->lse_token_stride, p->tokens, 1);
+        require_stride("lse_head_stride", p->lse_head_stride, p->heads, 1);
+      }
       require_bounds("token", token_begin, token_end, p->tokens);
       require_bounds("head", head_begin, head_end, p->heads);
       if (token_begin == token_end || head_begin == head_end) return;
@@ -359,6 +401,8 @@ struct Checked {
       require_range("tokens", p->tokens, 0, 1 << 24);
       require_range("position", p->position, 0, (1 << 24) - p->tokens);
       require_range("rope_layout", p->rope_layout, MLA_ROPE_PAIRS, MLA_ROPE_HALVES);
+      require_eps(p->eps);
+      require_stride("a_stride", p->a_stride, p->tokens, 0);
       require_bounds("token", token_begin, token_end, p->tokens);
       if (token_begin == token_end) return;
       require_pointer("a", a);
@@ -382,6 +426,10 @@ struct Checked {
       require_range("rope", p->rope, 0, p->width);
       require(p->rope % 2 == 0, "rope", p->rope, "even");
       require_range("rope_layout", p->rope_layout, MLA_ROPE_PAIRS, MLA_ROPE_HALVES);
+      require_stride("x_token_stride", p->x_token_stride, p->tokens, 0);
+      require_stride("x_head_stride", p->x_head_stride, p->heads, 0);
+      require_stride("y_token_stride", p->y_token_stride, p->tokens, p->width);
+      require_stride("y_head_stride", p->y_head_stride, p->heads, p->width);
       require_bounds("token", token_begin, token_end, p->tokens);
       if (token_begin == token_end) return;
       require_pointer("x", x);
@@ -399,6 +447,9 @@ struct Checked {
     return guard(error, error_size, [&] {
       require_range("rows", rows, 0, INT_MAX);
       require_range("width", width, 1, INT_MAX);
+      require_eps(eps);
+      require_stride("x_stride", x_stride, rows, 0);
+      require_stride("y_stride", y_stride, rows, width);
       if (rows == 0) return;
       require_pointer("x", x);
       require_pointer("weight", weight);
@@ -413,6 +464,9 @@ struct Checked {
     return guard(error, error_size, [&] {
       require_range("rows", rows, 0, INT_MAX);
       require_range("width", width, 1, INT_MAX);
+      require_stride("gate_stride", gate_stride, rows, 0);
+      require_stride("up_stride", up_stride, rows, 0);
+      require_stride("y_stride", y_stride, rows, width);
       if (rows == 0) return;
       require_pointer("gate", gate);
       require_pointer("up", up);
@@ -427,6 +481,9 @@ struct Checked {
     return guard(error, error_size, [&] {
       require_range("rows", rows, 0, INT_MAX);
       require_range("width", width, 1, INT_MAX);
+      require_stride("x_stride", x_stride, rows, 0);
+      require_stride("r_stride", r_stride, rows, 0);
+      require_stride("y_stride", y_stride, rows, width);
       if (rows == 0) return;
       require_pointer("x", x);
       require_pointer("r", r);
@@ -443,7 +500,8 @@ struct Checked {
       require_range("vocabulary", vocabulary, 1, INT_MAX);
       require_range("count", count, 0, INT_MAX);
       require_range("width", width, 1, INT_MAX);
-      require(table_stride >= width, "table_stride", table_stride, "at least width");
+      require_stride("table_stride", table_stride, vocabulary, width);
+      require_stride("y_stride", y_stride, count, width);
       if (count == 0) return;
       require_pointer("table", table);
       require_pointer("ids", ids);
@@ -468,11 +526,14 @@ struct Checked {
       require_range("score", p->score, MLA_SCORE_SOFTMAX, MLA_SCORE_SIGMOID);
       require_range("groups", p->groups, 1, std::min(kMaxGroups, p->experts));
       require(p->experts % p->groups == 0, "groups", p->groups, "a divisor of experts");
+      require(p->groups == 1 || p->group_score != MLA_GROUP_SCORE_TOP2_SUM || p->experts >= 2 * p->groups,
+              "groups", p->groups, "at most half of experts where a group's score is the sum of two");
       require_range("kept_groups", p->kept_groups, 1, p->groups);
       require_range("top_k", p->top_k, 1, p->kept_groups * (p->experts / p->groups));
       require_range("group_score", p->group_score, MLA_GROUP_SCORE_MAX, MLA_GROUP_SCORE_TOP2_SUM);
       require_range("group_mask", p->group_mask, MLA_GROUP_MASK_NEGATIVE_INFINITY, MLA_GROUP_MASK_ZERO);
       require_range("renormalize", p->renormalize, 0, 1);
+      require_stride("logits_stride", p->logits_stride, p->tokens, 0);
       require_bounds("token", token_begin, token_end, p->tokens);
       if (token_begin == token_end) return;
       require_pointer("logits", logits);
@@ -490,6 +551,9 @@ struct Checked {
       require_range("tokens", tokens, 0, INT_MAX);
       require_range("top_k", top_k, 0, INT_MAX);
       require_range("width", width, 1, INT_MAX);
+      require_stride("expert_out_stride", expert_out_stride, slot_count, 0);
+      if (shared != nullptr) require_stride("shared_stride", shared_stride, tokens, 0);
+      require_stride("y_stride", y_stride, tokens, width);
       if (tokens == 0) return;
       if (top_k > 0) {
         require_pointer("expert_out", expert_out);

@@ -54,13 +54,14 @@ static void rope(const mla_rope_params& p, const float* x, const float* cosines,
 
 static void swiglu(const float* gate, int64_t gate_stride, const float* up, int64_t up_stride, int rows,
                    int width, float* y, int64_t y_stride) {
-  const F one = Isa::set1(1.f);
+  const F one = Isa::set1(1.f), lowest = Isa::set1(-88.f);
   for (int i = 0; i < rows; i++) {
     for (int j = 0; j < width; j += L) {
       const int n = min_int(L, width - j);
       const F g = Isa::load(gate + i * gate_stride + j, n), u = Isa::load(up + i * up_stride + j, n);
-      const F sigmoid_inverse = Isa::add(one, vector_exp(Isa::sub(Isa::zero(), g)));
-      Isa::store(y + i * y_stride + j, Isa::mul(Isa::div(g, sigmoid_inverse), u), n);
+      const F activated = Isa::div(g, Isa::add(one, vector_exp(Isa::sub(Isa::zero(), g))));
+      // below, the exponential saturates, and the quotient would grow with g instead of going to 0
+      Isa::store(y + i * y_stride + j, Isa::mul(Isa::select_less(g, lowest, Isa::zero(), activated), u), n);
     }
   }
 }
