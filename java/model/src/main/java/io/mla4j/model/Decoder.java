@@ -50,7 +50,7 @@ public final class Decoder implements AutoCloseable {
   private final Ops ops;
   private final Arena arena = Arena.ofShared();
   private final DecoderWeights weights;
-  private final Map<RopeEncoding, RopeTable> ropeTables = new HashMap<>();
+  private final Map<RopeEncoding, Rope> ropes = new HashMap<>();
   private final Activations activations;
   private final Activations logits;
 
@@ -69,7 +69,7 @@ public final class Decoder implements AutoCloseable {
     this.activations = new Activations(device);
     this.logits = new Activations(device);
     for (LayerDescription layer : model.layers()) {
-      ropeTables.computeIfAbsent(layer.attention().rope(), RopeTable::new);
+      ropes.computeIfAbsent(layer.attention().rope(), e -> new Rope(e, ropes.size()));
     }
   }
 
@@ -235,12 +235,12 @@ public final class Decoder implements AutoCloseable {
   private Rotation rotation(DecodePlan plan, RopeEncoding encoding) {
     int n = plan.tokens();
     int pairs = encoding.width() / 2;
-    Tensor cosines = activations.rows("cosines." + encoding, n, pairs);
-    Tensor sines = activations.rows("sines." + encoding, n, pairs);
-    RopeTable table = ropeTables.get(encoding);
+    Rope rope = ropes.get(encoding);
+    Tensor cosines = activations.rows(rope.cosines, n, pairs);
+    Tensor sines = activations.rows(rope.sines, n, pairs);
     for (int i = 0; i < plan.sequences(); i++) {
       int count = plan.queryTokens(i);
-      table.fill(
+      rope.table.fill(
           plan.kvTokens(i) - count,
           count,
           plan.kvTokens(i),
@@ -272,6 +272,13 @@ public final class Decoder implements AutoCloseable {
       for (int i = 0; i < count; i++) {
         consumer.accept(begin + i, out.slice(i, 1).reshape(model.vocabulary()));
       }
+    }
+  }
+
+  /** A rotary table and the names of its rows among the activations. */
+  private record Rope(RopeTable table, String cosines, String sines) {
+    Rope(RopeEncoding encoding, int index) {
+      this(new RopeTable(encoding), "cosines" + index, "sines" + index);
     }
   }
 
