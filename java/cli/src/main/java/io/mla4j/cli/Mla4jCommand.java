@@ -20,7 +20,12 @@ import picocli.CommandLine.Spec;
     mixinStandardHelpOptions = true,
     scope = ScopeType.INHERIT,
     synopsisSubcommandLabel = "COMMAND",
-    subcommands = {InfoCommand.class, MemoryCommand.class})
+    subcommands = {
+      PerplexityCommand.class,
+      LogitsCommand.class,
+      InfoCommand.class,
+      MemoryCommand.class
+    })
 final class Mla4jCommand implements Runnable {
   @Option(
       names = "--stacktrace",

@@ -3,6 +3,8 @@ package io.mla4j.cli;
 import io.mla4j.AttentionForm;
 import io.mla4j.CacheType;
 import io.mla4j.ComputeType;
+import io.mla4j.model.DecoderOptions;
+import io.mla4j.spi.Device;
 import java.nio.file.Path;
 import java.util.List;
 import picocli.CommandLine.Model.CommandSpec;
@@ -97,6 +99,18 @@ final class ModelOptions {
       throw usage("--model is missing (there is no default without -Dmla4j.home)");
     }
     return Path.of(home, "models", "tiny-mla");
+  }
+
+  /** How to compute: what was asked for, else what is fast on {@code device}. */
+  DecoderOptions decoderOptions(Device device) {
+    ComputeType computeType = compute == null ? device.preferredComputeType() : compute;
+    DecoderOptions defaults = DecoderOptions.of(computeType);
+    return new DecoderOptions(
+        computeType,
+        cacheType == null ? defaults.cacheType() : cacheType,
+        form,
+        page == null ? defaults.pageSize() : page,
+        chunk == null ? defaults.chunk() : chunk);
   }
 
   private void range(String name, int value, int least, int most) {

@@ -1,0 +1,179 @@
+package io.mla4j.cli;
+
+import com.fasterxml.jackson.core.JsonGenerator;
+import io.mla4j.LatentCache;
+import io.mla4j.Tensor;
+import io.mla4j.TensorType;
+import io.mla4j.model.SafetensorsWriter;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.ValueLayout;
+import java.nio.file.Path;
+import java.util.List;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** {@code mla4j logits}: what the model says after each of the given ids. Needs no tokenizer. */
+@Command(
+    name = "logits",
+    description = "Compute the logits after every id; several --ids run as one batch.")
+final class LogitsCommand extends StreamCommand {
+  private static final int TOP = 5;
+
+  @Mixin ModelOptions options;
+
+  @Option(
+      names = "--ids",
+      required = true,
+      paramLabel = "0,5,..",
+      converter = IdList.Converter.class,
+      description = "Token ids, taken as they are; may come several times.")
+  List<IdList> ids;
+
+  @Option(
+      names = "--out",
+      paramLabel = "FILE",
+      description = "Write all logits as safetensors, F32 [n, vocabulary].")
+  Path out;
+
+  @Option(names = "--json", description = "Print one JSON object.")
+  boolean json;
+
+  /** The largest logits of each position of a sequence, ids and values, largest first. */
+  private record Top(int[][] ids, float[][] values) {}
+
+  @Override
+  void execute() throws IOException {
+    int[][] sequences = ids.stream().map(IdList::ids).toArray(int[][]::new);
+    try (OpenModel model = OpenModel.open(options, streams);
+        Arena arena = Arena.ofShared()) {
+      Top[] tops = new Top[sequences.length];
+      Tensor[] full = new Tensor[sequences.length];
+      for (int i = 0; i < sequences.length; i++) {
+        int n = sequences[i].length;
+        tops[i] = new Top(new int[n][], new float[n][]);
+        if (out != null) {
+          full[i] = newTensor(arena, n, model.description().vocabulary());
+        }
+      }
+      compute(model, sequences, tops, full);
+      if (out != null) {
+        write(full);
+      }
+      print(model, sequences, tops);
+    }
+  }
+
+  private static Tensor newTensor(Arena arena, int n, int vocabulary) {
+    long bytes = (long) n * vocabulary * Float.BYTES;
+    return Tensor.of(arena.allocate(bytes, 64), TensorType.F32, n, vocabulary);
+  }
+
+  private static void compute(OpenModel model, int[][] sequences, Top[] tops, Tensor[] full) {
+    try (LatentCache cache = model.newCache(sequences)) {
+      model.run(
+          cache,
+          sequences,
+          (sequence, position, logits) -> {
+            setTop(tops[sequence], position, logits);
+            if (full[sequence] != null) {
+              full[sequence].slice(position, 1).segment().copyFrom(logits.segment());
+            }
+          });
+    }
+  }
+
+  private static void setTop(Top top, int position, Tensor logits) {
+    int vocabulary = (int) logits.dim(0);
+    int count = Math.min(TOP, vocabulary);
+    int[] best = new int[count];
+    float[] values = new float[count];
+    int found = 0;
+    for (int id = 0; id < vocabulary; id++) {
+      float value = logits.segment().getAtIndex(ValueLayout.JAVA_FLOAT, id);
+      if (found == count && !(value > values[count - 1])) {
+        continue;
+      }
+      int at = found < count ? found++ : count - 1;
+      while (at > 0 && value > values[at - 1]) {
+        best[at] = best[at - 1];
+        values[at] = values[at - 1];
+        at--;
+      }
+      best[at] = id;
+      values[at] = value;
+    }
+    top.ids()[position] = best;
+    top.values()[position] = values;
+  }
+
+  private void write(Tensor[] full) {
+    SafetensorsWriter writer = new SafetensorsWriter();
+    for (int i = 0; i < full.length; i++) {
+      writer.add(full.length == 1 ? "logits" : "logits." + i, full[i]);
+    }
+    writer.write(out);
+  }
+
+  private void print(OpenModel model, int[][] sequences, Top[] tops) throws IOException {
+    if (json) {
+      JsonPrinter.print(streams.out(), to -> writeJson(to, model, sequences, tops));
+      return;
+    }
+    if (out == null) {
+      for (int i = 0; i < sequences.length; i++) {
+        if (sequences.length > 1) {
+          streams.out().println("sequence " + i);
+        }
+        printTop(sequences[i], tops[i]);
+      }
+    }
+    streams.err().println(model.figures());
+  }
+
+  /** {@code position id: id logit, id logit, ..}. */
+  private void printTop(int[] sequence, Top top) {
+    for (int position = 0; position < sequence.length; position++) {
+      StringBuilder line = new StringBuilder();
+      line.append(position).append(' ').append(sequence[position]).append(':');
+      for (int j = 0; j < top.ids()[position].length; j++) {
+        line.append(j == 0 ? " " : ", ")
+            .append(top.ids()[position][j])
+            .append(' ')
+            .append(top.values()[position][j]);
+      }
+      streams.out().println(line);
+    }
+  }
+
+  private void writeJson(JsonGenerator to, OpenModel model, int[][] sequences, Top[] tops)
+      throws IOException {
+    if (out != null) {
+      to.writeStringField("file", out.toString());
+    }
+    to.writeNumberField("vocabulary", model.description().vocabulary());
+    to.writeArrayFieldStart("sequences");
+    for (int i = 0; i < sequences.length; i++) {
+      to.writeStartObject();
+      to.writeFieldName("ids");
+      to.writeArray(sequences[i], 0, sequences[i].length);
+      to.writeArrayFieldStart("top");
+      for (int position = 0; position < sequences[i].length; position++) {
+        to.writeStartObject();
+        to.writeFieldName("ids");
+        to.writeArray(tops[i].ids()[position], 0, tops[i].ids()[position].length);
+        to.writeArrayFieldStart("logits");
+        for (float value : tops[i].values()[position]) {
+          to.writeNumber(value);
+        }
+        to.writeEndArray();
+        to.writeEndObject();
+      }
+      to.writeEndArray();
+      to.writeEndObject();
+    }
+    to.writeEndArray();
+    model.writeFigures(to);
+  }
+}

@@ -1,0 +1,139 @@
+package io.mla4j.cli;
+
+import io.mla4j.LatentCache;
+import io.mla4j.Mla4jException;
+import io.mla4j.Tensor;
+import io.mla4j.model.ModelDescription;
+import io.mla4j.model.Tokenizer;
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.Locale;
+import java.util.OptionalInt;
+import me.tongfei.progressbar.ProgressBar;
+import me.tongfei.progressbar.ProgressBarBuilder;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/**
+ * {@code mla4j perplexity}: exp of the mean negative log-likelihood of a text's tokens. The text is
+ * cut into windows of {@code context - 1} ids; each starts with BOS, which is not scored.
+ */
+@Command(
+    name = "perplexity",
+    description = "Compute the perplexity of a text; the last line of stdout is the figure.")
+final class PerplexityCommand extends StreamCommand {
+  @Mixin ModelOptions options;
+
+  @Option(names = "--text", required = true, paramLabel = "FILE", description = "The text, UTF-8.")
+  Path text;
+
+  @Option(
+      names = "--context",
+      paramLabel = "N",
+      description = "Tokens of a window, BOS included; default: 256.")
+  int context = 256;
+
+  @Option(
+      names = "--max-tokens",
+      paramLabel = "N",
+      description = "Score only the first N tokens of the text.")
+  int maxTokens = Integer.MAX_VALUE;
+
+  @Override
+  void execute() throws IOException {
+    if (context < 2) {
+      throw usage("--context is " + context + ", but must be at least 2");
+    }
+    if (maxTokens < 1) {
+      throw usage("--max-tokens is " + maxTokens + ", but must be at least 1");
+    }
+    String content = TextFiles.read(text);
+    try (OpenModel model = OpenModel.open(options, streams)) {
+      if (context > model.description().context()) {
+        throw usage(
+            "--context is " + context + ", but the model's is " + model.description().context());
+      }
+      int[] ids;
+      int bos;
+      try (Tokenizer tokenizer = Tokenizer.open(model.directory())) {
+        ids = tokenizer.encode(content, false);
+        bos = bos(tokenizer, model.description());
+      }
+      ids = Arrays.copyOf(ids, Math.min(ids.length, maxTokens));
+      if (ids.length == 0) {
+        throw new Mla4jException(text + ": has no tokens");
+      }
+      score(model, ids, bos);
+    }
+  }
+
+  private static int bos(Tokenizer tokenizer, ModelDescription model) {
+    OptionalInt bos = tokenizer.bos().isPresent() ? tokenizer.bos() : model.bos();
+    return bos.orElseThrow(
+        () -> new Mla4jException("the model has no BOS token, which starts every window"));
+  }
+
+  private void score(OpenModel model, int[] ids, int bos) {
+    long start = System.nanoTime();
+    double negativeLogLikelihood = 0;
+    int[] window = new int[Math.min(context, ids.length + 1)];
+    try (LatentCache cache = model.decoder().newCache(1, window.length);
+        ProgressBar bar = progressBar(ids.length)) {
+      for (int begin = 0; begin < ids.length; begin += context - 1) {
+        int count = Math.min(context - 1, ids.length - begin);
+        int[] input = new int[count + 1];
+        input[0] = bos;
+        System.arraycopy(ids, begin, input, 1, count);
+        double[] sum = new double[1];
+        model.run(
+            cache,
+            new int[][] {input},
+            (_, position, logits) -> {
+              if (position < count) {
+                sum[0] += negativeLogLikelihood(logits, input[position + 1]);
+              }
+            });
+        negativeLogLikelihood += sum[0];
+        if (bar != null) {
+          bar.stepBy(count);
+        }
+      }
+    }
+    double seconds = (System.nanoTime() - start) / 1e9;
+    streams.out().printf(Locale.ROOT, "%.6f%n", Math.exp(negativeLogLikelihood / ids.length));
+    streams
+        .err()
+        .printf(
+            Locale.ROOT,
+            "%d tokens in windows of %d, %.1f tokens/s, %s%n",
+            ids.length,
+            context,
+            ids.length / seconds,
+            model.figures());
+  }
+
+  private ProgressBar progressBar(int tokens) {
+    return streams.interactive()
+        ? new ProgressBarBuilder().setTaskName("perplexity").setInitialMax(tokens).build()
+        : null;
+  }
+
+  /** log(sum of exp) - logit, in double. */
+  private static double negativeLogLikelihood(Tensor logits, int id) {
+    MemorySegment segment = logits.segment();
+    int vocabulary = (int) logits.dim(0);
+    float largest = Float.NEGATIVE_INFINITY;
+    for (int i = 0; i < vocabulary; i++) {
+      largest = Math.max(largest, segment.getAtIndex(ValueLayout.JAVA_FLOAT, i));
+    }
+    double sum = 0;
+    for (int i = 0; i < vocabulary; i++) {
+      sum += Math.exp(segment.getAtIndex(ValueLayout.JAVA_FLOAT, i) - largest);
+    }
+    return largest + Math.log(sum) - segment.getAtIndex(ValueLayout.JAVA_FLOAT, id);
+  }
+}
