@@ -7,6 +7,7 @@ import io.mla4j.TensorType;
 import io.mla4j.model.SafetensorsWriter;
 import java.io.IOException;
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
 import java.util.List;
@@ -78,7 +79,9 @@ final class LogitsCommand extends StreamCommand {
           (sequence, position, logits) -> {
             setTop(tops[sequence], position, logits);
             if (full[sequence] != null) {
-              full[sequence].slice(position, 1).segment().copyFrom(logits.segment());
+              long bytes = logits.dim(0) * Float.BYTES;
+              MemorySegment.copy(
+                  logits.segment(), 0, full[sequence].segment(), position * bytes, bytes);
             }
           });
     }

@@ -34,16 +34,15 @@ class LogitsCommandTest {
 
   /** Largest distance to the expected top 5, relative to the largest of them. */
   private static double difference(JsonNode expected, float[] actual) {
-    JsonNode ids = expected.get("top_ids");
-    JsonNode logits = expected.get("top_logits");
-    int vocabulary = actual.length / ids.size();
+    JsonNode top = expected.get("top5");
+    int vocabulary = actual.length / top.size();
     double difference = 0;
     double largest = 0;
-    for (int position = 0; position < ids.size(); position++) {
-      for (int j = 0; j < ids.get(position).size(); j++) {
-        double value = logits.get(position).get(j).doubleValue();
-        int id = ids.get(position).get(j).intValue();
-        difference = Math.max(difference, Math.abs(value - actual[position * vocabulary + id]));
+    for (int position = 0; position < top.size(); position++) {
+      for (JsonNode pair : top.get(position)) {
+        double value = pair.get(1).doubleValue();
+        float logit = actual[position * vocabulary + pair.get(0).intValue()];
+        difference = Math.max(difference, Math.abs(value - logit));
         largest = Math.max(largest, Math.abs(value));
       }
     }
