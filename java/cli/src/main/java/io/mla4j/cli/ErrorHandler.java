@@ -24,18 +24,24 @@ final class ErrorHandler implements IParameterExceptionHandler, IExecutionExcept
   @Override
   public int handleParseException(ParameterException e, String[] args) {
     String command = e.getCommandLine().getCommandSpec().qualifiedName();
-    print(e, e.getMessage() + " (see " + command + " --help)", wantsTrace(e.getCommandLine()));
+    String message = e.getMessage().replaceFirst("^Error: ", "");
+    print(e, message + " (see " + command + " --help)", wantsTrace(e.getCommandLine()));
     return USAGE;
   }
 
   @Override
   public int handleExecutionException(Exception e, CommandLine command, ParseResult parsed) {
+    if (e instanceof ClosedOutputException) {
+      return FAILED;
+    }
     print(e, message(e), wantsTrace(command));
     return FAILED;
   }
 
-  /** Nobody reads the output any more: nothing to say, but not fine either. */
-  int closedOutput() {
+  /** What picocli lets through: the process has no memory, or a class or library is missing. */
+  int handleError(Error e, CommandLine command) {
+    String message = e instanceof OutOfMemoryError ? "out of memory: " + e.getMessage() : "" + e;
+    print(e, message, wantsTrace(command));
     return FAILED;
   }
 
@@ -57,7 +63,7 @@ final class ErrorHandler implements IParameterExceptionHandler, IExecutionExcept
     };
   }
 
-  private void print(Exception e, String message, boolean trace) {
+  private void print(Throwable e, String message, boolean trace) {
     streams.out().flush();
     streams.err().println("mla4j: " + message.strip().replaceAll("\\s*[\\r\\n]+\\s*", " "));
     if (trace) {

@@ -1,5 +1,6 @@
 package io.mla4j.cli;
 
+import java.io.PrintWriter;
 import picocli.CommandLine;
 import picocli.CommandLine.IFactory;
 
@@ -19,13 +20,18 @@ public final class Main {
   static int run(Streams streams, String... args) {
     CommandLine command = new CommandLine(new Mla4jCommand(), factory(streams));
     ErrorHandler errors = new ErrorHandler(streams);
-    command.setOut(new java.io.PrintWriter(streams.out(), true));
-    command.setErr(new java.io.PrintWriter(streams.err(), true));
+    command.setOut(new PrintWriter(streams.out(), true));
+    command.setErr(new PrintWriter(streams.err(), true));
     command.setCaseInsensitiveEnumValuesAllowed(true);
     command.setParameterExceptionHandler(errors);
     command.setExecutionExceptionHandler(errors);
-    int code = command.execute(args);
-    return code == 0 && streams.out().checkError() ? errors.closedOutput() : code;
+    int code;
+    try {
+      code = command.execute(args);
+    } catch (OutOfMemoryError | StackOverflowError | LinkageError e) {
+      return errors.handleError(e, command);
+    }
+    return code == 0 && streams.out().checkError() ? ErrorHandler.FAILED : code;
   }
 
   /** Hands the streams to the commands. */

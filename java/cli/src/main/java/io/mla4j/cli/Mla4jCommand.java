@@ -21,6 +21,7 @@ import picocli.CommandLine.Spec;
     scope = ScopeType.INHERIT,
     synopsisSubcommandLabel = "COMMAND",
     subcommands = {
+      GenerateCommand.class,
       PerplexityCommand.class,
       LogitsCommand.class,
       InfoCommand.class,

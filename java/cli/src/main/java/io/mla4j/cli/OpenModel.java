@@ -54,9 +54,7 @@ final class OpenModel implements AutoCloseable {
     try {
       WeightTable weights = WeightTable.resolve(model, checkpoint);
       device = Backends.open(new Backends.Choice(options.backend, options.isa, options.threads));
-      if (options.backend == null) {
-        tellPassedOver(device, streams);
-      }
+      tellPassedOver(device, options, streams);
       Decoder decoder = new Decoder(model, weights, device, options.decoderOptions(device));
       return new OpenModel(directory, checkpoint, device, decoder);
     } catch (RuntimeException | Error e) {
@@ -68,8 +66,12 @@ final class OpenModel implements AutoCloseable {
     }
   }
 
-  private static void tellPassedOver(Device device, Streams streams) {
-    if (device.backend().equals("native")) {
+  private static void tellPassedOver(Device device, ModelOptions options, Streams streams) {
+    boolean named =
+        options.backend != null
+            || System.getProperty("mla4j.backend") != null
+            || System.getenv("MLA4J_BACKEND") != null;
+    if (named || device.backend().equals("native")) {
       return;
     }
     for (Backends.Status status : Backends.list()) {

@@ -9,7 +9,7 @@ import java.nio.charset.StandardCharsets;
 /**
  * Where a command reads and writes: results to {@code out}, everything else to {@code err}.
  *
- * @param interactive whether a person watches
+ * @param interactive whether a person watches stderr; the launcher knows
  */
 record Streams(InputStream in, PrintStream out, PrintStream err, boolean interactive) {
   /** Those of the process, in UTF-8 whatever the locale. */
@@ -18,6 +18,6 @@ record Streams(InputStream in, PrintStream out, PrintStream err, boolean interac
         System.in,
         new PrintStream(new FileOutputStream(FileDescriptor.out), false, StandardCharsets.UTF_8),
         new PrintStream(new FileOutputStream(FileDescriptor.err), true, StandardCharsets.UTF_8),
-        System.console() != null && System.console().isTerminal());
+        Boolean.getBoolean("mla4j.stderr.tty"));
   }
 }

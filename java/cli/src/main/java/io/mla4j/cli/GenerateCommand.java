@@ -1,0 +1,206 @@
+package io.mla4j.cli;
+
+import com.fasterxml.jackson.core.JsonGenerator;
+import io.mla4j.InvalidArgumentException;
+import io.mla4j.model.Generation;
+import io.mla4j.model.SamplingOptions;
+import io.mla4j.model.TextGenerator;
+import io.mla4j.model.Tokenizer;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Locale;
+import java.util.function.Consumer;
+import picocli.CommandLine.ArgGroup;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** {@code mla4j generate}: continues a prompt, the text to stdout as it comes. */
+@Command(
+    name = "generate",
+    description =
+        "Continue a prompt: the text goes to stdout as it comes, a summary to stderr at the end.")
+final class GenerateCommand extends StreamCommand {
+  @Mixin ModelOptions options;
+
+  @ArgGroup(multiplicity = "1")
+  Prompt prompt;
+
+  @Option(
+      names = "--max-tokens",
+      paramLabel = "N",
+      description = "The most tokens to generate; default: 128.")
+  int maxTokens = 128;
+
+  @Option(
+      names = "--temperature",
+      paramLabel = "T",
+      description = "0 always takes the likeliest token; default: 0.8.")
+  double temperature = 0.8;
+
+  @Option(
+      names = "--top-k",
+      paramLabel = "K",
+      description = "Draw from the K likeliest tokens; default: 0, all.")
+  int topK;
+
+  @Option(
+      names = "--top-p",
+      paramLabel = "P",
+      description = "Draw from the likeliest tokens that reach P together; default: 0.95.")
+  double topP = 0.95;
+
+  @Option(
+      names = "--min-p",
+      paramLabel = "P",
+      description = "Draw from tokens at least P times as likely as the likeliest; default: 0.")
+  double minP;
+
+  @Option(
+      names = "--repetition-penalty",
+      paramLabel = "R",
+      description = "Makes tokens that occurred less likely; default: 1, not.")
+  double repetitionPenalty = 1;
+
+  @Option(
+      names = "--seed",
+      paramLabel = "S",
+      description = "The same seed gives the same text; default: another one each time.")
+  Long seed;
+
+  @Option(
+      names = "--stop",
+      paramLabel = "TEXT",
+      description = "End before this text; may come several times.")
+  List<String> stop = List.of();
+
+  @Option(names = "--json", description = "Print one JSON object at the end and nothing else.")
+  boolean json;
+
+  /** One of the ways to give a prompt. */
+  static final class Prompt {
+    @Option(
+        names = "--prompt",
+        required = true,
+        paramLabel = "TEXT",
+        description = "The text to continue, or - for stdin.")
+    String text;
+
+    @Option(
+        names = "--prompt-file",
+        required = true,
+        paramLabel = "FILE",
+        description = "A file with the text to continue, UTF-8.")
+    Path file;
+
+    @Option(
+        names = "--ids",
+        required = true,
+        paramLabel = "0,5,..",
+        converter = IdList.Converter.class,
+        description = "Token ids to continue, taken as they are: no BOS is added.")
+    IdList ids;
+  }
+
+  @Override
+  void execute() throws IOException {
+    SamplingOptions sampling = sampling();
+    checkRequest();
+    options.check();
+    String text = text();
+    try (OpenModel model = OpenModel.open(options, streams);
+        Tokenizer tokenizer = Tokenizer.open(model.directory())) {
+      int[] ids = text == null ? prompt.ids.ids() : tokenizer.encode(text, true);
+      TextGenerator generator = new TextGenerator(model.decoder(), tokenizer);
+      Generation generation =
+          generator.generate(new TextGenerator.Request(ids, maxTokens, sampling, stop), listener());
+      report(model, generation);
+    }
+  }
+
+  private SamplingOptions sampling() {
+    try {
+      return new SamplingOptions(
+          temperature,
+          topK,
+          topP,
+          minP,
+          repetitionPenalty,
+          seed == null ? System.nanoTime() : seed);
+    } catch (InvalidArgumentException e) {
+      throw usage(e.getMessage());
+    }
+  }
+
+  private void checkRequest() {
+    if (maxTokens < 1) {
+      throw usage("--max-tokens is " + maxTokens + ", but must be at least 1");
+    }
+    if (stop.contains("")) {
+      throw usage("--stop is empty");
+    }
+  }
+
+  /** The prompt's text, or null where it is given as ids. */
+  private String text() throws IOException {
+    if (prompt.ids != null) {
+      return null;
+    }
+    if (prompt.file != null) {
+      return TextFiles.read(prompt.file);
+    }
+    return prompt.text.equals("-") ? TextFiles.read(streams.in()) : prompt.text;
+  }
+
+  private Consumer<String> listener() {
+    if (json) {
+      return _ -> {};
+    }
+    return piece -> {
+      streams.out().print(piece);
+      if (streams.out().checkError()) {
+        throw new ClosedOutputException();
+      }
+    };
+  }
+
+  private void report(OpenModel model, Generation generation) throws IOException {
+    if (json) {
+      JsonPrinter.print(streams.out(), out -> write(out, model, generation));
+      return;
+    }
+    streams.out().println();
+    streams.out().flush();
+    streams
+        .err()
+        .printf(
+            Locale.ROOT,
+            "%d prompt tokens (%.1f/s), %d generated (%.1f/s), ended by %s, cache %s, %s%n",
+            generation.promptTokens(),
+            generation.promptTokensPerSecond(),
+            generation.ids().length,
+            generation.generatedTokensPerSecond(),
+            reason(generation),
+            Units.bytes(generation.cacheBytes()),
+            model.figures());
+  }
+
+  private static void write(JsonGenerator out, OpenModel model, Generation generation)
+      throws IOException {
+    out.writeStringField("text", generation.text());
+    out.writeFieldName("ids");
+    out.writeArray(generation.ids(), 0, generation.ids().length);
+    out.writeStringField("finishReason", reason(generation));
+    out.writeNumberField("promptTokens", generation.promptTokens());
+    out.writeNumberField("generatedTokens", generation.ids().length);
+    out.writeNumberField("promptTokensPerSecond", generation.promptTokensPerSecond());
+    out.writeNumberField("generatedTokensPerSecond", generation.generatedTokensPerSecond());
+    out.writeNumberField("cacheBytes", generation.cacheBytes());
+    model.writeFigures(out);
+  }
+
+  private static String reason(Generation generation) {
+    return generation.finishReason().name().toLowerCase(Locale.ROOT);
+  }
+}

@@ -1,0 +1,247 @@
+package io.mla4j.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.ByteArrayOutputStream;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/**
+ * {@code mla4j generate}: the expected texts, every way to give a prompt and to end, the figures.
+ */
+class GenerateCommandTest {
+  private static final JsonNode GREEDY = TinyMla.expected().get("greedy");
+  private static final String PROMPT = GREEDY.get("prompt").textValue();
+  private static final String TEXT = GREEDY.get("text").textValue();
+
+  @TempDir Path folder;
+
+  static Stream<Arguments> backendsAndTypes() {
+    return TinyMla.backends().stream()
+        .flatMap(b -> Stream.of(Arguments.of(b, "f32"), Arguments.of(b, "bf16")));
+  }
+
+  private static Command greedy(String... arguments) {
+    List<String> all = new ArrayList<>(List.of("--max-tokens", "24", "--temperature", "0"));
+    all.addAll(List.of(arguments));
+    return TinyMla.run("generate", all.toArray(String[]::new));
+  }
+
+  @ParameterizedTest
+  @MethodSource("backendsAndTypes")
+  void greedyTextIsExact(String backend, String compute) {
+    Command run = greedy("--prompt", PROMPT, "--backend", backend, "--compute", compute).fine();
+    assertEquals(TEXT + "\n", run.out());
+    assertEquals(1, run.err().lines().count(), run.err());
+    for (String part :
+        List.of(
+            "7 prompt tokens",
+            "24 generated",
+            "cache ",
+            "backend " + backend,
+            "isa ",
+            "form auto",
+            "compute " + compute,
+            "cache " + compute,
+            "threads")) {
+      assertTrue(run.err().contains(part), part + " is missing in " + run.err());
+    }
+  }
+
+  @Test
+  void otherContinuationsAreExact() {
+    List<JsonNode> cases = new ArrayList<>();
+    TinyMla.expected().get("more_greedy").forEach(cases::add);
+    cases.add(TinyMla.expected().get("chat"));
+    for (JsonNode expected : cases) {
+      JsonNode json =
+          TinyMla.json(
+              TinyMla.run(
+                      "generate",
+                      "--ids",
+                      TinyMla.ids(expected.get("prompt_ids")),
+                      "--max-tokens",
+                      Integer.toString(expected.get("ids").size()),
+                      "--temperature",
+                      "0",
+                      "--compute",
+                      "f32",
+                      "--json")
+                  .fine()
+                  .out());
+      assertEquals(expected.get("ids"), json.get("ids"));
+    }
+  }
+
+  @Test
+  void promptsFromEverywhere() throws Exception {
+    Path file = Files.writeString(folder.resolve("prompt.txt"), PROMPT);
+    assertEquals(TEXT + "\n", greedy("--prompt-file", file.toString()).fine().out());
+    assertEquals(TEXT + "\n", greedy("--ids", TinyMla.ids(GREEDY.get("prompt_ids"))).fine().out());
+    Command stdin =
+        Command.runWithInput(
+            PROMPT,
+            "generate",
+            "--model",
+            TinyMla.FOLDER.toString(),
+            "--prompt",
+            "-",
+            "--max-tokens",
+            "24",
+            "--temperature",
+            "0");
+    assertEquals(TEXT + "\n", stdin.fine().out());
+  }
+
+  @Test
+  void jsonHasTextIdsAndFigures() {
+    Command run = greedy("--prompt", PROMPT, "--json", "--threads", "1").fine();
+    assertEquals(1, run.out().lines().count());
+    assertEquals("", run.err());
+    JsonNode json = TinyMla.json(run.out());
+    assertEquals(TEXT, json.get("text").textValue());
+    assertEquals(GREEDY.get("ids"), json.get("ids"));
+    assertEquals("length", json.get("finishReason").textValue());
+    assertEquals(7, json.get("promptTokens").intValue());
+    assertEquals(24, json.get("generatedTokens").intValue());
+    assertEquals(1, json.get("threads").intValue());
+    assertEquals("auto", json.get("form").textValue());
+    for (String figure :
+        List.of("promptTokensPerSecond", "generatedTokensPerSecond", "cacheBytes")) {
+      assertTrue(json.get(figure).doubleValue() > 0, figure);
+    }
+    for (String name : List.of("backend", "isa", "computeType", "cacheType")) {
+      assertFalse(json.get(name).textValue().isEmpty(), name);
+    }
+  }
+
+  /** The text ends with EOS, which the ids have and the text has not. */
+  @Test
+  void endsAtEos() {
+    JsonNode expected = TinyMla.expected().get("more_greedy").get(0);
+    JsonNode json =
+        TinyMla.json(
+            TinyMla.run(
+                    "generate",
+                    "--prompt",
+                    expected.get("prompt").textValue(),
+                    "--max-tokens",
+                    "50",
+                    "--temperature",
+                    "0",
+                    "--json")
+                .fine()
+                .out());
+    assertEquals(expected.get("ids"), json.get("ids"));
+    assertEquals("eos", json.get("finishReason").textValue());
+    assertEquals(" for his mercy endureth for ever.", json.get("text").textValue());
+  }
+
+  @Test
+  void endsBeforeAStopText() {
+    Command run = greedy("--prompt", PROMPT, "--stop", "nowhere", "--stop", "of man").fine();
+    assertEquals(" unto me, saying, Son \n", run.out());
+    assertTrue(run.err().contains("ended by stop"), run.err());
+  }
+
+  @Test
+  void sameSeedSameText() {
+    String[] arguments = {"--prompt", PROMPT, "--temperature", "1", "--max-tokens", "30"};
+    List<String> texts = new ArrayList<>();
+    for (String seed : List.of("1", "1", "2")) {
+      List<String> all = new ArrayList<>(List.of(arguments));
+      all.addAll(List.of("--seed", seed, "--top-k", "50", "--top-p", "0.9", "--min-p", "0.01"));
+      texts.add(TinyMla.run("generate", all.toArray(String[]::new)).fine().out());
+    }
+    assertEquals(texts.get(0), texts.get(1));
+    assertNotEquals(texts.get(0), texts.get(2));
+  }
+
+  @Test
+  void repetitionPenaltyCounts() {
+    assertNotEquals(
+        TEXT + "\n", greedy("--prompt", PROMPT, "--repetition-penalty", "5").fine().out());
+  }
+
+  /** A pipe that closes early ends the run, long before the tokens are generated. */
+  @Test
+  @Timeout(value = 60, unit = TimeUnit.SECONDS)
+  void endsQuietlyWhereNobodyReads() {
+    ByteArrayOutputStream err = new ByteArrayOutputStream();
+    OutputStream closed =
+        new OutputStream() {
+          @Override
+          public void write(int b) throws java.io.IOException {
+            throw new java.io.IOException("Broken pipe");
+          }
+        };
+    int code =
+        Main.run(
+            new Streams(
+                InputStream.nullInputStream(),
+                new PrintStream(closed),
+                new PrintStream(err, true, StandardCharsets.UTF_8),
+                false),
+            "generate",
+            "--model",
+            TinyMla.FOLDER.toString(),
+            "--prompt",
+            PROMPT,
+            "--max-tokens",
+            "2000");
+    assertEquals(1, code);
+    assertEquals("", err.toString(StandardCharsets.UTF_8));
+  }
+
+  @Test
+  void badArguments() {
+    TinyMla.run("generate").refused(2, "--prompt", "--prompt-file", "--ids");
+    TinyMla.run("generate", "--prompt", "a", "--ids", "1").refused(2, "mutually exclusive");
+    String[][] wrong = {
+      {"--max-tokens", "0"},
+      {"--max-tokens", "many"},
+      {"--temperature", "-1"},
+      {"--temperature", "NaN"},
+      {"--top-k", "-1"},
+      {"--top-p", "0"},
+      {"--top-p", "1.5"},
+      {"--min-p", "2"},
+      {"--repetition-penalty", "0"},
+      {"--seed", "x"},
+      {"--stop", ""},
+      {"--cache-type", "int8"}
+    };
+    for (String[] option : wrong) {
+      TinyMla.run("generate", "--prompt", "a", option[0], option[1]).refused(2);
+    }
+  }
+
+  @Test
+  void failures() {
+    TinyMla.run("generate", "--ids", "0,9999").refused(1, "9999");
+    String absent = folder.resolve("absent.txt").toString();
+    TinyMla.run("generate", "--prompt-file", absent).refused(1, absent);
+    Path golden = TinyMla.ROOT.resolve("java/model/src/test/resources/golden/youtu");
+    Command.run("generate", "--model", golden.toString(), "--prompt", "a")
+        .refused(1, "tokenizer.json");
+    TinyMla.run("generate", "--prompt", "x ".repeat(5000)).refused(1, "context is 2048");
+  }
+}
