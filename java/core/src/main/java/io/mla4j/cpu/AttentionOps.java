@@ -99,6 +99,7 @@ final class AttentionOps implements AutoCloseable {
             kvB.tensor().stride(0));
     workers.run(
         s.heads(),
+        q.dim(0) * s.heads() * s.nope() * s.latent(),
         (h, _) -> {
           headLinear(params, h, q.segment(), kvB.tensor().segment(), out.segment());
           for (long t = 0; t < q.dim(0); t++) {
@@ -137,7 +138,10 @@ final class AttentionOps implements AutoCloseable {
         kvB.tensor()
             .segment()
             .asSlice(s.nope() * kvB.tensor().stride(0) * kvB.tensor().type().bytes());
-    workers.run(s.heads(), (h, _) -> headLinear(params, h, x.segment(), values, out.segment()));
+    workers.run(
+        s.heads(),
+        x.dim(0) * s.heads() * s.latent() * s.value(),
+        (h, _) -> headLinear(params, h, x.segment(), values, out.segment()));
   }
 
   private void headLinear(
@@ -331,6 +335,7 @@ final class AttentionOps implements AutoCloseable {
             1);
     workers.run(
         heads,
+        (long) params.parts() * n * heads * latent,
         (h, _) ->
             kernels.merge(
                 params,

@@ -155,6 +155,7 @@ final class LinearOps implements AutoCloseable {
     }
     workers.run(
         firstTile[groups.size()],
+        work,
         (tile, _) -> {
           int i = 0;
           while (tile >= firstTile[i + 1]) {

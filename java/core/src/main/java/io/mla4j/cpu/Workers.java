@@ -31,6 +31,9 @@ public final class Workers implements AutoCloseable {
     void run(int tile, int worker);
   }
 
+  /** Multiplications that one thread does in the time that sharing them would cost: about 5 us. */
+  private static final long MIN_SHARED_WORK = 1 << 16;
+
   private static final long SPIN_NANOS = 200_000;
   private static final int SPINS_BETWEEN_CLOCK_READS = 64;
 
@@ -86,6 +89,23 @@ public final class Workers implements AutoCloseable {
     exclusively(() -> runTiles(count, task));
   }
 
+  /**
+   * As {@link #run(int, Task)}, but an operation of little work is done by the caller alone: waking
+   * a thread and waiting for it takes longer than that work.
+   *
+   * @param work multiplications of all tiles together
+   */
+  public void run(int count, long work, Task task) {
+    exclusively(
+        () -> {
+          if (work < MIN_SHARED_WORK) {
+            runAlone(count, task);
+          } else {
+            runTiles(count, task);
+          }
+        });
+  }
+
   /** Runs {@code operation}, several {@link #run}s, without another caller's in between. */
   public void exclusively(Runnable operation) {
     if (Thread.currentThread().isVirtual()) {
@@ -130,11 +150,15 @@ public final class Workers implements AutoCloseable {
     }
   }
 
+  private static void runAlone(int count, Task task) {
+    for (int i = 0; i < count; i++) {
+      task.run(i, 0);
+    }
+  }
+
   private void runTiles(int count, Task newTask) {
     if (count <= 1 || helpers.length == 0) {
-      for (int i = 0; i < count; i++) {
-        newTask.run(i, 0);
-      }
+      runAlone(count, newTask);
       return;
     }
     long previous = state.get() >>> 32;
