@@ -84,14 +84,14 @@ final class GenerateCommand extends StreamCommand {
         names = "--prompt",
         required = true,
         paramLabel = "TEXT",
-        description = "The text to continue, or - for stdin.")
+        description = "The text to continue, or - for stdin without its last line end.")
     String text;
 
     @Option(
         names = "--prompt-file",
         required = true,
         paramLabel = "FILE",
-        description = "A file with the text to continue, UTF-8.")
+        description = "A file with the text to continue, UTF-8, without its last line end.")
     Path file;
 
     @Option(
@@ -148,9 +148,14 @@ final class GenerateCommand extends StreamCommand {
       return null;
     }
     if (prompt.file != null) {
-      return TextFiles.read(prompt.file);
+      return withoutLineEnd(TextFiles.read(prompt.file));
     }
-    return prompt.text.equals("-") ? TextFiles.read(streams.in()) : prompt.text;
+    return prompt.text.equals("-") ? withoutLineEnd(TextFiles.read(streams.in())) : prompt.text;
+  }
+
+  /** Files and what echo prints end in a line end that nobody means to continue. */
+  private static String withoutLineEnd(String text) {
+    return text.replaceFirst("\\r?\\n\\z", "");
   }
 
   private Consumer<String> listener() {

@@ -93,12 +93,12 @@ class GenerateCommandTest {
 
   @Test
   void promptsFromEverywhere() throws Exception {
-    Path file = Files.writeString(folder.resolve("prompt.txt"), PROMPT);
+    Path file = Files.writeString(folder.resolve("prompt.txt"), PROMPT + "\r\n");
     assertEquals(TEXT + "\n", greedy("--prompt-file", file.toString()).fine().out());
     assertEquals(TEXT + "\n", greedy("--ids", TinyMla.ids(GREEDY.get("prompt_ids"))).fine().out());
     Command stdin =
         Command.runWithInput(
-            PROMPT,
+            PROMPT + "\n",
             "generate",
             "--model",
             TinyMla.FOLDER.toString(),
