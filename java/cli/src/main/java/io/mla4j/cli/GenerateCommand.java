@@ -109,8 +109,9 @@ final class GenerateCommand extends StreamCommand {
     checkRequest();
     options.check();
     String text = text();
-    try (OpenModel model = OpenModel.open(options, streams);
-        Tokenizer tokenizer = Tokenizer.open(model.directory())) {
+    try (PendingTokenizer pending = PendingTokenizer.open(options.directory());
+        OpenModel model = OpenModel.open(options, streams)) {
+      Tokenizer tokenizer = pending.get();
       int[] ids = text == null ? prompt.ids.ids() : tokenizer.encode(text, true);
       TextGenerator generator = new TextGenerator(model.decoder(), tokenizer);
       Generation generation =

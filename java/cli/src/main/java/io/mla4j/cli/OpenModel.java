@@ -29,13 +29,11 @@ final class OpenModel implements AutoCloseable {
     void accept(int sequence, int position, Tensor logits);
   }
 
-  private final Path directory;
   private final Checkpoint checkpoint;
   private final Device device;
   private final Decoder decoder;
 
-  private OpenModel(Path directory, Checkpoint checkpoint, Device device, Decoder decoder) {
-    this.directory = directory;
+  private OpenModel(Checkpoint checkpoint, Device device, Decoder decoder) {
     this.checkpoint = checkpoint;
     this.device = device;
     this.decoder = decoder;
@@ -56,7 +54,7 @@ final class OpenModel implements AutoCloseable {
       device = Backends.open(new Backends.Choice(options.backend, options.isa, options.threads));
       tellPassedOver(device, options, streams);
       Decoder decoder = new Decoder(model, weights, device, options.decoderOptions(device));
-      return new OpenModel(directory, checkpoint, device, decoder);
+      return new OpenModel(checkpoint, device, decoder);
     } catch (RuntimeException | Error e) {
       if (device != null) {
         device.close();
@@ -85,10 +83,6 @@ final class OpenModel implements AutoCloseable {
                 "mla4j: backend " + status.name() + " is not used: " + status.probe().reason());
       }
     }
-  }
-
-  Path directory() {
-    return directory;
   }
 
   ModelDescription description() {

@@ -52,17 +52,16 @@ final class PerplexityCommand extends StreamCommand {
       throw usage("--max-tokens is " + maxTokens + ", but must be at least 1");
     }
     String content = TextFiles.read(text);
-    try (OpenModel model = OpenModel.open(options, streams)) {
+    options.check();
+    try (PendingTokenizer pending = PendingTokenizer.open(options.directory());
+        OpenModel model = OpenModel.open(options, streams)) {
       if (context > model.description().context()) {
         throw usage(
             "--context is " + context + ", but the model's is " + model.description().context());
       }
-      int[] ids;
-      int bos;
-      try (Tokenizer tokenizer = Tokenizer.open(model.directory())) {
-        ids = tokenizer.encode(content, false);
-        bos = bos(tokenizer, model.description());
-      }
+      Tokenizer tokenizer = pending.get();
+      int bos = bos(tokenizer, model.description());
+      int[] ids = tokenizer.encode(content, false);
       ids = Arrays.copyOf(ids, Math.min(ids.length, maxTokens));
       if (ids.length == 0) {
         throw new Mla4jException(text + ": has no tokens");
