@@ -15,7 +15,7 @@ import java.util.Arrays;
  */
 final class Attention {
   /** Relative errors of roundings spread evenly up to the unit. */
-  private static final double MEAN_SQUARE_ROUNDING = Rounding.BF16_UNIT * Rounding.BF16_UNIT / 3;
+  static final double MEAN_SQUARE_ROUNDING = Rounding.BF16_UNIT * Rounding.BF16_UNIT / 3;
 
   private final int queryWidth;
   private final int valueWidth;
@@ -30,8 +30,8 @@ final class Attention {
   /** The same for the last row's lse. */
   double lseBound;
 
-  /** The sum over the last row's outputs of the mean square of what rounded probabilities add. */
-  double noise;
+  /** The sum of the squared terms of each output of the last row. */
+  final double[] termSquares;
 
   Attention(int queryWidth, int valueWidth, double scale, boolean rounds) {
     this.queryWidth = queryWidth;
@@ -39,6 +39,7 @@ final class Attention {
     this.scale = scale;
     this.rounds = rounds;
     this.outBound = new double[valueWidth];
+    this.termSquares = new double[valueWidth];
   }
 
   /**
@@ -75,7 +76,7 @@ final class Attention {
     }
     Arrays.fill(outBound, 0);
     lseBound = 0;
-    noise = 0;
+    Arrays.fill(termSquares, 0);
     double max = Double.NEGATIVE_INFINITY;
     for (int i = 0; i < n; i++) {
       int key = (begin + i) * rows.keyStride();
@@ -92,24 +93,22 @@ final class Attention {
       sum += Math.exp(scores[i] - max);
     }
     double worst = 0;
+    double raised = 0;
     for (int i = 0; i < n; i++) {
-      double p = Math.exp(scores[i] - max) / sum;
-      lseBound += p * slacks[i];
+      raised += Math.exp(scores[i] - max) / sum * Math.exp(slacks[i]);
       worst = Math.max(worst, slacks[i]);
     }
-    double relative = (rounds ? Rounding.BF16_UNIT : 0) + 2 * worst;
+    // The largest lse when every score may move by its slack; it can fall by no more.
+    lseBound = Math.log(raised);
+    double relative = (rounds ? Rounding.BF16_UNIT : 0) + Math.expm1(2 * worst);
     for (int i = 0; i < n; i++) {
       double p = Math.exp(scores[i] - max) / sum;
       int value = (begin + i) * rows.valueStride();
       for (int j = 0; j < valueWidth; j++) {
-        out[outAt + j] += p * rows.values()[value + j];
-      }
-      if (relative > 0) {
-        for (int j = 0; j < valueWidth; j++) {
-          double weighted = p * Math.abs(rows.values()[value + j]);
-          outBound[j] += relative * weighted;
-          noise += weighted * weighted * MEAN_SQUARE_ROUNDING;
-        }
+        double term = p * rows.values()[value + j];
+        out[outAt + j] += term;
+        outBound[j] += relative * Math.abs(term);
+        termSquares[j] += term * term;
       }
       if (rows.valueSlack() != null) {
         for (int j = 0; j < valueWidth; j++) {

@@ -81,9 +81,9 @@ final class AttentionCase implements OperationCase {
     deviation = rounds() ? FLASH_MLA_DEVIATION * r.of(1.0, 1.0, 0.1) : r.of(1.0, 1.0, 0.1);
     rows = Pages.randomRows(r, layout, kv, deviation);
     int width = queryWidth();
-    // Scores of deviation 0.3 to 3: from nearly equal to clearly peaked.
+    // Scores of deviation 0.3 to 1: from nearly equal to clearly peaked.
     scale = (float) (1 / Math.sqrt(width));
-    q = r.normals(queries * heads * width, r.of(0.3, 1.0, 3.0) / deviation);
+    q = r.normals(queries * heads * width, r.of(0.3, 0.6, 1.0) / deviation);
     kvB =
         decompressed
             ? r.normals(heads * (nope + value) * layout.latent(), 1 / Math.sqrt(layout.latent()))
@@ -160,6 +160,7 @@ final class AttentionCase implements OperationCase {
     double[] lseBound = new double[lse.length];
     double[] cached = Oracle.widen(rows, false);
     double noise = 0;
+    double size = 0;
     Attention attention = new Attention(width, outWidth, scale, rounds());
     Attention.Rows keys =
         new Attention.Rows(
@@ -183,13 +184,16 @@ final class AttentionCase implements OperationCase {
                 in, row * width, keys, kvBegin, end, slope, position, out, row * outWidth);
         System.arraycopy(attention.outBound, 0, bound, row * outWidth, outWidth);
         lseBound[row] = attention.lseBound;
-        noise += attention.noise;
+        for (double squares : attention.termSquares) {
+          noise += squares * Attention.MEAN_SQUARE_ROUNDING;
+          size = Math.max(size, Math.sqrt(squares));
+        }
       }
     }
     // A tenth of the noise of rounded probabilities, where there are enough of them for an average.
     boolean average = rounds() && kvEnd - kvBegin - queries >= 32 && out.length >= 256;
     double leastError = average ? 0.1 * Math.sqrt(noise / out.length) : 0;
-    double float32 = Expectation.float32(out, width + (decompressed ? layout.latent() : 0));
+    double float32 = Expectation.float32(out, width + (decompressed ? layout.latent() : 0), size);
     for (int i = 0; i < out.length; i++) {
       double allowed = bound[i] + float32;
       if (rounds()) {

@@ -21,16 +21,21 @@ public record Expectation(
     return new Expectation(name, values, allowed, Double.POSITIVE_INFINITY, 0);
   }
 
-  /** Errors of at most {@code 2e-6 * sqrt(k) * max|values|}: float32 arithmetic over k terms. */
-  static Expectation float32(String name, double[] values, int k) {
+  /**
+   * Errors of at most {@code 2e-6 * sqrt(k) * max|values|}: float32 arithmetic over k terms.
+   *
+   * @param size the largest root of a result's squared terms: what max|values| is about, unless all
+   *     terms of a few results cancel
+   */
+  static Expectation float32(String name, double[] values, int k, double size) {
     double[] allowed = new double[values.length];
-    Arrays.fill(allowed, float32(values, k));
+    Arrays.fill(allowed, float32(values, k, size));
     return within(name, values, allowed);
   }
 
-  /** The bound of {@link #float32(String, double[], int)}. */
-  static double float32(double[] values, int k) {
-    double largest = 0;
+  /** The bound of {@link #float32(String, double[], int, double)}. */
+  static double float32(double[] values, int k, double size) {
+    double largest = size;
     for (double v : values) {
       largest = Math.max(largest, Math.abs(v));
     }

@@ -79,9 +79,13 @@ final class HeadLinearCase implements OperationCase {
   public List<Expectation> expected() {
     if (expected == null) {
       double[] widened = Oracle.widen(x, compute == ComputeType.BF16);
-      double[] y =
-          Oracle.headLinear(widened, tokens, heads, in, out, Oracle.widen(w, false), transposed);
-      expected = List.of(Expectation.float32("y", y, in));
+      double[] weight = Oracle.widen(w, false);
+      double[] y = Oracle.headLinear(widened, tokens, heads, in, out, weight, transposed);
+      double size =
+          y.length < LinearCase.FEW
+              ? Oracle.headLinearSize(widened, tokens, heads, in, out, weight, transposed)
+              : 0;
+      expected = List.of(Expectation.float32("y", y, in, size));
     }
     return expected;
   }

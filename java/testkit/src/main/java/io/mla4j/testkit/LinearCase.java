@@ -9,6 +9,9 @@ import java.util.List;
 
 /** {@code pack} and {@code linear}: x W^T + bias, rows in order or gathered. */
 final class LinearCase implements OperationCase {
+  /** Of as many results, one is as large as its terms. */
+  static final int FEW = 64;
+
   private final ComputeType compute;
   private final TensorType type;
   private final int rows;
@@ -91,8 +94,10 @@ final class LinearCase implements OperationCase {
       for (int i = 0; i < rows; i++) {
         System.arraycopy(source, (indices == null ? i : indices[i]) * k, in, i * k, k);
       }
-      double[] y = Oracle.linear(in, rows, k, Oracle.widen(w, false), n, bias);
-      expected = List.of(Expectation.float32("y", y, k));
+      double[] weight = Oracle.widen(w, false);
+      double[] y = Oracle.linear(in, rows, k, weight, n, bias);
+      double size = y.length < FEW ? Oracle.linearSize(in, rows, k, weight, n) : 0;
+      expected = List.of(Expectation.float32("y", y, k, size));
     }
     return expected;
   }

@@ -80,8 +80,8 @@ final class MergeCase implements OperationCase {
     double[] lse = new double[tokens * heads];
     Oracle.merge(partialOut, partialLse, parts, tokens * heads, width, out, lse);
     return withLse
-        ? List.of(Expectation.float32("out", out, parts), Expectation.lse("lse", lse))
-        : List.of(Expectation.float32("out", out, parts));
+        ? List.of(Expectation.float32("out", out, parts, 0), Expectation.lse("lse", lse))
+        : List.of(Expectation.float32("out", out, parts, 0));
   }
 
   @Override

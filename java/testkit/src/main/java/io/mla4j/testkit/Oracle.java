@@ -2,6 +2,7 @@ package io.mla4j.testkit;
 
 import io.mla4j.RopeLayout;
 import io.mla4j.Routing;
+import java.util.Arrays;
 
 /**
  * Every operation of the kernels in double precision, written from the formulas of mla.h; inputs
@@ -32,6 +33,16 @@ final class Oracle {
     return y;
   }
 
+  /** The largest root of squared terms of {@link #linear}. */
+  static double linearSize(double[] x, int rows, int k, double[] w, int n) {
+    double[] largest = linear(squares(x), rows, k, squares(w), n, null);
+    return Math.sqrt(Arrays.stream(largest).max().orElse(0));
+  }
+
+  private static double[] squares(double[] a) {
+    return Arrays.stream(a).map(v -> v * v).toArray();
+  }
+
   /** y[t, h] = W_h x[t, h], or W_h^T x[t, h]: w (heads, out, in), transposed (heads, in, out). */
   static double[] headLinear(
       double[] x, int tokens, int heads, int in, int out, double[] w, boolean transposed) {
@@ -49,6 +60,13 @@ final class Oracle {
       }
     }
     return y;
+  }
+
+  /** The largest root of squared terms of {@link #headLinear}. */
+  static double headLinearSize(
+      double[] x, int tokens, int heads, int in, int out, double[] w, boolean transposed) {
+    double[] largest = headLinear(squares(x), tokens, heads, in, out, squares(w), transposed);
+    return Math.sqrt(Arrays.stream(largest).max().orElse(0));
   }
 
   /**
