@@ -238,11 +238,13 @@ final class ScalarAttention {
       for (int i = 0; i <= width; i++) {
         sums[at + i] *= factor;
       }
+      float sum = 0; // of this block alone: small terms would drown in the sum of a long text
       for (int s = 0; s < n; s++) {
         float p = ScalarLoops.exp(scores[s] - newMax);
-        sums[at + width] += p;
+        sum += p;
         ScalarLoops.axpy(rounded ? Bf16.round(p) : p, values, s * stride, sums, at, width);
       }
+      sums[at + width] += sum;
     }
 
     void finish(int row, MemorySegment out, long outAt, MemorySegment lse, long lseAt) {

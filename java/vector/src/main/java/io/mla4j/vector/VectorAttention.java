@@ -353,7 +353,7 @@ final class VectorAttention {
       max = max.blend(score, score.compare(VectorOperators.GT, max));
     }
     FloatVector correction = Lanes.exp(before.sub(max));
-    FloatVector sum = FloatVector.fromArray(F, m, denominators + row).mul(correction);
+    FloatVector sum = FloatVector.zero(F); // small terms would drown in the sum of a long text
     for (int t = 0; t < tokens; t++) {
       int at = scores + t * lanes + lane;
       FloatVector p = Lanes.exp(FloatVector.fromArray(F, m, at).sub(max));
@@ -361,7 +361,8 @@ final class VectorAttention {
       p.intoArray(m, at);
     }
     max.intoArray(m, maxima + row);
-    sum.intoArray(m, denominators + row);
+    FloatVector sums = FloatVector.fromArray(F, m, denominators + row).mul(correction).add(sum);
+    sums.intoArray(m, denominators + row);
     correction.intoArray(m, corrections + row);
   }
 
@@ -387,7 +388,7 @@ final class VectorAttention {
     }
     FloatVector base = max.blend(0f, max.compare(VectorOperators.EQ, Float.NEGATIVE_INFINITY));
     FloatVector correction = Lanes.exp(before.sub(base));
-    FloatVector sum = FloatVector.fromArray(F, m, denominators + row).mul(correction);
+    FloatVector sum = FloatVector.zero(F); // small terms would drown in the sum of a long text
     for (int t = 0; t < tokens; t++) {
       int at = scores + t * lanes + lane;
       FloatVector p =
@@ -397,7 +398,8 @@ final class VectorAttention {
       p.intoArray(m, at);
     }
     max.intoArray(m, maxima + row);
-    sum.intoArray(m, denominators + row);
+    FloatVector sums = FloatVector.fromArray(F, m, denominators + row).mul(correction).add(sum);
+    sums.intoArray(m, denominators + row);
     correction.intoArray(m, corrections + row);
   }
 
