@@ -37,8 +37,8 @@ import org.junit.jupiter.params.provider.MethodSource;
  */
 class CloseUnderFireTest {
   private static final MlaShape SHAPE = new MlaShape(16, 128, 32, 32, 32);
-  private static final int CACHED = 600;
-  private static final int ROUNDS = 8;
+  private static final int CACHED = 300;
+  private static final int ROUNDS = 6;
 
   static Stream<TileKernels> kernels() {
     return AllKernels.all().stream();
