@@ -322,7 +322,8 @@ static void softmax_block(const State& s, const Group& g, int tokens) {
     const F base = Isa::max(
         max, Isa::set1(kLowest));  // a row that has seen nothing: -infinity minus this is -infinity, not NaN
     const F factor = vector_exp(Isa::sub(old_max, base));
-    F s0 = Isa::zero(), s1 = Isa::zero();  // of this block alone: small terms would drown in the sum of a long text
+    F s0 = Isa::zero(),
+      s1 = Isa::zero();  // of this block alone: small terms would drown in the sum of a long text
     for (t = 0; t + 2 <= tokens; t += 2) {
       const F e0 = vector_exp(Isa::sub(Isa::load(x + t * lanes), base));
       const F e1 = vector_exp(Isa::sub(Isa::load(x + (t + 1) * lanes), base));
