@@ -57,7 +57,7 @@ find_jdk() {
 run_maven() {
   local jdk=$1 maven=$root/mvnw version= own=
   shift
-  own=${JAVA_HOME:-$(readlink -f "$(command -v java 2>/dev/null)" 2>/dev/null | sed 's,/bin/java$,,')}
+  own=${JAVA_HOME:-$(readlink -f "$(command -v java 2>/dev/null)" 2>/dev/null | sed 's,/bin/java$,,' || true)}
   if [ "$(jdk_version "$own")" -lt 17 ]; then
     own=$jdk
   fi
