@@ -4,11 +4,15 @@
 // over its lanes, the blocks added in order, the bias last. So a GEMV, a GEMM and a grouped GEMM give the same bits.
 //
 // Packed activations: groups of up to 4 rows; within a group [k / step][row][step], zero behind k. step is L floats, or 32 bf16 where the
-// bf16 dot is used. The loop over rows is blocked so that the packed activations of a block stay in L2 while weights stream by.
+// bf16 dot is used. Many rows are taken in blocks whose packed activations stay in L2 while weights stream by; few rows read each weight
+// row to its end before the next, as memory likes it.
 
 constexpr int kGroupRows = 4;
 constexpr int kBlockK = 1024;
 constexpr int kBlockRows = 128;
+constexpr int kFewRows =
+    2 * kGroupRows;  // up to here weights are widened where they are used, not once for all rows
+constexpr int kVectorColumns = 6;  // outputs at a time for a single row: as many streams of weights
 constexpr int NR = Isa::kTileColumns;
 
 static MLA_INLINE bool uses_bf16_dot(const mla_linear_params& p) {
@@ -71,218 +75,216 @@ static MLA_INLINE void finish_tile(F (&s)[MR][N], float* y, int64_t y_stride, bo
   }
 }
 
-// MR rows x N weight rows over kc of k. w: N rows of the weight, widened in the loop; panel (not null): the same, widened before as
-// [k / L][N][L].
-template <int MR, int N, class R>
-static MLA_INLINE void tile(const float* x, int group, const typename R::T* w, int64_t w_stride,
-                            const float* panel, int kc, float* y, int64_t y_stride, bool first,
-                            const float* bias) {
-  F s[MR][N];
-#pragma GCC unroll 4
-  for (int i = 0; i < MR; i++)
+// The product of a tile, in two kinds: on weights widened to float32, of which R reads a vector,
+template <class R>
+struct Widened {
+  typedef float X;
+  typedef typename R::T W;
+  static constexpr int kStep = L;
+  static constexpr bool kUsesPanel = true;
+
+  // NR rows of weights over kc of k as [k / L][NR][L], zero behind kc.
+  static MLA_INLINE void fill_panel(const W* w, int64_t w_stride, int kc, float* panel) {
+    for (int k = 0; k < kc; k += L)
 #pragma GCC unroll 8
-    for (int j = 0; j < N; j++) s[i][j] = Isa::zero();
-  if (panel) {
-    for (int k = 0; k < kc; k += L) {
-      F a[MR];
+      for (int j = 0; j < NR; j++) {
+        const W* from = w + j * w_stride + k;
+        Isa::store(panel + k * NR + j * L, kc - k >= L ? R::read(from) : R::read(from, kc - k));
+      }
+  }
+
+  // MR rows x N weight rows over kc of k, from `panel` or, where it is null, from the weights themselves.
+  template <int MR, int N>
+  static MLA_INLINE void tile(const float* x, int group, const W* w, int64_t w_stride, const float* panel,
+                              int kc, float* y, int64_t y_stride, bool first, const float* bias) {
+    F s[MR][N];
 #pragma GCC unroll 4
-      for (int i = 0; i < MR; i++) a[i] = Isa::load(x + (int64_t)k * group + i * L);
+    for (int i = 0; i < MR; i++)
 #pragma GCC unroll 8
-      for (int j = 0; j < N; j++) {
-        const F b = Isa::load(panel + (int64_t)k * N + j * L);
+      for (int j = 0; j < N; j++) s[i][j] = Isa::zero();
+    if (panel) {
+      for (int k = 0; k < kc; k += L) {
+        F a[MR];
 #pragma GCC unroll 4
-        for (int i = 0; i < MR; i++) s[i][j] = Isa::fma(a[i], b, s[i][j]);
+        for (int i = 0; i < MR; i++) a[i] = Isa::load(x + (int64_t)k * group + i * L);
+#pragma GCC unroll 8
+        for (int j = 0; j < N; j++) {
+          const F b = Isa::load(panel + (int64_t)k * N + j * L);
+#pragma GCC unroll 4
+          for (int i = 0; i < MR; i++) s[i][j] = Isa::fma(a[i], b, s[i][j]);
+        }
+      }
+    } else {
+      const int whole = kc / L * L;
+      for (int k = 0; k < whole; k += L) {
+#pragma GCC unroll 8
+        for (int j = 0; j < N; j++) {
+          const F b = R::read(w + j * w_stride + k);
+#pragma GCC unroll 4
+          for (int i = 0; i < MR; i++)
+            s[i][j] = Isa::fma(Isa::load(x + (int64_t)k * group + i * L), b, s[i][j]);
+        }
+      }
+      if (whole < kc) {
+#pragma GCC unroll 8
+        for (int j = 0; j < N; j++) {
+          const F b = R::read(w + j * w_stride + whole, kc - whole);
+#pragma GCC unroll 4
+          for (int i = 0; i < MR; i++)
+            s[i][j] = Isa::fma(Isa::load(x + (int64_t)whole * group + i * L), b, s[i][j]);
+        }
       }
     }
-  } else {
-    const int whole = kc / L * L;
-    for (int k = 0; k < whole; k += L) {
+    finish_tile<MR, N>(s, y, y_stride, first, bias);
+  }
+};
+
+#ifdef MLA_HAS_BF16_DOT
+// and on pairs of bf16: no widening, the weight's own memory is the operand.
+struct Pairs {
+  typedef uint16_t X;
+  typedef uint16_t W;
+  static constexpr int kStep = 32;
+  static constexpr bool kUsesPanel = false;
+
+  static MLA_INLINE void fill_panel(const W*, int64_t, int, float*) {}
+
+  template <int MR, int N>
+  static MLA_INLINE void tile(const uint16_t* x, int group, const W* w, int64_t w_stride, const float*,
+                              int kc, float* y, int64_t y_stride, bool first, const float* bias) {
+    F s[MR][N];
+#pragma GCC unroll 4
+    for (int i = 0; i < MR; i++)
+#pragma GCC unroll 8
+      for (int j = 0; j < N; j++) s[i][j] = Isa::zero();
+    const int whole = kc / 32 * 32;
+    for (int k = 0; k < whole; k += 32) {
+      Isa::P a[MR];
+#pragma GCC unroll 4
+      for (int i = 0; i < MR; i++) a[i] = Isa::load_pairs(x + (int64_t)k * group + i * 32);
 #pragma GCC unroll 8
       for (int j = 0; j < N; j++) {
-        const F b = R::read(w + j * w_stride + k);
+        const Isa::P b = Isa::load_pairs(w + j * w_stride + k);
 #pragma GCC unroll 4
-        for (int i = 0; i < MR; i++)
-          s[i][j] = Isa::fma(Isa::load(x + (int64_t)k * group + i * L), b, s[i][j]);
+        for (int i = 0; i < MR; i++) s[i][j] = Isa::dot(s[i][j], a[i], b);
       }
     }
     if (whole < kc) {
 #pragma GCC unroll 8
       for (int j = 0; j < N; j++) {
-        const F b = R::read(w + j * w_stride + whole, kc - whole);
+        const Isa::P b = Isa::load_pairs(w + j * w_stride + whole, kc - whole);
 #pragma GCC unroll 4
         for (int i = 0; i < MR; i++)
-          s[i][j] = Isa::fma(Isa::load(x + (int64_t)whole * group + i * L), b, s[i][j]);
+          s[i][j] = Isa::dot(s[i][j], Isa::load_pairs(x + (int64_t)whole * group + i * 32), b);
       }
     }
+    finish_tile<MR, N>(s, y, y_stride, first, bias);
   }
-  finish_tile<MR, N>(s, y, y_stride, first, bias);
-}
-
-// The rows of a block against N weight rows.
-template <int N, class R>
-static void row_tiles(const mla_linear_params& p, const float* x, int rows, int padded_k, int k0, int kc,
-                      const typename R::T* w, const float* panel, const float* bias, float* y) {
-  const int group = group_rows(p.rows);
-  const bool first = k0 == 0;
-  for (int m = 0; m < rows; m += kGroupRows) {
-    const float* xm = x + (int64_t)m * padded_k + (int64_t)k0 * group;
-    float* ym = y + m * p.y_stride;
-    switch (min_int(kGroupRows, rows - m)) {
-      case 4:
-        tile<4, N, R>(xm, group, w, p.weight_stride, panel, kc, ym, p.y_stride, first, bias);
-        break;
-      case 3:
-        tile<3, N, R>(xm, group, w, p.weight_stride, panel, kc, ym, p.y_stride, first, bias);
-        break;
-      case 2:
-        tile<2, N, R>(xm, group, w, p.weight_stride, panel, kc, ym, p.y_stride, first, bias);
-        break;
-      default:
-        tile<1, N, R>(xm, group, w, p.weight_stride, panel, kc, ym, p.y_stride, first, bias);
-        break;
-    }
-  }
-}
-
-template <class R>
-static void linear_widened(const mla_linear_params& p, const float* packed, const typename R::T* weight,
-                           const float* bias, int n_begin, int n_end, float* y) {
-  alignas(64) float panel[NR * kBlockK];
-  const int padded_k = round_up(p.k, L);
-  const bool use_panel = p.rows > 2 * kGroupRows;  // below, widening once would cost as much as it saves
-  for (int m0 = 0; m0 < p.rows; m0 += kBlockRows) {
-    const int rows = min_int(kBlockRows, p.rows - m0);
-    for (int k0 = 0; k0 < p.k; k0 += kBlockK) {
-      const int kc = min_int(kBlockK, p.k - k0);
-      const bool last = k0 + kc == p.k;
-      for (int n = n_begin; n < n_end;) {
-        const typename R::T* w = weight + n * p.weight_stride + k0;
-        const float* b = last && bias ? bias + n : nullptr;
-        const float* x = packed + (int64_t)m0 * padded_k;
-        float* yn = y + m0 * p.y_stride + n;
-        if (n + NR <= n_end) {
-          if (use_panel) {
-            for (int k = 0; k < kc; k += L)
-#pragma GCC unroll 8
-              for (int j = 0; j < NR; j++) {
-                const typename R::T* from = w + j * p.weight_stride + k;
-                Isa::store(panel + k * NR + j * L, kc - k >= L ? R::read(from) : R::read(from, kc - k));
-              }
-          }
-          row_tiles<NR, R>(p, x, rows, padded_k, k0, kc, w, use_panel ? panel : nullptr, b, yn);
-          n += NR;
-        } else {
-          row_tiles<1, R>(p, x, rows, padded_k, k0, kc, w, nullptr, b, yn);
-          n++;
-        }
-      }
-    }
-  }
-}
-
-#ifdef MLA_HAS_BF16_DOT
-// The same with pairs of bf16: no widening, the weight's own memory is the operand.
-template <int MR, int N>
-static MLA_INLINE void pair_tile(const uint16_t* x, int group, const uint16_t* w, int64_t w_stride, int kc,
-                                 float* y, int64_t y_stride, bool first, const float* bias) {
-  F s[MR][N];
-#pragma GCC unroll 4
-  for (int i = 0; i < MR; i++)
-#pragma GCC unroll 8
-    for (int j = 0; j < N; j++) s[i][j] = Isa::zero();
-  const int whole = kc / 32 * 32;
-  for (int k = 0; k < whole; k += 32) {
-    Isa::P a[MR];
-#pragma GCC unroll 4
-    for (int i = 0; i < MR; i++) a[i] = Isa::load_pairs(x + (int64_t)k * group + i * 32);
-#pragma GCC unroll 8
-    for (int j = 0; j < N; j++) {
-      const Isa::P b = Isa::load_pairs(w + j * w_stride + k);
-#pragma GCC unroll 4
-      for (int i = 0; i < MR; i++) s[i][j] = Isa::dot(s[i][j], a[i], b);
-    }
-  }
-  if (whole < kc) {
-#pragma GCC unroll 8
-    for (int j = 0; j < N; j++) {
-      const Isa::P b = Isa::load_pairs(w + j * w_stride + whole, kc - whole);
-#pragma GCC unroll 4
-      for (int i = 0; i < MR; i++)
-        s[i][j] = Isa::dot(s[i][j], Isa::load_pairs(x + (int64_t)whole * group + i * 32), b);
-    }
-  }
-  finish_tile<MR, N>(s, y, y_stride, first, bias);
-}
-
-template <int N>
-static MLA_INLINE void pair_row_tiles(const mla_linear_params& p, const uint16_t* x, int rows, int padded_k,
-                                      int k0, int kc, const uint16_t* w, const float* bias, float* y) {
-  const int group = group_rows(p.rows);
-  const bool first = k0 == 0;
-  for (int m = 0; m < rows; m += kGroupRows) {
-    const uint16_t* xm = x + (int64_t)m * padded_k + (int64_t)k0 * group;
-    float* ym = y + m * p.y_stride;
-    switch (min_int(kGroupRows, rows - m)) {
-      case 4:
-        pair_tile<4, N>(xm, group, w, p.weight_stride, kc, ym, p.y_stride, first, bias);
-        break;
-      case 3:
-        pair_tile<3, N>(xm, group, w, p.weight_stride, kc, ym, p.y_stride, first, bias);
-        break;
-      case 2:
-        pair_tile<2, N>(xm, group, w, p.weight_stride, kc, ym, p.y_stride, first, bias);
-        break;
-      default:
-        pair_tile<1, N>(xm, group, w, p.weight_stride, kc, ym, p.y_stride, first, bias);
-        break;
-    }
-  }
-}
-
-static void linear_pairs(const mla_linear_params& p, const uint16_t* packed, const uint16_t* weight,
-                         const float* bias, int n_begin, int n_end, float* y) {
-  const int padded_k = round_up(p.k, 32);
-  for (int m0 = 0; m0 < p.rows; m0 += kBlockRows) {
-    const int rows = min_int(kBlockRows, p.rows - m0);
-    for (int k0 = 0; k0 < p.k; k0 += kBlockK) {
-      const int kc = min_int(kBlockK, p.k - k0);
-      const bool last = k0 + kc == p.k;
-      for (int n = n_begin; n < n_end;) {
-        const uint16_t* w = weight + n * p.weight_stride + k0;
-        const float* b = last && bias ? bias + n : nullptr;
-        const uint16_t* x = packed + (int64_t)m0 * padded_k;
-        float* yn = y + m0 * p.y_stride + n;
-        if (n + NR <= n_end) {
-          pair_row_tiles<NR>(p, x, rows, padded_k, k0, kc, w, b, yn);
-          n += NR;
-        } else {
-          pair_row_tiles<1>(p, x, rows, padded_k, k0, kc, w, b, yn);
-          n++;
-        }
-      }
-    }
-  }
-}
+};
 #endif
+
+// A part of a layer: `rows` packed rows x outputs [n_begin, n_end) over kc of k.
+template <class K>
+struct Part {
+  const typename K::X* x;  // the packed rows at the part's first k
+  int rows;
+  int group;               // rows in a packed group
+  int64_t group_step;      // between packed groups
+  const typename K::W* w;  // of output 0, at the part's first k
+  int64_t w_stride;
+  int kc;
+  bool first;         // of the parts of k: y is written, later ones add to it
+  const float* bias;  // of output 0, with the last part of k
+  float* y;           // row 0, output 0
+  int64_t y_stride;
+};
+
+template <int N, class K>
+static MLA_INLINE void row_tiles(const Part<K>& p, int n, const float* panel) {
+  const typename K::W* w = p.w + n * p.w_stride;
+  const float* bias = p.bias ? p.bias + n : nullptr;
+  const typename K::X* x = p.x;
+  for (int m = 0; m < p.rows; m += kGroupRows, x += p.group_step) {
+    float* y = p.y + m * p.y_stride + n;
+    switch (min_int(kGroupRows, p.rows - m)) {
+      case 4:
+        K::template tile<4, N>(x, p.group, w, p.w_stride, panel, p.kc, y, p.y_stride, p.first, bias);
+        break;
+      case 3:
+        K::template tile<3, N>(x, p.group, w, p.w_stride, panel, p.kc, y, p.y_stride, p.first, bias);
+        break;
+      case 2:
+        K::template tile<2, N>(x, p.group, w, p.w_stride, panel, p.kc, y, p.y_stride, p.first, bias);
+        break;
+      default:
+        K::template tile<1, N>(x, p.group, w, p.w_stride, panel, p.kc, y, p.y_stride, p.first, bias);
+        break;
+    }
+  }
+}
+
+// panel: room for NR x kc weights, or null.
+template <class K>
+static void outputs(const Part<K>& p, int n_begin, int n_end, float* panel) {
+  int n = n_begin;
+  if (p.rows == 1) {
+    const float* bias = p.bias;
+    for (; n + kVectorColumns <= n_end; n += kVectorColumns)
+      K::template tile<1, kVectorColumns>(p.x, p.group, p.w + n * p.w_stride, p.w_stride, nullptr, p.kc,
+                                          p.y + n, p.y_stride, p.first, bias ? bias + n : nullptr);
+  }
+  for (; n + NR <= n_end; n += NR) {
+    if (panel) K::fill_panel(p.w + n * p.w_stride, p.w_stride, p.kc, panel);
+    row_tiles<NR, K>(p, n, panel);
+  }
+  for (; n < n_end; n++) row_tiles<1, K>(p, n, nullptr);
+}
+
+template <class K>
+static void linear_of(const mla_linear_params& p, const void* packed, const void* weight, const float* bias,
+                      int n_begin, int n_end, float* y) {
+  alignas(64) float panel[NR * kBlockK];
+  const bool few = p.rows <= kFewRows;
+  const int n_step = few ? kVectorColumns : n_end - n_begin;
+  const int group = group_rows(p.rows), padded_k = round_up(p.k, K::kStep);
+  for (int m = 0; m < p.rows; m += kBlockRows) {
+    for (int n = n_begin; n < n_end; n += n_step) {
+      for (int k = 0; k < p.k; k += kBlockK) {
+        const int kc = min_int(kBlockK, p.k - k);
+        const Part<K> part{(const typename K::X*)packed + (int64_t)m * padded_k + (int64_t)k * group,
+                           min_int(kBlockRows, p.rows - m),
+                           group,
+                           (int64_t)group * padded_k,
+                           (const typename K::W*)weight + k,
+                           p.weight_stride,
+                           kc,
+                           k == 0,
+                           k + kc == p.k ? bias : nullptr,
+                           y + m * p.y_stride,
+                           p.y_stride};
+        outputs<K>(part, n, n_end - n < n_step ? n_end : n + n_step, few || !K::kUsesPanel ? nullptr : panel);
+      }
+    }
+  }
+}
 
 static void linear(const mla_linear_params& p, const void* packed, const void* weight, const float* bias,
                    int n_begin, int n_end, float* y) {
 #ifdef MLA_HAS_BF16_DOT
   if (uses_bf16_dot(p)) {
-    linear_pairs(p, (const uint16_t*)packed, (const uint16_t*)weight, bias, n_begin, n_end, y);
+    linear_of<Pairs>(p, packed, weight, bias, n_begin, n_end, y);
     return;
   }
 #endif
-  const float* x = (const float*)packed;
   switch (p.weight_type) {
     case MLA_TYPE_F32:
-      linear_widened<F32Reader>(p, x, (const float*)weight, bias, n_begin, n_end, y);
+      linear_of<Widened<F32Reader>>(p, packed, weight, bias, n_begin, n_end, y);
       break;
     case MLA_TYPE_BF16:
-      linear_widened<Bf16Reader>(p, x, (const uint16_t*)weight, bias, n_begin, n_end, y);
+      linear_of<Widened<Bf16Reader>>(p, packed, weight, bias, n_begin, n_end, y);
       break;
     default:
-      linear_widened<F16Reader>(p, x, (const uint16_t*)weight, bias, n_begin, n_end, y);
+      linear_of<Widened<F16Reader>>(p, packed, weight, bias, n_begin, n_end, y);
       break;
   }
 }

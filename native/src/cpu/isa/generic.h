@@ -16,6 +16,7 @@ struct Isa {
 
   typedef float F __attribute__((vector_size(16)));
   typedef int32_t I __attribute__((vector_size(16)));
+  typedef uint16_t H __attribute__((vector_size(8)));
 
   static F zero() { return F{}; }
   static F set1(float x) { return F{x, x, x, x}; }
@@ -25,12 +26,14 @@ struct Isa {
     return r;
   }
   static F load(const float* p, int n) {
+    if (n >= L) return load(p);
     F r{};
     for (int i = 0; i < n; i++) r[i] = p[i];
     return r;
   }
   static void store(float* p, F x) { __builtin_memcpy(p, &x, sizeof x); }
   static void store(float* p, F x, int n) {
+    if (n >= L) return store(p, x);
     for (int i = 0; i < n; i++) p[i] = x[i];
   }
   static F fma(F a, F b, F c) { return a * b + c; }
@@ -57,39 +60,28 @@ struct Isa {
     const I quiet = (bits | 0x00400000) & (int32_t)0xffff0000;
     return (F)((bits & 0x7fffffff) > 0x7f800000 ? quiet : rounded);
   }
-  static F widen_bf16(const uint16_t* p) {
-    return (F)(I{(int32_t)((uint32_t)p[0] << 16), (int32_t)((uint32_t)p[1] << 16),
-                 (int32_t)((uint32_t)p[2] << 16), (int32_t)((uint32_t)p[3] << 16)});
+  static I load_halves(const uint16_t* p) {
+    H h;
+    __builtin_memcpy(&h, p, sizeof h);
+    return __builtin_convertvector(h, I);
   }
-  static F widen_bf16(const uint16_t* p, int n) {
-    uint16_t t[4] = {};
-    for (int i = 0; i < n; i++) t[i] = p[i];
-    return widen_bf16(t);
+  static I load_halves(const uint16_t* p, int n) {
+    if (n >= L) return load_halves(p);
+    I r{};
+    for (int i = 0; i < n; i++) r[i] = p[i];
+    return r;
   }
-  static float half_to_float(uint16_t h) {
-    const uint32_t sign = (uint32_t)(h & 0x8000) << 16, exponent = (h >> 10) & 31, fraction = h & 0x3ff;
-    uint32_t bits;
-    if (exponent == 31) {
-      bits = sign | 0x7f800000 | fraction << 13;
-    } else if (exponent != 0) {
-      bits = sign | (exponent + 112) << 23 | fraction << 13;
-    } else {
-      const float value = (float)fraction * 0x1p-24f;  // subnormal: exact in float
-      __builtin_memcpy(&bits, &value, 4);
-      bits |= sign;
-    }
-    float f;
-    __builtin_memcpy(&f, &bits, 4);
-    return f;
+  static F widen_bf16(I h) { return (F)(h << 16); }
+  static F widen_bf16(const uint16_t* p) { return widen_bf16(load_halves(p)); }
+  static F widen_bf16(const uint16_t* p, int n) { return widen_bf16(load_halves(p, n)); }
+  // Exponent and fraction in float32's places are the number times 2^-112, subnormals included; infinity and NaN keep theirs.
+  static F widen_f16(I h) {
+    const I sign = (h & 0x8000) << 16, magnitude = (h & 0x7fff) << 13;
+    const I scaled = (I)((F)magnitude * 0x1p112f);
+    return (F)(sign | (magnitude >= 0x0f800000 ? magnitude | 0x7f800000 : scaled));
   }
-  static F widen_f16(const uint16_t* p) {
-    return F{half_to_float(p[0]), half_to_float(p[1]), half_to_float(p[2]), half_to_float(p[3])};
-  }
-  static F widen_f16(const uint16_t* p, int n) {
-    uint16_t t[4] = {};
-    for (int i = 0; i < n; i++) t[i] = p[i];
-    return widen_f16(t);
-  }
+  static F widen_f16(const uint16_t* p) { return widen_f16(load_halves(p)); }
+  static F widen_f16(const uint16_t* p, int n) { return widen_f16(load_halves(p, n)); }
   static void store_bf16(uint16_t* p, F x, int n) {
     const I bits = (I)round_bf16(x);
     for (int i = 0; i < n; i++) p[i] = (uint16_t)((uint32_t)bits[i] >> 16);
