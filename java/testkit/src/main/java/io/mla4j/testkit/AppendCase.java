@@ -1,5 +1,6 @@
 package io.mla4j.testkit;
 
+import io.mla4j.CacheType;
 import io.mla4j.LatentLayout;
 import io.mla4j.RopeLayout;
 import io.mla4j.TensorType;
@@ -26,7 +27,8 @@ final class AppendCase implements OperationCase {
   private final float[] sines;
 
   AppendCase(CaseRandom r) {
-    layout = Pages.randomLayout(r, 512);
+    layout =
+        new LatentLayout(Pages.randomLatent(r, 512), Pages.randomRope(r), r.of(CacheType.values()));
     tokens = r.oneIn(3) ? 1 : r.size(1, 40);
     position = r.oneIn(3) ? 0 : r.between(0, 300);
     pageSize = Pages.randomPageSize(r);

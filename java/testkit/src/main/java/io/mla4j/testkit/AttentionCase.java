@@ -51,33 +51,22 @@ final class AttentionCase implements OperationCase {
   AttentionCase(CaseRandom r, boolean decompressed) {
     this.decompressed = decompressed;
     compute = r.of(ComputeType.values());
-    int tokens = r.oneIn(25) ? 5000 : r.oneIn(5) ? 700 : r.oneIn(3) ? 200 : 40;
-    int kv = r.oneIn(20) ? 0 : r.between(1, tokens);
-    // Multiplications of the oracle for one case.
-    long budget = r.oneIn(20) ? 25_000_000 : 3_000_000;
-    int longestQuery = decompressed && r.oneIn(5) ? 40 : 8;
-    queries = Math.min(kv, r.oneIn(3) ? 1 : r.between(1, longestQuery));
+    Sizes sizes = r.oneIn(40) ? Sizes.ofModel(r, decompressed) : Sizes.random(r, decompressed);
+    heads = sizes.heads();
+    queries = sizes.queries();
+    int kv = sizes.kv();
     kvTokens = kv;
-    int most =
-        Math.clamp(budget / Math.max(1, (long) kv * (decompressed ? 1 : queries)), 40, 1 << 20);
-    // Where keys and values are rebuilt, many heads or wide ones: both at once take too long.
-    int maxHeads = Math.clamp(most / (decompressed && r.oneIn(2) ? 4000 : 40), 1, 128);
-    heads =
-        r.oneIn(4)
-            ? Math.min(maxHeads, r.of(1, 3, 9, 16, 20, 63, 64, 65, 126, 128))
-            : r.size(1, maxHeads);
-    LatentLayout any = Pages.randomLayout(r, Math.clamp(most / (2 * heads), 16, 512));
+    nope = decompressed ? sizes.nope() : 0;
+    value = decompressed ? sizes.value() : 0;
+    pageSize = sizes.page();
+    CacheType cacheType = r.of(CacheType.values());
     boolean flashMla = compute == ComputeType.BF16 && !r.oneIn(4);
-    layout = flashMla ? new LatentLayout(any.latent(), any.rope(), CacheType.BF16) : any;
-    int each = Math.clamp(most / ((long) heads * (layout.latent() + queries)) / 2, 1, 128);
-    nope = decompressed ? r.size(1, each) : 0;
-    value = decompressed ? r.size(1, each) : 0;
+    layout = new LatentLayout(sizes.latent(), sizes.rope(), flashMla ? CacheType.BF16 : cacheType);
     weightType = r.of(TensorType.F32, TensorType.BF16, TensorType.F16);
     causal = !r.oneIn(4);
     boolean part = !decompressed && r.oneIn(3);
     kvBegin = part ? r.between(0, kv) : 0;
     kvEnd = part ? r.between(kvBegin, kv) : kv;
-    pageSize = Pages.randomPageSize(r);
     deviation = rounds() ? FLASH_MLA_DEVIATION * r.of(1.0, 1.0, 0.1) : r.of(1.0, 1.0, 0.1);
     rows = Pages.randomRows(r, layout, kv, deviation);
     int width = queryWidth();
@@ -97,6 +86,45 @@ final class AttentionCase implements OperationCase {
       // small.
       double steepest = part ? 4.0 / kv : 1;
       slopes[h] = (float) (steepest * Math.pow(2, -8.0 * (h + 1) / heads));
+    }
+  }
+
+  /** Some sizes are large, but not all at once: the oracle multiplies one number at a time. */
+  private record Sizes(
+      int heads, int queries, int kv, int latent, int rope, int nope, int value, int page) {
+    /** DeepSeek's rows, pages and heads: the sizes that kernels have fast paths for. */
+    static Sizes ofModel(CaseRandom r, boolean decompressed) {
+      int heads = decompressed ? r.between(1, 2) : r.of(16, 128);
+      int queries = decompressed ? r.of(3, 16, 40) : r.between(1, 2);
+      return new Sizes(heads, queries, r.between(90, 300), 512, 64, 128, 128, 64);
+    }
+
+    static Sizes random(CaseRandom r, boolean decompressed) {
+      int tokens = r.oneIn(25) ? 5000 : r.oneIn(5) ? 700 : r.oneIn(3) ? 200 : 40;
+      int kv = r.oneIn(20) ? 0 : r.between(1, tokens);
+      long budget = r.oneIn(20) ? 25_000_000 : 3_000_000;
+      int longestQuery = decompressed && r.oneIn(5) ? 40 : 8;
+      int queries = Math.min(kv, r.oneIn(3) ? 1 : r.between(1, longestQuery));
+      int rows = decompressed ? 1 : queries;
+      int most = Math.clamp(budget / Math.max(1, (long) kv * rows), 40, 1 << 20);
+      // Where keys and values are rebuilt, many heads or wide ones: both at once take too long.
+      int maxHeads = Math.clamp(most / (decompressed && r.oneIn(2) ? 4000 : 40), 1, 128);
+      int heads =
+          r.oneIn(4)
+              ? Math.min(maxHeads, r.of(1, 3, 9, 16, 20, 63, 64, 65, 126, 128))
+              : r.size(1, maxHeads);
+      int maxLatent = Math.clamp(most / (2 * heads), 16, 512);
+      int latent = Pages.randomLatent(r, maxLatent);
+      int each = Math.clamp(most / ((long) heads * (latent + queries)) / 2, 1, 128);
+      return new Sizes(
+          heads,
+          queries,
+          kv,
+          latent,
+          Pages.randomRope(r),
+          r.size(1, each),
+          r.size(1, each),
+          Pages.randomPageSize(r));
     }
   }
 

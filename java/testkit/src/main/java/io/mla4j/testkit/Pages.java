@@ -1,6 +1,5 @@
 package io.mla4j.testkit;
 
-import io.mla4j.CacheType;
 import io.mla4j.LatentLayout;
 import io.mla4j.TensorType;
 import io.mla4j.spi.CacheParams;
@@ -106,11 +105,12 @@ final class Pages {
     return rows;
   }
 
-  static LatentLayout randomLayout(CaseRandom r, int maxLatent) {
-    int latent =
-        r.oneIn(4) ? Math.min(maxLatent, r.of(16, 64, 128, 256, 512)) : r.size(16, maxLatent);
-    int rope = 2 * (r.oneIn(4) ? r.of(0, 32) : r.size(0, 32));
-    return new LatentLayout(latent, rope, r.of(CacheType.values()));
+  static int randomLatent(CaseRandom r, int max) {
+    return r.oneIn(4) ? Math.min(max, r.of(16, 64, 128, 256, 512)) : r.size(16, max);
+  }
+
+  static int randomRope(CaseRandom r) {
+    return 2 * (r.oneIn(4) ? r.of(0, 32) : r.size(0, 32));
   }
 
   static int randomPageSize(CaseRandom r) {
