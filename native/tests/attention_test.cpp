@@ -1,0 +1,413 @@
+// Both forms of attention and merge against softmax in double precision: shuffled pages, NaN in unused slots, cuts of heads, queries and keys.
+#include <gtest/gtest.h>
+
+#include "support/cache.h"
+#include "support/kernels.h"
+#include "support/memory.h"
+#include "support/numbers.h"
+#include "support/random.h"
+
+namespace mla::test {
+namespace {
+
+struct Shape {
+  int heads, queries, tokens, latent, rope, page_size;
+  int cache_type, compute;
+  bool causal, alibi;
+  int nope = 0, value = 0, weight_type = MLA_TYPE_F32;  // decompressed form only
+  bool rounds() const { return compute == MLA_COMPUTE_BF16 && cache_type == MLA_TYPE_BF16; }
+};
+
+std::string text(const Shape& s) {
+  return "heads " + std::to_string(s.heads) + " queries " + std::to_string(s.queries) + " tokens " +
+         std::to_string(s.tokens) + " latent " + std::to_string(s.latent) + " rope " +
+         std::to_string(s.rope) + " page " + std::to_string(s.page_size) + " cache " +
+         std::to_string(s.cache_type) + " compute " + std::to_string(s.compute) + " causal " +
+         std::to_string(s.causal) + " alibi " + std::to_string(s.alibi);
+}
+
+// One sequence with its queries; `width` numbers of a query, `out_width` of a result.
+struct Sequence {
+  Sequence(Random& random, const Shape& s, int width, int out_width)
+      : s(s),
+        width(width),
+        out_width(out_width),
+        cache(random, s.cache_type, s.latent, s.rope, s.page_size, s.tokens),
+        q_gap(random.of({0, 3})),
+        out_gap(random.of({0, 2})),
+        q(span(s.queries * s.heads, width, width + q_gap)),
+        slopes(s.alibi ? s.heads : 0) {
+    cache.fill(random, s.tokens);
+    fill_rows(random, q, s.queries * s.heads, width, width + q_gap);
+    for (size_t h = 0; h < slopes.size(); h++) slopes[h] = random.real(0, 0.5f);
+    p.struct_size = sizeof p;
+    p.compute = s.compute;
+    p.heads = s.heads;
+    p.query_tokens = s.queries;
+    p.kv_tokens = s.tokens;
+    p.causal = s.causal;
+    p.nope = s.nope;
+    p.value = s.value;
+    p.weight_type = s.weight_type;
+    p.scale = 1 / std::sqrt(static_cast<float>(width));
+    p.q_head_stride = width + q_gap;
+    p.q_token_stride = p.q_head_stride * s.heads;
+    p.out_head_stride = out_width + out_gap;
+    p.out_token_stride = p.out_head_stride * s.heads;
+    p.lse_head_stride = s.queries;  // as FlashMLA has it: heads outside
+    p.lse_token_stride = 1;
+    p.weight_stride = s.latent;
+    p.weight_head_stride = (s.nope + s.value) * p.weight_stride;
+  }
+  size_t out_size() const { return span(s.queries * s.heads, out_width, p.out_head_stride); }
+  size_t lse_size() const { return s.queries * s.heads; }
+  const float* slope_data() const { return slopes.size() ? slopes.data() : nullptr; }
+  double query(int t, int h, int i) const {
+    return operand(q[t * p.q_token_stride + h * p.q_head_stride + i],
+                   s.rounds() ? MLA_COMPUTE_BF16 : MLA_COMPUTE_F32);
+  }
+
+  Shape s;
+  int width, out_width;
+  Cache cache;
+  int q_gap, out_gap;
+  Guarded<float> q;
+  Guarded<float> slopes;
+  mla_attention_params p{};
+};
+
+struct Result {
+  explicit Result(const Sequence& sequence) : out(sequence.out_size()), lse(sequence.lse_size()) {}
+  Guarded<float> out;
+  Guarded<float> lse;
+};
+
+// Aligned memory of exactly the size that a call asks for.
+struct Workspace {
+  Workspace(const mla_kernels& kernels, const Sequence& s, int form)
+      : size(kernels.attention_workspace(&s.p, &s.cache.params(), form)),
+        memory(static_cast<size_t>(std::max<int64_t>(size, 0))) {
+    EXPECT_EQ(size % 64, 0);
+  }
+  int64_t size;
+  Guarded<uint8_t> memory;  // ends at a page, so a multiple of 64 begins aligned
+};
+
+void absorbed(const mla_kernels& kernels, const Sequence& s, int head_begin, int head_end, int query_begin,
+              int query_end, int kv_begin, int kv_end, float* out, float* lse) {
+  Workspace w(kernels, s, 0);
+  MLA_CALL(kernels.attend_absorbed, &s.p, &s.cache.params(), s.q.data(), s.cache.data(), s.cache.pages(),
+           s.slope_data(), nullptr, nullptr, head_begin, head_end, query_begin, query_end, kv_begin, kv_end,
+           out, lse, w.memory.data(), w.size);
+}
+
+// key(token, head, i), value(token, head, i) in double; the expected result against `r`.
+template <class Key, class Value>
+void expect_reference(const Sequence& s, int key_width, const Result& r, double lse_bound, Key key,
+                      Value value) {
+  const Shape& shape = s.s;
+  std::vector<double> expected, sizes, lse;
+  double largest = 0, dot = 0, squares = 0;
+  for (int t = 0; t < shape.queries; t++) {
+    const int position = shape.tokens - shape.queries + t;
+    const int visible = shape.causal ? position + 1 : shape.tokens;
+    for (int h = 0; h < shape.heads; h++) {
+      std::vector<double> score(visible);
+      double max = -INFINITY, sum = 0;
+      for (int k = 0; k < visible; k++) {
+        for (int i = 0; i < key_width; i++) score[k] += s.query(t, h, i) * key(k, h, i);
+        score[k] = score[k] * s.p.scale - (shape.alibi ? s.slopes[h] * (position - k) : 0.0);
+        max = std::max(max, score[k]);
+      }
+      for (double& x : score) sum += x = std::exp(x - max);
+      lse.push_back(visible ? max + std::log(sum) : -INFINITY);
+      for (int i = 0; i < s.out_width; i++) {
+        double o = 0, size = 0;
+        for (int k = 0; k < visible; k++) {
+          const double term = score[k] / sum * value(k, h, i);
+          o += term;
+          size += std::fabs(term);
+        }
+        expected.push_back(o);
+        sizes.push_back(size);
+        largest = std::max(largest, std::fabs(o));
+      }
+    }
+  }
+  const double f32_bound = 2e-6 * std::sqrt(std::max(shape.tokens, key_width)) * largest;
+  size_t next = 0;
+  for (int t = 0; t < shape.queries; t++) {
+    for (int h = 0; h < shape.heads; h++) {
+      const double l = lse[t * shape.heads + h],
+                   got = r.lse[t * s.p.lse_token_stride + h * s.p.lse_head_stride];
+      if (std::isinf(l)) {
+        ASSERT_EQ(got, l);
+      } else {
+        ASSERT_NEAR(got, l, lse_bound * std::max(1.0, std::fabs(l))) << "lse of query " << t << " head " << h;
+      }
+      const int64_t at = t * s.p.out_token_stride + h * s.p.out_head_stride;
+      for (int i = 0; i < s.out_width; i++, next++) {
+        const double e = expected[next], o = r.out[at + i];
+        // rounding p to bf16 moves each term by 2^-8 of itself at most
+        ASSERT_NEAR(o, e, f32_bound + (shape.rounds() ? 0x1.08p-8 * sizes[next] : 0))
+            << "query " << t << " head " << h << " column " << i;
+        dot += o * e;
+        squares += o * o + e * e;
+      }
+      for (int64_t i = s.out_width; i < s.p.out_head_stride && at + i < static_cast<int64_t>(r.out.size());
+           i++)
+        ASSERT_TRUE(r.out.is_poison(at + i)) << "written behind query " << t << " head " << h;
+    }
+  }
+  if (expected.size() >= 32 && squares > 0) {
+    ASSERT_LE(1 - 2 * dot / squares, 5e-6) << "cosine distance";
+  }
+}
+
+void expect_absorbed_reference(const Sequence& s, const Result& r) {
+  const int latent = s.s.latent;
+  expect_reference(
+      s, latent + s.s.rope, r, 2e-6,
+      [&](int k, int, int i) { return i < latent ? s.cache.latent(k, i) : s.cache.key(k, i - latent); },
+      [&](int k, int, int i) { return s.cache.latent(k, i); });
+}
+
+Shape draw(Random& random) {
+  Shape s{};
+  s.heads = random.of({1, 2, 3, 5, 9, 16, 20, 40, 63, 64, 65});
+  s.queries = random.of({1, 1, 1, 2, 3, 8});
+  s.tokens = std::max(s.queries, random.of({1, 2, 7, 20, 47, 48, 49, 64, 65, 97, 140, 300}));
+  s.latent = random.of({16, 17, 32, 48, 100, 128});
+  s.rope = random.of({0, 2, 16, 18, 64});
+  s.page_size = random.of({1, 3, 16, 64, 128});
+  s.cache_type = random.in(MLA_TYPE_F32, MLA_TYPE_BF16);
+  s.compute = random.in(MLA_COMPUTE_F32, MLA_COMPUTE_BF16);
+  s.causal = random.in(0, 4) > 0;
+  s.alibi = random.in(0, 3) == 0;
+  if (static_cast<int64_t>(s.heads) * s.queries * s.tokens > 20000)
+    s.heads = random.in(1, 17), s.queries = random.in(1, 3);
+  return s;
+}
+
+class Attend : public KernelTest {};
+
+TEST_P(Attend, AbsorbedAgreesWithTheReferenceOverRandomShapes) {
+  for_seeds(200, [&](Random& random) {
+    const Shape shape = draw(random);
+    SCOPED_TRACE(text(shape));
+    const Sequence s(random, shape, shape.latent + shape.rope, shape.latent);
+    Result r(s);
+    const std::vector<int> heads = random.cuts(shape.heads), queries = random.cuts(shape.queries);
+    for (size_t i = 0; i + 1 < heads.size(); i++) {
+      for (size_t j = 0; j + 1 < queries.size(); j++)
+        absorbed(kernels(), s, heads[i], heads[i + 1], queries[j], queries[j + 1], 0, shape.tokens,
+                 r.out.data(), r.lse.data());
+    }
+    expect_absorbed_reference(s, r);
+  });
+}
+
+TEST_P(Attend, TheCommonShape) {
+  for (int cache_type : {MLA_TYPE_F32, MLA_TYPE_BF16}) {
+    for (int compute : {MLA_COMPUTE_F32, MLA_COMPUTE_BF16}) {
+      Random random(5);
+      const Shape shape{24, 2, 131, 512, 64, 64, cache_type, compute, true, false};
+      SCOPED_TRACE(text(shape));
+      const Sequence s(random, shape, 576, 512);
+      Result r(s);
+      absorbed(kernels(), s, 0, 24, 0, 2, 0, 131, r.out.data(), r.lse.data());
+      expect_absorbed_reference(s, r);
+    }
+  }
+}
+
+TEST_P(Attend, SplitsOfTheKeysMergeIntoTheWhole) {
+  for_seeds(100, [&](Random& random) {
+    const Shape shape = draw(random);
+    SCOPED_TRACE(text(shape));
+    const Sequence s(random, shape, shape.latent + shape.rope, shape.latent);
+    const std::vector<int> kv = random.cuts(shape.tokens);
+    const int parts = static_cast<int>(kv.size()) - 1;
+    Guarded<float> out(parts * s.out_size()), lse(parts * s.lse_size());
+    for (int i = 0; i < parts; i++)
+      absorbed(kernels(), s, 0, shape.heads, 0, shape.queries, kv[i], kv[i + 1],
+               out.data() + i * s.out_size(), lse.data() + i * s.lse_size());
+    mla_merge_params m{};
+    m.struct_size = sizeof m;
+    m.parts = parts;
+    m.tokens = shape.queries;
+    m.heads = shape.heads;
+    m.width = shape.latent;
+    m.part_stride = static_cast<int64_t>(s.out_size());
+    m.part_token_stride = m.out_token_stride = s.p.out_token_stride;
+    m.part_head_stride = m.out_head_stride = s.p.out_head_stride;
+    m.part_lse_stride = static_cast<int64_t>(s.lse_size());
+    m.part_lse_token_stride = m.lse_token_stride = s.p.lse_token_stride;
+    m.part_lse_head_stride = m.lse_head_stride = s.p.lse_head_stride;
+    Result r(s);
+    const std::vector<int> heads = random.cuts(shape.heads);
+    for (size_t i = 0; i + 1 < heads.size(); i++)
+      MLA_CALL(kernels().merge, &m, out.data(), lse.data(), 0, shape.queries, heads[i], heads[i + 1],
+               r.out.data(), r.lse.data());
+    expect_absorbed_reference(s, r);
+  });
+}
+
+TEST_P(Attend, ARowThatSeesNothingIsZero) {
+  for (int compute : {MLA_COMPUTE_F32, MLA_COMPUTE_BF16}) {
+    Random random(6);
+    const Shape shape{17, 3, 70, 32, 16, 16, MLA_TYPE_BF16, compute, true, false};
+    const Sequence s(random, shape, 48, 32);
+    Result r(s);
+    // keys 68 and 69 are seen by the queries at 68 and 69, not by the one at 67; 40 .. 40 is no key at all
+    absorbed(kernels(), s, 0, 17, 0, 3, 68, 70, r.out.data(), r.lse.data());
+    for (int h = 0; h < 17; h++) {
+      EXPECT_EQ(r.lse[h * 3], -INFINITY);
+      EXPECT_TRUE(std::isfinite(r.lse[h * 3 + 1]));
+      for (int i = 0; i < 32; i++) EXPECT_EQ(r.out[h * s.p.out_head_stride + i], 0.f);
+    }
+    absorbed(kernels(), s, 0, 17, 0, 3, 40, 40, r.out.data(), r.lse.data());
+    for (size_t i = 0; i < r.lse.size(); i++) EXPECT_EQ(r.lse[i], -INFINITY);
+  }
+}
+
+TEST_P(Attend, LargeScoresStayFinite) {
+  for (int compute : {MLA_COMPUTE_F32, MLA_COMPUTE_BF16}) {
+    Random random(7);
+    const Shape shape{3, 1, 60, 16, 0, 16, MLA_TYPE_F32, compute, true, false};
+    Sequence s(random, shape, 16, 16);
+    s.p.scale = 1e4f;
+    Result r(s);
+    absorbed(kernels(), s, 0, 3, 0, 1, 0, 60, r.out.data(), r.lse.data());
+    for (int h = 0; h < 3; h++) {
+      EXPECT_TRUE(std::isfinite(r.lse[h]));
+      for (int i = 0; i < 16; i++) EXPECT_TRUE(std::isfinite(r.out[h * s.p.out_head_stride + i]));
+    }
+  }
+}
+
+// Calls of a multiple of 16 rows give the same bits, whatever the pages and addresses.
+TEST_P(Attend, BlocksOfSixteenRowsHaveTheSameBitsInAnyCall) {
+  for (int cache_type : {MLA_TYPE_F32, MLA_TYPE_BF16}) {
+    for (int compute : {MLA_COMPUTE_F32, MLA_COMPUTE_BF16}) {
+      Random random(8);
+      const Shape shape{48, 5, 130, 64, 16, 16, cache_type, compute, true, true};
+      SCOPED_TRACE(text(shape));
+      const Sequence s(random, shape, 80, 64);
+      Result whole(s), cut(s), paged(s);
+      absorbed(kernels(), s, 0, 48, 0, 5, 0, 130, whole.out.data(), whole.lse.data());
+      for (int h = 0; h < 48; h += 16) {
+        for (int t = 0; t < 5; t++)
+          absorbed(kernels(), s, h, h + 16, t, t + 1, 0, 130, cut.out.data(), cut.lse.data());
+      }
+      EXPECT_EQ(std::memcmp(whole.out.data(), cut.out.data(), cut.out.bytes()), 0);
+      EXPECT_EQ(std::memcmp(whole.lse.data(), cut.lse.data(), cut.lse.bytes()), 0);
+      Cache copy(random, cache_type, 64, 16, 7, 130);
+      for (int k = 0; k < 130; k++) {
+        for (int i = 0; i < 80; i++) copy.set(k, i, s.cache.get(k, i));
+      }
+      Workspace w(kernels(), s, 0);
+      MLA_CALL(kernels().attend_absorbed, &s.p, &copy.params(), s.q.data(), copy.data(), copy.pages(),
+               s.slope_data(), nullptr, nullptr, 0, 48, 0, 5, 0, 130, paged.out.data(), paged.lse.data(),
+               w.memory.data(), w.size);
+      EXPECT_EQ(std::memcmp(whole.out.data(), paged.out.data(), paged.out.bytes()), 0) << "other pages";
+    }
+  }
+}
+
+TEST_P(Attend, DecompressedAgreesWithTheReferenceOverRandomShapes) {
+  for_seeds(200, [&](Random& random) {
+    Shape shape = draw(random);
+    shape.heads = random.in(1, 5);
+    shape.queries = std::min(shape.tokens, random.of({1, 2, 5, 16, 17, 33, 70}));
+    shape.latent = random.of({16, 17, 32, 48});
+    if (shape.tokens > 150) shape.tokens = 150;
+    shape.nope = random.of({1, 8, 15, 32});
+    shape.value = random.of({1, 8, 17, 40});
+    shape.weight_type = random.in(MLA_TYPE_F32, MLA_TYPE_F16);
+    SCOPED_TRACE(text(shape) + " nope " + std::to_string(shape.nope) + " value " +
+                 std::to_string(shape.value) + " weight type " + std::to_string(shape.weight_type));
+    const Sequence s(random, shape, shape.nope + shape.rope, shape.value);
+    const Matrix kv_b(random, shape.weight_type, shape.heads * (shape.nope + shape.value), shape.latent,
+                      shape.latent);
+    Result r(s);
+    Workspace w(kernels(), s, 1);
+    const std::vector<int> heads = random.cuts(shape.heads), queries = random.cuts(shape.queries);
+    for (size_t i = 0; i + 1 < heads.size(); i++) {
+      for (size_t j = 0; j + 1 < queries.size(); j++)
+        MLA_CALL(kernels().attend_decompressed, &s.p, &s.cache.params(), s.q.data(), kv_b.bytes.data(),
+                 nullptr, s.cache.data(), s.cache.pages(), s.slope_data(), nullptr, heads[i], heads[i + 1],
+                 queries[j], queries[j + 1], r.out.data(), r.lse.data(), w.memory.data(), w.size);
+    }
+    // [token][head][nope + value], as the kernel rounds it
+    std::vector<double> rebuilt;
+    for (int k = 0; k < shape.tokens; k++) {
+      for (int row = 0; row < shape.heads * (shape.nope + shape.value); row++) {
+        double x = 0;
+        for (int i = 0; i < shape.latent; i++) x += kv_b.at(row, i) * s.cache.latent(k, i);
+        rebuilt.push_back(shape.rounds() ? bf16_value(to_bf16(static_cast<float>(x))) : x);
+      }
+    }
+    const auto at = [&](int k, int h, int i) {
+      return rebuilt[(static_cast<size_t>(k) * shape.heads + h) * (shape.nope + shape.value) + i];
+    };
+    // a rebuilt key at the middle of two bf16 numbers may be rounded to either
+    expect_reference(
+        s, shape.nope + shape.rope, r, shape.rounds() ? 1e-3 : 4e-6,
+        [&](int k, int h, int i) { return i < shape.nope ? at(k, h, i) : s.cache.key(k, i - shape.nope); },
+        [&](int k, int h, int i) { return at(k, h, shape.nope + i); });
+  });
+}
+
+TEST_P(Attend, MergeIgnoresWhatEmptyPartsHold) {
+  for (int width = 1; width <= 68; width++) {
+    Random random(9);
+    const int parts = 3, rows = 4;
+    mla_merge_params m{};
+    m.struct_size = sizeof m;
+    m.parts = parts;
+    m.tokens = rows;
+    m.heads = 1;
+    m.width = width;
+    m.part_token_stride = m.out_token_stride = width;
+    m.part_head_stride = m.out_head_stride = width;
+    m.part_stride = rows * width;
+    m.part_lse_token_stride = m.lse_token_stride = 1;
+    m.part_lse_head_stride = m.lse_head_stride = 1;
+    m.part_lse_stride = rows;
+    Guarded<float> out(parts * rows * width), lse(parts * rows), merged(rows * width), merged_lse(rows);
+    for (int i = 0; i < parts; i++) {
+      for (int t = 0; t < rows; t++) {
+        // row 0: all parts; row 1: the first is empty; row 2: one alone; row 3: none
+        const bool empty = (t == 1 && i == 0) || (t == 2 && i != 1) || t == 3;
+        lse[i * rows + t] = empty ? -INFINITY : random.real(-40, 40);
+        for (int j = 0; j < width && !empty; j++) out[(i * rows + t) * width + j] = random.real(-1, 1);
+      }
+    }
+    MLA_CALL(kernels().merge, &m, out.data(), lse.data(), 0, rows, 0, 1, merged.data(), merged_lse.data());
+    for (int t = 0; t < rows; t++) {
+      double max = -INFINITY, sum = 0;
+      for (int i = 0; i < parts; i++) max = std::max<double>(max, lse[i * rows + t]);
+      for (int i = 0; i < parts; i++) sum += t == 3 ? 0 : std::exp(lse[i * rows + t] - max);
+      for (int j = 0; j < width; j++) {
+        double expected = 0;
+        for (int i = 0; i < parts; i++) {
+          if (!std::isinf(lse[i * rows + t]))
+            expected += std::exp(lse[i * rows + t] - max) / sum * out[(i * rows + t) * width + j];
+        }
+        ASSERT_NEAR(merged[t * width + j], expected, 1e-6) << "row " << t << " width " << width;
+      }
+      if (t == 3) {
+        EXPECT_EQ(merged_lse[t], -INFINITY);
+      } else {
+        EXPECT_NEAR(merged_lse[t], max + std::log(sum), 2e-6 * std::max(1.0, std::fabs(max)));
+      }
+    }
+    for (int j = 0; j < width; j++) EXPECT_EQ(merged[2 * width + j], out[(rows + 2) * width + j]) << "alone";
+  }
+}
+
+MLA_TEST_ALL_KERNELS(Attend);
+
+}  // namespace
+}  // namespace mla::test
