@@ -221,6 +221,17 @@ TEST_P(Attend, TheCommonShape) {
   }
 }
 
+TEST_P(Attend, MoreRowsThanABlockOfThem) {
+  for (int compute : {MLA_COMPUTE_F32, MLA_COMPUTE_BF16}) {
+    Random random(10);
+    const Shape shape{128, 9, 40, 16, 2, 16, MLA_TYPE_BF16, compute, true, true};
+    const Sequence s(random, shape, 18, 16);
+    Result r(s);
+    absorbed(kernels(), s, 0, 128, 0, 9, 0, 40, r.out.data(), r.lse.data());
+    expect_absorbed_reference(s, r);
+  }
+}
+
 TEST_P(Attend, SplitsOfTheKeysMergeIntoTheWhole) {
   for_seeds(100, [&](Random& random) {
     const Shape shape = draw(random);
