@@ -31,8 +31,8 @@ public final class Workers implements AutoCloseable {
     void run(int tile, int worker);
   }
 
-  /** Multiplications that one thread does in the time that sharing them would cost: about 5 us. */
-  private static final long MIN_SHARED_WORK = 1 << 16;
+  /** Multiplications that one thread does in the time that sharing them would cost: about 10 us. */
+  private static final long MIN_SHARED_WORK = 1 << 17;
 
   private static final long SPIN_NANOS = 200_000;
   private static final int SPINS_BETWEEN_CLOCK_READS = 64;
