@@ -166,36 +166,65 @@ static MLA_INLINE void widen_run(const mla_cache_params& c, const char* from, in
 
 // ---- queries ----
 
-static MLA_INLINE void pack_query_row(const State& s, bool pairs, const Group& g, int lane, const float* head,
-                                      int plain, int gap, int rest) {
-  // head: `plain` numbers, then `rest` numbers that belong behind a gap of zeros
-  auto number = [&](int d) __attribute__((always_inline)) {
-    if (d < plain) return head[d];
-    const int e = d - plain - gap;
-    return e >= 0 && e < rest ? head[plain + e] : 0.f;
-  };
-  if (pairs) {
-    uint32_t* q = (uint32_t*)s.query + (int64_t)g.first * (s.key_stride / 2);
-    for (int d = 0; d < s.key_stride; d += 2) {
-      const uint32_t pair = to_bf16(number(d)) | (uint32_t)to_bf16(number(d + 1)) << 16;
-      if (g.vectors)
-        q[(int64_t)(d / 2) * g.rows + lane] = pair;
-      else
-        q[(int64_t)lane * (s.key_stride / 2) + d / 2] = pair;
-    }
+// n numbers of `from` into `to`, of type T (rounded where that is bf16, or where `rounds` says so).
+static MLA_INLINE void copy_run(const float* from, int n, bool rounds, float* to) {
+  for (int i = 0; i < n; i += L) {
+    const F x = n - i >= L ? Isa::load(from + i) : Isa::load(from + i, n - i);
+    Isa::store(to + i, rounds ? Isa::round_bf16(x) : x, min_int(L, n - i));
+  }
+}
+static MLA_INLINE void copy_run(const float* from, int n, bool, uint16_t* to) {
+  for (int i = 0; i < n; i += L)
+    Isa::store_bf16(to + i, n - i >= L ? Isa::load(from + i) : Isa::load(from + i, n - i), min_int(L, n - i));
+}
+
+// A head's numbers of a query: `plain` of them, then `rest` that belong behind a gap of zeros.
+struct QueryRow {
+  int plain, gap, rest;
+};
+
+template <class T>
+static MLA_INLINE void copy_query(const State& s, const float* head, const QueryRow& row, T* to) {
+  for (int i = row.plain; i < row.plain + row.gap; i++) to[i] = 0;
+  for (int i = row.plain + row.gap + row.rest; i < s.key_stride; i++) to[i] = 0;
+  copy_run(head, row.plain, s.rounds, to);
+  copy_run(head + row.plain, row.rest, s.rounds, to + row.plain + row.gap);
+}
+
+// The rows of a group: lanes beside one another for each number (or pair of them), or, in the remainder, row by row. head(row) is the
+// address of a row's query. Uses the keys' memory.
+template <class T, class Head>
+static MLA_INLINE void pack_group(const State& s, const Group& g, const QueryRow& row, Head head) {
+  const int words = s.key_stride * (int)sizeof(T) / 4;
+  float* q = (float*)s.query + (int64_t)g.first * words;
+  if (g.vectors == 0) {
+    for (int r = 0; r < g.rows; r++) copy_query(s, head(g.first + r), row, (T*)(q + (int64_t)r * words));
     return;
   }
-  float* q = (float*)s.query + (int64_t)g.first * s.key_stride;
-  for (int d = 0; d < s.key_stride; d++) {
-    float x = number(d);
-    if (s.rounds) {
-      const uint32_t bits = (uint32_t)to_bf16(x) << 16;
-      __builtin_memcpy(&x, &bits, 4);
+  const float* lanes = (const float*)s.keys;
+  for (int v = 0; v < g.vectors; v++) {
+    for (int r = 0; r < L; r++)
+      copy_query(s, head(g.first + v * L + r), row, (T*)s.keys + (int64_t)r * s.key_stride);
+    for (int d = 0; d < words; d += L) {
+      F x[L];
+#pragma GCC unroll 16
+      for (int r = 0; r < L; r++) x[r] = Isa::load(lanes + (int64_t)r * words + d);
+      Isa::transpose(x);
+#pragma GCC unroll 16
+      for (int r = 0; r < L; r++) Isa::store(q + ((int64_t)(d + r) * g.vectors + v) * L, x[r]);
     }
-    if (g.vectors)
-      q[(int64_t)d * g.rows + lane] = x;
+  }
+}
+
+template <class Head>
+static void pack_queries(const State& s, bool pairs, const QueryRow& row, Head head) {
+  for (int r = 0; r < s.rows;) {
+    const Group g = group_at(r, s.rows);
+    r += g.rows;
+    if (pairs)
+      pack_group<uint16_t>(s, g, row, head);
     else
-      q[(int64_t)lane * s.key_stride + d] = x;
+      pack_group<float>(s, g, row, head);
   }
 }
 
@@ -639,16 +668,15 @@ static void attend_absorbed(const mla_attention_params& p, const mla_cache_param
     State s = make_state(p, c, false, min_int(kMaxRows, all - row_begin), &w);
     s.biased = alibi_slopes != nullptr;
     reset(s);
-    for (int r = 0; r < s.rows;) {
-      const Group g = group_at(r, s.rows);
-      for (int lane = 0; lane < g.rows; lane++, r++) {
-        const int t = query_begin + (row_begin + r) / heads, h = head_begin + (row_begin + r) % heads;
-        pack_query_row(s, pairs, g, lane, q + t * p.q_token_stride + h * p.q_head_stride, c.latent,
-                       c.rope_offset - c.latent, c.rope);
-        s.position[r] = (float)(first_position + t - kv_begin);
-        if (alibi_slopes) s.slope[r] = alibi_slopes[h];
-      }
+    for (int r = 0; r < s.rows; r++) {
+      const int t = query_begin + (row_begin + r) / heads, h = head_begin + (row_begin + r) % heads;
+      s.position[r] = (float)(first_position + t - kv_begin);
+      if (alibi_slopes) s.slope[r] = alibi_slopes[h];
     }
+    pack_queries(s, pairs, QueryRow{c.latent, c.rope_offset - c.latent, c.rope}, [&](int r) {
+      const int t = query_begin + (row_begin + r) / heads, h = head_begin + (row_begin + r) % heads;
+      return q + t * p.q_token_stride + h * p.q_head_stride;
+    });
     const int last =
         p.causal ? min_int(kv_end, first_position + query_begin + (row_begin + s.rows - 1) / heads + 1)
                  : kv_end;
@@ -705,15 +733,12 @@ static void attend_decompressed(const mla_attention_params& p, const mla_cache_p
   for (int h = head_begin; h < head_end; h++) {
     const void* weight = (const char*)kv_b + h * p.weight_head_stride * weight_bytes;
     reset(s);
-    for (int r = 0; r < s.rows;) {
-      const Group g = group_at(r, s.rows);
-      for (int lane = 0; lane < g.rows; lane++, r++) {
-        const int t = query_begin + r;
-        pack_query_row(s, pairs, g, lane, q + t * p.q_token_stride + h * p.q_head_stride, s.key_width, 0, 0);
-        s.position[r] = (float)(first_position + t);
-        if (alibi_slopes) s.slope[r] = alibi_slopes[h];
-      }
+    for (int r = 0; r < s.rows; r++) {
+      s.position[r] = (float)(first_position + query_begin + r);
+      if (alibi_slopes) s.slope[r] = alibi_slopes[h];
     }
+    pack_queries(s, pairs, QueryRow{s.key_width, 0, 0},
+                 [&](int r) { return q + (query_begin + r) * p.q_token_stride + h * p.q_head_stride; });
     for (int begin = 0; begin < last; begin += block) {
       const int tokens = min_int(block, last - begin);
       for (int t = 0; t < tokens; t++)

@@ -74,6 +74,28 @@ struct Isa {
     _mm_store_si128((__m128i*)t, packed);
     for (int i = 0; i < n; i++) p[i] = t[i];
   }
+  // Rows and columns of eight vectors change places.
+  static void transpose(F* x) {
+    __m256d t[8];
+    F u[8];
+#pragma GCC unroll 4
+    for (int i = 0; i < 8; i += 2) {
+      t[i] = _mm256_castps_pd(_mm256_unpacklo_ps(x[i], x[i + 1]));
+      t[i + 1] = _mm256_castps_pd(_mm256_unpackhi_ps(x[i], x[i + 1]));
+    }
+#pragma GCC unroll 2
+    for (int i = 0; i < 8; i += 4) {
+      u[i] = _mm256_castpd_ps(_mm256_unpacklo_pd(t[i], t[i + 2]));
+      u[i + 1] = _mm256_castpd_ps(_mm256_unpackhi_pd(t[i], t[i + 2]));
+      u[i + 2] = _mm256_castpd_ps(_mm256_unpacklo_pd(t[i + 1], t[i + 3]));
+      u[i + 3] = _mm256_castpd_ps(_mm256_unpackhi_pd(t[i + 1], t[i + 3]));
+    }
+#pragma GCC unroll 4
+    for (int c = 0; c < 4; c++) {
+      x[c] = _mm256_permute2f128_ps(u[c], u[4 + c], 0x20);
+      x[4 + c] = _mm256_permute2f128_ps(u[c], u[4 + c], 0x31);
+    }
+  }
   // The sums of four vectors, each by the same tree whatever the other three are.
   static void sum4(F a, F b, F c, F d, float* out) {
     const F ab = _mm256_add_ps(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));

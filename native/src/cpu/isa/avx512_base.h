@@ -51,6 +51,35 @@ struct Avx512Base {
   static void store_bf16(uint16_t* p, F x, int n) {
     _mm256_mask_storeu_epi16(p, mask(n), _mm512_cvtepi32_epi16(_mm512_srli_epi32(rounded_bits(x), 16)));
   }
+  // Rows and columns of sixteen vectors change places.
+  static void transpose(F* x) {
+    __m512d t[16];
+    F u[16];
+#pragma GCC unroll 8
+    for (int i = 0; i < 16; i += 2) {
+      t[i] = _mm512_castps_pd(_mm512_unpacklo_ps(x[i], x[i + 1]));
+      t[i + 1] = _mm512_castps_pd(_mm512_unpackhi_ps(x[i], x[i + 1]));
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < 16; i += 4) {
+      u[i] = _mm512_castpd_ps(_mm512_unpacklo_pd(t[i], t[i + 2]));
+      u[i + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(t[i], t[i + 2]));
+      u[i + 2] = _mm512_castpd_ps(_mm512_unpacklo_pd(t[i + 1], t[i + 3]));
+      u[i + 3] = _mm512_castpd_ps(_mm512_unpackhi_pd(t[i + 1], t[i + 3]));
+    }
+    // u[4g + c] has column 4i + c of the rows 4g .. 4g + 3 in its quarter i
+#pragma GCC unroll 4
+    for (int c = 0; c < 4; c++) {
+      const F even0 = _mm512_shuffle_f32x4(u[c], u[4 + c], 0x88);
+      const F even1 = _mm512_shuffle_f32x4(u[8 + c], u[12 + c], 0x88);
+      const F odd0 = _mm512_shuffle_f32x4(u[c], u[4 + c], 0xdd);
+      const F odd1 = _mm512_shuffle_f32x4(u[8 + c], u[12 + c], 0xdd);
+      x[c] = _mm512_shuffle_f32x4(even0, even1, 0x88);
+      x[4 + c] = _mm512_shuffle_f32x4(odd0, odd1, 0x88);
+      x[8 + c] = _mm512_shuffle_f32x4(even0, even1, 0xdd);
+      x[12 + c] = _mm512_shuffle_f32x4(odd0, odd1, 0xdd);
+    }
+  }
   // The sums of four vectors, each by the same tree whatever the other three are.
   static void sum4(F a, F b, F c, F d, float* out) {
     const F ab = _mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));

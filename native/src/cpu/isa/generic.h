@@ -86,6 +86,11 @@ struct Isa {
     const I bits = (I)round_bf16(x);
     for (int i = 0; i < n; i++) p[i] = (uint16_t)((uint32_t)bits[i] >> 16);
   }
+  // Rows and columns of four vectors change places.
+  static void transpose(F* x) {
+    const F a = x[0], b = x[1], c = x[2], d = x[3];
+    for (int i = 0; i < L; i++) x[i] = F{a[i], b[i], c[i], d[i]};
+  }
   // The sums of four vectors, each by the same tree whatever the other three are.
   static void sum4(F a, F b, F c, F d, float* out) {
     out[0] = (a[0] + a[2]) + (a[1] + a[3]);
