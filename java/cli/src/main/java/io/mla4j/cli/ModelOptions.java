@@ -103,10 +103,10 @@ final class ModelOptions {
 
   /** How to compute: what was asked for, else what is fast on {@code device}. */
   DecoderOptions decoderOptions(Device device) {
-    ComputeType computeType = compute == null ? device.preferredComputeType() : compute;
-    DecoderOptions defaults = DecoderOptions.of(computeType);
+    DecoderOptions defaults =
+        compute == null ? DecoderOptions.defaults(device) : DecoderOptions.of(compute);
     return new DecoderOptions(
-        computeType,
+        defaults.compute(),
         cacheType == null ? defaults.cacheType() : cacheType,
         form,
         page == null ? defaults.pageSize() : page,

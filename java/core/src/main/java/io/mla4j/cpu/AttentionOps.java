@@ -1,5 +1,6 @@
 package io.mla4j.cpu;
 
+import io.mla4j.AttentionForm;
 import io.mla4j.AttentionScore;
 import io.mla4j.ComputeType;
 import io.mla4j.DecodePlan;
@@ -161,7 +162,7 @@ final class AttentionOps implements AutoCloseable {
     int absorbedFrom = -1;
     int absorbedTo = 0;
     for (int i = 0; i < plan.sequences(); i++) {
-      if (CpuOps.isAbsorbed(plan, i)) {
+      if (isAbsorbed(plan, i)) {
         absorbedFrom = absorbedFrom < 0 ? plan.firstToken(i) : absorbedFrom;
         absorbedTo = plan.firstToken(i) + plan.queryTokens(i);
       }
@@ -188,7 +189,7 @@ final class AttentionOps implements AutoCloseable {
       absorb(s, q.slice(absorbedFrom, n), kvB, compute, qa.slice(absorbedFrom, n));
       attendAbsorbed(plan, layer, qa, score, compute, latent, null, true);
       for (int i = 0; i < plan.sequences(); i++) {
-        if (CpuOps.isAbsorbed(plan, i)) {
+        if (isAbsorbed(plan, i)) {
           int first = plan.firstToken(i);
           int tokens = plan.queryTokens(i);
           expand(s, latent.slice(first, tokens), kvB, compute, out.slice(first, tokens));
@@ -223,7 +224,7 @@ final class AttentionOps implements AutoCloseable {
     AttentionParams[] params = new AttentionParams[sequences];
     long workspace = 0;
     for (int i = 0; i < sequences; i++) {
-      boolean included = !chosenOnly || CpuOps.isAbsorbed(plan, i);
+      boolean included = !chosenOnly || isAbsorbed(plan, i);
       int splits = splits(plan, i);
       boolean partial = splits > 1;
       int n = plan.queryTokens(i);
@@ -366,7 +367,7 @@ final class AttentionOps implements AutoCloseable {
     long workspace = 0;
     for (int i = 0; i < sequences; i++) {
       firstTile[i + 1] = firstTile[i];
-      if (!CpuOps.isAbsorbed(plan, i)) {
+      if (!isAbsorbed(plan, i)) {
         params[i] =
             new AttentionParams(
                 compute,
@@ -426,6 +427,10 @@ final class AttentionOps implements AutoCloseable {
               lse.asSlice(4L * first * heads),
               scratch.asSlice(worker * perWorker, perWorker));
         });
+  }
+
+  private static boolean isAbsorbed(DecodePlan plan, int i) {
+    return plan.form(i) == AttentionForm.ABSORBED;
   }
 
   private static int splits(DecodePlan plan, int i) {

@@ -1,6 +1,5 @@
 package io.mla4j.cpu;
 
-import io.mla4j.AttentionForm;
 import io.mla4j.AttentionScore;
 import io.mla4j.ComputeType;
 import io.mla4j.DecodePlan;
@@ -365,10 +364,5 @@ final class CpuOps implements Ops, AutoCloseable {
   @FunctionalInterface
   private interface RowTile {
     void run(int begin, int end);
-  }
-
-  /** The form of a sequence, as the tiles see it. */
-  static boolean isAbsorbed(DecodePlan plan, int i) {
-    return plan.form(i) == AttentionForm.ABSORBED;
   }
 }

@@ -106,7 +106,6 @@ public final class ConfigReader {
         tied,
         1,
         1,
-        1,
         layers,
         bos,
         eos,

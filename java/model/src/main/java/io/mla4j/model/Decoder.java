@@ -35,7 +35,7 @@ import java.util.Map;
  *   h = norm(x);  q = W_UQ norm(W_DQ h);  [c | k] = W_DKV h
  *   cache (norm(c), rotate(k));  x += residualScale * W_O attend(rotate(q))
  *   x += residualScale * ffn(norm(x))
- * logits = W_out norm(x) / logitDivisor
+ * logits = W_out norm(x)
  * </pre>
  *
  * <p>Belongs to one thread at a time; several decoders may share a device.
@@ -266,9 +266,6 @@ public final class Decoder implements AutoCloseable {
           hidden.slice(begin, count),
           List.of(new Projection(weights.output(), null, out)),
           options.compute());
-      if (model.logitDivisor() != 1) {
-        ops.add(out, out, 1 / model.logitDivisor() - 1, out);
-      }
       for (int i = 0; i < count; i++) {
         consumer.accept(begin + i, out.slice(i, 1).reshape(model.vocabulary()));
       }

@@ -7,8 +7,7 @@ import java.util.OptionalInt;
  * Everything about a model but its weights, as the decoder needs it: families differ in these
  * numbers, not in code.
  *
- * <p>{@code h = embedScale * embedding[id]}; the layers; {@code logits = output(norm(h)) /
- * logitDivisor}.
+ * <p>{@code h = embedScale * embedding[id]}; the layers; {@code logits = output(norm(h))}.
  *
  * @param family {@code model_type} of config.json
  * @param vocabulary rows of the embedding
@@ -18,7 +17,6 @@ import java.util.OptionalInt;
  * @param tied whether the embedding serves as output projection where the checkpoint has none
  * @param embedScale factor on embeddings
  * @param residualScale factor on every branch before it is added
- * @param logitDivisor divisor of the hidden state before the output projection
  * @param layers the blocks, first to last
  * @param bos the id that starts a text, where there is one
  * @param eos the ids that end a text, ascending
@@ -33,7 +31,6 @@ public record ModelDescription(
     boolean tied,
     float embedScale,
     float residualScale,
-    float logitDivisor,
     List<LayerDescription> layers,
     OptionalInt bos,
     List<Integer> eos,
