@@ -56,6 +56,12 @@ extern "C" {
 #define MLA_ISA_AVX512BF16 3 /* and the bf16 dot product */
 #define MLA_ISA_COUNT 4
 
+/* What mla_kernels.probe repeats. */
+#define MLA_PROBE_FMA_F32 0  /* float32 multiply-adds of registers */
+#define MLA_PROBE_DOT_BF16 1 /* bf16 dot products of registers */
+#define MLA_PROBE_DOT_INT8 2 /* int8 dot products of registers */
+#define MLA_PROBE_READ 3     /* reading memory in order */
+
 /* What mla_kernels.describe tells. */
 #define MLA_DESCRIBE_VERSION 0 /* "0.1.0" */
 #define MLA_DESCRIBE_ISA 1     /* "avx512bf16" */
@@ -153,7 +159,9 @@ typedef struct mla_attention_params {
   int32_t scale_block_columns;
   float scale;   /* of the dot product; no default */
   float softcap; /* 0: none; others are MLA_UNSUPPORTED in this version */
-  int32_t reserved;
+  int32_t
+      key_offset; /* absorbed form only: element of a row where its key starts. 0: the latent is part of the key (MLA).
+                         rope_offset: rows hold a value and a key of their own, as in multi-query attention */
   int64_t q_token_stride;
   int64_t q_head_stride;
   int64_t out_token_stride;
@@ -263,7 +271,8 @@ typedef struct mla_kernels {
   int64_t (*attention_workspace)(const mla_attention_params* params, const mla_cache_params* cache,
                                  int32_t form);
 
-  /* Absorbed form: q (query_tokens, heads, latent + rope) float32, absorbed and rotated; out (query_tokens, heads, latent)
+  /* Absorbed form: q (query_tokens, heads, latent + rope) float32, absorbed and rotated, or (.., rope) where key_offset is
+   * rope_offset; out (query_tokens, heads, latent)
    * float32; lse (query_tokens, heads) float32, natural logarithm; keys and values are the rows of the cache themselves.
    * Computes queries [query_begin, query_end), heads [head_begin, head_end) over keys [kv_begin, kv_end) of the sequence.
    * cache: the layer's first page; page_table (ceil(kv_tokens / page_size)) int32; alibi_slopes (heads) float32 or NULL;
@@ -335,9 +344,16 @@ typedef struct mla_kernels {
                      const int32_t* slots, const float* weights, const float* shared, int64_t shared_stride,
                      int32_t tokens, int32_t top_k, int32_t width, float* y, int64_t y_stride, char* error,
                      int32_t error_size);
+
+  /* What the processor can do at best, for benchmarks: repeats `what` (MLA_PROBE_*) `count` times and returns the number of
+   * operations (a multiply-add is two), or of bytes that were read; -1 where this table lacks the instruction. memory (bytes):
+   * read by MLA_PROBE_READ alone, a multiple of 64 bytes. */
+  int64_t (*probe)(int32_t what, int64_t count, const void* memory, int64_t bytes);
 } mla_kernels;
 
-/* The table for `isa` (MLA_ISA_*), or NULL where this processor lacks it, the library was built without it, or abi_version
+/* A library need not have every function: one that it lacks is NULL in the table, describe excepted.
+ *
+ * The table for `isa` (MLA_ISA_*), or NULL where this processor lacks it, the library was built without it, or abi_version
  * is not MLA_ABI_VERSION. MLA_ISA_GENERIC always exists. The table lives as long as the library is loaded. */
 typedef const mla_kernels* (*mla_get_kernels_fn)(int32_t abi_version, int32_t isa);
 

@@ -153,6 +153,7 @@ void check(const mla_attention_params* p, bool decompressed) {
   if (p->sparse_count != 0)
     fail(MLA_UNSUPPORTED,
          "sparse_count is " + std::to_string(p->sparse_count) + ", but this version computes without");
+  if (p->key_offset != 0) fail(MLA_UNSUPPORTED, "key_offset is given, but this version computes without");
   if (p->softcap != 0) fail(MLA_UNSUPPORTED, "softcap is given, but this version computes without");
   if (!(p->scale > 0) || p->scale > 3e38f)
     fail(MLA_INVALID_ARGUMENT, "scale is " + std::to_string(p->scale) + ", but must be finite and positive");
@@ -597,6 +598,7 @@ struct Checked {
         embed,
         route,
         combine,
+        nullptr,
     };
     return &kernels;
   }

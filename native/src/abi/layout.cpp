@@ -74,7 +74,7 @@ std::string attention_params() {
          FIELD(mla_attention_params, value) + FIELD(mla_attention_params, weight_type) +
          FIELD(mla_attention_params, scale_block_rows) + FIELD(mla_attention_params, scale_block_columns) +
          FIELD(mla_attention_params, scale) + FIELD(mla_attention_params, softcap) +
-         FIELD(mla_attention_params, reserved) + FIELD(mla_attention_params, q_token_stride) +
+         FIELD(mla_attention_params, key_offset) + FIELD(mla_attention_params, q_token_stride) +
          FIELD(mla_attention_params, q_head_stride) + FIELD(mla_attention_params, out_token_stride) +
          FIELD(mla_attention_params, out_head_stride) + FIELD(mla_attention_params, lse_token_stride) +
          FIELD(mla_attention_params, lse_head_stride) + FIELD(mla_attention_params, weight_head_stride) +
@@ -125,7 +125,7 @@ std::string kernels() {
          FIELD(mla_kernels, attend_decompressed) + FIELD(mla_kernels, merge) + FIELD(mla_kernels, append) +
          FIELD(mla_kernels, rope) + FIELD(mla_kernels, rms_norm) + FIELD(mla_kernels, swiglu) +
          FIELD(mla_kernels, add) + FIELD(mla_kernels, embed) + FIELD(mla_kernels, route) +
-         FIELD(mla_kernels, combine) + "\n";
+         FIELD(mla_kernels, combine) + FIELD(mla_kernels, probe) + "\n";
 }
 
 std::string functions() {
@@ -133,7 +133,8 @@ std::string functions() {
          FUNCTION(head_linear) + FUNCTION(attention_workspace) + FUNCTION(attend_absorbed) +
          FUNCTION(attend_decompressed) + FUNCTION(merge) + FUNCTION(append) + FUNCTION(rope) +
          FUNCTION(rms_norm) + FUNCTION(swiglu) + FUNCTION(add) + FUNCTION(embed) + FUNCTION(route) +
-         FUNCTION(combine) + "function mla_get_kernels " + signature(mla_get_kernels_fn{}) + "\n";
+         FUNCTION(combine) + FUNCTION(probe) + "function mla_get_kernels " + signature(mla_get_kernels_fn{}) +
+         "\n";
 }
 
 }  // namespace

@@ -12,6 +12,9 @@ import io.mla4j.TensorType;
  * @param value decompressed form only: width of a value
  * @param weightType decompressed form only: type of kv_b
  * @param scale of the dot product, from the model; there is no default
+ * @param keyOffset absorbed form only: element of a row where its key starts. 0: the latent is part
+ *     of the key; the layout's rope offset: rows hold a value and a key of their own, as in
+ *     multi-query attention
  * @param weightHeadStride decompressed form only: between the kv_b rows of two heads
  * @param weightStride decompressed form only: between rows of kv_b
  */
@@ -27,6 +30,7 @@ public record AttentionParams(
     int scaleBlockRows,
     int scaleBlockColumns,
     float scale,
+    int keyOffset,
     long qTokenStride,
     long qHeadStride,
     long outTokenStride,

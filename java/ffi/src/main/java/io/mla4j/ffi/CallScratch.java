@@ -145,6 +145,7 @@ final class CallScratch {
     mla_attention_params.scale_block_rows(s, p.scaleBlockRows());
     mla_attention_params.scale_block_columns(s, p.scaleBlockColumns());
     mla_attention_params.scale(s, p.scale());
+    mla_attention_params.key_offset(s, p.keyOffset());
     mla_attention_params.q_token_stride(s, p.qTokenStride());
     mla_attention_params.q_head_stride(s, p.qHeadStride());
     mla_attention_params.out_token_stride(s, p.outTokenStride());

@@ -91,6 +91,7 @@ final class NativeLayout {
     functions.put("embed", mla_kernels.embed.descriptor());
     functions.put("route", mla_kernels.route.descriptor());
     functions.put("combine", mla_kernels.combine.descriptor());
+    functions.put("probe", mla_kernels.probe.descriptor());
     functions.put("mla_get_kernels", mla_get_kernels_fn.descriptor());
     return functions;
   }

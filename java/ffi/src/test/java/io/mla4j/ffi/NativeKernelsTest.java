@@ -89,6 +89,7 @@ class NativeKernelsTest {
         0,
         0,
         0.3f,
+        0,
         (long) HEADS * queryWidth,
         queryWidth,
         (long) HEADS * outWidth,

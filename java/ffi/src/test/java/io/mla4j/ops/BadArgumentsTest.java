@@ -333,6 +333,7 @@ class BadArgumentsTest {
         0,
         0,
         0.3f,
+        0,
         (long) heads * SHAPE.cached(),
         SHAPE.cached(),
         (long) heads * latent,

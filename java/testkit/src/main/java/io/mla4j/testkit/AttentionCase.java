@@ -322,6 +322,7 @@ final class AttentionCase implements OperationCase {
               0,
               0,
               scale,
+              0,
               query.aStride,
               query.bStride,
               out.aStride,

@@ -234,6 +234,7 @@ public enum Mutant {
           0,
           0,
           scale,
+          p.keyOffset(),
           p.qTokenStride(),
           p.qHeadStride(),
           p.outTokenStride(),

@@ -448,6 +448,7 @@ class JavaKernelsTest {
               0,
               0,
               0.2f,
+              0,
               (long) heads * queryWidth,
               queryWidth,
               (long) heads * width,

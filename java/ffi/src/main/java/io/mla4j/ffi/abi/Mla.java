@@ -167,6 +167,42 @@ public class Mla extends Mla$shared {
     public static int MLA_ISA_COUNT() {
         return MLA_ISA_COUNT;
     }
+    private static final int MLA_PROBE_FMA_F32 = (int)0L;
+    /**
+     * {@snippet lang=c :
+     * #define MLA_PROBE_FMA_F32 0
+     * }
+     */
+    public static int MLA_PROBE_FMA_F32() {
+        return MLA_PROBE_FMA_F32;
+    }
+    private static final int MLA_PROBE_DOT_BF16 = (int)1L;
+    /**
+     * {@snippet lang=c :
+     * #define MLA_PROBE_DOT_BF16 1
+     * }
+     */
+    public static int MLA_PROBE_DOT_BF16() {
+        return MLA_PROBE_DOT_BF16;
+    }
+    private static final int MLA_PROBE_DOT_INT8 = (int)2L;
+    /**
+     * {@snippet lang=c :
+     * #define MLA_PROBE_DOT_INT8 2
+     * }
+     */
+    public static int MLA_PROBE_DOT_INT8() {
+        return MLA_PROBE_DOT_INT8;
+    }
+    private static final int MLA_PROBE_READ = (int)3L;
+    /**
+     * {@snippet lang=c :
+     * #define MLA_PROBE_READ 3
+     * }
+     */
+    public static int MLA_PROBE_READ() {
+        return MLA_PROBE_READ;
+    }
     private static final int MLA_DESCRIBE_VERSION = (int)0L;
     /**
      * {@snippet lang=c :

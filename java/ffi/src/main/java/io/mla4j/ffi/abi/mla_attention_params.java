@@ -30,7 +30,7 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     int32_t scale_block_columns;
  *     float scale;
  *     float softcap;
- *     int32_t reserved;
+ *     int32_t key_offset;
  *     int64_t q_token_stride;
  *     int64_t q_head_stride;
  *     int64_t out_token_stride;
@@ -64,7 +64,7 @@ public class mla_attention_params {
         Mla.C_INT.withName("scale_block_columns"),
         Mla.C_FLOAT.withName("scale"),
         Mla.C_FLOAT.withName("softcap"),
-        Mla.C_INT.withName("reserved"),
+        Mla.C_INT.withName("key_offset"),
         Mla.C_LONG.withName("q_token_stride"),
         Mla.C_LONG.withName("q_head_stride"),
         Mla.C_LONG.withName("out_token_stride"),
@@ -742,48 +742,48 @@ public class mla_attention_params {
         struct.set(softcap$LAYOUT, softcap$OFFSET, fieldValue);
     }
 
-    private static final OfInt reserved$LAYOUT = (OfInt)$LAYOUT.select(groupElement("reserved"));
+    private static final OfInt key_offset$LAYOUT = (OfInt)$LAYOUT.select(groupElement("key_offset"));
 
     /**
      * Layout for field:
      * {@snippet lang=c :
-     * int32_t reserved
+     * int32_t key_offset
      * }
      */
-    public static final OfInt reserved$layout() {
-        return reserved$LAYOUT;
+    public static final OfInt key_offset$layout() {
+        return key_offset$LAYOUT;
     }
 
-    private static final long reserved$OFFSET = $LAYOUT.byteOffset(groupElement("reserved"));
+    private static final long key_offset$OFFSET = $LAYOUT.byteOffset(groupElement("key_offset"));
 
     /**
      * Offset for field:
      * {@snippet lang=c :
-     * int32_t reserved
+     * int32_t key_offset
      * }
      */
-    public static final long reserved$offset() {
-        return reserved$OFFSET;
+    public static final long key_offset$offset() {
+        return key_offset$OFFSET;
     }
 
     /**
      * Getter for field:
      * {@snippet lang=c :
-     * int32_t reserved
+     * int32_t key_offset
      * }
      */
-    public static int reserved(MemorySegment struct) {
-        return struct.get(reserved$LAYOUT, reserved$OFFSET);
+    public static int key_offset(MemorySegment struct) {
+        return struct.get(key_offset$LAYOUT, key_offset$OFFSET);
     }
 
     /**
      * Setter for field:
      * {@snippet lang=c :
-     * int32_t reserved
+     * int32_t key_offset
      * }
      */
-    public static void reserved(MemorySegment struct, int fieldValue) {
-        struct.set(reserved$LAYOUT, reserved$OFFSET, fieldValue);
+    public static void key_offset(MemorySegment struct, int fieldValue) {
+        struct.set(key_offset$LAYOUT, key_offset$OFFSET, fieldValue);
     }
 
     private static final OfLong q_token_stride$LAYOUT = (OfLong)$LAYOUT.select(groupElement("q_token_stride"));

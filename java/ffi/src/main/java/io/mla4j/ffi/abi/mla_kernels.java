@@ -38,6 +38,7 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     int32_t (*embed)(int32_t, const void *, int64_t, int32_t, const int32_t *, int32_t, int32_t, float, float *, int64_t, char *, int32_t);
  *     int32_t (*route)(const mla_route_params *, const float *, const float *, int32_t, int32_t, int32_t *, float *, char *, int32_t);
  *     int32_t (*combine)(const float *, int64_t, int32_t, const int32_t *, const float *, const float *, int64_t, int32_t, int32_t, int32_t, float *, int64_t, char *, int32_t);
+ *     int64_t (*probe)(int32_t, int64_t, const void *, int64_t);
  * }
  * }
  */
@@ -70,7 +71,8 @@ public class mla_kernels {
         Mla.C_POINTER.withName("add"),
         Mla.C_POINTER.withName("embed"),
         Mla.C_POINTER.withName("route"),
-        Mla.C_POINTER.withName("combine")
+        Mla.C_POINTER.withName("combine"),
+        Mla.C_POINTER.withName("probe")
     ).withName("mla_kernels");
 
     /**
@@ -2199,6 +2201,109 @@ public class mla_kernels {
      */
     public static void combine(MemorySegment struct, MemorySegment fieldValue) {
         struct.set(combine$LAYOUT, combine$OFFSET, fieldValue);
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int64_t (*probe)(int32_t, int64_t, const void *, int64_t)
+     * }
+     */
+    public final static class probe {
+
+        private probe() {
+            // Should not be called directly
+        }
+
+        /**
+         * The function pointer signature, expressed as a functional interface
+         */
+        public interface Function {
+            long apply(int _x0, long _x1, MemorySegment _x2, long _x3);
+        }
+
+        private static final FunctionDescriptor $DESC = FunctionDescriptor.of(
+            Mla.C_LONG,
+            Mla.C_INT,
+            Mla.C_LONG,
+            Mla.C_POINTER,
+            Mla.C_LONG
+        );
+
+        /**
+         * The descriptor of this function pointer
+         */
+        public static FunctionDescriptor descriptor() {
+            return $DESC;
+        }
+
+        private static final MethodHandle UP$MH = Mla.upcallHandle(probe.Function.class, "apply", $DESC);
+
+        /**
+         * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
+         * The lifetime of the returned segment is managed by {@code arena}
+         */
+        public static MemorySegment allocate(probe.Function fi, Arena arena) {
+            return Linker.nativeLinker().upcallStub(UP$MH.bindTo(fi), $DESC, arena);
+        }
+
+        private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
+
+        /**
+         * Invoke the upcall stub {@code funcPtr}, with given parameters
+         */
+        public static long invoke(MemorySegment funcPtr, int _x0, long _x1, MemorySegment _x2, long _x3) {
+            try {
+                return (long) DOWN$MH.invokeExact(funcPtr, _x0, _x1, _x2, _x3);
+            } catch (Error | RuntimeException ex) {
+                throw ex;
+            } catch (Throwable ex$) {
+                throw new AssertionError("should not reach here", ex$);
+            }
+        }
+    }
+
+    private static final AddressLayout probe$LAYOUT = (AddressLayout)$LAYOUT.select(groupElement("probe"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int64_t (*probe)(int32_t, int64_t, const void *, int64_t)
+     * }
+     */
+    public static final AddressLayout probe$layout() {
+        return probe$LAYOUT;
+    }
+
+    private static final long probe$OFFSET = $LAYOUT.byteOffset(groupElement("probe"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int64_t (*probe)(int32_t, int64_t, const void *, int64_t)
+     * }
+     */
+    public static final long probe$offset() {
+        return probe$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int64_t (*probe)(int32_t, int64_t, const void *, int64_t)
+     * }
+     */
+    public static MemorySegment probe(MemorySegment struct) {
+        return struct.get(probe$LAYOUT, probe$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int64_t (*probe)(int32_t, int64_t, const void *, int64_t)
+     * }
+     */
+    public static void probe(MemorySegment struct, MemorySegment fieldValue) {
+        struct.set(probe$LAYOUT, probe$OFFSET, fieldValue);
     }
 
     /**
