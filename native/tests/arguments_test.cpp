@@ -245,6 +245,7 @@ std::vector<Bad<C>> bad_attention() {
       {[](C& a) { a.params.window = 4; }, MLA_UNSUPPORTED, "window"},
       {[](C& a) { a.params.sparse_count = 4; }, MLA_UNSUPPORTED, "sparse_count"},
       {[](C& a) { a.params.softcap = 30; }, MLA_UNSUPPORTED, "softcap"},
+      {[](C& a) { a.params.key_offset = 2; }, MLA_INVALID_ARGUMENT, "key_offset is 2"},
       {[](C& a) { a.params.scale = 0; }, MLA_INVALID_ARGUMENT, "scale"},
       {[](C& a) { a.params.scale = __builtin_nanf(""); }, MLA_INVALID_ARGUMENT, "scale"},
       {[](C& a) { a.params.scale = __builtin_inff(); }, MLA_INVALID_ARGUMENT, "scale"},
@@ -288,6 +289,8 @@ std::vector<Bad<C>> bad_attention() {
 TEST_P(Arguments, OfAttendAbsorbed) {
   std::vector<Bad<Absorbed>> bad = bad_attention<Absorbed>();
   bad.push_back({[](Absorbed& a) { a.sparse = a.pages.data(); }, MLA_UNSUPPORTED, "sparse_indices"});
+  bad.push_back({[](Absorbed& a) { a.params.key_offset = 4, a.cache_params.rope = 0; }, MLA_INVALID_ARGUMENT,
+                 "rope is 0"});
   bad.push_back({[](Absorbed& a) { a.kv_end = 6; }, MLA_INVALID_ARGUMENT, "kv range is 0..6"});
   bad.push_back({[](Absorbed& a) { a.kv_begin = -1; }, MLA_INVALID_ARGUMENT, "kv range is -1..5"});
   expect_refused<Absorbed>(kernels(), bad);
@@ -296,6 +299,7 @@ TEST_P(Arguments, OfAttendAbsorbed) {
 TEST_P(Arguments, OfAttendDecompressed) {
   using C = Decompressed;
   std::vector<Bad<C>> bad = bad_attention<C>();
+  bad.push_back({[](C& a) { a.params.key_offset = 4; }, MLA_INVALID_ARGUMENT, "key_offset is 4"});
   bad.push_back({[](C& a) { a.params.nope = 0; }, MLA_INVALID_ARGUMENT, "nope"});
   bad.push_back({[](C& a) { a.params.value = 0; }, MLA_INVALID_ARGUMENT, "value"});
   bad.push_back({[](C& a) { a.params.weight_type = 5; }, MLA_INVALID_ARGUMENT, "weight_type"});

@@ -15,6 +15,8 @@ struct Shape {
   int cache_type, compute;
   bool causal, alibi;
   int nope = 0, value = 0, weight_type = MLA_TYPE_F32;  // decompressed form only
+  bool own_keys = false;                                // absorbed form only: rope is the key
+  int query_width() const { return own_keys ? rope : latent + rope; }
   bool rounds() const { return compute == MLA_COMPUTE_BF16 && cache_type == MLA_TYPE_BF16; }
 };
 
@@ -23,7 +25,8 @@ std::string text(const Shape& s) {
          std::to_string(s.tokens) + " latent " + std::to_string(s.latent) + " rope " +
          std::to_string(s.rope) + " page " + std::to_string(s.page_size) + " cache " +
          std::to_string(s.cache_type) + " compute " + std::to_string(s.compute) + " causal " +
-         std::to_string(s.causal) + " alibi " + std::to_string(s.alibi);
+         std::to_string(s.causal) + " alibi " + std::to_string(s.alibi) + " own keys " +
+         std::to_string(s.own_keys);
 }
 
 // One sequence with its queries; `width` numbers of a query, `out_width` of a result.
@@ -50,6 +53,7 @@ struct Sequence {
     p.value = s.value;
     p.weight_type = s.weight_type;
     p.scale = 1 / std::sqrt(static_cast<float>(width));
+    p.key_offset = s.own_keys ? cache.params().rope_offset : 0;
     p.q_head_stride = width + q_gap;
     p.q_token_stride = p.q_head_stride * s.heads;
     p.out_head_stride = out_width + out_gap;
@@ -165,9 +169,9 @@ void expect_reference(const Sequence& s, int key_width, const Result& r, double 
 }
 
 void expect_absorbed_reference(const Sequence& s, const Result& r) {
-  const int latent = s.s.latent;
+  const int latent = s.s.own_keys ? 0 : s.s.latent;
   expect_reference(
-      s, latent + s.s.rope, r, 2e-6,
+      s, s.s.query_width(), r, 2e-6,
       [&](int k, int, int i) { return i < latent ? s.cache.latent(k, i) : s.cache.key(k, i - latent); },
       [&](int k, int, int i) { return s.cache.latent(k, i); });
 }
@@ -184,6 +188,7 @@ Shape draw(Random& random) {
   s.compute = random.in(MLA_COMPUTE_F32, MLA_COMPUTE_BF16);
   s.causal = random.in(0, 4) > 0;
   s.alibi = random.in(0, 3) == 0;
+  s.own_keys = s.rope > 0 && random.in(0, 3) == 0;
   if (static_cast<int64_t>(s.heads) * s.queries * s.tokens > 20000)
     s.heads = random.in(1, 17), s.queries = random.in(1, 3);
   return s;
@@ -195,7 +200,7 @@ TEST_P(Attend, AbsorbedAgreesWithTheReferenceOverRandomShapes) {
   for_seeds(200, [&](Random& random) {
     const Shape shape = draw(random);
     SCOPED_TRACE(text(shape));
-    const Sequence s(random, shape, shape.latent + shape.rope, shape.latent);
+    const Sequence s(random, shape, shape.query_width(), shape.latent);
     Result r(s);
     const std::vector<int> heads = random.cuts(shape.heads), queries = random.cuts(shape.queries);
     for (size_t i = 0; i + 1 < heads.size(); i++) {
@@ -221,6 +226,24 @@ TEST_P(Attend, TheCommonShape) {
   }
 }
 
+// Multi-query attention, groups of heads and single heads: rows hold a value and a key of their own.
+TEST_P(Attend, KeysOfTheirOwn) {
+  for (int cache_type : {MLA_TYPE_F32, MLA_TYPE_BF16}) {
+    for (int compute : {MLA_COMPUTE_F32, MLA_COMPUTE_BF16}) {
+      for (int heads : {1, 8, 16, 64}) {
+        Random random(11);
+        Shape shape{heads, 2, 131, 128, 128, 64, cache_type, compute, true, false};
+        shape.own_keys = true;
+        SCOPED_TRACE(text(shape));
+        const Sequence s(random, shape, 128, 128);
+        Result r(s);
+        absorbed(kernels(), s, 0, heads, 0, 2, 0, 131, r.out.data(), r.lse.data());
+        expect_absorbed_reference(s, r);
+      }
+    }
+  }
+}
+
 TEST_P(Attend, MoreRowsThanABlockOfThem) {
   for (int compute : {MLA_COMPUTE_F32, MLA_COMPUTE_BF16}) {
     Random random(10);
@@ -236,7 +259,7 @@ TEST_P(Attend, SplitsOfTheKeysMergeIntoTheWhole) {
   for_seeds(100, [&](Random& random) {
     const Shape shape = draw(random);
     SCOPED_TRACE(text(shape));
-    const Sequence s(random, shape, shape.latent + shape.rope, shape.latent);
+    const Sequence s(random, shape, shape.query_width(), shape.latent);
     const std::vector<int> kv = random.cuts(shape.tokens);
     const int parts = static_cast<int>(kv.size()) - 1;
     Guarded<float> out(parts * s.out_size()), lse(parts * s.lse_size());
@@ -329,6 +352,7 @@ TEST_P(Attend, BlocksOfSixteenRowsHaveTheSameBitsInAnyCall) {
 TEST_P(Attend, DecompressedAgreesWithTheReferenceOverRandomShapes) {
   for_seeds(200, [&](Random& random) {
     Shape shape = draw(random);
+    shape.own_keys = false;
     shape.heads = random.in(1, 5);
     shape.queries = std::min(shape.tokens, random.of({1, 2, 5, 16, 17, 33, 70}));
     shape.latent = random.of({16, 17, 32, 48});

@@ -129,6 +129,13 @@ void check(const mla_cache_params* c) {
                  c->row_stride_bytes * c->page_size);
 }
 
+void check_key_offset(const mla_attention_params* p, const mla_cache_params* c) {
+  if (p->key_offset == 0) return;
+  require(p->key_offset == c->rope_offset, "key_offset", p->key_offset,
+          "0 or rope_offset, which is " + std::to_string(c->rope_offset));
+  require(c->rope > 0, "rope", c->rope, "positive where key_offset is given");
+}
+
 void check_pages(const mla_cache_params* c, const int32_t* page_table, int64_t begin, int64_t end) {
   if (begin >= end) return;
   require_pointer("page_table", page_table);
@@ -153,7 +160,7 @@ void check(const mla_attention_params* p, bool decompressed) {
   if (p->sparse_count != 0)
     fail(MLA_UNSUPPORTED,
          "sparse_count is " + std::to_string(p->sparse_count) + ", but this version computes without");
-  if (p->key_offset != 0) fail(MLA_UNSUPPORTED, "key_offset is given, but this version computes without");
+  if (decompressed) require(p->key_offset == 0, "key_offset", p->key_offset, "0 in the decompressed form");
   if (p->softcap != 0) fail(MLA_UNSUPPORTED, "softcap is given, but this version computes without");
   if (!(p->scale > 0) || p->scale > 3e38f)
     fail(MLA_INVALID_ARGUMENT, "scale is " + std::to_string(p->scale) + ", but must be finite and positive");
@@ -295,6 +302,7 @@ struct Checked {
       require_range("form", form, 0, 1);
       check(p, form == 1);
       check(c);
+      check_key_offset(p, c);
     });
     return status == MLA_OK ? raw().attention_workspace(*p, *c, form) : -1;
   }
@@ -321,6 +329,7 @@ struct Checked {
     return guard(error, error_size, [&] {
       check(p, false);
       check(c);
+      check_key_offset(p, c);
       require_absent("sinks", sinks);
       require_absent("sparse_indices", sparse_indices);
       check_attention(p, c, 0, head_begin, head_end, query_begin, query_end, workspace, workspace_bytes);

@@ -84,12 +84,13 @@ static State make_state(const mla_attention_params& p, const mla_cache_params& c
   const int tokens = pairs ? kPairTokens : kWidenedTokens;
   State s{};
   s.rows = rows;
-  s.key_width = decompressed ? p.nope + c.rope : c.rope_offset + c.rope;
+  s.key_width = decompressed ? p.nope + c.rope : c.rope_offset + c.rope - p.key_offset;
   s.value_width = decompressed ? p.value : c.latent;
   s.out_stride = round_up(s.value_width, kValueColumns);
   s.key_stride = round_up(s.key_width, pairs ? 32 : L);
   s.value_stride = s.out_stride;
-  if (!decompressed && !pairs) {  // values are the keys' own memory
+  const bool apart = decompressed || p.key_offset != 0;
+  if (!apart && !pairs) {  // values are the keys' own memory
     if (s.key_stride < s.out_stride) s.key_stride = s.out_stride;
     s.value_stride = s.key_stride;
   }
@@ -111,7 +112,7 @@ static State make_state(const mla_attention_params& p, const mla_cache_params& c
     s.values = w->take<uint32_t>((int64_t)tokens / 2 * s.out_stride);
   } else {
     s.keys = w->take<float>((int64_t)tokens * s.key_stride);
-    s.values = decompressed ? w->take<float>((int64_t)tokens * s.value_stride) : (float*)s.keys;
+    s.values = apart ? w->take<float>((int64_t)tokens * s.value_stride) : (float*)s.keys;
   }
   return s;
 }
@@ -663,6 +664,10 @@ static void attend_absorbed(const mla_attention_params& p, const mla_cache_param
   const bool pairs = uses_pairs(p, c);
   const int block = pairs ? kPairTokens : kWidenedTokens;
   const int first_position = p.kv_tokens - p.query_tokens;
+  const int key_bytes = p.key_offset * (c.cache_type == MLA_TYPE_F32 ? 4 : 2);
+  // a key of its own, or the latent, padding and the rotated key
+  const QueryRow query =
+      p.key_offset ? QueryRow{c.rope, 0, 0} : QueryRow{c.latent, c.rope_offset - c.latent, c.rope};
   for (int row_begin = 0; row_begin < all; row_begin += kMaxRows) {
     Carver w{(char*)workspace, 0};
     State s = make_state(p, c, false, min_int(kMaxRows, all - row_begin), &w);
@@ -673,7 +678,7 @@ static void attend_absorbed(const mla_attention_params& p, const mla_cache_param
       s.position[r] = (float)(first_position + t - kv_begin);
       if (alibi_slopes) s.slope[r] = alibi_slopes[h];
     }
-    pack_queries(s, pairs, QueryRow{c.latent, c.rope_offset - c.latent, c.rope}, [&](int r) {
+    pack_queries(s, pairs, query, [&](int r) {
       const int t = query_begin + (row_begin + r) / heads, h = head_begin + (row_begin + r) % heads;
       return q + t * p.q_token_stride + h * p.q_head_stride;
     });
@@ -688,11 +693,12 @@ static void attend_absorbed(const mla_attention_params& p, const mla_cache_param
           const uint16_t* rows[2];
           for (int i = 0; i < min_int(2, tokens - t); i++) {
             rows[i] = (const uint16_t*)cache_row(c, cache, page_table, begin + t + i);
+            const uint16_t* key = rows[i] + p.key_offset;
             uint16_t* to = (uint16_t*)s.keys + (int64_t)(t + i) * s.key_stride;
             for (int d = 0; d < s.key_stride; d += 32) {
               const int left = s.key_width - d;
-              Isa::store_pairs(
-                  to + d, left >= 32 ? Isa::load_pairs(rows[i] + d) : Isa::load_pairs(rows[i] + d, left));
+              Isa::store_pairs(to + d,
+                               left >= 32 ? Isa::load_pairs(key + d) : Isa::load_pairs(key + d, left));
             }
           }
           interleave_values(s, t / 2, rows[0], t + 1 < tokens ? rows[1] : nullptr);
@@ -700,9 +706,13 @@ static void attend_absorbed(const mla_attention_params& p, const mla_cache_param
       }
 #endif
       if (!pairs) {
-        for (int t = 0; t < tokens; t++)
-          widen_run(c, cache_row(c, cache, page_table, begin + t), s.key_width,
-                    (float*)s.keys + (int64_t)t * s.key_stride, s.key_stride);
+        for (int t = 0; t < tokens; t++) {
+          const char* row = cache_row(c, cache, page_table, begin + t);
+          widen_run(c, row + key_bytes, s.key_width, (float*)s.keys + (int64_t)t * s.key_stride,
+                    s.key_stride);
+          if (p.key_offset)
+            widen_run(c, row, c.latent, (float*)s.values + (int64_t)t * s.value_stride, s.value_stride);
+        }
       }
       attend_block(s, pairs, begin - kv_begin, tokens);
     }

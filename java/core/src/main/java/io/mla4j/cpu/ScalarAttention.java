@@ -29,12 +29,14 @@ final class ScalarAttention {
       MemorySegment out,
       MemorySegment lse) {
     int latent = c.layout().latent();
-    int width = latent + c.layout().rope();
+    int stride = latent + c.layout().rope();
+    int key = p.keyOffset() == 0 ? 0 : latent; // of a widened row, which has no padding
+    int width = stride - key;
     int heads = headEnd - headBegin;
     int rows = (queryEnd - queryBegin) * heads;
     boolean rounded = ScalarKernels.roundsQueries(p, c);
     Scratch scratch = Scratch.ofThread();
-    float[] kv = scratch.floats(0, BLOCK * width);
+    float[] kv = scratch.floats(0, BLOCK * stride);
     float[] queries = scratch.floats(1, rows * width);
     OnlineSoftmax softmax = new OnlineSoftmax(scratch, rows, latent);
     for (int r = 0; r < rows; r++) {
@@ -54,10 +56,10 @@ final class ScalarAttention {
                 ? 0
                 : Stored.readFloat(alibiSlopes, headBegin + r % heads);
         for (int s = 0; s < visible; s++) {
-          float score = ScalarLoops.dot(queries, r * width, kv, s * width, width) * p.scale();
-          softmax.scores[s] = score - slope * (position - begin - s);
+          float dot = ScalarLoops.dot(queries, r * width, kv, s * stride + key, width);
+          softmax.scores[s] = dot * p.scale() - slope * (position - begin - s);
         }
-        softmax.add(r, visible, kv, width, rounded);
+        softmax.add(r, visible, kv, stride, rounded);
       }
     }
     for (int r = 0; r < rows; r++) {

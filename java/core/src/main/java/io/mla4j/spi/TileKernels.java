@@ -74,9 +74,9 @@ public interface TileKernels {
   long attentionWorkspace(AttentionParams params, CacheParams cacheParams, boolean decompressed);
 
   /**
-   * q (queryTokens, heads, latent + rope) F32, out (queryTokens, heads, latent) F32, lse
-   * (queryTokens, heads) F32; the cache is the layer's first page, pageTable I32; alibiSlopes
-   * (heads) F32 or NULL.
+   * q (queryTokens, heads, latent + rope) F32, or (.., rope) with keys of their own; out
+   * (queryTokens, heads, latent) F32, lse (queryTokens, heads) F32; the cache is the layer's first
+   * page, pageTable I32; alibiSlopes (heads) F32 or NULL.
    */
   void attendAbsorbed(
       AttentionParams params,

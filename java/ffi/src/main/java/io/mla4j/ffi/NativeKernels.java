@@ -254,7 +254,8 @@ public final class NativeKernels implements TileKernels {
       MemorySegment workspace) {
     range("kv", kvBegin, kvEnd, p.kvTokens());
     int latent = c.layout().latent();
-    attention(p, c, q, latent + c.layout().rope(), headBegin, headEnd, queryBegin, queryEnd);
+    int width = (p.keyOffset() == 0 ? latent : 0) + c.layout().rope();
+    attention(p, c, q, width, headBegin, headEnd, queryBegin, queryEnd);
     cache(c, cache, pageTable, p.kvTokens());
     optional4("alibi_slopes", alibiSlopes, p.heads());
     results(p, out, latent, lse, headEnd, queryEnd);

@@ -7,6 +7,7 @@ import io.mla4j.TensorType;
 import io.mla4j.spi.AttentionParams;
 import io.mla4j.spi.TileKernels;
 import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
 import java.util.List;
 
 /**
@@ -30,6 +31,7 @@ final class AttentionCase implements OperationCase {
   private final boolean decompressed;
   private final ComputeType compute;
   private final LatentLayout layout;
+  private final boolean ownKeys;
   private final int heads;
   private final int queries;
   private final int kvTokens;
@@ -62,6 +64,7 @@ final class AttentionCase implements OperationCase {
     CacheType cacheType = r.of(CacheType.values());
     boolean flashMla = compute == ComputeType.BF16 && !r.oneIn(4);
     layout = new LatentLayout(sizes.latent(), sizes.rope(), flashMla ? CacheType.BF16 : cacheType);
+    ownKeys = !decompressed && layout.rope() > 0 && r.oneIn(4);
     weightType = r.of(TensorType.F32, TensorType.BF16, TensorType.F16);
     causal = !r.oneIn(4);
     boolean part = !decompressed && r.oneIn(3);
@@ -129,7 +132,7 @@ final class AttentionCase implements OperationCase {
   }
 
   private int queryWidth() {
-    return (decompressed ? nope : layout.latent()) + layout.rope();
+    return (decompressed ? nope : ownKeys ? 0 : layout.latent()) + layout.rope();
   }
 
   private int outWidth() {
@@ -164,6 +167,7 @@ final class AttentionCase implements OperationCase {
         + layout.type()
         + ", page "
         + pageSize
+        + (ownKeys ? ", keys of their own" : "")
         + (slopes == null ? "" : ", alibi")
         + ", deviation "
         + deviation
@@ -187,17 +191,12 @@ final class AttentionCase implements OperationCase {
     double[] lse = new double[queries * heads];
     double[] lseBound = new double[lse.length];
     double[] cached = Oracle.widen(rows, false);
+    int stride = layout.latent() + layout.rope();
     double noise = 0;
     double size = 0;
     Attention attention = new Attention(width, outWidth, scale, rounds());
     Attention.Rows keys =
-        new Attention.Rows(
-            cached,
-            layout.latent() + layout.rope(),
-            cached,
-            layout.latent() + layout.rope(),
-            null,
-            null);
+        new Attention.Rows(ownKeys ? ownKeys(cached) : cached, stride, cached, stride, null, null);
     for (int h = 0; h < heads; h++) {
       if (decompressed) {
         keys = rebuild(cached, h);
@@ -239,6 +238,11 @@ final class AttentionCase implements OperationCase {
     return List.of(
         new Expectation("out", out, bound, cosine, leastError),
         Expectation.within("lse", lse, lseBound));
+  }
+
+  /** The rows from their keys on. */
+  private double[] ownKeys(double[] cached) {
+    return Arrays.copyOfRange(cached, Math.min(layout.latent(), cached.length), cached.length);
   }
 
   /**
@@ -322,7 +326,7 @@ final class AttentionCase implements OperationCase {
               0,
               0,
               scale,
-              0,
+              ownKeys ? layout.ropeOffset() : 0,
               query.aStride,
               query.bStride,
               out.aStride,

@@ -82,6 +82,25 @@ final class VectorKernels extends ScalarKernels {
       MemorySegment out,
       MemorySegment lse,
       MemorySegment workspace) {
+    if (p.keyOffset() != 0) {
+      super.attendAbsorbed(
+          p,
+          c,
+          q,
+          cache,
+          pageTable,
+          alibiSlopes,
+          headBegin,
+          headEnd,
+          queryBegin,
+          queryEnd,
+          kvBegin,
+          kvEnd,
+          out,
+          lse,
+          workspace);
+      return;
+    }
     int latent = c.layout().latent();
     int heads = headEnd - headBegin;
     int rows = heads * (queryEnd - queryBegin);
