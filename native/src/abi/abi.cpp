@@ -582,6 +582,13 @@ struct Checked {
     });
   }
 
+  static int64_t probe(int32_t what, int64_t count, const void* memory, int64_t bytes) {
+    const bool reads = what == MLA_PROBE_READ;
+    if (count < 0 || (reads && (memory == nullptr || bytes < 0 || bytes % 64 != 0))) return -1;
+    if (what == MLA_PROBE_DOT_INT8 && !has_int8_dot(I)) return -1;
+    return raw().probe(what, count, memory, bytes);
+  }
+
   static const mla_kernels* table() {
     static const mla_kernels kernels = {
         (int32_t)sizeof(mla_kernels),
@@ -607,7 +614,7 @@ struct Checked {
         embed,
         route,
         combine,
-        nullptr,
+        probe,
     };
     return &kernels;
   }

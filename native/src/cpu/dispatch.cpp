@@ -14,11 +14,15 @@ bool has_avx512() {
          __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
 }
 bool has_avx512bf16() { return has_avx512() && __builtin_cpu_supports("avx512bf16"); }
+bool has_avx512vnni() { return has_avx512() && __builtin_cpu_supports("avx512vnni"); }
+bool has_avxvnni() { return has_avx2() && __builtin_cpu_supports("avxvnni"); }
 bool is_amd() { return __builtin_cpu_is("amd"); }
 #else
 bool has_avx2() { return false; }
 bool has_avx512() { return false; }
 bool has_avx512bf16() { return false; }
+bool has_avx512vnni() { return false; }
+bool has_avxvnni() { return false; }
 bool is_amd() { return false; }
 #endif
 
@@ -59,6 +63,18 @@ int preferred_isa() {
 }
 
 bool prefers_bf16(int isa) { return isa == MLA_ISA_AVX512BF16 && is_amd(); }
+
+bool has_int8_dot(int isa) {
+  switch (isa) {
+    case MLA_ISA_AVX2:
+      return has_avxvnni();
+    case MLA_ISA_AVX512:
+    case MLA_ISA_AVX512BF16:
+      return has_avx512vnni();
+    default:
+      return false;
+  }
+}
 
 std::string preference_reason() {
   switch (preferred_isa()) {

@@ -16,6 +16,8 @@ namespace {
 #include "cpu/elementwise.h"
 //
 #include "cpu/attention.h"
+//
+#include "cpu/probe.h"
 }  // namespace
 }  // namespace MLA_ISA
 
@@ -37,6 +39,7 @@ extern const RawKernels MLA_JOIN(MLA_ISA, _kernels) = {
     MLA_ISA::embed,
     MLA_ISA::route,
     MLA_ISA::combine,
+    MLA_ISA::probe,
 };
 
 }  // namespace mla

@@ -48,6 +48,7 @@ struct RawKernels {
   void (*combine)(const float* expert_out, int64_t expert_out_stride, const int32_t* slots,
                   const float* weights, const float* shared, int64_t shared_stride, int tokens, int top_k,
                   int width, float* y, int64_t y_stride);
+  int64_t (*probe)(int what, int64_t count, const void* memory, int64_t bytes);
 };
 
 extern const RawKernels generic_kernels;

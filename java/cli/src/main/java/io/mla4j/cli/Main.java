@@ -1,6 +1,7 @@
 package io.mla4j.cli;
 
 import java.io.PrintWriter;
+import java.util.List;
 import picocli.CommandLine;
 import picocli.CommandLine.IFactory;
 
@@ -19,6 +20,9 @@ public final class Main {
   /** Runs a command in this process. */
   static int run(Streams streams, String... args) {
     CommandLine command = new CommandLine(new Mla4jCommand(), factory(streams));
+    if (List.of(args).contains(BenchCommand.NAME)) {
+      BenchCommand.addMeasurements(command);
+    }
     ErrorHandler errors = new ErrorHandler(streams);
     command.setOut(new PrintWriter(streams.out(), true));
     command.setErr(new PrintWriter(streams.err(), true));

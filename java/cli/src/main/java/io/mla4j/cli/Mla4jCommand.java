@@ -25,7 +25,8 @@ import picocli.CommandLine.Spec;
       PerplexityCommand.class,
       LogitsCommand.class,
       InfoCommand.class,
-      MemoryCommand.class
+      MemoryCommand.class,
+      BenchCommand.class
     })
 final class Mla4jCommand implements Runnable {
   @Option(

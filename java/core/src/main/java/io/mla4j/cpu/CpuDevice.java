@@ -63,6 +63,16 @@ public final class CpuDevice implements Device {
     return workers.threads();
   }
 
+  /** The kernels of the device's tiles. */
+  public TileKernels kernels() {
+    return kernels;
+  }
+
+  /** The threads that share the tiles. */
+  public Workers workers() {
+    return workers;
+  }
+
   @Override
   public ComputeType preferredComputeType() {
     return kernels.prefersBf16() ? ComputeType.BF16 : ComputeType.F32;

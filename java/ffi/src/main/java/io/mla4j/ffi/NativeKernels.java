@@ -26,13 +26,15 @@ import io.mla4j.spi.RouteParams;
 import io.mla4j.spi.TileKernels;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.OptionalLong;
 
 /**
  * The kernels of one table of the library, one downcall for each.
  *
  * <p>Every segment is checked against the elements that the call touches before its address leaves
  * Java, and is an argument of its own: the runtime keeps its arena open until the call returns, so
- * closing it meanwhile throws {@link IllegalStateException}.
+ * closing it meanwhile throws {@link IllegalStateException}. A function that the library lacks
+ * throws {@link BackendException} with its name.
  */
 public final class NativeKernels implements TileKernels {
   private static final MemorySegment NULL = MemorySegment.NULL;
@@ -56,6 +58,7 @@ public final class NativeKernels implements TileKernels {
   private final MemorySegment embed;
   private final MemorySegment route;
   private final MemorySegment combine;
+  private final MemorySegment probe;
 
   /** {@code table}: a {@code mla_kernels} that outlives this object. */
   NativeKernels(String isa, MemorySegment table) {
@@ -77,6 +80,44 @@ public final class NativeKernels implements TileKernels {
     embed = mla_kernels.embed(table);
     route = mla_kernels.route(table);
     combine = mla_kernels.combine(table);
+    probe = mla_kernels.probe(table);
+  }
+
+  /** A library may lack a function: its entry of the table is NULL. */
+  private MemorySegment present(String name, MemorySegment function) {
+    if (function.address() == 0) {
+      throw new BackendException("the library's kernels for " + isa + " have no function " + name);
+    }
+    return function;
+  }
+
+  /** Whether the library merges partial results itself; one that never needs it need not. */
+  public boolean hasMerge() {
+    return merge.address() != 0;
+  }
+
+  /**
+   * What the processor can do at best: repeats {@code what} {@code count} times.
+   *
+   * @param memory read by {@link NativeProbe#READ} alone, a multiple of 64 bytes
+   * @return the operations done, of which a multiply-add has two, or the bytes read; empty where
+   *     the instruction set lacks the instruction
+   * @throws BackendException where the library has no probes
+   */
+  public OptionalLong probe(NativeProbe what, long count, MemorySegment memory) {
+    if (count < 0 || memory.byteSize() % WORKSPACE_ALIGNMENT != 0) {
+      throw new InvalidArgumentException(
+          "count is "
+              + count
+              + " and memory has "
+              + memory.byteSize()
+              + " bytes, but must be at least 0 and a multiple of "
+              + WORKSPACE_ALIGNMENT);
+    }
+    long done =
+        mla_kernels.probe.invoke(
+            present("probe", probe), what.code(), count, memory, memory.byteSize());
+    return done < 0 ? OptionalLong.empty() : OptionalLong.of(done);
   }
 
   @Override
@@ -91,7 +132,9 @@ public final class NativeKernels implements TileKernels {
 
   @Override
   public long packedBytes(LinearParams params) {
-    long bytes = mla_kernels.packed_bytes.invoke(packedBytes, CallScratch.ofThread().fill(params));
+    long bytes =
+        mla_kernels.packed_bytes.invoke(
+            present("packed_bytes", packedBytes), CallScratch.ofThread().fill(params));
     if (bytes < 0) {
       throw new InvalidArgumentException("the native kernels refuse " + params);
     }
@@ -118,7 +161,7 @@ public final class NativeKernels implements TileKernels {
     check(
         s,
         mla_kernels.pack.invoke(
-            pack,
+            present("pack", pack),
             s.fill(p),
             x,
             indices,
@@ -167,7 +210,7 @@ public final class NativeKernels implements TileKernels {
     check(
         s,
         mla_kernels.linear.invoke(
-            linear,
+            present("linear", linear),
             s.fill(p),
             packed,
             weight,
@@ -207,7 +250,7 @@ public final class NativeKernels implements TileKernels {
     check(
         s,
         mla_kernels.head_linear.invoke(
-            headLinear,
+            present("head_linear", headLinear),
             s.fill(p),
             x,
             weight,
@@ -227,7 +270,10 @@ public final class NativeKernels implements TileKernels {
     CallScratch s = CallScratch.ofThread();
     long bytes =
         mla_kernels.attention_workspace.invoke(
-            attentionWorkspace, s.fill(params), s.fill(cacheParams), decompressed ? 1 : 0);
+            present("attention_workspace", attentionWorkspace),
+            s.fill(params),
+            s.fill(cacheParams),
+            decompressed ? 1 : 0);
     if (bytes < 0) {
       throw new InvalidArgumentException(
           "the native kernels refuse " + params + " over " + cacheParams);
@@ -264,7 +310,7 @@ public final class NativeKernels implements TileKernels {
     check(
         s,
         mla_kernels.attend_absorbed.invoke(
-            attendAbsorbed,
+            present("attend_absorbed", attendAbsorbed),
             s.fill(p),
             s.fill(c),
             q,
@@ -327,7 +373,7 @@ public final class NativeKernels implements TileKernels {
     check(
         s,
         mla_kernels.attend_decompressed.invoke(
-            attendDecompressed,
+            present("attend_decompressed", attendDecompressed),
             s.fill(p),
             s.fill(c),
             q,
@@ -404,7 +450,7 @@ public final class NativeKernels implements TileKernels {
     check(
         s,
         mla_kernels.merge.invoke(
-            merge,
+            present("merge", merge),
             s.fill(p),
             partialOut,
             partialLse,
@@ -445,7 +491,7 @@ public final class NativeKernels implements TileKernels {
     check(
         s,
         mla_kernels.append.invoke(
-            append,
+            present("append", append),
             s.fill(p),
             s.fill(c),
             a,
@@ -480,7 +526,16 @@ public final class NativeKernels implements TileKernels {
     check(
         s,
         mla_kernels.rope.invoke(
-            rope, s.fill(p), x, cosines, sines, tokenBegin, tokenEnd, y, s.error, s.errorBytes()));
+            present("rope", rope),
+            s.fill(p),
+            x,
+            cosines,
+            sines,
+            tokenBegin,
+            tokenEnd,
+            y,
+            s.error,
+            s.errorBytes()));
   }
 
   @Override
@@ -501,7 +556,17 @@ public final class NativeKernels implements TileKernels {
     check(
         s,
         mla_kernels.rms_norm.invoke(
-            rmsNorm, x, xStride, weight, eps, rows, width, y, yStride, s.error, s.errorBytes()));
+            present("rms_norm", rmsNorm),
+            x,
+            xStride,
+            weight,
+            eps,
+            rows,
+            width,
+            y,
+            yStride,
+            s.error,
+            s.errorBytes()));
   }
 
   @Override
@@ -522,7 +587,7 @@ public final class NativeKernels implements TileKernels {
     check(
         s,
         mla_kernels.swiglu.invoke(
-            swiglu,
+            present("swiglu", swiglu),
             gate,
             gateStride,
             up,
@@ -554,7 +619,18 @@ public final class NativeKernels implements TileKernels {
     check(
         s,
         mla_kernels.add.invoke(
-            add, x, xStride, r, rStride, scale, rows, width, y, yStride, s.error, s.errorBytes()));
+            present("add", add),
+            x,
+            xStride,
+            r,
+            rStride,
+            scale,
+            rows,
+            width,
+            y,
+            yStride,
+            s.error,
+            s.errorBytes()));
   }
 
   @Override
@@ -577,7 +653,7 @@ public final class NativeKernels implements TileKernels {
     check(
         s,
         mla_kernels.embed.invoke(
-            embed,
+            present("embed", embed),
             CallScratch.code(tableType),
             table,
             tableStride,
@@ -612,7 +688,7 @@ public final class NativeKernels implements TileKernels {
     check(
         s,
         mla_kernels.route.invoke(
-            route,
+            present("route", route),
             s.fill(p),
             logits,
             bias,
@@ -650,7 +726,7 @@ public final class NativeKernels implements TileKernels {
     check(
         s,
         mla_kernels.combine.invoke(
-            combine,
+            present("combine", combine),
             expertOut,
             expertOutStride,
             slotCount,

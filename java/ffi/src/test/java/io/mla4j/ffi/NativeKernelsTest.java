@@ -1,9 +1,11 @@
 package io.mla4j.ffi;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.mla4j.BackendException;
 import io.mla4j.CacheType;
 import io.mla4j.ComputeType;
 import io.mla4j.InvalidArgumentException;
@@ -24,6 +26,8 @@ import io.mla4j.spi.TileKernels;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.LinkedHashMap;
+import java.util.Map;
 import java.util.Random;
 import java.util.function.BiConsumer;
 import org.junit.jupiter.api.AfterEach;
@@ -399,5 +403,42 @@ class NativeKernelsTest {
   void emptyRangesTouchNothing() {
     NativeKernels k = Natives.library().kernels(null);
     k.add(NULL, 17, NULL, 17, 1, 0, 17, NULL, 17);
+  }
+
+  @Test
+  void functionsThatATableLacksAreNamed() {
+    NativeKernels empty = new FakeTable(arena).kernels();
+    Map<String, Executable> calls = new LinkedHashMap<>();
+    calls.put("packed_bytes", () -> empty.packedBytes(LINEAR));
+    calls.put("attention_workspace", () -> empty.attentionWorkspace(ABSORBED, CACHE, false));
+    calls.put("probe", () -> empty.probe(NativeProbe.FMA_F32, 1, NULL));
+    calls.put("rms_norm", () -> empty.rmsNorm(floats(8), 8, floats(8), 1e-6f, 1, 8, floats(8), 8));
+    calls.put("swiglu", () -> empty.swiglu(floats(8), 8, floats(8), 8, 1, 8, floats(8), 8));
+    calls.put("add", () -> empty.add(floats(8), 8, floats(8), 8, 1, 1, 8, floats(8), 8));
+    calls.forEach(
+        (name, call) -> {
+          String message = assertThrows(BackendException.class, call).getMessage();
+          assertTrue(message.endsWith(" have no function " + name), message);
+        });
+    assertFalse(empty.hasMerge());
+  }
+
+  @Test
+  void probesCountWhatTheyDo() {
+    for (NativeIsa isa : Natives.library().isas()) {
+      NativeKernels kernels = Natives.library().kernels(isa);
+      long one = kernels.probe(NativeProbe.FMA_F32, 1, NULL).orElseThrow();
+      assertEquals(10 * one, kernels.probe(NativeProbe.FMA_F32, 10, NULL).orElseThrow());
+      MemorySegment memory = arena.allocate(640, 64);
+      assertEquals(1280, kernels.probe(NativeProbe.READ, 2, memory).orElseThrow());
+      assertEquals(
+          isa == NativeIsa.AVX512BF16, kernels.probe(NativeProbe.DOT_BF16, 1, NULL).isPresent());
+    }
+    NativeKernels kernels = Natives.library().kernels(null);
+    assertThrows(
+        InvalidArgumentException.class, () -> kernels.probe(NativeProbe.FMA_F32, -1, NULL));
+    assertThrows(
+        InvalidArgumentException.class,
+        () -> kernels.probe(NativeProbe.READ, 1, arena.allocate(65, 64)));
   }
 }

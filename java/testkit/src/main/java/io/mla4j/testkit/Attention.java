@@ -13,7 +13,7 @@ import java.util.Arrays;
  *       where there is no doubt.
  * </ul>
  */
-final class Attention {
+public final class Attention {
   /** Relative errors of roundings spread evenly up to the unit. */
   static final double MEAN_SQUARE_ROUNDING = Rounding.BF16_UNIT * Rounding.BF16_UNIT / 3;
 
@@ -25,15 +25,20 @@ final class Attention {
   private double[] slacks = new double[0];
 
   /** The largest error that the roundings of the last row allow, for each output. */
-  final double[] outBound;
+  public final double[] outBound;
 
   /** The same for the last row's lse. */
-  double lseBound;
+  public double lseBound;
 
   /** The sum of the squared terms of each output of the last row. */
-  final double[] termSquares;
+  public final double[] termSquares;
 
-  Attention(int queryWidth, int valueWidth, double scale, boolean rounds) {
+  /**
+   * Rows of these widths.
+   *
+   * @param rounds whether probabilities are rounded to bf16
+   */
+  public Attention(int queryWidth, int valueWidth, double scale, boolean rounds) {
     this.queryWidth = queryWidth;
     this.valueWidth = valueWidth;
     this.scale = scale;
@@ -46,7 +51,7 @@ final class Attention {
    * Keys and values of the tokens: key s starts at {@code s * keyStride}, value s at {@code s *
    * valueStride}; slacks or null.
    */
-  record Rows(
+  public record Rows(
       double[] keys,
       int keyStride,
       double[] values,
@@ -59,7 +64,7 @@ final class Attention {
    *
    * @return lse
    */
-  double row(
+  public double row(
       double[] q,
       int qAt,
       Rows rows,

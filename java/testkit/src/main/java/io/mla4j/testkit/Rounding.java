@@ -5,14 +5,14 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
 /** Stored number types, written apart from the library's own conversions. */
-final class Rounding {
+public final class Rounding {
   /** The largest relative error of a rounding to bf16, which has 8 significant bits. */
-  static final double BF16_UNIT = 0x1p-8;
+  public static final double BF16_UNIT = 0x1p-8;
 
   private Rounding() {}
 
   /** The nearest bf16, ties to even, found by arithmetic on the value. */
-  static float bf16(double value) {
+  public static float bf16(double value) {
     if (value == 0 || Double.isNaN(value) || Double.isInfinite(value)) {
       return (float) value;
     }
@@ -47,7 +47,7 @@ final class Rounding {
   }
 
   /** Reads a stored F32 or BF16 number. */
-  static float read(TensorType type, MemorySegment segment, long index) {
+  public static float read(TensorType type, MemorySegment segment, long index) {
     return type == TensorType.F32
         ? segment.get(ValueLayout.JAVA_FLOAT_UNALIGNED, 4 * index)
         : Float.intBitsToFloat(segment.get(ValueLayout.JAVA_SHORT_UNALIGNED, 2 * index) << 16);

@@ -1,0 +1,152 @@
+package io.mla4j.bench;
+
+import io.mla4j.AttentionForm;
+import io.mla4j.CacheType;
+import io.mla4j.ComputeType;
+import io.mla4j.bench.AttentionGrid.Phase;
+import io.mla4j.cpu.CpuDevice;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
+
+/** Decode and prefill, of MLA and of what it is compared with. */
+final class AttentionBench {
+  private AttentionBench() {}
+
+  /**
+   * Measures the rows of a grid, all of them in turns.
+   *
+   * @param note is told which rows are left out, and why
+   */
+  static List<Row> run(
+      Lab lab,
+      AttentionGrid grid,
+      Progress progress,
+      BooleanSupplier stopped,
+      Consumer<String> note) {
+    List<AttentionSpec> specs = fitting(lab, specs(lab, grid), note);
+    long bytes = specs.stream().mapToLong(AttentionSpec::layerBytes).max().orElse(0);
+    DataPool pool = lab.pool(bytes);
+    List<Case> cases = new ArrayList<>();
+    try {
+      for (AttentionSpec spec : specs) {
+        cases.add(
+            spec.kind() == Kind.MLA
+                ? new LatentAttentionCase(spec, pool)
+                : new KeyValueAttentionCase(spec, pool));
+      }
+      return new Runner(lab.settings(), lab.meter(), progress, stopped).run(cases);
+    } finally {
+      cases.forEach(Case::close);
+    }
+  }
+
+  private static List<AttentionSpec> fitting(
+      Lab lab, List<AttentionSpec> specs, Consumer<String> note) {
+    List<AttentionSpec> fitting = new ArrayList<>();
+    for (AttentionSpec spec : specs) {
+      if (spec.layerBytes() <= lab.settings().maxBytes()) {
+        fitting.add(spec);
+      } else {
+        note.accept(
+            AttentionSpec.lower(spec.kind())
+                + " with "
+                + spec.heads()
+                + " heads and "
+                + spec.tokens()
+                + " tokens is left out: its cache of one layer is "
+                + (spec.layerBytes() >> 20)
+                + " MiB, more than --memory "
+                + (lab.settings().maxBytes() >> 20));
+      }
+    }
+    return fitting;
+  }
+
+  static List<AttentionSpec> specs(Lab lab, AttentionGrid grid) {
+    List<AttentionSpec> specs = new ArrayList<>();
+    for (CpuDevice device : devices(lab, grid)) {
+      for (ComputeType compute : computes(grid, device)) {
+        for (CacheType cacheType : grid.cacheTypes()) {
+          for (AttentionGrid.Residency residency : grid.residencies()) {
+            for (Phase phase : grid.phases()) {
+              for (int heads : grid.heads()) {
+                for (Kind kind : grid.kinds()) {
+                  addSizes(specs, grid, device, compute, cacheType, residency, phase, heads, kind);
+                }
+              }
+            }
+          }
+        }
+      }
+    }
+    return specs;
+  }
+
+  private static void addSizes(
+      List<AttentionSpec> specs,
+      AttentionGrid grid,
+      CpuDevice device,
+      ComputeType compute,
+      CacheType cacheType,
+      AttentionGrid.Residency residency,
+      Phase phase,
+      int heads,
+      Kind kind) {
+    boolean decode = phase == Phase.DECODE;
+    List<AttentionForm> forms = grid.forms();
+    if (forms.isEmpty()) {
+      forms = List.of(decode ? AttentionForm.ABSORBED : AttentionForm.AUTO);
+    }
+    if (kind != Kind.MLA) {
+      forms = forms.subList(0, 1);
+    }
+    for (AttentionForm form : forms) {
+      for (int batch : grid.batches()) {
+        for (int queries : decode ? grid.sQ() : grid.prefill()) {
+          for (int context : decode ? grid.tokens() : grid.cached()) {
+            int tokens = decode ? Math.max(context, queries) : context + queries;
+            specs.add(
+                new AttentionSpec(
+                    phase,
+                    kind,
+                    device,
+                    device.backend().equals("library") ? grid.library() : null,
+                    heads,
+                    tokens,
+                    batch,
+                    queries,
+                    compute,
+                    cacheType,
+                    form,
+                    residency,
+                    grid.page()));
+          }
+        }
+      }
+    }
+  }
+
+  /** The faster compute type of a device; somebody else's kernels compute what ours do. */
+  private static List<ComputeType> computes(AttentionGrid grid, CpuDevice device) {
+    return grid.computes().isEmpty() ? List.of(device.preferredComputeType()) : grid.computes();
+  }
+
+  private static List<CpuDevice> devices(Lab lab, AttentionGrid grid) {
+    List<CpuDevice> devices = new ArrayList<>();
+    for (int threads : grid.threads()) {
+      for (String backend : grid.backends()) {
+        if (backend.equals("native") && !grid.isas().isEmpty()) {
+          grid.isas().forEach(isa -> devices.add(lab.device(backend, isa, threads)));
+        } else {
+          devices.add(lab.device(backend, null, threads));
+        }
+      }
+      if (grid.library() != null) {
+        devices.add(lab.libraryDevice(grid.library(), threads));
+      }
+    }
+    return devices;
+  }
+}

@@ -1,0 +1,191 @@
+package io.mla4j.bench;
+
+import io.mla4j.CacheType;
+import io.mla4j.ComputeType;
+import io.mla4j.Tensor;
+import io.mla4j.TensorType;
+import io.mla4j.testkit.Attention;
+import io.mla4j.testkit.Rounding;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.stream.IntStream;
+
+/**
+ * Compares rows of a result with the oracle of the tests, over one sequence of a cache. Some rows,
+ * not all: the oracle multiplies one number at a time.
+ */
+final class AttentionCheck {
+  /** FlashMLA's tests allow 5e-6 of cosine distance, which is this much of the length. */
+  private static final double BF16_DISTANCE = 3.2e-3;
+
+  /** Where W_UK and W_UV are multiplied too, in bf16, and rounded between. */
+  private static final double BF16_WEIGHTS_DISTANCE = 1e-2;
+
+  private static final double F32_DISTANCE = 2e-5;
+  private static final double F32_TOLERANCE = 2e-6;
+
+  private final Case row;
+  private final AttentionSpec spec;
+  private final int firstToken;
+  private final double scale;
+  private final int width;
+  private final boolean rounds;
+  private final double[] cached;
+
+  /**
+   * @param pages of one layer, and of one head where heads have caches of their own
+   * @param firstToken row of the result at which the sequence starts
+   */
+  AttentionCheck(
+      Case row,
+      AttentionSpec spec,
+      MemorySegment pages,
+      MemorySegment pageTable,
+      int firstToken,
+      double scale) {
+    this.row = row;
+    this.spec = spec;
+    this.firstToken = firstToken;
+    this.scale = scale;
+    width = spec.layout().latent() + spec.layout().rope();
+    rounds = spec.compute() == ComputeType.BF16 && spec.cacheType() == CacheType.BF16;
+    cached = new double[spec.tokens() * width];
+    TensorType type = spec.cacheType().tensorType();
+    long stride = spec.layout().rowStrideBytes() / type.bytes();
+    for (int s = 0; s < spec.tokens(); s++) {
+      long page = pageTable.getAtIndex(ValueLayout.JAVA_INT, s / spec.page());
+      long from = (page * spec.page() + s % spec.page()) * stride;
+      for (int i = 0; i < width; i++) {
+        int at =
+            i < spec.layout().latent()
+                ? i
+                : spec.layout().ropeOffset() + i - spec.layout().latent();
+        cached[s * width + i] = Rounding.read(type, pages, from + at);
+      }
+    }
+  }
+
+  /** The first, the last and one between. */
+  static int[] some(int n) {
+    return IntStream.of(0, n / 2, n - 1).distinct().toArray();
+  }
+
+  /** Row (t, h) of queries that are absorbed: q, out and lse (tokens, heads, ..). */
+  void absorbed(Tensor q, Tensor out, Tensor lse, int t, int h) {
+    int latent = spec.layout().latent();
+    double[] query = read(q, t, h);
+    for (int i = 0; i < query.length && rounds; i++) {
+      query[i] = Rounding.bf16(query[i]);
+    }
+    double expectedLse = compare(query, width, 0, latent, read(out, t, h), BF16_DISTANCE, t, h);
+    if (lse != null) {
+      double actual =
+          lse.segment()
+              .getAtIndex(
+                  ValueLayout.JAVA_FLOAT, (firstToken + t) * lse.stride(0) + h * lse.stride(1));
+      double allowed = F32_TOLERANCE * Math.max(1, Math.abs(expectedLse)) * (rounds ? 4 : 1);
+      if (!(Math.abs(actual - expectedLse) <= allowed)) {
+        throw wrong("lse", t, h, actual + " instead of " + expectedLse);
+      }
+    }
+  }
+
+  /** Row (t, h) where keys stand behind the values: q and out (tokens, heads, 128). */
+  void keyValue(Tensor q, Tensor out, int t, int h) {
+    double[] query = read(q, t, h);
+    for (int i = 0; i < query.length && rounds; i++) {
+      query[i] = Rounding.bf16(query[i]);
+    }
+    compare(query, Kind.HEAD, Kind.HEAD, Kind.HEAD, read(out, t, h), BF16_DISTANCE, t, h);
+  }
+
+  /** Row (t, h) of unabsorbed queries, computed in the absorbed form: W_UV sum p_s c_s. */
+  void withWeights(Tensor q, Tensor kvB, Tensor out, int t, int h) {
+    double[] query = read(q, t, h);
+    double[] absorbed = new double[width];
+    for (int i = 0; i < Kind.HEAD; i++) {
+      for (int j = 0; j < Kind.LATENT; j++) {
+        absorbed[j] += query[i] * weight(kvB, 2 * h * Kind.HEAD + i, j);
+      }
+    }
+    System.arraycopy(query, Kind.HEAD, absorbed, Kind.LATENT, Kind.ROPE);
+    double[] latent = new double[Kind.LATENT];
+    attend(absorbed, width, 0, Kind.LATENT, latent, t);
+    double[] expected = new double[Kind.HEAD];
+    for (int i = 0; i < Kind.HEAD; i++) {
+      for (int j = 0; j < Kind.LATENT; j++) {
+        expected[i] += latent[j] * weight(kvB, (2 * h + 1) * Kind.HEAD + i, j);
+      }
+    }
+    double allowed = spec.compute() == ComputeType.BF16 ? BF16_WEIGHTS_DISTANCE : F32_DISTANCE;
+    requireNear(expected, read(out, t, h), allowed, t, h);
+  }
+
+  private double compare(
+      double[] query,
+      int queryWidth,
+      int keyOffset,
+      int valueWidth,
+      double[] actual,
+      double bf16Distance,
+      int t,
+      int h) {
+    double[] expected = new double[valueWidth];
+    double lse = attend(query, queryWidth, keyOffset, valueWidth, expected, t);
+    requireNear(expected, actual, rounds ? bf16Distance : F32_DISTANCE, t, h);
+    return lse;
+  }
+
+  private double attend(
+      double[] query, int queryWidth, int keyOffset, int valueWidth, double[] out, int t) {
+    double[] keys = cached;
+    if (keyOffset > 0) {
+      keys = new double[cached.length];
+      System.arraycopy(cached, keyOffset, keys, 0, cached.length - keyOffset);
+    }
+    int position = spec.tokens() - spec.queries() + t;
+    Attention.Rows rows = new Attention.Rows(keys, width, cached, width, null, null);
+    Attention oracle = new Attention(queryWidth, valueWidth, scale, false);
+    return oracle.row(query, 0, rows, 0, position + 1, 0, position, out, 0);
+  }
+
+  private void requireNear(double[] expected, double[] actual, double allowed, int t, int h) {
+    double error = 0;
+    double length = 0;
+    for (int i = 0; i < expected.length; i++) {
+      error += (actual[i] - expected[i]) * (actual[i] - expected[i]);
+      length += expected[i] * expected[i];
+    }
+    double distance = Math.sqrt(error / length);
+    if (!(distance <= allowed)) {
+      throw wrong("out", t, h, "off by " + distance + " of its length, " + allowed + " is allowed");
+    }
+  }
+
+  private BenchException wrong(String name, int t, int h, String what) {
+    return new BenchException(
+        "the result of "
+            + row.label()
+            + " is wrong: "
+            + name
+            + "["
+            + t
+            + ", "
+            + h
+            + "] is "
+            + what);
+  }
+
+  private double[] read(Tensor tensor, int t, int h) {
+    double[] values = new double[(int) tensor.dim(2)];
+    long at = (firstToken + t) * tensor.stride(0) + h * tensor.stride(1);
+    for (int i = 0; i < values.length; i++) {
+      values[i] = tensor.segment().getAtIndex(ValueLayout.JAVA_FLOAT, at + i);
+    }
+    return values;
+  }
+
+  private static double weight(Tensor kvB, int row, int column) {
+    return Rounding.read(TensorType.BF16, kvB.segment(), row * kvB.stride(0) + column);
+  }
+}

@@ -1,0 +1,107 @@
+package io.mla4j.bench;
+
+import io.mla4j.AttentionForm;
+import io.mla4j.CacheType;
+import io.mla4j.ComputeType;
+import io.mla4j.LatentLayout;
+import io.mla4j.cpu.CpuDevice;
+import java.nio.file.Path;
+import java.util.Locale;
+
+/**
+ * One attention row before it has memory.
+ *
+ * @param device that computes
+ * @param library the file of its kernels where they are not ours, or null
+ * @param tokens of a sequence, the {@code queries} new ones included
+ */
+record AttentionSpec(
+    AttentionGrid.Phase phase,
+    Kind kind,
+    CpuDevice device,
+    Path library,
+    int heads,
+    int tokens,
+    int batch,
+    int queries,
+    ComputeType compute,
+    CacheType cacheType,
+    AttentionForm form,
+    AttentionGrid.Residency residency,
+    int page) {
+  /** Of queries and keys of 128 + 64 numbers, as in DeepSeek's models. */
+  static final float MLA_SCALE = (float) (1 / Math.sqrt(Kind.HEAD + Kind.ROPE));
+
+  /** Of queries and keys of 128 numbers. */
+  static final float KEY_VALUE_SCALE = (float) (1 / Math.sqrt(Kind.HEAD));
+
+  /** Whether queries are given unabsorbed, with W_UK and W_UV. */
+  boolean hasWeights() {
+    return kind == Kind.MLA
+        && (phase == AttentionGrid.Phase.PREFILL || form != AttentionForm.ABSORBED);
+  }
+
+  LatentLayout layout() {
+    return kind == Kind.MLA
+        ? new LatentLayout(Kind.LATENT, Kind.ROPE, cacheType)
+        : new LatentLayout(Kind.HEAD, Kind.HEAD, cacheType);
+  }
+
+  long pagesOfSequence() {
+    return Math.ceilDiv(tokens, page);
+  }
+
+  /** Bytes of the pages of one layer. */
+  long layerBytes() {
+    return kind.cachedHeads(heads) * pagesOfSequence() * batch * page * layout().rowStrideBytes();
+  }
+
+  /** Bytes of {@code kv_b_proj}: for each head 128 rows of W_UK and of W_UV. */
+  long weightBytes() {
+    return hasWeights() ? 2L * heads * 2 * Kind.HEAD * Kind.LATENT : 0;
+  }
+
+  /** What one operation does, in the form that was chosen. */
+  Work work(AttentionForm chosen) {
+    long pairs = Work.visiblePairs(queries, tokens) * batch;
+    long cached = (long) tokens * batch;
+    long cacheBytes = cached * kind.cachedHeads(heads) * layout().rowStrideBytes();
+    long flop;
+    if (kind != Kind.MLA) {
+      flop = Work.keyValueFlop(heads, pairs, Kind.HEAD, Kind.HEAD);
+    } else if (chosen == AttentionForm.DECOMPRESSED) {
+      flop =
+          Work.decompressedFlop(heads, pairs, cached, Kind.LATENT, Kind.ROPE, Kind.HEAD, Kind.HEAD);
+    } else {
+      flop = Work.absorbedFlop(heads, pairs, Kind.LATENT, Kind.ROPE);
+      if (hasWeights()) {
+        flop += 2L * queries * batch * heads * Kind.LATENT * 2 * Kind.HEAD;
+      }
+    }
+    return new Work(flop, cacheBytes + weightBytes(), cacheBytes);
+  }
+
+  Axes axes(AttentionForm chosen) {
+    return new Axes(
+        phase == AttentionGrid.Phase.DECODE ? "attention" : "prefill",
+        lower(kind),
+        device.backend(),
+        device.isa(),
+        library == null ? null : library.toString(),
+        kind == Kind.MLA ? lower(chosen) : null,
+        heads,
+        tokens,
+        batch,
+        queries,
+        device.threads(),
+        lower(compute),
+        lower(cacheType),
+        page,
+        lower(residency),
+        hasWeights() && chosen == AttentionForm.ABSORBED ? "with W_UK and W_UV" : null);
+  }
+
+  static String lower(Enum<?> value) {
+    return value.name().toLowerCase(Locale.ROOT);
+  }
+}

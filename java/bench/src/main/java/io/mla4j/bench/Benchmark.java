@@ -1,0 +1,32 @@
+package io.mla4j.bench;
+
+import java.util.List;
+import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
+
+/**
+ * What {@code mla4j bench} runs. Each method opens its own devices and memory and frees them.
+ *
+ * @param settings how to measure
+ * @param progress told how far it is
+ * @param stopped true when what has been measured so far should be returned
+ * @param note told what is left out, and why
+ */
+public record Benchmark(
+    Settings settings, Progress progress, BooleanSupplier stopped, Consumer<String> note) {
+  /** The limits of the machine. */
+  public Report peak(List<Integer> threads) {
+    try (Lab lab = new Lab(settings)) {
+      return new Report(
+          Machine.detect(), PeakBench.run(lab, threads, progress, stopped), List.of());
+    }
+  }
+
+  /** Attention, decode and prefill. */
+  public Report attention(AttentionGrid grid) {
+    try (Lab lab = new Lab(settings)) {
+      return new Report(
+          Machine.detect(), List.of(), AttentionBench.run(lab, grid, progress, stopped, note));
+    }
+  }
+}

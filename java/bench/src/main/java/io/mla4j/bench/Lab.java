@@ -1,0 +1,113 @@
+package io.mla4j.bench;
+
+import io.mla4j.Backends;
+import io.mla4j.cpu.CpuDevice;
+import io.mla4j.ffi.NativeIsa;
+import io.mla4j.ffi.NativeKernels;
+import io.mla4j.ffi.NativeLibrary;
+import io.mla4j.spi.Device;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/** The devices, the memory and the peak meter of a run. */
+final class Lab implements AutoCloseable {
+  private final Settings settings;
+  private final Map<Backends.Choice, CpuDevice> devices = new LinkedHashMap<>();
+  private final Map<Integer, CpuDevice> ofLibrary = new LinkedHashMap<>();
+  private final CpuDevice first;
+  private DataPool pool;
+  private PeakMeter meter;
+
+  Lab(Settings settings) {
+    this.settings = settings;
+    first = device(hasNative() ? "native" : "scalar", null, 1);
+  }
+
+  static boolean hasNative() {
+    return Backends.list().stream()
+        .anyMatch(s -> s.name().equals("native") && s.probe().available());
+  }
+
+  Settings settings() {
+    return settings;
+  }
+
+  /** The same device for the same choice. */
+  CpuDevice device(String backend, String isa, int threads) {
+    return devices.computeIfAbsent(new Backends.Choice(backend, isa, threads), this::open);
+  }
+
+  private CpuDevice open(Backends.Choice choice) {
+    Device device = Backends.open(choice);
+    if (!(device instanceof CpuDevice cpu)) {
+      device.close();
+      throw new BenchException("backend " + choice.backend() + " is not one of a processor");
+    }
+    if (settings.pin()) {
+      Affinity.pin(cpu.workers());
+    }
+    return cpu;
+  }
+
+  /** A device with the kernels of somebody else's library. */
+  CpuDevice libraryDevice(Path library, int threads) {
+    return ofLibrary.computeIfAbsent(
+        threads,
+        n -> {
+          NativeKernels theirs = NativeLibrary.open(library).kernels(null);
+          CpuDevice device =
+              new CpuDevice(
+                  "library", new LibraryKernels(theirs, first.kernels()), first::allocate, n);
+          if (settings.pin()) {
+            Affinity.pin(device.workers());
+          }
+          return device;
+        });
+  }
+
+  /** Makes the pool at least as large. Call before {@link #pool}. */
+  DataPool pool(long bytes) {
+    if (pool == null || pool.bytes() < bytes) {
+      if (pool != null) {
+        pool.close();
+      }
+      pool = new DataPool(first, Math.max(bytes, settings.poolBytes()));
+      meter = new PeakMeter(widest(), pool);
+    }
+    return pool;
+  }
+
+  /** The pool as it is. */
+  DataPool pool() {
+    return pool(settings.poolBytes());
+  }
+
+  PeakMeter meter() {
+    pool();
+    return meter;
+  }
+
+  /** The kernels with the widest vectors and the most instructions, or null. */
+  private NativeKernels widest() {
+    return Backends.list().stream()
+        .filter(s -> s.name().equals("native") && s.probe().available())
+        .flatMap(s -> s.probe().isas().stream())
+        .max(Comparator.comparing(NativeIsa::of))
+        .map(isa -> (NativeKernels) device("native", isa, 1).kernels())
+        .orElse(null);
+  }
+
+  @Override
+  public void close() {
+    List<CpuDevice> all = new ArrayList<>(devices.values());
+    all.addAll(ofLibrary.values());
+    all.forEach(CpuDevice::close);
+    if (pool != null) {
+      pool.close();
+    }
+  }
+}

@@ -1,0 +1,151 @@
+package io.mla4j.bench;
+
+import io.mla4j.Attention;
+import io.mla4j.AttentionForm;
+import io.mla4j.AttentionScore;
+import io.mla4j.Batch;
+import io.mla4j.DecodePlan;
+import io.mla4j.LatentCache;
+import io.mla4j.MlaShape;
+import io.mla4j.Sequence;
+import io.mla4j.Step;
+import io.mla4j.Tensor;
+import io.mla4j.Weight;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
+import java.util.stream.Stream;
+
+/**
+ * MLA through the library's own interface: one layer's attention of a step whose rows were
+ * appended.
+ */
+final class LatentAttentionCase extends CpuCase {
+  /** Scores of deviation 1 or so, as in models; more would leave few keys that matter. */
+  private static final double QUERY_DEVIATION = 0.5;
+
+  /** Keeps rebuilt keys and values about as large as latents. */
+  private static final double WEIGHT_DEVIATION = 1 / Math.sqrt(Kind.LATENT);
+
+  private final AttentionSpec spec;
+  private final DataPool pool;
+  private final Arena arena = Arena.ofShared();
+  private final LatentCache cache;
+  private final Step step;
+  private final DecodePlan plan;
+  private final Attention attention;
+  private final Tensor q;
+  private final Tensor kvB;
+  private final Tensor out;
+  private final Tensor lse;
+
+  LatentAttentionCase(AttentionSpec spec, DataPool pool) {
+    this(spec, pool, new Prepared(spec, pool));
+  }
+
+  private LatentAttentionCase(AttentionSpec spec, DataPool pool, Prepared prepared) {
+    AttentionForm form = prepared.plan.form(0);
+    super(spec.axes(form), spec.work(form), spec.device());
+    this.spec = spec;
+    this.pool = pool;
+    cache = prepared.cache;
+    step = prepared.step;
+    plan = prepared.plan;
+    long n = plan.tokens();
+    boolean weights = spec.hasWeights();
+    kvB = weights ? prepared.weights(arena) : null;
+    AttentionScore score = AttentionScore.of(AttentionSpec.MLA_SCALE);
+    attention =
+        weights
+            ? Attention.withWeights(cache, prepared.shape, Weight.of(kvB), score, spec.compute())
+            : Attention.absorbed(cache, spec.heads(), score, spec.compute());
+    q =
+        RandomNumbers.floats(
+            device, arena, QUERY_DEVIATION, n, spec.heads(), attention.queryWidth());
+    out = RandomNumbers.floats(device, arena, 0, n, spec.heads(), attention.outWidth());
+    lse = weights ? null : RandomNumbers.floats(device, arena, 0, n, spec.heads());
+  }
+
+  /** What has to be there before the row can be named. */
+  private static final class Prepared {
+    final AttentionSpec spec;
+    final MlaShape shape;
+    final LatentCache cache;
+    final Step step;
+    final DecodePlan plan;
+
+    Prepared(AttentionSpec spec, DataPool pool) {
+      this.spec = spec;
+      int width = spec.hasWeights() ? Kind.HEAD : Kind.LATENT;
+      shape = new MlaShape(spec.heads(), Kind.LATENT, Kind.ROPE, width, width);
+      int layers =
+          spec.residency() == AttentionGrid.Residency.WARM ? 1 : pool.pieces(spec.layerBytes());
+      cache =
+          LatentCache.builder(new PoolDevice(spec.device(), pool))
+              .layout(spec.layout())
+              .layers(layers)
+              .pageSize(spec.page())
+              .pages(spec.pagesOfSequence() * spec.batch())
+              .build();
+      Batch batch =
+          Batch.of(
+              Stream.generate(cache::newSequence).limit(spec.batch()).toArray(Sequence[]::new));
+      int[] counts = new int[spec.batch()];
+      Arrays.fill(counts, spec.tokens() - spec.queries());
+      try (Step before = batch.reserve(counts)) {
+        before.commit();
+      }
+      Arrays.fill(counts, spec.queries());
+      step = batch.reserve(counts);
+      plan = step.plan(shape, spec.form());
+    }
+
+    Tensor weights(Arena arena) {
+      return RandomNumbers.bf16(
+          spec.device(), arena, WEIGHT_DEVIATION, (long) spec.heads() * 2 * Kind.HEAD, Kind.LATENT);
+    }
+  }
+
+  @Override
+  void run() {
+    attention.attend(plan, nextLayer(), q, out, lse);
+  }
+
+  private int nextLayer() {
+    return plan.layers() == 1 ? 0 : pool.nextPiece(spec.layerBytes());
+  }
+
+  @Override
+  boolean isBoundByMemory() {
+    return spec.phase() == AttentionGrid.Phase.DECODE
+        && spec.residency() == AttentionGrid.Residency.COLD;
+  }
+
+  @Override
+  void verify() {
+    int layer = plan.layers() - 1;
+    attention.attend(plan, layer, q, out, lse);
+    MemorySegment pages = plan.layerBase(layer);
+    for (int i : AttentionCheck.some(spec.batch())) {
+      AttentionCheck check =
+          new AttentionCheck(
+              this, spec, pages, plan.pageTable(i), plan.firstToken(i), AttentionSpec.MLA_SCALE);
+      for (int t : AttentionCheck.some(spec.queries())) {
+        for (int h : AttentionCheck.some(spec.heads())) {
+          if (kvB == null) {
+            check.absorbed(q, out, lse, t, h);
+          } else {
+            check.withWeights(q, kvB, out, t, h);
+          }
+        }
+      }
+    }
+  }
+
+  @Override
+  public void close() {
+    step.close();
+    cache.close();
+    arena.close();
+  }
+}

@@ -1,0 +1,55 @@
+package io.mla4j.bench;
+
+import io.mla4j.ComputeType;
+import io.mla4j.spi.Device;
+import io.mla4j.spi.Ops;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+
+/** A device whose caches lie in the pool that all rows share, from its start on. */
+record PoolDevice(Device device, DataPool pool) implements Device {
+  @Override
+  public String backend() {
+    return device.backend();
+  }
+
+  @Override
+  public String isa() {
+    return device.isa();
+  }
+
+  @Override
+  public int threads() {
+    return device.threads();
+  }
+
+  @Override
+  public ComputeType preferredComputeType() {
+    return device.preferredComputeType();
+  }
+
+  @Override
+  public boolean hostAccessible() {
+    return device.hostAccessible();
+  }
+
+  @Override
+  public MemorySegment allocate(long bytes, Arena arena) {
+    return pool.slice(0, bytes);
+  }
+
+  @Override
+  public void copy(
+      MemorySegment from, long fromOffset, MemorySegment to, long toOffset, long bytes) {
+    device.copy(from, fromOffset, to, toOffset, bytes);
+  }
+
+  @Override
+  public Ops ops() {
+    return device.ops();
+  }
+
+  /** The device itself stays open. */
+  @Override
+  public void close() {}
+}

@@ -1,0 +1,42 @@
+package io.mla4j.bench;
+
+import io.mla4j.Tensor;
+import io.mla4j.TensorType;
+import io.mla4j.spi.Device;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
+import java.util.SplittableRandom;
+
+/** Tensors of normal numbers, the same ones in every run. */
+final class RandomNumbers {
+  private RandomNumbers() {}
+
+  /** F32 numbers of this deviation; 0 gives zeros. */
+  static Tensor floats(Device device, Arena arena, double deviation, long... shape) {
+    long count = count(shape);
+    MemorySegment segment = device.allocate(4 * count, arena);
+    SplittableRandom random = new SplittableRandom(count);
+    for (long i = 0; i < count && deviation > 0; i++) {
+      segment.setAtIndex(ValueLayout.JAVA_FLOAT, i, (float) (deviation * random.nextGaussian()));
+    }
+    return Tensor.of(segment, TensorType.F32, shape);
+  }
+
+  /** BF16 numbers of this deviation. */
+  static Tensor bf16(Device device, Arena arena, double deviation, long... shape) {
+    long count = count(shape);
+    MemorySegment segment = device.allocate(2 * count, arena);
+    SplittableRandom random = new SplittableRandom(count);
+    for (long i = 0; i < count; i++) {
+      int bits = Float.floatToRawIntBits((float) (deviation * random.nextGaussian()));
+      segment.setAtIndex(ValueLayout.JAVA_SHORT, i, (short) (bits >>> 16));
+    }
+    return Tensor.of(segment, TensorType.BF16, shape);
+  }
+
+  private static long count(long[] shape) {
+    return Arrays.stream(shape).reduce(1, Math::multiplyExact);
+  }
+}

@@ -1,0 +1,16 @@
+package io.mla4j.bench;
+
+import java.util.ArrayList;
+import java.util.List;
+
+/** What a run found out. */
+public record Report(Machine machine, List<Peak> peaks, List<Row> rows) {
+  /** Both reports; the machine of this one. */
+  public Report and(Report other) {
+    List<Peak> allPeaks = new ArrayList<>(peaks);
+    allPeaks.addAll(other.peaks);
+    List<Row> allRows = new ArrayList<>(rows);
+    allRows.addAll(other.rows);
+    return new Report(machine, allPeaks, allRows);
+  }
+}

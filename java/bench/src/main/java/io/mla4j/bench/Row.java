@@ -1,0 +1,76 @@
+package io.mla4j.bench;
+
+import com.fasterxml.jackson.annotation.JsonUnwrapped;
+
+/**
+ * One measured thing.
+ *
+ * @param medianNs of one operation
+ * @param madNs median absolute deviation of the samples
+ * @param samplesNs one for each repetition: the median of the operations of that repetition
+ * @param noisy whether the samples spread so far that small differences mean nothing
+ * @param gflops {@code flop / medianNs}
+ * @param gbps {@code bytes / medianNs}
+ * @param peakGflops the row's own peak, measured just before and after every sample: the better of
+ *     float32 and bf16 for native bf16, float32 for native f32, float32 of the Vector API for Java
+ * @param peakGbps memory that no cache holds, read at the same number of threads in the same
+ *     moments
+ * @param shareOfPeak {@code gflops / peakGflops}
+ * @param shareOfBandwidth {@code gbps / peakGbps}, null where memory does not bound the row
+ * @param tokensPerSecond of model rows, else null
+ * @param joules of one operation, null where the machine does not tell
+ * @param verified whether the result was compared with the oracle (a wrong one ends the run)
+ */
+public record Row(
+    @JsonUnwrapped Axes axes,
+    @JsonUnwrapped Work work,
+    double medianNs,
+    double madNs,
+    double[] samplesNs,
+    boolean noisy,
+    double gflops,
+    double gbps,
+    Double peakGflops,
+    Double peakGbps,
+    Double shareOfPeak,
+    Double shareOfBandwidth,
+    Double tokensPerSecond,
+    Double joules,
+    boolean verified) {
+
+  /** Figures from samples; NaN peaks become null. */
+  static Row of(
+      Axes axes,
+      Work work,
+      double[] samplesNs,
+      double peakGflops,
+      double peakGbps,
+      boolean boundByMemory,
+      double tokens,
+      double joules,
+      boolean verified) {
+    double median = Statistics.median(samplesNs);
+    double gflops = work.flop() / median;
+    double gbps = work.bytes() / median;
+    return new Row(
+        axes,
+        work,
+        median,
+        Statistics.mad(samplesNs),
+        samplesNs,
+        Statistics.isNoisy(samplesNs),
+        gflops,
+        gbps,
+        orNull(peakGflops),
+        orNull(peakGbps),
+        orNull(gflops / peakGflops),
+        boundByMemory ? orNull(gbps / peakGbps) : null,
+        tokens > 0 ? tokens / median * 1e9 : null,
+        orNull(joules),
+        verified);
+  }
+
+  private static Double orNull(double value) {
+    return Double.isFinite(value) ? value : null;
+  }
+}

@@ -1,0 +1,115 @@
+package io.mla4j.bench;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.function.BooleanSupplier;
+
+/**
+ * Takes samples: repetitions outside, rows inside, so that a slow moment of the machine meets all
+ * rows alike; the peaks just before and after every sample.
+ */
+final class Runner {
+  private static final int MAX_OPERATIONS = 1000;
+
+  private final Settings settings;
+  private final PeakMeter meter;
+  private final Progress progress;
+  private final BooleanSupplier stopped;
+  private final Energy energy = Energy.open();
+
+  Runner(Settings settings, PeakMeter meter, Progress progress, BooleanSupplier stopped) {
+    this.settings = settings;
+    this.meter = meter;
+    this.progress = progress;
+    this.stopped = stopped;
+  }
+
+  /** The samples of one case. */
+  private static final class Samples {
+    final List<Double> nanos = new ArrayList<>();
+    final List<Double> peaks = new ArrayList<>();
+    final List<Double> bandwidths = new ArrayList<>();
+    final List<Double> joules = new ArrayList<>();
+    boolean verified;
+  }
+
+  /** Rows of all cases that have a sample; all of them, unless stopped. */
+  List<Row> run(List<Case> cases) {
+    List<Samples> samples = new ArrayList<>();
+    long total = (long) cases.size() * (settings.repetitions() + 1);
+    long done = 0;
+    for (Case c : cases) {
+      samples.add(new Samples());
+      progress.at(done++, total, c.label());
+      if (!stopped.getAsBoolean()) {
+        warmUp(c);
+        if (settings.verify()) {
+          c.verify();
+          samples.getLast().verified = true;
+        }
+      }
+    }
+    for (int repetition = 0; repetition < settings.repetitions(); repetition++) {
+      for (int i = 0; i < cases.size() && !stopped.getAsBoolean(); i++) {
+        progress.at(done++, total, cases.get(i).label());
+        sample(cases.get(i), samples.get(i));
+      }
+    }
+    progress.at(total, total, "");
+    List<Row> rows = new ArrayList<>();
+    for (int i = 0; i < cases.size(); i++) {
+      if (!samples.get(i).nanos.isEmpty()) {
+        rows.add(row(cases.get(i), samples.get(i)));
+      }
+    }
+    return rows;
+  }
+
+  /** At least one operation, and until the compilers of the JVM have had time to do their work. */
+  private void warmUp(Case c) {
+    long start = System.nanoTime();
+    long enough =
+        c.axes.backend().equals("native") ? settings.warmUpNanos() / 8 : settings.warmUpNanos();
+    do {
+      c.run();
+    } while (System.nanoTime() - start < enough && !stopped.getAsBoolean());
+  }
+
+  private void sample(Case c, Samples samples) {
+    double peakBefore = c.measurePeak(meter);
+    double bandwidthBefore = meter.coldRead(c.workers());
+    double[] nanos = new double[MAX_OPERATIONS];
+    int count = 0;
+    long spent = 0;
+    long[] energyBefore = energy.counters();
+    while (count < MAX_OPERATIONS && (count == 0 || spent < settings.sampleNanos())) {
+      long start = System.nanoTime();
+      c.run();
+      long time = System.nanoTime() - start;
+      nanos[count++] = time;
+      spent += time;
+    }
+    samples.joules.add(energy.joules(energyBefore, energy.counters()) / count);
+    samples.nanos.add(Statistics.median(Arrays.copyOf(nanos, count)));
+    samples.bandwidths.add(Math.max(bandwidthBefore, meter.coldRead(c.workers())));
+    samples.peaks.add(Math.max(peakBefore, c.measurePeak(meter)));
+  }
+
+  private static Row row(Case c, Samples s) {
+    return Row.of(
+        c.axes,
+        c.work,
+        array(s.nanos),
+        Statistics.median(array(s.peaks)),
+        Statistics.median(array(s.bandwidths)),
+        c.isBoundByMemory(),
+        0,
+        Statistics.median(array(s.joules)),
+        s.verified);
+  }
+
+  private static double[] array(List<Double> list) {
+    return list.stream().mapToDouble(d -> d).toArray();
+  }
+}

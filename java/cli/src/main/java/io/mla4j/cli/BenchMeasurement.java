@@ -1,0 +1,93 @@
+package io.mla4j.cli;
+
+import io.mla4j.bench.Benchmark;
+import io.mla4j.bench.JsonReport;
+import io.mla4j.bench.Progress;
+import io.mla4j.bench.Report;
+import io.mla4j.bench.TextTable;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.concurrent.CountDownLatch;
+import picocli.CommandLine.Mixin;
+
+/**
+ * A measurement: runs, tells how far it is, and hands out what it found, even when it is cut off.
+ */
+abstract class BenchMeasurement extends StreamCommand {
+  @Mixin BenchOptions options;
+
+  private volatile boolean stopped;
+
+  /** Measures. */
+  abstract Report measure(Benchmark benchmark);
+
+  @Override
+  final void execute() throws IOException {
+    // Ctrl-C ends the JVM as soon as its hooks return: this one waits until the results are out.
+    CountDownLatch done = new CountDownLatch(1);
+    Thread hook =
+        new Thread(
+            () -> {
+              stopped = true;
+              try {
+                done.await();
+              } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+              }
+            });
+    Runtime.getRuntime().addShutdownHook(hook);
+    try {
+      Report report =
+          measure(
+              new Benchmark(
+                  options.settings(),
+                  progress(),
+                  () -> stopped,
+                  note -> streams.err().println("mla4j: " + note)));
+      write(report);
+      streams.out().flush();
+    } finally {
+      done.countDown();
+      if (!stopped) {
+        Runtime.getRuntime().removeShutdownHook(hook);
+      }
+    }
+  }
+
+  private Progress progress() {
+    if (!streams.interactive()) {
+      return Progress.NONE;
+    }
+    return (at, total, label) ->
+        streams.err().printf("\r\033[K%s", at == total ? "" : at + "/" + total + " " + label);
+  }
+
+  private void write(Report report) throws IOException {
+    if ("-".equals(options.json)) {
+      streams.out().println(JsonReport.text(report));
+      return;
+    }
+    if (options.json != null) {
+      Files.writeString(Path.of(options.json), JsonReport.text(report) + "\n");
+    }
+    streams.out().println(machine(report));
+    if (!report.peaks().isEmpty()) {
+      streams.out().println(TextTable.peaks(report.peaks()));
+    }
+    if (!report.rows().isEmpty()) {
+      streams.out().println(TextTable.rows(report.rows()));
+    }
+  }
+
+  private static String machine(Report report) {
+    return String.format(
+        "%s, %d processors, %s%n%s, %s%nisa %s%n",
+        report.machine().processor(),
+        report.machine().processors(),
+        report.machine().caches(),
+        report.machine().system(),
+        report.machine().jdk(),
+        report.machine().isaReason());
+  }
+}
