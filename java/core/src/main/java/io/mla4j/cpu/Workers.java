@@ -8,6 +8,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicIntegerArray;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
 import java.util.concurrent.locks.ReentrantLock;
@@ -17,8 +18,9 @@ import java.util.concurrent.locks.ReentrantLock;
  *
  * <p>The caller is worker 0. Tiles are handed out one by one, so a slow or preempted core holds up
  * only the tile that it has. Idle workers spin for a moment, where there is a processor for each,
- * and then park. Callers wait for their turn in order; a virtual thread hands its operation to a
- * platform thread, since a native call would hold its carrier.
+ * and then park; whoever is woken wakes two more. Threads beyond the machine's processors would
+ * only take turns with the others and never start. Callers wait for their turn in order; a virtual
+ * thread hands its operation to a platform thread, since a native call would hold its carrier.
  */
 public final class Workers implements AutoCloseable {
   /** A piece of an operation. */
@@ -34,15 +36,24 @@ public final class Workers implements AutoCloseable {
   /** Multiplications that one thread does in the time that sharing them would cost: about 10 us. */
   private static final long MIN_SHARED_WORK = 1 << 17;
 
-  private static final long SPIN_NANOS = 200_000;
+  /**
+   * Longer than the pause between two operations of a model, the time that a parked thread needs to
+   * wake included: one that just missed an operation must not miss the next.
+   */
+  private static final long SPIN_NANOS = 400_000;
+
   private static final int SPINS_BETWEEN_CLOCK_READS = 64;
 
   /** The lower half of the state between two operations: beyond every count. */
   private static final long NO_TILE = Integer.MAX_VALUE;
 
   private final ReentrantLock turn = new ReentrantLock(true);
+  private final int threads;
   private final Thread[] helpers;
-  private final boolean spins;
+
+  /** Element i is 1 while helper i is parked or about to be. */
+  private final AtomicIntegerArray parked;
+
   private final ExecutorService forVirtualThreads;
 
   /**
@@ -61,8 +72,13 @@ public final class Workers implements AutoCloseable {
 
   /** {@code threads} workers, the caller of {@link #run} included. */
   public Workers(int threads) {
-    spins = threads > 1 && Runtime.getRuntime().availableProcessors() >= threads;
-    helpers = new Thread[threads - 1];
+    this(threads, Runtime.getRuntime().availableProcessors());
+  }
+
+  Workers(int threads, int processors) {
+    this.threads = threads;
+    helpers = new Thread[Math.min(threads, processors) - 1];
+    parked = new AtomicIntegerArray(helpers.length);
     for (int i = 0; i < helpers.length; i++) {
       int worker = i + 1;
       helpers[i] =
@@ -73,9 +89,9 @@ public final class Workers implements AutoCloseable {
             Thread.ofPlatform().daemon().name("mla4j-caller").factory());
   }
 
-  /** How many threads take part. */
+  /** How many threads take part at most: one more than the largest index of a worker. */
   public int threads() {
-    return helpers.length + 1;
+    return threads;
   }
 
   /**
@@ -168,11 +184,7 @@ public final class Workers implements AutoCloseable {
     tiles = count;
     finished.set(0);
     state.set(previous + 2 << 32);
-    if (!spins || anyParked()) {
-      for (Thread helper : helpers) {
-        LockSupport.unpark(helper);
-      }
-    }
+    wakeTwo(0);
     takeTiles(0);
     awaitFinished(count);
     task = null;
@@ -182,10 +194,13 @@ public final class Workers implements AutoCloseable {
     }
   }
 
-  private final AtomicInteger parked = new AtomicInteger();
-
-  private boolean anyParked() {
-    return parked.get() > 0;
+  /** Wakes the workers 2w + 1 and 2w + 2, which do the same: the caller's time is for its tiles. */
+  private void wakeTwo(int worker) {
+    for (int i = 2 * worker; i < Math.min(2 * worker + 2, helpers.length); i++) {
+      if (parked.get(i) != 0) {
+        LockSupport.unpark(helpers[i]);
+      }
+    }
   }
 
   private void awaitFinished(int count) {
@@ -193,20 +208,12 @@ public final class Workers implements AutoCloseable {
     waiting = Thread.currentThread();
     while (finished.get() < count) {
       if (System.nanoTime() - start < SPIN_NANOS) {
-        pause();
+        Thread.onSpinWait();
       } else {
         LockSupport.park(this);
       }
     }
     waiting = null;
-  }
-
-  private void pause() {
-    if (spins) {
-      Thread.onSpinWait();
-    } else {
-      Thread.yield();
-    }
   }
 
   /** Takes tiles of the operation that is current at the call until none is left. */
@@ -241,31 +248,31 @@ public final class Workers implements AutoCloseable {
     while (!closed) {
       long operation = state.get() >>> 32;
       if (operation == last) {
-        awaitOperation(last);
+        awaitOperation(worker, last);
       } else {
         last = operation;
+        wakeTwo(worker);
         takeTiles(worker);
       }
     }
+    wakeTwo(worker);
   }
 
-  private void awaitOperation(long last) {
-    if (spins) {
-      long start = System.nanoTime();
-      while (System.nanoTime() - start < SPIN_NANOS) {
-        for (int i = 0; i < SPINS_BETWEEN_CLOCK_READS; i++) {
-          if (state.get() >>> 32 != last || closed) {
-            return;
-          }
-          Thread.onSpinWait();
+  private void awaitOperation(int worker, long last) {
+    long start = System.nanoTime();
+    while (System.nanoTime() - start < SPIN_NANOS) {
+      for (int i = 0; i < SPINS_BETWEEN_CLOCK_READS; i++) {
+        if (state.get() >>> 32 != last || closed) {
+          return;
         }
+        Thread.onSpinWait();
       }
     }
-    parked.incrementAndGet();
+    parked.set(worker - 1, 1);
     while (state.get() >>> 32 == last && !closed) {
       LockSupport.park(this);
     }
-    parked.decrementAndGet();
+    parked.set(worker - 1, 0);
   }
 
   private static RuntimeException rethrow(Throwable t) {

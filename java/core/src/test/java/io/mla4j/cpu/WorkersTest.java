@@ -18,6 +18,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicIntegerArray;
+import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -28,7 +29,7 @@ class WorkersTest {
   @ParameterizedTest
   @ValueSource(ints = {1, 2, 3, 9})
   void everyTileOfManyShortOperationsRunsOnce(int threads) {
-    try (Workers workers = new Workers(threads)) {
+    try (Workers workers = new Workers(threads, threads)) {
       for (int i = 0; i < 3000; i++) {
         int count = i % 8;
         AtomicIntegerArray runs = new AtomicIntegerArray(8);
@@ -47,7 +48,7 @@ class WorkersTest {
 
   @Test
   void workerThatIsLateNeverTakesTileOfTheNextOperationEarly() {
-    try (Workers workers = new Workers(3)) {
+    try (Workers workers = new Workers(3, 3)) {
       AtomicInteger runs = new AtomicInteger();
       for (int i = 0; i < 100_000; i++) {
         int count = i % 2 == 0 ? 2 : 8;
@@ -59,8 +60,40 @@ class WorkersTest {
   }
 
   @Test
+  void threadsBeyondTheProcessorsAreNotStarted() {
+    try (Workers workers = new Workers(7, 2)) {
+      assertEquals(7, workers.threads());
+      AtomicIntegerArray tilesOf = new AtomicIntegerArray(7);
+      for (int i = 0; i < 200; i++) {
+        workers.run(50, (_, worker) -> tilesOf.incrementAndGet(worker));
+      }
+      assertEquals(200 * 50, tilesOf.get(0) + tilesOf.get(1));
+    }
+  }
+
+  @Test
+  void parkedWorkersAllWakeForLongTiles() {
+    try (Workers workers = new Workers(6, 6)) {
+      for (int i = 0; i < 5; i++) {
+        LockSupport.parkNanos(3_000_000); // longer than they spin
+        CountDownLatch all = new CountDownLatch(6);
+        workers.run(
+            6,
+            (_, _) -> {
+              all.countDown();
+              try {
+                assertTrue(all.await(20, TimeUnit.SECONDS), "only some workers woke");
+              } catch (InterruptedException e) {
+                throw new AssertionError(e);
+              }
+            });
+      }
+    }
+  }
+
+  @Test
   void noTwoTilesRunAsTheSameWorkerAtOnce() {
-    try (Workers workers = new Workers(4)) {
+    try (Workers workers = new Workers(4, 4)) {
       AtomicIntegerArray busy = new AtomicIntegerArray(4);
       workers.run(
           2000,
@@ -74,7 +107,7 @@ class WorkersTest {
 
   @Test
   void callersTakeTurns() throws Exception {
-    try (Workers workers = new Workers(3);
+    try (Workers workers = new Workers(3, 3);
         ExecutorService callers = Executors.newVirtualThreadPerTaskExecutor()) {
       AtomicInteger inside = new AtomicInteger();
       List<Future<?>> all = new ArrayList<>();
@@ -100,7 +133,7 @@ class WorkersTest {
 
   @Test
   void virtualThreadsNeverComputeThemselves() throws Exception {
-    try (Workers workers = new Workers(2)) {
+    try (Workers workers = new Workers(2, 2)) {
       AtomicBoolean virtual = new AtomicBoolean();
       Thread caller =
           Thread.startVirtualThread(
@@ -119,7 +152,7 @@ class WorkersTest {
 
   @Test
   void interruptedVirtualThreadWaitsForItsOperation() throws Exception {
-    try (Workers workers = new Workers(2)) {
+    try (Workers workers = new Workers(2, 2)) {
       CountDownLatch started = new CountDownLatch(1);
       CountDownLatch release = new CountDownLatch(1);
       AtomicBoolean done = new AtomicBoolean();
@@ -151,7 +184,7 @@ class WorkersTest {
   @ParameterizedTest
   @ValueSource(ints = {1, 4})
   void failureOfTileReachesTheCallerAndTheNextOperationWorks(int threads) {
-    try (Workers workers = new Workers(threads)) {
+    try (Workers workers = new Workers(threads, threads)) {
       IllegalStateException failure = new IllegalStateException("tile 7");
       for (int i = 0; i < 100; i++) {
         Throwable thrown =
@@ -175,7 +208,7 @@ class WorkersTest {
 
   @Test
   void errorOfTileReachesTheCaller() {
-    try (Workers workers = new Workers(2)) {
+    try (Workers workers = new Workers(2, 2)) {
       assertThrows(
           StackOverflowError.class,
           () ->
@@ -189,7 +222,7 @@ class WorkersTest {
 
   @Test
   void parkedWorkersWakeUp() throws Exception {
-    try (Workers workers = new Workers(3)) {
+    try (Workers workers = new Workers(3, 3)) {
       for (int i = 0; i < 20; i++) {
         Thread.sleep(2); // longer than workers spin
         AtomicInteger count = new AtomicInteger();
@@ -201,7 +234,7 @@ class WorkersTest {
 
   @Test
   void closeWaitsForTheOperationAndRefusesTheNext() throws Exception {
-    Workers workers = new Workers(2);
+    Workers workers = new Workers(2, 2);
     CountDownLatch started = new CountDownLatch(1);
     CountDownLatch release = new CountDownLatch(1);
     AtomicInteger finished = new AtomicInteger();
