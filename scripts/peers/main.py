@@ -1,0 +1,314 @@
+"""scripts/bench-peers: the run itself. Options, the environment of the peers, the measurements, the report."""
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+import contenders as who
+import environment
+import measure
+import mla4j
+import report
+import shapes as shapes_of
+from process import PeerError, Worker, cores
+
+HERE = Path(__file__).resolve().parent
+SCRIPTS = {"torch": "torch_worker.py", "transformers": "transformers_worker.py", "llama": "llama_worker.py", "ik": "llama_worker.py"}
+TYPES = ["f16", "bf16", "q8_0", "f32"]
+# Agreement is checked on a few ids: enough for rotary positions and the cache to matter.
+CHECKED_IDS = [(i * 7919 + 13) % 1000 for i in range(24)]
+
+
+def say(text):
+    print(f"bench-peers: {text}", file=sys.stderr, flush=True)
+
+
+def options(arguments):
+    parser = argparse.ArgumentParser(
+        prog="bench-peers",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description=(
+            "Compares mla4j with torch, transformers, llama.cpp and ik_llama.cpp: the same shapes, weights, ids, threads and\n"
+            "processors, taken in turn in one run. Peers are installed into build/peers/venv on first use (llama.cpp and\n"
+            "ik_llama.cpp are compiled with -march=native, which takes minutes). Every peer is warmed up; each of its settings\n"
+            "(flash attention, cache type, ...) is tried, and the best one is reported. A peer that cannot be installed or run\n"
+            "is named with the reason."
+        ),
+    )
+    parser.add_argument("--peers", default="torch,transformers,llama,ik", metavar="LIST", help="default: %(default)s")
+    parser.add_argument("--shapes", metavar="LIST", help=f"default: {shapes_of.DEFAULT}")
+    parser.add_argument("--threads", default=None, metavar="LIST", help="default: 1 and all physical cores")
+    parser.add_argument("--preset", default="dense-461m", metavar="NAME", help="model of `mla4j bench make-model`; default: %(default)s")
+    parser.add_argument("--model", type=Path, metavar="DIR", help="a model folder instead of a preset")
+    parser.add_argument("--backends", default="native,vector", metavar="LIST", help="of mla4j; the first one everywhere, the others only for generate; default: %(default)s")
+    parser.add_argument("--cache-types", default=",".join(TYPES), metavar="LIST", help="of llama and ik; default: %(default)s")
+    parser.add_argument("--all-settings", action="store_true", help=f"try all settings at contexts above {measure.SCREENED}, not only the {measure.KEPT} most promising ones")
+    parser.add_argument("--repetitions", type=int, default=5, metavar="N", help="rounds in which everybody has a turn; default: %(default)s")
+    parser.add_argument("--quick", action="store_true", help="about five minutes once everything is installed: fewer shapes and settings, all cores, 3 repetitions")
+    parser.add_argument("--llama-cpp", type=Path, metavar="DIR", help="folder of your own build of llama.cpp (holds libllama.so)")
+    parser.add_argument("--ik-llama", type=Path, metavar="DIR", help="folder of your own build of ik_llama.cpp (holds libllama.so)")
+    parser.add_argument("--settle", metavar="CMD", help="shell command that runs before every turn, for example one that waits for a quiet machine")
+    parser.add_argument("--json", metavar="FILE", help="write the run as JSON, - for stdout")
+    parser.add_argument("--markdown", metavar="FILE", help="write the table as Markdown, - for stdout")
+    chosen = parser.parse_args(arguments)
+
+    def words(name, text, allowed):
+        for word in text.split(","):
+            if word not in allowed:
+                parser.error(f"--{name}: {word!r}; allowed: {', '.join(allowed)}")
+        return text.split(",")
+
+    processors = len(os.sched_getaffinity(0))
+    chosen.peers = words("peers", chosen.peers, list(SCRIPTS))
+    chosen.cache_types = words("cache-types", chosen.cache_types, TYPES)
+    chosen.backends = words("backends", chosen.backends, ["native", "vector", "scalar"])
+    if chosen.quick:
+        chosen.repetitions = 3
+        chosen.cache_types = [t for t in chosen.cache_types if t != "f32"] or chosen.cache_types
+    if chosen.repetitions < 1:
+        parser.error(f"--repetitions: {chosen.repetitions}; allowed: 1 or more")
+    physical = str(len(cores()))
+    threads = chosen.threads or (physical if chosen.quick else ",".join(dict.fromkeys(("1", physical))))
+    if not all(t.isdigit() and 1 <= int(t) <= processors for t in threads.split(",")):
+        parser.error(f"--threads: {threads}; allowed: 1 to {processors}")
+    chosen.threads = [int(t) for t in threads.split(",")]
+    try:
+        chosen.shapes = shapes_of.parse(chosen.shapes or (shapes_of.QUICK if chosen.quick else shapes_of.DEFAULT))
+    except PeerError as e:
+        parser.error(str(e))
+    for option in ("model", "llama_cpp", "ik_llama"):
+        folder = getattr(chosen, option)
+        if folder and not folder.is_dir():
+            parser.error(f"--{option.replace('_', '-')}: {folder} is no folder")
+    return chosen
+
+
+def own_build(folder):
+    """libllama of somebody's own build, below the folder."""
+    found = sorted(folder.rglob("libllama.so")) or sorted(folder.rglob("libllama.dylib"))
+    if not found:
+        raise PeerError(f"no libllama.so below {folder}")
+    return found[0].resolve()
+
+
+class Run:
+    def __init__(self, chosen):
+        self.chosen, self.workers = chosen, {}
+        self.result = {
+            "machine": {"system": platform.platform(), "processor": processor(), "processors": len(os.sched_getaffinity(0))},
+            "model": str(chosen.model or chosen.preset),
+            "backends": chosen.backends,
+            "versions": {},
+            "features": {},
+            "agreement": {},
+            "missing": [],
+            "rows": [],
+        }
+        self.model = self.gguf = None
+
+    def missing(self, peer, reason):
+        say(f"{peer}: {reason}")
+        self.result["missing"].append({"peer": peer, "reason": str(reason)})
+
+    def prepare(self):
+        """Installs the peers and makes the model in the forms that they read."""
+        needs_model = any(shape.of_model for shape in self.chosen.shapes)
+        if needs_model:
+            self.model = self.chosen.model or environment.FOLDER / "models" / self.chosen.preset
+            if not self.chosen.model:
+                say(f"the model {self.chosen.preset} in {self.model}")
+                mla4j.make_model(self.chosen.preset, self.model)
+        usable = []
+        for peer in self.chosen.peers:
+            try:
+                if needs_model or peer == "torch":
+                    environment.prepare(peer, say)
+                    if peer in ("llama", "ik"):
+                        self.write_gguf()
+                    usable.append(peer)
+            except PeerError as e:
+                self.missing(peer, e)
+        return usable
+
+    def write_gguf(self):
+        if self.gguf:
+            return
+        file = environment.FOLDER / "models" / f"{self.model.resolve().name}.gguf"
+        newest = max(path.stat().st_mtime for path in self.model.iterdir())
+        if not file.exists() or file.stat().st_mtime < newest:
+            say(f"writing {file}")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            command = [str(environment.PYTHON), "-B", str(HERE / "gguf_file.py"), str(self.model), str(file)]
+            done = subprocess.run(command, capture_output=True, text=True)
+            if done.returncode != 0:
+                raise PeerError(done.stderr.strip().splitlines()[-1])
+        self.gguf = file
+
+    def start(self, peer, threads):
+        """A worker that has told its version."""
+        variables = {"MLA4J_PEER": peer}
+        if peer == "llama" and self.chosen.llama_cpp:
+            variables["LLAMA_CPP_LIB_PATH"] = str(own_build(self.chosen.llama_cpp).parent)
+        if peer == "ik" and self.chosen.ik_llama:
+            variables["IK_LLAMA_CPP_LIB_PATH"] = str(own_build(self.chosen.ik_llama))
+        log = environment.FOLDER / f"{peer}.log"
+        worker = Worker(environment.PYTHON, HERE / SCRIPTS[peer], log, threads, variables)
+        about = worker.call("about")
+        self.result["versions"][peer], self.result["features"][peer] = about["version"], about["features"]
+        return worker
+
+    def arguments(self, contender, shape):
+        if not shape.of_model:
+            return {"kind": shape.kind, "heads": shape.heads, "tokens": shape.tokens}
+        found = {"kind": shape.kind, "model": str(self.model), "tokens": shape.tokens}
+        if contender.family in ("llama", "ik"):
+            found["model"] = str(self.gguf)
+            found["capacity"] = max(s.tokens for s in self.chosen.shapes if s.of_model)
+        return found
+
+    def settle(self):
+        if self.chosen.settle:
+            subprocess.run(self.chosen.settle, shell=True, stdin=subprocess.DEVNULL, check=False)
+
+    def turn(self, contender, shape):
+        """The two halves of a contender's turn, as functions of a setting."""
+        worker, arguments = self.workers[contender.family], self.arguments(contender, shape)
+
+        def prepare(setting):
+            self.settle()
+            worker.call("prepare", setting=setting, **arguments)
+
+        def sample(setting):
+            return worker.call("sample", setting=setting, **arguments)
+
+        return prepare, sample
+
+    def measure(self, peers):
+        for threads in self.chosen.threads:
+            self.workers = {}
+            for peer in peers:
+                try:
+                    self.workers[peer] = self.start(peer, threads)
+                except PeerError as e:
+                    self.missing(peer, e)
+            taking_part = who.contenders(list(self.workers), self.chosen.cache_types)
+            if threads == self.chosen.threads[0] and self.model:
+                self.check(taking_part)
+            screened = {}
+            for shape in self.chosen.shapes:
+                try:
+                    self.measure_shape(shape, threads, taking_part, screened)
+                except PeerError as e:
+                    self.missing(f"{shape.name}, {threads} threads", e)
+            for worker in self.workers.values():
+                worker.close()
+
+    def measure_shape(self, shape, threads, taking_part, screened):
+        say(f"{shape.text}, {threads} threads")
+        row = {"shape": shape.name, "text": shape.text, "kind": shape.kind, "heads": shape.heads, "tokens": shape.tokens, "threads": threads}
+        row.update(entries={}, settings={})
+        turns, labels = [], {}
+        for contender in (c for c in taking_part if shape.kind in c.kinds):
+            prepare, sample = self.turn(contender, shape)
+            settings = [(who.label(s), s) for s in contender.settings(shape)]
+            known = screened.setdefault(contender.name, {})
+            if shape.kind == "generate" and not self.chosen.all_settings:
+                settings = measure.promising(settings, known, shape.tokens)
+            say(f" {contender.name}: {len(settings)} settings")
+            times, failures = measure.screen(settings, prepare, sample, say)
+            row["settings"][contender.name] = {**times, **failures}
+            if not times:
+                reasons = sorted(set(failures.values()))
+                row["entries"][contender.name] = {"reason": reasons[0] if reasons else "no setting to try"}
+                continue
+            if shape.kind == "generate":
+                known[shape.tokens] = times
+            best = min(times, key=times.get)
+            setting = dict(settings)[best]
+            labels[contender.name] = best
+            turns.append((contender.name, lambda p=prepare, s=setting: p(s), lambda f=sample, s=setting: f(s)))
+        backends = self.chosen.backends if shape.kind == "generate" else self.chosen.backends[:1]
+        own = {}
+        for backend in backends:
+            name = f"mla4j {backend}"
+
+            def sample(backend=backend, name=name):
+                output = mla4j.run(mla4j.bench_arguments(shape, self.model, backend, threads), threads)
+                ns, labels[name], own[name] = mla4j.time_of(json.loads(output), shape)
+                return ns
+
+            turns.insert(0, (name, self.settle, sample))
+        say(f" {len(turns)} in turn")
+        summaries, failures = measure.interleave(turns, self.chosen.repetitions, say)
+        for name, _, _ in turns:
+            entry = summaries.get(name) or {"reason": failures.get(name, "not measured")}
+            row["entries"][name] = {"setting": labels.get(name, ""), **entry}
+        row["mla4j"] = own
+        self.result["rows"].append(row)
+
+    def check(self, taking_part):
+        """Compares the logits of everybody who runs the model with mla4j's, so that all time the same computation."""
+        try:
+            expected = mla4j.logits(self.model, CHECKED_IDS, environment.FOLDER / "logits.safetensors")
+        except PeerError as e:
+            self.missing("agreement of the logits", e)
+            return
+        for contender in (c for c in taking_part if "prompt" in c.kinds):
+            worker = self.workers[contender.family]
+            model = str(self.gguf if contender.family in ("llama", "ik") else self.model)
+            setting = contender.settings(shapes_of.Shape("prompt", 1))[0]
+            try:
+                found = worker.call("logits", setting=setting, model=model, ids=CHECKED_IDS)
+                self.result["agreement"][contender.name] = agreement(expected, found)
+            except PeerError as e:
+                self.missing(f"{contender.name}, logits", e)
+
+
+def agreement(expected, found):
+    largest = max(abs(v) for v in expected)
+    return {
+        "difference": max(abs(a - b) for a, b in zip(expected, found, strict=True)) / largest,
+        "sameToken": expected.index(max(expected)) == found.index(max(found)),
+    }
+
+
+def processor():
+    try:
+        models = [line.split(":", 1)[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")]
+        return models[0] if models else platform.processor()
+    except OSError:
+        return platform.processor()
+
+
+def write(text, file):
+    if file == "-":
+        print(text)
+    elif file:
+        Path(file).write_text(text)
+
+
+def main():
+    chosen = options(sys.argv[1:])
+    run = Run(chosen)
+    status = 0
+    try:
+        run.measure(run.prepare())
+    except PeerError as e:
+        say(str(e))
+        status = 1
+    except KeyboardInterrupt:
+        say("interrupted; this is what has been measured")
+        status = 130
+    if chosen.json != "-" and chosen.markdown != "-":
+        print(report.table(run.result))
+    write(json.dumps(run.result, indent=1), chosen.json)
+    write(report.markdown(run.result), chosen.markdown)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
