@@ -2,6 +2,7 @@
 
 import os
 import platform
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +17,12 @@ TORCH_CPU = "https://download.pytorch.org/whl/cpu"
 NATIVE = "-DGGML_NATIVE=ON -DLLAVA_BUILD=OFF"
 
 # The groups of packages that each peer needs.
-NEEDS = {"torch": ["torch"], "transformers": ["torch", "transformers"], "llama": ["gguf", "llama"], "ik": ["gguf", "ik"]}
+NEEDS = {
+    "torch": ["torch"],
+    "transformers": ["torch", "transformers"],
+    "llama": ["gguf", "llama"],
+    "ik": ["gguf", "ik"],
+}
 PACKAGES = {
     "torch": ["torch", "numpy"],
     "transformers": ["transformers", "safetensors"],
@@ -33,10 +39,14 @@ def pip(log, *arguments, environment=None):
     with open(log, "ab") as out:
         out.write(f"{' '.join(command)}\n".encode())
         out.flush()
-        status = subprocess.run(command, stdout=out, stderr=out, env={**os.environ, **(environment or {})}).returncode
+        status = subprocess.run(
+            command, stdout=out, stderr=out, env={**os.environ, **(environment or {})}
+        ).returncode
     if status != 0:
         errors = [line for line in log.read_text(errors="replace").splitlines() if "error" in line.lower()]
-        raise PeerError(f"pip {arguments[0]} failed: {errors[-1].strip() if errors else 'no error text'} (log: {log})")
+        raise PeerError(
+            f"pip {arguments[0]} failed: {errors[-1].strip() if errors else 'no error text'} (log: {log})"
+        )
 
 
 def attempts(group):
@@ -48,6 +58,8 @@ def attempts(group):
         return [(["install", *quick, "torch"], {}), (["install", *names], {})]
     if group in FROM_SOURCE:
         flags = f"{os.environ.get('CMAKE_ARGS', '')} {NATIVE}".strip()
+        if group == "ik":
+            flags += f" -DCMAKE_PROJECT_INCLUDE={shlex.quote(str(Path(__file__).with_name('ik_build_info.cmake')))}"
         source = ["install", "--no-cache-dir", "--no-binary", names[0], names[0]]
         return [(source, {"CMAKE_ARGS": flags}), (["install", "--only-binary", names[0], names[0]], {})]
     return [(["install", *names], {})]
@@ -55,12 +67,19 @@ def attempts(group):
 
 def install(group, say):
     """Installs a group of packages unless its marker says that it is there."""
-    marker, wanted = VENV / f"installed-{group}", f"Python {platform.python_version()}: {' '.join(PACKAGES[group])}\n"
+    marker, wanted = (
+        VENV / f"installed-{group}",
+        f"Python {platform.python_version()}: {' '.join(PACKAGES[group])}\n",
+    )
     if marker.exists() and marker.read_text() == wanted:
         return
     log, failure = FOLDER / f"install-{group}.log", None
     log.unlink(missing_ok=True)
-    say(f"installing {', '.join(PACKAGES[group])}" + (" (compiles, takes minutes)" if group in FROM_SOURCE else "") + f"; log: {log}")
+    say(
+        f"installing {', '.join(PACKAGES[group])}"
+        + (" (compiles, takes minutes)" if group in FROM_SOURCE else "")
+        + f"; log: {log}"
+    )
     for arguments, variables in attempts(group):
         try:
             pip(log, *arguments, environment=variables)
@@ -80,6 +99,8 @@ def prepare(peer, say):
         say(f"making a virtual environment in {VENV}")
         made = subprocess.run([sys.executable, "-m", "venv", str(VENV)], capture_output=True, text=True)
         if made.returncode != 0:
-            raise PeerError(f"python3 -m venv failed: {(made.stderr or made.stdout).strip().splitlines()[-1]}")
+            raise PeerError(
+                f"python3 -m venv failed: {(made.stderr or made.stdout).strip().splitlines()[-1]}"
+            )
     for group in NEEDS[peer]:
         install(group, say)

@@ -32,7 +32,9 @@ class Checkpoint:
                 if name != "__metadata__":
                     begin, end = entry["data_offsets"]
                     numbers, kind = TYPES[entry["dtype"]]
-                    array = np.frombuffer(data, numbers, (end - begin) // numbers().itemsize, 8 + size + begin)
+                    array = np.frombuffer(
+                        data, numbers, (end - begin) // numbers().itemsize, 8 + size + begin
+                    )
                     self.tensors[name] = array.reshape(entry["shape"]), kind
 
     def __contains__(self, name):
@@ -85,9 +87,14 @@ def metadata(writer, config, layers):
     writer.add_expert_feed_forward_length(config.get("moe_intermediate_size") or 1408)
     writer.add_expert_shared_count(config.get("n_shared_experts") or 1)
     writer.add_expert_weights_scale(config.get("routed_scaling_factor") or 1.0)
-    sigmoid = config.get("scoring_func", "sigmoid" if config["model_type"] == "deepseek_v3" else "softmax") == "sigmoid"
+    sigmoid = (
+        config.get("scoring_func", "sigmoid" if config["model_type"] == "deepseek_v3" else "softmax")
+        == "sigmoid"
+    )
     writer.add_expert_weights_norm(config.get("norm_topk_prob", sigmoid))
-    writer.add_expert_gating_func(gguf.ExpertGatingFuncType.SIGMOID if sigmoid else gguf.ExpertGatingFuncType.SOFTMAX)
+    writer.add_expert_gating_func(
+        gguf.ExpertGatingFuncType.SIGMOID if sigmoid else gguf.ExpertGatingFuncType.SOFTMAX
+    )
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("deepseek-llm")
     writer.add_token_list([f"t{i}" for i in range(config["vocab_size"])])
@@ -147,7 +154,10 @@ def write(folder, file):
         if layer + "mlp.gate.e_score_correction_bias" in checkpoint:
             vector(block + "exp_probs_b.bias", layer + "mlp.gate.e_score_correction_bias")
         for part in parts:
-            experts = [checkpoint.get(f"{layer}mlp.experts.{e}.{part}_proj.weight") for e in range(config["n_routed_experts"])]
+            experts = [
+                checkpoint.get(f"{layer}mlp.experts.{e}.{part}_proj.weight")
+                for e in range(config["n_routed_experts"])
+            ]
             matrix(f"{block}ffn_{part}_exps.weight", np.stack([array for array, _ in experts]), experts[0][1])
             copy(f"{block}ffn_{part}_shexp.weight", f"{layer}mlp.shared_experts.{part}_proj.weight")
     writer.write_header_to_file()

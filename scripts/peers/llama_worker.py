@@ -44,7 +44,9 @@ def check_layout():
     params = api.llama_context_default_params()
     seen = params.n_ctx, params.n_batch, params.n_ubatch, params.type_k, params.type_v
     if seen != (512, 2048, 512, 1, 1):
-        raise RuntimeError(f"llama.h of this build differs from that of {package} {importlib.metadata.version(package)} (defaults {seen})")
+        raise RuntimeError(
+            f"llama.h of this build differs from that of {package} {importlib.metadata.version(package)} (defaults {seen})"
+        )
 
 
 def model_of(path, repack):

@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import platform
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +18,12 @@ import shapes as shapes_of
 from process import PeerError, Worker, cores
 
 HERE = Path(__file__).resolve().parent
-SCRIPTS = {"torch": "torch_worker.py", "transformers": "transformers_worker.py", "llama": "llama_worker.py", "ik": "llama_worker.py"}
+SCRIPTS = {
+    "torch": "torch_worker.py",
+    "transformers": "transformers_worker.py",
+    "llama": "llama_worker.py",
+    "ik": "llama_worker.py",
+}
 TYPES = ["f16", "bf16", "q8_0", "f32"]
 # Agreement is checked on a few ids: enough for rotary positions and the cache to matter.
 CHECKED_IDS = [(i * 7919 + 13) % 1000 for i in range(24)]
@@ -39,19 +45,61 @@ def options(arguments):
             "is named with the reason."
         ),
     )
-    parser.add_argument("--peers", default="torch,transformers,llama,ik", metavar="LIST", help="default: %(default)s")
+    parser.add_argument(
+        "--peers", default="torch,transformers,llama,ik", metavar="LIST", help="default: %(default)s"
+    )
     parser.add_argument("--shapes", metavar="LIST", help=f"default: {shapes_of.DEFAULT}")
     parser.add_argument("--threads", default=None, metavar="LIST", help="default: 1 and all physical cores")
-    parser.add_argument("--preset", default="dense-461m", metavar="NAME", help="model of `mla4j bench make-model`; default: %(default)s")
+    parser.add_argument(
+        "--preset",
+        default="dense-461m",
+        metavar="NAME",
+        help="model of `mla4j bench make-model`; default: %(default)s",
+    )
     parser.add_argument("--model", type=Path, metavar="DIR", help="a model folder instead of a preset")
-    parser.add_argument("--backends", default="native,vector", metavar="LIST", help="of mla4j; the first one everywhere, the others only for generate; default: %(default)s")
-    parser.add_argument("--cache-types", default=",".join(TYPES), metavar="LIST", help="of llama and ik; default: %(default)s")
-    parser.add_argument("--all-settings", action="store_true", help=f"try all settings at contexts above {measure.SCREENED}, not only the {measure.KEPT} most promising ones")
-    parser.add_argument("--repetitions", type=int, default=5, metavar="N", help="rounds in which everybody has a turn; default: %(default)s")
-    parser.add_argument("--quick", action="store_true", help="about five minutes once everything is installed: fewer shapes and settings, all cores, 3 repetitions")
-    parser.add_argument("--llama-cpp", type=Path, metavar="DIR", help="folder of your own build of llama.cpp (holds libllama.so)")
-    parser.add_argument("--ik-llama", type=Path, metavar="DIR", help="folder of your own build of ik_llama.cpp (holds libllama.so)")
-    parser.add_argument("--settle", metavar="CMD", help="shell command that runs before every turn, for example one that waits for a quiet machine")
+    parser.add_argument(
+        "--backends",
+        default="native,vector",
+        metavar="LIST",
+        help="of mla4j; the first one everywhere, the others only for generate; default: %(default)s",
+    )
+    parser.add_argument(
+        "--cache-types", default=",".join(TYPES), metavar="LIST", help="of llama and ik; default: %(default)s"
+    )
+    parser.add_argument(
+        "--all-settings",
+        action="store_true",
+        help=f"try all settings at contexts above {measure.SCREENED}, not only the {measure.KEPT} most promising ones",
+    )
+    parser.add_argument(
+        "--repetitions",
+        type=int,
+        default=5,
+        metavar="N",
+        help="rounds in which everybody has a turn; default: %(default)s",
+    )
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="about five minutes once everything is installed: fewer shapes and settings, all cores, 3 repetitions",
+    )
+    parser.add_argument(
+        "--llama-cpp",
+        type=Path,
+        metavar="DIR",
+        help="folder of your own build of llama.cpp (holds libllama.so)",
+    )
+    parser.add_argument(
+        "--ik-llama",
+        type=Path,
+        metavar="DIR",
+        help="folder of your own build of ik_llama.cpp (holds libllama.so)",
+    )
+    parser.add_argument(
+        "--settle",
+        metavar="CMD",
+        help="shell command that runs before every turn, for example one that waits for a quiet machine",
+    )
     parser.add_argument("--json", metavar="FILE", help="write the run as JSON, - for stdout")
     parser.add_argument("--markdown", metavar="FILE", help="write the table as Markdown, - for stdout")
     chosen = parser.parse_args(arguments)
@@ -77,7 +125,9 @@ def options(arguments):
         parser.error(f"--threads: {threads}; allowed: 1 to {processors}")
     chosen.threads = [int(t) for t in threads.split(",")]
     try:
-        chosen.shapes = shapes_of.parse(chosen.shapes or (shapes_of.QUICK if chosen.quick else shapes_of.DEFAULT))
+        chosen.shapes = shapes_of.parse(
+            chosen.shapes or (shapes_of.QUICK if chosen.quick else shapes_of.DEFAULT)
+        )
     except PeerError as e:
         parser.error(str(e))
     for option in ("model", "llama_cpp", "ik_llama"):
@@ -99,7 +149,11 @@ class Run:
     def __init__(self, chosen):
         self.chosen, self.workers = chosen, {}
         self.result = {
-            "machine": {"system": platform.platform(), "processor": processor(), "processors": len(os.sched_getaffinity(0))},
+            "machine": {
+                "system": platform.platform(),
+                "processor": processor(),
+                "processors": len(os.sched_getaffinity(0)),
+            },
             "model": str(chosen.model or chosen.preset),
             "backends": chosen.backends,
             "versions": {},
@@ -209,7 +263,14 @@ class Run:
 
     def measure_shape(self, shape, threads, taking_part, screened):
         say(f"{shape.text}, {threads} threads")
-        row = {"shape": shape.name, "text": shape.text, "kind": shape.kind, "heads": shape.heads, "tokens": shape.tokens, "threads": threads}
+        row = {
+            "shape": shape.name,
+            "text": shape.text,
+            "kind": shape.kind,
+            "heads": shape.heads,
+            "tokens": shape.tokens,
+            "threads": threads,
+        }
         row.update(entries={}, settings={})
         turns, labels = [], {}
         for contender in (c for c in taking_part if shape.kind in c.kinds):
@@ -218,7 +279,7 @@ class Run:
             known = screened.setdefault(contender.name, {})
             if shape.kind == "generate" and not self.chosen.all_settings:
                 settings = measure.promising(settings, known, shape.tokens)
-            say(f" {contender.name}: {len(settings)} settings")
+            say(f" {contender.name}, settings: {len(settings)}")
             times, failures = measure.screen(settings, prepare, sample, say)
             row["settings"][contender.name] = {**times, **failures}
             if not times:
@@ -230,7 +291,9 @@ class Run:
             best = min(times, key=times.get)
             setting = dict(settings)[best]
             labels[contender.name] = best
-            turns.append((contender.name, lambda p=prepare, s=setting: p(s), lambda f=sample, s=setting: f(s)))
+            turns.append(
+                (contender.name, lambda p=prepare, s=setting: p(s), lambda f=sample, s=setting: f(s))
+            )
         backends = self.chosen.backends if shape.kind == "generate" else self.chosen.backends[:1]
         own = {}
         for backend in backends:
@@ -278,7 +341,9 @@ def agreement(expected, found):
 
 def processor():
     try:
-        models = [line.split(":", 1)[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")]
+        models = [
+            line.split(":", 1)[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")
+        ]
         return models[0] if models else platform.processor()
     except OSError:
         return platform.processor()
@@ -295,6 +360,7 @@ def main():
     chosen = options(sys.argv[1:])
     run = Run(chosen)
     status = 0
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         run.measure(run.prepare())
     except PeerError as e:

@@ -36,12 +36,45 @@ def make_model(preset, folder):
 def bench_arguments(shape, model, backend, threads):
     common = ["--backend", backend, "--threads", str(threads), "--repetitions", "3", "--json", "-"]
     if shape.kind == "prompt":
-        return ["bench", "model", "--model", str(model), "--prompt", str(shape.tokens), "--generate", "0", *common]
+        return [
+            "bench",
+            "model",
+            "--model",
+            str(model),
+            "--prompt",
+            str(shape.tokens),
+            "--generate",
+            "0",
+            *common,
+        ]
     if shape.kind == "generate":
-        return ["bench", "model", "--model", str(model), "--prompt", "0", "--generate", "64", "--context", str(shape.tokens), *common]
-    prefill = shape.kind == "prefill"
-    axes = ["--kind", "mla", "--heads", str(shape.heads), "--tokens", str(shape.tokens), "--cache-type", "bf16"]
-    return ["bench", "attention", *axes, "--s-q", str(shape.tokens) if prefill else "1", *common]
+        return [
+            "bench",
+            "model",
+            "--model",
+            str(model),
+            "--prompt",
+            "0",
+            "--generate",
+            "64",
+            "--context",
+            str(shape.tokens),
+            *common,
+        ]
+    size = "--prefill" if shape.kind == "prefill" else "--tokens"
+    axes = [
+        "--phase",
+        shape.kind,
+        "--kind",
+        "mla",
+        "--heads",
+        str(shape.heads),
+        size,
+        str(shape.tokens),
+        "--cache-type",
+        "bf16",
+    ]
+    return ["bench", "attention", *axes, *common]
 
 
 def time_of(result, shape):
@@ -50,19 +83,40 @@ def time_of(result, shape):
     found = [
         row
         for row in result["rows"]
-        if row["benchmark"] == benchmark and (not shape.of_model or row["kind"].startswith(shape.kind[:6])) and row["tokens"] == shape.tokens
+        if row["benchmark"] == benchmark
+        and (not shape.of_model or row["kind"].startswith(shape.kind[:6]))
+        and row["tokens"] == shape.tokens
     ]
     if not found:
         raise PeerError(f"mla4j bench gave no row of {shape.name}")
     best = min(found, key=lambda row: row["medianNs"])
     ns = 1e9 / best["tokensPerSecond"] if shape.kind == "generate" else best["medianNs"]
-    how = [best.get("isa"), best.get("form"), best.get("compute"), f"cache {best['cacheType']}" if best.get("cacheType") else None]
+    how = [
+        best.get("isa"),
+        best.get("form"),
+        best.get("compute"),
+        f"cache {best['cacheType']}" if best.get("cacheType") else None,
+    ]
     return ns, ", ".join(word for word in how if word), best
 
 
 def logits(model, ids, file):
     """The logits after the last id, computed in float32."""
-    run(["logits", "--model", str(model), "--ids", ",".join(map(str, ids)), "--compute", "f32", "--cache-type", "f32", "--out", str(file)])
+    run(
+        [
+            "logits",
+            "--model",
+            str(model),
+            "--ids",
+            ",".join(map(str, ids)),
+            "--compute",
+            "f32",
+            "--cache-type",
+            "f32",
+            "--out",
+            str(file),
+        ]
+    )
     data = file.read_bytes()
     size = int.from_bytes(data[:8], "little")
     header = json.loads(data[8 : 8 + size])

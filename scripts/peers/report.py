@@ -35,22 +35,33 @@ def lines(result):
             ratios = [ratio(entry, own[b]) for b in backends]
             out.append(
                 start
-                + [time_text(entry["medianNs"]), f"{100 * entry['madNs'] / entry['medianNs']:.1f} %", speed_text(row, entry["medianNs"])]
+                + [
+                    time_text(entry["medianNs"]),
+                    f"{100 * entry['madNs'] / entry['medianNs']:.1f} %",
+                    speed_text(row, entry["medianNs"]),
+                ]
                 + ["" if r is None or name == f"mla4j {b}" else f"{r:.2f}" for r, b in zip(ratios, backends)]
             )
     return out
 
 
 def header(result):
-    return ["shape", "threads", "who", "setting", "median", "MAD", "speed"] + [f"x {backend}" for backend in result["backends"]]
+    return ["shape", "threads", "who", "setting", "median", "MAD", "speed"] + [
+        f"x {backend}" for backend in result["backends"]
+    ]
 
 
 def notes(result):
     """What a reader must know beside the table: versions, features, agreement of the results, and who is missing."""
-    out = [f"{version}: {result['features'].get(peer, '')}".rstrip(": ") for peer, version in result["versions"].items()]
+    out = [
+        f"{version}: {result['features'].get(peer, '')}".rstrip(": ")
+        for peer, version in result["versions"].items()
+    ]
     for name, found in result["agreement"].items():
         same = "the same" if found["sameToken"] else "another"
-        out.append(f"{name}: logits within {100 * found['difference']:.2g} % of the largest of mla4j's f32, {same} first token")
+        out.append(
+            f"{name}: logits within {100 * found['difference']:.2g} % of the largest of mla4j's f32, {same} first token"
+        )
     out += [f"{m['peer']}: not measured, {m['reason']}" for m in result["missing"]]
     out.append("x BACKEND: time of the row over the time of mla4j's backend; above 1, mla4j is faster")
     return out

@@ -4,7 +4,10 @@ from dataclasses import dataclass
 
 from process import PeerError
 
-DEFAULT = "decode:16x1024,decode:16x16384,decode:64x16384,decode:128x16384,prefill:16x2048,prefill:128x2048,prompt:512,generate:0,generate:4096,generate:16384"
+DEFAULT = (
+    "decode:16x1024,decode:16x16384,decode:64x16384,decode:128x16384,prefill:16x2048,prefill:128x2048,"
+    "prompt:512,generate:0,generate:4096,generate:16384"
+)
 QUICK = "decode:16x16384,decode:128x16384,prefill:16x2048,prompt:512,generate:0,generate:4096"
 
 
@@ -43,6 +46,8 @@ def parse(text):
         count = {"decode": 2, "prefill": 2, "prompt": 1, "generate": 1}.get(kind)
         least = 0 if kind == "generate" else 1
         if count != len(numbers) or not all(n.isdigit() and int(n) >= least for n in numbers):
-            raise PeerError(f"--shapes: {name!r}; allowed: decode:HEADSxTOKENS, prefill:HEADSxTOKENS, prompt:TOKENS, generate:CONTEXT")
+            raise PeerError(
+                f"--shapes: {name!r}; allowed: decode:HEADSxTOKENS, prefill:HEADSxTOKENS, prompt:TOKENS, generate:CONTEXT"
+            )
         shapes.append(Shape(kind, int(numbers[-1]), int(numbers[0]) if count == 2 else 0))
     return shapes

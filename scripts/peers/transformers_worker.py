@@ -7,7 +7,7 @@ import time
 
 import torch
 import transformers
-from transformers import AutoConfig, AutoModelForCausalLM, DynamicCache, StaticCache
+from transformers import AutoModelForCausalLM, DynamicCache, StaticCache
 
 from serve import serve
 
@@ -47,12 +47,16 @@ def filled_cache(model, setting, context, room):
     """A cache that holds `context` tokens: random numbers, since they do not change the time, in the shapes that the model stores."""
     config, dtype = model.config, TYPES[setting["type"]]
     static = setting["cache"] == "static"
-    cache = StaticCache(config=config, max_cache_len=context + room) if static else DynamicCache(config=config)
+    cache = (
+        StaticCache(config=config, max_cache_len=context + room) if static else DynamicCache(config=config)
+    )
     if context:
         probe = DynamicCache(config=config)
         step(model, ids(1, config.vocab_size), probe, 0)
         for i, layer in enumerate(probe.layers):
-            keys, values = (torch.randn(*t.shape[:2], context, t.shape[3]).to(dtype) for t in (layer.keys, layer.values))
+            keys, values = (
+                torch.randn(*t.shape[:2], context, t.shape[3]).to(dtype) for t in (layer.keys, layer.values)
+            )
             cache.update(keys, values, i)
     return cache
 
