@@ -50,14 +50,28 @@ def as_float(array, kind):
     return array.astype(np.float32)
 
 
+def add_yarn(writer, rotary):
+    """YaRN as DeepSeek has it; llama.cpp takes the scale of the scores from the logarithm's factor."""
+    if (rotary.get("beta_fast", 32), rotary.get("beta_slow", 1)) != (32, 1):
+        raise ValueError("YaRN with other betas than 32 and 1 is not written")
+    if rotary.get("mscale", 1) != rotary.get("mscale_all_dim", 0):
+        raise ValueError("YaRN with an mscale that differs from mscale_all_dim is not written")
+    writer.add_rope_scaling_type(gguf.RopeScalingType.YARN)
+    writer.add_rope_scaling_factor(float(rotary["factor"]))
+    writer.add_rope_scaling_orig_ctx_len(rotary["original_max_position_embeddings"])
+    writer.add_rope_scaling_yarn_log_mul(0.1 * rotary["mscale_all_dim"])
+
+
 def metadata(writer, config, layers):
     """The keys that both readers ask for."""
     heads, experts = config["num_attention_heads"], config.get("n_routed_experts") or 0
     latent, rope, nope = config["kv_lora_rank"], config["qk_rope_head_dim"], config["qk_nope_head_dim"]
-    rotary = config.get("rope_parameters") or {}
-    kind = (config.get("rope_scaling") or rotary).get("rope_type", "default")
-    if kind != "default":
-        raise ValueError(f"rope scaling {kind} is not written; allowed: default")
+    rotary = config.get("rope_parameters") or config.get("rope_scaling") or {}
+    scaling = rotary.get("rope_type") or rotary.get("type") or "default"
+    if scaling == "yarn":
+        add_yarn(writer, rotary)
+    elif scaling != "default":
+        raise ValueError(f"rope scaling {scaling} is not written; allowed: default, yarn")
     if not config.get("rope_interleave", True):
         raise ValueError("rope_interleave false is not written; allowed: true")
     writer.add_name("model")

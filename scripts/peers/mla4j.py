@@ -35,46 +35,14 @@ def make_model(preset, folder):
 
 def bench_arguments(shape, model, backend, threads):
     common = ["--backend", backend, "--threads", str(threads), "--repetitions", "3", "--json", "-"]
-    if shape.kind == "prompt":
-        return [
-            "bench",
-            "model",
-            "--model",
-            str(model),
-            "--prompt",
-            str(shape.tokens),
-            "--generate",
-            "0",
-            *common,
-        ]
-    if shape.kind == "generate":
-        return [
-            "bench",
-            "model",
-            "--model",
-            str(model),
-            "--prompt",
-            "0",
-            "--generate",
-            "64",
-            "--context",
-            str(shape.tokens),
-            *common,
-        ]
+    if shape.of_model:
+        # A model's run always has both a prompt and a generation: the one that is not asked for is made short.
+        prompt, context, generated = (shape.tokens, 0, 1) if shape.kind == "prompt" else (1, shape.tokens, 64)
+        sizes = ["--prompt", str(prompt), "--context", str(context), "--generate", str(generated)]
+        return ["bench", "model", "--model", str(model), *sizes, *common]
     size = "--prefill" if shape.kind == "prefill" else "--tokens"
-    axes = [
-        "--phase",
-        shape.kind,
-        "--kind",
-        "mla",
-        "--heads",
-        str(shape.heads),
-        size,
-        str(shape.tokens),
-        "--cache-type",
-        "bf16",
-    ]
-    return ["bench", "attention", *axes, *common]
+    axes = ["--phase", shape.kind, "--kind", "mla", "--heads", str(shape.heads), size, str(shape.tokens)]
+    return ["bench", "attention", *axes, "--cache-type", "bf16", *common]
 
 
 def time_of(result, shape):
@@ -84,7 +52,7 @@ def time_of(result, shape):
         row
         for row in result["rows"]
         if row["benchmark"] == benchmark
-        and (not shape.of_model or row["kind"].startswith(shape.kind[:6]))
+        and (not shape.of_model or row["kind"] == shape.kind)
         and row["tokens"] == shape.tokens
     ]
     if not found:
