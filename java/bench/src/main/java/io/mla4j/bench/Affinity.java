@@ -20,7 +20,8 @@ final class Affinity {
   private Affinity() {}
 
   /**
-   * Pins worker i to the i-th processor that the process may use.
+   * Pins worker i to the i-th processor that the process may use. Call it when all threads that are
+   * to run have been started: a thread inherits the processors of the one that starts it.
    *
    * @throws BenchException where the system has no such call or refuses it
    */
@@ -33,10 +34,20 @@ final class Affinity {
               + " threads have "
               + allowed.size());
     }
-    Together.run(workers, worker -> pinThisThread(allowed.get(worker)));
+    // Worker 0 is the caller; which helper takes which of the other tiles does not matter.
+    boolean met = Together.run(workers, tile -> pinThisThread(List.of(allowed.get(tile))));
+    if (!met) {
+      throw new BenchException(
+          "--pin needs " + workers.threads() + " threads at the same time, but they do not meet");
+    }
   }
 
-  private static void pinThisThread(int processor) {
+  /** Lets the calling thread run wherever the process may. */
+  static void release() {
+    pinThisThread(allowed());
+  }
+
+  private static void pinThisThread(List<Integer> processors) {
     Linker linker = Linker.nativeLinker();
     MemorySegment address =
         linker
@@ -53,10 +64,13 @@ final class Affinity {
                 ValueLayout.ADDRESS));
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment mask = arena.allocate(MASK_BYTES, 8);
-      mask.set(ValueLayout.JAVA_BYTE, processor / 8, (byte) (1 << processor % 8));
+      for (int p : processors) {
+        byte bits = mask.get(ValueLayout.JAVA_BYTE, p / 8);
+        mask.set(ValueLayout.JAVA_BYTE, p / 8, (byte) (bits | 1 << p % 8));
+      }
       int status = (int) call.invokeExact(0, (long) MASK_BYTES, mask);
       if (status != 0) {
-        throw new BenchException("the system does not pin a thread to processor " + processor);
+        throw new BenchException("the system does not pin a thread to processors " + processors);
       }
     } catch (RuntimeException | Error e) {
       throw e;

@@ -36,7 +36,9 @@ final class AttentionBench {
                 ? new LatentAttentionCase(spec, pool)
                 : new KeyValueAttentionCase(spec, pool));
       }
-      return new Runner(lab.settings(), lab.meter(), progress, stopped).run(cases);
+      PeakMeter meter = lab.meter();
+      lab.pin();
+      return new Runner(lab.settings(), meter, progress, stopped).run(cases);
     } finally {
       cases.forEach(Case::close);
     }
@@ -134,18 +136,9 @@ final class AttentionBench {
   }
 
   private static List<CpuDevice> devices(Lab lab, AttentionGrid grid) {
-    List<CpuDevice> devices = new ArrayList<>();
-    for (int threads : grid.threads()) {
-      for (String backend : grid.backends()) {
-        if (backend.equals("native") && !grid.isas().isEmpty()) {
-          grid.isas().forEach(isa -> devices.add(lab.device(backend, isa, threads)));
-        } else {
-          devices.add(lab.device(backend, null, threads));
-        }
-      }
-      if (grid.library() != null) {
-        devices.add(lab.libraryDevice(grid.library(), threads));
-      }
+    List<CpuDevice> devices = lab.devices(grid.backends(), grid.isas(), grid.threads());
+    if (grid.library() != null) {
+      grid.threads().forEach(n -> devices.add(lab.libraryDevice(grid.library(), n)));
     }
     return devices;
   }

@@ -1,5 +1,6 @@
 package io.mla4j.bench;
 
+import java.nio.file.Path;
 import java.util.List;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
@@ -28,5 +29,39 @@ public record Benchmark(
       return new Report(
           Machine.detect(), List.of(), AttentionBench.run(lab, grid, progress, stopped, note));
     }
+  }
+
+  /** Linear layers and experts. */
+  public Report linear(LinearGrid grid) {
+    try (Lab lab = new Lab(settings)) {
+      return new Report(
+          Machine.detect(), List.of(), LinearBench.run(lab, grid, progress, stopped, note));
+    }
+  }
+
+  /** Prompts and generation of a model. */
+  public Report model(ModelGrid grid) {
+    try (Lab lab = new Lab(settings)) {
+      return new Report(Machine.detect(), List.of(), ModelBench.run(lab, grid, progress, stopped));
+    }
+  }
+
+  /**
+   * The start of the command, next to a JVM that says hello.
+   *
+   * @param command starts text generation, its first byte on stdout
+   */
+  public Report startup(List<String> command) {
+    return new Report(
+        Machine.detect(), List.of(), StartupBench.run(settings, command, progress, stopped));
+  }
+
+  /**
+   * Writes a preset's model of random weights to a folder.
+   *
+   * @throws BenchException where the folder already holds a model or cannot be written
+   */
+  public static void makeModel(Preset preset, Path folder) {
+    ModelMaker.make(preset, folder);
   }
 }

@@ -31,6 +31,21 @@ abstract class Case implements AutoCloseable {
    */
   abstract void verify();
 
+  /** Whether {@link #verify} compares anything. */
+  boolean isVerifiable() {
+    return true;
+  }
+
+  /** How many operations {@link #run} does. */
+  int operationsOfARun() {
+    return 1;
+  }
+
+  /** Tokens that an operation reads or writes, or 0 where rows are no tokens of a model. */
+  double tokensOfAnOperation() {
+    return 0;
+  }
+
   /** What a person is told about it. */
   String label() {
     return String.join(

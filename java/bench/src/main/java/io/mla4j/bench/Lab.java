@@ -47,10 +47,22 @@ final class Lab implements AutoCloseable {
       device.close();
       throw new BenchException("backend " + choice.backend() + " is not one of a processor");
     }
-    if (settings.pin()) {
-      Affinity.pin(cpu.workers());
-    }
     return cpu;
+  }
+
+  /** Devices of every backend, of every instruction set of the native one, and thread count. */
+  List<CpuDevice> devices(List<String> backends, List<String> isas, List<Integer> threads) {
+    List<CpuDevice> found = new ArrayList<>();
+    for (int n : threads) {
+      for (String backend : backends) {
+        if (backend.equals("native") && !isas.isEmpty()) {
+          isas.forEach(isa -> found.add(device(backend, isa, n)));
+        } else {
+          found.add(device(backend, null, n));
+        }
+      }
+    }
+    return found;
   }
 
   /** A device with the kernels of somebody else's library. */
@@ -59,13 +71,8 @@ final class Lab implements AutoCloseable {
         threads,
         n -> {
           NativeKernels theirs = NativeLibrary.open(library).kernels(null);
-          CpuDevice device =
-              new CpuDevice(
-                  "library", new LibraryKernels(theirs, first.kernels()), first::allocate, n);
-          if (settings.pin()) {
-            Affinity.pin(device.workers());
-          }
-          return device;
+          return new CpuDevice(
+              "library", new LibraryKernels(theirs, first.kernels()), first::allocate, n);
         });
   }
 
@@ -101,8 +108,19 @@ final class Lab implements AutoCloseable {
         .orElse(null);
   }
 
+  /** Pins the threads of all devices where the settings say so. Open them all before. */
+  void pin() {
+    if (settings.pin()) {
+      devices.values().forEach(device -> Affinity.pin(device.workers()));
+      ofLibrary.values().forEach(device -> Affinity.pin(device.workers()));
+    }
+  }
+
   @Override
   public void close() {
+    if (settings.pin()) {
+      Affinity.release();
+    }
     List<CpuDevice> all = new ArrayList<>(devices.values());
     all.addAll(ofLibrary.values());
     all.forEach(CpuDevice::close);

@@ -33,6 +33,8 @@ final class PeakBench {
       Lab lab, List<Integer> threads, Progress progress, BooleanSupplier stopped) {
     DataPool pool = lab.pool();
     PeakMeter meter = lab.meter();
+    threads.forEach(n -> lab.device("scalar", null, n));
+    lab.pin();
     Map<Point, List<Double>> samples = new LinkedHashMap<>();
     for (int n : threads) {
       for (Rate rate : Rate.values()) {

@@ -4,6 +4,7 @@ import io.mla4j.cpu.Workers;
 import io.mla4j.ffi.NativeKernels;
 import io.mla4j.ffi.NativeProbe;
 import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
 import java.util.EnumMap;
 import java.util.Map;
 import java.util.OptionalLong;
@@ -165,18 +166,16 @@ final class PeakMeter {
 
   private double together(Rate rate, Workers workers, long count, MemorySegment[] parts) {
     double[] rates = new double[workers.threads()];
-    Together.run(
-        workers,
-        worker -> {
-          long start = System.nanoTime();
-          long done = run(rate, count, parts == null ? null : parts[worker]);
-          rates[worker] = done / (double) (System.nanoTime() - start);
-        });
-    double sum = 0;
-    for (double r : rates) {
-      sum += r;
-    }
-    return sum;
+    boolean met =
+        Together.run(
+            workers,
+            tile -> {
+              long start = System.nanoTime();
+              long done = run(rate, count, parts == null ? null : parts[tile]);
+              rates[tile] = done / (double) (System.nanoTime() - start);
+            });
+    // One after the other they are no faster than one.
+    return met ? Arrays.stream(rates).sum() : Arrays.stream(rates).average().orElse(Double.NaN);
   }
 
   private long run(Rate rate, long count, MemorySegment memory) {

@@ -44,7 +44,7 @@ final class Runner {
       progress.at(done++, total, c.label());
       if (!stopped.getAsBoolean()) {
         warmUp(c);
-        if (settings.verify()) {
+        if (settings.verify() && c.isVerifiable()) {
           c.verify();
           samples.getLast().verified = true;
         }
@@ -87,10 +87,11 @@ final class Runner {
       long start = System.nanoTime();
       c.run();
       long time = System.nanoTime() - start;
-      nanos[count++] = time;
+      nanos[count++] = (double) time / c.operationsOfARun();
       spent += time;
     }
-    samples.joules.add(energy.joules(energyBefore, energy.counters()) / count);
+    samples.joules.add(
+        energy.joules(energyBefore, energy.counters()) / (count * c.operationsOfARun()));
     samples.nanos.add(Statistics.median(Arrays.copyOf(nanos, count)));
     samples.bandwidths.add(Math.max(bandwidthBefore, meter.coldRead(c.workers())));
     samples.peaks.add(Math.max(peakBefore, c.measurePeak(meter)));
@@ -104,7 +105,7 @@ final class Runner {
         Statistics.median(array(s.peaks)),
         Statistics.median(array(s.bandwidths)),
         c.isBoundByMemory(),
-        0,
+        c.tokensOfAnOperation(),
         Statistics.median(array(s.joules)),
         s.verified);
   }

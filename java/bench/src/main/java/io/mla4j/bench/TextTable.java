@@ -17,16 +17,16 @@ public final class TextTable {
   }
 
   /** Every row on a line; columns that are empty everywhere are left out. */
-  public static String rows(List<Row> rows) {
+  public static TextTable ofRows(List<Row> rows) {
     TextTable table = new TextTable(RowFormat.TITLES);
     for (Row row : rows) {
       table.add(RowFormat.cells(row));
     }
-    return table.toString();
+    return table;
   }
 
   /** The measured limits. */
-  public static String peaks(List<Peak> peaks) {
+  public static TextTable of(List<Peak> peaks) {
     TextTable table =
         new TextTable("what", "source", "isa", "threads", "working set", "rate", "unit");
     for (Peak p : peaks) {
@@ -41,24 +41,43 @@ public final class TextTable {
           String.format(Locale.ROOT, "%.1f", p.rate()),
           p.unit());
     }
-    return table.toString();
+    return table;
+  }
+
+  /** As a table of Markdown. */
+  String markdown() {
+    boolean[] used = usedColumns();
+    StringBuilder text = new StringBuilder();
+    for (int i = 0; i < lines.size(); i++) {
+      text.append('|');
+      for (int c = 0; c < used.length; c++) {
+        text.append(used[c] ? " " + lines.get(i)[c].replace("|", "\\|") + " |" : "");
+      }
+      text.append('\n');
+      if (i == 0) {
+        text.append('|');
+        for (int c = 0; c < used.length; c++) {
+          text.append(used[c] ? isNumber(lines.getLast()[c]) ? "---:|" : "---|" : "");
+        }
+        text.append('\n');
+      }
+    }
+    return text.toString();
   }
 
   @Override
   public String toString() {
-    int columns = lines.getFirst().length;
-    int[] widths = new int[columns];
-    boolean[] used = new boolean[columns];
-    for (int i = 0; i < lines.size(); i++) {
-      for (int c = 0; c < columns; c++) {
-        widths[c] = Math.max(widths[c], lines.get(i)[c].length());
-        used[c] |= i > 0 && !lines.get(i)[c].isEmpty();
+    boolean[] used = usedColumns();
+    int[] widths = new int[used.length];
+    for (String[] line : lines) {
+      for (int c = 0; c < used.length; c++) {
+        widths[c] = Math.max(widths[c], line[c].length());
       }
     }
     StringBuilder text = new StringBuilder();
     for (String[] line : lines) {
       StringBuilder one = new StringBuilder();
-      for (int c = 0; c < columns; c++) {
+      for (int c = 0; c < used.length; c++) {
         if (used[c]) {
           boolean number = isNumber(lines.getLast()[c]);
           String pad = " ".repeat(widths[c] - line[c].length());
@@ -68,6 +87,16 @@ public final class TextTable {
       text.append(one.toString().stripTrailing()).append('\n');
     }
     return text.toString();
+  }
+
+  private boolean[] usedColumns() {
+    boolean[] used = new boolean[lines.getFirst().length];
+    for (String[] line : lines.subList(1, lines.size())) {
+      for (int c = 0; c < used.length; c++) {
+        used[c] |= !line[c].isEmpty();
+      }
+    }
+    return used;
   }
 
   private static boolean isNumber(String cell) {

@@ -19,6 +19,11 @@ final class BenchCommand extends StreamCommand {
     CommandLine bench = root.getSubcommands().get(NAME);
     bench.addSubcommand(new BenchPeakCommand());
     bench.addSubcommand(new BenchAttentionCommand());
+    bench.addSubcommand(new BenchLinearCommand());
+    bench.addSubcommand(new BenchModelCommand());
+    bench.addSubcommand(new BenchMakeModelCommand());
+    bench.addSubcommand(new BenchStartupCommand());
+    bench.addSubcommand(new BenchCompareCommand());
     StreamCommand self = bench.getCommand();
     for (CommandLine measurement : bench.getSubcommands().values()) {
       ((StreamCommand) measurement.getCommand()).streams = self.streams;

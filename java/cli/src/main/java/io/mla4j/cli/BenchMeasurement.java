@@ -9,12 +9,16 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import picocli.CommandLine.Mixin;
 
 /**
  * A measurement: runs, tells how far it is, and hands out what it found, even when it is cut off.
  */
 abstract class BenchMeasurement extends StreamCommand {
+  /** A sample that has begun is finished, but not for ever. */
+  private static final int LONGEST_SAMPLE_SECONDS = 15;
+
   @Mixin BenchOptions options;
 
   private volatile boolean stopped;
@@ -31,7 +35,7 @@ abstract class BenchMeasurement extends StreamCommand {
             () -> {
               stopped = true;
               try {
-                done.await();
+                done.await(LONGEST_SAMPLE_SECONDS, TimeUnit.SECONDS);
               } catch (InterruptedException e) {
                 Thread.currentThread().interrupt();
               }
@@ -73,10 +77,10 @@ abstract class BenchMeasurement extends StreamCommand {
     }
     streams.out().println(machine(report));
     if (!report.peaks().isEmpty()) {
-      streams.out().println(TextTable.peaks(report.peaks()));
+      streams.out().println(TextTable.of(report.peaks()));
     }
     if (!report.rows().isEmpty()) {
-      streams.out().println(TextTable.rows(report.rows()));
+      streams.out().println(TextTable.ofRows(report.rows()));
     }
   }
 

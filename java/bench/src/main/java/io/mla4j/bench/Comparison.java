@@ -1,0 +1,158 @@
+package io.mla4j.bench;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+
+/**
+ * What changed between two reports beyond the noise. A row changed where its medians lie further
+ * apart than three sigmas of both rows together, sigma being 1.4826 MAD, and by more than 2 %.
+ */
+public final class Comparison {
+  private static final double SIGMAS = 3;
+  private static final double LEAST = 0.02;
+
+  /** What tells rows apart. */
+  private static final List<String> KEYS =
+      List.of(
+          "benchmark",
+          "kind",
+          "backend",
+          "isa",
+          "library",
+          "form",
+          "heads",
+          "tokens",
+          "batch",
+          "sQ",
+          "threads",
+          "compute",
+          "cacheType",
+          "page",
+          "residency",
+          "shape");
+
+  private final List<String> changed = new ArrayList<>();
+  private final List<String> onlyOne = new ArrayList<>();
+  private int same;
+
+  private Comparison() {}
+
+  /**
+   * Compares two files that {@code --json} wrote.
+   *
+   * @throws BenchException where one cannot be read or is no report
+   */
+  public static Comparison of(Path before, Path after) {
+    Map<String, JsonNode> old = rows(before);
+    Map<String, JsonNode> now = rows(after);
+    Comparison comparison = new Comparison();
+    old.forEach(
+        (key, row) -> {
+          if (now.containsKey(key)) {
+            comparison.add(key, row, now.get(key));
+          } else {
+            comparison.onlyOne.add(key + " is only in " + before);
+          }
+        });
+    now.keySet().stream()
+        .filter(key -> !old.containsKey(key))
+        .forEach(key -> comparison.onlyOne.add(key + " is only in " + after));
+    return comparison;
+  }
+
+  private static Map<String, JsonNode> rows(Path file) {
+    JsonNode report;
+    try {
+      report = new ObjectMapper().readTree(file.toFile());
+    } catch (IOException e) {
+      throw new BenchException(file + ": cannot be read: " + firstLine(e), e);
+    }
+    if (!report.path("rows").isArray()) {
+      throw new BenchException(file + ": is no report, it has no rows");
+    }
+    Map<String, JsonNode> rows = new LinkedHashMap<>();
+    for (JsonNode row : report.get("rows")) {
+      if (!row.path("medianNs").isNumber() || !row.path("madNs").isNumber()) {
+        throw new BenchException(file + ": has a row without medianNs and madNs");
+      }
+      StringBuilder key = new StringBuilder();
+      for (String name : KEYS) {
+        String value = row.path(name).asText("");
+        boolean empty = value.isEmpty() || value.equals("null") || value.equals("0");
+        // The ratio that startup rows tell is a result.
+        if (!empty && !(name.equals("shape") && value.contains("times hello"))) {
+          key.append(key.isEmpty() ? "" : " ").append(label(name, value));
+        }
+      }
+      rows.put(key.toString(), row);
+    }
+    return rows;
+  }
+
+  private static String label(String name, String value) {
+    return switch (name) {
+      case "heads", "tokens", "threads" -> value + " " + name;
+      case "batch", "sQ", "page" -> name + " " + value;
+      default -> value;
+    };
+  }
+
+  private static String firstLine(IOException e) {
+    return e.getMessage().lines().findFirst().orElse("");
+  }
+
+  private void add(String key, JsonNode before, JsonNode after) {
+    double a = before.get("medianNs").asDouble();
+    double b = after.get("medianNs").asDouble();
+    double noise =
+        SIGMAS
+            * Statistics.MAD_TO_SIGMA
+            * Math.hypot(before.get("madNs").asDouble(), after.get("madNs").asDouble());
+    if (Math.abs(b - a) <= Math.max(noise, LEAST * a)) {
+      same++;
+      return;
+    }
+    changed.add(
+        String.format(
+            Locale.ROOT,
+            "%s: %s -> %s, %.2f times as %s%s",
+            key,
+            RowFormat.nanos(a),
+            RowFormat.nanos(b),
+            Math.max(a / b, b / a),
+            b < a ? "fast" : "slow",
+            shares(before, after)));
+  }
+
+  /** The machine's clock may have changed, not the kernel. */
+  private static String shares(JsonNode before, JsonNode after) {
+    JsonNode a = before.path("shareOfPeak");
+    JsonNode b = after.path("shareOfPeak");
+    return a.isNumber() && b.isNumber()
+        ? String.format(
+            Locale.ROOT, " (of peak %.0f %% -> %.0f %%)", 100 * a.asDouble(), 100 * b.asDouble())
+        : "";
+  }
+
+  /** Rows that changed, one a line. */
+  public List<String> changed() {
+    return changed;
+  }
+
+  /** Rows that only one report has. */
+  public List<String> onlyInOne() {
+    return onlyOne;
+  }
+
+  /** How many rows did not change. */
+  public int unchanged() {
+    return same;
+  }
+}

@@ -1,0 +1,104 @@
+package io.mla4j.bench;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+
+/** The rows of a report as comma-separated values (RFC 4180), one line for each row. */
+public final class CsvReport {
+  private static final String[] TITLES = {
+    "benchmark",
+    "kind",
+    "backend",
+    "isa",
+    "library",
+    "form",
+    "heads",
+    "tokens",
+    "batch",
+    "sQ",
+    "threads",
+    "compute",
+    "cacheType",
+    "page",
+    "residency",
+    "shape",
+    "flop",
+    "bytes",
+    "cacheBytes",
+    "medianNs",
+    "madNs",
+    "noisy",
+    "gflops",
+    "gbps",
+    "peakGflops",
+    "peakGbps",
+    "shareOfPeak",
+    "shareOfBandwidth",
+    "tokensPerSecond",
+    "joules",
+    "verified"
+  };
+
+  private CsvReport() {}
+
+  /** The text, with a line of titles. */
+  public static String text(Report report) {
+    StringBuilder text = new StringBuilder(String.join(",", TITLES)).append('\n');
+    for (Row row : report.rows()) {
+      List<String> cells = new ArrayList<>();
+      for (Object value : values(row)) {
+        cells.add(cell(value));
+      }
+      text.append(String.join(",", cells)).append('\n');
+    }
+    return text.toString();
+  }
+
+  private static Object[] values(Row row) {
+    Axes a = row.axes();
+    Work w = row.work();
+    return new Object[] {
+      a.benchmark(),
+      a.kind(),
+      a.backend(),
+      a.isa(),
+      a.library(),
+      a.form(),
+      a.heads(),
+      a.tokens(),
+      a.batch(),
+      a.sQ(),
+      a.threads(),
+      a.compute(),
+      a.cacheType(),
+      a.page(),
+      a.residency(),
+      a.shape(),
+      w.flop(),
+      w.bytes(),
+      w.cacheBytes(),
+      row.medianNs(),
+      row.madNs(),
+      row.noisy(),
+      row.gflops(),
+      row.gbps(),
+      row.peakGflops(),
+      row.peakGbps(),
+      row.shareOfPeak(),
+      row.shareOfBandwidth(),
+      row.tokensPerSecond(),
+      row.joules(),
+      row.verified()
+    };
+  }
+
+  private static String cell(Object value) {
+    if (value == null) {
+      return "";
+    }
+    String text =
+        value instanceof Double number ? String.format(Locale.ROOT, "%.6g", number) : "" + value;
+    return text.matches("(?s).*[\",\\n].*") ? '"' + text.replace("\"", "\"\"") + '"' : text;
+  }
+}

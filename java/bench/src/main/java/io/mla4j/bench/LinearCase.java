@@ -1,0 +1,148 @@
+package io.mla4j.bench;
+
+import io.mla4j.ComputeType;
+import io.mla4j.Tensor;
+import io.mla4j.TensorType;
+import io.mla4j.Weight;
+import io.mla4j.cpu.CpuDevice;
+import io.mla4j.spi.Ops.Projection;
+import io.mla4j.testkit.Rounding;
+import java.lang.foreign.Arena;
+import java.lang.foreign.ValueLayout;
+import java.util.List;
+
+/** Rows by one matrix: y = x W^T, with weights as a mapped file has them. */
+final class LinearCase extends CpuCase {
+  private static final double F32_TOLERANCE = 2e-6;
+
+  private final LinearGrid.Size size;
+  private final int rows;
+  private final ComputeType compute;
+  private final TensorType type;
+  private final boolean cold;
+  private final DataPool pool;
+  private final Arena arena = Arena.ofShared();
+  private final Tensor x;
+  private final Tensor y;
+  private Tensor weight;
+
+  LinearCase(
+      CpuDevice device,
+      LinearGrid.Size size,
+      int rows,
+      ComputeType compute,
+      TensorType type,
+      AttentionGrid.Residency residency,
+      DataPool pool) {
+    super(axes(device, size, rows, compute, type, residency), work(size, rows, type), device);
+    this.size = size;
+    this.rows = rows;
+    this.compute = compute;
+    this.type = type;
+    this.pool = pool;
+    cold = residency == AttentionGrid.Residency.COLD;
+    x = RandomNumbers.floats(device, arena, 1, rows, size.k());
+    y = RandomNumbers.floats(device, arena, 0, rows, size.n());
+    weight = piece(0);
+  }
+
+  static long weightBytes(LinearGrid.Size size, TensorType type) {
+    return (long) size.k() * size.n() * type.bytes();
+  }
+
+  static Work work(LinearGrid.Size size, int rows, TensorType type) {
+    return new Work(2L * rows * size.k() * size.n(), weightBytes(size, type), 0);
+  }
+
+  private static Axes axes(
+      CpuDevice device,
+      LinearGrid.Size size,
+      int rows,
+      ComputeType compute,
+      TensorType type,
+      AttentionGrid.Residency residency) {
+    return new Axes(
+        rows == 1 ? "gemv" : "gemm",
+        null,
+        device.backend(),
+        device.isa(),
+        null,
+        null,
+        0,
+        rows,
+        0,
+        0,
+        device.threads(),
+        AttentionSpec.lower(compute),
+        null,
+        0,
+        AttentionSpec.lower(residency),
+        size + " " + AttentionSpec.lower(type));
+  }
+
+  private Tensor piece(int i) {
+    long bytes = weightBytes(size, type);
+    return Tensor.of(pool.slice(i * bytes, bytes), type, size.n(), size.k());
+  }
+
+  @Override
+  void run() {
+    if (cold) {
+      weight = piece(pool.nextPiece(weightBytes(size, type)));
+    }
+    device.ops().linear(x, List.of(new Projection(Weight.of(weight), null, y)), compute);
+  }
+
+  @Override
+  boolean isBoundByMemory() {
+    return rows == 1 && cold;
+  }
+
+  @Override
+  void verify() {
+    run();
+    double[] row = new double[size.k()];
+    for (int i : AttentionCheck.some(rows)) {
+      for (int j = 0; j < row.length; j++) {
+        float value = x.segment().getAtIndex(ValueLayout.JAVA_FLOAT, i * x.stride(0) + j);
+        row[j] = compute == ComputeType.BF16 ? Rounding.bf16(value) : value;
+      }
+      for (int n : AttentionCheck.some(size.n())) {
+        double expected = 0;
+        double squares = 0;
+        for (int j = 0; j < row.length; j++) {
+          double term = row[j] * stored((long) n * size.k() + j);
+          expected += term;
+          squares += term * term;
+        }
+        double actual = y.segment().getAtIndex(ValueLayout.JAVA_FLOAT, i * y.stride(0) + n);
+        double allowed =
+            F32_TOLERANCE * Math.sqrt(size.k()) * Math.max(Math.abs(expected), Math.sqrt(squares));
+        if (!(Math.abs(actual - expected) <= allowed)) {
+          throw new BenchException(
+              "the result of "
+                  + label()
+                  + " is wrong: y["
+                  + i
+                  + ", "
+                  + n
+                  + "] is "
+                  + actual
+                  + " instead of "
+                  + expected);
+        }
+      }
+    }
+  }
+
+  private double stored(long index) {
+    return type == TensorType.F16
+        ? Float.float16ToFloat(weight.segment().get(ValueLayout.JAVA_SHORT_UNALIGNED, 2 * index))
+        : Rounding.read(type, weight.segment(), index);
+  }
+
+  @Override
+  public void close() {
+    arena.close();
+  }
+}

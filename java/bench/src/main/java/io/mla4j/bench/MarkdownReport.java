@@ -1,0 +1,50 @@
+package io.mla4j.bench;
+
+import java.util.List;
+
+/** A report as Markdown: the machine, the limits, and one table for each benchmark. */
+public final class MarkdownReport {
+  private MarkdownReport() {}
+
+  /** The text. */
+  public static String text(Report report) {
+    StringBuilder text = new StringBuilder();
+    Machine m = report.machine();
+    text.append("Machine: ")
+        .append(m.processor())
+        .append(", ")
+        .append(m.processors())
+        .append(" processors, ")
+        .append(m.caches())
+        .append(", ")
+        .append(RowFormat.bytes(m.memoryBytes()))
+        .append(" of memory; ")
+        .append(m.system())
+        .append("; ")
+        .append(m.jdk())
+        .append("; isa ")
+        .append(m.isaReason())
+        .append("; ")
+        .append(m.energy())
+        .append(".\n");
+    if (!report.peaks().isEmpty()) {
+      section(text, "peaks", TextTable.of(report.peaks()));
+    }
+    report.rows().stream()
+        .map(row -> row.axes().benchmark())
+        .distinct()
+        .forEach(
+            benchmark -> {
+              List<Row> rows =
+                  report.rows().stream()
+                      .filter(row -> row.axes().benchmark().equals(benchmark))
+                      .toList();
+              section(text, benchmark, TextTable.ofRows(rows));
+            });
+    return text.toString();
+  }
+
+  private static void section(StringBuilder text, String title, TextTable table) {
+    text.append("\n### ").append(title).append("\n\n").append(table.markdown());
+  }
+}

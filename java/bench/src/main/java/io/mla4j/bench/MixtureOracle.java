@@ -1,0 +1,65 @@
+package io.mla4j.bench;
+
+import io.mla4j.Tensor;
+import io.mla4j.TensorType;
+import io.mla4j.spi.Ops.FeedForward;
+import io.mla4j.spi.Ops.Mixture;
+import io.mla4j.testkit.Rounding;
+import java.lang.foreign.ValueLayout;
+import java.util.Comparator;
+import java.util.stream.IntStream;
+
+/**
+ * A mixture of experts in double precision, one row: softmax over the router's logits, the
+ * likeliest {@code topK}, sum of weight x down(silu(gate x) * up x).
+ */
+final class MixtureOracle {
+  private MixtureOracle() {}
+
+  static double[] row(Mixture mixture, double[] x) {
+    double[] logits = product(mixture.router().tensor(), x);
+    double max = IntStream.range(0, logits.length).mapToDouble(i -> logits[i]).max().orElse(0);
+    double sum = 0;
+    for (int i = 0; i < logits.length; i++) {
+      logits[i] = Math.exp(logits[i] - max);
+      sum += logits[i];
+    }
+    int[] chosen =
+        IntStream.range(0, logits.length)
+            .boxed()
+            .sorted(Comparator.comparingDouble((Integer i) -> -logits[i]))
+            .limit(mixture.routing().topK())
+            .mapToInt(i -> i)
+            .toArray();
+    double[] out = new double[x.length];
+    for (int e : chosen) {
+      FeedForward network = mixture.experts().get(e);
+      double[] gate = product(network.gate().tensor(), x);
+      double[] up = product(network.up().tensor(), x);
+      for (int i = 0; i < gate.length; i++) {
+        gate[i] = gate[i] / (1 + Math.exp(-gate[i])) * up[i];
+      }
+      double[] down = product(network.down().tensor(), gate);
+      for (int i = 0; i < out.length; i++) {
+        out[i] += logits[e] / sum * down[i];
+      }
+    }
+    return out;
+  }
+
+  private static double[] product(Tensor weight, double[] x) {
+    double[] y = new double[(int) weight.dim(0)];
+    for (int n = 0; n < y.length; n++) {
+      for (int k = 0; k < x.length; k++) {
+        long index = (long) n * x.length + k;
+        y[n] +=
+            x[k]
+                * (weight.type() == TensorType.F16
+                    ? Float.float16ToFloat(
+                        weight.segment().get(ValueLayout.JAVA_SHORT_UNALIGNED, 2 * index))
+                    : Rounding.read(weight.type(), weight.segment(), index));
+      }
+    }
+    return y;
+  }
+}

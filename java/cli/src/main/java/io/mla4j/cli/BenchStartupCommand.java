@@ -1,0 +1,36 @@
+package io.mla4j.cli;
+
+import io.mla4j.bench.Benchmark;
+import io.mla4j.bench.Report;
+import java.nio.file.Path;
+import java.util.List;
+import picocli.CommandLine.Command;
+
+/** {@code mla4j bench startup}: how long until the first text. */
+@Command(
+    name = "startup",
+    description =
+        "From starting the script to the first byte of text, next to a JVM that says hello.")
+final class BenchStartupCommand extends BenchMeasurement {
+  @Override
+  Report measure(Benchmark benchmark) {
+    return benchmark.startup(command());
+  }
+
+  /** The script in the folder that it named itself when it started this. */
+  private List<String> command() {
+    String home = System.getProperty("mla4j.home");
+    if (home == null) {
+      throw usage("the script is unknown without -Dmla4j.home");
+    }
+    return List.of(
+        Path.of(home, "scripts", "mla4j").toString(),
+        "generate",
+        "--prompt",
+        "In the beginning",
+        "--max-tokens",
+        "1",
+        "--temperature",
+        "0");
+  }
+}
