@@ -21,7 +21,7 @@ public final class LatentCache implements AutoCloseable {
   private final int layers;
   private final CacheParams params;
   private final Arena arena = Arena.ofShared();
-  private final MemorySegment memory;
+  private final MemorySegment[] layerBases;
   private final long layerBytes;
   private final int[] references;
   private final int[] freePages;
@@ -37,11 +37,16 @@ public final class LatentCache implements AutoCloseable {
     long pageStride = builder.layout.rowStrideBytes() * builder.pageSize;
     this.params = new CacheParams(builder.layout, builder.pageSize, pages, pageStride);
     this.layerBytes = pageStride * pages;
+    MemorySegment memory;
     try {
-      this.memory = device.allocate(layerBytes * layers, arena);
+      memory = device.allocate(layerBytes * layers, arena);
     } catch (RuntimeException | Error e) {
       arena.close();
       throw e;
+    }
+    this.layerBases = new MemorySegment[layers];
+    for (int i = 0; i < layers; i++) {
+      layerBases[i] = memory.asSlice(i * layerBytes, layerBytes);
     }
     this.references = new int[pages];
     this.freePages = new int[pages];
@@ -136,7 +141,7 @@ public final class LatentCache implements AutoCloseable {
   }
 
   MemorySegment layerBase(int layer) {
-    return memory.asSlice(layer * layerBytes, layerBytes);
+    return layerBases[layer];
   }
 
   synchronized DecodePlan.Lease acquire() {

@@ -13,6 +13,7 @@ public final class Tensor {
   private final TensorType type;
   private final long[] shape;
   private final long[] strides;
+  private View lastView;
 
   private Tensor(MemorySegment segment, TensorType type, long[] shape, long[] strides) {
     this.segment = segment;
@@ -99,6 +100,24 @@ public final class Tensor {
   public MemorySegment segment() {
     return segment;
   }
+
+  /**
+   * The memory from entry {@code row} of dimension 0 on. Asking for the same row again gives the
+   * same object, as a rule: loops make no garbage.
+   */
+  public MemorySegment segmentFrom(long row) {
+    if (row == 0) {
+      return segment;
+    }
+    View view = lastView; // threads race here; a view that is lost is made again
+    if (view == null || view.row != row) {
+      view = new View(row, segment.asSlice(Math.multiplyExact(row, strides[0]) * type.bytes()));
+      lastView = view;
+    }
+    return view.segment;
+  }
+
+  private record View(long row, MemorySegment segment) {}
 
   /** The type of the numbers. */
   public TensorType type() {

@@ -143,19 +143,14 @@ final class KeyValueAttentionCase extends CpuCase {
       long bytes = spec.layerBytes();
       layer = pool.slice(pool.nextPiece(bytes) * bytes, bytes);
     }
-    workers()
-        .exclusively(
-            () -> {
-              workers()
-                  .run(spec.batch() * groups * headBlocks * queryBlocks * splits, this::attend);
-              if (splits > 1) {
-                workers()
-                    .run(
-                        spec.heads(),
-                        (long) splits * spec.batch() * spec.queries() * spec.heads() * Kind.HEAD,
-                        (h, _) -> merge(h));
-              }
-            });
+    workers().run(spec.batch() * groups * headBlocks * queryBlocks * splits, this::attend);
+    if (splits > 1) {
+      workers()
+          .run(
+              spec.heads(),
+              (long) splits * spec.batch() * spec.queries() * spec.heads() * Kind.HEAD,
+              (h, _) -> merge(h));
+    }
   }
 
   private void attend(int tile, int worker) {

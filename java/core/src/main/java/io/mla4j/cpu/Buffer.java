@@ -4,13 +4,16 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
 /**
- * Memory of an operation that is kept for the next one and grows when one needs more. Used under
- * the lock of {@link Workers}.
+ * Memory of an operation that is kept for the next one and grows when one needs more. Used between
+ * {@link Workers#enter} and {@link Workers#leave}; {@link #view} by the tiles, too.
  */
 final class Buffer implements AutoCloseable {
+  private static final int VIEWS = 512;
+
   private final CpuDevice.Allocator allocator;
   private Arena arena;
   private MemorySegment segment = MemorySegment.NULL;
+  private View[] views;
 
   Buffer(CpuDevice.Allocator allocator) {
     this.allocator = allocator;
@@ -25,9 +28,35 @@ final class Buffer implements AutoCloseable {
       // at every step.
       segment = allocator.allocate(roundUp(bytes + bytes / 2), next);
       arena = next;
+      views = new View[VIEWS];
     }
     return segment;
   }
+
+  /**
+   * {@code bytes} from {@code offset} on, of what {@link #bytes} made room for. The same place is
+   * the same object from call to call, as a rule, so that a decode loop makes no garbage.
+   */
+  MemorySegment view(long offset, long bytes) {
+    if (bytes == 0) {
+      return MemorySegment.NULL;
+    }
+    long hash = (offset * 31 + bytes) * 0x9E3779B97F4A7C15L;
+    int slot = (int) (hash >>> 32) & VIEWS - 1;
+    View view = views[slot]; // tiles race here; a view that is lost is made again
+    if (view == null || view.offset != offset || view.segment.byteSize() != bytes) {
+      view = new View(offset, segment.asSlice(offset, bytes));
+      views[slot] = view;
+    }
+    return view.segment;
+  }
+
+  /** {@code count} float32 numbers from number {@code offset} on. */
+  MemorySegment floatView(long offset, long count) {
+    return view(offset * Float.BYTES, count * Float.BYTES);
+  }
+
+  private record View(long offset, MemorySegment segment) {}
 
   /** At least {@code count} float32 numbers. */
   MemorySegment floats(long count) {

@@ -10,18 +10,34 @@ import java.util.Arrays;
 final class Checks {
   private Checks() {}
 
+  /** {@code tensor} has this type and one dimension. */
+  static void require(String name, Tensor tensor, TensorType type, long d0) {
+    require(name, tensor, type, 1, d0, 0, 0);
+  }
+
   /** {@code tensor} has this type and shape. */
-  static void require(String name, Tensor tensor, TensorType type, long... shape) {
+  static void require(String name, Tensor tensor, TensorType type, long d0, long d1) {
+    require(name, tensor, type, 2, d0, d1, 0);
+  }
+
+  /** {@code tensor} has this type and shape. */
+  static void require(String name, Tensor tensor, TensorType type, long d0, long d1, long d2) {
+    require(name, tensor, type, 3, d0, d1, d2);
+  }
+
+  /** The first {@code rank} of the dimensions count: an array of them would be garbage. */
+  private static void require(
+      String name, Tensor tensor, TensorType type, int rank, long d0, long d1, long d2) {
     if (tensor == null) {
       throw new InvalidArgumentException(name + " is null");
     }
-    boolean fits = tensor.type() == type && tensor.rank() == shape.length;
-    for (int i = 0; fits && i < shape.length; i++) {
-      fits = tensor.dim(i) == shape[i];
-    }
-    if (!fits) {
-      throw new InvalidArgumentException(
-          name + " is " + tensor + ", but must be " + type + Arrays.toString(shape));
+    if (tensor.type() != type
+        || tensor.rank() != rank
+        || tensor.dim(0) != d0
+        || rank > 1 && tensor.dim(1) != d1
+        || rank > 2 && tensor.dim(2) != d2) {
+      String shape = Arrays.toString(Arrays.copyOf(new long[] {d0, d1, d2}, rank));
+      throw new InvalidArgumentException(name + " is " + tensor + ", but must be " + type + shape);
     }
     requireNative(name, tensor);
   }
@@ -30,8 +46,19 @@ final class Checks {
    * {@code tensor} is of this type and shape, and may be written: a mapped file may not, and a
    * kernel would not be told.
    */
-  static void requireOutput(String name, Tensor tensor, TensorType type, long... shape) {
-    require(name, tensor, type, shape);
+  static void requireOutput(String name, Tensor tensor, TensorType type, long d0, long d1) {
+    require(name, tensor, type, d0, d1);
+    requireWritable(name, tensor);
+  }
+
+  /** The same with three dimensions. */
+  static void requireOutput(
+      String name, Tensor tensor, TensorType type, long d0, long d1, long d2) {
+    require(name, tensor, type, d0, d1, d2);
+    requireWritable(name, tensor);
+  }
+
+  private static void requireWritable(String name, Tensor tensor) {
     if (tensor.segment().isReadOnly()) {
       throw new InvalidArgumentException(name + " is " + tensor + " in read-only memory");
     }

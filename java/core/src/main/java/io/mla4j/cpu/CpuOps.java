@@ -9,31 +9,25 @@ import io.mla4j.Rotation;
 import io.mla4j.Tensor;
 import io.mla4j.TensorType;
 import io.mla4j.Weight;
-import io.mla4j.spi.AppendParams;
 import io.mla4j.spi.MergeParams;
 import io.mla4j.spi.Ops;
-import io.mla4j.spi.RopeParams;
 import io.mla4j.spi.TileKernels;
-import java.lang.foreign.MemorySegment;
 import java.util.List;
 
 /**
- * The operations on a CPU: checks, then tiles for {@link Workers}. The larger ones live in {@link
- * LinearOps}, {@link AttentionOps} and {@link MixtureOps}.
+ * The operations on a CPU: checks, then the caller's turn, then tiles for {@link Workers}, which
+ * {@link RowOps}, {@link LinearOps}, {@link AttentionOps} and {@link MixtureOps} cut.
  */
 final class CpuOps implements Ops, AutoCloseable {
-  /** Elements of an element-wise tile: enough that handing it out costs little. */
-  private static final int TILE_ELEMENTS = 1 << 15;
-
-  private final TileKernels kernels;
   private final Workers workers;
+  private final RowOps rows;
   private final LinearOps linear;
   private final AttentionOps attention;
   private final MixtureOps mixture;
 
   CpuOps(TileKernels kernels, CpuDevice.Allocator allocator, Workers workers) {
-    this.kernels = kernels;
     this.workers = workers;
+    this.rows = new RowOps(kernels, workers);
     this.linear = new LinearOps(kernels, allocator, workers);
     this.attention = new AttentionOps(kernels, allocator, workers);
     this.mixture = new MixtureOps(kernels, allocator, workers, linear);
@@ -47,27 +41,23 @@ final class CpuOps implements Ops, AutoCloseable {
     Checks.requireMatrix("table", table);
     Checks.require("table", table, table.tensor().dim(0), out.dim(1));
     int vocabulary = Checks.toInt("vocabulary", table.tensor().dim(0));
-    int width = Checks.toInt("width", out.dim(1));
+    Checks.toInt("width", out.dim(1));
     for (int i = 0; i < ids.dim(0); i++) {
       int id = Stored.readInt(ids.segment(), i);
-      Checks.require(
-          id >= 0 && id < vocabulary,
-          "ids[" + i + "] is " + id + ", but the vocabulary is 0.." + (vocabulary - 1));
+      if (id < 0 || id >= vocabulary) {
+        throw new InvalidArgumentException(
+            "ids[" + i + "] is " + id + ", but the vocabulary is 0.." + (vocabulary - 1));
+      }
     }
-    rows(
-        out,
-        (begin, count) ->
-            kernels.embed(
-                table.tensor().type(),
-                table.tensor().segment(),
-                table.tensor().stride(0),
-                vocabulary,
-                ids.segment().asSlice((long) begin * Integer.BYTES),
-                count,
-                width,
-                scale,
-                from(out, begin),
-                out.stride(0)));
+    if (!workers.enter()) {
+      workers.handOver(() -> embed(table, ids, scale, out));
+      return;
+    }
+    try {
+      rows.embed(table, ids, scale, out);
+    } finally {
+      workers.leave();
+    }
   }
 
   @Override
@@ -75,24 +65,29 @@ final class CpuOps implements Ops, AutoCloseable {
     Checks.requireFloats("x", x, 2);
     Checks.requireOutput("out", out, TensorType.F32, x.dim(0), x.dim(1));
     Checks.require("weight", weight, TensorType.F32, x.dim(1));
-    rows(
-        out,
-        (begin, count) ->
-            kernels.rmsNorm(
-                from(x, begin),
-                x.stride(0),
-                weight.segment(),
-                eps,
-                count,
-                (int) x.dim(1),
-                from(out, begin),
-                out.stride(0)));
+    if (!workers.enter()) {
+      workers.handOver(() -> rmsNorm(x, weight, eps, out));
+      return;
+    }
+    try {
+      rows.rmsNorm(x, weight, eps, out);
+    } finally {
+      workers.leave();
+    }
   }
 
   @Override
   public void linear(Tensor x, List<Projection> projections, ComputeType compute) {
     linear.check(x, projections);
-    workers.exclusively(() -> linear.run(x, projections, compute));
+    if (!workers.enter()) {
+      workers.handOver(() -> linear(x, projections, compute));
+      return;
+    }
+    try {
+      linear.run(x, projections, compute);
+    } finally {
+      workers.leave();
+    }
   }
 
   @Override
@@ -100,19 +95,15 @@ final class CpuOps implements Ops, AutoCloseable {
     Checks.requireFloats("x", x, 2);
     Checks.require("residual", residual, TensorType.F32, x.dim(0), x.dim(1));
     Checks.requireOutput("out", out, TensorType.F32, x.dim(0), x.dim(1));
-    rows(
-        out,
-        (begin, count) ->
-            kernels.add(
-                from(x, begin),
-                x.stride(0),
-                from(residual, begin),
-                residual.stride(0),
-                scale,
-                count,
-                (int) x.dim(1),
-                from(out, begin),
-                out.stride(0)));
+    if (!workers.enter()) {
+      workers.handOver(() -> add(x, residual, scale, out));
+      return;
+    }
+    try {
+      rows.add(x, residual, scale, out);
+    } finally {
+      workers.leave();
+    }
   }
 
   @Override
@@ -120,43 +111,47 @@ final class CpuOps implements Ops, AutoCloseable {
     Checks.requireFloats("q", q, 3);
     Checks.requireOutput("out", out, TensorType.F32, q.dim(0), q.dim(1), q.dim(2));
     int rope = checkRotation(rotation, q.dim(0));
-    Checks.require(
-        rope <= q.dim(2), "rotation turns " + rope + " elements, but q has only " + q.dim(2));
-    RopeParams params =
-        new RopeParams(
-            (int) q.dim(0),
-            (int) q.dim(1),
-            (int) q.dim(2),
-            rope,
-            rotation.layout(),
-            q.stride(0),
-            q.stride(1),
-            out.stride(0),
-            out.stride(1));
-    tokens(
-        q.dim(0),
-        q.dim(1) * q.dim(2),
-        (begin, end) ->
-            kernels.rope(
-                params,
-                q.segment(),
-                rotation.cosines().segment(),
-                rotation.sines().segment(),
-                begin,
-                end,
-                out.segment()));
+    if (rope > q.dim(2)) {
+      throw new InvalidArgumentException(
+          "rotation turns " + rope + " elements, but q has only " + q.dim(2));
+    }
+    if (!workers.enter()) {
+      workers.handOver(() -> rotate(q, rotation, out));
+      return;
+    }
+    try {
+      rows.rotate(q, rotation, rope, out);
+    } finally {
+      workers.leave();
+    }
   }
 
   @Override
   public void absorb(Tensor q, Weight kvB, ComputeType compute, Tensor out) {
     MlaShape shape = attention.checkAbsorb(q, kvB, out);
-    workers.exclusively(() -> attention.absorb(shape, q, kvB, compute, out));
+    if (!workers.enter()) {
+      workers.handOver(() -> absorb(q, kvB, compute, out));
+      return;
+    }
+    try {
+      attention.absorb(shape, q, kvB, compute, out);
+    } finally {
+      workers.leave();
+    }
   }
 
   @Override
   public void expand(Tensor x, Weight kvB, ComputeType compute, Tensor out) {
     MlaShape shape = attention.checkExpand(x, kvB, out);
-    workers.exclusively(() -> attention.expand(shape, x, kvB, compute, out));
+    if (!workers.enter()) {
+      workers.handOver(() -> expand(x, kvB, compute, out));
+      return;
+    }
+    try {
+      attention.expand(shape, x, kvB, compute, out);
+    } finally {
+      workers.leave();
+    }
   }
 
   @Override
@@ -174,35 +169,19 @@ final class CpuOps implements Ops, AutoCloseable {
       Checks.require("normWeight", normWeight, TensorType.F32, latent);
     }
     int rotated = checkRotation(rotation, plan.tokens());
-    Checks.require(
-        rotated == rope, "rotation turns " + rotated + " elements, but the cache has " + rope);
+    if (rotated != rope) {
+      throw new InvalidArgumentException(
+          "rotation turns " + rotated + " elements, but the cache has " + rope);
+    }
     requireLayer(plan, layer);
-    MemorySegment weight = normWeight == null ? MemorySegment.NULL : normWeight.segment();
+    if (!workers.enter()) {
+      workers.handOver(() -> appendLatent(plan, layer, latentAndKey, normWeight, eps, rotation));
+      return;
+    }
     try (DecodePlan.Lease _ = plan.acquire()) {
-      for (int i = 0; i < plan.sequences(); i++) {
-        int first = plan.firstToken(i);
-        int n = plan.queryTokens(i);
-        int sequence = i;
-        AppendParams params =
-            new AppendParams(
-                n, plan.kvTokens(i) - n, rotation.layout(), eps, latentAndKey.stride(0));
-        long angles = (long) first * (rope / 2) * Float.BYTES;
-        tokens(
-            n,
-            latent + rope,
-            (begin, end) ->
-                kernels.append(
-                    params,
-                    plan.cacheParams(),
-                    from(latentAndKey, first),
-                    weight,
-                    rotation.cosines().segment().asSlice(angles),
-                    rotation.sines().segment().asSlice(angles),
-                    plan.pageTable(sequence),
-                    begin,
-                    end,
-                    plan.layerBase(layer)));
-      }
+      rows.append(plan, layer, latentAndKey, normWeight, eps, rotation);
+    } finally {
+      workers.leave();
     }
   }
 
@@ -226,9 +205,14 @@ final class CpuOps implements Ops, AutoCloseable {
     }
     checkScore(score, q.dim(1));
     requireLayer(plan, layer);
+    if (!workers.enter()) {
+      workers.handOver(() -> attendAbsorbed(plan, layer, q, score, compute, out, lse));
+      return;
+    }
     try (DecodePlan.Lease _ = plan.acquire()) {
-      workers.exclusively(
-          () -> attention.attendAbsorbed(plan, layer, q, score, compute, out, lse, false));
+      attention.attendAbsorbed(plan, layer, q, score, compute, out, lse, false);
+    } finally {
+      workers.leave();
     }
   }
 
@@ -248,8 +232,14 @@ final class CpuOps implements Ops, AutoCloseable {
         "kvB", kvB, (long) shape.heads() * (shape.nope() + shape.value()), shape.latent());
     checkScore(score, shape.heads());
     requireLayer(plan, layer);
+    if (!workers.enter()) {
+      workers.handOver(() -> attend(plan, layer, q, kvB, score, compute, out));
+      return;
+    }
     try (DecodePlan.Lease _ = plan.acquire()) {
-      workers.exclusively(() -> attention.attend(plan, layer, q, kvB, score, compute, out));
+      attention.attend(plan, layer, q, kvB, score, compute, out);
+    } finally {
+      workers.leave();
     }
   }
 
@@ -284,32 +274,43 @@ final class CpuOps implements Ops, AutoCloseable {
             out.stride(1),
             lse == null ? 0 : lse.stride(0),
             lse == null ? 0 : lse.stride(1));
-    tokens(
-        params.tokens(),
-        (long) params.parts() * params.heads() * params.width(),
-        (begin, end) ->
-            kernels.merge(
-                params,
-                partialOut.segment(),
-                partialLse.segment(),
-                begin,
-                end,
-                0,
-                params.heads(),
-                out.segment(),
-                lse == null ? MemorySegment.NULL : lse.segment()));
+    if (!workers.enter()) {
+      workers.handOver(() -> merge(partialOut, partialLse, out, lse));
+      return;
+    }
+    try {
+      rows.merge(params, partialOut, partialLse, out, lse);
+    } finally {
+      workers.leave();
+    }
   }
 
   @Override
   public void feedForward(Tensor x, FeedForward weights, ComputeType compute, Tensor out) {
-    mixture.checkFeedForward("weights", weights, x, out);
-    workers.exclusively(() -> mixture.feedForward(x, weights, compute, out));
+    mixture.checkFeedForward(weights, x, out);
+    if (!workers.enter()) {
+      workers.handOver(() -> feedForward(x, weights, compute, out));
+      return;
+    }
+    try {
+      mixture.feedForward(x, weights, compute, out);
+    } finally {
+      workers.leave();
+    }
   }
 
   @Override
   public void mixture(Tensor x, Mixture weights, ComputeType compute, Tensor out) {
     mixture.checkMixture(weights, x, out);
-    workers.exclusively(() -> mixture.mixture(x, weights, compute, out));
+    if (!workers.enter()) {
+      workers.handOver(() -> mixture(x, weights, compute, out));
+      return;
+    }
+    try {
+      mixture.mixture(x, weights, compute, out);
+    } finally {
+      workers.leave();
+    }
   }
 
   @Override
@@ -317,11 +318,6 @@ final class CpuOps implements Ops, AutoCloseable {
     linear.close();
     attention.close();
     mixture.close();
-  }
-
-  /** The memory of rows {@code row ..} of a tensor. */
-  static MemorySegment from(Tensor tensor, long row) {
-    return tensor.segment().asSlice(row * tensor.stride(0) * tensor.type().bytes());
   }
 
   private static int checkRotation(Rotation rotation, long tokens) {
@@ -348,21 +344,5 @@ final class CpuOps implements Ops, AutoCloseable {
       throw new InvalidArgumentException(
           "layer is " + layer + ", but the cache has layers 0.." + (plan.layers() - 1));
     }
-  }
-
-  private void rows(Tensor out, RowTile tile) {
-    tokens(out.dim(0), out.dim(1), (begin, end) -> tile.run(begin, end - begin));
-  }
-
-  /** Cuts n rows of {@code width} elements into tiles. */
-  private void tokens(long n, long width, RowTile tile) {
-    int rows = (int) Math.max(1, TILE_ELEMENTS / Math.max(1, width));
-    int tiles = (int) ((n + rows - 1) / rows);
-    workers.run(tiles, (i, _) -> tile.run(i * rows, (int) Math.min(n, (i + 1L) * rows)));
-  }
-
-  @FunctionalInterface
-  private interface RowTile {
-    void run(int begin, int end);
   }
 }

@@ -1,6 +1,7 @@
 package io.mla4j.cpu;
 
 import io.mla4j.ComputeType;
+import io.mla4j.InvalidArgumentException;
 import io.mla4j.Tensor;
 import io.mla4j.TensorType;
 import io.mla4j.Weight;
@@ -13,7 +14,8 @@ import java.util.List;
 
 /**
  * Linear layers: activations are packed once, then the rows of all weights are cut into tiles. Used
- * under the lock of {@link Workers}.
+ * between {@link Workers#enter} and {@link Workers#leave}; everything that an operation needs is
+ * kept for the next one, so that a decode loop makes no garbage.
  */
 final class LinearOps implements AutoCloseable {
   /** Rows that one pack call takes; a multiple of 16, as {@link TileKernels#pack} asks. */
@@ -30,10 +32,17 @@ final class LinearOps implements AutoCloseable {
 
   private static final int TILE_ROW_MULTIPLE = 24;
 
+  /** A power of two, several times the different linears of a layer. */
+  private static final int RECENT_PARAMS = 64;
+
   private final TileKernels kernels;
   private final Workers workers;
   private final Buffer packed;
   private final List<Group> groups = new ArrayList<>();
+  private final LinearParams[] recentParams = new LinearParams[RECENT_PARAMS];
+  private final Workers.Task packTile = this::packTile;
+  private final Workers.Task multiplyTile = this::multiplyTile;
+  private int count;
 
   LinearOps(TileKernels kernels, CpuDevice.Allocator allocator, Workers workers) {
     this.kernels = kernels;
@@ -45,21 +54,28 @@ final class LinearOps implements AutoCloseable {
     Checks.requireFloats("x", x, 2);
     Checks.require(!projections.isEmpty(), "projections is empty");
     for (int i = 0; i < projections.size(); i++) {
-      Projection p = projections.get(i);
-      String name = "projections[" + i + "]";
-      Checks.requireFloats(name + ".out", p.out(), 2);
-      Checks.requireOutput(name + ".out", p.out(), TensorType.F32, x.dim(0), p.out().dim(1));
-      Checks.require(name + ".weight", p.weight(), p.out().dim(1), x.dim(1));
-      if (p.bias() != null) {
-        Checks.require(name + ".bias", p.bias(), TensorType.F32, p.out().dim(1));
+      try {
+        check(x, projections.get(i));
+      } catch (InvalidArgumentException e) {
+        throw new InvalidArgumentException("projections[" + i + "]." + e.getMessage());
       }
+    }
+  }
+
+  private static void check(Tensor x, Projection p) {
+    Checks.requireFloats("out", p.out(), 2);
+    Checks.requireOutput("out", p.out(), TensorType.F32, x.dim(0), p.out().dim(1));
+    Checks.require("weight", p.weight(), p.out().dim(1), x.dim(1));
+    if (p.bias() != null) {
+      Checks.require("bias", p.bias(), TensorType.F32, p.out().dim(1));
     }
   }
 
   /** One operation: x W^T + bias for each projection. */
   void run(Tensor x, List<Projection> projections, ComputeType compute) {
     begin();
-    for (Projection p : projections) {
+    for (int i = 0; i < projections.size(); i++) {
+      Projection p = projections.get(i);
       add(
           x.segment(),
           x.stride(0),
@@ -76,7 +92,7 @@ final class LinearOps implements AutoCloseable {
 
   /** Starts a grouped operation; {@link #add} and {@link #runGroups} follow. */
   void begin() {
-    groups.clear();
+    count = 0;
   }
 
   /**
@@ -93,123 +109,138 @@ final class LinearOps implements AutoCloseable {
       MemorySegment y,
       long yStride,
       ComputeType compute) {
-    LinearParams params =
-        new LinearParams(
-            compute,
-            weight.tensor().type(),
-            rows,
-            weight.in(),
-            weight.out(),
-            0,
-            0,
-            xStride,
-            weight.tensor().stride(0),
-            yStride);
-    Group last = groups.isEmpty() ? null : groups.getLast();
-    boolean shared =
+    LinearParams params = params(compute, weight, rows, xStride, yStride);
+    Group last = count == 0 ? null : groups.get(count - 1);
+    if (count == groups.size()) {
+      groups.add(new Group());
+    }
+    Group g = groups.get(count++);
+    g.shared =
         last != null
             && last.params.weightType() == params.weightType()
             && last.params.rows() == rows
             && last.params.k() == params.k()
             && last.x.address() == x.address()
             && last.indices.address() == indices.address();
-    long offset =
-        shared
-            ? last.packedOffset
-            : last == null ? 0 : last.packedOffset + Buffer.roundUp(last.packedBytes);
-    groups.add(
-        new Group(
-            params,
-            x,
-            indices,
-            weight.tensor().segment(),
-            bias,
-            y,
-            offset,
-            kernels.packedBytes(params),
-            shared));
+    g.packedOffset =
+        last == null
+            ? 0
+            : g.shared ? last.packedOffset : last.packedOffset + Buffer.roundUp(last.packedBytes);
+    g.packedBytes = kernels.packedBytes(params);
+    g.params = params;
+    g.x = x;
+    g.indices = indices;
+    g.weight = weight.tensor().segment();
+    g.bias = bias;
+    g.y = y;
+  }
+
+  /** The same object for the same numbers, as a rule. */
+  private LinearParams params(
+      ComputeType compute, Weight weight, int rows, long xStride, long yStride) {
+    Tensor w = weight.tensor();
+    int in = weight.in();
+    int out = weight.out();
+    long hash = (((rows * 31L + in) * 31 + out) * 31 + xStride) * 31 + yStride;
+    int slot = (int) (hash * 0x9E3779B97F4A7C15L >>> 32) & RECENT_PARAMS - 1;
+    LinearParams p = recentParams[slot];
+    if (p == null
+        || p.compute() != compute
+        || p.weightType() != w.type()
+        || p.rows() != rows
+        || p.k() != in
+        || p.n() != out
+        || p.xStride() != xStride
+        || p.weightStride() != w.stride(0)
+        || p.yStride() != yStride) {
+      p = new LinearParams(compute, w.type(), rows, in, out, 0, 0, xStride, w.stride(0), yStride);
+      recentParams[slot] = p;
+    }
+    return p;
   }
 
   /** Packs and multiplies everything that was added. */
   void runGroups() {
-    if (groups.isEmpty()) {
+    if (count == 0) {
       return;
     }
-    Group last = groups.getLast();
-    MemorySegment memory = packed.bytes(last.packedOffset + last.packedBytes);
-    pack(memory);
+    pack();
     long work = 0;
-    for (Group g : groups) {
-      work += (long) g.params.n() * g.params.k() * Math.max(1, g.params.rows() / 4);
+    for (int i = 0; i < count; i++) {
+      LinearParams p = groups.get(i).params;
+      work += (long) p.n() * p.k() * Math.max(1, p.rows() / 4);
     }
     long perTile = Math.max(1, work / ((long) workers.threads() * TILES_PER_THREAD));
-    int[] firstTile = new int[groups.size() + 1];
-    int[] tileRows = new int[groups.size()];
-    for (int i = 0; i < groups.size(); i++) {
-      LinearParams p = groups.get(i).params;
+    int tiles = 0;
+    for (int i = 0; i < count; i++) {
+      Group g = groups.get(i);
+      LinearParams p = g.params;
       long perRow = (long) p.k() * Math.max(1, p.rows() / 4);
       long rows = Math.clamp(perTile / perRow, TILE_ROW_MULTIPLE, MAX_TILE_ROWS);
-      tileRows[i] = (int) (rows + TILE_ROW_MULTIPLE - 1) / TILE_ROW_MULTIPLE * TILE_ROW_MULTIPLE;
-      int tiles = p.rows() == 0 ? 0 : (p.n() + tileRows[i] - 1) / tileRows[i];
-      firstTile[i + 1] = firstTile[i] + tiles;
+      g.tileRows = (int) (rows + TILE_ROW_MULTIPLE - 1) / TILE_ROW_MULTIPLE * TILE_ROW_MULTIPLE;
+      g.firstTile = tiles;
+      tiles += p.rows() == 0 ? 0 : (p.n() + g.tileRows - 1) / g.tileRows;
     }
-    workers.run(
-        firstTile[groups.size()],
-        work,
-        (tile, _) -> {
-          int i = 0;
-          while (tile >= firstTile[i + 1]) {
-            i++;
-          }
-          Group g = groups.get(i);
-          int begin = (tile - firstTile[i]) * tileRows[i];
-          kernels.linear(
-              g.params,
-              memory.asSlice(g.packedOffset, g.packedBytes),
-              g.weight,
-              MemorySegment.NULL,
-              g.bias,
-              begin,
-              Math.min(g.params.n(), begin + tileRows[i]),
-              g.y);
-        });
+    workers.run(tiles, work, multiplyTile);
   }
 
-  private void pack(MemorySegment memory) {
-    int total = 0;
-    for (Group g : groups) {
-      total += g.shared ? 0 : g.params.rows();
+  private void multiplyTile(int tile, int worker) {
+    int i = count - 1;
+    while (tile < groups.get(i).firstTile) {
+      i--;
     }
-    if (total <= INLINE_PACK_ROWS) {
-      for (Group g : groups) {
-        if (!g.shared) {
-          pack(g, memory, 0, g.params.rows());
-        }
+    Group g = groups.get(i);
+    int begin = (tile - g.firstTile) * g.tileRows;
+    kernels.linear(
+        g.params,
+        g.packed,
+        g.weight,
+        MemorySegment.NULL,
+        g.bias,
+        begin,
+        Math.min(g.params.n(), begin + g.tileRows),
+        g.y);
+  }
+
+  private void pack() {
+    Group last = groups.get(count - 1);
+    packed.bytes(last.packedOffset + last.packedBytes);
+    int total = 0;
+    int tiles = 0;
+    for (int i = 0; i < count; i++) {
+      Group g = groups.get(i);
+      g.packed = packed.view(g.packedOffset, g.packedBytes);
+      g.firstTile = tiles;
+      if (!g.shared) {
+        total += g.params.rows();
+        tiles += (g.params.rows() + PACK_ROWS - 1) / PACK_ROWS;
       }
+    }
+    if (total > INLINE_PACK_ROWS) {
+      workers.run(tiles, packTile);
       return;
     }
-    List<Group> distinct = groups.stream().filter(g -> !g.shared).toList();
-    int[] firstTile = new int[distinct.size() + 1];
-    for (int i = 0; i < distinct.size(); i++) {
-      firstTile[i + 1] = firstTile[i] + (distinct.get(i).params.rows() + PACK_ROWS - 1) / PACK_ROWS;
+    for (int i = 0; i < count; i++) {
+      Group g = groups.get(i);
+      if (!g.shared) {
+        pack(g, 0, g.params.rows());
+      }
     }
-    workers.run(
-        firstTile[distinct.size()],
-        (tile, _) -> {
-          int i = 0;
-          while (tile >= firstTile[i + 1]) {
-            i++;
-          }
-          Group g = distinct.get(i);
-          int begin = (tile - firstTile[i]) * PACK_ROWS;
-          pack(g, memory, begin, Math.min(g.params.rows(), begin + PACK_ROWS));
-        });
   }
 
-  private void pack(Group g, MemorySegment memory, int begin, int end) {
+  private void packTile(int tile, int worker) {
+    int i = count - 1;
+    while (tile < groups.get(i).firstTile || groups.get(i).shared) {
+      i--;
+    }
+    Group g = groups.get(i);
+    int begin = (tile - g.firstTile) * PACK_ROWS;
+    pack(g, begin, Math.min(g.params.rows(), begin + PACK_ROWS));
+  }
+
+  private void pack(Group g, int begin, int end) {
     if (begin < end) {
-      kernels.pack(
-          g.params, g.x, g.indices, begin, end, memory.asSlice(g.packedOffset, g.packedBytes));
+      kernels.pack(g.params, g.x, g.indices, begin, end, g.packed);
     }
   }
 
@@ -218,15 +249,25 @@ final class LinearOps implements AutoCloseable {
     packed.close();
   }
 
-  /** One weight with its input. {@code shared}: the group before it packs the same activations. */
-  private record Group(
-      LinearParams params,
-      MemorySegment x,
-      MemorySegment indices,
-      MemorySegment weight,
-      MemorySegment bias,
-      MemorySegment y,
-      long packedOffset,
-      long packedBytes,
-      boolean shared) {}
+  /** One weight with its input. */
+  private static final class Group {
+    LinearParams params;
+    MemorySegment x;
+    MemorySegment indices;
+    MemorySegment weight;
+    MemorySegment bias;
+    MemorySegment y;
+    MemorySegment packed;
+    long packedOffset;
+    long packedBytes;
+
+    /** Whether the group before it packs the same activations. */
+    boolean shared;
+
+    /** Rows of the weight that a tile computes. */
+    int tileRows;
+
+    /** Of packing, then of multiplying. */
+    int firstTile;
+  }
 }

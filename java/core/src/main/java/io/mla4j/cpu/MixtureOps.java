@@ -1,6 +1,7 @@
 package io.mla4j.cpu;
 
 import io.mla4j.ComputeType;
+import io.mla4j.InvalidArgumentException;
 import io.mla4j.Routing;
 import io.mla4j.Tensor;
 import io.mla4j.TensorType;
@@ -26,6 +27,9 @@ final class MixtureOps implements AutoCloseable {
   private final Buffer outs;
   private final Buffer sharedOuts;
   private final Buffer routes;
+  private final Activate activate = new Activate();
+  private final Combine combine = new Combine();
+  private RouteParams routeParams;
   private int[] counts = new int[0];
   private int[] nextSlot = new int[0];
 
@@ -41,25 +45,22 @@ final class MixtureOps implements AutoCloseable {
     routes = new Buffer(allocator);
   }
 
-  void checkFeedForward(String name, FeedForward weights, Tensor x, Tensor out) {
-    Checks.requireFloats("x", x, 2);
-    Checks.requireFloats("out", out, 2);
-    Checks.requireOutput("out", out, TensorType.F32, x.dim(0), out.dim(1));
-    Checks.require(weights != null, name + " is null");
-    Checks.requireMatrix(name + ".gate", weights.gate());
-    long inner = weights.gate().tensor().dim(0);
-    Checks.require(name + ".gate", weights.gate(), inner, x.dim(1));
-    Checks.require(name + ".up", weights.up(), inner, x.dim(1));
-    Checks.require(name + ".down", weights.down(), out.dim(1), inner);
+  void checkFeedForward(FeedForward weights, Tensor x, Tensor out) {
+    checkRows(x, out);
+    checkNetwork("weights", weights, x, out);
   }
 
   void checkMixture(Mixture weights, Tensor x, Tensor out) {
     Checks.require(weights != null && weights.routing() != null, "weights.routing is null");
     int experts = weights.routing().experts();
-    Checks.require(
-        weights.experts().size() == experts,
-        "weights.experts has " + weights.experts().size() + " networks, but must have " + experts);
-    Checks.requireFloats("x", x, 2);
+    if (weights.experts().size() != experts) {
+      throw new InvalidArgumentException(
+          "weights.experts has "
+              + weights.experts().size()
+              + " networks, but must have "
+              + experts);
+    }
+    checkRows(x, out);
     Checks.require("weights.router", weights.router(), experts, x.dim(1));
     if (weights.bias() != null) {
       Checks.require("weights.bias", weights.bias(), TensorType.F32, experts);
@@ -67,33 +68,62 @@ final class MixtureOps implements AutoCloseable {
     int inner = -1;
     for (int e = 0; e < experts; e++) {
       FeedForward expert = weights.experts().get(e);
-      checkFeedForward("weights.experts[" + e + "]", expert, x, out);
+      try {
+        checkNetwork(expert, x, out);
+      } catch (InvalidArgumentException failure) {
+        throw new InvalidArgumentException("weights.experts[" + e + "]" + failure.getMessage());
+      }
       inner = e == 0 ? expert.gate().out() : inner;
-      Checks.require(
-          expert.gate().out() == inner,
-          "weights.experts["
-              + e
-              + "] has an inner width of "
-              + expert.gate().out()
-              + ", but the first one has "
-              + inner);
+      if (expert.gate().out() != inner) {
+        throw new InvalidArgumentException(
+            "weights.experts["
+                + e
+                + "] has an inner width of "
+                + expert.gate().out()
+                + ", but the first one has "
+                + inner);
+      }
     }
     if (weights.shared() != null) {
-      checkFeedForward("weights.shared", weights.shared(), x, out);
+      checkNetwork("weights.shared", weights.shared(), x, out);
     }
+  }
+
+  private static void checkRows(Tensor x, Tensor out) {
+    Checks.requireFloats("x", x, 2);
+    Checks.requireFloats("out", out, 2);
+    Checks.requireOutput("out", out, TensorType.F32, x.dim(0), out.dim(1));
+  }
+
+  private static void checkNetwork(String name, FeedForward weights, Tensor x, Tensor out) {
+    try {
+      checkNetwork(weights, x, out);
+    } catch (InvalidArgumentException e) {
+      throw new InvalidArgumentException(name + e.getMessage());
+    }
+  }
+
+  /** Messages begin behind the network's name. */
+  private static void checkNetwork(FeedForward weights, Tensor x, Tensor out) {
+    Checks.require(weights != null, " is null");
+    Checks.requireMatrix(".gate", weights.gate());
+    long inner = weights.gate().tensor().dim(0);
+    Checks.require(".gate", weights.gate(), inner, x.dim(1));
+    Checks.require(".up", weights.up(), inner, x.dim(1));
+    Checks.require(".down", weights.down(), out.dim(1), inner);
   }
 
   void feedForward(Tensor x, FeedForward w, ComputeType compute, Tensor out) {
     int n = (int) x.dim(0);
     int inner = w.gate().out();
-    MemorySegment gate = gates.floats((long) n * inner);
-    MemorySegment up = ups.floats((long) n * inner);
+    gates.floats((long) n * inner);
+    ups.floats((long) n * inner);
     linear.begin();
-    addInner(x, MemorySegment.NULL, n, w, gate, up, compute);
+    addInner(x, MemorySegment.NULL, n, w, 0, compute);
     linear.runGroups();
-    activate(gate, up, n, inner);
+    activate.run(0, n, inner);
     linear.begin();
-    addDown(gate, n, w.down(), out.segment(), out.stride(0), compute);
+    addDown(0, n, w.down(), out.segment(), out.stride(0), compute);
     linear.runGroups();
   }
 
@@ -107,12 +137,14 @@ final class MixtureOps implements AutoCloseable {
     int inner = w.experts().getFirst().gate().out();
     int sharedInner = w.shared() == null ? 0 : w.shared().gate().out();
 
-    MemorySegment route = routes.bytes(4L * ((long) n * experts + 4L * slots));
-    MemorySegment logits = route.asSlice(0, 4L * n * experts);
-    MemorySegment chosen = route.asSlice(logits.byteSize(), 4L * slots);
-    MemorySegment weights = route.asSlice(logits.byteSize() + 4L * slots, 4L * slots);
-    MemorySegment slotOf = route.asSlice(logits.byteSize() + 8L * slots, 4L * slots);
-    MemorySegment tokenOf = route.asSlice(logits.byteSize() + 12L * slots, 4L * slots);
+    long logitBytes = 4L * n * experts;
+    long slotBytes = 4L * slots;
+    routes.bytes(logitBytes + 4 * slotBytes);
+    MemorySegment logits = routes.view(0, logitBytes);
+    MemorySegment chosen = routes.view(logitBytes, slotBytes);
+    MemorySegment weights = routes.view(logitBytes + slotBytes, slotBytes);
+    MemorySegment slotOf = routes.view(logitBytes + 2 * slotBytes, slotBytes);
+    long tokenOfAt = logitBytes + 3 * slotBytes;
     linear.begin();
     // Routing is float32 whatever the compute type: a flipped expert is no rounding error.
     linear.add(
@@ -127,62 +159,47 @@ final class MixtureOps implements AutoCloseable {
         ComputeType.F32);
     linear.runGroups();
     MemorySegment bias = w.bias() == null ? MemorySegment.NULL : w.bias().segment();
-    kernels.route(new RouteParams(n, routing, experts), logits, bias, 0, n, chosen, weights);
-    assignSlots(experts, slots, topK, chosen, slotOf, tokenOf);
+    if (routeParams == null || routeParams.tokens() != n || routeParams.routing() != routing) {
+      routeParams = new RouteParams(n, routing, experts);
+    }
+    kernels.route(routeParams, logits, bias, 0, n, chosen, weights);
+    assignSlots(experts, slots, topK, chosen, slotOf, routes.view(tokenOfAt, slotBytes));
 
     long shared = (long) slots * inner; // the shared expert's rows lie behind those of the others
-    MemorySegment gate = gates.floats(shared + (long) n * sharedInner);
-    MemorySegment up = ups.floats(shared + (long) n * sharedInner);
+    gates.floats(shared + (long) n * sharedInner);
+    ups.floats(shared + (long) n * sharedInner);
     linear.begin();
     for (int e = 0, slot = 0; e < experts; slot += counts[e], e++) {
       if (counts[e] > 0) {
-        long at = 4L * slot * inner;
-        addInner(
-            x,
-            tokenOf.asSlice(4L * slot),
-            counts[e],
-            w.experts().get(e),
-            gate.asSlice(at),
-            up.asSlice(at),
-            compute);
+        MemorySegment tokens = routes.view(tokenOfAt + 4L * slot, 4L * counts[e]);
+        addInner(x, tokens, counts[e], w.experts().get(e), (long) slot * inner, compute);
       }
     }
     if (w.shared() != null) {
-      addInner(
-          x,
-          MemorySegment.NULL,
-          n,
-          w.shared(),
-          gate.asSlice(4 * shared),
-          up.asSlice(4 * shared),
-          compute);
+      addInner(x, MemorySegment.NULL, n, w.shared(), shared, compute);
     }
     linear.runGroups();
-    activate(gate, up, slots, inner);
+    activate.run(0, slots, inner);
     if (w.shared() != null) {
-      activate(gate.asSlice(4 * shared), up.asSlice(4 * shared), n, sharedInner);
+      activate.run(shared, n, sharedInner);
     }
 
-    MemorySegment expertOut = outs.floats((long) slots * width);
+    outs.floats((long) slots * width);
     MemorySegment sharedOut =
         w.shared() == null ? MemorySegment.NULL : sharedOuts.floats((long) n * width);
     linear.begin();
     for (int e = 0, slot = 0; e < experts; slot += counts[e], e++) {
       if (counts[e] > 0) {
-        addDown(
-            gate.asSlice(4L * slot * inner),
-            counts[e],
-            w.experts().get(e).down(),
-            expertOut.asSlice(4L * slot * width),
-            width,
-            compute);
+        Weight down = w.experts().get(e).down();
+        MemorySegment y = outs.floatView((long) slot * width, (long) counts[e] * width);
+        addDown((long) slot * inner, counts[e], down, y, width, compute);
       }
     }
     if (w.shared() != null) {
-      addDown(gate.asSlice(4 * shared), n, w.shared().down(), sharedOut, width, compute);
+      addDown(shared, n, w.shared().down(), sharedOut, width, compute);
     }
     linear.runGroups();
-    combine(expertOut, slots, slotOf, weights, sharedOut, n, topK, width, out);
+    combine.run(n, topK, slotOf, weights, sharedOut, out);
   }
 
   /** Slots in the order of the experts, and within one in the order of the tokens. */
@@ -211,76 +228,104 @@ final class MixtureOps implements AutoCloseable {
     }
   }
 
+  /** {@code at}: the number of {@link #gates} and {@link #ups} where the results begin. */
   private void addInner(
-      Tensor x,
-      MemorySegment indices,
-      int rows,
-      FeedForward w,
-      MemorySegment gate,
-      MemorySegment up,
-      ComputeType compute) {
+      Tensor x, MemorySegment indices, int rows, FeedForward w, long at, ComputeType compute) {
     int inner = w.gate().out();
     MemorySegment none = MemorySegment.NULL;
+    MemorySegment gate = gates.floatView(at, (long) rows * inner);
+    MemorySegment up = ups.floatView(at, (long) rows * inner);
     linear.add(x.segment(), x.stride(0), indices, rows, w.gate(), none, gate, inner, compute);
     linear.add(x.segment(), x.stride(0), indices, rows, w.up(), none, up, inner, compute);
   }
 
+  /** {@code at}: the number of {@link #gates} where the activations begin. */
   private void addDown(
-      MemorySegment inner,
-      int rows,
-      Weight down,
-      MemorySegment out,
-      long stride,
-      ComputeType compute) {
+      long at, int rows, Weight down, MemorySegment out, long stride, ComputeType compute) {
     MemorySegment none = MemorySegment.NULL;
-    linear.add(inner, down.in(), none, rows, down, none, out, stride, compute);
+    MemorySegment x = gates.floatView(at, (long) rows * down.in());
+    linear.add(x, down.in(), none, rows, down, none, out, stride, compute);
   }
 
-  /** gate = silu(gate) * up. */
-  private void activate(MemorySegment gate, MemorySegment up, int rows, int inner) {
-    int tileRows = Math.max(1, (1 << 14) / inner);
-    workers.run(
-        (rows + tileRows - 1) / tileRows,
-        (tile, _) -> {
-          int begin = tile * tileRows;
-          long at = 4L * begin * inner;
-          int count = Math.min(rows - begin, tileRows);
-          MemorySegment g = gate.asSlice(at);
-          kernels.swiglu(g, inner, up.asSlice(at), inner, count, inner, g, inner);
-        });
+  /** gate = silu(gate) * up, for rows of {@code inner} numbers from number {@code at} on. */
+  private final class Activate implements Workers.Task {
+    private static final int TILE_ELEMENTS = 1 << 14;
+
+    private long at;
+    private int rows;
+    private int inner;
+    private int tileRows;
+
+    void run(long at, int rows, int inner) {
+      this.at = at;
+      this.rows = rows;
+      this.inner = inner;
+      tileRows = Math.max(1, TILE_ELEMENTS / inner);
+      workers.run((rows + tileRows - 1) / tileRows, this);
+    }
+
+    @Override
+    public void run(int tile, int worker) {
+      int begin = tile * tileRows;
+      int count = Math.min(rows - begin, tileRows);
+      long from = at + (long) begin * inner;
+      MemorySegment gate = gates.floatView(from, (long) count * inner);
+      MemorySegment up = ups.floatView(from, (long) count * inner);
+      kernels.swiglu(gate, inner, up, inner, count, inner, gate, inner);
+    }
   }
 
-  private void combine(
-      MemorySegment expertOut,
-      int slots,
-      MemorySegment slotOf,
-      MemorySegment weights,
-      MemorySegment sharedOut,
-      int n,
-      int topK,
-      int width,
-      Tensor out) {
-    int tileRows = Math.max(1, (1 << 15) / (width * (topK + 1)));
-    workers.run(
-        (n + tileRows - 1) / tileRows,
-        (tile, _) -> {
-          int begin = tile * tileRows;
-          MemorySegment shared =
-              sharedOut.byteSize() == 0 ? sharedOut : sharedOut.asSlice(4L * begin * width);
-          kernels.combine(
-              expertOut,
-              width,
-              slots,
-              slotOf.asSlice(4L * begin * topK),
-              weights.asSlice(4L * begin * topK),
-              shared,
-              width,
-              Math.min(n - begin, tileRows),
-              topK,
-              width,
-              CpuOps.from(out, begin),
-              out.stride(0));
-        });
+  /** The weighted sum of the experts' results, and the shared one's. */
+  private final class Combine implements Workers.Task {
+    private static final int TILE_ELEMENTS = 1 << 15;
+
+    private int n;
+    private int topK;
+    private MemorySegment slotOf;
+    private MemorySegment weights;
+    private MemorySegment shared;
+    private Tensor out;
+    private int tileRows;
+
+    void run(
+        int n,
+        int topK,
+        MemorySegment slotOf,
+        MemorySegment weights,
+        MemorySegment shared,
+        Tensor out) {
+      this.n = n;
+      this.topK = topK;
+      this.slotOf = slotOf;
+      this.weights = weights;
+      this.shared = shared;
+      this.out = out;
+      tileRows = (int) Math.max(1, TILE_ELEMENTS / (out.dim(1) * (topK + 1)));
+      workers.run((n + tileRows - 1) / tileRows, this);
+    }
+
+    @Override
+    public void run(int tile, int worker) {
+      int begin = tile * tileRows;
+      int width = (int) out.dim(1);
+      kernels.combine(
+          outs.floatView(0, (long) n * topK * width),
+          width,
+          n * topK,
+          behind(slotOf, 4L * begin * topK),
+          behind(weights, 4L * begin * topK),
+          shared.byteSize() == 0 ? shared : behind(shared, 4L * begin * width),
+          width,
+          Math.min(n - begin, tileRows),
+          topK,
+          width,
+          out.segmentFrom(begin),
+          out.stride(0));
+    }
+
+    private static MemorySegment behind(MemorySegment segment, long offset) {
+      return offset == 0 ? segment : segment.asSlice(offset);
+    }
   }
 
   @Override

@@ -95,55 +95,40 @@ public final class Workers implements AutoCloseable {
   }
 
   /**
-   * Runs {@code task} for every tile below {@code count} and returns when all are done. May be
-   * called within {@link #exclusively}.
+   * Takes the turn, for an operation of several {@link #run}s without another caller's in between;
+   * {@link #leave} follows in a finally block.
    *
+   * @return false for a virtual thread, which must {@link #handOver} the operation instead
    * @throws ClosedException after {@link #close}
-   * @throws RuntimeException the first failure of a tile
    */
-  public void run(int count, Task task) {
-    exclusively(() -> runTiles(count, task));
+  public boolean enter() {
+    if (Thread.currentThread().isVirtual()) {
+      return false;
+    }
+    turn.lock();
+    if (closed) {
+      turn.unlock();
+      throw new ClosedException("the device is closed");
+    }
+    return true;
+  }
+
+  /** Gives the turn to the next caller. */
+  public void leave() {
+    turn.unlock();
   }
 
   /**
-   * As {@link #run(int, Task)}, but an operation of little work is done by the caller alone: waking
-   * a thread and waiting for it takes longer than that work.
+   * Runs {@code operation} on a platform thread, where {@link #enter} takes the turn. Waits even
+   * where interrupted: the operation writes to memory that its caller may free.
    *
-   * @param work multiplications of all tiles together
+   * @throws ClosedException after {@link #close}
+   * @throws RuntimeException what the operation throws
    */
-  public void run(int count, long work, Task task) {
-    exclusively(
-        () -> {
-          if (work < MIN_SHARED_WORK) {
-            runAlone(count, task);
-          } else {
-            runTiles(count, task);
-          }
-        });
-  }
-
-  /** Runs {@code operation}, several {@link #run}s, without another caller's in between. */
-  public void exclusively(Runnable operation) {
-    if (Thread.currentThread().isVirtual()) {
-      handOver(operation);
-      return;
-    }
-    turn.lock();
-    try {
-      if (closed) {
-        throw new ClosedException("the device is closed");
-      }
-      operation.run();
-    } finally {
-      turn.unlock();
-    }
-  }
-
-  /** Waits even where interrupted: the operation writes to memory that its caller may free. */
-  private void handOver(Runnable operation) {
+  public void handOver(Runnable operation) {
     Future<?> running;
     try {
-      running = forVirtualThreads.submit(() -> exclusively(operation));
+      running = forVirtualThreads.submit(operation);
     } catch (RejectedExecutionException e) {
       throw new ClosedException("the device is closed");
     }
@@ -166,17 +151,42 @@ public final class Workers implements AutoCloseable {
     }
   }
 
-  private static void runAlone(int count, Task task) {
-    for (int i = 0; i < count; i++) {
-      task.run(i, 0);
+  /**
+   * Runs {@code task} for every tile below {@code count} and returns when all are done. May be
+   * called between {@link #enter} and {@link #leave}.
+   *
+   * @throws ClosedException after {@link #close}
+   * @throws RuntimeException the first failure of a tile
+   */
+  public void run(int count, Task task) {
+    run(count, MIN_SHARED_WORK, task);
+  }
+
+  /**
+   * As {@link #run(int, Task)}, but an operation of little work is done by the caller alone: waking
+   * a thread and waiting for it takes longer than that work.
+   *
+   * @param work multiplications of all tiles together
+   */
+  public void run(int count, long work, Task task) {
+    if (!enter()) {
+      handOver(() -> run(count, work, task));
+      return;
+    }
+    try {
+      if (work < MIN_SHARED_WORK || count <= 1 || helpers.length == 0) {
+        for (int i = 0; i < count; i++) {
+          task.run(i, 0);
+        }
+      } else {
+        share(count, task);
+      }
+    } finally {
+      leave();
     }
   }
 
-  private void runTiles(int count, Task newTask) {
-    if (count <= 1 || helpers.length == 0) {
-      runAlone(count, newTask);
-      return;
-    }
+  private void share(int count, Task newTask) {
     long previous = state.get() >>> 32;
     state.set(previous + 1 << 32 | NO_TILE);
     failure = null;

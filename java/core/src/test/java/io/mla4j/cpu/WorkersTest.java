@@ -113,16 +113,25 @@ class WorkersTest {
       List<Future<?>> all = new ArrayList<>();
       for (int i = 0; i < 60; i++) {
         Runnable operation =
-            () ->
-                workers.exclusively(
-                    () -> {
-                      assertEquals(1, inside.incrementAndGet());
-                      int[] sums = new int[5];
-                      workers.run(5, (tile, _) -> sums[tile] = tile);
-                      workers.run(5, (tile, _) -> sums[tile] += 10);
-                      assertArrayEquals(new int[] {10, 11, 12, 13, 14}, sums);
-                      inside.decrementAndGet();
-                    });
+            new Runnable() {
+              @Override
+              public void run() {
+                if (!workers.enter()) {
+                  workers.handOver(this);
+                  return;
+                }
+                try {
+                  assertEquals(1, inside.incrementAndGet());
+                  int[] sums = new int[5];
+                  workers.run(5, (tile, _) -> sums[tile] = tile);
+                  workers.run(5, (tile, _) -> sums[tile] += 10);
+                  assertArrayEquals(new int[] {10, 11, 12, 13, 14}, sums);
+                  inside.decrementAndGet();
+                } finally {
+                  workers.leave();
+                }
+              }
+            };
         all.add(callers.submit(operation));
       }
       for (Future<?> one : all) {

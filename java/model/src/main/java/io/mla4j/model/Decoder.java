@@ -2,7 +2,6 @@ package io.mla4j.model;
 
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 
-import io.mla4j.AttentionScore;
 import io.mla4j.Batch;
 import io.mla4j.ComputeType;
 import io.mla4j.DecodePlan;
@@ -14,16 +13,13 @@ import io.mla4j.Rotation;
 import io.mla4j.Sequence;
 import io.mla4j.Step;
 import io.mla4j.Tensor;
-import io.mla4j.TensorType;
 import io.mla4j.position.RopeEncoding;
 import io.mla4j.position.RopeTable;
 import io.mla4j.spi.Device;
 import io.mla4j.spi.Ops;
 import io.mla4j.spi.Ops.Projection;
 import java.lang.foreign.Arena;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
 
 /**
  * The forward pass of a model (DeepSeek-V2 section 2, DeepSeek-V3 section 2.1): ids in, hidden
@@ -50,9 +46,21 @@ public final class Decoder implements AutoCloseable {
   private final Ops ops;
   private final Arena arena = Arena.ofShared();
   private final DecoderWeights weights;
-  private final Map<RopeEncoding, Rope> ropes = new HashMap<>();
+  private final List<MlaShape> shapes;
+  private final List<RopeEncoding> encodings;
+  private final List<RopeTable> ropeTables;
+  private final int[] shapeOf;
+  private final int[] encodingOf;
   private final Activations activations;
   private final Activations logits;
+
+  /** Of the last step, for the next one of as many tokens. */
+  private Frame frame;
+
+  private Tensor logitRows;
+  private Tensor firstLogitRow;
+  private List<Projection> toLogits;
+  private final DecodePlan[] plans;
 
   /**
    * A decoder over mapped weights, which must stay open.
@@ -68,9 +76,14 @@ public final class Decoder implements AutoCloseable {
     this.weights = DecoderWeights.load(model, weights, device, arena);
     this.activations = new Activations(device);
     this.logits = new Activations(device);
-    for (LayerDescription layer : model.layers()) {
-      ropes.computeIfAbsent(layer.attention().rope(), e -> new Rope(e, ropes.size()));
-    }
+    List<AttentionDescription> attentions =
+        model.layers().stream().map(LayerDescription::attention).toList();
+    shapes = attentions.stream().map(AttentionDescription::shape).distinct().toList();
+    encodings = attentions.stream().map(AttentionDescription::rope).distinct().toList();
+    ropeTables = encodings.stream().map(RopeTable::new).toList();
+    shapeOf = attentions.stream().mapToInt(a -> shapes.indexOf(a.shape())).toArray();
+    encodingOf = attentions.stream().mapToInt(a -> encodings.indexOf(a.rope())).toArray();
+    plans = new DecodePlan[shapes.size()];
   }
 
   /** What is computed. */
@@ -149,105 +162,76 @@ public final class Decoder implements AutoCloseable {
   }
 
   private Tensor forward(Step step, int[][] ids) {
-    int n = step.tokens();
-    int hidden = model.hidden();
-    activations.reserve(n);
-    Map<MlaShape, DecodePlan> plans = new HashMap<>();
-    Map<RopeEncoding, Rotation> rotations = new HashMap<>();
-    Tensor x = activations.rows("x", n, hidden);
-    Tensor h = activations.rows("h", n, hidden);
-    ops.embed(weights.embedding(), idTensor(n, ids), model.embedScale(), x);
-    for (int i = 0; i < model.layers().size(); i++) {
-      LayerDescription description = model.layers().get(i);
+    if (frame == null || frame.n() != step.tokens()) {
+      frame = Frame.of(step.tokens(), model, weights, encodings, activations);
+    }
+    for (int i = 0; i < plans.length; i++) {
+      plans[i] = step.plan(shapes.get(i), options.form());
+    }
+    for (int i = 0; i < encodings.size(); i++) {
+      fill(frame.rotations().get(i), ropeTables.get(i), plans[0]);
+    }
+    writeIds(frame.ids(), ids);
+    Tensor x = frame.x();
+    Tensor h = frame.h();
+    ops.embed(weights.embedding(), frame.ids(), model.embedScale(), x);
+    for (int i = 0; i < frame.layers().size(); i++) {
       DecoderWeights.Layer layer = weights.layers().get(i);
-      AttentionDescription attention = description.attention();
-      DecodePlan plan =
-          plans.computeIfAbsent(attention.shape(), shape -> step.plan(shape, options.form()));
-      Rotation rotation =
-          rotations.computeIfAbsent(attention.rope(), encoding -> rotation(plan, encoding));
       ops.rmsNorm(x, layer.attentionNorm(), model.normEps(), h);
-      attend(plan, i, attention, layer.attention(), rotation, h, h);
+      attend(i, layer.attention(), frame.layers().get(i), h);
       ops.add(x, h, model.residualScale(), x);
       ops.rmsNorm(x, layer.ffnNorm(), model.normEps(), h);
-      Tensor out = activations.rows("ffn", n, hidden);
       switch (layer.ffn()) {
         case DecoderWeights.Ffn.Dense dense ->
-            ops.feedForward(h, dense.weights(), options.compute(), out);
+            ops.feedForward(h, dense.weights(), options.compute(), frame.ffn());
         case DecoderWeights.Ffn.Mixture mixture ->
-            ops.mixture(h, mixture.weights(), options.compute(), out);
+            ops.mixture(h, mixture.weights(), options.compute(), frame.ffn());
       }
-      ops.add(x, out, model.residualScale(), x);
+      ops.add(x, frame.ffn(), model.residualScale(), x);
     }
     ops.rmsNorm(x, weights.finalNorm(), model.normEps(), h);
     return h;
   }
 
-  /** h (n, hidden) normed; out (n, hidden) may be h. */
-  private void attend(
-      DecodePlan plan,
-      int layer,
-      AttentionDescription attention,
-      DecoderWeights.Attention w,
-      Rotation rotation,
-      Tensor h,
-      Tensor out) {
-    int n = plan.tokens();
-    MlaShape shape = attention.shape();
+  /** h (n, hidden) normed becomes the attention's result. */
+  private void attend(int i, DecoderWeights.Attention w, Frame.Layer a, Tensor h) {
+    DecodePlan plan = plans[shapeOf[i]];
+    Rotation rotation = frame.rotations().get(encodingOf[i]);
+    float eps = model.layers().get(i).attention().latentNormEps();
     ComputeType compute = options.compute();
-    Tensor latent = activations.rows("latent", n, shape.cached());
-    Tensor q = activations.rows("q", n, shape.heads() * shape.query());
-    Projection latentDown = new Projection(w.latentDown(), w.latentDownBias(), latent);
-    if (w.queryDown() == null) {
-      ops.linear(h, List.of(new Projection(w.queryUp(), null, q), latentDown), compute);
-    } else {
-      Tensor down = activations.rows("queryLatent", n, w.queryDown().out());
-      ops.linear(
-          h, List.of(new Projection(w.queryDown(), w.queryDownBias(), down), latentDown), compute);
-      ops.rmsNorm(down, w.queryNorm(), attention.latentNormEps(), down);
-      ops.linear(down, List.of(new Projection(w.queryUp(), null, q)), compute);
+    ops.linear(h, a.fromHidden(), compute);
+    if (a.queryLatent() != null) {
+      ops.rmsNorm(a.queryLatent(), w.queryNorm(), eps, a.queryLatent());
+      ops.linear(a.queryLatent(), a.fromQueryLatent(), compute);
     }
-    Tensor heads = q.reshape(n, shape.heads(), shape.query());
-    ops.rotate(heads, rotation, heads);
-    ops.appendLatent(plan, layer, latent, w.latentNorm(), attention.latentNormEps(), rotation);
-    Tensor values = activations.rows("values", n, shape.heads() * shape.value());
-    ops.attend(
-        plan,
-        layer,
-        heads,
-        w.latentUp(),
-        AttentionScore.of(attention.scoreScale()),
-        compute,
-        values.reshape(n, shape.heads(), shape.value()));
-    ops.linear(values, List.of(new Projection(w.output(), w.outputBias(), out)), compute);
+    ops.rotate(a.queries(), rotation, a.queries());
+    ops.appendLatent(plan, i, a.latent(), w.latentNorm(), eps, rotation);
+    ops.attend(plan, i, a.queries(), w.latentUp(), a.score(), compute, a.values());
+    ops.linear(a.flatValues(), a.fromValues(), compute);
   }
 
-  private Tensor idTensor(int n, int[][] ids) {
-    Tensor tensor = activations.rows("ids", TensorType.I32, n, 1).reshape(n);
+  private static void writeIds(Tensor tensor, int[][] ids) {
     int at = 0;
     for (int[] list : ids) {
       for (int id : list) {
         tensor.segment().setAtIndex(JAVA_INT, at++, id);
       }
     }
-    return tensor;
   }
 
-  private Rotation rotation(DecodePlan plan, RopeEncoding encoding) {
-    int n = plan.tokens();
-    int pairs = encoding.width() / 2;
-    Rope rope = ropes.get(encoding);
-    Tensor cosines = activations.rows(rope.cosines, n, pairs);
-    Tensor sines = activations.rows(rope.sines, n, pairs);
+  private static void fill(Rotation rotation, RopeTable table, DecodePlan plan) {
     for (int i = 0; i < plan.sequences(); i++) {
       int count = plan.queryTokens(i);
-      rope.table.fill(
-          plan.kvTokens(i) - count,
-          count,
-          plan.kvTokens(i),
-          cosines.slice(plan.firstToken(i), count).segment(),
-          sines.slice(plan.firstToken(i), count).segment());
+      int first = plan.firstToken(i);
+      Tensor cosines = rotation.cosines();
+      Tensor sines = rotation.sines();
+      if (count < plan.tokens()) {
+        cosines = cosines.slice(first, count);
+        sines = sines.slice(first, count);
+      }
+      table.fill(
+          plan.kvTokens(i) - count, count, plan.kvTokens(i), cosines.segment(), sines.segment());
     }
-    return new Rotation(cosines, sines, encoding.layout());
   }
 
   /**
@@ -257,25 +241,25 @@ public final class Decoder implements AutoCloseable {
    * @param consumer takes the logits of row i: (vocabulary) F32, valid during the call
    */
   public void logits(Tensor hidden, LogitConsumer consumer) {
-    int rows = (int) Math.min(LOGIT_ROWS, hidden.dim(0));
-    logits.reserve(rows);
-    for (int begin = 0; begin < hidden.dim(0); begin += rows) {
-      int count = (int) Math.min(rows, hidden.dim(0) - begin);
-      Tensor out = logits.rows("logits", count, model.vocabulary());
-      ops.linear(
-          hidden.slice(begin, count),
-          List.of(new Projection(weights.output(), null, out)),
-          options.compute());
-      for (int i = 0; i < count; i++) {
-        consumer.accept(begin + i, out.slice(i, 1).reshape(model.vocabulary()));
+    int all = (int) hidden.dim(0);
+    for (int begin = 0; begin < all; begin += LOGIT_ROWS) {
+      int count = Math.min(LOGIT_ROWS, all - begin);
+      Tensor rows = count == all ? hidden : hidden.slice(begin, count);
+      reserveLogits(count);
+      ops.linear(rows, toLogits, options.compute());
+      consumer.accept(begin, firstLogitRow);
+      for (int i = 1; i < count; i++) {
+        consumer.accept(begin + i, logitRows.slice(i, 1).reshape(model.vocabulary()));
       }
     }
   }
 
-  /** A rotary table and the names of its rows among the activations. */
-  private record Rope(RopeTable table, String cosines, String sines) {
-    Rope(RopeEncoding encoding, int index) {
-      this(new RopeTable(encoding), "cosines" + index, "sines" + index);
+  private void reserveLogits(int count) {
+    if (logitRows == null || logitRows.dim(0) != count) {
+      logits.reserve(count);
+      logitRows = logits.rows("logits", count, model.vocabulary());
+      firstLogitRow = logitRows.first(1).reshape(model.vocabulary());
+      toLogits = List.of(new Projection(weights.output(), null, logitRows));
     }
   }
 

@@ -1,0 +1,117 @@
+package io.mla4j.model;
+
+import io.mla4j.AttentionScore;
+import io.mla4j.MlaShape;
+import io.mla4j.Rotation;
+import io.mla4j.Tensor;
+import io.mla4j.TensorType;
+import io.mla4j.position.RopeEncoding;
+import io.mla4j.spi.Ops.Projection;
+import java.util.List;
+
+/**
+ * The activations of a step of n tokens and what the operations of each layer take of them: made
+ * once for every n, so that a decode loop makes no garbage.
+ *
+ * @param ids (n) I32
+ * @param x (n, hidden), the residual stream
+ * @param h (n, hidden), normed, and the result of an attention
+ * @param ffn (n, hidden), the result of a feed-forward network
+ * @param rotations for each rotary encoding of the model
+ */
+record Frame(
+    int n,
+    Tensor ids,
+    Tensor x,
+    Tensor h,
+    Tensor ffn,
+    List<Rotation> rotations,
+    List<Layer> layers) {
+  /**
+   * An attention's activations.
+   *
+   * @param fromHidden the projections of h
+   * @param queryLatent (n, qLora), or null where queries are projected at once
+   * @param fromQueryLatent the projections of queryLatent, or null
+   * @param queries (n, heads, nope + rope)
+   * @param latent (n, latent + rope), what goes into the cache
+   * @param values (n, heads, value)
+   * @param flatValues the same as (n, heads * value)
+   * @param fromValues the projection of flatValues
+   */
+  record Layer(
+      List<Projection> fromHidden,
+      Tensor queryLatent,
+      List<Projection> fromQueryLatent,
+      Tensor queries,
+      Tensor latent,
+      AttentionScore score,
+      Tensor values,
+      Tensor flatValues,
+      List<Projection> fromValues) {}
+
+  static Frame of(
+      int n,
+      ModelDescription model,
+      DecoderWeights weights,
+      List<RopeEncoding> encodings,
+      Activations activations) {
+    activations.reserve(n);
+    Tensor h = activations.rows("h", n, model.hidden());
+    Layer[] layers = new Layer[model.layers().size()];
+    for (int i = 0; i < layers.length; i++) {
+      layers[i] =
+          layer(
+              n,
+              model.layers().get(i).attention(),
+              weights.layers().get(i).attention(),
+              h,
+              activations);
+    }
+    Rotation[] rotations = new Rotation[encodings.size()];
+    for (int i = 0; i < rotations.length; i++) {
+      RopeEncoding encoding = encodings.get(i);
+      rotations[i] =
+          new Rotation(
+              activations.rows("cosines" + i, n, encoding.width() / 2),
+              activations.rows("sines" + i, n, encoding.width() / 2),
+              encoding.layout());
+    }
+    return new Frame(
+        n,
+        activations.rows("ids", TensorType.I32, n, 1).reshape(n),
+        activations.rows("x", n, model.hidden()),
+        h,
+        activations.rows("ffn", n, model.hidden()),
+        List.of(rotations),
+        List.of(layers));
+  }
+
+  private static Layer layer(
+      int n,
+      AttentionDescription attention,
+      DecoderWeights.Attention w,
+      Tensor h,
+      Activations activations) {
+    MlaShape shape = attention.shape();
+    Tensor latent = activations.rows("latent", n, shape.cached());
+    Tensor q = activations.rows("q", n, shape.heads() * shape.query());
+    Tensor values = activations.rows("values", n, shape.heads() * shape.value());
+    Projection latentDown = new Projection(w.latentDown(), w.latentDownBias(), latent);
+    Projection queryUp = new Projection(w.queryUp(), null, q);
+    Tensor queryLatent =
+        w.queryDown() == null ? null : activations.rows("queryLatent", n, w.queryDown().out());
+    return new Layer(
+        queryLatent == null
+            ? List.of(queryUp, latentDown)
+            : List.of(new Projection(w.queryDown(), w.queryDownBias(), queryLatent), latentDown),
+        queryLatent,
+        queryLatent == null ? null : List.of(queryUp),
+        q.reshape(n, shape.heads(), shape.query()),
+        latent,
+        AttentionScore.of(attention.scoreScale()),
+        values.reshape(n, shape.heads(), shape.value()),
+        values,
+        List.of(new Projection(w.output(), w.outputBias(), h)));
+  }
+}
