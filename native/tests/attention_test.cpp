@@ -359,7 +359,7 @@ TEST_P(Attend, DecompressedAgreesWithTheReferenceOverRandomShapes) {
     if (shape.tokens > 150) shape.tokens = 150;
     shape.nope = random.of({1, 8, 15, 32});
     shape.value = random.of({1, 8, 17, 40});
-    shape.weight_type = random.in(MLA_TYPE_F32, MLA_TYPE_F16);
+    shape.weight_type = random.of({MLA_TYPE_F32, MLA_TYPE_BF16, MLA_TYPE_F16});
     SCOPED_TRACE(text(shape) + " nope " + std::to_string(shape.nope) + " value " +
                  std::to_string(shape.value) + " weight type " + std::to_string(shape.weight_type));
     const Sequence s(random, shape, shape.nope + shape.rope, shape.value);

@@ -15,7 +15,19 @@ namespace {
 //
 #include "cpu/elementwise.h"
 //
+#include "cpu/cache.h"
+//
+#include "cpu/attention_state.h"
+//
+#include "cpu/attention_softmax.h"
+//
+#include "cpu/attention_widened.h"
+//
+#include "cpu/attention_pairs.h"
+//
 #include "cpu/attention.h"
+//
+#include "cpu/merge.h"
 //
 #include "cpu/probe.h"
 }  // namespace

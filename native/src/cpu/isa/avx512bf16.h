@@ -16,7 +16,7 @@ struct Isa : Avx512Base {
   typedef __m512i P;  // 16 pairs of bf16
 
   static P load_pairs(const void* p) { return _mm512_loadu_si512(p); }
-  static P load_pairs(const uint16_t* p, int n) {
+  static P load_pairs(const uint16_t* p, int n) {  // n < 32
     return _mm512_maskz_loadu_epi16((__mmask32)((1ull << n) - 1), p);
   }
   static void store_pairs(void* p, P x) { _mm512_storeu_si512(p, x); }
@@ -24,7 +24,30 @@ struct Isa : Avx512Base {
   static F dot(F sum, P a, P b) { return _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)b); }
   // Lane i: the pair (low[i], high[i]), rounded.
   static P make_pairs(F low, F high) {
-    return _mm512_or_si512(_mm512_srli_epi32(rounded_bits(low), 16), rounded_bits(high));
+    alignas(64) static constexpr uint16_t kSides[32] = {0,  16, 1,  17, 2,  18, 3,  19, 4,  20, 5,
+                                                        21, 6,  22, 7,  23, 8,  24, 9,  25, 10, 26,
+                                                        11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
+    return _mm512_permutexvar_epi16(_mm512_load_si512(kSides), (P)_mm512_cvtne2ps_pbh(high, low));
+  }
+  // Pair j of each quarter in all four lanes of the quarter.
+  template <int J>
+  static P spread(P x) {
+    return _mm512_shuffle_epi32(x, (_MM_PERM_ENUM)(J * 0x55));
+  }
+  // In each quarter, rows and columns of four vectors' four lanes change places.
+  static void transpose_quads(P* x) {
+    const P a = _mm512_unpacklo_epi32(x[0], x[1]), b = _mm512_unpackhi_epi32(x[0], x[1]);
+    const P c = _mm512_unpacklo_epi32(x[2], x[3]), d = _mm512_unpackhi_epi32(x[2], x[3]);
+    x[0] = _mm512_unpacklo_epi64(a, c);
+    x[1] = _mm512_unpackhi_epi64(a, c);
+    x[2] = _mm512_unpacklo_epi64(b, d);
+    x[3] = _mm512_unpackhi_epi64(b, d);
+  }
+  // Quarter i: the sum of the four quarters of the i-th vector.
+  static F sum_quarters(F a, F b, F c, F d) {
+    const F ab = _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x44), _mm512_shuffle_f32x4(a, b, 0xee));
+    const F cd = _mm512_add_ps(_mm512_shuffle_f32x4(c, d, 0x44), _mm512_shuffle_f32x4(c, d, 0xee));
+    return _mm512_add_ps(_mm512_shuffle_f32x4(ab, cd, 0x88), _mm512_shuffle_f32x4(ab, cd, 0xdd));
   }
   // The 16 pairs (x[i], y[i]) of the columns 0..15 and 16..31 of two rows of 32.
   static void interleave(P x, P y, P* low, P* high) {

@@ -1,0 +1,188 @@
+// What a call of attention keeps in its workspace, and how its queries come into it. Included inside an ISA's namespace.
+//
+// A row is a (query, head) pair of the call, ordered by query. Rows are taken in bands of up to kBandRows, which share what a block of
+// tokens has brought into the caches.
+
+constexpr int kMaxRows = 1024;  // of a block of rows in the absorbed form; its sums are 2 MiB
+constexpr int kBandRows = 64;
+constexpr int kRowTile = 4;
+constexpr int kValueColumns = Isa::kValueVectors * L;
+
+struct State {
+  int rows;         // of this block of rows
+  int padded;       // to kRowTile: the rows that have sums
+  int key_width;    // numbers of a key, padded to key_stride
+  int key_stride;   // of a packed query; of a key in a buffer
+  int value_width;  // numbers of a value
+  int out_stride;   // value_width padded to kValueColumns
+  float scale;      // of scores, into powers of two
+  bool rounds;      // q and p to bf16
+  bool biased;
+  bool causal;
+  float* base;      // [padded rows] the largest score so far, as a power of two
+  float* sum;       // [padded rows]
+  float* factor;    // [padded rows] of the old sums
+  float* position;  // [padded rows] relative to the first key of the call
+  float* slope;     // [padded rows] in powers of two
+  void* query;      // packed
+  float* out;       // [out_stride / kValueColumns][padded][kValueColumns] running sums
+  float* scores;    // of a band
+  void* scratch;    // queries of L rows while they are packed
+};
+
+static MLA_INLINE int padded_rows(int rows) { return round_up(rows, L) + L; }
+
+// Carves aligned arrays out of the workspace.
+struct Carver {
+  char* at;
+  int64_t used;
+  template <class T>
+  T* take(int64_t count) {
+    T* p = (T*)(at + used);
+    used += round_up64(count * (int64_t)sizeof(T));
+    return p;
+  }
+};
+
+// Where the next lines of the cache are, of tokens that will be wanted soon: kernels prefetch some with every step, since a page table
+// breaks what hardware prefetchers follow, and since lines that are asked for all at once wait for one another.
+struct Ahead {
+  const char* cache;
+  const int32_t* page_table;
+  int64_t page_stride, page_bytes;
+  int page, end;     // pages [page, end) are wanted
+  int64_t offset;    // in the page
+  const char* none;  // what to prefetch when there is nothing left
+
+  // The lines that this returns the first of are prefetched.
+  MLA_INLINE const char* next(int lines) {
+    if (page >= end) return none;
+    const char* at = cache + page_table[page] * page_stride + offset;
+    offset += lines * 64;
+    if (offset >= page_bytes) page++, offset = 0;
+    return at;
+  }
+
+  // Tokens [begin, stop) of a sequence are next.
+  MLA_INLINE void aim(const mla_cache_params& c, const void* base, const int32_t* pages, int begin, int stop,
+                      const void* hot) {
+    cache = (const char*)base;
+    page_table = pages;
+    page_stride = c.page_stride_bytes;
+    page_bytes = c.row_stride_bytes * c.page_size;
+    none = (const char*)hot;
+    end = (stop + c.page_size - 1) / c.page_size;
+    const int64_t at = begin % c.page_size * c.row_stride_bytes;
+    if (page < begin / c.page_size || (page == begin / c.page_size && offset < at)) {
+      page = begin / c.page_size;
+      offset = at;
+    }
+  }
+};
+
+// The step-th N lines from `ahead` on.
+template <int N>
+static MLA_INLINE void prefetch_lines(const char* ahead, int step) {
+#pragma GCC unroll 8
+  for (int i = 0; i < N; i++) __builtin_prefetch(ahead + ((int64_t)step * N + i) * 64, 0, 2);
+}
+
+static MLA_INLINE bool uses_pairs(const mla_attention_params& p, const mla_cache_params& c) {
+  return Isa::kHasBf16Dot && p.compute == MLA_COMPUTE_BF16 && c.cache_type == MLA_TYPE_BF16;
+}
+
+// step: numbers that a key is padded to. shares: keys are as wide as the sums, since values are read from them. tokens: of a block.
+static State make_state(const mla_attention_params& p, const mla_cache_params& c, bool decompressed, int rows,
+                        int step, bool shares, int tokens, Carver* w) {
+  constexpr float kLog2e = 1.44269504f;
+  State s{};
+  s.rows = rows;
+  s.padded = round_up(rows, kRowTile);
+  s.key_width = decompressed ? p.nope + c.rope : c.rope_offset + c.rope - p.key_offset;
+  s.value_width = decompressed ? p.value : c.latent;
+  s.out_stride = round_up(s.value_width, kValueColumns);
+  s.key_stride = round_up(s.key_width, step);
+  if (shares && s.key_stride < s.out_stride) s.key_stride = s.out_stride;
+  s.scale = p.scale < 2e38f ? p.scale * kLog2e : p.scale;
+  s.rounds = p.compute == MLA_COMPUTE_BF16 && c.cache_type == MLA_TYPE_BF16;
+  s.causal = p.causal;
+  const int padded = padded_rows(rows);
+  s.base = w->take<float>(padded);
+  s.sum = w->take<float>(padded);
+  s.factor = w->take<float>(padded);
+  s.position = w->take<float>(padded);
+  s.slope = w->take<float>(padded);
+  s.query = w->take<float>((int64_t)padded * s.key_stride);
+  s.out = w->take<float>((int64_t)s.padded * s.out_stride);
+  s.scores = w->take<float>((int64_t)tokens * kBandRows);
+  s.scratch = w->take<float>((int64_t)L * s.key_stride);
+  return s;
+}
+
+static void reset(const State& s) {
+  const int padded = padded_rows(s.rows);
+  for (int i = 0; i < padded; i++) {
+    s.base[i] = -__builtin_inff();
+    s.sum[i] = s.position[i] = s.slope[i] = 0;
+  }
+  __builtin_memset(s.out, 0, sizeof(float) * (int64_t)s.padded * s.out_stride);
+}
+
+static MLA_INLINE void set_row(const State& s, int row, int position, float slope) {
+  s.position[row] = (float)position;
+  s.slope[row] = slope * 1.44269504f;
+}
+
+// The tokens of a block of `tokens` from `first` on (relative, as positions are) that the last row before `end` sees.
+static MLA_INLINE int visible_tokens(const State& s, int end, int first, int tokens) {
+  if (!s.causal) return tokens;
+  const float seen = s.position[min_int(end, s.rows) - 1] - (float)first + 1;
+  return seen < (float)tokens ? (int)seen : tokens;
+}
+
+static MLA_INLINE bool needs_mask(const State& s, int row, int first, int tokens) {
+  return s.biased || (s.causal && s.position[row] < (float)(first + tokens - 1));
+}
+
+// The sums of a row tile in a column tile.
+static MLA_INLINE float* sums_at(const State& s, int row, int column_tile) {
+  return s.out + ((int64_t)column_tile * s.padded + row) * kValueColumns;
+}
+
+static void write_row(const State& s, int row, float* out, float* lse) {
+  constexpr float kLn2 = 0.693147181f;
+  const float sum = s.sum[row];
+  const F divisor = Isa::set1(sum == 0 ? 1 : sum);
+  for (int i = 0; i < s.value_width; i += L) {
+    const float* from = sums_at(s, row, i / kValueColumns) + i % kValueColumns;
+    Isa::store(out + i, Isa::div(Isa::load(from), divisor), min_int(L, s.value_width - i));
+  }
+  *lse = sum == 0 ? -__builtin_inff() : s.base[row] * kLn2 + __builtin_logf(sum);
+}
+
+// ---- queries ----
+
+// n numbers of `from` into `to`, rounded where that is bf16, or where `rounds` says so.
+static MLA_INLINE void copy_run(const float* from, int n, bool rounds, float* to) {
+  for (int i = 0; i < n; i += L) {
+    const F x = n - i >= L ? Isa::load(from + i) : Isa::load(from + i, n - i);
+    Isa::store(to + i, rounds ? Isa::round_bf16(x) : x, min_int(L, n - i));
+  }
+}
+static MLA_INLINE void copy_run(const float* from, int n, bool, uint16_t* to) {
+  for (int i = 0; i < n; i += L)
+    Isa::store_bf16(to + i, n - i >= L ? Isa::load(from + i) : Isa::load(from + i, n - i), min_int(L, n - i));
+}
+
+// A head's numbers of a query: `plain` of them, then `rest` that belong behind a gap of zeros.
+struct QueryRow {
+  int plain, gap, rest;
+};
+
+template <class T>
+static MLA_INLINE void copy_query(int stride, bool rounds, const float* head, const QueryRow& row, T* to) {
+  for (int i = row.plain; i < row.plain + row.gap; i++) to[i] = 0;
+  for (int i = row.plain + row.gap + row.rest; i < stride; i++) to[i] = 0;
+  copy_run(head, row.plain, rounds, to);
+  copy_run(head + row.plain, row.rest, rounds, to + row.plain + row.gap);
+}

@@ -1,0 +1,34 @@
+// The cache's rows: where token s of a sequence lies, and appending new ones. Included inside an ISA's namespace.
+
+static MLA_INLINE const char* cache_row(const mla_cache_params& c, const void* cache,
+                                        const int32_t* page_table, int s) {
+  return (const char*)cache + page_table[s / c.page_size] * c.page_stride_bytes +
+         s % c.page_size * c.row_stride_bytes;
+}
+
+static void append(const mla_append_params& p, const mla_cache_params& c, const float* a,
+                   const float* norm_weight, const float* cosines, const float* sines,
+                   const int32_t* page_table, int token_begin, int token_end, void* cache) {
+  float row[kMaxRow];
+  const int pairs = c.rope / 2, bytes = c.cache_type == MLA_TYPE_F32 ? 4 : 2;
+  const int width = (int)(c.row_stride_bytes / bytes);
+  for (int t = token_begin; t < token_end; t++) {
+    const float* from = a + t * p.a_stride;
+    for (int i = 0; i < width; i++) row[i] = 0;
+    if (norm_weight) {
+      rms_norm_row(from, norm_weight, p.eps, c.latent, row);
+    } else {
+      for (int i = 0; i < c.latent; i++) row[i] = from[i];
+    }
+    rotate(from + c.latent, cosines + (int64_t)t * pairs, sines + (int64_t)t * pairs, pairs, p.rope_layout,
+           row + c.rope_offset);
+    char* to = (char*)cache_row(c, cache, page_table, p.position + t);
+    for (int i = 0; i < width; i += L) {
+      const int n = min_int(L, width - i);
+      if (c.cache_type == MLA_TYPE_F32)
+        Isa::store((float*)to + i, Isa::load(row + i, n), n);
+      else
+        Isa::store_bf16((uint16_t*)to + i, Isa::load(row + i, n), n);
+    }
+  }
+}

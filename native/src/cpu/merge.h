@@ -1,0 +1,29 @@
+// Partial results of attention over disjoint keys, merged in the order of the parts. Included inside an ISA's namespace.
+
+static void merge(const mla_merge_params& p, const float* partial_out, const float* partial_lse,
+                  int token_begin, int token_end, int head_begin, int head_end, float* out, float* lse) {
+  for (int t = token_begin; t < token_end; t++) {
+    for (int h = head_begin; h < head_end; h++) {
+      const float* part_lse = partial_lse + t * p.part_lse_token_stride + h * p.part_lse_head_stride;
+      const float* part = partial_out + t * p.part_token_stride + h * p.part_head_stride;
+      float max = -__builtin_inff(), total = 0;
+      for (int i = 0; i < p.parts; i++)
+        max = part_lse[i * p.part_lse_stride] > max ? part_lse[i * p.part_lse_stride] : max;
+      const bool empty = max == -__builtin_inff();
+      for (int i = 0; i < p.parts && !empty; i++)
+        total += __builtin_expf(part_lse[i * p.part_lse_stride] - max);
+      float* to = out + t * p.out_token_stride + h * p.out_head_stride;
+      for (int j = 0; j < p.width; j += L) {
+        const int n = min_int(L, p.width - j);
+        F s = Isa::zero();
+        for (int i = 0; i < p.parts && !empty; i++) {
+          const float weight = __builtin_expf(part_lse[i * p.part_lse_stride] - max) / total;
+          if (weight != 0) s = Isa::fma(Isa::set1(weight), Isa::load(part + i * p.part_stride + j, n), s);
+        }
+        Isa::store(to + j, s, n);
+      }
+      if (lse)
+        lse[t * p.lse_token_stride + h * p.lse_head_stride] = empty ? max : max + __builtin_logf(total);
+    }
+  }
+}
