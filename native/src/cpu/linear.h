@@ -1,19 +1,27 @@
 // Linear layers: y = x W^T + bias. Included inside an ISA's namespace.
 //
 // One output is one fixed reduction over k, whatever rows and ranges a call has: k in lanes, blocks of kBlockK, each summed by one tree
-// over its lanes, the blocks added in order, the bias last. So a GEMV, a GEMM and a grouped GEMM give the same bits.
+// over its lanes, the blocks added in order to zero, the bias last. So a GEMV, a GEMM and a grouped GEMM give the same bits.
 //
-// Packed activations: groups of up to 4 rows; within a group [k / step][row][step], zero behind k. step is L floats, or 32 bf16 where the
-// bf16 dot is used. Many rows are taken in blocks whose packed activations stay in L2 while weights stream by; few rows read each weight
-// row to its end before the next, as memory likes it.
+// Rows are taken in blocks whose packed activations stay in L2, outputs in chunks whose sums stay in L1; a panel of a few weight rows
+// over a block of k is multiplied with all rows of the block while the next panel is fetched. So memory is read all the time, even where
+// a panel is computed with for longer than it takes to read. Few rows read each weight row to its end before the next, as memory likes it.
+//
+// Packed activations: blocks of kBlockRows rows; within one, blocks of kBlockK of k; within one, groups of up to 4 rows; within a group
+// [k / step][row][step], zero behind k and behind the rows. step is L floats, or 32 bf16 where the bf16 dot is used.
 
 constexpr int kGroupRows = 4;
 constexpr int kBlockK = 1024;
 constexpr int kBlockRows = 128;
-constexpr int kFewRows =
-    2 * kGroupRows;  // up to here weights are widened where they are used, not once for all rows
-constexpr int kVectorColumns = 6;  // outputs at a time for a single row: as many streams of weights
+constexpr int kChunk =
+    48;  // outputs whose sums of a block of rows wait on the stack: whole lines of y, whole panels of any width
+constexpr int kFewRows = kGroupRows;  // up to here memory is what a layer waits for
+// Panels of few rows have one weight row, so that memory is read in one stream, or, where one chain of sums or rereading long rows
+// would take longer than memory, several streams.
+constexpr int kStreams = 6;
+constexpr int kStreamedBytes = L >= 16 ? 16 << 10 : 0;  // of packed activations, for one stream
 constexpr int NR = Isa::kTileColumns;
+static_assert(kChunk % NR == 0 && kChunk % kStreams == 0 && kChunk % L == 0 && kBlockRows % 16 == 0);
 
 static MLA_INLINE bool uses_bf16_dot(const mla_linear_params& p) {
   return Isa::kHasBf16Dot && p.compute == MLA_COMPUTE_BF16 && p.weight_type == MLA_TYPE_BF16;
@@ -28,6 +36,14 @@ static int64_t packed_bytes(const mla_linear_params& p) {
   return round_up64(groups * group * (int64_t)round_up(p.k, k_step(p)) * (uses_bf16_dot(p) ? 2 : 4));
 }
 
+// The element of the packed form at which row m and block of k `k` begin, m and k the first of a group and a block.
+static MLA_INLINE int64_t packed_at(int rows, int padded_k, int m, int k) {
+  const int begin = m / kBlockRows * kBlockRows;
+  const int block_rows = min_int(kBlockRows, round_up(rows, group_rows(rows)) - begin);
+  return (int64_t)begin * padded_k + (int64_t)block_rows * k +
+         (int64_t)(m - begin) * min_int(kBlockK, padded_k - k);
+}
+
 static void pack(const mla_linear_params& p, const float* x, const int32_t* indices, int row_begin,
                  int row_end, void* packed) {
   const int group = group_rows(p.rows), padded_k = round_up(p.k, k_step(p));
@@ -36,43 +52,84 @@ static void pack(const mla_linear_params& p, const float* x, const int32_t* indi
   const int padded_end = row_end == p.rows ? round_up(row_end, group) : row_end;
   for (int i = row_begin; i < padded_end; i++) {
     const float* row = i < row_end ? x + (indices ? indices[i] : i) * p.x_stride : nullptr;
-    const int64_t group_start = (int64_t)(i / group) * group * padded_k;
     const int lane_row = i % group;
-    for (int k = 0; k < padded_k; k += L) {
-      const int n = row ? min_int(L, p.k - k) : 0;
-      const F v = n >= L ? Isa::load(row + k) : n > 0 ? Isa::load(row + k, n) : Isa::zero();
+    for (int k0 = 0; k0 < padded_k; k0 += kBlockK) {
+      const int64_t start = packed_at(p.rows, padded_k, i - lane_row, k0);
+      const int end = min_int(padded_k, k0 + kBlockK);
+      const int whole = row ? min_int(p.k, end) : k0;  // behind it, zeros are read
+      auto read = [&](int k) __attribute__((always_inline)) {
+        return whole - k >= L ? Isa::load(row + k) : whole > k ? Isa::load(row + k, whole - k) : Isa::zero();
+      };
+#ifdef MLA_HAS_BF16_DOT
       if (uses_bf16_dot(p)) {
-        uint16_t* out = (uint16_t*)packed + group_start + (int64_t)(k / 32 * group + lane_row) * 32 + k % 32;
-        Isa::store_bf16(out, v, L);
-      } else {
-        float* out = (float*)packed + group_start + (int64_t)(k / L * group + lane_row) * L;
+        uint16_t* out = (uint16_t*)packed + start + lane_row * 32;
+        for (int k = k0; k < end; k += 32, out += group * 32)
+          Isa::store_pairs(out, Isa::round_to_pairs(read(k), read(k + L)));
+        continue;
+      }
+#endif
+      float* out = (float*)packed + start + lane_row * L;
+      for (int k = k0; k < end; k += L, out += group * L) {
+        const F v = read(k);
         Isa::store(out, rounds ? Isa::round_bf16(v) : v);
       }
     }
   }
 }
 
-// Adds the sums of MR x N lanes to y, or starts with them, and the bias at the end.
-template <int MR, int N>
-static MLA_INLINE void finish_tile(F (&s)[MR][N], float* y, int64_t y_stride, bool first, const float* bias) {
-  float r[MR * N + 3];
-  // the flat order row-major: any four sums may share a tree
-#pragma GCC unroll 8
-  for (int i = 0; i < MR * N; i += 4) {
-    auto at = [&](int j)
-                  __attribute__((always_inline)) { return j < MR * N ? s[j / N][j % N] : Isa::zero(); };
-    Isa::sum4(at(i), at(i + 1), at(i + 2), at(i + 3), r + i);
+// Rows of weights to be fetched into the cache while a tile is computed, a line of each at every step.
+struct Ahead {
+  const char* at;  // of the first one, at the first k
+  int64_t stride;  // bytes between them
+  int rows;
+
+  MLA_INLINE void fetch(int64_t bytes) const {
+    const char* line = at + bytes;
+    for (int i = 0; i < rows; i++, line += stride) __builtin_prefetch(line);
   }
-#pragma GCC unroll 4
-  for (int i = 0; i < MR; i++) {
+};
+
+// Adds the sums of MR x N lanes to `sums`, whose rows are kChunk apart.
+template <int MR, int N>
+static MLA_INLINE void finish_tile(F (&s)[MR][N], float* sums) {
+  constexpr int kWhole = N / 4 * 4, kRest = N % 4;
+  float r[4];
 #pragma GCC unroll 8
-    for (int j = 0; j < N; j++) {
-      float v = r[i * N + j];
-      if (!first) v = y[i * y_stride + j] + v;
-      if (bias) v = v + bias[j];
-      y[i * y_stride + j] = v;
+  for (int i = 0; i < MR; i++) {
+#pragma GCC unroll 2
+    for (int j = 0; j < kWhole; j += 4) {
+      Isa::sum4(s[i][j], s[i][j + 1], s[i][j + 2], s[i][j + 3], r);
+      float* to = sums + i * kChunk + j;
+#pragma GCC unroll 8
+      for (int c = 0; c < 4; c++) to[c] = to[c] + r[c];
     }
   }
+  if constexpr (kRest > 0) {
+    // the columns that are left, row by row: any four sums may share a tree
+    constexpr int kCount = MR * kRest;
+    auto at = [&](int e) __attribute__((always_inline)) {
+      return e < kCount ? s[e / kRest][kWhole + e % kRest] : Isa::zero();
+    };
+#pragma GCC unroll 8
+    for (int e = 0; e < kCount; e += 4) {
+      Isa::sum4(at(e), at(e + 1), at(e + 2), at(e + 3), r);
+#pragma GCC unroll 8
+      for (int c = 0; c < 4; c++) {
+        if (e + c < kCount) {
+          float* to = sums + (e + c) / kRest * kChunk + kWhole + (e + c) % kRest;
+          *to = *to + r[c];
+        }
+      }
+    }
+  }
+}
+
+template <int MR, int N>
+static MLA_INLINE void clear(F (&s)[MR][N]) {
+#pragma GCC unroll 8
+  for (int i = 0; i < MR; i++)
+#pragma GCC unroll 8
+    for (int j = 0; j < N; j++) s[i][j] = Isa::zero();
 }
 
 // The product of a tile, in two kinds: on weights widened to float32, of which R reads a vector,
@@ -83,59 +140,74 @@ struct Widened {
   static constexpr int kStep = L;
   static constexpr bool kUsesPanel = true;
 
-  // NR rows of weights over kc of k as [k / L][NR][L], zero behind kc.
+  // N rows of weights over kc of k as [k / L][N][L], zero behind kc.
+  template <int N>
   static MLA_INLINE void fill_panel(const W* w, int64_t w_stride, int kc, float* panel) {
     for (int k = 0; k < kc; k += L)
 #pragma GCC unroll 8
-      for (int j = 0; j < NR; j++) {
+      for (int j = 0; j < N; j++) {
         const W* from = w + j * w_stride + k;
-        Isa::store(panel + k * NR + j * L, kc - k >= L ? R::read(from) : R::read(from, kc - k));
+        Isa::store(panel + k * N + j * L, kc - k >= L ? R::read(from) : R::read(from, kc - k));
       }
   }
 
   // MR rows x N weight rows over kc of k, from `panel` or, where it is null, from the weights themselves.
   template <int MR, int N>
   static MLA_INLINE void tile(const float* x, int group, const W* w, int64_t w_stride, const float* panel,
-                              int kc, float* y, int64_t y_stride, bool first, const float* bias) {
+                              int kc, const Ahead& ahead, float* sums) {
     F s[MR][N];
-#pragma GCC unroll 4
-    for (int i = 0; i < MR; i++)
-#pragma GCC unroll 8
-      for (int j = 0; j < N; j++) s[i][j] = Isa::zero();
+    clear(s);
     if (panel) {
       for (int k = 0; k < kc; k += L) {
-        F a[MR];
-#pragma GCC unroll 4
-        for (int i = 0; i < MR; i++) a[i] = Isa::load(x + (int64_t)k * group + i * L);
+        ahead.fetch(k * (int64_t)sizeof(W));
+        // the shorter side stays in registers
+        if constexpr (N < MR) {
+          F b[N];
 #pragma GCC unroll 8
-        for (int j = 0; j < N; j++) {
-          const F b = Isa::load(panel + (int64_t)k * N + j * L);
-#pragma GCC unroll 4
-          for (int i = 0; i < MR; i++) s[i][j] = Isa::fma(a[i], b, s[i][j]);
+          for (int j = 0; j < N; j++) b[j] = Isa::load(panel + (int64_t)k * N + j * L);
+#pragma GCC unroll 8
+          for (int i = 0; i < MR; i++) {
+            const F a = Isa::load(x + (int64_t)k * group + i * L);
+#pragma GCC unroll 8
+            for (int j = 0; j < N; j++) s[i][j] = Isa::fma(a, b[j], s[i][j]);
+          }
+        } else {
+          F a[MR];
+#pragma GCC unroll 8
+          for (int i = 0; i < MR; i++) a[i] = Isa::load(x + (int64_t)k * group + i * L);
+#pragma GCC unroll 8
+          for (int j = 0; j < N; j++) {
+            const F b = Isa::load(panel + (int64_t)k * N + j * L);
+#pragma GCC unroll 8
+            for (int i = 0; i < MR; i++) s[i][j] = Isa::fma(a[i], b, s[i][j]);
+          }
         }
       }
     } else {
       const int whole = kc / L * L;
       for (int k = 0; k < whole; k += L) {
+        ahead.fetch(k * (int64_t)sizeof(W));
+        F b[N];
 #pragma GCC unroll 8
-        for (int j = 0; j < N; j++) {
-          const F b = R::read(w + j * w_stride + k);
-#pragma GCC unroll 4
-          for (int i = 0; i < MR; i++)
-            s[i][j] = Isa::fma(Isa::load(x + (int64_t)k * group + i * L), b, s[i][j]);
+        for (int j = 0; j < N; j++) b[j] = R::read(w + j * w_stride + k);
+#pragma GCC unroll 8
+        for (int i = 0; i < MR; i++) {
+          const F a = Isa::load(x + (int64_t)k * group + i * L);
+#pragma GCC unroll 8
+          for (int j = 0; j < N; j++) s[i][j] = Isa::fma(a, b[j], s[i][j]);
         }
       }
       if (whole < kc) {
 #pragma GCC unroll 8
         for (int j = 0; j < N; j++) {
           const F b = R::read(w + j * w_stride + whole, kc - whole);
-#pragma GCC unroll 4
+#pragma GCC unroll 8
           for (int i = 0; i < MR; i++)
             s[i][j] = Isa::fma(Isa::load(x + (int64_t)whole * group + i * L), b, s[i][j]);
         }
       }
     }
-    finish_tile<MR, N>(s, y, y_stride, first, bias);
+    finish_tile<MR, N>(s, sums);
   }
 };
 
@@ -147,144 +219,180 @@ struct Pairs {
   static constexpr int kStep = 32;
   static constexpr bool kUsesPanel = false;
 
+  template <int N>
   static MLA_INLINE void fill_panel(const W*, int64_t, int, float*) {}
 
   template <int MR, int N>
   static MLA_INLINE void tile(const uint16_t* x, int group, const W* w, int64_t w_stride, const float*,
-                              int kc, float* y, int64_t y_stride, bool first, const float* bias) {
+                              int kc, const Ahead& ahead, float* sums) {
     F s[MR][N];
-#pragma GCC unroll 4
-    for (int i = 0; i < MR; i++)
-#pragma GCC unroll 8
-      for (int j = 0; j < N; j++) s[i][j] = Isa::zero();
+    clear(s);
     const int whole = kc / 32 * 32;
     for (int k = 0; k < whole; k += 32) {
-      Isa::P a[MR];
-#pragma GCC unroll 4
-      for (int i = 0; i < MR; i++) a[i] = Isa::load_pairs(x + (int64_t)k * group + i * 32);
+      ahead.fetch(k * (int64_t)sizeof(W));
+      // the shorter side stays in registers
+      if constexpr (N < MR) {
+        Isa::P b[N];
 #pragma GCC unroll 8
-      for (int j = 0; j < N; j++) {
-        const Isa::P b = Isa::load_pairs(w + j * w_stride + k);
-#pragma GCC unroll 4
-        for (int i = 0; i < MR; i++) s[i][j] = Isa::dot(s[i][j], a[i], b);
+        for (int j = 0; j < N; j++) b[j] = Isa::load_pairs(w + j * w_stride + k);
+#pragma GCC unroll 8
+        for (int i = 0; i < MR; i++) {
+          const Isa::P a = Isa::load_pairs(x + (int64_t)k * group + i * 32);
+#pragma GCC unroll 8
+          for (int j = 0; j < N; j++) s[i][j] = Isa::dot(s[i][j], a, b[j]);
+        }
+      } else {
+        Isa::P a[MR];
+#pragma GCC unroll 8
+        for (int i = 0; i < MR; i++) a[i] = Isa::load_pairs(x + (int64_t)k * group + i * 32);
+#pragma GCC unroll 8
+        for (int j = 0; j < N; j++) {
+          const Isa::P b = Isa::load_pairs(w + j * w_stride + k);
+#pragma GCC unroll 8
+          for (int i = 0; i < MR; i++) s[i][j] = Isa::dot(s[i][j], a[i], b);
+        }
       }
     }
     if (whole < kc) {
 #pragma GCC unroll 8
       for (int j = 0; j < N; j++) {
         const Isa::P b = Isa::load_pairs(w + j * w_stride + whole, kc - whole);
-#pragma GCC unroll 4
+#pragma GCC unroll 8
         for (int i = 0; i < MR; i++)
           s[i][j] = Isa::dot(s[i][j], Isa::load_pairs(x + (int64_t)whole * group + i * 32), b);
       }
     }
-    finish_tile<MR, N>(s, y, y_stride, first, bias);
+    finish_tile<MR, N>(s, sums);
   }
 };
 #endif
 
-// A part of a layer: `rows` packed rows x outputs [n_begin, n_end) over kc of k.
+// A panel: N weight rows over kc of k, with the rows of a block.
 template <class K>
-struct Part {
-  const typename K::X* x;  // the packed rows at the part's first k
+struct Panel {
+  const typename K::X* x;  // the packed rows over this k
   int rows;
-  int group;               // rows in a packed group
-  int64_t group_step;      // between packed groups
-  const typename K::W* w;  // of output 0, at the part's first k
+  int group;           // rows in a packed group
+  int64_t group_step;  // between packed groups
+  const typename K::W* w;
   int64_t w_stride;
   int kc;
-  bool first;         // of the parts of k: y is written, later ones add to it
-  const float* bias;  // of output 0, with the last part of k
-  float* y;           // row 0, output 0
-  int64_t y_stride;
+  float* sums;  // row 0, the panel's first output
 };
 
+// next: the panel of which next_rows rows are fetched meanwhile, spread over the groups.
 template <int N, class K>
-static MLA_INLINE void row_tiles(const Part<K>& p, int n, const float* panel) {
-  const typename K::W* w = p.w + n * p.w_stride;
-  const float* bias = p.bias ? p.bias + n : nullptr;
+static MLA_INLINE void panel_tiles(const Panel<K>& p, const float* widened, const typename K::W* next,
+                                   int next_rows) {
   const typename K::X* x = p.x;
-  for (int m = 0; m < p.rows; m += kGroupRows, x += p.group_step) {
-    float* y = p.y + m * p.y_stride + n;
-    switch (min_int(kGroupRows, p.rows - m)) {
+  const int groups = (p.rows + kGroupRows - 1) / kGroupRows;
+  for (int g = 0; g < groups; g++, x += p.group_step) {
+    const int begin = next_rows * g / groups, end = next_rows * (g + 1) / groups;
+    const Ahead ahead{(const char*)(next + begin * p.w_stride), p.w_stride * (int64_t)sizeof(typename K::W),
+                      end - begin};
+    float* sums = p.sums + g * kGroupRows * kChunk;
+    switch (min_int(kGroupRows, p.rows - g * kGroupRows)) {
       case 4:
-        K::template tile<4, N>(x, p.group, w, p.w_stride, panel, p.kc, y, p.y_stride, p.first, bias);
+        K::template tile<4, N>(x, p.group, p.w, p.w_stride, widened, p.kc, ahead, sums);
         break;
       case 3:
-        K::template tile<3, N>(x, p.group, w, p.w_stride, panel, p.kc, y, p.y_stride, p.first, bias);
+        K::template tile<3, N>(x, p.group, p.w, p.w_stride, widened, p.kc, ahead, sums);
         break;
       case 2:
-        K::template tile<2, N>(x, p.group, w, p.w_stride, panel, p.kc, y, p.y_stride, p.first, bias);
+        K::template tile<2, N>(x, p.group, p.w, p.w_stride, widened, p.kc, ahead, sums);
         break;
       default:
-        K::template tile<1, N>(x, p.group, w, p.w_stride, panel, p.kc, y, p.y_stride, p.first, bias);
+        K::template tile<1, N>(x, p.group, p.w, p.w_stride, widened, p.kc, ahead, sums);
         break;
     }
   }
 }
 
-// panel: room for NR x kc weights, or null.
-template <class K>
-static void outputs(const Part<K>& p, int n_begin, int n_end, float* panel) {
-  int n = n_begin;
-  if (p.rows == 1) {
-    const float* bias = p.bias;
-    for (; n + kVectorColumns <= n_end; n += kVectorColumns)
-      K::template tile<1, kVectorColumns>(p.x, p.group, p.w + n * p.w_stride, p.w_stride, nullptr, p.kc,
-                                          p.y + n, p.y_stride, p.first, bias ? bias + n : nullptr);
+// Outputs [n_begin, n_end), panels of N, for rows [m, m + rows), a block. adds: to y, instead of writing it.
+template <class K, int N, bool few>
+static void block_of(const mla_linear_params& p, const void* packed, const typename K::W* weight,
+                     const float* bias, int m, int rows, int n_begin, int n_end, bool adds, float* y) {
+  alignas(64) float widened[K::kUsesPanel && !few ? N * kBlockK : 1];
+  alignas(64) float sums[kBlockRows * kChunk];
+  const int group = group_rows(p.rows), padded_k = round_up(p.k, K::kStep);
+  const int blocks = (p.k + kBlockK - 1) / kBlockK;
+  for (int n = n_begin; n < n_end; n += kChunk) {
+    const int columns = min_int(kChunk, n_end - n), panels = columns / N;
+    for (int i = 0; i < rows * kChunk; i += L) Isa::store(sums + i, Isa::zero());
+    auto panel = [&](int column, int block) {
+      const int k = block * kBlockK, kc = min_int(kBlockK, p.k - k);
+      return Panel<K>{(const typename K::X*)packed + packed_at(p.rows, padded_k, m, k),
+                      rows,
+                      group,
+                      (int64_t)group * min_int(kBlockK, padded_k - k),
+                      weight + (n + column) * p.weight_stride + k,
+                      p.weight_stride,
+                      kc,
+                      sums + column};
+    };
+    for (int i = 0; i < panels * blocks; i++) {
+      if constexpr (few) {
+        // each row of weights to its end before the next, as memory likes it; the processor fetches ahead by itself
+        panel_tiles<N, K>(panel(i / blocks * N, i % blocks), nullptr, weight, 0);
+      } else {
+        const Panel<K> part = panel(i % panels * N, i / panels);
+        const bool last = i + 1 == panels * blocks;
+        const int next_row = last ? n + kChunk : n + (i + 1) % panels * N;
+        const typename K::W* next =
+            weight + next_row * p.weight_stride + (last ? 0 : (i + 1) / panels * kBlockK);
+        const int next_rows = next_row < n_end ? min_int(N, n_end - next_row) : 0;
+        if (K::kUsesPanel) K::template fill_panel<N>(part.w, part.w_stride, part.kc, widened);
+        panel_tiles<N, K>(part, K::kUsesPanel ? widened : nullptr, next, next_rows);
+      }
+    }
+    for (int column = panels * N; column < columns; column++)
+      for (int block = 0; block < blocks; block++)
+        panel_tiles<1, K>(panel(column, block), nullptr, weight, 0);
+    for (int i = 0; i < rows; i++) {
+      for (int j = 0; j < columns; j += L) {
+        const int count = min_int(L, columns - j);
+        float* to = y + (m + i) * p.y_stride + n + j;
+        F s = Isa::load(sums + i * kChunk + j);
+        if (adds) s = Isa::add(Isa::load(to, count), s);
+        if (bias) s = Isa::add(s, Isa::load(bias + n + j, count));
+        Isa::store(to, s, count);
+      }
+    }
   }
-  for (; n + NR <= n_end; n += NR) {
-    if (panel) K::fill_panel(p.w + n * p.w_stride, p.w_stride, p.kc, panel);
-    row_tiles<NR, K>(p, n, panel);
-  }
-  for (; n < n_end; n++) row_tiles<1, K>(p, n, nullptr);
 }
 
 template <class K>
 static void linear_of(const mla_linear_params& p, const void* packed, const void* weight, const float* bias,
-                      int n_begin, int n_end, float* y) {
-  alignas(64) float panel[NR * kBlockK];
-  const bool few = p.rows <= kFewRows;
-  const int n_step = few ? kVectorColumns : n_end - n_begin;
-  const int group = group_rows(p.rows), padded_k = round_up(p.k, K::kStep);
-  for (int m = 0; m < p.rows; m += kBlockRows) {
-    for (int n = n_begin; n < n_end; n += n_step) {
-      for (int k = 0; k < p.k; k += kBlockK) {
-        const int kc = min_int(kBlockK, p.k - k);
-        const Part<K> part{(const typename K::X*)packed + (int64_t)m * padded_k + (int64_t)k * group,
-                           min_int(kBlockRows, p.rows - m),
-                           group,
-                           (int64_t)group * padded_k,
-                           (const typename K::W*)weight + k,
-                           p.weight_stride,
-                           kc,
-                           k == 0,
-                           k + kc == p.k ? bias : nullptr,
-                           y + m * p.y_stride,
-                           p.y_stride};
-        outputs<K>(part, n, n_end - n < n_step ? n_end : n + n_step, few || !K::kUsesPanel ? nullptr : panel);
-      }
-    }
+                      int n_begin, int n_end, bool adds, float* y) {
+  const typename K::W* w = (const typename K::W*)weight;
+  if (p.rows <= kFewRows) {
+    if ((int64_t)p.rows * p.k * (int64_t)sizeof(typename K::X) <= kStreamedBytes)
+      block_of<K, 1, true>(p, packed, w, bias, 0, p.rows, n_begin, n_end, adds, y);
+    else
+      block_of<K, kStreams, true>(p, packed, w, bias, 0, p.rows, n_begin, n_end, adds, y);
+    return;
   }
+  for (int m = 0; m < p.rows; m += kBlockRows)
+    block_of<K, NR, false>(p, packed, w, bias, m, min_int(kBlockRows, p.rows - m), n_begin, n_end, adds, y);
 }
 
 static void linear(const mla_linear_params& p, const void* packed, const void* weight, const float* bias,
                    int n_begin, int n_end, float* y) {
 #ifdef MLA_HAS_BF16_DOT
   if (uses_bf16_dot(p)) {
-    linear_of<Pairs>(p, packed, weight, bias, n_begin, n_end, y);
+    linear_of<Pairs>(p, packed, weight, bias, n_begin, n_end, false, y);
     return;
   }
 #endif
   switch (p.weight_type) {
     case MLA_TYPE_F32:
-      linear_of<Widened<F32Reader>>(p, packed, weight, bias, n_begin, n_end, y);
+      linear_of<Widened<F32Reader>>(p, packed, weight, bias, n_begin, n_end, false, y);
       break;
     case MLA_TYPE_BF16:
-      linear_of<Widened<Bf16Reader>>(p, packed, weight, bias, n_begin, n_end, y);
+      linear_of<Widened<Bf16Reader>>(p, packed, weight, bias, n_begin, n_end, false, y);
       break;
     default:
-      linear_of<Widened<F16Reader>>(p, packed, weight, bias, n_begin, n_end, y);
+      linear_of<Widened<F16Reader>>(p, packed, weight, bias, n_begin, n_end, false, y);
       break;
   }
 }

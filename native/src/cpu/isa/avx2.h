@@ -10,7 +10,7 @@ namespace {
 
 struct Isa {
   static constexpr int L = 8;
-  static constexpr int kTileColumns = 2;  // 4 x 2 sums, 4 rows and a weight: 13 of 16 registers
+  static constexpr int kTileColumns = 3;  // 4 x 3 sums, 3 weights and a row: 16 of 16 registers
   static constexpr int kScoreVectors = 2;
   static constexpr int kScoreTokens = 6;
   static constexpr int kValueVectors = 2;

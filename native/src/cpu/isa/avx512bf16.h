@@ -19,6 +19,7 @@ struct Isa : Avx512Base {
   static P load_pairs(const uint16_t* p, int n) {  // n < 32
     return _mm512_maskz_loadu_epi16((__mmask32)((1ull << n) - 1), p);
   }
+  static P no_pairs() { return _mm512_setzero_si512(); }
   static void store_pairs(void* p, P x) { _mm512_storeu_si512(p, x); }
   static P set1_pair(uint32_t pair) { return _mm512_set1_epi32((int)pair); }
   static F dot(F sum, P a, P b) { return _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)b); }
@@ -49,6 +50,8 @@ struct Isa : Avx512Base {
     const F cd = _mm512_add_ps(_mm512_shuffle_f32x4(c, d, 0x44), _mm512_shuffle_f32x4(c, d, 0xee));
     return _mm512_add_ps(_mm512_shuffle_f32x4(ab, cd, 0x88), _mm512_shuffle_f32x4(ab, cd, 0xdd));
   }
+  // 32 numbers rounded to bf16 in their order, subnormals to zero as the dot takes them.
+  static P round_to_pairs(F first, F second) { return (__m512i)_mm512_cvtne2ps_pbh(second, first); }
   // The 16 pairs (x[i], y[i]) of the columns 0..15 and 16..31 of two rows of 32.
   static void interleave(P x, P y, P* low, P* high) {
     alignas(64) static constexpr uint16_t kLow[32] = {0,  32, 1,  33, 2,  34, 3,  35, 4,  36, 5,
