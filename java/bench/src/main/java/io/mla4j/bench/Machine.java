@@ -28,6 +28,18 @@ public record Machine(
     String isaReason,
     String energy) {
 
+  /** All of it in one line. */
+  public String summary() {
+    return String.join(
+        "; ",
+        processor + ", " + processors + " processors, " + caches,
+        RowFormat.bytes(memoryBytes) + " of memory",
+        system,
+        jdk,
+        "isa " + isaReason,
+        energy);
+  }
+
   /** This one. */
   public static Machine detect() {
     Backends.Status natives =

@@ -8,25 +8,8 @@ public final class MarkdownReport {
 
   /** The text. */
   public static String text(Report report) {
-    StringBuilder text = new StringBuilder();
-    Machine m = report.machine();
-    text.append("Machine: ")
-        .append(m.processor())
-        .append(", ")
-        .append(m.processors())
-        .append(" processors, ")
-        .append(m.caches())
-        .append(", ")
-        .append(RowFormat.bytes(m.memoryBytes()))
-        .append(" of memory; ")
-        .append(m.system())
-        .append("; ")
-        .append(m.jdk())
-        .append("; isa ")
-        .append(m.isaReason())
-        .append("; ")
-        .append(m.energy())
-        .append(".\n");
+    StringBuilder text = new StringBuilder("Machine: ");
+    text.append(report.machine().summary()).append(".\n");
     if (!report.peaks().isEmpty()) {
       section(text, "peaks", TextTable.of(report.peaks()));
     }
@@ -41,6 +24,9 @@ public final class MarkdownReport {
                       .toList();
               section(text, benchmark, TextTable.ofRows(rows));
             });
+    if (CacheTable.applies(report)) {
+      section(text, "contexts", CacheTable.of(report));
+    }
     return text.toString();
   }
 

@@ -8,11 +8,11 @@ import java.util.Locale;
 public final class TextTable {
   private final List<String[]> lines = new ArrayList<>();
 
-  private TextTable(String... titles) {
+  TextTable(String... titles) {
     lines.add(titles);
   }
 
-  private void add(String... cells) {
+  void add(String... cells) {
     lines.add(cells);
   }
 
@@ -63,6 +63,24 @@ public final class TextTable {
       }
     }
     return text.toString();
+  }
+
+  /** As a table of HTML. */
+  String html() {
+    boolean[] used = usedColumns();
+    StringBuilder text = new StringBuilder("<div class=\"table\"><table>\n");
+    for (int i = 0; i < lines.size(); i++) {
+      String tag = i == 0 ? "th" : "td";
+      text.append("<tr>");
+      for (int c = 0; c < used.length; c++) {
+        if (used[c]) {
+          text.append('<').append(tag).append('>').append(HtmlPage.escape(lines.get(i)[c]));
+          text.append("</").append(tag).append('>');
+        }
+      }
+      text.append("</tr>\n");
+    }
+    return text.append("</table></div>\n").toString();
   }
 
   @Override

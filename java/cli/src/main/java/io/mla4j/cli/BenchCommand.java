@@ -2,37 +2,26 @@ package io.mla4j.cli;
 
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.IFactory;
 
 /**
- * {@code mla4j bench}: names the measurements. They are added only where the command line asks for
- * them: the others start without loading them.
+ * The name of {@code mla4j bench} for the list of commands. {@link BenchAllCommand} takes its place
+ * where the command line asks for it: the others start without loading it.
  */
-@Command(
-    name = "bench",
-    description = "Measure kernels and models next to what this machine can do at best.",
-    synopsisSubcommandLabel = "COMMAND")
+@Command(name = BenchCommand.NAME, description = BenchCommand.DESCRIPTION)
 final class BenchCommand extends StreamCommand {
   static final String NAME = "bench";
+  static final String DESCRIPTION =
+      "Measure kernels and models next to what this machine can do at best.";
 
-  /** Makes the measurements known to {@code root}. */
-  static void addMeasurements(CommandLine root) {
-    CommandLine bench = root.getSubcommands().get(NAME);
-    bench.addSubcommand(new BenchPeakCommand());
-    bench.addSubcommand(new BenchAttentionCommand());
-    bench.addSubcommand(new BenchLinearCommand());
-    bench.addSubcommand(new BenchModelCommand());
-    bench.addSubcommand(new BenchMakeModelCommand());
-    bench.addSubcommand(new BenchStartupCommand());
-    bench.addSubcommand(new BenchCompareCommand());
-    StreamCommand self = bench.getCommand();
-    for (CommandLine measurement : bench.getSubcommands().values()) {
-      ((StreamCommand) measurement.getCommand()).streams = self.streams;
-      measurement.setCaseInsensitiveEnumValuesAllowed(true);
-    }
+  /** Puts the measurements into {@code root}. */
+  static void addMeasurements(CommandLine root, IFactory factory) {
+    root.getCommandSpec().removeSubcommand(NAME);
+    root.addSubcommand(new CommandLine(BenchAllCommand.class, factory));
   }
 
   @Override
   void execute() {
-    throw usage("a measurement is missing");
+    throw usage("the measurements are missing");
   }
 }

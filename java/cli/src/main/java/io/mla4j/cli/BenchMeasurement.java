@@ -1,7 +1,11 @@
 package io.mla4j.cli;
 
 import io.mla4j.bench.Benchmark;
+import io.mla4j.bench.CacheTable;
+import io.mla4j.bench.CsvReport;
 import io.mla4j.bench.JsonReport;
+import io.mla4j.bench.MarkdownReport;
+import io.mla4j.bench.Plots;
 import io.mla4j.bench.Progress;
 import io.mla4j.bench.Report;
 import io.mla4j.bench.TextTable;
@@ -68,30 +72,35 @@ abstract class BenchMeasurement extends StreamCommand {
   }
 
   private void write(Report report) throws IOException {
-    if ("-".equals(options.json)) {
-      streams.out().println(JsonReport.text(report));
-      return;
-    }
-    if (options.json != null) {
+    if (options.json != null && !options.json.equals("-")) {
       Files.writeString(Path.of(options.json), JsonReport.text(report) + "\n");
     }
-    streams.out().println(machine(report));
+    if (options.csv != null) {
+      Files.writeString(options.csv, CsvReport.text(report));
+    }
+    if (options.markdown != null) {
+      Files.writeString(options.markdown, MarkdownReport.text(report));
+    }
+    if (options.plot != null) {
+      Plots.write(report, options.plot);
+    }
+    if ("-".equals(options.json)) {
+      streams.out().println(JsonReport.text(report));
+    } else {
+      print(report);
+    }
+  }
+
+  private void print(Report report) {
+    streams.out().println(report.machine().summary().replace("; ", "\n") + "\n");
     if (!report.peaks().isEmpty()) {
       streams.out().println(TextTable.of(report.peaks()));
     }
     if (!report.rows().isEmpty()) {
       streams.out().println(TextTable.ofRows(report.rows()));
     }
-  }
-
-  private static String machine(Report report) {
-    return String.format(
-        "%s, %d processors, %s%n%s, %s%nisa %s%n",
-        report.machine().processor(),
-        report.machine().processors(),
-        report.machine().caches(),
-        report.machine().system(),
-        report.machine().jdk(),
-        report.machine().isaReason());
+    if (CacheTable.applies(report)) {
+      streams.out().println(CacheTable.of(report));
+    }
   }
 }

@@ -1,6 +1,7 @@
 package io.mla4j.cli;
 
 import io.mla4j.bench.Settings;
+import java.nio.file.Path;
 import java.util.List;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -51,6 +52,21 @@ final class BenchOptions {
       paramLabel = "FILE",
       description = "Write the results as one JSON object; - for stdout, instead of the table.")
   String json;
+
+  @Option(
+      names = "--csv",
+      paramLabel = "FILE",
+      description = "Write the rows as comma-separated values.")
+  Path csv;
+
+  @Option(names = "--markdown", paramLabel = "FILE", description = "Write the tables as Markdown.")
+  Path markdown;
+
+  @Option(
+      names = "--plot",
+      paramLabel = "DIR",
+      description = "Draw the rows: SVG and PNG files, and one index.html that shows them.")
+  Path plot;
 
   @Spec(Spec.Target.MIXEE)
   CommandSpec spec;

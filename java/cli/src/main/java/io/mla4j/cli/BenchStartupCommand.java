@@ -14,14 +14,14 @@ import picocli.CommandLine.Command;
 final class BenchStartupCommand extends BenchMeasurement {
   @Override
   Report measure(Benchmark benchmark) {
-    return benchmark.startup(command());
+    return benchmark.startup(command(this));
   }
 
   /** The script in the folder that it named itself when it started this. */
-  private List<String> command() {
+  static List<String> command(StreamCommand asking) {
     String home = System.getProperty("mla4j.home");
     if (home == null) {
-      throw usage("the script is unknown without -Dmla4j.home");
+      throw asking.usage("the script is unknown without -Dmla4j.home");
     }
     return List.of(
         Path.of(home, "scripts", "mla4j").toString(),

@@ -19,9 +19,10 @@ public final class Main {
 
   /** Runs a command in this process. */
   static int run(Streams streams, String... args) {
-    CommandLine command = new CommandLine(new Mla4jCommand(), factory(streams));
+    IFactory factory = factory(streams);
+    CommandLine command = new CommandLine(new Mla4jCommand(), factory);
     if (List.of(args).contains(BenchCommand.NAME)) {
-      BenchCommand.addMeasurements(command);
+      BenchCommand.addMeasurements(command, factory);
     }
     ErrorHandler errors = new ErrorHandler(streams);
     command.setOut(new PrintWriter(streams.out(), true));

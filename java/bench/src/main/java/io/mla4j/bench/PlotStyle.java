@@ -1,0 +1,118 @@
+package io.mla4j.bench;
+
+import java.awt.BasicStroke;
+import java.awt.Color;
+import java.awt.Font;
+import java.util.Locale;
+import org.knowm.xchart.XYChart;
+import org.knowm.xchart.XYChartBuilder;
+import org.knowm.xchart.XYSeries;
+import org.knowm.xchart.style.Styler.LegendPosition;
+import org.knowm.xchart.style.XYStyler;
+import org.knowm.xchart.style.markers.Marker;
+import org.knowm.xchart.style.markers.SeriesMarkers;
+
+/**
+ * How every chart looks: readable at the width of a README, and by people who do not see colours.
+ */
+final class PlotStyle {
+  private static final int WIDTH = 900;
+  private static final int HEIGHT = 540;
+
+  /** Okabe and Ito's colours. */
+  private static final Color[] COLORS = {
+    new Color(0x0072B2),
+    new Color(0xD55E00),
+    new Color(0x009E73),
+    new Color(0xCC79A7),
+    new Color(0xE69F00),
+    new Color(0x56B4E9),
+    new Color(0x000000),
+    new Color(0x999933)
+  };
+
+  private static final Marker[] MARKERS = {
+    SeriesMarkers.CIRCLE,
+    SeriesMarkers.SQUARE,
+    SeriesMarkers.DIAMOND,
+    SeriesMarkers.TRIANGLE_UP,
+    SeriesMarkers.TRIANGLE_DOWN,
+    SeriesMarkers.CROSS
+  };
+
+  private static final String NUMBERS = "#,##0.###";
+
+  private PlotStyle() {}
+
+  static XYChart chart(String title, String x, String y) {
+    XYChart chart =
+        new XYChartBuilder()
+            .width(WIDTH)
+            .height(HEIGHT)
+            .title(title)
+            .xAxisTitle(x)
+            .yAxisTitle(y)
+            .build();
+    XYStyler style = chart.getStyler();
+    style.setChartBackgroundColor(Color.WHITE);
+    style.setPlotBackgroundColor(Color.WHITE);
+    style.setPlotBorderVisible(false);
+    style.setPlotGridLinesColor(new Color(0xDDDDDD));
+    style.setChartTitleFont(new Font(Font.SANS_SERIF, Font.BOLD, 18));
+    style.setAxisTitleFont(new Font(Font.SANS_SERIF, Font.PLAIN, 16));
+    style.setAxisTickLabelsFont(new Font(Font.SANS_SERIF, Font.PLAIN, 14));
+    style.setLegendFont(new Font(Font.SANS_SERIF, Font.PLAIN, 14));
+    style.setLegendPosition(LegendPosition.OutsideE);
+    style.setLegendBorderColor(Color.WHITE);
+    style.setSeriesColors(COLORS);
+    style.setSeriesMarkers(MARKERS);
+    style.setMarkerSize(8);
+    // A formatting function would make logarithmic axes count linearly.
+    style.setXAxisDecimalPattern(NUMBERS);
+    style.setYAxisDecimalPattern(NUMBERS);
+    style.setLocale(Locale.ROOT);
+    return chart;
+  }
+
+  static void logarithmic(XYChart chart, boolean x, boolean y) {
+    chart.getStyler().setXAxisLogarithmic(x);
+    chart.getStyler().setYAxisLogarithmic(y);
+  }
+
+  /** The y axis starts at zero, and ends at {@code max} unless that is NaN. */
+  static void fromZero(XYChart chart, double max) {
+    chart.getStyler().setYAxisMin(0.0);
+    if (!Double.isNaN(max)) {
+      chart.getStyler().setYAxisMax(max);
+    }
+  }
+
+  /** The x axis has a mark for each number up to {@code max}, not more. */
+  static void wholeNumbers(XYChart chart, int max) {
+    XYStyler style = chart.getStyler();
+    style.setXAxisMin(0.0);
+    style.setXAxisMax(max + 0.5);
+    style.setxAxisTickLabelsFormattingFunction(
+        x -> x == Math.rint(x) ? Long.toString(Math.round(x)) : "");
+  }
+
+  static void addLine(XYChart chart, String name, double[] x, double[] y) {
+    chart.addSeries(name, x, y).setLineWidth(2);
+  }
+
+  static void addPoints(XYChart chart, String name, double[] x, double[] y) {
+    chart.addSeries(name, x, y).setXYSeriesRenderStyle(XYSeries.XYSeriesRenderStyle.Scatter);
+  }
+
+  static void addLimit(XYChart chart, String name, double[] x, double[] y) {
+    XYSeries series = chart.addSeries(name, x, y);
+    series.setMarker(SeriesMarkers.NONE);
+    series.setLineStyle(
+        new BasicStroke(
+            2, BasicStroke.CAP_BUTT, BasicStroke.JOIN_BEVEL, 10, new float[] {8, 4}, 0));
+  }
+
+  static String count(int n, String thing) {
+    return n + " " + thing + (n == 1 ? "" : "s");
+  }
+}

@@ -1,0 +1,282 @@
+package io.mla4j.bench;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.function.Function;
+import java.util.function.Predicate;
+import java.util.function.ToDoubleFunction;
+import org.knowm.xchart.BitmapEncoder;
+import org.knowm.xchart.VectorGraphicsEncoder;
+import org.knowm.xchart.XYChart;
+
+/** The pictures of a report: SVG and PNG files, and one page that shows them. */
+public final class Plots {
+  private static final String DECODE = "attention";
+  private static final int PNG_DPI = 144;
+
+  /** Heads of the smaller models: shown beside the most that were measured. */
+  private static final int FEW_HEADS = 16;
+
+  private final Report report;
+  private final Map<String, XYChart> charts = new LinkedHashMap<>();
+
+  private Plots(Report report) {
+    this.report = report;
+    addRoofline();
+    addContexts();
+    addShares();
+    addThreads();
+  }
+
+  /**
+   * Writes every picture for which the report has rows, and index.html.
+   *
+   * @return the files
+   * @throws BenchException where the folder cannot be written or the machine has no fonts
+   */
+  public static List<Path> write(Report report, Path folder) {
+    List<Path> files = new ArrayList<>();
+    Map<String, String> pictures = new LinkedHashMap<>();
+    try {
+      Files.createDirectories(folder);
+      for (Map.Entry<String, XYChart> entry : new Plots(report).charts.entrySet()) {
+        Path svg = folder.resolve(entry.getKey() + ".svg");
+        Path png = folder.resolve(entry.getKey() + ".png");
+        VectorGraphicsEncoder.saveVectorGraphic(
+            entry.getValue(), svg.toString(), VectorGraphicsEncoder.VectorGraphicsFormat.SVG);
+        BitmapEncoder.saveBitmapWithDPI(
+            entry.getValue(), png.toString(), BitmapEncoder.BitmapFormat.PNG, PNG_DPI);
+        files.add(svg);
+        files.add(png);
+        pictures.put(entry.getValue().getTitle(), Files.readString(svg));
+      }
+      Path page = folder.resolve("index.html");
+      Files.writeString(page, HtmlPage.text(report, pictures), StandardCharsets.UTF_8);
+      files.add(page);
+    } catch (IOException e) {
+      throw new BenchException(folder + ": cannot be written: " + e.getMessage(), e);
+    } catch (LinkageError | InternalError e) {
+      throw new BenchException(
+          "--plot needs the fonts of the system (fontconfig and one font): " + e.getMessage(), e);
+    }
+    return files;
+  }
+
+  /** The charts by the name of their file. */
+  static Map<String, XYChart> charts(Report report) {
+    return new Plots(report).charts;
+  }
+
+  private void addRoofline() {
+    List<Row> rows =
+        rows(r -> r.peakGflops() != null && r.peakGbps() != null && r.work().bytes() > 0);
+    int threads = most(rows, r -> r.axes().threads());
+    rows = rows.stream().filter(r -> r.axes().threads() == threads).toList();
+    if (rows.isEmpty()) {
+      return;
+    }
+    XYChart chart =
+        PlotStyle.chart(
+            "Roofline, " + PlotStyle.count(threads, "thread"),
+            "FLOP per byte from memory",
+            "GFLOP/s");
+    PlotStyle.logarithmic(chart, true, true);
+    double from = 0.7 * rows.stream().mapToDouble(Plots::intensity).min().orElse(1);
+    double to = 1.5 * rows.stream().mapToDouble(Plots::intensity).max().orElse(1);
+    double bandwidth = Statistics.median(values(rows, r -> r.peakGbps()));
+    Map<String, List<Row>> byPeak = groups(rows, r -> isJava(r) ? "Java fp32" : "native");
+    byPeak.forEach(
+        (name, group) -> {
+          double peak = group.stream().mapToDouble(r -> r.peakGflops()).max().orElse(1);
+          double knee = Math.clamp(peak / bandwidth, from, to);
+          PlotStyle.addLimit(
+              chart,
+              "limit, " + name,
+              new double[] {from, knee, to},
+              new double[] {
+                Math.min(peak, from * bandwidth),
+                Math.min(peak, knee * bandwidth),
+                Math.min(peak, to * bandwidth)
+              });
+        });
+    groups(rows, r -> text(r.axes().kind(), r.axes().benchmark()) + " " + r.axes().backend())
+        .forEach(
+            (name, group) ->
+                PlotStyle.addPoints(
+                    chart, name, values(group, Plots::intensity), values(group, Row::gflops)));
+    charts.put("roofline", chart);
+  }
+
+  private static String text(String kind, String benchmark) {
+    return kind == null ? benchmark : kind + (benchmark.equals(DECODE) ? "" : " " + benchmark);
+  }
+
+  private static double intensity(Row row) {
+    return (double) row.work().flop() / row.work().bytes();
+  }
+
+  /** Time and cache of a token against the context, for each kind of attention. */
+  private void addContexts() {
+    Predicate<Row> decode =
+        r -> r.axes().benchmark().equals(DECODE) && r.axes().batch() == 1 && r.axes().sQ() == 1;
+    List<Row> all = rows(decode.and(r -> !isJava(r) && r.axes().library() == null));
+    if (all.isEmpty()) {
+      all = rows(decode);
+    }
+    List<Row> decoded = all;
+    int heads = most(decoded, r -> r.axes().heads());
+    int threads = most(decoded, r -> r.axes().threads());
+    List<Row> rows =
+        best(
+            decoded.stream()
+                .filter(r -> r.axes().heads() == heads && r.axes().threads() == threads)
+                .toList());
+    if (rows.stream().map(r -> r.axes().tokens()).distinct().count() < 2) {
+      return;
+    }
+    String of = PlotStyle.count(heads, "head") + " of 128";
+    XYChart time =
+        PlotStyle.chart(
+            "Attention of one token in one layer, "
+                + of
+                + ", "
+                + PlotStyle.count(threads, "thread"),
+            "context (tokens)",
+            "time (microseconds)");
+    XYChart cache = PlotStyle.chart("Cache of one layer, " + of, "context (tokens)", "cache (MiB)");
+    for (XYChart chart : List.of(time, cache)) {
+      PlotStyle.logarithmic(chart, true, true);
+    }
+    groups(rows, r -> r.axes().kind().toUpperCase(java.util.Locale.ROOT))
+        .forEach(
+            (kind, group) -> {
+              double[] tokens = values(group, r -> r.axes().tokens());
+              PlotStyle.addLine(time, kind, tokens, values(group, r -> r.medianNs() / 1e3));
+              PlotStyle.addLine(
+                  cache,
+                  kind,
+                  tokens,
+                  values(group, r -> r.work().cacheBytes() / (double) (1 << 20)));
+            });
+    charts.put("time-by-context", time);
+    charts.put("cache-by-context", cache);
+  }
+
+  /** Share of the row's own peak by heads. */
+  private void addShares() {
+    List<Row> mla = mlaDecode();
+    int tokens = most(mla, r -> r.axes().tokens());
+    List<Row> rows = mla.stream().filter(r -> r.axes().tokens() == tokens).toList();
+    if (rows.stream().map(r -> r.axes().heads()).distinct().count() < 2) {
+      return;
+    }
+    XYChart chart =
+        PlotStyle.chart(
+            "Share of the peak: MLA decode at " + tokens + " tokens, cold",
+            "heads",
+            "share of the measured peak (%)");
+    PlotStyle.fromZero(chart, 100);
+    groups(rows, r -> kernels(r, rows) + ", " + PlotStyle.count(r.axes().threads(), "thread"))
+        .forEach(
+            (name, group) ->
+                PlotStyle.addLine(
+                    chart,
+                    name,
+                    values(sorted(group, r -> r.axes().heads()), r -> r.axes().heads()),
+                    values(sorted(group, r -> r.axes().heads()), r -> 100 * r.shareOfPeak())));
+    charts.put("share-by-heads", chart);
+  }
+
+  /** GFLOP/s by threads. */
+  private void addThreads() {
+    List<Row> mla = mlaDecode();
+    int tokens = most(mla, r -> r.axes().tokens());
+    int mostHeads = most(mla, r -> r.axes().heads());
+    boolean hasFew = mla.stream().anyMatch(r -> r.axes().heads() == FEW_HEADS);
+    List<Row> rows =
+        mla.stream()
+            .filter(r -> r.axes().tokens() == tokens)
+            .filter(r -> r.axes().heads() == mostHeads || hasFew && r.axes().heads() == FEW_HEADS)
+            .toList();
+    if (rows.stream().map(r -> r.axes().threads()).distinct().count() < 2) {
+      return;
+    }
+    XYChart chart =
+        PlotStyle.chart(
+            "Rate by threads: MLA decode at " + tokens + " tokens, cold", "threads", "GFLOP/s");
+    PlotStyle.fromZero(chart, Double.NaN);
+    PlotStyle.wholeNumbers(chart, most(rows, r -> r.axes().threads()));
+    groups(rows, r -> kernels(r, rows) + ", " + PlotStyle.count(r.axes().heads(), "head"))
+        .forEach(
+            (name, group) ->
+                PlotStyle.addLine(
+                    chart,
+                    name,
+                    values(sorted(group, r -> r.axes().threads()), r -> r.axes().threads()),
+                    values(sorted(group, r -> r.axes().threads()), Row::gflops)));
+    charts.put("rate-by-threads", chart);
+  }
+
+  private List<Row> mlaDecode() {
+    return rows(
+        r ->
+            r.axes().benchmark().equals(DECODE)
+                && "mla".equals(r.axes().kind())
+                && "absorbed".equals(r.axes().form())
+                && r.axes().batch() == 1
+                && r.axes().sQ() == 1
+                && r.shareOfPeak() != null
+                && "cold".equals(r.axes().residency()));
+  }
+
+  /** The instruction set, and the compute type where there are several. */
+  private static String kernels(Row r, List<Row> all) {
+    boolean several = all.stream().map(x -> x.axes().compute()).distinct().count() > 2;
+    return r.axes().isa() + (several ? " " + r.axes().compute() : "");
+  }
+
+  private static boolean isJava(Row row) {
+    return row.axes().backend().equals("vector") || row.axes().backend().equals("scalar");
+  }
+
+  private List<Row> rows(Predicate<Row> wanted) {
+    return report.rows().stream().filter(wanted).toList();
+  }
+
+  /** The fastest of the rows of a kind and context. */
+  private static List<Row> best(List<Row> rows) {
+    Map<String, Row> best = new LinkedHashMap<>();
+    for (Row row : sorted(rows, r -> r.axes().tokens())) {
+      best.merge(
+          row.axes().kind() + row.axes().tokens(),
+          row,
+          (a, b) -> a.medianNs() <= b.medianNs() ? a : b);
+    }
+    return List.copyOf(best.values());
+  }
+
+  private static int most(List<Row> rows, Function<Row, Integer> axis) {
+    return rows.stream().map(axis).max(Integer::compare).orElse(0);
+  }
+
+  private static List<Row> sorted(List<Row> rows, Function<Row, Integer> axis) {
+    return rows.stream().sorted(java.util.Comparator.comparing(axis)).toList();
+  }
+
+  private static Map<String, List<Row>> groups(List<Row> rows, Function<Row, String> name) {
+    Map<String, List<Row>> groups = new TreeMap<>();
+    rows.forEach(r -> groups.computeIfAbsent(name.apply(r), _ -> new ArrayList<>()).add(r));
+    return groups;
+  }
+
+  private static double[] values(List<Row> rows, ToDoubleFunction<Row> value) {
+    return rows.stream().mapToDouble(value).toArray();
+  }
+}

@@ -1,0 +1,61 @@
+package io.mla4j.bench;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.mla4j.TensorType;
+import io.mla4j.bench.AttentionGrid.Residency;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+/** Tiny matrix products: their rows, their work, and that results are checked. */
+class LinearBenchTest {
+  @Test
+  void everyBenchmarkAndWeightTypeGivesACheckedRow() {
+    LinearGrid grid =
+        new LinearGrid(
+            List.of(LinearGrid.Benchmark.values()),
+            List.of(new LinearGrid.Size(96, 40)),
+            List.of(7),
+            List.of("native", "vector"),
+            List.of(),
+            List.of(2),
+            List.of(),
+            List.of(TensorType.BF16, TensorType.F16, TensorType.F32),
+            List.of(Residency.COLD),
+            new LinearGrid.MixtureSize(9, 8, 2, 64, 48));
+    Settings settings = new Settings(1, 0, 0, true, false, 4 << 20, 8 << 20);
+    List<Row> rows =
+        new Benchmark(settings, Progress.NONE, () -> false, _ -> {}).linear(grid).rows();
+    assertEquals(2 * 3 * 3, rows.size());
+    for (Row row : rows) {
+      assertTrue(row.verified(), row::toString);
+    }
+    Row gemm = rows.getFirst();
+    assertEquals("gemm", gemm.axes().benchmark());
+    assertEquals("96x40 bf16", gemm.axes().shape());
+    assertEquals(2 * 7 * 96 * 40, gemm.work().flop());
+    assertEquals(2 * 96 * 40, gemm.work().bytes());
+    assertNull(gemm.shareOfBandwidth());
+    assertEquals("gemv", rows.get(1).axes().benchmark());
+    assertNotNull(rows.get(1).shareOfBandwidth());
+    Row grouped = rows.get(2);
+    assertEquals("grouped", grouped.axes().benchmark());
+    // Three products of 2 experts for each of 9 rows, and the router.
+    assertEquals(2L * 9 * 2 * 3 * 64 * 48 + 2L * 9 * 64 * 8, grouped.work().flop());
+    assertEquals(8L * 3 * 64 * 48 * 2, grouped.work().bytes());
+  }
+
+  @Test
+  void sizesAreRead() {
+    assertEquals(new LinearGrid.Size(2048, 10944), LinearGrid.Size.parse("2048x10944"));
+    for (String wrong : List.of("2048", "0x5", "ax5", "1x2x3", "-1x5")) {
+      String message =
+          assertThrows(BenchException.class, () -> LinearGrid.Size.parse(wrong)).getMessage();
+      assertTrue(message.contains(wrong), message);
+    }
+  }
+}

@@ -1,0 +1,60 @@
+package io.mla4j.bench;
+
+import java.util.ArrayList;
+import java.util.List;
+
+/** Reports that were never measured. */
+final class Reports {
+  static final Machine MACHINE =
+      new Machine("Test", 2, "L1 32K", 1L << 33, "Linux", "JDK", "avx2", "avx2: a test", "none");
+
+  private Reports() {}
+
+  static Row attention(
+      String kind, String backend, int heads, int tokens, int threads, double medianNs) {
+    boolean mla = kind.equals("mla");
+    int groups = kind.equals("mha") ? heads : kind.equals("gqa") ? 8 : 1;
+    long cache = mla ? 1152L * tokens : 512L * groups * tokens;
+    Axes axes =
+        new Axes(
+            "attention",
+            kind,
+            backend,
+            backend.equals("native") ? "avx512bf16" : "vector-512",
+            null,
+            mla ? "absorbed" : null,
+            heads,
+            tokens,
+            1,
+            1,
+            threads,
+            "bf16",
+            "bf16",
+            64,
+            "cold",
+            null);
+    Work work = new Work((mla ? 2176L : 512L) * heads * tokens, cache, cache);
+    double[] samples = {medianNs, medianNs * 1.01, medianNs * 0.99};
+    double peak = (backend.equals("native") ? 500 : 250) * threads;
+    return Row.of(axes, work, samples, peak, 40 * threads, true, 0, Double.NaN, false);
+  }
+
+  /** Every kind, two backends, several heads, contexts and thread counts. */
+  static Report full() {
+    List<Row> rows = new ArrayList<>();
+    for (int threads : new int[] {1, 2}) {
+      for (int heads : new int[] {8, 16, 20, 32, 40, 64, 128}) {
+        for (int tokens : new int[] {1024, 2048, 4096, 8192, 16384, 32768, 65536}) {
+          double unit = (double) heads * tokens / threads;
+          rows.add(attention("mla", "native", heads, tokens, threads, unit * 5.2 + tokens / 4.));
+          rows.add(attention("mla", "vector", heads, tokens, threads, unit * 11 + tokens / 3.));
+          rows.add(attention("mha", "native", heads, tokens, threads, unit * 16));
+          rows.add(attention("gqa", "native", heads, tokens, threads, unit * 2 + tokens * 120.));
+          rows.add(attention("mqa", "native", heads, tokens, threads, unit * 1.4 + tokens * 15.));
+        }
+      }
+    }
+    Peak peak = new Peak("fma_f32", "native", "avx2", 1, null, 100, 1, "GFLOP/s");
+    return new Report(MACHINE, List.of(peak), rows);
+  }
+}
