@@ -78,7 +78,7 @@ static void pack(const mla_linear_params& p, const float* x, const int32_t* indi
 }
 
 // Rows of weights to be fetched into the cache while a tile is computed, a line of each at every step.
-struct Ahead {
+struct NextWeights {
   const char* at;  // of the first one, at the first k
   int64_t stride;  // bytes between them
   int rows;
@@ -154,7 +154,7 @@ struct Widened {
   // MR rows x N weight rows over kc of k, from `panel` or, where it is null, from the weights themselves.
   template <int MR, int N>
   static MLA_INLINE void tile(const float* x, int group, const W* w, int64_t w_stride, const float* panel,
-                              int kc, const Ahead& ahead, float* sums) {
+                              int kc, const NextWeights& ahead, float* sums) {
     F s[MR][N];
     clear(s);
     if (panel) {
@@ -224,7 +224,7 @@ struct Pairs {
 
   template <int MR, int N>
   static MLA_INLINE void tile(const uint16_t* x, int group, const W* w, int64_t w_stride, const float*,
-                              int kc, const Ahead& ahead, float* sums) {
+                              int kc, const NextWeights& ahead, float* sums) {
     F s[MR][N];
     clear(s);
     const int whole = kc / 32 * 32;
@@ -288,8 +288,8 @@ static MLA_INLINE void panel_tiles(const Panel<K>& p, const float* widened, cons
   const int groups = (p.rows + kGroupRows - 1) / kGroupRows;
   for (int g = 0; g < groups; g++, x += p.group_step) {
     const int begin = next_rows * g / groups, end = next_rows * (g + 1) / groups;
-    const Ahead ahead{(const char*)(next + begin * p.w_stride), p.w_stride * (int64_t)sizeof(typename K::W),
-                      end - begin};
+    const NextWeights ahead{(const char*)(next + begin * p.w_stride),
+                            p.w_stride * (int64_t)sizeof(typename K::W), end - begin};
     float* sums = p.sums + g * kGroupRows * kChunk;
     switch (min_int(kGroupRows, p.rows - g * kGroupRows)) {
       case 4:
