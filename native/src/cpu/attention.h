@@ -29,7 +29,9 @@ static MLA_INLINE void load_block(PairRows& a, const mla_attention_params& p, co
   a.interleaved = 0;
   if (p.key_offset) {
     for (int t = 0; t < tokens; t += 2) {
+      const char* ahead = a.ahead.next(c.latent / 32 * 2);
       for (int column = 0; column < c.latent; column += 32) {
+        prefetch_lines<2>(ahead, column / 32);
         const int left = c.latent - column;
         Isa::P x[2], low, high;
         const uint16_t* rows[2] = {a.keys[t] - p.key_offset, a.keys[t + 1] - p.key_offset};
@@ -60,17 +62,22 @@ static void absorbed_of(const mla_attention_params& p, const mla_cache_params& c
     a.s.biased = alibi_slopes != nullptr;
     const auto token = [&](int r) { return query_begin + (row_begin + r) / heads; };
     const auto head = [&](int r) { return head_begin + (row_begin + r) % heads; };
+    const int last = p.causal ? min_int(kv_end, first_position + token(rows - 1) + 1) : kv_end;
+    // the first block comes while the queries are packed
+    if (kv_begin < last) {
+      a.ahead.aim(c, cache, page_table, kv_begin, min_int(last, kv_begin + Structure::kTokens), a.s.scores);
+      a.ahead.fetch();
+    }
     reset(a.s);
     for (int r = 0; r < rows; r++)
       set_row(a.s, r, first_position + token(r) - kv_begin, alibi_slopes ? alibi_slopes[head(r)] : 0);
     pack_queries(a, query,
                  [&](int r) { return q + token(r) * p.q_token_stride + head(r) * p.q_head_stride; });
-    const int last = p.causal ? min_int(kv_end, first_position + token(rows - 1) + 1) : kv_end;
     for (int begin = kv_begin; begin < last; begin += Structure::kTokens) {
       const int tokens = min_int(Structure::kTokens, last - begin);
-      load_block(a, p, c, cache, page_table, begin, tokens);
       a.ahead.aim(c, cache, page_table, begin + tokens, min_int(last, begin + 3 * Structure::kTokens),
                   a.s.scores);
+      load_block(a, p, c, cache, page_table, begin, tokens);
       for (int r = 0; r < rows; r += kBandRows)
         attend_rows(a, r, min_int(rows, r + kBandRows), begin - kv_begin, tokens);
     }

@@ -34,6 +34,7 @@ struct PairRows {
     x.value_buffer = w->take<uint32_t>((int64_t)blocks * kPairs * x.s.out_stride);
     x.values = x.value_buffer;
     x.ahead.none = (const char*)x.s.scores;
+    x.ahead.last = -1;
     return x;
   }
 

@@ -50,33 +50,39 @@ struct Ahead {
   const char* cache;
   const int32_t* page_table;
   int64_t page_stride, page_bytes;
-  int page, end;     // pages [page, end) are wanted
-  int64_t offset;    // in the page
-  const char* none;  // what to prefetch when there is nothing left
+  int page, last;        // pages page .. last are wanted,
+  int64_t offset, stop;  // from a byte of the first up to one of the last
+  const char* none;      // what to prefetch when there is nothing left
 
   // The lines that this returns the first of are prefetched.
   MLA_INLINE const char* next(int lines) {
-    if (page >= end) return none;
+    if (done()) return none;
     const char* at = cache + page_table[page] * page_stride + offset;
     offset += lines * 64;
     if (offset >= page_bytes) page++, offset = 0;
     return at;
   }
 
-  // Tokens [begin, stop) of a sequence are next.
-  MLA_INLINE void aim(const mla_cache_params& c, const void* base, const int32_t* pages, int begin, int stop,
+  MLA_INLINE bool done() const { return page > last || (page == last && offset >= stop); }
+
+  // Asks for all that is wanted at once.
+  MLA_INLINE void fetch() {
+    while (!done()) __builtin_prefetch(next(1), 0, 2);
+  }
+
+  // Tokens [begin, end) of a sequence are next.
+  MLA_INLINE void aim(const mla_cache_params& c, const void* base, const int32_t* pages, int begin, int end,
                       const void* hot) {
     cache = (const char*)base;
     page_table = pages;
     page_stride = c.page_stride_bytes;
     page_bytes = c.row_stride_bytes * c.page_size;
     none = (const char*)hot;
-    end = (stop + c.page_size - 1) / c.page_size;
+    last = end > begin ? (end - 1) / c.page_size : -1;
+    stop = ((end - 1) % c.page_size + 1) * c.row_stride_bytes;
+    const int first = begin / c.page_size;
     const int64_t at = begin % c.page_size * c.row_stride_bytes;
-    if (page < begin / c.page_size || (page == begin / c.page_size && offset < at)) {
-      page = begin / c.page_size;
-      offset = at;
-    }
+    if (page < first || (page == first && offset < at)) page = first, offset = at;
   }
 };
 

@@ -37,6 +37,7 @@ struct WideRows {
     const bool apart = decompressed || p.key_offset != 0;  // else values are the keys' own memory
     x.s = make_state(p, c, decompressed, rows, kStep, !apart, kTokens, w);
     x.ahead.none = (const char*)x.s.scores;
+    x.ahead.last = -1;
     x.value_stride = apart ? x.s.out_stride : x.s.key_stride;
     x.key_buffer = w->take<float>((int64_t)blocks * kTokens * x.s.key_stride);
     x.value_buffer = apart ? w->take<float>((int64_t)blocks * kTokens * x.value_stride) : x.key_buffer;

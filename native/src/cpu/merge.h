@@ -13,14 +13,19 @@ static void merge(const mla_merge_params& p, const float* partial_out, const flo
       for (int i = 0; i < p.parts && !empty; i++)
         total += __builtin_expf(part_lse[i * p.part_lse_stride] - max);
       float* to = out + t * p.out_token_stride + h * p.out_head_stride;
-      for (int j = 0; j < p.width; j += L) {
-        const int n = min_int(L, p.width - j);
-        F s = Isa::zero();
-        for (int i = 0; i < p.parts && !empty; i++) {
-          const float weight = __builtin_expf(part_lse[i * p.part_lse_stride] - max) / total;
-          if (weight != 0) s = Isa::fma(Isa::set1(weight), Isa::load(part + i * p.part_stride + j, n), s);
+      for (int j = 0; j < p.width; j += L) Isa::store(to + j, Isa::zero(), min_int(L, p.width - j));
+      for (int i = 0; i < p.parts && !empty; i++) {
+        const float weight = __builtin_expf(part_lse[i * p.part_lse_stride] - max) / total;
+        if (weight == 0) continue;  // an empty part may hold anything
+        const F w = Isa::set1(weight);
+        for (int j = 0; j < p.width; j += L) {
+          const int n = min_int(L, p.width - j);
+          const float* from = part + i * p.part_stride + j;
+          if (n == L)
+            Isa::store(to + j, Isa::fma(w, Isa::load(from), Isa::load(to + j)));
+          else
+            Isa::store(to + j, Isa::fma(w, Isa::load(from, n), Isa::load(to + j, n)), n);
         }
-        Isa::store(to + j, s, n);
       }
       if (lse)
         lse[t * p.lse_token_stride + h * p.lse_head_stride] = empty ? max : max + __builtin_logf(total);

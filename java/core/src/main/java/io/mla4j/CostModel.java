@@ -1,42 +1,58 @@
 package io.mla4j;
 
+import io.mla4j.spi.AttentionCosts;
+
 /**
  * Chooses the form of attention and the splits of a sequence from its own query and cached counts,
  * so that its bits never depend on the batch or the threads.
  */
 final class CostModel {
-  /** Shorter splits cost more in merging than they gain in parallel work. */
-  private static final int MIN_SPLIT = 256;
+  /** Tiles of one decoded token: enough for eight threads. Longer texts have more of them. */
+  private static final int TILES = 8;
 
-  /** More splits than this only add partial results. */
-  private static final int MAX_SPLITS = 32;
+  /**
+   * The shortest split: a tile's own cost (queries packed, results written and merged) is that of
+   * about a hundred tokens.
+   */
+  private static final int MIN_SPLIT = 512;
 
-  private static final int SPLIT_MULTIPLE = 96;
+  private static final int MAX_SPLIT = 4096;
 
-  /** With this many queries there are enough tiles without splits. */
-  private static final int UNSPLIT_QUERIES = 16;
+  /** Blocks of tokens in the kernels. */
+  private static final int SPLIT_MULTIPLE = 128;
+
+  /** Heads of a tile; more of them are tiles of their own. */
+  private static final int HEAD_BLOCK = 64;
+
+  /** With this many rows (queries times heads) there are enough tiles without splits. */
+  private static final int UNSPLIT_ROWS = 2048;
 
   private CostModel() {}
 
   /**
-   * The form with fewer multiplications: per head, absorbed {@code pairs * (2 latent + rope)} plus
-   * the absorption and expansion of the queries; decompressed {@code pairs * (nope + rope + value)}
-   * plus the rebuilding of every cached token's key and value.
+   * The faster form. Per head, absorbed: {@code pairs * (2 latent + rope)} multiply-adds and the
+   * projection of every query; decompressed: {@code pairs * (nope + rope + value)} and the
+   * rebuilding of every cached token's key and value.
    */
-  static AttentionForm form(MlaShape s, int queries, int kvTokens) {
+  static AttentionForm form(MlaShape s, int queries, int kvTokens, AttentionCosts costs) {
     double pairs = queries * (kvTokens - (queries - 1) / 2.0);
     double weights = (double) s.latent() * (s.nope() + s.value());
-    double absorbed = pairs * (2.0 * s.latent() + s.rope()) + queries * weights;
-    double decompressed = pairs * (s.nope() + s.rope() + s.value()) + kvTokens * weights;
+    double absorbed =
+        pairs * (2.0 * s.latent() + s.rope()) * costs.absorbed()
+            + queries * weights * costs.project();
+    double decompressed =
+        pairs * (s.nope() + s.rope() + s.value()) * costs.decompressed()
+            + (kvTokens + costs.rebuildStart()) * weights * costs.rebuild();
     return absorbed <= decompressed ? AttentionForm.ABSORBED : AttentionForm.DECOMPRESSED;
   }
 
   /** Tokens of a split in the absorbed form. */
-  static int splitLength(int queries, int kvTokens) {
-    if (queries >= UNSPLIT_QUERIES) {
+  static int splitLength(int heads, int queries, int kvTokens) {
+    if ((long) queries * heads >= UNSPLIT_ROWS) {
       return Math.max(1, kvTokens);
     }
-    int length = Math.max(MIN_SPLIT, Math.ceilDiv(kvTokens, MAX_SPLITS));
-    return Math.ceilDiv(length, SPLIT_MULTIPLE) * SPLIT_MULTIPLE;
+    int blocks = Math.ceilDiv(heads, HEAD_BLOCK);
+    long length = Math.max((long) MIN_SPLIT * blocks, (long) kvTokens * blocks / TILES);
+    return (int) Math.ceilDiv(Math.min(length, MAX_SPLIT), SPLIT_MULTIPLE) * SPLIT_MULTIPLE;
   }
 }

@@ -55,8 +55,11 @@ final class PagedPlan implements DecodePlan {
     splitLengths = new int[kvTokens.length];
     for (int i = 0; i < kvTokens.length; i++) {
       int queries = queryTokens(i);
-      forms[i] = form == AttentionForm.AUTO ? CostModel.form(shape, queries, kvTokens[i]) : form;
-      splitLengths[i] = CostModel.splitLength(queries, kvTokens[i]);
+      forms[i] =
+          form == AttentionForm.AUTO
+              ? CostModel.form(shape, queries, kvTokens[i], cache.device().attentionCosts())
+              : form;
+      splitLengths[i] = CostModel.splitLength(shape.heads(), queries, kvTokens[i]);
     }
   }
 

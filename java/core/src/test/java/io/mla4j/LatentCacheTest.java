@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.mla4j.cpu.ScalarBackend;
+import io.mla4j.spi.AttentionCosts;
 import io.mla4j.spi.Backend;
 import io.mla4j.spi.Device;
 import java.lang.foreign.Arena;
@@ -211,14 +212,27 @@ class LatentCacheTest {
   @Test
   void costModelDecodesAbsorbedAndPrefillsDecompressed() {
     MlaShape v3 = new MlaShape(128, 512, 64, 128, 128);
-    assertEquals(AttentionForm.ABSORBED, CostModel.form(v3, 1, 5000));
-    assertEquals(AttentionForm.ABSORBED, CostModel.form(v3, 8, 5000));
-    assertEquals(AttentionForm.ABSORBED, CostModel.form(v3, 150, 100_000));
-    assertEquals(AttentionForm.DECOMPRESSED, CostModel.form(v3, 200, 100_000));
-    assertEquals(AttentionForm.DECOMPRESSED, CostModel.form(v3, 512, 512));
-    assertEquals(1, CostModel.splitLength(0, 0) > 0 ? 1 : 0);
-    assertTrue(CostModel.splitLength(1, 100_000) * 33L > 100_000);
-    assertTrue(CostModel.splitLength(500, 100_000) >= 100_000);
+    AttentionCosts even = AttentionCosts.EVEN;
+    assertEquals(AttentionForm.ABSORBED, CostModel.form(v3, 1, 5000, even));
+    assertEquals(AttentionForm.ABSORBED, CostModel.form(v3, 8, 5000, even));
+    assertEquals(AttentionForm.ABSORBED, CostModel.form(v3, 150, 100_000, even));
+    assertEquals(AttentionForm.DECOMPRESSED, CostModel.form(v3, 200, 100_000, even));
+    assertEquals(AttentionForm.DECOMPRESSED, CostModel.form(v3, 512, 512, even));
+    // a device that rebuilds at half the speed
+    AttentionCosts slow = new AttentionCosts(1, 1, 1, 2, 0);
+    assertEquals(AttentionForm.ABSORBED, CostModel.form(v3, 200, 100_000, slow));
+  }
+
+  @Test
+  void splitsKeepSomeThreadsBusyWithOneSequence() {
+    for (int heads : new int[] {1, 16, 64, 128}) {
+      assertTrue(CostModel.splitLength(heads, 0, 0) > 0);
+      int tiles =
+          Math.ceilDiv(2048, CostModel.splitLength(heads, 1, 2048)) * Math.ceilDiv(heads, 64);
+      assertTrue(tiles >= 4, heads + " heads have " + tiles + " tiles");
+      assertTrue(CostModel.splitLength(heads, 1, 100_000) <= 4096);
+    }
+    assertTrue(CostModel.splitLength(128, 500, 100_000) >= 100_000);
   }
 
   /** Threads attend in a loop; the pool is closed under them. */

@@ -1,6 +1,7 @@
 package io.mla4j.bench;
 
 import io.mla4j.ComputeType;
+import io.mla4j.spi.AttentionCosts;
 import io.mla4j.spi.Device;
 import io.mla4j.spi.Ops;
 import java.lang.foreign.Arena;
@@ -26,6 +27,11 @@ record PoolDevice(Device device, DataPool pool) implements Device {
   @Override
   public ComputeType preferredComputeType() {
     return device.preferredComputeType();
+  }
+
+  @Override
+  public AttentionCosts attentionCosts() {
+    return device.attentionCosts();
   }
 
   @Override

@@ -419,9 +419,10 @@ final class AttentionOps implements AutoCloseable {
       int i = sequenceOf(tile);
       int rest = tile - firstTile[i];
       int splits = splits(plan, i);
-      int split = rest % splits;
-      int headBegin = rest / splits % headBlocks * HEAD_BLOCK;
-      int queryBegin = rest / splits / headBlocks * queryBlock;
+      // tiles of the same rows of the cache are neighbours: they come from memory once
+      int headBegin = rest % headBlocks * HEAD_BLOCK;
+      int split = rest / headBlocks % splits;
+      int queryBegin = rest / headBlocks / splits * queryBlock;
       int n = plan.queryTokens(i);
       int kvBegin = split * plan.splitLength(i);
       long rows = (long) n * heads;

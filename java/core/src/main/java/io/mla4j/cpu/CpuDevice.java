@@ -3,6 +3,7 @@ package io.mla4j.cpu;
 import io.mla4j.ComputeType;
 import io.mla4j.InvalidArgumentException;
 import io.mla4j.Mla4jException;
+import io.mla4j.spi.AttentionCosts;
 import io.mla4j.spi.Device;
 import io.mla4j.spi.Ops;
 import io.mla4j.spi.TileKernels;
@@ -76,6 +77,11 @@ public final class CpuDevice implements Device {
   @Override
   public ComputeType preferredComputeType() {
     return kernels.prefersBf16() ? ComputeType.BF16 : ComputeType.F32;
+  }
+
+  @Override
+  public AttentionCosts attentionCosts() {
+    return kernels.attentionCosts();
   }
 
   @Override

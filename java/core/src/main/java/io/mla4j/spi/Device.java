@@ -22,6 +22,11 @@ public interface Device extends AutoCloseable {
   /** The compute type that is faster here. */
   ComputeType preferredComputeType();
 
+  /** What the forms of attention cost here. */
+  default AttentionCosts attentionCosts() {
+    return AttentionCosts.EVEN;
+  }
+
   /** Whether Java may read and write the memory of {@link #allocate}. */
   boolean hostAccessible();
 

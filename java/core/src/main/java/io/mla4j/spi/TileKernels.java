@@ -27,6 +27,11 @@ public interface TileKernels {
    */
   boolean prefersBf16();
 
+  /** What the forms of attention cost here. */
+  default AttentionCosts attentionCosts() {
+    return AttentionCosts.EVEN;
+  }
+
   /** Bytes of the packed form of {@code rows x k} activations. */
   long packedBytes(LinearParams params);
 

@@ -2,6 +2,7 @@ package io.mla4j.ffi;
 
 import io.mla4j.BackendException;
 import io.mla4j.ffi.abi.Mla;
+import io.mla4j.spi.AttentionCosts;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Collectors;
@@ -10,20 +11,23 @@ import java.util.stream.Stream;
 /** An instruction set for which the library has a table of kernels, {@code MLA_ISA_*}. */
 public enum NativeIsa {
   /** What every processor of the platform has. */
-  GENERIC("generic", Mla.MLA_ISA_GENERIC()),
+  GENERIC("generic", Mla.MLA_ISA_GENERIC(), new AttentionCosts(47.8, 69.7, 55, 41.7, 1)),
   /** AVX2, FMA and F16C. */
-  AVX2("avx2", Mla.MLA_ISA_AVX2()),
+  AVX2("avx2", Mla.MLA_ISA_AVX2(), new AttentionCosts(16.8, 20, 16.1, 21, 1)),
   /** AVX-512 F, BW, DQ and VL; bf16 is widened to float32. */
-  AVX512("avx512", Mla.MLA_ISA_AVX512()),
+  AVX512("avx512", Mla.MLA_ISA_AVX512(), new AttentionCosts(8.2, 10.1, 7.5, 9.4, 1)),
   /** AVX-512 with the bf16 dot product. */
-  AVX512BF16("avx512bf16", Mla.MLA_ISA_AVX512BF16());
+  AVX512BF16("avx512bf16", Mla.MLA_ISA_AVX512BF16(), new AttentionCosts(4.1, 7.6, 4.2, 4, 15));
 
   private final String id;
   private final int code;
+  private final AttentionCosts attentionCosts;
 
-  NativeIsa(String id, int code) {
+  /** The costs are measured on one thread of a Zen 5 with a bf16 cache, docs/architecture.md. */
+  NativeIsa(String id, int code, AttentionCosts attentionCosts) {
     this.id = id;
     this.code = code;
+    this.attentionCosts = attentionCosts;
   }
 
   /** The name that users say. */
@@ -33,6 +37,16 @@ public enum NativeIsa {
 
   int code() {
     return code;
+  }
+
+  /** Of kernels that call themselves {@code id}; even ones where that is no known name. */
+  static AttentionCosts attentionCosts(String id) {
+    for (NativeIsa isa : values()) {
+      if (isa.id.equals(id)) {
+        return isa.attentionCosts;
+      }
+    }
+    return AttentionCosts.EVEN;
   }
 
   /**

@@ -16,6 +16,7 @@ import io.mla4j.TensorType;
 import io.mla4j.ffi.abi.Mla;
 import io.mla4j.ffi.abi.mla_kernels;
 import io.mla4j.spi.AppendParams;
+import io.mla4j.spi.AttentionCosts;
 import io.mla4j.spi.AttentionParams;
 import io.mla4j.spi.CacheParams;
 import io.mla4j.spi.HeadLinearParams;
@@ -42,6 +43,7 @@ public final class NativeKernels implements TileKernels {
 
   private final String isa;
   private final boolean prefersBf16;
+  private final AttentionCosts attentionCosts;
   private final MemorySegment packedBytes;
   private final MemorySegment pack;
   private final MemorySegment linear;
@@ -64,6 +66,7 @@ public final class NativeKernels implements TileKernels {
   NativeKernels(String isa, MemorySegment table) {
     this.isa = isa;
     prefersBf16 = mla_kernels.prefers_bf16(table) != 0;
+    attentionCosts = NativeIsa.attentionCosts(isa);
     packedBytes = mla_kernels.packed_bytes(table);
     pack = mla_kernels.pack(table);
     linear = mla_kernels.linear(table);
@@ -128,6 +131,11 @@ public final class NativeKernels implements TileKernels {
   @Override
   public boolean prefersBf16() {
     return prefersBf16;
+  }
+
+  @Override
+  public AttentionCosts attentionCosts() {
+    return attentionCosts;
   }
 
   @Override

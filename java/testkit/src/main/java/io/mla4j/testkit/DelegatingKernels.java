@@ -2,6 +2,7 @@ package io.mla4j.testkit;
 
 import io.mla4j.TensorType;
 import io.mla4j.spi.AppendParams;
+import io.mla4j.spi.AttentionCosts;
 import io.mla4j.spi.AttentionParams;
 import io.mla4j.spi.CacheParams;
 import io.mla4j.spi.HeadLinearParams;
@@ -29,6 +30,11 @@ public class DelegatingKernels implements TileKernels {
   @Override
   public boolean prefersBf16() {
     return kernels.prefersBf16();
+  }
+
+  @Override
+  public AttentionCosts attentionCosts() {
+    return kernels.attentionCosts();
   }
 
   @Override
