@@ -62,6 +62,6 @@ public record Benchmark(
    * @throws BenchException where the folder already holds a model or cannot be written
    */
   public static void makeModel(Preset preset, Path folder) {
-    ModelMaker.make(preset, folder);
+    ModelMaker.make(preset.shape(), folder);
   }
 }

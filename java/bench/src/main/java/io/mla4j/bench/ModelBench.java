@@ -29,7 +29,7 @@ final class ModelBench {
       folder = Files.createTempDirectory("mla4j-bench-");
       Path model = folder.resolve(grid.preset().id());
       progress.at(0, 1, "writing " + model);
-      ModelMaker.make(grid.preset(), model);
+      ModelMaker.make(grid.preset().shape(), model);
       return run(lab, grid, model, progress, stopped);
     } catch (IOException e) {
       throw new BenchException("there is no room for a model: " + e.getMessage(), e);

@@ -26,14 +26,14 @@ final class ModelMaker {
   /** Numbers are drawn from so many normal ones: four at a time from 64 random bits. */
   private static final int TABLE = 1 << 16;
 
-  private final Preset preset;
+  private final ModelShape shape;
   private final Arena arena;
   private final SafetensorsWriter writer = new SafetensorsWriter().metadata("format", "pt");
   private final SplittableRandom random = new SplittableRandom(461);
   private final short[] normals = new short[TABLE];
 
-  private ModelMaker(Preset preset, Arena arena) {
-    this.preset = preset;
+  private ModelMaker(ModelShape shape, Arena arena) {
+    this.shape = shape;
     this.arena = arena;
     for (int i = 0; i < TABLE; i++) {
       float value = (float) (DEVIATION * random.nextGaussian());
@@ -42,69 +42,69 @@ final class ModelMaker {
   }
 
   /**
-   * Writes {@code preset} to a folder, which is made if need be.
+   * Writes a model of this shape to a folder, which is made if need be.
    *
    * @throws BenchException where the folder already has a model or cannot be written
    */
-  static void make(Preset preset, Path folder) {
+  static void make(ModelShape shape, Path folder) {
     Path config = folder.resolve("config.json");
     if (Files.exists(config)) {
       throw new BenchException(folder + " already holds a model; name another folder");
     }
     try (Arena arena = Arena.ofShared()) {
       Files.createDirectories(folder);
-      ModelMaker maker = new ModelMaker(preset, arena);
+      ModelMaker maker = new ModelMaker(shape, arena);
       maker.addTensors();
       maker.writer.write(folder.resolve("model.safetensors"));
       new ObjectMapper()
           .writerWithDefaultPrettyPrinter()
-          .writeValue(config.toFile(), preset.config());
+          .writeValue(config.toFile(), shape.config());
     } catch (IOException e) {
       throw new BenchException(folder + ": cannot be written: " + e.getMessage(), e);
     }
   }
 
   private void addTensors() {
-    matrix(TensorRole.EMBEDDING, 0, 0, Preset.VOCABULARY, Preset.HIDDEN);
-    for (int i = 0; i < preset.layers; i++) {
+    matrix(TensorRole.EMBEDDING, 0, 0, shape.vocabulary(), shape.hidden());
+    for (int i = 0; i < shape.layers(); i++) {
       addLayer(i);
     }
-    norm(TensorRole.FINAL_NORM, 0, Preset.HIDDEN);
-    matrix(TensorRole.OUTPUT, 0, 0, Preset.VOCABULARY, Preset.HIDDEN);
+    norm(TensorRole.FINAL_NORM, 0, shape.hidden());
+    matrix(TensorRole.OUTPUT, 0, 0, shape.vocabulary(), shape.hidden());
   }
 
   private void addLayer(int i) {
-    int query = Preset.HEADS * (Preset.NOPE + Preset.ROPE);
-    norm(TensorRole.ATTENTION_NORM, i, Preset.HIDDEN);
-    if (preset.queryLatent == 0) {
-      matrix(TensorRole.QUERY, i, 0, query, Preset.HIDDEN);
+    int query = shape.heads() * (shape.nope() + shape.rope());
+    norm(TensorRole.ATTENTION_NORM, i, shape.hidden());
+    if (shape.queryLatent() == 0) {
+      matrix(TensorRole.QUERY, i, 0, query, shape.hidden());
     } else {
-      matrix(TensorRole.QUERY_DOWN, i, 0, preset.queryLatent, Preset.HIDDEN);
-      norm(TensorRole.QUERY_NORM, i, preset.queryLatent);
-      matrix(TensorRole.QUERY_UP, i, 0, query, preset.queryLatent);
+      matrix(TensorRole.QUERY_DOWN, i, 0, shape.queryLatent(), shape.hidden());
+      norm(TensorRole.QUERY_NORM, i, shape.queryLatent());
+      matrix(TensorRole.QUERY_UP, i, 0, query, shape.queryLatent());
     }
-    matrix(TensorRole.LATENT_DOWN, i, 0, Preset.LATENT + Preset.ROPE, Preset.HIDDEN);
-    norm(TensorRole.LATENT_NORM, i, Preset.LATENT);
-    int up = Preset.HEADS * (Preset.NOPE + Preset.VALUE);
-    matrix(TensorRole.LATENT_UP, i, 0, up, Preset.LATENT);
-    matrix(TensorRole.ATTENTION_OUTPUT, i, 0, Preset.HIDDEN, Preset.HEADS * Preset.VALUE);
-    norm(TensorRole.FFN_NORM, i, Preset.HIDDEN);
-    if (i < preset.denseLayers) {
-      matrix(TensorRole.DENSE_GATE, i, 0, Preset.DENSE_WIDTH, Preset.HIDDEN);
-      matrix(TensorRole.DENSE_UP, i, 0, Preset.DENSE_WIDTH, Preset.HIDDEN);
-      matrix(TensorRole.DENSE_DOWN, i, 0, Preset.HIDDEN, Preset.DENSE_WIDTH);
+    matrix(TensorRole.LATENT_DOWN, i, 0, shape.latent() + shape.rope(), shape.hidden());
+    norm(TensorRole.LATENT_NORM, i, shape.latent());
+    int up = shape.heads() * (shape.nope() + shape.value());
+    matrix(TensorRole.LATENT_UP, i, 0, up, shape.latent());
+    matrix(TensorRole.ATTENTION_OUTPUT, i, 0, shape.hidden(), shape.heads() * shape.value());
+    norm(TensorRole.FFN_NORM, i, shape.hidden());
+    if (i < shape.denseLayers()) {
+      matrix(TensorRole.DENSE_GATE, i, 0, shape.denseWidth(), shape.hidden());
+      matrix(TensorRole.DENSE_UP, i, 0, shape.denseWidth(), shape.hidden());
+      matrix(TensorRole.DENSE_DOWN, i, 0, shape.hidden(), shape.denseWidth());
       return;
     }
-    matrix(TensorRole.ROUTER, i, 0, Preset.EXPERTS, Preset.HIDDEN);
-    for (int e = 0; e < Preset.EXPERTS; e++) {
-      matrix(TensorRole.EXPERT_GATE, i, e, Preset.EXPERT_WIDTH, Preset.HIDDEN);
-      matrix(TensorRole.EXPERT_UP, i, e, Preset.EXPERT_WIDTH, Preset.HIDDEN);
-      matrix(TensorRole.EXPERT_DOWN, i, e, Preset.HIDDEN, Preset.EXPERT_WIDTH);
+    matrix(TensorRole.ROUTER, i, 0, shape.experts(), shape.hidden());
+    for (int e = 0; e < shape.experts(); e++) {
+      matrix(TensorRole.EXPERT_GATE, i, e, shape.expertWidth(), shape.hidden());
+      matrix(TensorRole.EXPERT_UP, i, e, shape.expertWidth(), shape.hidden());
+      matrix(TensorRole.EXPERT_DOWN, i, e, shape.hidden(), shape.expertWidth());
     }
-    int shared = Preset.SHARED_EXPERTS * Preset.EXPERT_WIDTH;
-    matrix(TensorRole.SHARED_GATE, i, 0, shared, Preset.HIDDEN);
-    matrix(TensorRole.SHARED_UP, i, 0, shared, Preset.HIDDEN);
-    matrix(TensorRole.SHARED_DOWN, i, 0, Preset.HIDDEN, shared);
+    int shared = shape.sharedExperts() * shape.expertWidth();
+    matrix(TensorRole.SHARED_GATE, i, 0, shared, shape.hidden());
+    matrix(TensorRole.SHARED_UP, i, 0, shared, shape.hidden());
+    matrix(TensorRole.SHARED_DOWN, i, 0, shape.hidden(), shared);
   }
 
   private void norm(TensorRole role, int layer, int width) {
