@@ -2,9 +2,11 @@ package io.mla4j.bench.jmh;
 
 import io.mla4j.cpu.Workers;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;
+import org.openjdk.jmh.annotations.Level;
 import org.openjdk.jmh.annotations.Mode;
 import org.openjdk.jmh.annotations.OutputTimeUnit;
 import org.openjdk.jmh.annotations.Param;
@@ -14,43 +16,70 @@ import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.TearDown;
 
 /**
- * How long an operation without work takes: handing out a tile to every thread and waiting for the
- * last. The sampled times show the median and the tail.
+ * How long until the last thread is at work: an operation of one tile for each thread, in which
+ * each waits until all of them have begun. The sampled times show the median and the tail.
  */
-@State(Scope.Thread)
 @BenchmarkMode(Mode.SampleTime)
 @OutputTimeUnit(TimeUnit.MICROSECONDS)
 public class DispatchBenchmark {
-  private static final long PARKED_NANOS = 20_000_000;
+  /** Threads. */
+  @State(Scope.Thread)
+  public static class Team {
+    private static final long PATIENCE_NANOS = 1_000_000_000;
 
-  /** Threads that share an operation. */
-  @Param({"1", "2"})
-  public int threads;
+    /** How many share an operation. */
+    @Param({"1", "2"})
+    public int threads;
 
-  private Workers workers;
+    private Workers workers;
 
-  /** Starts the threads. */
-  @Setup
-  public void start() {
-    workers = new Workers(threads);
+    /** Starts them. */
+    @Setup
+    public void start() {
+      workers = new Workers(threads);
+    }
+
+    /** Stops them. */
+    @TearDown
+    public void stop() {
+      workers.close();
+    }
+
+    void meet() {
+      AtomicInteger arrived = new AtomicInteger();
+      long start = System.nanoTime();
+      workers.run(
+          threads,
+          (_, _) -> {
+            arrived.incrementAndGet();
+            while (arrived.get() < threads && System.nanoTime() - start < PATIENCE_NANOS) {
+              Thread.onSpinWait();
+            }
+          });
+    }
   }
 
-  /** Stops them. */
-  @TearDown
-  public void stop() {
-    workers.close();
+  /** The same after a pause in which the helpers have parked. */
+  @State(Scope.Thread)
+  public static class ParkedTeam extends Team {
+    private static final long PAUSE_NANOS = 20_000_000;
+
+    /** Not part of the time. */
+    @Setup(Level.Invocation)
+    public void pause() {
+      LockSupport.parkNanos(PAUSE_NANOS);
+    }
   }
 
-  /** One right after the other: the helpers still spin. */
+  /** One operation right after the other. */
   @Benchmark
-  public void spinning() {
-    workers.run(threads, (_, _) -> {});
+  public void spinning(Team team) {
+    team.meet();
   }
 
-  /** After a pause in which the helpers have parked; the pause is part of the time. */
+  /** From parked. */
   @Benchmark
-  public void parkedForTwentyMilliseconds() {
-    LockSupport.parkNanos(PARKED_NANOS);
-    workers.run(threads, (_, _) -> {});
+  public void parked(ParkedTeam team) {
+    team.meet();
   }
 }
