@@ -71,8 +71,10 @@ std::string layout_of_header() {
   std::ifstream file(MLA_HEADER);
   std::stringstream buffer;
   buffer << file.rdbuf();
-  const std::string source =
-      std::regex_replace(buffer.str(), std::regex(R"(/\*[^*]*\*+([^/*][^*]*\*+)*/)"), " ");
+  const std::string text = buffer.str();
+  // what follows is of device libraries
+  const std::string source = std::regex_replace(text.substr(0, text.find("typedef struct mla_device_info")),
+                                                std::regex(R"(/\*[^*]*\*+([^/*][^*]*\*+)*/)"), " ");
   const std::map<std::string, std::pair<std::string, int>> types{
       {"int32_t", {"i32", 4}}, {"int64_t", {"i64", 8}}, {"float", {"f32", 4}}};
   const auto type = [&](const std::string& declaration) -> std::pair<std::string, int> {

@@ -2,7 +2,8 @@
  *
  * A library exports one function, mla_get_kernels, which returns a constant table of function pointers for one
  * instruction set. Nothing here holds state, starts a thread, or keeps memory after a call returns; every buffer,
- * workspaces included, belongs to the caller.
+ * workspaces included, belongs to the caller. A library for a device with memory of its own (CUDA) exports
+ * mla_get_device_kernels as well, whose table is described at the end, and has no mla_kernels.
  *
  * Conventions
  *  - Pointers are always direct arguments, never struct fields; structs carry numbers only and begin with their size.
@@ -38,6 +39,9 @@ extern "C" {
 #define MLA_UNSUPPORTED 2      /* valid, but not computed by this table */
 #define MLA_WORKSPACE_TOO_SMALL 3
 #define MLA_INTERNAL_ERROR 4 /* a defect of the library: an exception was caught */
+#define MLA_NO_DEVICE 5      /* no device, no driver, or one that is too old */
+#define MLA_OUT_OF_MEMORY 6  /* the device, or pinned host memory, has not enough left */
+#define MLA_DEVICE_ERROR 7   /* a launch or the device failed; the text names the kernel */
 
 /* Element types. */
 #define MLA_TYPE_F32 0
@@ -361,6 +365,148 @@ typedef const mla_kernels* (*mla_get_kernels_fn)(int32_t abi_version, int32_t is
 __attribute__((visibility("default")))
 #endif
 const mla_kernels* mla_get_kernels(int32_t abi_version, int32_t isa);
+
+/* What a device is. */
+typedef struct mla_device_info {
+  int32_t struct_size;
+  int32_t major; /* compute capability */
+  int32_t minor;
+  int32_t multiprocessors;
+  int32_t shared_bytes; /* shared memory that a block can have */
+  int32_t driver;       /* CUDA version that the driver supports: 1000 major + 10 minor */
+  int64_t total_memory; /* bytes */
+  int64_t free_memory;
+} mla_device_info;
+
+/* Attention of a step of several sequences on a device. What a graph depends on: the plan has room for at most so many sequences, query
+ * tokens and splits, and the counts of each step lie in it. */
+typedef struct mla_step_params {
+  int32_t struct_size;
+  int32_t compute;
+  int32_t heads;
+  int32_t causal;
+  int32_t max_sequences;
+  int32_t max_tokens;        /* query tokens of all sequences */
+  int32_t max_queries;       /* query tokens of one sequence */
+  int32_t max_splits;        /* of all sequences */
+  int32_t page_table_stride; /* pages, between the rows of two sequences */
+  int32_t
+      multiprocessors;  /* of the device: they and the sequence's own counts decide how long its splits are */
+  int32_t shared_bytes; /* of the device */
+  float scale;
+  int64_t q_token_stride;
+  int64_t q_head_stride;
+  int64_t out_token_stride;
+  int64_t out_head_stride;
+  int64_t lse_token_stride;
+  int64_t lse_head_stride;
+} mla_step_params;
+
+/* The functions of a device with memory of its own (CUDA). They differ from mla_kernels in what they are given: whole operations
+ * instead of tiles, addresses of device memory, and a stream on which they are launched. They return before they have run, so a later
+ * call may report the failure of an earlier one, and the caller keeps all memory alive until the stream has passed. Nothing waits for
+ * the device but the functions whose comment says so; a sequence of launches can be captured and launched again as a graph.
+ * Shapes, types, rounding, strides and errors are those of mla_kernels. Counts that change from step to step (page tables, lengths,
+ * slots) lie in device memory, so that a graph stays valid. Handles (streams, events, graphs) are the library's and live until they
+ * are destroyed. */
+typedef struct mla_device_kernels {
+  int32_t struct_size;
+  int32_t abi_version;
+
+  /* As in mla_kernels; MLA_DESCRIBE_ISA tells "cuda", MLA_DESCRIBE_REASON why there is no device, or nothing. */
+  int32_t (*describe)(int32_t subject, char* text, int32_t size);
+
+  /* Devices of this machine: MLA_NO_DEVICE with the reason where there is none. */
+  int32_t (*count)(int32_t* count, char* error, int32_t error_size);
+  /* name: NUL-terminated, truncated. */
+  int32_t (*info)(int32_t device, mla_device_info* info, char* name, int32_t name_size, char* error,
+                  int32_t error_size);
+
+  /* Device memory, uninitialised, aligned to 256. release waits for the device. */
+  int32_t (*allocate)(int32_t device, int64_t bytes, void** memory, char* error, int32_t error_size);
+  int32_t (*release)(int32_t device, void* memory, char* error, int32_t error_size);
+  /* Pinned memory of the host: copies from and to it run on the stream. */
+  int32_t (*allocate_host)(int32_t device, int64_t bytes, void** memory, char* error, int32_t error_size);
+  int32_t (*release_host)(int32_t device, void* memory, char* error, int32_t error_size);
+
+  int32_t (*create_stream)(int32_t device, void** stream, char* error, int32_t error_size);
+  /* Waits for the stream. */
+  int32_t (*destroy_stream)(void* stream, char* error, int32_t error_size);
+  /* Waits for the stream. */
+  int32_t (*synchronize)(void* stream, char* error, int32_t error_size);
+  int32_t (*create_event)(int32_t device, void** event, char* error, int32_t error_size);
+  int32_t (*destroy_event)(int32_t device, void* event, char* error, int32_t error_size);
+  /* The event is reached when the stream has passed what was launched on it before. */
+  int32_t (*record_event)(void* stream, void* event, char* error, int32_t error_size);
+  /* What is launched on the stream from now on runs after the event. */
+  int32_t (*await_event)(void* stream, void* event, char* error, int32_t error_size);
+  /* Waits for the event. */
+  int32_t (*synchronize_event)(int32_t device, void* event, char* error, int32_t error_size);
+
+  /* Between any two of device, pinned and other host memory; with the last one it may wait for the stream. */
+  int32_t (*copy)(void* stream, void* to, const void* from, int64_t bytes, char* error, int32_t error_size);
+  int32_t (*fill)(void* stream, void* memory, int32_t value, int64_t bytes, char* error, int32_t error_size);
+
+  /* From begin_capture on, launches on the stream are recorded instead of run; waiting and allocating fail and end the capture. */
+  int32_t (*begin_capture)(void* stream, char* error, int32_t error_size);
+  int32_t (*end_capture)(void* stream, void** graph, char* error, int32_t error_size);
+  int32_t (*launch_graph)(void* stream, void* graph, char* error, int32_t error_size);
+  int32_t (*destroy_graph)(int32_t device, void* graph, char* error, int32_t error_size);
+
+  /* to (count) bf16 = from (count) of from_type F32 or F16, to nearest even: weights at their upload. */
+  int32_t (*convert)(void* stream, int32_t from_type, const void* from, int64_t count, void* to, char* error,
+                     int32_t error_size);
+
+  /* table_type F32 or BF16; the row of an id outside of the vocabulary is NaN. */
+  int32_t (*embed)(void* stream, int32_t table_type, const void* table, int64_t table_stride,
+                   int32_t vocabulary, const int32_t* ids, int32_t count, int32_t width, float scale,
+                   float* y, int64_t y_stride, char* error, int32_t error_size);
+  int32_t (*rms_norm)(void* stream, const float* x, int64_t x_stride, const float* weight, float eps,
+                      int32_t rows, int32_t width, float* y, int64_t y_stride, char* error,
+                      int32_t error_size);
+  int32_t (*swiglu)(void* stream, const float* gate, int64_t gate_stride, const float* up, int64_t up_stride,
+                    int32_t rows, int32_t width, float* y, int64_t y_stride, char* error, int32_t error_size);
+  int32_t (*add)(void* stream, const float* x, int64_t x_stride, const float* r, int64_t r_stride,
+                 float scale, int32_t rows, int32_t width, float* y, int64_t y_stride, char* error,
+                 int32_t error_size);
+  int32_t (*rope)(void* stream, const mla_rope_params* params, const float* x, const float* cosines,
+                  const float* sines, float* y, char* error, int32_t error_size);
+  /* Token t becomes row slots[t] of the pool (page * page_size + row in the page), -1: none; params->position is not used. */
+  int32_t (*append)(void* stream, const mla_append_params* params, const mla_cache_params* cache_params,
+                    const float* a, const float* norm_weight, const float* cosines, const float* sines,
+                    const int32_t* slots, void* cache, char* error, int32_t error_size);
+
+  /* Bytes of a plan, of whatever counts; -1 where params are wrong. */
+  int64_t (*plan_bytes)(const mla_step_params* params);
+  /* Splits that a sequence gets; max_splits must be at least the sum of those of a step. */
+  int32_t (*splits)(const mla_step_params* params, int32_t queries, int32_t kv_tokens);
+  /* Writes the plan of a step, in host memory: query_begin (sequences + 1) the first query token of each sequence and the count of all,
+   * kv_tokens (sequences) cached tokens, the new ones included. Touches no device; the caller copies the plan to it. */
+  int32_t (*make_plan)(const mla_step_params* params, int32_t sequences, const int32_t* query_begin,
+                       const int32_t* kv_tokens, void* plan, int64_t plan_bytes, char* error,
+                       int32_t error_size);
+  /* Workspace of attend_absorbed for any plan of these params; -1 where they are wrong. */
+  int64_t (*attention_workspace)(const mla_step_params* params, const mla_cache_params* cache_params);
+  /* All query tokens of the plan over all keys of their sequences: q (tokens, heads, latent + rope), absorbed and rotated; page_table
+   * (sequences, page_table_stride), rows without their tail where it holds no token; alibi_slopes (heads) or NULL; out (tokens, heads,
+   * latent); lse (tokens, heads) or NULL. Keys of a page outside of the pool count as zeros. Tensor cores where compute is BF16 and the
+   * cache bf16, with latent up to 512 and rows of a multiple of 16 bytes; else float32. */
+  int32_t (*attend_absorbed)(void* stream, const mla_step_params* params,
+                             const mla_cache_params* cache_params, const void* plan, const float* q,
+                             const void* cache, const int32_t* page_table, const float* alibi_slopes,
+                             float* out, float* lse, void* workspace, int64_t workspace_bytes, char* error,
+                             int32_t error_size);
+  int32_t (*merge)(void* stream, const mla_merge_params* params, const float* partial_out,
+                   const float* partial_lse, float* out, float* lse, char* error, int32_t error_size);
+} mla_device_kernels;
+
+/* The table of a device library, or NULL where abi_version is not MLA_ABI_VERSION. It exists without a driver or a device. */
+typedef const mla_device_kernels* (*mla_get_device_kernels_fn)(int32_t abi_version);
+
+#if defined(__GNUC__)
+__attribute__((visibility("default")))
+#endif
+const mla_device_kernels* mla_get_device_kernels(int32_t abi_version);
 
 #ifdef __cplusplus
 }

@@ -1,39 +1,12 @@
 // Sizes, offsets and signatures, read from the types themselves.
 #include "abi/layout.h"
 
-#include <cstddef>
-#include <cstdint>
-#include <type_traits>
-
-#include "mla/mla.h"
+#include "abi/layout_text.h"
 
 namespace mla {
 namespace {
 
-template <class T>
-std::string type_name() {
-  if constexpr (std::is_pointer_v<T>)
-    return "ptr";
-  else if constexpr (std::is_same_v<T, int32_t>)
-    return "i32";
-  else if constexpr (std::is_same_v<T, int64_t>)
-    return "i64";
-  else if constexpr (std::is_same_v<T, float>)
-    return "f32";
-  else
-    static_assert(sizeof(T) == 0, "a type that the interface does not allow");
-}
-
-template <class R, class... A>
-std::string signature(R (*)(A...)) {
-  std::string arguments;
-  ((arguments += (arguments.empty() ? "" : ",") + type_name<A>()), ...);
-  return type_name<R>() + "(" + arguments + ")";
-}
-
-#define FIELD(S, f) "\n" #S "." #f " " + std::to_string(offsetof(S, f)) + " " + type_name<decltype(S::f)>()
-#define BEGIN(S) "struct " #S " " + std::to_string(sizeof(S))
-#define FUNCTION(f) "function " #f " " + signature(decltype(mla_kernels::f){}) + "\n"
+#define FUNCTION(f) FUNCTION_OF(mla_kernels, f)
 
 std::string linear_params() {
   return BEGIN(mla_linear_params) + FIELD(mla_linear_params, struct_size) +
@@ -139,9 +112,11 @@ std::string functions() {
 
 }  // namespace
 
-std::string layout_text() {
+std::string params_layout_text() {
   return linear_params() + head_linear_params() + cache_params() + attention_params() + merge_params() +
-         append_params() + rope_params() + route_params() + kernels() + functions();
+         append_params() + rope_params() + route_params();
 }
+
+std::string layout_text() { return params_layout_text() + kernels() + functions(); }
 
 }  // namespace mla

@@ -77,6 +77,33 @@ public class Mla extends Mla$shared {
     public static int MLA_INTERNAL_ERROR() {
         return MLA_INTERNAL_ERROR;
     }
+    private static final int MLA_NO_DEVICE = (int)5L;
+    /**
+     * {@snippet lang=c :
+     * #define MLA_NO_DEVICE 5
+     * }
+     */
+    public static int MLA_NO_DEVICE() {
+        return MLA_NO_DEVICE;
+    }
+    private static final int MLA_OUT_OF_MEMORY = (int)6L;
+    /**
+     * {@snippet lang=c :
+     * #define MLA_OUT_OF_MEMORY 6
+     * }
+     */
+    public static int MLA_OUT_OF_MEMORY() {
+        return MLA_OUT_OF_MEMORY;
+    }
+    private static final int MLA_DEVICE_ERROR = (int)7L;
+    /**
+     * {@snippet lang=c :
+     * #define MLA_DEVICE_ERROR 7
+     * }
+     */
+    public static int MLA_DEVICE_ERROR() {
+        return MLA_DEVICE_ERROR;
+    }
     private static final int MLA_TYPE_F32 = (int)0L;
     /**
      * {@snippet lang=c :

@@ -1,0 +1,262 @@
+// The checks of arguments that all tables share: a failure names the argument, what it was and what is allowed.
+#pragma once
+#include <algorithm>
+#include <climits>
+#include <cstdint>
+#include <cstdio>
+#include <string>
+
+#include "cpu/raw.h"
+#include "mla/mla.h"
+
+namespace mla {
+
+constexpr const char* kVersion = "0.1.0";
+
+struct Failure {
+  int32_t status;
+  std::string text;
+};
+
+[[noreturn]] inline void fail(int32_t status, const std::string& text) { throw Failure{status, text}; }
+
+inline void require(bool condition, const char* name, int64_t value, const std::string& allowed) {
+  if (!condition)
+    fail(MLA_INVALID_ARGUMENT,
+         std::string(name) + " is " + std::to_string(value) + ", but must be " + allowed);
+}
+
+inline void require_range(const char* name, int64_t value, int64_t low, int64_t high) {
+  require(value >= low && value <= high, name, value,
+          "in " + std::to_string(low) + ".." + std::to_string(high));
+}
+
+inline void require_pointer(const char* name, const void* p) {
+  if (p == nullptr) fail(MLA_INVALID_ARGUMENT, std::string(name) + " is NULL");
+}
+
+inline void require_absent(const char* name, const void* p) {
+  if (p != nullptr) fail(MLA_UNSUPPORTED, std::string(name) + " is given, but this version computes without");
+}
+
+template <class Params>
+void require_struct(const char* name, const Params* params) {
+  require_pointer(name, params);
+  if (params->struct_size != (int32_t)sizeof(Params))
+    fail(MLA_INVALID_ARGUMENT, std::string(name) + "->struct_size is " + std::to_string(params->struct_size) +
+                                   ", but must be " + std::to_string(sizeof(Params)));
+}
+
+inline void require_bounds(const char* what, int begin, int end, int limit) {
+  if (begin < 0 || end < begin || end > limit)
+    fail(MLA_INVALID_ARGUMENT, std::string(what) + " range is " + std::to_string(begin) + ".." +
+                                   std::to_string(end) + ", but must lie in 0.." + std::to_string(limit));
+}
+
+// Rows of at least `least` elements, `stride` apart; their offsets stay far from the limits of 64 bits and of an address space.
+inline void require_stride(const char* name, int64_t stride, int64_t count, int64_t least) {
+  constexpr int64_t kElements = int64_t{1} << 45;
+  if (count > 1) require_range(name, stride, least, kElements / count);
+}
+
+inline void require_eps(float eps) {
+  if (!(eps >= 0) || eps > 3e38f)
+    fail(MLA_INVALID_ARGUMENT, "eps is " + std::to_string(eps) + ", but must be finite and at least 0");
+}
+
+inline void require_compute(int32_t compute) {
+  require_range("compute", compute, MLA_COMPUTE_F32, MLA_COMPUTE_BF16);
+}
+inline void require_type(const char* name, int32_t type) {
+  require_range(name, type, MLA_TYPE_F32, MLA_TYPE_F16);
+}
+
+inline void require_no_blocks(int32_t rows, int32_t columns) {
+  if (rows != 0 || columns != 0)
+    fail(MLA_UNSUPPORTED, "scale blocks are given, but this version computes without");
+}
+
+inline void check(const mla_linear_params* p) {
+  require_struct("params", p);
+  require_compute(p->compute);
+  require_type("weight_type", p->weight_type);
+  require_range("rows", p->rows, 0, INT_MAX - 64);
+  require_range("k", p->k, 1, 1 << 28);
+  require_range("n", p->n, 0, INT_MAX);
+  require_no_blocks(p->scale_block_rows, p->scale_block_columns);
+  require_stride("x_stride", p->x_stride, p->rows, 0);
+  require_stride("weight_stride", p->weight_stride, p->n, p->k);
+  require_stride("y_stride", p->y_stride, p->rows, p->n);
+}
+
+inline void check(const mla_head_linear_params* p) {
+  require_struct("params", p);
+  require_compute(p->compute);
+  require_type("weight_type", p->weight_type);
+  require_range("tokens", p->tokens, 0, INT_MAX);
+  require_range("heads", p->heads, 1, 1 << 16);
+  require_range("in", p->in, 1, 1 << 16);
+  require_range("out", p->out, 1, 1 << 16);
+  require_range("transposed", p->transposed, 0, 1);
+  require_no_blocks(p->scale_block_rows, p->scale_block_columns);
+  const int rows = p->transposed ? p->in : p->out, columns = p->transposed ? p->out : p->in;
+  require_stride("x_token_stride", p->x_token_stride, p->tokens, 0);
+  require_stride("x_head_stride", p->x_head_stride, p->heads, 0);
+  require_stride("y_token_stride", p->y_token_stride, p->tokens, p->out);
+  require_stride("y_head_stride", p->y_head_stride, p->heads, p->out);
+  require_stride("weight_head_stride", p->weight_head_stride, p->heads, 0);
+  require_stride("weight_stride", p->weight_stride, rows, columns);
+}
+
+inline void check(const mla_cache_params* c) {
+  require_struct("cache_params", c);
+  if (c->cache_type != MLA_TYPE_F32 && c->cache_type != MLA_TYPE_BF16)
+    fail(c->cache_type == MLA_TYPE_F16 ? MLA_UNSUPPORTED : MLA_INVALID_ARGUMENT,
+         "cache_type is " + std::to_string(c->cache_type) + ", but must be MLA_TYPE_F32 or MLA_TYPE_BF16");
+  require_range("latent", c->latent, 1, 4096);
+  require_range("rope", c->rope, 0, 1024);
+  require(c->rope % 2 == 0, "rope", c->rope, "even");
+  require_range("rope_offset", c->rope_offset, c->latent, 6144);
+  require(c->rope_offset % 2 == 0, "rope_offset", c->rope_offset, "even");
+  require_range("page_size", c->page_size, 1, 1 << 20);
+  require_range("page_count", c->page_count, 0, INT_MAX);
+  const int64_t bytes = c->cache_type == MLA_TYPE_F32 ? 4 : 2;
+  require_range("row_stride_bytes", c->row_stride_bytes, (c->rope_offset + c->rope) * bytes, kMaxRow * bytes);
+  require(c->row_stride_bytes % bytes == 0, "row_stride_bytes", c->row_stride_bytes,
+          "a multiple of the element size");
+  require_stride("page_stride_bytes", c->page_stride_bytes, std::max<int64_t>(c->page_count, 2),
+                 c->row_stride_bytes * c->page_size);
+}
+
+inline void check_key_offset(const mla_attention_params* p, const mla_cache_params* c) {
+  if (p->key_offset == 0) return;
+  require(p->key_offset == c->rope_offset, "key_offset", p->key_offset,
+          "0 or rope_offset, which is " + std::to_string(c->rope_offset));
+  require(c->rope > 0, "rope", c->rope, "positive where key_offset is given");
+}
+
+inline void check_pages(const mla_cache_params* c, const int32_t* page_table, int64_t begin, int64_t end) {
+  if (begin >= end) return;
+  require_pointer("page_table", page_table);
+  for (int64_t i = begin / c->page_size; i <= (end - 1) / c->page_size; i++) {
+    if (page_table[i] < 0 || page_table[i] >= c->page_count)
+      fail(MLA_INVALID_ARGUMENT, "page_table[" + std::to_string(i) + "] is " + std::to_string(page_table[i]) +
+                                     ", but the pool has pages 0.." + std::to_string(c->page_count - 1));
+  }
+}
+
+inline void check(const mla_attention_params* p, bool decompressed) {
+  require_struct("params", p);
+  require_compute(p->compute);
+  require_range("heads", p->heads, 1, 1 << 16);
+  require_range("query_tokens", p->query_tokens, 0, 1 << 24);
+  require_range("kv_tokens", p->kv_tokens, p->query_tokens, 1 << 24);
+  require_range("causal", p->causal, 0, 1);
+  require((int64_t)p->heads * p->query_tokens <= INT_MAX, "heads * query_tokens",
+          (int64_t)p->heads * p->query_tokens, "at most 2147483647");
+  if (p->window != 0)
+    fail(MLA_UNSUPPORTED, "window is " + std::to_string(p->window) + ", but this version computes without");
+  if (p->sparse_count != 0)
+    fail(MLA_UNSUPPORTED,
+         "sparse_count is " + std::to_string(p->sparse_count) + ", but this version computes without");
+  if (decompressed) require(p->key_offset == 0, "key_offset", p->key_offset, "0 in the decompressed form");
+  if (p->softcap != 0) fail(MLA_UNSUPPORTED, "softcap is given, but this version computes without");
+  if (!(p->scale > 0) || p->scale > 3e38f)
+    fail(MLA_INVALID_ARGUMENT, "scale is " + std::to_string(p->scale) + ", but must be finite and positive");
+  require_stride("q_token_stride", p->q_token_stride, p->query_tokens, 0);
+  require_stride("q_head_stride", p->q_head_stride, p->heads, 0);
+  require_stride("out_token_stride", p->out_token_stride, p->query_tokens, 1);
+  require_stride("out_head_stride", p->out_head_stride, p->heads, 1);
+  require_stride("lse_token_stride", p->lse_token_stride, p->query_tokens, 1);
+  require_stride("lse_head_stride", p->lse_head_stride, p->heads, 1);
+  if (decompressed) {
+    require_range("nope", p->nope, 1, 1 << 16);
+    require_range("value", p->value, 1, 1 << 16);
+    require_type("weight_type", p->weight_type);
+    require_no_blocks(p->scale_block_rows, p->scale_block_columns);
+    require_stride("weight_head_stride", p->weight_head_stride, p->heads, 0);
+  }
+}
+
+inline void check(const mla_append_params* p, const mla_cache_params* c) {
+  require_struct("params", p);
+  check(c);
+  require_range("tokens", p->tokens, 0, 1 << 24);
+  require_range("position", p->position, 0, (1 << 24) - p->tokens);
+  require_range("rope_layout", p->rope_layout, MLA_ROPE_PAIRS, MLA_ROPE_HALVES);
+  require_eps(p->eps);
+  require_stride("a_stride", p->a_stride, p->tokens, 0);
+}
+
+inline void check(const mla_rope_params* p) {
+  require_struct("params", p);
+  require_range("tokens", p->tokens, 0, INT_MAX);
+  require_range("heads", p->heads, 1, INT_MAX);
+  require_range("width", p->width, 1, INT_MAX);
+  require_range("rope", p->rope, 0, p->width);
+  require(p->rope % 2 == 0, "rope", p->rope, "even");
+  require_range("rope_layout", p->rope_layout, MLA_ROPE_PAIRS, MLA_ROPE_HALVES);
+  require_stride("x_token_stride", p->x_token_stride, p->tokens, 0);
+  require_stride("x_head_stride", p->x_head_stride, p->heads, 0);
+  require_stride("y_token_stride", p->y_token_stride, p->tokens, p->width);
+  require_stride("y_head_stride", p->y_head_stride, p->heads, p->width);
+}
+
+inline void check(const mla_route_params* p) {
+  require_struct("params", p);
+  require_range("tokens", p->tokens, 0, INT_MAX);
+  require_range("experts", p->experts, 1, kMaxExperts);
+  require_range("top_k", p->top_k, 1, p->experts);
+  require_range("score", p->score, MLA_SCORE_SOFTMAX, MLA_SCORE_SIGMOID);
+  require_range("groups", p->groups, 1, std::min(kMaxGroups, p->experts));
+  require(p->experts % p->groups == 0, "groups", p->groups, "a divisor of experts");
+  require(p->groups == 1 || p->group_score != MLA_GROUP_SCORE_TOP2_SUM || p->experts >= 2 * p->groups,
+          "groups", p->groups, "at most half of experts where a group's score is the sum of two");
+  require_range("kept_groups", p->kept_groups, 1, p->groups);
+  require_range("top_k", p->top_k, 1, p->kept_groups * (p->experts / p->groups));
+  require_range("group_score", p->group_score, MLA_GROUP_SCORE_MAX, MLA_GROUP_SCORE_TOP2_SUM);
+  require_range("group_mask", p->group_mask, MLA_GROUP_MASK_NEGATIVE_INFINITY, MLA_GROUP_MASK_ZERO);
+  require_range("renormalize", p->renormalize, 0, 1);
+  require_stride("logits_stride", p->logits_stride, p->tokens, 0);
+}
+
+inline void check(const mla_merge_params* p, bool has_lse) {
+  require_struct("params", p);
+  require_range("parts", p->parts, 1, INT_MAX);
+  require_range("tokens", p->tokens, 0, INT_MAX);
+  require_range("heads", p->heads, 1, INT_MAX);
+  require_range("width", p->width, 1, INT_MAX);
+  require_stride("part_stride", p->part_stride, p->parts, 0);
+  require_stride("part_token_stride", p->part_token_stride, p->tokens, 0);
+  require_stride("part_head_stride", p->part_head_stride, p->heads, 0);
+  require_stride("part_lse_stride", p->part_lse_stride, p->parts, 0);
+  require_stride("part_lse_token_stride", p->part_lse_token_stride, p->tokens, 0);
+  require_stride("part_lse_head_stride", p->part_lse_head_stride, p->heads, 0);
+  require_stride("out_token_stride", p->out_token_stride, p->tokens, p->width);
+  require_stride("out_head_stride", p->out_head_stride, p->heads, p->width);
+  if (has_lse) {
+    require_stride("lse_token_stride", p->lse_token_stride, p->tokens, 1);
+    require_stride("lse_head_stride", p->lse_head_stride, p->heads, 1);
+  }
+}
+
+// Runs body; a failure becomes a status and a text.
+template <class Body>
+int32_t guard(char* error, int32_t error_size, Body body) {
+  int32_t status = MLA_INTERNAL_ERROR;
+  std::string text = "unknown exception";
+  try {
+    body();
+    return MLA_OK;
+  } catch (const Failure& f) {
+    status = f.status;
+    text = f.text;
+  } catch (const std::exception& e) {
+    text = e.what();
+  } catch (...) {
+  }
+  if (error != nullptr && error_size > 0) std::snprintf(error, (size_t)error_size, "%s", text.c_str());
+  return status;
+}
+
+}  // namespace mla

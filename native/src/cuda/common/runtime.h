@@ -1,0 +1,66 @@
+// The part of the CUDA runtime that mla4j uses, as functions that return its codes: 0 or an error, and what failed. runtime.cu calls CUDA;
+// the emulator has a device of its own behind the same functions.
+#pragma once
+#include <cstdint>
+#include <string>
+
+#if defined(__CUDACC__)
+#include <cuda_runtime.h>
+#endif
+
+namespace mla::cuda {
+
+// Codes that are handled by themselves, as the CUDA runtime numbers them.
+constexpr int kOutOfMemory = 2;
+constexpr int kNoDriver = 35;  // no driver, or one that is too old
+constexpr int kNoDevice = 100;
+
+struct Result {
+  int code;
+  const char* what;  // the kernel or the function that failed
+  explicit operator bool() const { return code != 0; }
+};
+
+// A stream of a device. All calls for it are made with its device as the current one.
+struct Stream {
+  int device;
+  void* handle;
+};
+
+struct DeviceInfo {
+  int64_t total_memory;
+  int64_t free_memory;
+  int major, minor;  // compute capability
+  int multiprocessors;
+  int shared_bytes;  // that a block can have
+  int driver;        // 1000 major + 10 minor of the CUDA version that the driver supports
+  std::string name;
+};
+
+std::string error_text(int code);
+Result count_devices(int* count);
+Result device_info(int device, DeviceInfo* info);
+Result use_device(int device);
+
+Result allocate(int64_t bytes, void** memory);
+Result release(void* memory);
+Result allocate_host(int64_t bytes, void** memory);  // pinned
+Result release_host(void* memory);
+
+Result create_stream(void** stream);
+Result destroy_stream(void* stream);
+Result synchronize(void* stream);
+Result create_event(void** event);
+Result destroy_event(void* event);
+Result record(void* event, void* stream);
+Result wait(void* stream, void* event);
+Result synchronize_event(void* event);
+Result copy(void* to, const void* from, int64_t bytes, void* stream);
+Result fill(void* memory, int value, int64_t bytes, void* stream);
+
+Result begin_capture(void* stream);
+Result end_capture(void* stream, void** graph);
+Result launch_graph(void* graph, void* stream);
+Result destroy_graph(void* graph);
+
+}  // namespace mla::cuda

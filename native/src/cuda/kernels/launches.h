@@ -1,0 +1,56 @@
+// What the kernels compute, as launches on a stream: shapes as the comments say, all pointers are of device memory. Arguments were checked.
+// Each returns the code of its launch and the name of its kernel.
+#pragma once
+#include "cuda/common/runtime.h"
+#include "mla/mla.h"
+
+namespace mla::cuda {
+
+// to (count) bf16 = from (count) of from_type, to nearest even.
+Result convert(const Stream& stream, int from_type, const void* from, int64_t count, void* to);
+
+// y[i] = scale * table[ids[i]]: table (vocabulary, width) F32 or BF16, ids (count), y (count, width). NaN for an id outside.
+Result embed(const Stream& stream, int table_type, const void* table, int64_t table_stride, int vocabulary,
+             const int32_t* ids, int count, int width, float scale, float* y, int64_t y_stride);
+
+// y = weight * x / sqrt(mean(x^2) + eps): x, y (rows, width), weight (width); y may be x.
+Result rms_norm(const Stream& stream, const float* x, int64_t x_stride, const float* weight, float eps,
+                int rows, int width, float* y, int64_t y_stride);
+
+// y = gate / (1 + exp(-gate)) * up: (rows, width) each; y may be gate or up.
+Result swiglu(const Stream& stream, const float* gate, int64_t gate_stride, const float* up,
+              int64_t up_stride, int rows, int width, float* y, int64_t y_stride);
+
+// y = x + scale * r: (rows, width) each; y may be x or r.
+Result add(const Stream& stream, const float* x, int64_t x_stride, const float* r, int64_t r_stride,
+           float scale, int rows, int width, float* y, int64_t y_stride);
+
+// The last p.rope of x (tokens, heads, width) rotated by cosines, sines (tokens, rope / 2), the others copied; y may be x.
+Result rope(const Stream& stream, const mla_rope_params& p, const float* x, const float* cosines,
+            const float* sines, float* y);
+
+// Rows of a (tokens, latent + rope), normed and rotated, to slots[t] of the cache; -1: not written.
+Result append(const Stream& stream, const mla_append_params& p, const mla_cache_params& c, const float* a,
+              const float* norm_weight, const float* cosines, const float* sines, const int32_t* slots,
+              void* cache);
+
+// Whether attend fits: latent and a row's length against the device's shared memory.
+bool can_attend(const mla_step_params& p, const mla_cache_params& c);
+// Absorbed attention on tensor cores over a bf16 cache, and in float32 over either type: q (tokens, heads, latent + rope); cache: the layer's
+// first page; page_table (sequences, page_table_stride); slopes (heads) or NULL; out (tokens, heads, latent), lse (tokens, heads) or NULL
+// for the rows of sequences with one split, partial_out (rows, latent) and partial_lse (rows) for the others (plan.h).
+Result attend(const Stream& stream, const mla_step_params& p, const mla_cache_params& c, const int32_t* plan,
+              const float* q, const void* cache, const int32_t* page_table, const float* slopes, float* out,
+              float* lse, float* partial_out, float* partial_lse);
+Result attend_f32(const Stream& stream, const mla_step_params& p, const mla_cache_params& c,
+                  const int32_t* plan, const float* q, const void* cache, const int32_t* page_table,
+                  const float* slopes, float* out, float* lse, float* partial_out, float* partial_lse);
+// The partial results of attend: rows of sequences with several splits.
+Result merge_splits(const Stream& stream, const mla_step_params& p, int width, const int32_t* plan,
+                    const float* partial_out, const float* partial_lse, float* out, float* lse);
+
+// partial_out (parts, tokens, heads, width), partial_lse (parts, tokens, heads), out (tokens, heads, width), lse (tokens, heads) or NULL.
+Result merge(const Stream& stream, const mla_merge_params& p, const float* partial_out,
+             const float* partial_lse, float* out, float* lse);
+
+}  // namespace mla::cuda

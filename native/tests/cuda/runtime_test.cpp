@@ -1,0 +1,148 @@
+// Memory, streams, events, graphs and errors of a device.
+#include <gtest/gtest.h>
+
+#include "cuda/device.h"
+
+namespace mla::test {
+namespace {
+
+std::string failure(int32_t expected, int32_t status, const char* error) {
+  EXPECT_EQ(status, expected) << error;
+  return error;
+}
+
+#define EXPECT_FAILURE(status, text, function, ...)                                                  \
+  do {                                                                                               \
+    char error_[512] = "";                                                                           \
+    EXPECT_EQ(failure(status, device().function(__VA_ARGS__, error_, sizeof error_), error_), text); \
+  } while (0)
+
+TEST(DeviceTable, IsOfThisVersion) {
+  EXPECT_EQ(device().struct_size, static_cast<int32_t>(sizeof(mla_device_kernels)));
+  EXPECT_EQ(device().abi_version, MLA_ABI_VERSION);
+  EXPECT_EQ(mla_get_device_kernels(MLA_ABI_VERSION + 1), nullptr);
+  EXPECT_EQ(mla_get_kernels(MLA_ABI_VERSION, MLA_ISA_AUTO), nullptr);
+  char text[16];
+  EXPECT_EQ(device().describe(MLA_DESCRIBE_ISA, text, sizeof text), 4);
+  EXPECT_STREQ(text, "cuda");
+  EXPECT_EQ(device().describe(99, text, sizeof text), -1);
+}
+
+TEST(DeviceTable, TellsItsLayout) {
+  std::string text(static_cast<size_t>(device().describe(MLA_DESCRIBE_LAYOUT, nullptr, 0)), ' ');
+  device().describe(MLA_DESCRIBE_LAYOUT, text.data(), static_cast<int32_t>(text.size()) + 1);
+  EXPECT_EQ(text.find("struct mla_linear_params "), 0u);
+  EXPECT_NE(text.find("\nstruct mla_device_info 40\n"), std::string::npos);
+  EXPECT_NE(text.find("\nfunction allocate i32(i32,i64,ptr,ptr,i32)\n"), std::string::npos);
+  EXPECT_NE(text.find("\nfunction mla_get_device_kernels ptr(i32)\n"), std::string::npos);
+}
+
+TEST(DeviceTable, TellsTheDevice) {
+  int32_t count = 0;
+  DEVICE_CALL(count, &count);
+  EXPECT_GE(count, 1);
+  mla_device_info info{};
+  info.struct_size = sizeof info;
+  char name[64];
+  DEVICE_CALL(info, 0, &info, name, sizeof name);
+  EXPECT_GE(info.major, 8);
+  EXPECT_GE(info.shared_bytes, 99 * 1024);
+  EXPECT_GT(info.total_memory, info.free_memory - 1);
+  EXPECT_FAILURE(MLA_INVALID_ARGUMENT,
+                 "device is " + std::to_string(count) + ", but must be in 0.." + std::to_string(count - 1),
+                 info, count, &info, name, sizeof name);
+}
+
+TEST(DeviceMemory, CopiesBetweenAllSorts) {
+  std::vector<float> x(1000);
+  for (size_t i = 0; i < x.size(); i++) x[i] = static_cast<float>(i);
+  DeviceArray<float> a(x), b(x.size());
+  void* pinned = nullptr;
+  DEVICE_CALL(allocate_host, 0, a.bytes(), &pinned);
+  DEVICE_CALL(copy, stream(), b.data(), a.data(), a.bytes());
+  DEVICE_CALL(copy, stream(), pinned, b.data(), b.bytes());
+  DEVICE_CALL(synchronize, stream());
+  EXPECT_EQ(std::memcmp(pinned, x.data(), x.size() * sizeof(float)), 0);
+  DEVICE_CALL(fill, stream(), a.data(), 0, a.bytes());
+  EXPECT_EQ(a.get(), std::vector<float>(x.size(), 0.f));
+  DEVICE_CALL(release_host, 0, pinned);
+}
+
+TEST(DeviceMemory, TooMuchIsAnErrorWithItsSize) {
+  void* memory = nullptr;
+  EXPECT_FAILURE(MLA_OUT_OF_MEMORY, "the device has not 17592186044416 bytes left", allocate, 0,
+                 int64_t{1} << 44, &memory);
+  EXPECT_EQ(memory, nullptr);
+  DeviceArray<float> fine(8);
+}
+
+TEST(DeviceStream, AwaitsTheEventOfAnother) {
+  void *other = nullptr, *event = nullptr;
+  DEVICE_CALL(create_stream, 0, &other);
+  DEVICE_CALL(create_event, 0, &event);
+  std::vector<float> ones(300, 1.f);
+  for (int round = 0; round < 10; round++) {
+    DeviceArray<float> x(ones), y(ones.size());
+    DEVICE_CALL(synchronize, stream());
+    for (int i = 0; i < 5; i++)
+      DEVICE_CALL(add, stream(), x.data(), 300, x.data(), 300, 1.f, 1, 300, x.data(), 300);
+    DEVICE_CALL(record_event, stream(), event);
+    DEVICE_CALL(await_event, other, event);
+    DEVICE_CALL(copy, other, y.data(), x.data(), x.bytes());
+    DEVICE_CALL(synchronize, other);
+    ASSERT_EQ(y.get(), std::vector<float>(300, 32.f));
+    DEVICE_CALL(record_event, stream(), event);
+    DEVICE_CALL(synchronize_event, 0, event);
+  }
+  DEVICE_CALL(destroy_event, 0, event);
+  DEVICE_CALL(destroy_stream, other);
+}
+
+TEST(DeviceGraph, RunsWhatWasCapturedAgain) {
+  void* graph = nullptr;
+  DeviceArray<float> x(std::vector<float>(40, 1.f));
+  DEVICE_CALL(synchronize, stream());
+  DEVICE_CALL(begin_capture, stream());
+  DEVICE_CALL(add, stream(), x.data(), 40, x.data(), 40, 1.f, 1, 40, x.data(), 40);
+  DEVICE_CALL(add, stream(), x.data(), 40, x.data(), 40, 0.5f, 1, 40, x.data(), 40);
+  DEVICE_CALL(end_capture, stream(), &graph);
+  EXPECT_EQ(x.get(), std::vector<float>(40, 1.f)) << "a capture runs nothing";
+  DEVICE_CALL(launch_graph, stream(), graph);
+  DEVICE_CALL(launch_graph, stream(), graph);
+  EXPECT_EQ(x.get(), std::vector<float>(40, 9.f));
+  DEVICE_CALL(destroy_graph, 0, graph);
+}
+
+TEST(DeviceGraph, ACaptureRefusesToWaitAndToAllocate) {
+  const auto tries = {+[](char* error, int32_t size) { return device().synchronize(stream(), error, size); },
+                      +[](char* error, int32_t size) {
+                        void* memory = nullptr;
+                        return device().allocate(0, 64, &memory, error, size);
+                      }};
+  for (const auto& attempt : tries) {
+    char error[512] = "";
+    DEVICE_CALL(begin_capture, stream());
+    EXPECT_EQ(attempt(error, sizeof error), MLA_DEVICE_ERROR) << error;
+    EXPECT_NE(std::string(error).find("captur"), std::string::npos) << error;
+    void* graph = nullptr;
+    EXPECT_EQ(device().end_capture(stream(), &graph, error, sizeof error), MLA_DEVICE_ERROR) << error;
+    EXPECT_EQ(graph, nullptr);
+    DEVICE_CALL(synchronize, stream());
+  }
+}
+
+TEST(DeviceArguments, AreNamedWhenWrong) {
+  DeviceArray<float> x(8);
+  EXPECT_FAILURE(MLA_INVALID_ARGUMENT, "stream is NULL", synchronize, nullptr);
+  EXPECT_FAILURE(MLA_INVALID_ARGUMENT, "x is NULL", add, stream(), nullptr, 4, x.data(), 4, 1.f, 1, 4,
+                 x.data(), 4);
+  EXPECT_FAILURE(MLA_INVALID_ARGUMENT, "rows is -1, but must be in 0..2147483647", add, stream(), x.data(), 4,
+                 x.data(), 4, 1.f, -1, 4, x.data(), 4);
+  EXPECT_FAILURE(MLA_UNSUPPORTED,
+                 "table_type is MLA_TYPE_F16, but devices compute with F32 and BF16: convert it first", embed,
+                 stream(), MLA_TYPE_F16, x.data(), 4, 2, nullptr, 1, 4, 1.f, x.data(), 4);
+  DEVICE_CALL(add, stream(), nullptr, 4, nullptr, 4, 1.f, 0, 4, nullptr, 4);
+}
+
+}  // namespace
+}  // namespace mla::test

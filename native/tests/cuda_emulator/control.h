@@ -1,0 +1,47 @@
+// How tests steer the emulated device: schedules, what is left out, faults, and what was reported.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace mla::emulator {
+
+// A source place that can be left out: "block barrier", "warp barrier", "wait", "bound".
+struct Omission {
+  std::string what;
+  const char* file;
+  int line;
+};
+
+struct Counters {
+  int64_t allocations;       // made so far, on the device and pinned
+  int64_t launches;          // of kernels, made so far
+  int64_t live_allocations;  // not yet freed
+  int64_t live_handles;      // streams, events and graphs not yet destroyed
+};
+
+// The seed of the order of blocks, threads and streams of all that runs from now on.
+void set_seed(uint64_t seed);
+// The bytes of shared memory that a block can have: 101376 (sm_89, sm_120) at first, 166912 on sm_80, 232448 on sm_90.
+void set_shared_limit(int bytes);
+
+// Places are collected between begin and end.
+void begin_collecting();
+std::vector<Omission> end_collecting();
+// Leaves one place out until restore().
+void leave_out(const Omission& place);
+void restore();
+
+// What the emulator found wrong since the last call, one text each. A launch with a finding fails with kLaunchFailure.
+std::vector<std::string> take_reports();
+
+// The allocation, or the launch, that comes after `count` others fails; -1: none.
+void fail_allocation(int64_t count);
+void fail_launch(int64_t count);
+// Everything fails from now on, until reset().
+void lose_device();
+// Forgets errors and faults.
+void reset();
+Counters counters();
+
+}  // namespace mla::emulator
