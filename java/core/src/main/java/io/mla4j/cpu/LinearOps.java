@@ -30,7 +30,11 @@ final class LinearOps implements AutoCloseable {
   /** The largest number of weight rows in a tile. */
   private static final int MAX_TILE_ROWS = 512;
 
-  private static final int TILE_ROW_MULTIPLE = 24;
+  /** Tiles are cut at multiples of what the native kernels write at once. */
+  private static final int TILE_ROW_MULTIPLE = 48;
+
+  /** Weight rows in the last tiles of an operation: small, so that all threads end together. */
+  private static final int LAST_TILE_ROWS = 24;
 
   /** A power of two, several times the different linears of a layer. */
   private static final int RECENT_PARAMS = 64;
@@ -176,10 +180,13 @@ final class LinearOps implements AutoCloseable {
       Group g = groups.get(i);
       LinearParams p = g.params;
       long perRow = (long) p.k() * Math.max(1, p.rows() / 4);
-      long rows = Math.clamp(perTile / perRow, TILE_ROW_MULTIPLE, MAX_TILE_ROWS);
-      g.tileRows = (int) (rows + TILE_ROW_MULTIPLE - 1) / TILE_ROW_MULTIPLE * TILE_ROW_MULTIPLE;
+      int rows = Math.clamp(perTile / perRow, TILE_ROW_MULTIPLE, MAX_TILE_ROWS);
+      g.tileRows = rows / TILE_ROW_MULTIPLE * TILE_ROW_MULTIPLE;
+      int last = i == count - 1 ? Math.min(p.n(), workers.threads() * g.tileRows) : 0;
+      g.largeTiles = Math.ceilDiv(p.n() - last, g.tileRows);
       g.firstTile = tiles;
-      tiles += p.rows() == 0 ? 0 : (p.n() + g.tileRows - 1) / g.tileRows;
+      int rest = Math.max(0, p.n() - g.largeTiles * g.tileRows);
+      tiles += p.rows() == 0 ? 0 : g.largeTiles + Math.ceilDiv(rest, LAST_TILE_ROWS);
     }
     workers.run(tiles, work, multiplyTile);
   }
@@ -190,7 +197,12 @@ final class LinearOps implements AutoCloseable {
       i--;
     }
     Group g = groups.get(i);
-    int begin = (tile - g.firstTile) * g.tileRows;
+    int index = tile - g.firstTile;
+    boolean large = index < g.largeTiles;
+    int begin =
+        large
+            ? index * g.tileRows
+            : g.largeTiles * g.tileRows + (index - g.largeTiles) * LAST_TILE_ROWS;
     kernels.linear(
         g.params,
         g.packed,
@@ -198,7 +210,7 @@ final class LinearOps implements AutoCloseable {
         MemorySegment.NULL,
         g.bias,
         begin,
-        Math.min(g.params.n(), begin + g.tileRows),
+        Math.min(g.params.n(), begin + (large ? g.tileRows : LAST_TILE_ROWS)),
         g.y);
   }
 
@@ -264,8 +276,11 @@ final class LinearOps implements AutoCloseable {
     /** Whether the group before it packs the same activations. */
     boolean shared;
 
-    /** Rows of the weight that a tile computes. */
+    /** Rows of the weight that a large tile computes. */
     int tileRows;
+
+    /** How many large tiles come before those of {@link #LAST_TILE_ROWS}. */
+    int largeTiles;
 
     /** Of packing, then of multiplying. */
     int firstTile;
