@@ -29,8 +29,19 @@ final class PeakBench {
 
   private PeakBench() {}
 
+  /** The limits that rows are compared with: registers, and memory that no cache holds. */
+  static List<Peak> limits(Lab lab, List<Integer> threads, BooleanSupplier stopped) {
+    return run(lab, threads, new long[0], Progress.NONE, stopped);
+  }
+
+  /** These, and working sets of growing size. */
   static List<Peak> run(
       Lab lab, List<Integer> threads, Progress progress, BooleanSupplier stopped) {
+    return run(lab, threads, LADDER, progress, stopped);
+  }
+
+  private static List<Peak> run(
+      Lab lab, List<Integer> threads, long[] ladder, Progress progress, BooleanSupplier stopped) {
     DataPool pool = lab.pool();
     PeakMeter meter = lab.meter();
     threads.forEach(n -> lab.device("scalar", null, n));
@@ -45,7 +56,7 @@ final class PeakBench {
           samples.put(new Point(rate, n, null), new ArrayList<>());
           continue;
         }
-        for (long bytes : LADDER) {
+        for (long bytes : ladder) {
           if (bytes * n <= pool.bytes() / 2) {
             samples.put(new Point(rate, n, bytes), new ArrayList<>());
           }

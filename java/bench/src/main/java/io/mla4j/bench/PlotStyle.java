@@ -100,13 +100,25 @@ final class PlotStyle {
     chart.addSeries(name, x, y).setLineWidth(2);
   }
 
-  static void addPoints(XYChart chart, String name, double[] x, double[] y) {
-    chart.addSeries(name, x, y).setXYSeriesRenderStyle(XYSeries.XYSeriesRenderStyle.Scatter);
+  /**
+   * Points without a line.
+   *
+   * @param color the number of their colour
+   * @param crosses whether they are crosses, else dots
+   */
+  static void addPoints(
+      XYChart chart, String name, int color, boolean crosses, double[] x, double[] y) {
+    XYSeries series = chart.addSeries(name, x, y);
+    series.setXYSeriesRenderStyle(XYSeries.XYSeriesRenderStyle.Scatter);
+    series.setMarker(crosses ? SeriesMarkers.CROSS : SeriesMarkers.CIRCLE);
+    series.setMarkerColor(COLORS[color % COLORS.length]);
   }
 
-  static void addLimit(XYChart chart, String name, double[] x, double[] y) {
+  /** A dashed line, black or grey. */
+  static void addLimit(XYChart chart, String name, boolean black, double[] x, double[] y) {
     XYSeries series = chart.addSeries(name, x, y);
     series.setMarker(SeriesMarkers.NONE);
+    series.setLineColor(black ? Color.BLACK : Color.GRAY);
     series.setLineStyle(
         new BasicStroke(
             2, BasicStroke.CAP_BUTT, BasicStroke.JOIN_BEVEL, 10, new float[] {8, 4}, 0));

@@ -76,7 +76,11 @@ public final class Plots {
 
   private void addRoofline() {
     List<Row> rows =
-        rows(r -> r.peakGflops() != null && r.peakGbps() != null && r.work().bytes() > 0);
+        rows(
+            r ->
+                r.peakGflops() != null
+                    && r.peakGbps() != null
+                    && !r.axes().benchmark().equals("model"));
     int threads = most(rows, r -> r.axes().threads());
     rows = rows.stream().filter(r -> r.axes().threads() == threads).toList();
     if (rows.isEmpty()) {
@@ -99,6 +103,7 @@ public final class Plots {
           PlotStyle.addLimit(
               chart,
               "limit, " + name,
+              name.equals("native"),
               new double[] {from, knee, to},
               new double[] {
                 Math.min(peak, from * bandwidth),
@@ -106,16 +111,26 @@ public final class Plots {
                 Math.min(peak, to * bandwidth)
               });
         });
-    groups(rows, r -> text(r.axes().kind(), r.axes().benchmark()) + " " + r.axes().backend())
+    List<String> whats = rows.stream().map(Plots::what).distinct().sorted().toList();
+    groups(rows, r -> what(r) + ", " + r.axes().backend())
         .forEach(
             (name, group) ->
                 PlotStyle.addPoints(
-                    chart, name, values(group, Plots::intensity), values(group, Row::gflops)));
+                    chart,
+                    name,
+                    whats.indexOf(what(group.getFirst())),
+                    isJava(group.getFirst()),
+                    values(group, Plots::intensity),
+                    values(group, Row::gflops)));
     charts.put("roofline", chart);
   }
 
-  private static String text(String kind, String benchmark) {
-    return kind == null ? benchmark : kind + (benchmark.equals(DECODE) ? "" : " " + benchmark);
+  /** The kind of attention, or the benchmark. */
+  private static String what(Row row) {
+    Axes a = row.axes();
+    return a.kind() == null
+        ? a.benchmark()
+        : a.kind() + (a.benchmark().equals(DECODE) ? "" : " " + a.benchmark());
   }
 
   private static double intensity(Row row) {

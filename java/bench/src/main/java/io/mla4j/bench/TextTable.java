@@ -57,7 +57,7 @@ public final class TextTable {
       if (i == 0) {
         text.append('|');
         for (int c = 0; c < used.length; c++) {
-          text.append(used[c] ? isNumber(lines.getLast()[c]) ? "---:|" : "---|" : "");
+          text.append(used[c] ? isNumeric(c) ? "---:|" : "---|" : "");
         }
         text.append('\n');
       }
@@ -97,7 +97,7 @@ public final class TextTable {
       StringBuilder one = new StringBuilder();
       for (int c = 0; c < used.length; c++) {
         if (used[c]) {
-          boolean number = isNumber(lines.getLast()[c]);
+          boolean number = isNumeric(c);
           String pad = " ".repeat(widths[c] - line[c].length());
           one.append(one.isEmpty() ? "" : "  ").append(number ? pad + line[c] : line[c] + pad);
         }
@@ -117,7 +117,14 @@ public final class TextTable {
     return used;
   }
 
-  private static boolean isNumber(String cell) {
-    return !cell.isEmpty() && Character.isDigit(cell.charAt(0));
+  /** Whether the first cell of a column that is not empty is a number. */
+  private boolean isNumeric(int column) {
+    return lines.stream()
+        .skip(1)
+        .map(line -> line[column])
+        .filter(cell -> !cell.isEmpty())
+        .findFirst()
+        .map(cell -> cell.matches("[\\d.,]+( [%a-zA-Z]+)?"))
+        .orElse(false);
   }
 }

@@ -1,0 +1,87 @@
+package io.mla4j.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** {@code mla4j bench}: lists as options, where results go, and what is refused. */
+class BenchCommandTest {
+  private static final String[] TINY = {
+    "bench", "attention", "--phase", "decode", "--heads", "8", "--tokens", "64,100", "--threads",
+    "1", "--backend", "scalar,native", "--repetitions", "1", "--sample-ms", "0", "--memory", "4",
+    "--quick"
+  };
+
+  @TempDir Path folder;
+
+  private static String[] and(String[] first, String... more) {
+    String[] all = java.util.Arrays.copyOf(first, first.length + more.length);
+    System.arraycopy(more, 0, all, first.length, more.length);
+    return all;
+  }
+
+  @Test
+  void jsonOnStdoutIsOneObject() throws Exception {
+    Command command = Command.run(and(TINY, "--json", "-", "--verify"));
+    assertEquals(0, command.code(), command::err);
+    JsonNode report = new ObjectMapper().readTree(command.out());
+    assertEquals(4, report.get("rows").size());
+    assertEquals("attention", report.get("rows").get(0).get("benchmark").asText());
+    assertTrue(report.get("machine").get("jdk").asText().contains("25"));
+  }
+
+  @Test
+  void tablesAndFilesComeTogether() throws Exception {
+    Path json = folder.resolve("a.json");
+    Path csv = folder.resolve("a.csv");
+    Path markdown = folder.resolve("a.md");
+    Command command =
+        Command.run(
+            and(
+                TINY,
+                "--json",
+                json.toString(),
+                "--csv",
+                csv.toString(),
+                "--markdown",
+                markdown.toString()));
+    assertEquals(0, command.code(), command::err);
+    assertTrue(command.out().contains("GFLOP/s"), command.out());
+    assertEquals(5, Files.readAllLines(csv).size());
+    assertTrue(Files.readString(markdown).contains("### attention"));
+    Command compared = Command.run("bench", "compare", json.toString(), json.toString());
+    assertEquals("0 rows changed, 4 did not, 0 are only in one of the files\n", compared.out());
+  }
+
+  @Test
+  void badUsageIsNamed() {
+    Command heads = Command.run("bench", "attention", "--heads", "0");
+    assertEquals(2, heads.code());
+    assertTrue(heads.err().contains("--heads is 0"), heads.err());
+    Command preset =
+        Command.run("bench", "make-model", "--preset", "x", "--out", folder + "/model");
+    assertEquals(1, preset.code());
+    assertTrue(preset.err().contains("preset is x"), preset.err());
+    Command file = Command.run("bench", "compare", folder + "/no.json", folder + "/no.json");
+    assertEquals(1, file.code());
+    assertTrue(file.err().contains("no.json"), file.err());
+  }
+
+  @Test
+  void helpNamesTheMeasurements() {
+    String help = Command.run("bench", "--help").out();
+    for (String name :
+        new String[] {
+          "peak", "attention", "linear", "model", "make-model", "startup", "compare", "--plot"
+        }) {
+      assertTrue(help.contains(name), help);
+    }
+    assertTrue(Command.run("--help").out().contains("bench"));
+  }
+}
