@@ -26,23 +26,24 @@ public record Benchmark(
   /** Attention, decode and prefill. */
   public Report attention(AttentionGrid grid) {
     try (Lab lab = new Lab(settings)) {
-      return new Report(
-          Machine.detect(), List.of(), AttentionBench.run(lab, grid, progress, stopped, note));
+      List<Row> rows = AttentionBench.run(lab, grid, progress, stopped, note);
+      return new Report(Machine.detect(), PeakBench.limits(lab, grid.threads(), stopped), rows);
     }
   }
 
   /** Linear layers and experts. */
   public Report linear(LinearGrid grid) {
     try (Lab lab = new Lab(settings)) {
-      return new Report(
-          Machine.detect(), List.of(), LinearBench.run(lab, grid, progress, stopped, note));
+      List<Row> rows = LinearBench.run(lab, grid, progress, stopped, note);
+      return new Report(Machine.detect(), PeakBench.limits(lab, grid.threads(), stopped), rows);
     }
   }
 
   /** Prompts and generation of a model. */
   public Report model(ModelGrid grid) {
     try (Lab lab = new Lab(settings)) {
-      return new Report(Machine.detect(), List.of(), ModelBench.run(lab, grid, progress, stopped));
+      List<Row> rows = ModelBench.run(lab, grid, progress, stopped);
+      return new Report(Machine.detect(), PeakBench.limits(lab, grid.threads(), stopped), rows);
     }
   }
 

@@ -1,5 +1,7 @@
 package io.mla4j.bench;
 
+import java.util.Objects;
+
 /**
  * A measured limit of the machine.
  *
@@ -19,4 +21,12 @@ public record Peak(
     Long workingSetBytes,
     double rate,
     double mad,
-    String unit) {}
+    String unit) {
+  /** Whether both are the same limit, measured twice. */
+  boolean isSameLimit(Peak other) {
+    return what.equals(other.what)
+        && source.equals(other.source)
+        && threads == other.threads
+        && Objects.equals(workingSetBytes, other.workingSetBytes);
+  }
+}

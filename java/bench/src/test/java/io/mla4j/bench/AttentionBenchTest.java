@@ -53,6 +53,10 @@ class AttentionBenchTest {
     JsonNode json = new ObjectMapper().readTree(JsonReport.text(report));
     assertEquals(Set.of("machine", "peaks", "rows"), names(json));
     assertEquals(3 * 2, json.get("rows").size());
+    assertTrue(json.get("peaks").size() >= 3, () -> json.get("peaks").toString());
+    assertEquals(
+        Set.of("what", "source", "isa", "threads", "workingSetBytes", "rate", "mad", "unit"),
+        names(json.get("peaks").get(0)));
     for (JsonNode row : json.get("rows")) {
       assertTrue(
           names(row)
