@@ -17,7 +17,7 @@ import jdk.incubator.vector.VectorSpecies;
  */
 final class DotProducts {
   /** The most rows of x in one call. */
-  static final int MAX_ROWS = 64;
+  static final int MAX_ROWS = 96;
 
   /** Columns of k that a panel holds: its rows stay in the first-level cache. */
   private static final int K_BLOCK = 1024;
@@ -80,9 +80,14 @@ final class DotProducts {
       int columns = Math.min(PANEL, n - j);
       Arrays.fill(m, sums, sums + vectors * L, 0);
       int streamed = 0;
-      if (rows <= STREAM_ROWS && columns == PANEL && type != TensorType.F16) {
+      if (rows <= STREAM_ROWS && columns == PANEL) {
         long from = offset + j * strideBytes;
-        streamed = addStreamed(m, x, xStride, rows, k, type, weight, from, strideBytes, sums);
+        if (type != TensorType.F32 && strideBytes == (long) k * type.bytes()) {
+          m[scratch] = Lanes.touch(weight, from, PANEL * strideBytes);
+        }
+        if (type != TensorType.F16) {
+          streamed = addStreamed(m, x, xStride, rows, k, type, weight, from, strideBytes, sums);
+        }
       }
       for (int at = streamed; at < k; at += K_BLOCK) {
         int width = Math.min(K_BLOCK, k - at);

@@ -3,6 +3,8 @@ package io.mla4j.vector;
 import static io.mla4j.vector.Lanes.F;
 import static io.mla4j.vector.Lanes.L;
 
+import io.mla4j.CacheType;
+import io.mla4j.LatentLayout;
 import io.mla4j.TensorType;
 import io.mla4j.cpu.Stored;
 import io.mla4j.spi.AttentionParams;
@@ -20,15 +22,22 @@ import jdk.incubator.vector.VectorOperators;
  */
 final class VectorAttention {
   /**
-   * Tokens of a block, a multiple of {@link Scores#KEY_MULTIPLE}: 64 rows of 576 floats are 144 KiB
+   * Tokens of a block, a multiple of {@link Scores#KEY_MULTIPLE}: 96 rows of 576 floats are 216 KiB
    * of the second-level cache.
    */
-  static final int TOKENS = 64;
+  static final int TOKENS = 96;
 
   private final AttentionParams params;
   private final CacheParams cacheParams;
   private final MemorySegment cache;
   private final MemorySegment pageTable;
+
+  /**
+   * Whether the tiles take rows as they are stored, two BF16 numbers in a float: widening in
+   * registers costs nothing next to the multiplications, widening to memory as much as half of them
+   * with 16 heads.
+   */
+  private final boolean stored;
 
   /** Whether q, p and rebuilt keys and values are rounded to bfloat16. */
   private final boolean rounds;
@@ -48,6 +57,14 @@ final class VectorAttention {
 
   private final int evenWidth;
 
+  private final int queryStride;
+
+  /**
+   * Where a key begins in a widened row: at its start, or behind the latent where rows hold a key
+   * of their own.
+   */
+  private final int keyAt;
+
   private final int keyStride;
 
   /** Numbers of a value, and between rows of {@link #out} and of rebuilt values. */
@@ -61,7 +78,7 @@ final class VectorAttention {
   /** In groups of one or two vectors of rows: (evenWidth, lanes of the group) for each. */
   private final int queries;
 
-  /** (fewRows, keyStride). */
+  /** (fewRows, queryStride). */
   private final int fewQueries;
 
   /** Scratch of {@link FewScores}. */
@@ -94,9 +111,16 @@ final class VectorAttention {
   private final int positions;
   private final int visible;
 
-  /** What is behind all this: a query, or rebuilt values. */
+  /** What is behind all this: a vector of queries, or rebuilt values. */
   private final int rest;
 
+  /**
+   * Attention of rows that {@link #setRow} sets.
+   *
+   * @param absorbed whether keys and values are rows of the cache
+   * @param ownKeys absorbed form only: the rows of the cache hold keys of their own behind the
+   *     values
+   */
   VectorAttention(
       AttentionParams params,
       CacheParams cacheParams,
@@ -105,6 +129,8 @@ final class VectorAttention {
       boolean rounds,
       int laneRows,
       int fewRows,
+      boolean absorbed,
+      boolean ownKeys,
       int width,
       int valueWidth) {
     this.params = params;
@@ -118,12 +144,21 @@ final class VectorAttention {
     this.slots = fewAt + (fewRows > 0 ? L : 0);
     this.width = width;
     this.evenWidth = width + width % 2;
-    this.keyStride = Slab.roundUp(width);
+    LatentLayout layout = cacheParams.layout();
+    this.stored = absorbed && canUseStored(layout);
+    this.queryStride = Slab.roundUp(width);
+    if (stored) {
+      this.keyAt = ownKeys ? layout.ropeOffset() / 2 : 0;
+      this.keyStride = (int) (layout.rowStrideBytes() / Float.BYTES);
+    } else {
+      this.keyAt = ownKeys ? Slab.roundUp(layout.latent()) : 0;
+      this.keyStride = keyAt + queryStride;
+    }
     this.valueWidth = valueWidth;
     this.outStride = Slab.roundUp(valueWidth);
     this.queries = Slab.START;
     this.fewQueries = Slab.after(queries, fewAt * evenWidth);
-    this.fewSums = Slab.after(fewQueries, fewRows * keyStride);
+    this.fewSums = Slab.after(fewQueries, fewRows * queryStride);
     this.out = Slab.after(fewSums, fewRows > 0 ? FewScores.scratch(TOKENS) : 0);
     this.keys = Slab.after(out, slots * outStride);
     this.scores = Slab.after(keys, TOKENS * keyStride);
@@ -135,7 +170,15 @@ final class VectorAttention {
     this.visible = Slab.after(positions, slots);
     this.rest = Slab.after(visible, slots);
     int rebuilding = TOKENS * (outStride + cachedStride()) + DotProducts.SCRATCH;
-    this.m = Slab.ofThread(rest + Math.max(rebuilding, Slab.roundUp(width)));
+    this.m = Slab.ofThread(rest + Math.max(rebuilding, L * queryStride));
+  }
+
+  /** Rows of whole pairs of vectors, without gaps, that the tiles for stored rows can take. */
+  private static boolean canUseStored(LatentLayout layout) {
+    return Lanes.WIDE
+        && layout.type() == CacheType.BF16
+        && layout.latent() % (2 * L) == 0
+        && layout.rope() % (2 * L) == 0;
   }
 
   /** A cached row with zeros between latent and rotated key up to a whole cache line. */
@@ -151,26 +194,40 @@ final class VectorAttention {
     Arrays.fill(m, denominators, rest, 0);
   }
 
-  /** Row r is query {@code t}, which lies at element {@code at} of q. */
+  /** Row r is query {@code t}, which lies at element {@code at} of q. Rows come in order. */
   void setRow(int r, int t, float slope, MemorySegment q, long at) {
     int slot = slot(r);
     int position = params.kvTokens() - params.queryTokens() + t;
     m[slopes + slot] = slope;
     m[positions + slot] = position;
     m[visible + slot] = Math.max(0, params.causal() ? position + 1 : params.kvTokens());
-    Stored.readFloats(q, at, m, rest, width);
+    int lane = slot % L;
+    int row = rest + lane * queryStride;
+    Stored.readFloats(q, at, m, row, width);
     if (rounds) {
-      Lanes.roundBf16(m, rest, width);
+      Lanes.roundBf16(m, row, width);
     }
     if (slot >= fewAt) {
-      System.arraycopy(m, rest, m, fewQueries + (slot - fewAt) * keyStride, width);
-      return;
+      int few = fewQueries + lane * queryStride;
+      if (stored) {
+        Lanes.split(m, row, few, width);
+      } else {
+        System.arraycopy(m, row, m, few, width);
+      }
+    } else if (lane == L - 1 || r == laneRows - 1) {
+      transpose(slot - lane, lane + 1);
     }
+  }
+
+  /** The rows of one vector, which setRow has collected, go into its lanes. */
+  private void transpose(int slot, int rows) {
     int group = slot / (2 * L) * 2 * L;
     int lanes = lanes(group);
     int to = queries + group * evenWidth + slot - group;
     for (int d = 0; d < width; d++) {
-      m[to + d * lanes] = m[rest + d];
+      for (int lane = 0; lane < rows; lane++) {
+        m[to + d * lanes + lane] = m[rest + lane * queryStride + d];
+      }
     }
   }
 
@@ -197,9 +254,14 @@ final class VectorAttention {
    * values.
    */
   void addCached(int begin, int end) {
+    int ropeAt = keyAt == 0 ? cacheParams.layout().latent() : keyAt;
     for (int s = begin; s < end; s += TOKENS) {
       int tokens = Math.min(TOKENS, end - s);
-      widenRows(s, tokens, keys, keyStride, cacheParams.layout().latent());
+      if (stored) {
+        copyRows(s, tokens, keys, keyStride);
+      } else {
+        widenRows(s, tokens, keys, keyStride, ropeAt);
+      }
       addBlock(s, tokens, keys, keyStride);
     }
   }
@@ -283,11 +345,23 @@ final class VectorAttention {
     }
   }
 
+  /** m[to + t * stride ..] = the row of token s + t as it is stored. */
+  private void copyRows(int s, int tokens, int to, int stride) {
+    int pageSize = cacheParams.pageSize();
+    for (int t = 0; t < tokens; ) {
+      int count = Math.min(pageSize - (s + t) % pageSize, tokens - t);
+      long row = Stored.rowOffset(cacheParams, pageTable, s + t);
+      int at = to + t * stride;
+      m[at] = Lanes.touch(cache, row, count * stride * (long) Float.BYTES);
+      Stored.readFloats(cache, row / Float.BYTES, m, at, count * stride);
+      t += count;
+    }
+  }
+
   /** Adds tokens [s, s + tokens) to the softmax of every row that sees them. */
   private void addBlock(int s, int tokens, int values, int valueStride) {
-    int padded = fewRows > 0 ? Lanes.roundUp(width) : evenWidth;
-    for (int t = 0; width < padded && t < tokens; t++) {
-      Arrays.fill(m, keys + t * keyStride + width, keys + t * keyStride + padded, 0);
+    if (!stored) {
+      padKeys(tokens);
     }
     for (int group = 0; group < slots; group += lanes(group)) {
       int lanes = lanes(group);
@@ -303,13 +377,7 @@ final class VectorAttention {
       if (seen <= 0) {
         continue;
       }
-      if (group == fewAt) {
-        FewScores.times(
-            m, fewQueries, keyStride, fewRows, keys, keyStride, seen, width, scores, fewSums);
-      } else {
-        Scores.times(
-            m, queries + group * evenWidth, lanes / L, keys, keyStride, seen, evenWidth, scores);
-      }
+      score(group, lanes, seen);
       for (int lane = 0; lane < lanes; lane += L) {
         if (full) {
           softmax(group + lane, lane, lanes, s, seen);
@@ -320,18 +388,65 @@ final class VectorAttention {
       if (rounds) {
         Lanes.roundBf16(m, scores, seen * lanes);
       }
-      WeightedSums.add(
-          m,
-          scores,
-          lanes,
-          groupRows,
-          values,
-          valueStride,
-          seen,
-          valueWidth,
-          corrections + group,
-          out + group * outStride,
-          outStride);
+      int to = out + group * outStride;
+      int factors = corrections + group;
+      if (stored) {
+        WeightedSums.addBf16(
+            m,
+            scores,
+            lanes,
+            groupRows,
+            values,
+            valueStride,
+            seen,
+            valueWidth,
+            factors,
+            to,
+            outStride);
+      } else {
+        WeightedSums.add(
+            m,
+            scores,
+            lanes,
+            groupRows,
+            values,
+            valueStride,
+            seen,
+            valueWidth,
+            factors,
+            to,
+            outStride);
+      }
+    }
+  }
+
+  /** Zeros behind the widened keys as far as the tiles read. */
+  private void padKeys(int tokens) {
+    int padded = fewRows > 0 ? Lanes.roundUp(width) : evenWidth;
+    for (int t = 0; width < padded && t < tokens; t++) {
+      int key = keys + t * keyStride + keyAt;
+      Arrays.fill(m, key + width, key + padded, 0);
+    }
+  }
+
+  /** Scores of the first {@code tokens} keys of the block for one group of rows. */
+  private void score(int group, int lanes, int tokens) {
+    int k = keys + keyAt;
+    if (group == fewAt) {
+      if (stored) {
+        FewScores.timesBf16(
+            m, fewQueries, queryStride, fewRows, k, keyStride, tokens, width, scores, fewSums);
+      } else {
+        FewScores.times(
+            m, fewQueries, queryStride, fewRows, k, keyStride, tokens, width, scores, fewSums);
+      }
+      return;
+    }
+    int q = queries + group * evenWidth;
+    if (stored) {
+      Scores.timesBf16(m, q, lanes / L, k, keyStride, tokens, evenWidth, scores);
+    } else {
+      Scores.times(m, q, lanes / L, k, keyStride, tokens, evenWidth, scores);
     }
   }
 
@@ -411,6 +526,9 @@ final class VectorAttention {
     int row = out + slot * outStride;
     for (int d = row; d < row + outStride; d += L) {
       FloatVector.fromArray(F, m, d).mul(factor).intoArray(m, d);
+    }
+    if (stored) {
+      Lanes.join(m, row, valueWidth);
     }
     Stored.writeFloats(m, row, to, outAt, valueWidth);
     Stored.writeFloat(lse, lseAt, m[maxima + slot] + (float) Math.log(sum));

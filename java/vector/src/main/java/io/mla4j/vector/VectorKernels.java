@@ -1,5 +1,6 @@
 package io.mla4j.vector;
 
+import io.mla4j.InvalidArgumentException;
 import io.mla4j.cpu.ScalarKernels;
 import io.mla4j.cpu.Stored;
 import io.mla4j.spi.AttentionParams;
@@ -82,26 +83,8 @@ final class VectorKernels extends ScalarKernels {
       MemorySegment out,
       MemorySegment lse,
       MemorySegment workspace) {
-    if (p.keyOffset() != 0) {
-      super.attendAbsorbed(
-          p,
-          c,
-          q,
-          cache,
-          pageTable,
-          alibiSlopes,
-          headBegin,
-          headEnd,
-          queryBegin,
-          queryEnd,
-          kvBegin,
-          kvEnd,
-          out,
-          lse,
-          workspace);
-      return;
-    }
     int latent = c.layout().latent();
+    boolean ownKeys = hasOwnKeys(p, c);
     int heads = headEnd - headBegin;
     int rows = heads * (queryEnd - queryBegin);
     for (int first = 0; first < rows; first += MAX_ROWS) {
@@ -117,7 +100,9 @@ final class VectorKernels extends ScalarKernels {
               roundsQueries(p, c),
               laneRows,
               count - laneRows,
-              latent + c.layout().rope(),
+              true,
+              ownKeys,
+              ownKeys ? c.layout().rope() : latent + c.layout().rope(),
               latent);
       attention.start();
       for (int r = 0; r < count; r++) {
@@ -168,6 +153,8 @@ final class VectorKernels extends ScalarKernels {
             roundsQueries(p, c),
             queries,
             0,
+            false,
+            false,
             p.nope() + c.layout().rope(),
             p.value());
     for (int h = headBegin; h < headEnd; h++) {
@@ -188,6 +175,18 @@ final class VectorKernels extends ScalarKernels {
             t * p.lseTokenStride() + h * p.lseHeadStride());
       }
     }
+  }
+
+  /** Whether the rows of the cache hold a key of their own behind the value. */
+  private static boolean hasOwnKeys(AttentionParams p, CacheParams c) {
+    if (p.keyOffset() != 0 && p.keyOffset() != c.layout().ropeOffset()) {
+      throw new InvalidArgumentException(
+          "key_offset is "
+              + p.keyOffset()
+              + ", but must be 0 or the rope offset of the layout, "
+              + c.layout().ropeOffset());
+    }
+    return p.keyOffset() != 0;
   }
 
   private static float slope(MemorySegment alibiSlopes, int head) {

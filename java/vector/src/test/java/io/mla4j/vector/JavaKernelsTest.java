@@ -380,8 +380,12 @@ class JavaKernelsTest {
 
     AttentionCase(Random random, int run) {
       heads = 1 + random.nextInt(run % 4 < 2 ? 70 : 9);
-      latent = 1 + random.nextInt(run % 4 == 1 ? 530 : 90);
-      rope = 2 * random.nextInt(33);
+      boolean wholeVectors = run % 8 == 3 || run % 8 == 5; // rows that need no widening to memory
+      latent =
+          wholeVectors
+              ? 32 * (1 + random.nextInt(16))
+              : 1 + random.nextInt(run % 4 == 1 ? 530 : 90);
+      rope = wholeVectors ? 32 * random.nextInt(3) : 2 * random.nextInt(33);
       nope = 1 + random.nextInt(70);
       value = 1 + random.nextInt(70);
       queryTokens = run % 5 == 1 ? 1 : 1 + random.nextInt(run % 7 == 0 ? 80 : 6);
