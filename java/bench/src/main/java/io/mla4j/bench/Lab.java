@@ -2,6 +2,7 @@ package io.mla4j.bench;
 
 import io.mla4j.Backends;
 import io.mla4j.cpu.CpuDevice;
+import io.mla4j.cpu.Workers;
 import io.mla4j.ffi.NativeIsa;
 import io.mla4j.ffi.NativeKernels;
 import io.mla4j.ffi.NativeLibrary;
@@ -21,6 +22,7 @@ final class Lab implements AutoCloseable {
   private final CpuDevice first;
   private DataPool pool;
   private PeakMeter meter;
+  private boolean pinned;
 
   Lab(Settings settings) {
     this.settings = settings;
@@ -108,9 +110,22 @@ final class Lab implements AutoCloseable {
         .orElse(null);
   }
 
-  /** Pins the threads of all devices where the settings say so. Open them all before. */
+  /** The threads of any device that has so many: which kernels it has does not matter. */
+  Workers workers(int threads) {
+    return devices.values().stream()
+        .filter(device -> device.threads() == threads)
+        .findFirst()
+        .orElseGet(() -> device("scalar", null, threads))
+        .workers();
+  }
+
+  /**
+   * Pins the threads of all devices where the settings say so, once. Open them all before: a device
+   * that a pinned thread opens sees only that thread's processor.
+   */
   void pin() {
-    if (settings.pin()) {
+    if (settings.pin() && !pinned) {
+      pinned = true;
       devices.values().forEach(device -> Affinity.pin(device.workers()));
       ofLibrary.values().forEach(device -> Affinity.pin(device.workers()));
     }
@@ -118,7 +133,7 @@ final class Lab implements AutoCloseable {
 
   @Override
   public void close() {
-    if (settings.pin()) {
+    if (pinned) {
       Affinity.release();
     }
     List<CpuDevice> all = new ArrayList<>(devices.values());

@@ -44,7 +44,7 @@ final class PeakBench {
       Lab lab, List<Integer> threads, long[] ladder, Progress progress, BooleanSupplier stopped) {
     DataPool pool = lab.pool();
     PeakMeter meter = lab.meter();
-    threads.forEach(n -> lab.device("scalar", null, n));
+    threads.forEach(lab::workers);
     lab.pin();
     Map<Point, List<Double>> samples = new LinkedHashMap<>();
     for (int n : threads) {
@@ -75,7 +75,7 @@ final class PeakBench {
         }
         Point p = entry.getKey();
         progress.at(done++, total, p.rate().source + " " + p.rate().what);
-        Workers workers = lab.device("scalar", null, p.threads()).workers();
+        Workers workers = lab.workers(p.threads());
         entry.getValue().add(measure(meter, p, workers));
       }
     }

@@ -14,6 +14,7 @@ import io.mla4j.bench.AttentionGrid.Residency;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
+import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Test;
 
 /** Tiny runs: which rows they give, what a row has, and that results are checked. */
@@ -21,6 +22,11 @@ class AttentionBenchTest {
   private static final Settings TINY = new Settings(2, 0, 0, true, false, 4 << 20, 8 << 20);
 
   private static AttentionGrid grid(List<Phase> phases, List<Kind> kinds, List<Integer> tokens) {
+    return grid(phases, kinds, tokens, List.of(1));
+  }
+
+  private static AttentionGrid grid(
+      List<Phase> phases, List<Kind> kinds, List<Integer> tokens, List<Integer> threads) {
     return new AttentionGrid(
         phases,
         kinds,
@@ -32,7 +38,7 @@ class AttentionBenchTest {
         List.of(1),
         List.of(20),
         List.of(70),
-        List.of(1),
+        threads,
         List.of(),
         List.of(CacheType.BF16),
         List.of(),
@@ -134,5 +140,20 @@ class AttentionBenchTest {
             .attention(grid(List.of(Phase.DECODE), List.of(Kind.MLA), List.of(64)));
     assertFalse(report.rows().size() > 3);
     assertTrue(report.rows().stream().allMatch(row -> row.samplesNs().length > 0));
+  }
+
+  @Test
+  void threadsArePinnedOnceAndForAllRows() {
+    Assumptions.assumeTrue(
+        System.getProperty("os.name").equals("Linux")
+            && Runtime.getRuntime().availableProcessors() > 1);
+    int before = Runtime.getRuntime().availableProcessors();
+    Settings pinned = new Settings(1, 0, 0, true, true, 4 << 20, 8 << 20);
+    Report report =
+        new Benchmark(pinned, Progress.NONE, () -> false, notes::add)
+            .attention(grid(List.of(Phase.DECODE), List.of(Kind.MLA), List.of(64), List.of(1, 2)));
+    assertEquals(3 * 2, report.rows().size());
+    assertTrue(report.peaks().stream().anyMatch(peak -> peak.threads() == 2));
+    assertEquals(before, Runtime.getRuntime().availableProcessors());
   }
 }
