@@ -5,7 +5,7 @@
 //
 // Rows are taken in blocks whose packed activations stay in L2, outputs in chunks whose sums stay in L1; a panel of a few weight rows
 // over a block of k is multiplied with all rows of the block while the next panel is fetched. So memory is read all the time, even where
-// a panel is computed with for longer than it takes to read. Few rows read each weight row to its end before the next, as memory likes it.
+// a panel is computed with for longer than it takes to read. Few rows read each weight row to its end before the next.
 //
 // Packed activations: blocks of kBlockRows rows; within one, blocks of kBlockK of k; within one, groups of up to 4 rows; within a group
 // [k / step][row][step], zero behind k and behind the rows. step is L floats, or 32 bf16 where the bf16 dot is used.
@@ -15,11 +15,11 @@ constexpr int kBlockK = 1024;
 constexpr int kBlockRows = 128;
 constexpr int kChunk =
     48;  // outputs whose sums of a block of rows wait on the stack: whole lines of y, whole panels of any width
-constexpr int kFewRows = kGroupRows;  // up to here memory is what a layer waits for
-// Panels of few rows have one weight row, so that memory is read in one stream, or, where one chain of sums or rereading long rows
-// would take longer than memory, several streams.
+// Up to this many rows memory is what a layer waits for. Panels have one weight row then, so that memory is read in one stream; where
+// activations do not stay in L1 beside it, up to 4 rows read as many weight rows at a time as registers allow.
+constexpr int kStreamedRows = 2 * kGroupRows;
+constexpr int kStreamedBytes = 32 << 10;  // of packed activations
 constexpr int kStreams = 6;
-constexpr int kStreamedBytes = L >= 16 ? 16 << 10 : 0;  // of packed activations, for one stream
 constexpr int NR = Isa::kTileColumns;
 static_assert(kChunk % NR == 0 && kChunk % kStreams == 0 && kChunk % L == 0 && kBlockRows % 16 == 0);
 
@@ -89,6 +89,38 @@ struct NextWeights {
   }
 };
 
+struct Nothing {
+  MLA_INLINE void fetch(int64_t) const {}
+};
+
+// The weights that follow in memory, for panels that are read as one stream: the processor does not look beyond a page by itself.
+struct Following {
+  static constexpr int64_t kDistance = 8192;  // bytes: beyond the page that is being read
+  const char* at;
+
+  MLA_INLINE void fetch(int64_t bytes) const { __builtin_prefetch(at + bytes); }
+};
+
+// Runs step(k) for the k below whole, a multiple of kStep; in a stream, several for each look at the counter, so that as many lines as
+// possible are on their way.
+template <int kStep, int kBytes, bool kUnrolled, class Fetched, class Step>
+static MLA_INLINE void over_k(int whole, const Fetched& ahead, Step step) {
+  int k = 0;
+  if constexpr (kUnrolled) {
+    for (; k + 4 * kStep <= whole; k += 4 * kStep) {
+#pragma GCC unroll 4
+      for (int u = 0; u < 4; u++) {
+        if (u * kStep * kBytes % 64 == 0) ahead.fetch((int64_t)(k + u * kStep) * kBytes);
+        step(k + u * kStep);
+      }
+    }
+  }
+  for (; k < whole; k += kStep) {
+    ahead.fetch((int64_t)k * kBytes);
+    step(k);
+  }
+}
+
 // Adds the sums of MR x N lanes to `sums`, whose rows are kChunk apart.
 template <int MR, int N>
 static MLA_INLINE void finish_tile(F (&s)[MR][N], float* sums) {
@@ -152,9 +184,9 @@ struct Widened {
   }
 
   // MR rows x N weight rows over kc of k, from `panel` or, where it is null, from the weights themselves.
-  template <int MR, int N>
+  template <int MR, int N, class Fetched>
   static MLA_INLINE void tile(const float* x, int group, const W* w, int64_t w_stride, const float* panel,
-                              int kc, const NextWeights& ahead, float* sums) {
+                              int kc, const Fetched& ahead, float* sums) {
     F s[MR][N];
     clear(s);
     if (panel) {
@@ -185,8 +217,7 @@ struct Widened {
       }
     } else {
       const int whole = kc / L * L;
-      for (int k = 0; k < whole; k += L) {
-        ahead.fetch(k * (int64_t)sizeof(W));
+      over_k<L, sizeof(W), N == 1>(whole, ahead, [&](int k) __attribute__((always_inline)) {
         F b[N];
 #pragma GCC unroll 8
         for (int j = 0; j < N; j++) b[j] = R::read(w + j * w_stride + k);
@@ -196,7 +227,7 @@ struct Widened {
 #pragma GCC unroll 8
           for (int j = 0; j < N; j++) s[i][j] = Isa::fma(a, b[j], s[i][j]);
         }
-      }
+      });
       if (whole < kc) {
 #pragma GCC unroll 8
         for (int j = 0; j < N; j++) {
@@ -222,14 +253,13 @@ struct Pairs {
   template <int N>
   static MLA_INLINE void fill_panel(const W*, int64_t, int, float*) {}
 
-  template <int MR, int N>
+  template <int MR, int N, class Fetched>
   static MLA_INLINE void tile(const uint16_t* x, int group, const W* w, int64_t w_stride, const float*,
-                              int kc, const NextWeights& ahead, float* sums) {
+                              int kc, const Fetched& ahead, float* sums) {
     F s[MR][N];
     clear(s);
     const int whole = kc / 32 * 32;
-    for (int k = 0; k < whole; k += 32) {
-      ahead.fetch(k * (int64_t)sizeof(W));
+    over_k<32, sizeof(W), N == 1>(whole, ahead, [&](int k) __attribute__((always_inline)) {
       // the shorter side stays in registers
       if constexpr (N < MR) {
         Isa::P b[N];
@@ -252,7 +282,7 @@ struct Pairs {
           for (int i = 0; i < MR; i++) s[i][j] = Isa::dot(s[i][j], a[i], b);
         }
       }
-    }
+    });
     if (whole < kc) {
 #pragma GCC unroll 8
       for (int j = 0; j < N; j++) {
@@ -280,31 +310,36 @@ struct Panel {
   float* sums;  // row 0, the panel's first output
 };
 
+template <int N, class K, class Fetched>
+static MLA_INLINE void group_tile(const Panel<K>& p, int g, const float* widened, const Fetched& ahead) {
+  const typename K::X* x = p.x + g * p.group_step;
+  float* sums = p.sums + g * kGroupRows * kChunk;
+  switch (min_int(kGroupRows, p.rows - g * kGroupRows)) {
+    case 4:
+      K::template tile<4, N>(x, p.group, p.w, p.w_stride, widened, p.kc, ahead, sums);
+      break;
+    case 3:
+      K::template tile<3, N>(x, p.group, p.w, p.w_stride, widened, p.kc, ahead, sums);
+      break;
+    case 2:
+      K::template tile<2, N>(x, p.group, p.w, p.w_stride, widened, p.kc, ahead, sums);
+      break;
+    default:
+      K::template tile<1, N>(x, p.group, p.w, p.w_stride, widened, p.kc, ahead, sums);
+      break;
+  }
+}
+
 // next: the panel of which next_rows rows are fetched meanwhile, spread over the groups.
 template <int N, class K>
 static MLA_INLINE void panel_tiles(const Panel<K>& p, const float* widened, const typename K::W* next,
                                    int next_rows) {
-  const typename K::X* x = p.x;
   const int groups = (p.rows + kGroupRows - 1) / kGroupRows;
-  for (int g = 0; g < groups; g++, x += p.group_step) {
+  for (int g = 0; g < groups; g++) {
     const int begin = next_rows * g / groups, end = next_rows * (g + 1) / groups;
-    const NextWeights ahead{(const char*)(next + begin * p.w_stride),
-                            p.w_stride * (int64_t)sizeof(typename K::W), end - begin};
-    float* sums = p.sums + g * kGroupRows * kChunk;
-    switch (min_int(kGroupRows, p.rows - g * kGroupRows)) {
-      case 4:
-        K::template tile<4, N>(x, p.group, p.w, p.w_stride, widened, p.kc, ahead, sums);
-        break;
-      case 3:
-        K::template tile<3, N>(x, p.group, p.w, p.w_stride, widened, p.kc, ahead, sums);
-        break;
-      case 2:
-        K::template tile<2, N>(x, p.group, p.w, p.w_stride, widened, p.kc, ahead, sums);
-        break;
-      default:
-        K::template tile<1, N>(x, p.group, p.w, p.w_stride, widened, p.kc, ahead, sums);
-        break;
-    }
+    group_tile<N>(p, g, widened,
+                  NextWeights{(const char*)(next + begin * p.w_stride),
+                              p.w_stride * (int64_t)sizeof(typename K::W), end - begin});
   }
 }
 
@@ -332,8 +367,12 @@ static void block_of(const mla_linear_params& p, const void* packed, const typen
     };
     for (int i = 0; i < panels * blocks; i++) {
       if constexpr (few) {
-        // each row of weights to its end before the next, as memory likes it; the processor fetches ahead by itself
-        panel_tiles<N, K>(panel(i / blocks * N, i % blocks), nullptr, weight, 0);
+        const Panel<K> part = panel(i / blocks * N, i % blocks);
+        if constexpr (N == 1)
+          group_tile<N>(part, 0, nullptr, Following{(const char*)part.w + Following::kDistance});
+        else
+          group_tile<N>(part, 0, nullptr, Nothing{});
+        if (rows > kGroupRows) group_tile<N>(part, 1, nullptr, Nothing{});
       } else {
         const Panel<K> part = panel(i % panels * N, i / panels);
         const bool last = i + 1 == panels * blocks;
@@ -365,11 +404,12 @@ template <class K>
 static void linear_of(const mla_linear_params& p, const void* packed, const void* weight, const float* bias,
                       int n_begin, int n_end, bool adds, float* y) {
   const typename K::W* w = (const typename K::W*)weight;
-  if (p.rows <= kFewRows) {
-    if ((int64_t)p.rows * p.k * (int64_t)sizeof(typename K::X) <= kStreamedBytes)
-      block_of<K, 1, true>(p, packed, w, bias, 0, p.rows, n_begin, n_end, adds, y);
-    else
-      block_of<K, kStreams, true>(p, packed, w, bias, 0, p.rows, n_begin, n_end, adds, y);
+  if (p.rows <= kStreamedRows && (int64_t)p.rows * p.k * (int64_t)sizeof(typename K::X) <= kStreamedBytes) {
+    block_of<K, 1, true>(p, packed, w, bias, 0, p.rows, n_begin, n_end, adds, y);
+    return;
+  }
+  if (p.rows <= kGroupRows) {
+    block_of<K, kStreams, true>(p, packed, w, bias, 0, p.rows, n_begin, n_end, adds, y);
     return;
   }
   for (int m = 0; m < p.rows; m += kBlockRows)
