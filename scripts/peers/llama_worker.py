@@ -4,10 +4,12 @@ LLAMA_CPP_LIB_PATH (a folder) and IK_LLAMA_CPP_LIB_PATH (a file) make the packag
 """
 
 import ctypes
+import hashlib
 import importlib.metadata
 import os
 import sys
 import time
+from pathlib import Path
 
 from serve import serve
 
@@ -16,6 +18,8 @@ THREADS = int(os.environ["OMP_NUM_THREADS"])
 MICRO_BATCH = 512
 # Room behind the largest context for what is generated.
 ROOM = 256
+# Fillings of a cache that are kept as files.
+STATES, KEPT_LENGTH = Path(os.environ["MLA4J_PEER_STATES"]), 2048
 
 ik = os.environ["MLA4J_PEER"] == "ik"
 if ik:
@@ -83,6 +87,10 @@ class Context:
         self.batch = api.llama_batch_init(MICRO_BATCH, 0, 1)
         self.vocabulary = vocabulary(model)
         self.capacity, self.length = capacity, 0
+        # What the numbers in the cache depend on; whether weights are repacked is not among it.
+        about = [package, importlib.metadata.version(package), own_build(), path, os.stat(path).st_mtime_ns]
+        about += [value for key, value in sorted(setting.items()) if key != "repack"]
+        self.identity = hashlib.sha256(repr(about).encode()).hexdigest()[:16]
 
     def close(self):
         api.llama_batch_free(self.batch)
@@ -127,6 +135,37 @@ class Context:
         while self.length < length:
             self.decode(self.ids(self.length, min(MICRO_BATCH, length - self.length)))
 
+    def fill(self, length):
+        """Like extend, but keeps long fillings as files for the next run: computing one takes up to minutes."""
+        file = STATES / f"{self.identity}-{length}"
+        if length - self.length < KEPT_LENGTH:
+            return self.extend(length)
+        if file.exists():
+            self.truncate(0)
+            tokens, count = (ctypes.c_int32 * length)(), ctypes.c_size_t()
+            load = api._lib.llama_state_seq_load_file
+            load.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int32, ctypes.c_void_p] + [
+                ctypes.c_size_t,
+                ctypes.c_void_p,
+            ]
+            load.restype = ctypes.c_size_t
+            if (
+                load(self.context, str(file).encode(), 0, tokens, length, ctypes.byref(count))
+                and count.value == length
+            ):
+                self.length = length
+                return None
+            self.truncate(0)
+        self.extend(length)
+        STATES.mkdir(parents=True, exist_ok=True)
+        save = api._lib.llama_state_seq_save_file
+        save.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int32, ctypes.c_void_p, ctypes.c_size_t]
+        save.restype = ctypes.c_size_t
+        tokens = (ctypes.c_int32 * length)(*self.ids(0, length))
+        unfinished = file.with_suffix(".unfinished")
+        if save(self.context, str(unfinished).encode(), 0, tokens, length):
+            unfinished.rename(file)
+
 
 def vocabulary(model):
     handle = api.llama_model_get_vocab(model)
@@ -150,7 +189,7 @@ def prepare(kind, setting, model, tokens, capacity):
         context.decode(context.ids(0, min(tokens, MICRO_BATCH)))
         context.extend(0)
     else:
-        context.extend(tokens)
+        context.fill(tokens)
         generate(context, 4)
 
 
@@ -171,7 +210,7 @@ def sample(kind, setting, model, tokens, capacity, generated=64):
         elapsed = time.perf_counter_ns() - start
         context.truncate(0)
         return elapsed
-    context.extend(tokens)
+    context.fill(tokens)
     start = time.perf_counter_ns()
     generate(context, generated)
     return (time.perf_counter_ns() - start) / generated
@@ -186,9 +225,13 @@ def logits(setting, model, ids):
     return list(values)
 
 
+def own_build():
+    return os.environ.get("IK_LLAMA_CPP_LIB_PATH" if ik else "LLAMA_CPP_LIB_PATH")
+
+
 def about():
     check_layout()
-    own = os.environ.get("IK_LLAMA_CPP_LIB_PATH" if ik else "LLAMA_CPP_LIB_PATH")
+    own = own_build()
     version = f"{package} {importlib.metadata.version(package)}" + (f" with {own}" if own else "")
     return {"version": version, "features": api._lib.llama_print_system_info().decode().strip()}
 

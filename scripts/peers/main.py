@@ -204,7 +204,7 @@ class Run:
 
     def start(self, peer, threads):
         """A worker that has told its version."""
-        variables = {"MLA4J_PEER": peer}
+        variables = {"MLA4J_PEER": peer, "MLA4J_PEER_STATES": str(environment.FOLDER / "states")}
         if peer == "llama" and self.chosen.llama_cpp:
             variables["LLAMA_CPP_LIB_PATH"] = str(own_build(self.chosen.llama_cpp).parent)
         if peer == "ik" and self.chosen.ik_llama:
