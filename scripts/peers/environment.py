@@ -59,7 +59,9 @@ def attempts(group):
     if group in FROM_SOURCE:
         flags = f"{os.environ.get('CMAKE_ARGS', '')} {NATIVE}".strip()
         if group == "ik":
-            flags += f" -DCMAKE_PROJECT_INCLUDE={shlex.quote(str(Path(__file__).with_name('ik_build_info.cmake')))}"
+            flags += (
+                f" -DCMAKE_PROJECT_INCLUDE={shlex.quote(str(Path(__file__).with_name('ik_build.cmake')))}"
+            )
         source = ["install", "--no-cache-dir", "--no-binary", names[0], names[0]]
         return [(source, {"CMAKE_ARGS": flags}), (["install", "--only-binary", names[0], names[0]], {})]
     return [(["install", *names], {})]

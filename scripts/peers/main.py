@@ -228,16 +228,22 @@ class Run:
         if self.chosen.settle:
             subprocess.run(self.chosen.settle, shell=True, stdin=subprocess.DEVNULL, check=False)
 
-    def turn(self, contender, shape):
+    def worker(self, peer, threads):
+        """A peer's worker; a new one where a setting has ended the last."""
+        if not self.workers[peer].alive:
+            self.workers[peer] = self.start(peer, threads)
+        return self.workers[peer]
+
+    def turn(self, contender, shape, threads):
         """The two halves of a contender's turn, as functions of a setting."""
-        worker, arguments = self.workers[contender.family], self.arguments(contender, shape)
+        arguments = self.arguments(contender, shape)
 
         def prepare(setting):
             self.settle()
-            worker.call("prepare", setting=setting, **arguments)
+            self.worker(contender.family, threads).call("prepare", setting=setting, **arguments)
 
         def sample(setting):
-            return worker.call("sample", setting=setting, **arguments)
+            return self.worker(contender.family, threads).call("sample", setting=setting, **arguments)
 
         return prepare, sample
 
@@ -274,7 +280,7 @@ class Run:
         row.update(entries={}, settings={})
         turns, labels = [], {}
         for contender in (c for c in taking_part if shape.kind in c.kinds):
-            prepare, sample = self.turn(contender, shape)
+            prepare, sample = self.turn(contender, shape, threads)
             settings = [(who.label(s), s) for s in contender.settings(shape)]
             known = screened.setdefault(contender.name, {})
             if shape.kind == "generate" and not self.chosen.all_settings:

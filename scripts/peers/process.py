@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import select
 import subprocess
 from pathlib import Path
@@ -74,13 +75,21 @@ class Worker:
             raise PeerError(reply["error"])
         return reply["value"]
 
+    @property
+    def alive(self):
+        return self.process.poll() is None
+
     def _death(self):
         status = self.process.wait()
-        lines = self.log.read_text(errors="replace").strip().splitlines()
-        return f"{self.name} ended with status {status}: {lines[-1].strip() if lines else 'no output'} (log: {self.log})"
+        lines = [line.strip() for line in self.log.read_text(errors="replace").splitlines() if line.strip()]
+        # A debugger's trace may follow the line that says why.
+        reasons = [line for line in lines if re.search("assert|error|abort", line, re.IGNORECASE)] or lines[
+            -1:
+        ]
+        return f"{self.name} ended with status {status}: {reasons[0] if reasons else 'no output'} (log: {self.log})"
 
     def close(self):
-        if self.process.poll() is None:
+        if self.alive:
             self.process.stdin.close()
             try:
                 self.process.wait(20)
