@@ -69,7 +69,7 @@ def options(arguments):
     parser.add_argument(
         "--all-settings",
         action="store_true",
-        help=f"try all settings at contexts above {measure.SCREENED}, not only the {measure.KEPT} most promising ones",
+        help="try all settings at every context, not only those that were promising at smaller ones",
     )
     parser.add_argument(
         "--repetitions",

@@ -4,8 +4,9 @@ from statistics import median
 
 from process import PeerError
 
-# At larger contexts only the settings with the least predicted time run: filling a cache takes a minute each.
-SCREENED, KEPT = 4096, 2
+# At larger contexts only the settings with the least predicted time run: filling a cache takes a minute each. A setting that took
+# HOPELESS times as long as the best one at a smaller context is not tried again.
+SCREENED, KEPT, HOPELESS = 4096, 2, 2
 
 
 def spread(samples):
@@ -19,23 +20,26 @@ def summary(samples):
 
 
 def promising(settings, times, context):
-    """The KEPT settings with the least time on the line through the two largest contexts that were measured.
+    """The settings that are worth a try at a context, given those that were measured at smaller ones.
 
-    `times` maps a context to {label: ns}; settings that failed there are left out.
+    Above SCREENED these are the KEPT ones with the least time on the line through the two largest contexts. `times` maps a context to
+    {label: ns}; settings that failed there are left out.
     """
     known = sorted(c for c in times if c <= SCREENED)[-2:]
-    if context <= SCREENED or not known:
+    if not known:
         return settings
-    last = times[known[-1]]
+    first, last = times[known[0]], times[known[-1]]
+    limit = HOPELESS * min(last.values())
+    alive = [s for s in settings if all(s[0] in times[c] for c in known) and last[s[0]] <= limit]
+    if context <= SCREENED:
+        return alive
 
     def predicted(name):
         if len(known) == 1:
             return last[name]
-        first = times[known[0]]
         slope = (last[name] - first[name]) / (known[-1] - known[0])
         return last[name] + slope * (context - known[-1])
 
-    alive = [s for s in settings if all(s[0] in times[c] for c in known)]
     return sorted(alive, key=lambda s: predicted(s[0]))[:KEPT]
 
 
