@@ -178,7 +178,7 @@ void expect_absorbed_reference(const Sequence& s, const Result& r) {
 
 Shape draw(Random& random) {
   Shape s{};
-  s.heads = random.of({1, 2, 3, 5, 9, 16, 20, 40, 63, 64, 65});
+  s.heads = random.of({1, 2, 3, 5, 9, 16, 19, 20, 36, 40, 63, 64, 65, 84});
   s.queries = random.of({1, 1, 1, 2, 3, 8});
   s.tokens = std::max(s.queries, random.of({1, 2, 7, 20, 47, 48, 49, 64, 65, 97, 140, 300}));
   s.latent = random.of({16, 17, 32, 48, 100, 128});

@@ -11,13 +11,13 @@ import java.util.stream.Stream;
 /** An instruction set for which the library has a table of kernels, {@code MLA_ISA_*}. */
 public enum NativeIsa {
   /** What every processor of the platform has. */
-  GENERIC("generic", Mla.MLA_ISA_GENERIC(), new AttentionCosts(47.8, 69.7, 55, 41.7, 1)),
+  GENERIC("generic", Mla.MLA_ISA_GENERIC(), new AttentionCosts(48.5, 68, 52, 44, 1)),
   /** AVX2, FMA and F16C. */
-  AVX2("avx2", Mla.MLA_ISA_AVX2(), new AttentionCosts(16.8, 20, 16.1, 21, 1)),
+  AVX2("avx2", Mla.MLA_ISA_AVX2(), new AttentionCosts(17, 20, 17, 17.6, 1)),
   /** AVX-512 F, BW, DQ and VL; bf16 is widened to float32. */
-  AVX512("avx512", Mla.MLA_ISA_AVX512(), new AttentionCosts(8.2, 10.1, 7.5, 9.4, 1)),
+  AVX512("avx512", Mla.MLA_ISA_AVX512(), new AttentionCosts(8.3, 10.2, 8, 9.4, 1)),
   /** AVX-512 with the bf16 dot product. */
-  AVX512BF16("avx512bf16", Mla.MLA_ISA_AVX512BF16(), new AttentionCosts(4.1, 7.6, 4.2, 4, 15));
+  AVX512BF16("avx512bf16", Mla.MLA_ISA_AVX512BF16(), new AttentionCosts(4.1, 6, 4.2, 4, 15));
 
   private final String id;
   private final int code;
