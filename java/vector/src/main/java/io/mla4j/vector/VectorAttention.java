@@ -22,10 +22,12 @@ import jdk.incubator.vector.VectorOperators;
  */
 final class VectorAttention {
   /**
-   * Tokens of a block, a multiple of {@link Scores#KEY_MULTIPLE}: 96 rows of 576 floats are 216 KiB
-   * of the second-level cache.
+   * Tokens of a block, multiples of {@link Scores#KEY_MULTIPLE}: 216 KiB of the second-level cache
+   * are 96 rows of 576 floats, or 192 as they are stored.
    */
-  static final int TOKENS = 96;
+  private static final int WIDENED_TOKENS = 96;
+
+  private static final int STORED_TOKENS = 192;
 
   private final AttentionParams params;
   private final CacheParams cacheParams;
@@ -38,6 +40,8 @@ final class VectorAttention {
    * with 16 heads.
    */
   private final boolean stored;
+
+  private final int blockTokens;
 
   /** Whether q, p and rebuilt keys and values are rounded to bfloat16. */
   private final boolean rounds;
@@ -87,10 +91,10 @@ final class VectorAttention {
   /** (slots, outStride): sums of weighted values. */
   private final int out;
 
-  /** (TOKENS, keyStride). */
+  /** (blockTokens, keyStride). */
   private final int keys;
 
-  /** (TOKENS, lanes of a group): scores, then weights. */
+  /** (blockTokens, lanes of a group): scores, then weights. */
   private final int scores;
 
   /**
@@ -146,6 +150,7 @@ final class VectorAttention {
     this.evenWidth = width + width % 2;
     LatentLayout layout = cacheParams.layout();
     this.stored = absorbed && canUseStored(layout);
+    this.blockTokens = stored ? STORED_TOKENS : WIDENED_TOKENS;
     this.queryStride = Slab.roundUp(width);
     if (stored) {
       this.keyAt = ownKeys ? layout.ropeOffset() / 2 : 0;
@@ -159,17 +164,17 @@ final class VectorAttention {
     this.queries = Slab.START;
     this.fewQueries = Slab.after(queries, fewAt * evenWidth);
     this.fewSums = Slab.after(fewQueries, fewRows * queryStride);
-    this.out = Slab.after(fewSums, fewRows > 0 ? FewScores.scratch(TOKENS) : 0);
+    this.out = Slab.after(fewSums, fewRows > 0 ? FewScores.scratch(blockTokens) : 0);
     this.keys = Slab.after(out, slots * outStride);
-    this.scores = Slab.after(keys, TOKENS * keyStride);
-    this.maxima = Slab.after(scores, TOKENS * 2 * L);
+    this.scores = Slab.after(keys, blockTokens * keyStride);
+    this.maxima = Slab.after(scores, blockTokens * 2 * L);
     this.denominators = Slab.after(maxima, slots);
     this.corrections = Slab.after(denominators, slots);
     this.slopes = Slab.after(corrections, slots);
     this.positions = Slab.after(slopes, slots);
     this.visible = Slab.after(positions, slots);
     this.rest = Slab.after(visible, slots);
-    int rebuilding = TOKENS * (outStride + cachedStride()) + DotProducts.SCRATCH;
+    int rebuilding = blockTokens * (outStride + cachedStride()) + DotProducts.SCRATCH;
     this.m = Slab.ofThread(rest + Math.max(rebuilding, L * queryStride));
   }
 
@@ -188,7 +193,9 @@ final class VectorAttention {
 
   /** Forgets all rows and keys. Rows that only fill a vector see no key. */
   void start() {
-    Arrays.fill(m, queries, fewSums, 0);
+    if (laneRows < fewAt || width < evenWidth || fewRows > 0) {
+      Arrays.fill(m, queries, fewSums, 0);
+    }
     Arrays.fill(m, out, out + slots * outStride, 0);
     Arrays.fill(m, maxima, maxima + slots, Float.NEGATIVE_INFINITY);
     Arrays.fill(m, denominators, rest, 0);
@@ -224,10 +231,29 @@ final class VectorAttention {
     int group = slot / (2 * L) * 2 * L;
     int lanes = lanes(group);
     int to = queries + group * evenWidth + slot - group;
-    for (int d = 0; d < width; d++) {
-      for (int lane = 0; lane < rows; lane++) {
-        m[to + d * lanes + lane] = m[rest + lane * queryStride + d];
+    int row = rest;
+    int lane = 0;
+    for (; lane + 4 <= rows; lane += 4) {
+      transpose4(m, row + lane * queryStride, queryStride, width, to + lane, lanes);
+    }
+    for (; lane < rows; lane++) {
+      for (int d = 0; d < width; d++) {
+        m[to + lane + d * lanes] = m[row + lane * queryStride + d];
       }
+    }
+  }
+
+  private static void transpose4(float[] m, int r0, int stride, int width, int to, int lanes) {
+    int r1 = r0 + stride;
+    int r2 = r1 + stride;
+    int r3 = r2 + stride;
+    int at = to;
+    for (int d = 0; d < width; d++) {
+      m[at] = m[r0 + d];
+      m[at + 1] = m[r1 + d];
+      m[at + 2] = m[r2 + d];
+      m[at + 3] = m[r3 + d];
+      at += lanes;
     }
   }
 
@@ -255,8 +281,8 @@ final class VectorAttention {
    */
   void addCached(int begin, int end) {
     int ropeAt = keyAt == 0 ? cacheParams.layout().latent() : keyAt;
-    for (int s = begin; s < end; s += TOKENS) {
-      int tokens = Math.min(TOKENS, end - s);
+    for (int s = begin; s < end; s += blockTokens) {
+      int tokens = Math.min(blockTokens, end - s);
       if (stored) {
         copyRows(s, tokens, keys, keyStride);
       } else {
@@ -277,14 +303,14 @@ final class VectorAttention {
     int ropeAt = Slab.roundUp(latent);
     int stride = cachedStride();
     int values = rest;
-    int cached = values + TOKENS * outStride;
-    int scratch = cached + TOKENS * stride;
+    int cached = values + blockTokens * outStride;
+    int scratch = cached + blockTokens * stride;
     TensorType type = params.weightType();
     long strideBytes = params.weightStride() * type.bytes();
     long keysAt = head * params.weightHeadStride() * type.bytes();
     long valuesAt = keysAt + nope * strideBytes;
-    for (int s = 0; s < end; s += TOKENS) {
-      int tokens = Math.min(TOKENS, end - s);
+    for (int s = 0; s < end; s += blockTokens) {
+      int tokens = Math.min(blockTokens, end - s);
       widenRows(s, tokens, cached, stride, ropeAt);
       for (int t = 0; t < tokens; t++) {
         Arrays.fill(m, cached + t * stride + latent, cached + t * stride + ropeAt, 0);

@@ -392,7 +392,7 @@ class JavaKernelsTest {
       kvTokens =
           run % 10 == 3
               ? random.nextInt(queryTokens + 1)
-              : queryTokens + random.nextInt(run % 6 == 0 ? 1200 : 150);
+              : queryTokens + random.nextInt(run % 6 == 0 ? 1200 : run % 16 == 3 ? 600 : 150);
       causal = run % 3 != 0;
       decompressed = run % 2 == 0;
       CacheType cacheType = CacheType.values()[run / 2 % 2];
