@@ -498,6 +498,42 @@ typedef struct mla_device_kernels {
                              int32_t error_size);
   int32_t (*merge)(void* stream, const mla_merge_params* params, const float* partial_out,
                    const float* partial_lse, float* out, float* lse, char* error, int32_t error_size);
+
+  /* y = x W^T + bias: x (rows, k), weight (n, k) of weight_type F32 or BF16, bias (n) or NULL, y (rows, n). Tensor cores where compute
+   * is BF16 and the weight bf16, else float32. */
+  int32_t (*linear)(void* stream, const mla_linear_params* params, const float* x, const void* weight,
+                    const float* bias, float* y, char* error, int32_t error_size);
+  /* x (tokens, heads, in), weight of type F32 or BF16, y (tokens, heads, out): see mla_head_linear_params. */
+  int32_t (*head_linear)(void* stream, const mla_head_linear_params* params, const float* x,
+                         const void* weight, float* y, char* error, int32_t error_size);
+  /* logits (tokens, experts), bias (experts) or NULL, experts_out (tokens, top_k), weights_out (tokens, top_k); up to 1024 experts. */
+  int32_t (*route)(void* stream, const mla_route_params* params, const float* logits, const float* bias,
+                   int32_t* experts_out, float* weights_out, char* error, int32_t error_size);
+  /* The rows of each expert, for grouped_linear: slots are the (token, choice) pairs sorted by expert, then by token. chosen (tokens,
+   * top_k) experts; token_of (tokens * top_k) the token of a slot; slot_of (tokens, top_k) the slot of a choice; groups as grouped_linear
+   * reads it, of group_bytes(params). An expert outside of 0 .. experts - 1 has no slot: its slot_of is -1. */
+  int64_t (*group_bytes)(int32_t slots, int32_t experts, int32_t weight_type, int32_t compute);
+  int32_t (*group)(void* stream, const int32_t* chosen, int32_t tokens, int32_t top_k, int32_t experts,
+                   int32_t weight_type, int32_t compute, int32_t* token_of, int32_t* slot_of, void* groups,
+                   int64_t group_bytes, char* error, int32_t error_size);
+  /* Row s of y = x[indices[s]] W_e^T where slot s is of expert e; indices (rows) or NULL for x[s]. params->rows: all slots; weight
+   * (experts, n, k), expert_stride elements between two of them. groups: of the same weight_type and compute. */
+  int32_t (*grouped_linear)(void* stream, const mla_linear_params* params, int32_t experts,
+                            int64_t expert_stride, const float* x, const int32_t* indices, const void* groups,
+                            const void* weight, float* y, char* error, int32_t error_size);
+  /* As in mla_kernels; a slot outside of 0 .. slot_count - 1 adds nothing. */
+  int32_t (*combine)(void* stream, const float* expert_out, int64_t expert_out_stride, int32_t slot_count,
+                     const int32_t* slots, const float* weights, const float* shared, int64_t shared_stride,
+                     int32_t tokens, int32_t top_k, int32_t width, float* y, int64_t y_stride, char* error,
+                     int32_t error_size);
+  /* ids_out[row] = the index of the largest of logits (rows, width), of equal ones the lowest; NaN counts as the smallest. */
+  int32_t (*argmax)(void* stream, const float* logits, int64_t logits_stride, int32_t rows, int32_t width,
+                    int32_t* ids_out, char* error, int32_t error_size);
+  /* ids_out[row] is drawn from the softmax of logits / temperature: of the top_k largest (0: all) those that together first reach top_p
+   * (1: all), in the order of their ids, where their probabilities pass uniform[row] in [0, 1). Equal logits at an end are kept together. */
+  int32_t (*sample)(void* stream, const float* logits, int64_t logits_stride, int32_t rows, int32_t width,
+                    float temperature, int32_t top_k, float top_p, const float* uniform, int32_t* ids_out,
+                    char* error, int32_t error_size);
 } mla_device_kernels;
 
 /* The table of a device library, or NULL where abi_version is not MLA_ABI_VERSION. It exists without a driver or a device. */

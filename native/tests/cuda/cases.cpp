@@ -184,6 +184,111 @@ std::vector<uint8_t> run_merge() {
   return bytes_of(out);
 }
 
+// More steps of k than there are stages, the last one where the sums go; ends of k, outputs and rows inside of a tile. Odd `gap` between weight
+// rows: they are not aligned.
+std::vector<uint8_t> run_linear(int rows, int type, int compute, int gap, int transposed) {
+  Random random(1);
+  constexpr int kN = 37;
+  const bool many = rows > 8;  // in a block of its own, with two stages instead of four
+  const bool tensor = type == MLA_TYPE_BF16;
+  const int k = !tensor ? 70 : many ? 300 : 600, heads = many || gap > 0 ? 1 : 2;
+  mla_head_linear_params p{};
+  p.struct_size = sizeof p;
+  p.compute = compute;
+  p.weight_type = type;
+  p.tokens = rows;
+  p.heads = heads;
+  p.in = k;
+  p.out = kN;
+  p.transposed = transposed;
+  p.weight_stride = (transposed ? 40 : (k + 15) / 8 * 8) + gap;
+  p.weight_head_stride = (transposed ? k : kN) * p.weight_stride;
+  p.x_head_stride = k;
+  p.x_token_stride = heads * k;
+  p.y_head_stride = kN;
+  p.y_token_stride = heads * kN;
+  const Matrix weight(random, type, heads * (transposed ? k : kN), transposed ? kN : k, p.weight_stride);
+  DeviceArray<float> x(random.reals(rows * p.x_token_stride)), y(rows * p.y_token_stride);
+  DeviceArray<uint8_t> w(
+      std::vector<uint8_t>(weight.bytes.data(), weight.bytes.data() + weight.bytes.bytes()));
+  DEVICE_CALL(head_linear, stream(), &p, x.data(), w.data(), y.data());
+  return bytes_of(y);
+}
+
+std::vector<uint8_t> run_grouped_linear(int type, int compute) {
+  Random random(1);
+  constexpr int kTokens = 5, kTopK = 2, kExperts = 3, kK = 40, kN = 21, kSlots = kTokens * kTopK;
+  mla_linear_params p{};
+  p.struct_size = sizeof p;
+  p.compute = compute;
+  p.weight_type = type;
+  p.rows = kSlots;
+  p.k = kK;
+  p.n = kN;
+  p.x_stride = p.weight_stride = kK;
+  p.y_stride = kN;
+  const Matrix weight(random, type, kExperts * kN, kK, kK);
+  DeviceArray<float> x(random.reals(kTokens * kK)), y(kSlots * kN);
+  DeviceArray<uint8_t> w(
+      std::vector<uint8_t>(weight.bytes.data(), weight.bytes.data() + weight.bytes.bytes()));
+  DeviceArray<int32_t> chosen(std::vector<int32_t>{0, 2, 2, 0, 0, 1, 2, 1, 0, 0}), token_of(kSlots),
+      slot_of(kSlots);
+  DeviceArray<uint8_t> groups(static_cast<size_t>(device().group_bytes(kSlots, kExperts, type, compute)));
+  DEVICE_CALL(group, stream(), chosen.data(), kTokens, kTopK, kExperts, type, compute, token_of.data(),
+              slot_of.data(), groups.data(), groups.bytes());
+  DEVICE_CALL(grouped_linear, stream(), &p, kExperts, kN * kK, x.data(), token_of.data(), groups.data(),
+              w.data(), y.data());
+  return bytes_of(y);
+}
+
+std::vector<uint8_t> run_route() {
+  Random random(1);
+  mla_route_params p{};
+  p.struct_size = sizeof p;
+  p.tokens = 5;
+  p.experts = 40;
+  p.top_k = 3;
+  p.score = MLA_SCORE_SOFTMAX;
+  p.groups = 4;
+  p.kept_groups = 2;
+  p.group_score = MLA_GROUP_SCORE_TOP2_SUM;
+  p.renormalize = 1;
+  p.weight_scale = 2;
+  p.logits_stride = 40;
+  DeviceArray<float> logits(random.reals(200)), bias(random.reals(40)), weights(15);
+  DeviceArray<int32_t> experts(15);
+  DEVICE_CALL(route, stream(), &p, logits.data(), bias.data(), experts.data(), weights.data());
+  std::vector<uint8_t> all = bytes_of(weights), more = bytes_of(experts);
+  all.insert(all.end(), more.begin(), more.end());
+  return all;
+}
+
+std::vector<uint8_t> run_combine() {
+  Random random(1);
+  DeviceArray<float> out(random.reals(4 * 300)), weights(random.reals(6)), shared(random.reals(2 * 300)),
+      y(2 * 300);
+  DeviceArray<int32_t> slots(std::vector<int32_t>{0, 3, -1, 4, 1, 2});
+  DEVICE_CALL(combine, stream(), out.data(), 300, 4, slots.data(), weights.data(), shared.data(), 300, 2, 3,
+              300, y.data(), 300);
+  return bytes_of(y);
+}
+
+std::vector<uint8_t> run_argmax() {
+  Random random(1);
+  DeviceArray<float> logits(random.reals(2 * 1000));
+  DeviceArray<int32_t> ids(2);
+  DEVICE_CALL(argmax, stream(), logits.data(), 1000, 2, 1000, ids.data());
+  return bytes_of(ids);
+}
+
+std::vector<uint8_t> run_sample() {
+  Random random(1);
+  DeviceArray<float> logits(random.reals(300)), uniform(std::vector<float>{0.6f});
+  DeviceArray<int32_t> ids(1);
+  DEVICE_CALL(sample, stream(), logits.data(), 300, 1, 300, 0.7f, 20, 0.8f, uniform.data(), ids.data());
+  return bytes_of(ids);
+}
+
 }  // namespace
 
 const std::vector<Case>& cases() {
@@ -198,7 +303,19 @@ const std::vector<Case>& cases() {
       {"attend_16", [] { return run_attend(MLA_COMPUTE_BF16, 5, 101376); }},
       {"attend_64", [] { return run_attend(MLA_COMPUTE_BF16, 9, 166912); }},
       {"attend_f32", [] { return run_attend(MLA_COMPUTE_F32, 2, 101376); }},
-      {"merge", run_merge}};
+      {"merge", run_merge},
+      {"linear_few", [] { return run_linear(3, MLA_TYPE_BF16, MLA_COMPUTE_BF16, 0, 0); }},
+      {"linear_many", [] { return run_linear(13, MLA_TYPE_BF16, MLA_COMPUTE_BF16, 0, 0); }},
+      {"linear_unaligned", [] { return run_linear(3, MLA_TYPE_BF16, MLA_COMPUTE_BF16, 1, 0); }, "wait"},
+      {"linear_transposed_few", [] { return run_linear(3, MLA_TYPE_BF16, MLA_COMPUTE_BF16, 0, 1); }},
+      {"linear_transposed_many", [] { return run_linear(13, MLA_TYPE_BF16, MLA_COMPUTE_BF16, 0, 1); }},
+      {"linear_f32", [] { return run_linear(5, MLA_TYPE_F32, MLA_COMPUTE_F32, 0, 0); }},
+      {"grouped_linear", [] { return run_grouped_linear(MLA_TYPE_BF16, MLA_COMPUTE_BF16); }},
+      {"grouped_linear_f32", [] { return run_grouped_linear(MLA_TYPE_F32, MLA_COMPUTE_F32); }},
+      {"route", run_route},
+      {"combine", run_combine},
+      {"argmax", run_argmax},
+      {"sample", run_sample}};
   return kCases;
 }
 

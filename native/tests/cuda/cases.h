@@ -11,6 +11,8 @@ struct Case {
   std::string name;
   // Uploads fixed inputs, runs, and returns the bytes of all outputs. Throws where a call fails.
   std::function<std::vector<uint8_t>()> run;
+  // What of its kernels this call does not need: "wait" where nothing is copied.
+  std::string spares = "";
 };
 
 const std::vector<Case>& cases();

@@ -49,6 +49,7 @@ TEST_P(EveryCase, IsReportedWithoutOneOfItsBarriersWaitsOrBounds) {
   GetParam().run();
   const std::vector<emulator::Omission> places = emulator::end_collecting();
   for (const emulator::Omission& place : places) {
+    if (place.what == GetParam().spares) continue;
     emulator::leave_out(place);
     EXPECT_TRUE(is_reported(GetParam()))
         << "without the " << place.what << " at " << place.file << ":" << place.line;

@@ -47,7 +47,11 @@ std::string kernels() {
          FIELD(mla_device_kernels, append) + FIELD(mla_device_kernels, plan_bytes) +
          FIELD(mla_device_kernels, splits) + FIELD(mla_device_kernels, make_plan) +
          FIELD(mla_device_kernels, attention_workspace) + FIELD(mla_device_kernels, attend_absorbed) +
-         FIELD(mla_device_kernels, merge) + "\n";
+         FIELD(mla_device_kernels, merge) + FIELD(mla_device_kernels, linear) +
+         FIELD(mla_device_kernels, head_linear) + FIELD(mla_device_kernels, route) +
+         FIELD(mla_device_kernels, group_bytes) + FIELD(mla_device_kernels, group) +
+         FIELD(mla_device_kernels, grouped_linear) + FIELD(mla_device_kernels, combine) +
+         FIELD(mla_device_kernels, argmax) + FIELD(mla_device_kernels, sample) + "\n";
 }
 
 std::string functions() {
@@ -59,7 +63,10 @@ std::string functions() {
          FUNCTION(destroy_graph) + FUNCTION(convert) + FUNCTION(embed) + FUNCTION(rms_norm) +
          FUNCTION(swiglu) + FUNCTION(add) + FUNCTION(rope) + FUNCTION(append) + FUNCTION(plan_bytes) +
          FUNCTION(splits) + FUNCTION(make_plan) + FUNCTION(attention_workspace) + FUNCTION(attend_absorbed) +
-         FUNCTION(merge) + "function mla_get_device_kernels " + signature(mla_get_device_kernels_fn{}) + "\n";
+         FUNCTION(merge) + FUNCTION(linear) + FUNCTION(head_linear) + FUNCTION(route) +
+         FUNCTION(group_bytes) + FUNCTION(group) + FUNCTION(grouped_linear) + FUNCTION(combine) +
+         FUNCTION(argmax) + FUNCTION(sample) + "function mla_get_device_kernels " +
+         signature(mla_get_device_kernels_fn{}) + "\n";
 }
 
 }  // namespace

@@ -23,6 +23,7 @@ MLA_DEVICE float exchange_from(float value, int from) { return __shfl_sync(kAllL
 MLA_DEVICE int exchange_from(int value, int from) { return __shfl_sync(kAllLanes, value, from); }
 // Bit i: the condition of lane i.
 MLA_DEVICE uint32_t vote(bool condition) { return __ballot_sync(kAllLanes, condition); }
+MLA_DEVICE int count_bits(uint32_t bits) { return __popc(bits); }
 
 #else
 
@@ -41,6 +42,7 @@ inline int exchange_from(int value, int from, MLA_CALLER) {
   return emulator::exchange(value, from, {file, line});
 }
 inline uint32_t vote(bool condition, MLA_CALLER) { return emulator::vote(condition, {file, line}); }
+inline int count_bits(uint32_t bits) { return __builtin_popcount(bits); }
 
 #endif
 

@@ -2,6 +2,7 @@
 // Each returns the code of its launch and the name of its kernel.
 #pragma once
 #include "cuda/common/runtime.h"
+#include "cuda/kernels/linear_task.h"
 #include "mla/mla.h"
 
 namespace mla::cuda {
@@ -52,5 +53,40 @@ Result merge_splits(const Stream& stream, const mla_step_params& p, int width, c
 // partial_out (parts, tokens, heads, width), partial_lse (parts, tokens, heads), out (tokens, heads, width), lse (tokens, heads) or NULL.
 Result merge(const Stream& stream, const mla_merge_params& p, const float* partial_out,
              const float* partial_lse, float* out, float* lse);
+
+struct Bf16;
+// y = x W^T (+ bias) on tensor cores: x (rows, k), weight (n, k) or (k, n), bias (n) or NULL, y (rows, n), for each of `heads`.
+Result linear(const Stream& stream, const LinearTask& t, int heads, const float* x, const Bf16* weight,
+              const float* bias, float* y);
+// The same in float32; weight F32 or BF16.
+Result linear_f32(const Stream& stream, const LinearTask& t, int heads, int weight_type, const float* x,
+                  const void* weight, const float* bias, float* y);
+// For slots of experts: x (.., k), indices (rows) or NULL, weight (experts, n, k), y (rows, n). groups: int32 [0] tiles, then for each tile its
+// expert, its first slot and the end of the expert's slots. `tile`: slots of a tile, linear_tile of what an expert has on average.
+Result grouped_linear(const Stream& stream, const LinearTask& t, int tile, int max_tiles, const float* x,
+                      const int32_t* indices, const int32_t* groups, const Bf16* weight, float* y);
+Result grouped_linear_f32(const Stream& stream, const LinearTask& t, int max_tiles, int weight_type,
+                          const float* x, const int32_t* indices, const int32_t* groups, const void* weight,
+                          float* y);
+// Rows of a tile.
+int linear_tile(int rows);
+int linear_f32_tile();
+
+// logits (tokens, experts), bias (experts) or NULL, experts_out, weights_out (tokens, top_k); at most 1024 experts.
+Result route(const Stream& stream, const mla_route_params& p, const float* logits, const float* bias,
+             int32_t* experts_out, float* weights_out);
+// chosen (slots = tokens * top_k); token_of (slots), slot_of (slots); groups as above.
+Result group(const Stream& stream, const int32_t* chosen, int slots, int top_k, int experts, int tile,
+             int32_t* token_of, int32_t* slot_of, int32_t* groups);
+// expert_out (slot_count, width), slots and weights (tokens, top_k), shared (tokens, width) or NULL, y (tokens, width).
+Result combine(const Stream& stream, const float* expert_out, int64_t expert_out_stride, int slot_count,
+               const int32_t* slots, const float* weights, const float* shared, int64_t shared_stride,
+               int tokens, int top_k, int width, float* y, int64_t y_stride);
+// logits (rows, width), ids_out (rows).
+Result argmax(const Stream& stream, const float* logits, int64_t logits_stride, int rows, int width,
+              int32_t* ids_out);
+// The same, drawn; uniform (rows) in [0, 1).
+Result sample(const Stream& stream, const float* logits, int64_t logits_stride, int rows, int width,
+              float temperature, int top_k, float top_p, const float* uniform, int32_t* ids_out);
 
 }  // namespace mla::cuda

@@ -51,6 +51,15 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     int64_t (*attention_workspace)(const mla_step_params *, const mla_cache_params *);
  *     int32_t (*attend_absorbed)(void *, const mla_step_params *, const mla_cache_params *, const void *, const float *, const void *, const int32_t *, const float *, float *, float *, void *, int64_t, char *, int32_t);
  *     int32_t (*merge)(void *, const mla_merge_params *, const float *, const float *, float *, float *, char *, int32_t);
+ *     int32_t (*linear)(void *, const mla_linear_params *, const float *, const void *, const float *, float *, char *, int32_t);
+ *     int32_t (*head_linear)(void *, const mla_head_linear_params *, const float *, const void *, float *, char *, int32_t);
+ *     int32_t (*route)(void *, const mla_route_params *, const float *, const float *, int32_t *, float *, char *, int32_t);
+ *     int64_t (*group_bytes)(int32_t, int32_t, int32_t, int32_t);
+ *     int32_t (*group)(void *, const int32_t *, int32_t, int32_t, int32_t, int32_t, int32_t, int32_t *, int32_t *, void *, int64_t, char *, int32_t);
+ *     int32_t (*grouped_linear)(void *, const mla_linear_params *, int32_t, int64_t, const float *, const int32_t *, const void *, const void *, float *, char *, int32_t);
+ *     int32_t (*combine)(void *, const float *, int64_t, int32_t, const int32_t *, const float *, const float *, int64_t, int32_t, int32_t, int32_t, float *, int64_t, char *, int32_t);
+ *     int32_t (*argmax)(void *, const float *, int64_t, int32_t, int32_t, int32_t *, char *, int32_t);
+ *     int32_t (*sample)(void *, const float *, int64_t, int32_t, int32_t, float, int32_t, float, const float *, int32_t *, char *, int32_t);
  * }
  * }
  */
@@ -96,7 +105,16 @@ public class mla_device_kernels {
         Mla.C_POINTER.withName("make_plan"),
         Mla.C_POINTER.withName("attention_workspace"),
         Mla.C_POINTER.withName("attend_absorbed"),
-        Mla.C_POINTER.withName("merge")
+        Mla.C_POINTER.withName("merge"),
+        Mla.C_POINTER.withName("linear"),
+        Mla.C_POINTER.withName("head_linear"),
+        Mla.C_POINTER.withName("route"),
+        Mla.C_POINTER.withName("group_bytes"),
+        Mla.C_POINTER.withName("group"),
+        Mla.C_POINTER.withName("grouped_linear"),
+        Mla.C_POINTER.withName("combine"),
+        Mla.C_POINTER.withName("argmax"),
+        Mla.C_POINTER.withName("sample")
     ).withName("mla_device_kernels");
 
     /**
@@ -3754,6 +3772,983 @@ public class mla_device_kernels {
      */
     public static void merge(MemorySegment struct, MemorySegment fieldValue) {
         struct.set(merge$LAYOUT, merge$OFFSET, fieldValue);
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t (*linear)(void *, const mla_linear_params *, const float *, const void *, const float *, float *, char *, int32_t)
+     * }
+     */
+    public final static class linear {
+
+        private linear() {
+            // Should not be called directly
+        }
+
+        /**
+         * The function pointer signature, expressed as a functional interface
+         */
+        public interface Function {
+            int apply(MemorySegment _x0, MemorySegment _x1, MemorySegment _x2, MemorySegment _x3, MemorySegment _x4, MemorySegment _x5, MemorySegment _x6, int _x7);
+        }
+
+        private static final FunctionDescriptor $DESC = FunctionDescriptor.of(
+            Mla.C_INT,
+            Mla.C_POINTER,
+            Mla.C_POINTER,
+            Mla.C_POINTER,
+            Mla.C_POINTER,
+            Mla.C_POINTER,
+            Mla.C_POINTER,
+            Mla.C_POINTER,
+            Mla.C_INT
+        );
+
+        /**
+         * The descriptor of this function pointer
+         */
+        public static FunctionDescriptor descriptor() {
+            return $DESC;
+        }
+
+        private static final MethodHandle UP$MH = Mla.upcallHandle(linear.Function.class, "apply", $DESC);
+
+        /**
+         * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
+         * The lifetime of the returned segment is managed by {@code arena}
+         */
+        public static MemorySegment allocate(linear.Function fi, Arena arena) {
+            return Linker.nativeLinker().upcallStub(UP$MH.bindTo(fi), $DESC, arena);
+        }
+
+        private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
+
+        /**
+         * Invoke the upcall stub {@code funcPtr}, with given parameters
+         */
+        public static int invoke(MemorySegment funcPtr, MemorySegment _x0, MemorySegment _x1, MemorySegment _x2, MemorySegment _x3, MemorySegment _x4, MemorySegment _x5, MemorySegment _x6, int _x7) {
+            try {
+                return (int) DOWN$MH.invokeExact(funcPtr, _x0, _x1, _x2, _x3, _x4, _x5, _x6, _x7);
+            } catch (Error | RuntimeException ex) {
+                throw ex;
+            } catch (Throwable ex$) {
+                throw new AssertionError("should not reach here", ex$);
+            }
+        }
+    }
+
+    private static final AddressLayout linear$LAYOUT = (AddressLayout)$LAYOUT.select(groupElement("linear"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int32_t (*linear)(void *, const mla_linear_params *, const float *, const void *, const float *, float *, char *, int32_t)
+     * }
+     */
+    public static final AddressLayout linear$layout() {
+        return linear$LAYOUT;
+    }
+
+    private static final long linear$OFFSET = $LAYOUT.byteOffset(groupElement("linear"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int32_t (*linear)(void *, const mla_linear_params *, const float *, const void *, const float *, float *, char *, int32_t)
+     * }
+     */
+    public static final long linear$offset() {
+        return linear$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int32_t (*linear)(void *, const mla_linear_params *, const float *, const void *, const float *, float *, char *, int32_t)
+     * }
+     */
+    public static MemorySegment linear(MemorySegment struct) {
+        return struct.get(linear$LAYOUT, linear$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int32_t (*linear)(void *, const mla_linear_params *, const float *, const void *, const float *, float *, char *, int32_t)
+     * }
+     */
+    public static void linear(MemorySegment struct, MemorySegment fieldValue) {
+        struct.set(linear$LAYOUT, linear$OFFSET, fieldValue);
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t (*head_linear)(void *, const mla_head_linear_params *, const float *, const void *, float *, char *, int32_t)
+     * }
+     */
+    public final static class head_linear {
+
+        private head_linear() {
+            // Should not be called directly
+        }
+
+        /**
+         * The function pointer signature, expressed as a functional interface
+         */
+        public interface Function {
+            int apply(MemorySegment _x0, MemorySegment _x1, MemorySegment _x2, MemorySegment _x3, MemorySegment _x4, MemorySegment _x5, int _x6);
+        }
+
+        private static final FunctionDescriptor $DESC = FunctionDescriptor.of(
+            Mla.C_INT,
+            Mla.C_POINTER,
+            Mla.C_POINTER,
+            Mla.C_POINTER,
+            Mla.C_POINTER,
+            Mla.C_POINTER,
+            Mla.C_POINTER,
+            Mla.C_INT
+        );
+
+        /**
+         * The descriptor of this function pointer
+         */
+        public static FunctionDescriptor descriptor() {
+            return $DESC;
+        }
+
+        private static final MethodHandle UP$MH = Mla.upcallHandle(head_linear.Function.class, "apply", $DESC);
+
+        /**
+         * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
+         * The lifetime of the returned segment is managed by {@code arena}
+         */
+        public static MemorySegment allocate(head_linear.Function fi, Arena arena) {
+            return Linker.nativeLinker().upcallStub(UP$MH.bindTo(fi), $DESC, arena);
+        }
+
+        private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
+
+        /**
+         * Invoke the upcall stub {@code funcPtr}, with given parameters
+         */
+        public static int invoke(MemorySegment funcPtr, MemorySegment _x0, MemorySegment _x1, MemorySegment _x2, MemorySegment _x3, MemorySegment _x4, MemorySegment _x5, int _x6) {
+            try {
+                return (int) DOWN$MH.invokeExact(funcPtr, _x0, _x1, _x2, _x3, _x4, _x5, _x6);
+            } catch (Error | RuntimeException ex) {
+                throw ex;
+            } catch (Throwable ex$) {
+                throw new AssertionError("should not reach here", ex$);
+            }
+        }
+    }
+
+    private static final AddressLayout head_linear$LAYOUT = (AddressLayout)$LAYOUT.select(groupElement("head_linear"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int32_t (*head_linear)(void *, const mla_head_linear_params *, const float *, const void *, float *, char *, int32_t)
+     * }
+     */
+    public static final AddressLayout head_linear$layout() {
+        return head_linear$LAYOUT;
+    }
+
+    private static final long head_linear$OFFSET = $LAYOUT.byteOffset(groupElement("head_linear"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int32_t (*head_linear)(void *, const mla_head_linear_params *, const float *, const void *, float *, char *, int32_t)
+     * }
+     */
+    public static final long head_linear$offset() {
+        return head_linear$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int32_t (*head_linear)(void *, const mla_head_linear_params *, const float *, const void *, float *, char *, int32_t)
+     * }
+     */
+    public static MemorySegment head_linear(MemorySegment struct) {
+        return struct.get(head_linear$LAYOUT, head_linear$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int32_t (*head_linear)(void *, const mla_head_linear_params *, const float *, const void *, float *, char *, int32_t)
+     * }
+     */
+    public static void head_linear(MemorySegment struct, MemorySegment fieldValue) {
+        struct.set(head_linear$LAYOUT, head_linear$OFFSET, fieldValue);
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t (*route)(void *, const mla_route_params *, const float *, const float *, int32_t *, float *, char *, int32_t)
+     * }
+     */
+    public final static class route {
+
+        private route() {
+            // Should not be called directly
+        }
+
+        /**
+         * The function pointer signature, expressed as a functional interface
+         */
+        public interface Function {
+            int apply(MemorySegment _x0, MemorySegment _x1, MemorySegment _x2, MemorySegment _x3, MemorySegment _x4, MemorySegment _x5, MemorySegment _x6, int _x7);
+        }
+
+        private static final FunctionDescriptor $DESC = FunctionDescriptor.of(
+            Mla.C_INT,
+            Mla.C_POINTER,
+            Mla.C_POINTER,
+            Mla.C_POINTER,
+            Mla.C_POINTER,
+            Mla.C_POINTER,
+            Mla.C_POINTER,
+            Mla.C_POINTER,
+            Mla.C_INT
+        );
+
+        /**
+         * The descriptor of this function pointer
+         */
+        public static FunctionDescriptor descriptor() {
+            return $DESC;
+        }
+
+        private static final MethodHandle UP$MH = Mla.upcallHandle(route.Function.class, "apply", $DESC);
+
+        /**
+         * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
+         * The lifetime of the returned segment is managed by {@code arena}
+         */
+        public static MemorySegment allocate(route.Function fi, Arena arena) {
+            return Linker.nativeLinker().upcallStub(UP$MH.bindTo(fi), $DESC, arena);
+        }
+
+        private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
+
+        /**
+         * Invoke the upcall stub {@code funcPtr}, with given parameters
+         */
+        public static int invoke(MemorySegment funcPtr, MemorySegment _x0, MemorySegment _x1, MemorySegment _x2, MemorySegment _x3, MemorySegment _x4, MemorySegment _x5, MemorySegment _x6, int _x7) {
+            try {
+                return (int) DOWN$MH.invokeExact(funcPtr, _x0, _x1, _x2, _x3, _x4, _x5, _x6, _x7);
+            } catch (Error | RuntimeException ex) {
+                throw ex;
+            } catch (Throwable ex$) {
+                throw new AssertionError("should not reach here", ex$);
+            }
+        }
+    }
+
+    private static final AddressLayout route$LAYOUT = (AddressLayout)$LAYOUT.select(groupElement("route"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int32_t (*route)(void *, const mla_route_params *, const float *, const float *, int32_t *, float *, char *, int32_t)
+     * }
+     */
+    public static final AddressLayout route$layout() {
+        return route$LAYOUT;
+    }
+
+    private static final long route$OFFSET = $LAYOUT.byteOffset(groupElement("route"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int32_t (*route)(void *, const mla_route_params *, const float *, const float *, int32_t *, float *, char *, int32_t)
+     * }
+     */
+    public static final long route$offset() {
+        return route$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int32_t (*route)(void *, const mla_route_params *, const float *, const float *, int32_t *, float *, char *, int32_t)
+     * }
+     */
+    public static MemorySegment route(MemorySegment struct) {
+        return struct.get(route$LAYOUT, route$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int32_t (*route)(void *, const mla_route_params *, const float *, const float *, int32_t *, float *, char *, int32_t)
+     * }
+     */
+    public static void route(MemorySegment struct, MemorySegment fieldValue) {
+        struct.set(route$LAYOUT, route$OFFSET, fieldValue);
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int64_t (*group_bytes)(int32_t, int32_t, int32_t, int32_t)
+     * }
+     */
+    public final static class group_bytes {
+
+        private group_bytes() {
+            // Should not be called directly
+        }
+
+        /**
+         * The function pointer signature, expressed as a functional interface
+         */
+        public interface Function {
+            long apply(int _x0, int _x1, int _x2, int _x3);
+        }
+
+        private static final FunctionDescriptor $DESC = FunctionDescriptor.of(
+            Mla.C_LONG,
+            Mla.C_INT,
+            Mla.C_INT,
+            Mla.C_INT,
+            Mla.C_INT
+        );
+
+        /**
+         * The descriptor of this function pointer
+         */
+        public static FunctionDescriptor descriptor() {
+            return $DESC;
+        }
+
+        private static final MethodHandle UP$MH = Mla.upcallHandle(group_bytes.Function.class, "apply", $DESC);
+
+        /**
+         * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
+         * The lifetime of the returned segment is managed by {@code arena}
+         */
+        public static MemorySegment allocate(group_bytes.Function fi, Arena arena) {
+            return Linker.nativeLinker().upcallStub(UP$MH.bindTo(fi), $DESC, arena);
+        }
+
+        private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
+
+        /**
+         * Invoke the upcall stub {@code funcPtr}, with given parameters
+         */
+        public static long invoke(MemorySegment funcPtr, int _x0, int _x1, int _x2, int _x3) {
+            try {
+                return (long) DOWN$MH.invokeExact(funcPtr, _x0, _x1, _x2, _x3);
+            } catch (Error | RuntimeException ex) {
+                throw ex;
+            } catch (Throwable ex$) {
+                throw new AssertionError("should not reach here", ex$);
+            }
+        }
+    }
+
+    private static final AddressLayout group_bytes$LAYOUT = (AddressLayout)$LAYOUT.select(groupElement("group_bytes"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int64_t (*group_bytes)(int32_t, int32_t, int32_t, int32_t)
+     * }
+     */
+    public static final AddressLayout group_bytes$layout() {
+        return group_bytes$LAYOUT;
+    }
+
+    private static final long group_bytes$OFFSET = $LAYOUT.byteOffset(groupElement("group_bytes"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int64_t (*group_bytes)(int32_t, int32_t, int32_t, int32_t)
+     * }
+     */
+    public static final long group_bytes$offset() {
+        return group_bytes$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int64_t (*group_bytes)(int32_t, int32_t, int32_t, int32_t)
+     * }
+     */
+    public static MemorySegment group_bytes(MemorySegment struct) {
+        return struct.get(group_bytes$LAYOUT, group_bytes$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int64_t (*group_bytes)(int32_t, int32_t, int32_t, int32_t)
+     * }
+     */
+    public static void group_bytes(MemorySegment struct, MemorySegment fieldValue) {
+        struct.set(group_bytes$LAYOUT, group_bytes$OFFSET, fieldValue);
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t (*group)(void *, const int32_t *, int32_t, int32_t, int32_t, int32_t, int32_t, int32_t *, int32_t *, void *, int64_t, char *, int32_t)
+     * }
+     */
+    public final static class group {
+
+        private group() {
+            // Should not be called directly
+        }
+
+        /**
+         * The function pointer signature, expressed as a functional interface
+         */
+        public interface Function {
+            int apply(MemorySegment _x0, MemorySegment _x1, int _x2, int _x3, int _x4, int _x5, int _x6, MemorySegment _x7, MemorySegment _x8, MemorySegment _x9, long _x10, MemorySegment _x11, int _x12);
+        }
+
+        private static final FunctionDescriptor $DESC = FunctionDescriptor.of(
+            Mla.C_INT,
+            Mla.C_POINTER,
+            Mla.C_POINTER,
+            Mla.C_INT,
+            Mla.C_INT,
+            Mla.C_INT,
+            Mla.C_INT,
+            Mla.C_INT,
+            Mla.C_POINTER,
+            Mla.C_POINTER,
+            Mla.C_POINTER,
+            Mla.C_LONG,
+            Mla.C_POINTER,
+            Mla.C_INT
+        );
+
+        /**
+         * The descriptor of this function pointer
+         */
+        public static FunctionDescriptor descriptor() {
+            return $DESC;
+        }
+
+        private static final MethodHandle UP$MH = Mla.upcallHandle(group.Function.class, "apply", $DESC);
+
+        /**
+         * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
+         * The lifetime of the returned segment is managed by {@code arena}
+         */
+        public static MemorySegment allocate(group.Function fi, Arena arena) {
+            return Linker.nativeLinker().upcallStub(UP$MH.bindTo(fi), $DESC, arena);
+        }
+
+        private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
+
+        /**
+         * Invoke the upcall stub {@code funcPtr}, with given parameters
+         */
+        public static int invoke(MemorySegment funcPtr, MemorySegment _x0, MemorySegment _x1, int _x2, int _x3, int _x4, int _x5, int _x6, MemorySegment _x7, MemorySegment _x8, MemorySegment _x9, long _x10, MemorySegment _x11, int _x12) {
+            try {
+                return (int) DOWN$MH.invokeExact(funcPtr, _x0, _x1, _x2, _x3, _x4, _x5, _x6, _x7, _x8, _x9, _x10, _x11, _x12);
+            } catch (Error | RuntimeException ex) {
+                throw ex;
+            } catch (Throwable ex$) {
+                throw new AssertionError("should not reach here", ex$);
+            }
+        }
+    }
+
+    private static final AddressLayout group$LAYOUT = (AddressLayout)$LAYOUT.select(groupElement("group"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int32_t (*group)(void *, const int32_t *, int32_t, int32_t, int32_t, int32_t, int32_t, int32_t *, int32_t *, void *, int64_t, char *, int32_t)
+     * }
+     */
+    public static final AddressLayout group$layout() {
+        return group$LAYOUT;
+    }
+
+    private static final long group$OFFSET = $LAYOUT.byteOffset(groupElement("group"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int32_t (*group)(void *, const int32_t *, int32_t, int32_t, int32_t, int32_t, int32_t, int32_t *, int32_t *, void *, int64_t, char *, int32_t)
+     * }
+     */
+    public static final long group$offset() {
+        return group$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int32_t (*group)(void *, const int32_t *, int32_t, int32_t, int32_t, int32_t, int32_t, int32_t *, int32_t *, void *, int64_t, char *, int32_t)
+     * }
+     */
+    public static MemorySegment group(MemorySegment struct) {
+        return struct.get(group$LAYOUT, group$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int32_t (*group)(void *, const int32_t *, int32_t, int32_t, int32_t, int32_t, int32_t, int32_t *, int32_t *, void *, int64_t, char *, int32_t)
+     * }
+     */
+    public static void group(MemorySegment struct, MemorySegment fieldValue) {
+        struct.set(group$LAYOUT, group$OFFSET, fieldValue);
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t (*grouped_linear)(void *, const mla_linear_params *, int32_t, int64_t, const float *, const int32_t *, const void *, const void *, float *, char *, int32_t)
+     * }
+     */
+    public final static class grouped_linear {
+
+        private grouped_linear() {
+            // Should not be called directly
+        }
+
+        /**
+         * The function pointer signature, expressed as a functional interface
+         */
+        public interface Function {
+            int apply(MemorySegment _x0, MemorySegment _x1, int _x2, long _x3, MemorySegment _x4, MemorySegment _x5, MemorySegment _x6, MemorySegment _x7, MemorySegment _x8, MemorySegment _x9, int _x10);
+        }
+
+        private static final FunctionDescriptor $DESC = FunctionDescriptor.of(
+            Mla.C_INT,
+            Mla.C_POINTER,
+            Mla.C_POINTER,
+            Mla.C_INT,
+            Mla.C_LONG,
+            Mla.C_POINTER,
+            Mla.C_POINTER,
+            Mla.C_POINTER,
+            Mla.C_POINTER,
+            Mla.C_POINTER,
+            Mla.C_POINTER,
+            Mla.C_INT
+        );
+
+        /**
+         * The descriptor of this function pointer
+         */
+        public static FunctionDescriptor descriptor() {
+            return $DESC;
+        }
+
+        private static final MethodHandle UP$MH = Mla.upcallHandle(grouped_linear.Function.class, "apply", $DESC);
+
+        /**
+         * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
+         * The lifetime of the returned segment is managed by {@code arena}
+         */
+        public static MemorySegment allocate(grouped_linear.Function fi, Arena arena) {
+            return Linker.nativeLinker().upcallStub(UP$MH.bindTo(fi), $DESC, arena);
+        }
+
+        private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
+
+        /**
+         * Invoke the upcall stub {@code funcPtr}, with given parameters
+         */
+        public static int invoke(MemorySegment funcPtr, MemorySegment _x0, MemorySegment _x1, int _x2, long _x3, MemorySegment _x4, MemorySegment _x5, MemorySegment _x6, MemorySegment _x7, MemorySegment _x8, MemorySegment _x9, int _x10) {
+            try {
+                return (int) DOWN$MH.invokeExact(funcPtr, _x0, _x1, _x2, _x3, _x4, _x5, _x6, _x7, _x8, _x9, _x10);
+            } catch (Error | RuntimeException ex) {
+                throw ex;
+            } catch (Throwable ex$) {
+                throw new AssertionError("should not reach here", ex$);
+            }
+        }
+    }
+
+    private static final AddressLayout grouped_linear$LAYOUT = (AddressLayout)$LAYOUT.select(groupElement("grouped_linear"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int32_t (*grouped_linear)(void *, const mla_linear_params *, int32_t, int64_t, const float *, const int32_t *, const void *, const void *, float *, char *, int32_t)
+     * }
+     */
+    public static final AddressLayout grouped_linear$layout() {
+        return grouped_linear$LAYOUT;
+    }
+
+    private static final long grouped_linear$OFFSET = $LAYOUT.byteOffset(groupElement("grouped_linear"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int32_t (*grouped_linear)(void *, const mla_linear_params *, int32_t, int64_t, const float *, const int32_t *, const void *, const void *, float *, char *, int32_t)
+     * }
+     */
+    public static final long grouped_linear$offset() {
+        return grouped_linear$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int32_t (*grouped_linear)(void *, const mla_linear_params *, int32_t, int64_t, const float *, const int32_t *, const void *, const void *, float *, char *, int32_t)
+     * }
+     */
+    public static MemorySegment grouped_linear(MemorySegment struct) {
+        return struct.get(grouped_linear$LAYOUT, grouped_linear$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int32_t (*grouped_linear)(void *, const mla_linear_params *, int32_t, int64_t, const float *, const int32_t *, const void *, const void *, float *, char *, int32_t)
+     * }
+     */
+    public static void grouped_linear(MemorySegment struct, MemorySegment fieldValue) {
+        struct.set(grouped_linear$LAYOUT, grouped_linear$OFFSET, fieldValue);
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t (*combine)(void *, const float *, int64_t, int32_t, const int32_t *, const float *, const float *, int64_t, int32_t, int32_t, int32_t, float *, int64_t, char *, int32_t)
+     * }
+     */
+    public final static class combine {
+
+        private combine() {
+            // Should not be called directly
+        }
+
+        /**
+         * The function pointer signature, expressed as a functional interface
+         */
+        public interface Function {
+            int apply(MemorySegment _x0, MemorySegment _x1, long _x2, int _x3, MemorySegment _x4, MemorySegment _x5, MemorySegment _x6, long _x7, int _x8, int _x9, int _x10, MemorySegment _x11, long _x12, MemorySegment _x13, int _x14);
+        }
+
+        private static final FunctionDescriptor $DESC = FunctionDescriptor.of(
+            Mla.C_INT,
+            Mla.C_POINTER,
+            Mla.C_POINTER,
+            Mla.C_LONG,
+            Mla.C_INT,
+            Mla.C_POINTER,
+            Mla.C_POINTER,
+            Mla.C_POINTER,
+            Mla.C_LONG,
+            Mla.C_INT,
+            Mla.C_INT,
+            Mla.C_INT,
+            Mla.C_POINTER,
+            Mla.C_LONG,
+            Mla.C_POINTER,
+            Mla.C_INT
+        );
+
+        /**
+         * The descriptor of this function pointer
+         */
+        public static FunctionDescriptor descriptor() {
+            return $DESC;
+        }
+
+        private static final MethodHandle UP$MH = Mla.upcallHandle(combine.Function.class, "apply", $DESC);
+
+        /**
+         * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
+         * The lifetime of the returned segment is managed by {@code arena}
+         */
+        public static MemorySegment allocate(combine.Function fi, Arena arena) {
+            return Linker.nativeLinker().upcallStub(UP$MH.bindTo(fi), $DESC, arena);
+        }
+
+        private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
+
+        /**
+         * Invoke the upcall stub {@code funcPtr}, with given parameters
+         */
+        public static int invoke(MemorySegment funcPtr, MemorySegment _x0, MemorySegment _x1, long _x2, int _x3, MemorySegment _x4, MemorySegment _x5, MemorySegment _x6, long _x7, int _x8, int _x9, int _x10, MemorySegment _x11, long _x12, MemorySegment _x13, int _x14) {
+            try {
+                return (int) DOWN$MH.invokeExact(funcPtr, _x0, _x1, _x2, _x3, _x4, _x5, _x6, _x7, _x8, _x9, _x10, _x11, _x12, _x13, _x14);
+            } catch (Error | RuntimeException ex) {
+                throw ex;
+            } catch (Throwable ex$) {
+                throw new AssertionError("should not reach here", ex$);
+            }
+        }
+    }
+
+    private static final AddressLayout combine$LAYOUT = (AddressLayout)$LAYOUT.select(groupElement("combine"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int32_t (*combine)(void *, const float *, int64_t, int32_t, const int32_t *, const float *, const float *, int64_t, int32_t, int32_t, int32_t, float *, int64_t, char *, int32_t)
+     * }
+     */
+    public static final AddressLayout combine$layout() {
+        return combine$LAYOUT;
+    }
+
+    private static final long combine$OFFSET = $LAYOUT.byteOffset(groupElement("combine"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int32_t (*combine)(void *, const float *, int64_t, int32_t, const int32_t *, const float *, const float *, int64_t, int32_t, int32_t, int32_t, float *, int64_t, char *, int32_t)
+     * }
+     */
+    public static final long combine$offset() {
+        return combine$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int32_t (*combine)(void *, const float *, int64_t, int32_t, const int32_t *, const float *, const float *, int64_t, int32_t, int32_t, int32_t, float *, int64_t, char *, int32_t)
+     * }
+     */
+    public static MemorySegment combine(MemorySegment struct) {
+        return struct.get(combine$LAYOUT, combine$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int32_t (*combine)(void *, const float *, int64_t, int32_t, const int32_t *, const float *, const float *, int64_t, int32_t, int32_t, int32_t, float *, int64_t, char *, int32_t)
+     * }
+     */
+    public static void combine(MemorySegment struct, MemorySegment fieldValue) {
+        struct.set(combine$LAYOUT, combine$OFFSET, fieldValue);
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t (*argmax)(void *, const float *, int64_t, int32_t, int32_t, int32_t *, char *, int32_t)
+     * }
+     */
+    public final static class argmax {
+
+        private argmax() {
+            // Should not be called directly
+        }
+
+        /**
+         * The function pointer signature, expressed as a functional interface
+         */
+        public interface Function {
+            int apply(MemorySegment _x0, MemorySegment _x1, long _x2, int _x3, int _x4, MemorySegment _x5, MemorySegment _x6, int _x7);
+        }
+
+        private static final FunctionDescriptor $DESC = FunctionDescriptor.of(
+            Mla.C_INT,
+            Mla.C_POINTER,
+            Mla.C_POINTER,
+            Mla.C_LONG,
+            Mla.C_INT,
+            Mla.C_INT,
+            Mla.C_POINTER,
+            Mla.C_POINTER,
+            Mla.C_INT
+        );
+
+        /**
+         * The descriptor of this function pointer
+         */
+        public static FunctionDescriptor descriptor() {
+            return $DESC;
+        }
+
+        private static final MethodHandle UP$MH = Mla.upcallHandle(argmax.Function.class, "apply", $DESC);
+
+        /**
+         * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
+         * The lifetime of the returned segment is managed by {@code arena}
+         */
+        public static MemorySegment allocate(argmax.Function fi, Arena arena) {
+            return Linker.nativeLinker().upcallStub(UP$MH.bindTo(fi), $DESC, arena);
+        }
+
+        private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
+
+        /**
+         * Invoke the upcall stub {@code funcPtr}, with given parameters
+         */
+        public static int invoke(MemorySegment funcPtr, MemorySegment _x0, MemorySegment _x1, long _x2, int _x3, int _x4, MemorySegment _x5, MemorySegment _x6, int _x7) {
+            try {
+                return (int) DOWN$MH.invokeExact(funcPtr, _x0, _x1, _x2, _x3, _x4, _x5, _x6, _x7);
+            } catch (Error | RuntimeException ex) {
+                throw ex;
+            } catch (Throwable ex$) {
+                throw new AssertionError("should not reach here", ex$);
+            }
+        }
+    }
+
+    private static final AddressLayout argmax$LAYOUT = (AddressLayout)$LAYOUT.select(groupElement("argmax"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int32_t (*argmax)(void *, const float *, int64_t, int32_t, int32_t, int32_t *, char *, int32_t)
+     * }
+     */
+    public static final AddressLayout argmax$layout() {
+        return argmax$LAYOUT;
+    }
+
+    private static final long argmax$OFFSET = $LAYOUT.byteOffset(groupElement("argmax"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int32_t (*argmax)(void *, const float *, int64_t, int32_t, int32_t, int32_t *, char *, int32_t)
+     * }
+     */
+    public static final long argmax$offset() {
+        return argmax$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int32_t (*argmax)(void *, const float *, int64_t, int32_t, int32_t, int32_t *, char *, int32_t)
+     * }
+     */
+    public static MemorySegment argmax(MemorySegment struct) {
+        return struct.get(argmax$LAYOUT, argmax$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int32_t (*argmax)(void *, const float *, int64_t, int32_t, int32_t, int32_t *, char *, int32_t)
+     * }
+     */
+    public static void argmax(MemorySegment struct, MemorySegment fieldValue) {
+        struct.set(argmax$LAYOUT, argmax$OFFSET, fieldValue);
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t (*sample)(void *, const float *, int64_t, int32_t, int32_t, float, int32_t, float, const float *, int32_t *, char *, int32_t)
+     * }
+     */
+    public final static class sample {
+
+        private sample() {
+            // Should not be called directly
+        }
+
+        /**
+         * The function pointer signature, expressed as a functional interface
+         */
+        public interface Function {
+            int apply(MemorySegment _x0, MemorySegment _x1, long _x2, int _x3, int _x4, float _x5, int _x6, float _x7, MemorySegment _x8, MemorySegment _x9, MemorySegment _x10, int _x11);
+        }
+
+        private static final FunctionDescriptor $DESC = FunctionDescriptor.of(
+            Mla.C_INT,
+            Mla.C_POINTER,
+            Mla.C_POINTER,
+            Mla.C_LONG,
+            Mla.C_INT,
+            Mla.C_INT,
+            Mla.C_FLOAT,
+            Mla.C_INT,
+            Mla.C_FLOAT,
+            Mla.C_POINTER,
+            Mla.C_POINTER,
+            Mla.C_POINTER,
+            Mla.C_INT
+        );
+
+        /**
+         * The descriptor of this function pointer
+         */
+        public static FunctionDescriptor descriptor() {
+            return $DESC;
+        }
+
+        private static final MethodHandle UP$MH = Mla.upcallHandle(sample.Function.class, "apply", $DESC);
+
+        /**
+         * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
+         * The lifetime of the returned segment is managed by {@code arena}
+         */
+        public static MemorySegment allocate(sample.Function fi, Arena arena) {
+            return Linker.nativeLinker().upcallStub(UP$MH.bindTo(fi), $DESC, arena);
+        }
+
+        private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
+
+        /**
+         * Invoke the upcall stub {@code funcPtr}, with given parameters
+         */
+        public static int invoke(MemorySegment funcPtr, MemorySegment _x0, MemorySegment _x1, long _x2, int _x3, int _x4, float _x5, int _x6, float _x7, MemorySegment _x8, MemorySegment _x9, MemorySegment _x10, int _x11) {
+            try {
+                return (int) DOWN$MH.invokeExact(funcPtr, _x0, _x1, _x2, _x3, _x4, _x5, _x6, _x7, _x8, _x9, _x10, _x11);
+            } catch (Error | RuntimeException ex) {
+                throw ex;
+            } catch (Throwable ex$) {
+                throw new AssertionError("should not reach here", ex$);
+            }
+        }
+    }
+
+    private static final AddressLayout sample$LAYOUT = (AddressLayout)$LAYOUT.select(groupElement("sample"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int32_t (*sample)(void *, const float *, int64_t, int32_t, int32_t, float, int32_t, float, const float *, int32_t *, char *, int32_t)
+     * }
+     */
+    public static final AddressLayout sample$layout() {
+        return sample$LAYOUT;
+    }
+
+    private static final long sample$OFFSET = $LAYOUT.byteOffset(groupElement("sample"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int32_t (*sample)(void *, const float *, int64_t, int32_t, int32_t, float, int32_t, float, const float *, int32_t *, char *, int32_t)
+     * }
+     */
+    public static final long sample$offset() {
+        return sample$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int32_t (*sample)(void *, const float *, int64_t, int32_t, int32_t, float, int32_t, float, const float *, int32_t *, char *, int32_t)
+     * }
+     */
+    public static MemorySegment sample(MemorySegment struct) {
+        return struct.get(sample$LAYOUT, sample$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int32_t (*sample)(void *, const float *, int64_t, int32_t, int32_t, float, int32_t, float, const float *, int32_t *, char *, int32_t)
+     * }
+     */
+    public static void sample(MemorySegment struct, MemorySegment fieldValue) {
+        struct.set(sample$LAYOUT, sample$OFFSET, fieldValue);
     }
 
     /**
