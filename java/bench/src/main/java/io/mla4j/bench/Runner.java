@@ -75,14 +75,14 @@ final class Runner {
   }
 
   /**
-   * At least one operation, and until the compilers of the JVM have had time to do their work: long
-   * for the first row of its sort, less for the next ones.
+   * At least one operation, and until the compilers of the JVM have had time to do their work,
+   * which would take processors from the threads that are timed: long for the first row of its
+   * sort, less for the next ones.
    */
   private void warmUp(Case c) {
     long start = System.nanoTime();
     boolean isNew = warmedUp.add(c.axes.benchmark() + c.axes.kind() + c.axes.backend());
-    boolean isJava = c.axes.backend().equals("vector") || c.axes.backend().equals("scalar");
-    long enough = settings.warmUpNanos() / (isNew && isJava ? 1 : SHORT_WARM_UP);
+    long enough = settings.warmUpNanos() / (isNew ? 1 : SHORT_WARM_UP);
     do {
       c.run();
     } while (System.nanoTime() - start < enough && !stopped.getAsBoolean());

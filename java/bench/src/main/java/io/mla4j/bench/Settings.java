@@ -5,7 +5,7 @@ package io.mla4j.bench;
  *
  * @param repetitions samples of each row
  * @param sampleNanos a sample repeats its operation for at least as long
- * @param warmUpNanos Java kernels run for at least as long before the first sample
+ * @param warmUpNanos the first row of a sort runs for at least as long before its first sample
  * @param verify whether results are compared with the oracle
  * @param pin whether threads are pinned to processors
  * @param poolBytes memory that cold rows go through
