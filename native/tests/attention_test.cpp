@@ -6,6 +6,7 @@
 #include "support/memory.h"
 #include "support/numbers.h"
 #include "support/random.h"
+#include "support/references.h"
 
 namespace mla::test {
 namespace {
@@ -420,25 +421,7 @@ TEST_P(Attend, MergeIgnoresWhatEmptyPartsHold) {
       }
     }
     MLA_CALL(kernels().merge, &m, out.data(), lse.data(), 0, rows, 0, 1, merged.data(), merged_lse.data());
-    for (int t = 0; t < rows; t++) {
-      double max = -INFINITY, sum = 0;
-      for (int i = 0; i < parts; i++) max = std::max<double>(max, lse[i * rows + t]);
-      for (int i = 0; i < parts; i++) sum += t == 3 ? 0 : std::exp(lse[i * rows + t] - max);
-      for (int j = 0; j < width; j++) {
-        double expected = 0;
-        for (int i = 0; i < parts; i++) {
-          if (!std::isinf(lse[i * rows + t]))
-            expected += std::exp(lse[i * rows + t] - max) / sum * out[(i * rows + t) * width + j];
-        }
-        ASSERT_NEAR(merged[t * width + j], expected, 1e-6) << "row " << t << " width " << width;
-      }
-      if (t == 3) {
-        EXPECT_EQ(merged_lse[t], -INFINITY);
-      } else {
-        EXPECT_NEAR(merged_lse[t], max + std::log(sum), 2e-6 * std::max(1.0, std::fabs(max)));
-      }
-    }
-    for (int j = 0; j < width; j++) EXPECT_EQ(merged[2 * width + j], out[(rows + 2) * width + j]) << "alone";
+    expect_merged(parts, width, out.data(), lse.data(), merged.data(), merged_lse.data());
   }
 }
 

@@ -5,11 +5,11 @@
 #include "support/memory.h"
 #include "support/numbers.h"
 #include "support/random.h"
+#include "support/references.h"
 
 namespace mla::test {
 namespace {
 
-constexpr double kUlp = 0x1p-24;  // half a unit in the last place, relative: one correct rounding
 constexpr int kLongestTail = 68;  // four AVX-512 vectors and a tail of each length before
 
 // Every width with each tail, then random larger ones.
@@ -201,20 +201,7 @@ TEST_P(Elementwise, Rope) {
     const std::vector<int> cuts = random.cuts(p.tokens);
     for (size_t i = 0; i + 1 < cuts.size(); i++)
       MLA_CALL(kernels().rope, &p, x.data(), cosines.data(), sines.data(), cuts[i], cuts[i + 1], y.data());
-    for (int row = 0; row < rows; row++) {
-      const float* from = x.data() + row * p.x_head_stride;
-      const float* to = y.data() + row * p.y_head_stride;
-      const int plain = p.width - p.rope;
-      for (int j = 0; j < plain; j++) ASSERT_EQ(to[j], from[j]);
-      for (int i = 0; i < pairs; i++) {
-        const int first = plain + (p.rope_layout == MLA_ROPE_PAIRS ? 2 * i : i);
-        const int second = p.rope_layout == MLA_ROPE_PAIRS ? first + 1 : first + pairs;
-        const double a = from[first], b = from[second], c = cosines[row / p.heads * pairs + i],
-                     s = sines[row / p.heads * pairs + i];
-        ASSERT_NEAR(to[first], a * c - b * s, 3 * kUlp) << "pair " << i;
-        ASSERT_NEAR(to[second], b * c + a * s, 3 * kUlp) << "pair " << i;
-      }
-    }
+    expect_rotated(p, x.data(), cosines.data(), sines.data(), y.data());
     expect_gaps(y, rows, p.width, p.y_head_stride);
     MLA_CALL(kernels().rope, &p, x.data(), cosines.data(), sines.data(), 0, p.tokens, x.data());
     ASSERT_EQ(std::memcmp(x.data(), y.data(), y.bytes()), 0) << "in place";

@@ -9,6 +9,7 @@
 #include "support/cache.h"
 #include "support/numbers.h"
 #include "support/random.h"
+#include "support/references.h"
 
 namespace mla::test {
 namespace {
@@ -402,24 +403,7 @@ TEST(DeviceMerge, IgnoresWhatEmptyPartsHold) {
     DeviceArray<float> partial(out), partial_lse(lse), merged(rows * width), merged_lse(rows);
     DEVICE_CALL(merge, stream(), &m, partial.data(), partial_lse.data(), merged.data(), merged_lse.data());
     const std::vector<float> got = merged.get(), got_lse = merged_lse.get();
-    for (int t = 0; t < rows; t++) {
-      double max = -INFINITY, sum = 0;
-      for (int i = 0; i < parts; i++) max = std::max<double>(max, lse[i * rows + t]);
-      for (int i = 0; i < parts; i++) sum += t == 3 ? 0 : std::exp(lse[i * rows + t] - max);
-      for (int j = 0; j < width; j++) {
-        double expected = 0;
-        for (int i = 0; i < parts; i++) {
-          if (!std::isinf(lse[i * rows + t]))
-            expected += std::exp(lse[i * rows + t] - max) / sum * out[(i * rows + t) * width + j];
-        }
-        ASSERT_NEAR(got[t * width + j], expected, 1e-6) << "row " << t << " width " << width;
-      }
-      if (t == 3)
-        EXPECT_EQ(got_lse[t], -INFINITY);
-      else
-        EXPECT_NEAR(got_lse[t], max + std::log(sum), 2e-6 * std::max(1.0, std::fabs(max)));
-    }
-    for (int j = 0; j < width; j++) EXPECT_EQ(got[2 * width + j], out[(rows + 2) * width + j]) << "alone";
+    expect_merged(parts, width, out.data(), lse.data(), got.data(), got_lse.data());
   }
 }
 

@@ -4,11 +4,10 @@
 #include "cuda/device.h"
 #include "support/numbers.h"
 #include "support/random.h"
+#include "support/references.h"
 
 namespace mla::test {
 namespace {
-
-constexpr double kUlp = 0x1p-24;  // half a unit in the last place, relative
 
 // Widths around a block of 256 threads, and random ones.
 template <class Body>
@@ -208,20 +207,7 @@ TEST(DeviceRows, Rope) {
     DeviceArray<float> from(x), c(cosines), s(sines), out(x.size());
     DEVICE_CALL(rope, stream(), &p, from.data(), c.data(), s.data(), out.data());
     const std::vector<float> y = out.get();
-    for (int row = 0; row < count; row++) {
-      const float* a = x.data() + row * p.x_head_stride;
-      const float* b = y.data() + row * p.y_head_stride;
-      const int plain = p.width - p.rope;
-      for (int j = 0; j < plain; j++) ASSERT_EQ(b[j], a[j]);
-      for (int i = 0; i < pairs; i++) {
-        const int first = plain + (p.rope_layout == MLA_ROPE_PAIRS ? 2 * i : i);
-        const int second = p.rope_layout == MLA_ROPE_PAIRS ? first + 1 : first + pairs;
-        const double u = a[first], v = a[second], cosine = cosines[row / p.heads * pairs + i],
-                     sine = sines[row / p.heads * pairs + i];
-        ASSERT_NEAR(b[first], u * cosine - v * sine, 3 * kUlp) << "pair " << i;
-        ASSERT_NEAR(b[second], v * cosine + u * sine, 3 * kUlp) << "pair " << i;
-      }
-    }
+    expect_rotated(p, x.data(), cosines.data(), sines.data(), y.data());
     expect_gaps(y, count, p.width, p.y_head_stride);
     DEVICE_CALL(rope, stream(), &p, from.data(), c.data(), s.data(), from.data());
     const std::vector<float> in_place = from.get();
