@@ -1,6 +1,7 @@
 package io.mla4j;
 
 import io.mla4j.spi.AttentionCosts;
+import io.mla4j.spi.TileKernels;
 
 /**
  * Chooses the form of attention and the splits of a sequence from its own query and cached counts,
@@ -20,9 +21,6 @@ final class CostModel {
 
   /** Blocks of tokens in the kernels. */
   private static final int SPLIT_MULTIPLE = 128;
-
-  /** Heads of a tile; more of them are tiles of their own. */
-  private static final int HEAD_BLOCK = 64;
 
   /** With this many rows (queries times heads) there are enough tiles without splits. */
   private static final int UNSPLIT_ROWS = 2048;
@@ -51,7 +49,7 @@ final class CostModel {
     if ((long) queries * heads >= UNSPLIT_ROWS) {
       return Math.max(1, kvTokens);
     }
-    int blocks = Math.ceilDiv(heads, HEAD_BLOCK);
+    int blocks = Math.ceilDiv(heads, TileKernels.HEAD_BLOCK);
     long length = Math.max((long) MIN_SPLIT * blocks, (long) kvTokens * blocks / TILES);
     return (int) Math.ceilDiv(Math.min(length, MAX_SPLIT), SPLIT_MULTIPLE) * SPLIT_MULTIPLE;
   }

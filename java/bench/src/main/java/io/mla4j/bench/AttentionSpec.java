@@ -41,6 +41,11 @@ record AttentionSpec(
         && (phase == AttentionGrid.Phase.PREFILL || form != AttentionForm.ABSORBED);
   }
 
+  /** Whether memory can bound it: a prefill reads little for what it computes. */
+  boolean isBoundByMemory() {
+    return phase == AttentionGrid.Phase.DECODE && residency == AttentionGrid.Residency.COLD;
+  }
+
   LatentLayout layout() {
     return kind == Kind.MLA
         ? new LatentLayout(Kind.LATENT, Kind.ROPE, cacheType)

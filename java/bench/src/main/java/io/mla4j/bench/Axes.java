@@ -1,5 +1,9 @@
 package io.mla4j.bench;
 
+import java.lang.reflect.RecordComponent;
+import java.util.Arrays;
+import java.util.List;
+
 /**
  * What a row measures. Fields that do not apply are null or 0.
  *
@@ -32,4 +36,8 @@ public record Axes(
     String cacheType,
     int page,
     String residency,
-    String shape) {}
+    String shape) {
+  /** The names of the fields, as reports have them. */
+  static final List<String> NAMES =
+      Arrays.stream(Axes.class.getRecordComponents()).map(RecordComponent::getName).toList();
+}

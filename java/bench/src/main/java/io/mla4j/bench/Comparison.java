@@ -18,26 +18,6 @@ public final class Comparison {
   private static final double SIGMAS = 3;
   private static final double LEAST = 0.02;
 
-  /** What tells rows apart. */
-  private static final List<String> KEYS =
-      List.of(
-          "benchmark",
-          "kind",
-          "backend",
-          "isa",
-          "library",
-          "form",
-          "heads",
-          "tokens",
-          "batch",
-          "sQ",
-          "threads",
-          "compute",
-          "cacheType",
-          "page",
-          "residency",
-          "shape");
-
   private final List<String> changed = new ArrayList<>();
   private final List<String> onlyOne = new ArrayList<>();
   private int same;
@@ -83,7 +63,7 @@ public final class Comparison {
         throw new BenchException(file + ": has a row without medianNs and madNs");
       }
       StringBuilder key = new StringBuilder();
-      for (String name : KEYS) {
+      for (String name : Axes.NAMES) {
         String value = row.path(name).asText("");
         boolean empty = value.isEmpty() || value.equals("null") || value.equals("0");
         // The ratio that startup rows tell is a result.

@@ -6,45 +6,32 @@ import java.util.Locale;
 
 /** The rows of a report as comma-separated values (RFC 4180), one line for each row. */
 public final class CsvReport {
-  private static final String[] TITLES = {
-    "benchmark",
-    "kind",
-    "backend",
-    "isa",
-    "library",
-    "form",
-    "heads",
-    "tokens",
-    "batch",
-    "sQ",
-    "threads",
-    "compute",
-    "cacheType",
-    "page",
-    "residency",
-    "shape",
-    "flop",
-    "bytes",
-    "cacheBytes",
-    "medianNs",
-    "madNs",
-    "noisy",
-    "gflops",
-    "gbps",
-    "peakGflops",
-    "peakGbps",
-    "shareOfPeak",
-    "shareOfBandwidth",
-    "tokensPerSecond",
-    "joules",
-    "verified"
-  };
+  /** Behind {@link Axes#NAMES}. */
+  private static final List<String> FIGURES =
+      List.of(
+          "flop",
+          "bytes",
+          "cacheBytes",
+          "medianNs",
+          "madNs",
+          "noisy",
+          "gflops",
+          "gbps",
+          "peakGflops",
+          "peakGbps",
+          "shareOfPeak",
+          "shareOfBandwidth",
+          "tokensPerSecond",
+          "joules",
+          "verified");
 
   private CsvReport() {}
 
   /** The text, with a line of titles. */
   public static String text(Report report) {
-    StringBuilder text = new StringBuilder(String.join(",", TITLES)).append('\n');
+    StringBuilder text = new StringBuilder();
+    text.append(String.join(",", Axes.NAMES)).append(',');
+    text.append(String.join(",", FIGURES)).append('\n');
     for (Row row : report.rows()) {
       List<String> cells = new ArrayList<>();
       for (Object value : values(row)) {

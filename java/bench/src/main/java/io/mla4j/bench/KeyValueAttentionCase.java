@@ -12,17 +12,12 @@ import java.lang.foreign.ValueLayout;
 
 /**
  * MHA, GQA and MQA with the kernels of MLA: a row holds the value and the key of one head, and
- * every head with a cache of its own is a latent cache, all of them with one page table. Tiles,
- * splits and merging as the library cuts MLA.
+ * every head with a cache of its own is a latent cache, all of them with one page table. Tiles hold
+ * as many heads and rows as those of MLA; a sequence is cut only where its heads are too few for
+ * the threads of the row, so no time is lost to splits that nobody needs.
  */
 final class KeyValueAttentionCase extends CpuCase {
   private static final double QUERY_DEVIATION = 1;
-
-  /** As in the library: heads that share the rows that a tile has read. */
-  private static final int HEAD_BLOCK = 64;
-
-  /** As in the library: (query, head) pairs of a tile. */
-  private static final int TILE_ROWS = 256;
 
   /** Tiles for each thread, so that none waits long for the last. */
   private static final int TILES_PER_THREAD = 8;
@@ -79,8 +74,8 @@ final class KeyValueAttentionCase extends CpuCase {
       }
     }
     int queries = spec.queries();
-    headBlocks = Math.ceilDiv(groupHeads, HEAD_BLOCK);
-    queryBlock = Math.max(1, TILE_ROWS / Math.min(groupHeads, HEAD_BLOCK));
+    headBlocks = Math.ceilDiv(groupHeads, TileKernels.HEAD_BLOCK);
+    queryBlock = Math.max(1, TileKernels.TILE_ROWS / Math.min(groupHeads, TileKernels.HEAD_BLOCK));
     queryBlocks = Math.ceilDiv(queries, queryBlock);
     long unsplit = (long) spec.batch() * groups * headBlocks * queryBlocks;
     long wanted = Math.ceilDiv((long) TILES_PER_THREAD * device.threads(), unsplit);
@@ -158,7 +153,7 @@ final class KeyValueAttentionCase extends CpuCase {
     int rest = tile / splits;
     int queryBegin = rest % queryBlocks * queryBlock;
     rest /= queryBlocks;
-    int headBegin = rest % headBlocks * HEAD_BLOCK;
+    int headBegin = rest % headBlocks * TileKernels.HEAD_BLOCK;
     rest /= headBlocks;
     int group = rest % groups;
     int sequence = rest / groups;
@@ -174,7 +169,7 @@ final class KeyValueAttentionCase extends CpuCase {
         pageTables[sequence],
         MemorySegment.NULL,
         headBegin,
-        Math.min(groupHeads, headBegin + HEAD_BLOCK),
+        Math.min(groupHeads, headBegin + TileKernels.HEAD_BLOCK),
         queryBegin,
         Math.min(spec.queries(), queryBegin + queryBlock),
         kvBegin,
@@ -204,8 +199,7 @@ final class KeyValueAttentionCase extends CpuCase {
 
   @Override
   boolean isBoundByMemory() {
-    return spec.phase() == AttentionGrid.Phase.DECODE
-        && spec.residency() == AttentionGrid.Residency.COLD;
+    return spec.isBoundByMemory();
   }
 
   @Override

@@ -117,8 +117,7 @@ final class LatentAttentionCase extends CpuCase {
 
   @Override
   boolean isBoundByMemory() {
-    return spec.phase() == AttentionGrid.Phase.DECODE
-        && spec.residency() == AttentionGrid.Residency.COLD;
+    return spec.isBoundByMemory();
   }
 
   @Override

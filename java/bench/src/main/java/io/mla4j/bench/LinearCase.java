@@ -111,7 +111,7 @@ final class LinearCase extends CpuCase {
         double expected = 0;
         double squares = 0;
         for (int j = 0; j < row.length; j++) {
-          double term = row[j] * stored((long) n * size.k() + j);
+          double term = row[j] * Rounding.read(type, weight.segment(), (long) n * size.k() + j);
           expected += term;
           squares += term * term;
         }
@@ -133,12 +133,6 @@ final class LinearCase extends CpuCase {
         }
       }
     }
-  }
-
-  private double stored(long index) {
-    return type == TensorType.F16
-        ? Float.float16ToFloat(weight.segment().get(ValueLayout.JAVA_SHORT_UNALIGNED, 2 * index))
-        : Rounding.read(type, weight.segment(), index);
   }
 
   @Override

@@ -1,11 +1,9 @@
 package io.mla4j.bench;
 
 import io.mla4j.Tensor;
-import io.mla4j.TensorType;
 import io.mla4j.spi.Ops.FeedForward;
 import io.mla4j.spi.Ops.Mixture;
 import io.mla4j.testkit.Rounding;
-import java.lang.foreign.ValueLayout;
 import java.util.Comparator;
 import java.util.stream.IntStream;
 
@@ -51,13 +49,7 @@ final class MixtureOracle {
     double[] y = new double[(int) weight.dim(0)];
     for (int n = 0; n < y.length; n++) {
       for (int k = 0; k < x.length; k++) {
-        long index = (long) n * x.length + k;
-        y[n] +=
-            x[k]
-                * (weight.type() == TensorType.F16
-                    ? Float.float16ToFloat(
-                        weight.segment().get(ValueLayout.JAVA_SHORT_UNALIGNED, 2 * index))
-                    : Rounding.read(weight.type(), weight.segment(), index));
+        y[n] += x[k] * Rounding.read(weight.type(), weight.segment(), (long) n * x.length + k);
       }
     }
     return y;

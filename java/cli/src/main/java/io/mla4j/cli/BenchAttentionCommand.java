@@ -2,7 +2,6 @@ package io.mla4j.cli;
 
 import io.mla4j.AttentionForm;
 import io.mla4j.CacheType;
-import io.mla4j.ComputeType;
 import io.mla4j.bench.AttentionGrid;
 import io.mla4j.bench.Benchmark;
 import io.mla4j.bench.Kind;
@@ -10,6 +9,7 @@ import io.mla4j.bench.Report;
 import java.nio.file.Path;
 import java.util.List;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** {@code mla4j bench attention}: decode and prefill. */
@@ -27,17 +27,7 @@ final class BenchAttentionCommand extends BenchMeasurement {
   @Option(names = "--kind", split = ",", description = "mla, mha, gqa, mqa; default: mla.")
   List<Kind> kinds = List.of(Kind.MLA);
 
-  @Option(
-      names = "--backend",
-      split = ",",
-      description = "native, vector, scalar; default: native,vector.")
-  List<String> backends = List.of("native", "vector");
-
-  @Option(
-      names = "--isa",
-      split = ",",
-      description = "Instruction sets of the native backend; default: the one it chooses.")
-  List<String> isas = List.of();
+  @Mixin BenchKernels kernels;
 
   @Option(
       names = "--heads",
@@ -78,13 +68,6 @@ final class BenchAttentionCommand extends BenchMeasurement {
   List<Integer> cached = List.of(0);
 
   @Option(
-      names = "--compute",
-      split = ",",
-      paramLabel = "TYPE",
-      description = "f32, bf16; default: the faster one of the backend.")
-  List<ComputeType> computes = List.of();
-
-  @Option(
       names = "--cache-type",
       split = ",",
       paramLabel = "TYPE",
@@ -122,8 +105,8 @@ final class BenchAttentionCommand extends BenchMeasurement {
         new AttentionGrid(
             phases,
             kinds,
-            backends,
-            isas,
+            kernels.backends,
+            kernels.isas,
             options.ranges("--heads", heads, 1, 1 << 16),
             options.ranges("--tokens", tokens, 1, MAX),
             options.ranges("--batch", batches, 1, 1 << 16),
@@ -131,7 +114,7 @@ final class BenchAttentionCommand extends BenchMeasurement {
             options.ranges("--prefill", prefill, 1, MAX),
             options.ranges("--cached", cached, 0, MAX),
             options.threads(),
-            computes,
+            kernels.computes,
             cacheTypes,
             forms,
             residencies,

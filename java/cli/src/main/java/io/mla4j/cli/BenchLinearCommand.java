@@ -1,6 +1,5 @@
 package io.mla4j.cli;
 
-import io.mla4j.ComputeType;
 import io.mla4j.TensorType;
 import io.mla4j.bench.AttentionGrid;
 import io.mla4j.bench.Benchmark;
@@ -9,6 +8,7 @@ import io.mla4j.bench.LinearGrid.MixtureSize;
 import io.mla4j.bench.Report;
 import java.util.List;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** {@code mla4j bench linear}: matrix products. */
@@ -38,24 +38,7 @@ final class BenchLinearCommand extends BenchMeasurement {
       description = "Rows of gemm; default: 512.")
   List<Integer> rows = List.of(512);
 
-  @Option(
-      names = "--backend",
-      split = ",",
-      description = "native, vector, scalar; default: native,vector.")
-  List<String> backends = List.of("native", "vector");
-
-  @Option(
-      names = "--isa",
-      split = ",",
-      description = "Instruction sets of the native backend; default: the one it chooses.")
-  List<String> isas = List.of();
-
-  @Option(
-      names = "--compute",
-      split = ",",
-      paramLabel = "TYPE",
-      description = "f32, bf16; default: the faster one of the backend.")
-  List<ComputeType> computes = List.of();
+  @Mixin BenchKernels kernels;
 
   @Option(
       names = "--weight-type",
@@ -105,10 +88,10 @@ final class BenchLinearCommand extends BenchMeasurement {
             benchmarks,
             sizes.stream().map(LinearGrid.Size::parse).toList(),
             options.ranges("--rows", rows, 1, MAX),
-            backends,
-            isas,
+            kernels.backends,
+            kernels.isas,
             options.threads(),
-            computes,
+            kernels.computes,
             weightTypes,
             residencies,
             new MixtureSize(

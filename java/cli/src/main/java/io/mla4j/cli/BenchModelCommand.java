@@ -2,7 +2,6 @@ package io.mla4j.cli;
 
 import io.mla4j.AttentionForm;
 import io.mla4j.CacheType;
-import io.mla4j.ComputeType;
 import io.mla4j.bench.Benchmark;
 import io.mla4j.bench.ModelGrid;
 import io.mla4j.bench.Preset;
@@ -11,6 +10,7 @@ import java.nio.file.Path;
 import java.util.List;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** {@code mla4j bench model}: a prompt, and generation behind contexts. */
@@ -55,24 +55,7 @@ final class BenchModelCommand extends BenchMeasurement {
       description = "Cached tokens before a generation; default: 0,4096,16384.")
   List<Integer> contexts = List.of(0, 4096, 16384);
 
-  @Option(
-      names = "--backend",
-      split = ",",
-      description = "native, vector, scalar; default: native,vector.")
-  List<String> backends = List.of("native", "vector");
-
-  @Option(
-      names = "--isa",
-      split = ",",
-      description = "Instruction sets of the native backend; default: the one it chooses.")
-  List<String> isas = List.of();
-
-  @Option(
-      names = "--compute",
-      split = ",",
-      paramLabel = "TYPE",
-      description = "f32, bf16; default: the faster one of the backend.")
-  List<ComputeType> computes = List.of();
+  @Mixin BenchKernels kernels;
 
   @Option(
       names = "--cache-type",
@@ -95,10 +78,10 @@ final class BenchModelCommand extends BenchMeasurement {
             options.range("--prompt", prompt, 1, MAX),
             options.range("--generate", generated, 1, MAX),
             options.ranges("--context", contexts, 0, MAX),
-            backends,
-            isas,
+            kernels.backends,
+            kernels.isas,
             options.threads(),
-            computes,
+            kernels.computes,
             cacheTypes,
             form));
   }

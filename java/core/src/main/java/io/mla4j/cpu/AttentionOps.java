@@ -23,15 +23,6 @@ import java.util.Arrays;
  * garbage.
  */
 final class AttentionOps implements AutoCloseable {
-  /**
-   * Heads that share the rows that a tile has widened. Fixed, so that bits do not depend on the
-   * threads.
-   */
-  private static final int HEAD_BLOCK = 64;
-
-  /** (query, head) pairs of a tile in the absorbed form: bounds the workspace. */
-  private static final int TILE_ROWS = 256;
-
   private final TileKernels kernels;
   private final Workers workers;
   private final Buffer absorbed;
@@ -40,8 +31,8 @@ final class AttentionOps implements AutoCloseable {
   private final Buffer partials;
   private final Buffer partialLses;
   private final Buffer workspaces;
-  private final Absorb absorb = new Absorb();
-  private final Expand expand = new Expand();
+  private final HeadLinear absorb = new HeadLinear(true);
+  private final HeadLinear expand = new HeadLinear(false);
   private final Absorbed absorbedForm = new Absorbed();
   private final Decompressed decompressedForm = new Decompressed();
   private final Merge merge = new Merge();
@@ -174,17 +165,41 @@ final class AttentionOps implements AutoCloseable {
     return score.alibiSlopes() == null ? MemorySegment.NULL : score.alibiSlopes().segment();
   }
 
-  /** A small linear for each head, a head to a tile. */
-  private abstract class HeadLinear implements Workers.Task {
-    MlaShape shape;
-    HeadLinearParams params;
-    Tensor x;
-    Weight kvB;
-    Tensor out;
+  /**
+   * A small linear for each head, a head to a tile: W_UK^T q (transposed), with the rotated part
+   * copied behind it, or W_UV x.
+   */
+  private final class HeadLinear implements Workers.Task {
+    private final boolean transposed;
+    private MlaShape shape;
+    private HeadLinearParams params;
+    private Tensor x;
+    private Weight kvB;
+    private Tensor out;
 
-    final void run(MlaShape s, Tensor x, Weight kvB, ComputeType compute, Tensor out) {
-      if (params == null || !fits(s, x, kvB, compute, out)) {
-        params = params(s, x, kvB, compute, out);
+    HeadLinear(boolean transposed) {
+      this.transposed = transposed;
+    }
+
+    void run(MlaShape s, Tensor x, Weight kvB, ComputeType compute, Tensor out) {
+      if (!fits(s, x, kvB, compute, out)) {
+        params =
+            new HeadLinearParams(
+                compute,
+                kvB.tensor().type(),
+                (int) x.dim(0),
+                s.heads(),
+                transposed ? s.nope() : s.latent(),
+                transposed ? s.latent() : s.value(),
+                transposed,
+                0,
+                0,
+                x.stride(0),
+                x.stride(1),
+                out.stride(0),
+                out.stride(1),
+                (s.nope() + s.value()) * kvB.tensor().stride(0),
+                kvB.tensor().stride(0));
       }
       this.shape = s;
       this.x = x;
@@ -206,74 +221,24 @@ final class AttentionOps implements AutoCloseable {
           && params.weightStride() == kvB.tensor().stride(0);
     }
 
-    abstract HeadLinearParams params(
-        MlaShape s, Tensor x, Weight kvB, ComputeType compute, Tensor out);
-  }
-
-  private static HeadLinearParams headLinearParams(
-      MlaShape s,
-      Tensor x,
-      Weight kvB,
-      ComputeType compute,
-      Tensor out,
-      int in,
-      int width,
-      boolean transposed) {
-    return new HeadLinearParams(
-        compute,
-        kvB.tensor().type(),
-        (int) x.dim(0),
-        s.heads(),
-        in,
-        width,
-        transposed,
-        0,
-        0,
-        x.stride(0),
-        x.stride(1),
-        out.stride(0),
-        out.stride(1),
-        (s.nope() + s.value()) * kvB.tensor().stride(0),
-        kvB.tensor().stride(0));
-  }
-
-  private final class Absorb extends HeadLinear {
-    @Override
-    HeadLinearParams params(MlaShape s, Tensor x, Weight kvB, ComputeType compute, Tensor out) {
-      return headLinearParams(s, x, kvB, compute, out, s.nope(), s.latent(), true);
-    }
-
     @Override
     public void run(int h, int worker) {
+      MemorySegment weight = kvB.tensor().segmentFrom(transposed ? 0 : shape.nope());
       MemorySegment none = MemorySegment.NULL;
-      MemorySegment weight = kvB.tensor().segment();
       int tokens = params.tokens();
       kernels.headLinear(params, x.segment(), weight, none, h, h + 1, 0, tokens, out.segment());
-      for (long t = 0; t < tokens; t++) {
-        MemorySegment.copy(
-            x.segment(),
-            ValueLayout.JAVA_FLOAT_UNALIGNED,
-            4 * (t * x.stride(0) + h * x.stride(1) + shape.nope()),
-            out.segment(),
-            ValueLayout.JAVA_FLOAT_UNALIGNED,
-            4 * (t * out.stride(0) + h * out.stride(1) + shape.latent()),
-            shape.rope());
+      if (transposed) {
+        for (long t = 0; t < tokens; t++) {
+          MemorySegment.copy(
+              x.segment(),
+              ValueLayout.JAVA_FLOAT_UNALIGNED,
+              4 * (t * x.stride(0) + h * x.stride(1) + shape.nope()),
+              out.segment(),
+              ValueLayout.JAVA_FLOAT_UNALIGNED,
+              4 * (t * out.stride(0) + h * out.stride(1) + shape.latent()),
+              shape.rope());
+        }
       }
-    }
-  }
-
-  private final class Expand extends HeadLinear {
-    @Override
-    HeadLinearParams params(MlaShape s, Tensor x, Weight kvB, ComputeType compute, Tensor out) {
-      return headLinearParams(s, x, kvB, compute, out, s.latent(), s.value(), false);
-    }
-
-    @Override
-    public void run(int h, int worker) {
-      MemorySegment none = MemorySegment.NULL;
-      MemorySegment weight = kvB.tensor().segmentFrom(shape.nope());
-      int tokens = params.tokens();
-      kernels.headLinear(params, x.segment(), weight, none, h, h + 1, 0, tokens, out.segment());
     }
   }
 
@@ -345,8 +310,8 @@ final class AttentionOps implements AutoCloseable {
       prepare(plan, layer, q, score, out);
       this.lse = lse;
       latent = (int) out.dim(2);
-      headBlocks = (heads + HEAD_BLOCK - 1) / HEAD_BLOCK;
-      queryBlock = Math.max(1, TILE_ROWS / Math.min(heads, HEAD_BLOCK));
+      headBlocks = (heads + TileKernels.HEAD_BLOCK - 1) / TileKernels.HEAD_BLOCK;
+      queryBlock = Math.max(1, TileKernels.TILE_ROWS / Math.min(heads, TileKernels.HEAD_BLOCK));
       int sequences = plan.sequences();
       if (partialAt.length <= sequences) {
         partialAt = new long[sequences + 1];
@@ -420,7 +385,7 @@ final class AttentionOps implements AutoCloseable {
       int rest = tile - firstTile[i];
       int splits = splits(plan, i);
       // tiles of the same rows of the cache are neighbours: they come from memory once
-      int headBegin = rest % headBlocks * HEAD_BLOCK;
+      int headBegin = rest % headBlocks * TileKernels.HEAD_BLOCK;
       int split = rest / headBlocks % splits;
       int queryBegin = rest / headBlocks / splits * queryBlock;
       int n = plan.queryTokens(i);
@@ -436,7 +401,7 @@ final class AttentionOps implements AutoCloseable {
           plan.pageTable(i),
           slopes,
           headBegin,
-          Math.min(heads, headBegin + HEAD_BLOCK),
+          Math.min(heads, headBegin + TileKernels.HEAD_BLOCK),
           queryBegin,
           Math.min(n, queryBegin + queryBlock),
           kvBegin,

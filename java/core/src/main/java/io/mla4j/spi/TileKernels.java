@@ -18,6 +18,15 @@ import java.lang.foreign.MemorySegment;
  * is cut into calls.
  */
 public interface TileKernels {
+  /**
+   * Heads of a tile of attention at most: they share the rows of the cache that it reads. Fixed, so
+   * that bits do not depend on the threads.
+   */
+  int HEAD_BLOCK = 64;
+
+  /** (query, head) pairs of a tile in the absorbed form at most: bounds the workspace. */
+  int TILE_ROWS = 256;
+
   /** The instruction set by name: {@code scalar}, {@code vector-512}, {@code avx512bf16}. */
   String isa();
 

@@ -46,10 +46,14 @@ public final class Rounding {
     }
   }
 
-  /** Reads a stored F32 or BF16 number. */
+  /** Reads a stored F32, BF16 or F16 number. */
   public static float read(TensorType type, MemorySegment segment, long index) {
-    return type == TensorType.F32
-        ? segment.get(ValueLayout.JAVA_FLOAT_UNALIGNED, 4 * index)
-        : Float.intBitsToFloat(segment.get(ValueLayout.JAVA_SHORT_UNALIGNED, 2 * index) << 16);
+    return switch (type) {
+      case F32 -> segment.get(ValueLayout.JAVA_FLOAT_UNALIGNED, 4 * index);
+      case BF16 ->
+          Float.intBitsToFloat(segment.get(ValueLayout.JAVA_SHORT_UNALIGNED, 2 * index) << 16);
+      case F16 -> Float.float16ToFloat(segment.get(ValueLayout.JAVA_SHORT_UNALIGNED, 2 * index));
+      default -> throw new IllegalArgumentException("type " + type);
+    };
   }
 }

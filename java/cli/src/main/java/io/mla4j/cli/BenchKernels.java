@@ -1,0 +1,27 @@
+package io.mla4j.cli;
+
+import io.mla4j.ComputeType;
+import java.util.List;
+import picocli.CommandLine.Option;
+
+/** Which kernels a measurement is about. */
+final class BenchKernels {
+  @Option(
+      names = "--backend",
+      split = ",",
+      description = "native, vector, scalar; default: native,vector.")
+  List<String> backends = List.of("native", "vector");
+
+  @Option(
+      names = "--isa",
+      split = ",",
+      description = "Instruction sets of the native backend; default: the one it chooses.")
+  List<String> isas = List.of();
+
+  @Option(
+      names = "--compute",
+      split = ",",
+      paramLabel = "TYPE",
+      description = "f32, bf16; default: the faster one of the backend.")
+  List<ComputeType> computes = List.of();
+}
