@@ -41,7 +41,9 @@ extern "C" {
 #define MLA_INTERNAL_ERROR 4 /* a defect of the library: an exception was caught */
 #define MLA_NO_DEVICE 5      /* no device, no driver, or one that is too old */
 #define MLA_OUT_OF_MEMORY 6  /* the device, or pinned host memory, has not enough left */
-#define MLA_DEVICE_ERROR 7   /* a launch or the device failed; the text names the kernel */
+#define MLA_DEVICE_ERROR 7   /* a launch or another call failed; the text names the kernel or the call */
+#define MLA_DEVICE_LOST \
+  8 /* the device does not answer any more: nothing works on it until the process ends */
 
 /* Element types. */
 #define MLA_TYPE_F32 0

@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 #include <functional>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,7 @@ struct Case {
   // What of its kernels this call does not need: "wait" where nothing is copied.
   std::string spares = "";
 };
+inline void PrintTo(const Case& c, std::ostream* to) { *to << c.name; }
 
 const std::vector<Case>& cases();
 

@@ -29,7 +29,7 @@ std::string report_of(Wrong wrong, uint64_t seed) {
   char error[256] = "";
   const int32_t status = device().synchronize(stream(), error, sizeof error);
   const std::vector<std::string> reports = emulator::take_reports();
-  EXPECT_EQ(status, reports.empty() ? MLA_OK : MLA_DEVICE_ERROR) << error;
+  EXPECT_EQ(status, reports.empty() ? MLA_OK : MLA_DEVICE_LOST) << error;
   EXPECT_LE(reports.size(), 1u);
   emulator::reset();
   return reports.empty() ? "" : reports[0];

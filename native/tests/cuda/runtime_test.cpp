@@ -1,4 +1,6 @@
 // Memory, streams, events, graphs and errors of a device.
+#include "cuda/common/runtime.h"
+
 #include <gtest/gtest.h>
 
 #include "cuda/device.h"
@@ -129,6 +131,14 @@ TEST(DeviceGraph, ACaptureRefusesToWaitAndToAllocate) {
     EXPECT_EQ(graph, nullptr);
     DEVICE_CALL(synchronize, stream());
   }
+}
+
+TEST(DeviceErrors, AreLostWhereTheDocumentationOfCudaSaysSo) {
+  for (const int code : {46, 214, 220, 226, 700, 702, 710, 714, 715, 716, 717, 718, 719, 721, 911, 999})
+    EXPECT_TRUE(cuda::is_lost(code)) << code;
+  // invalid value, no memory, no driver, no device, invalid device, invalid handle, launch resources, captures
+  for (const int code : {0, 1, 2, 9, 35, 100, 101, 400, 701, 720, 900, 901})
+    EXPECT_FALSE(cuda::is_lost(code)) << code;
 }
 
 TEST(DeviceArguments, AreNamedWhenWrong) {

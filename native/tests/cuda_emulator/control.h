@@ -32,16 +32,35 @@ std::vector<Omission> end_collecting();
 void leave_out(const Omission& place);
 void restore();
 
-// What the emulator found wrong since the last call, one text each. A launch with a finding fails with kLaunchFailure.
+// What the emulator found wrong since the last take_reports() or reset(), one text each. A launch with a finding loses the device, as it would a real one.
+std::vector<std::string> reports();
 std::vector<std::string> take_reports();
 
 // The allocation, or the launch, that comes after `count` others fails; -1: none.
 void fail_allocation(int64_t count);
 void fail_launch(int64_t count);
-// Everything fails from now on, until reset().
+// Everything fails from now on, or from the launch on that comes after `count` others (-1: none), until reset().
 void lose_device();
+void lose_device_at(int64_t count);
 // Forgets errors and faults.
 void reset();
 Counters counters();
 
 }  // namespace mla::emulator
+
+// The same for callers that look functions up by name. Three faults can also come from the environment of a process, where the device is
+// used for the first time: MLA4J_EMULATOR_FAIL_ALLOCATION, _FAIL_LAUNCH and _LOSE_DEVICE=<allocations or launches before it>.
+extern "C" {
+void mla_emulator_set_seed(uint64_t seed);
+void mla_emulator_set_shared_limit(int32_t bytes);
+void mla_emulator_fail_allocation(int64_t count);
+void mla_emulator_fail_launch(int64_t count);
+void mla_emulator_lose_device();
+void mla_emulator_lose_device_at(int64_t count);
+void mla_emulator_reset();
+// allocations, launches, live_allocations, live_handles
+void mla_emulator_counters(int64_t counters[4]);
+// The reports as lines that end in '\n', truncated to size with its NUL; returns the full length without NUL. They are forgotten where `text`
+// has room for all of them.
+int64_t mla_emulator_take_reports(char* text, int64_t size);
+}

@@ -3,12 +3,15 @@
 #include "cuda/common/runtime.h"
 
 #include <algorithm>
+#include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <deque>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <set>
+#include <stdexcept>
 
 #include "cuda_emulator/control.h"
 #include "cuda_emulator/machine.h"
@@ -16,8 +19,8 @@
 namespace mla::emulator {
 namespace {
 
-constexpr int kInvalidValue = 1, kInvalidHandle = 400, kUnavailable = 46, kLaunchFailure = 719,
-              kCaptureUnsupported = 900, kCaptureInvalidated = 901;
+constexpr int kInvalidValue = 1, kInvalidHandle = 400, kUnavailable = 46, kLaunchResources = 701,
+              kLaunchFailure = 719, kCaptureUnsupported = 900, kCaptureInvalidated = 901;
 constexpr int64_t kMemory = int64_t{8} << 30;
 
 struct Event {
@@ -41,6 +44,18 @@ struct Queue {
   Graph captured;
 };
 
+// The number of a variable of the environment, or -1.
+int64_t fault(const char* variable) {
+  const char* text = std::getenv(variable);
+  if (text == nullptr) return -1;
+  char* end = nullptr;
+  errno = 0;
+  const long long number = std::strtoll(text, &end, 10);
+  if (end == text || *end != 0 || errno != 0 || number < 0)
+    throw std::runtime_error(std::string(variable) + " is '" + text + "', but must be a number from 0");
+  return number;
+}
+
 struct Device {
   std::recursive_mutex lock;
   std::map<uintptr_t, size_t> memory, pinned;  // begin and size of live allocations
@@ -50,8 +65,10 @@ struct Device {
   uint64_t seed = 1, random = 1, runs = 0;
   int shared_limit = 101376;
   int64_t allocations = 0, launches = 0;
-  int64_t failing_allocation = -1, failing_launch = -1;
-  int error = 0;  // all calls fail with it
+  int64_t failing_allocation = fault("MLA4J_EMULATOR_FAIL_ALLOCATION"),
+          failing_launch = fault("MLA4J_EMULATOR_FAIL_LAUNCH"),
+          losing_launch = fault("MLA4J_EMULATOR_LOSE_DEVICE");  // -1: none
+  int error = 0;                                                // all calls fail with it
 };
 
 Device& device() {
@@ -159,7 +176,7 @@ int release_from(std::map<uintptr_t, size_t>& all, void* memory) {
   for (Queue* queue : d.queues) drain(*queue);
   if (all.erase(reinterpret_cast<uintptr_t>(memory)) == 0) return kInvalidValue;
   std::free(memory);
-  return 0;
+  return d.error;
 }
 
 template <class T>
@@ -178,7 +195,7 @@ int destroy(void* handle) {
   Lock lock(d.lock);
   if (d.handles.erase(handle) == 0) return kInvalidHandle;
   delete static_cast<T*>(handle);
-  return 0;
+  return d.error;
 }
 
 }  // namespace
@@ -210,7 +227,9 @@ int enqueue(const char* name, Shape shape, std::unique_ptr<Call> call, void* str
   if (shape.threads < 1 || shape.threads > kMaxThreads || shape.threads % kLanes != 0 ||
       shape.shared > d.shared_limit || shape.grid[1] > 65535 || shape.grid[2] > 65535)
     return kInvalidValue;
-  if (d.failing_launch == d.launches++) return kLaunchFailure;
+  const int64_t number = d.launches++;
+  if (d.losing_launch == number) return d.error = kUnavailable;
+  if (d.failing_launch == number) return kLaunchResources;
   const std::shared_ptr<Call> kept = std::move(call);
   return submit(*queue, {[name, shape, kept] {
     Device& now = device();
@@ -224,6 +243,10 @@ void set_seed(uint64_t seed) {
   device().random = seed;
 }
 void set_shared_limit(int bytes) { device().shared_limit = bytes; }
+std::vector<std::string> reports() {
+  Lock lock(device().lock);
+  return device().reports;
+}
 std::vector<std::string> take_reports() {
   Lock lock(device().lock);
   std::vector<std::string> reports;
@@ -235,11 +258,12 @@ void fail_allocation(int64_t count) {
 }
 void fail_launch(int64_t count) { device().failing_launch = count < 0 ? -1 : device().launches + count; }
 void lose_device() { device().error = kUnavailable; }
+void lose_device_at(int64_t count) { device().losing_launch = count < 0 ? -1 : device().launches + count; }
 void reset() {
   Device& d = device();
   Lock lock(d.lock);
   d.error = 0;
-  d.failing_allocation = d.failing_launch = -1;
+  d.failing_allocation = d.failing_launch = d.losing_launch = -1;
   for (Queue* queue : d.queues) {
     queue->work.clear();
     queue->capturing = false;
@@ -267,6 +291,7 @@ std::string error_text(int code) {
       {kOutOfMemory, "out of memory"},
       {kUnavailable, "CUDA-capable device is unavailable"},
       {kInvalidHandle, "invalid resource handle"},
+      {kLaunchResources, "too many resources requested for launch"},
       {kLaunchFailure, "unspecified launch failure"},
       {kCaptureUnsupported, "operation not permitted when stream is capturing"},
       {kCaptureInvalidated, "capture was invalidated by an earlier error"}};

@@ -21,9 +21,9 @@ constexpr int kMaxBlocks = INT_MAX;
 void require_done(const Result& result) {
   if (!result) return;
   const int32_t status = result.code == cuda::kOutOfMemory ? MLA_OUT_OF_MEMORY
-                         : result.code == cuda::kNoDriver || result.code == cuda::kNoDevice
-                             ? MLA_NO_DEVICE
-                             : MLA_DEVICE_ERROR;
+                         : result.code == cuda::kNoDriver || result.code == cuda::kNoDevice ? MLA_NO_DEVICE
+                         : cuda::is_lost(result.code)                                       ? MLA_DEVICE_LOST
+                                                      : MLA_DEVICE_ERROR;
   const std::string text = cuda::error_text(result.code);
   fail(status, status == MLA_NO_DEVICE ? text : std::string(result.what) + ": " + text);
 }
@@ -31,6 +31,14 @@ void require_done(const Result& result) {
 void use(int32_t device) {
   require_range("device", device, 0, 1023);
   require_done(cuda::use_device(device));
+}
+
+// Frees memory of the device, also after it was lost: both calls are tried.
+void free_on(int32_t device, Result (*release)(void*), void* memory) {
+  require_range("device", device, 0, 1023);
+  const Result used = cuda::use_device(device), freed = release(memory);
+  require_done(used);
+  require_done(freed);
 }
 
 // The stream of a handle, its device current.
@@ -121,10 +129,7 @@ int32_t allocate(int32_t device, int64_t bytes, void** memory, char* error, int3
 }
 
 int32_t release(int32_t device, void* memory, char* error, int32_t error_size) {
-  return guard(error, error_size, [&] {
-    use(device);
-    require_done(cuda::release(memory));
-  });
+  return guard(error, error_size, [&] { free_on(device, cuda::release, memory); });
 }
 
 int32_t allocate_host(int32_t device, int64_t bytes, void** memory, char* error, int32_t error_size) {
@@ -140,10 +145,7 @@ int32_t allocate_host(int32_t device, int64_t bytes, void** memory, char* error,
 }
 
 int32_t release_host(int32_t device, void* memory, char* error, int32_t error_size) {
-  return guard(error, error_size, [&] {
-    use(device);
-    require_done(cuda::release_host(memory));
-  });
+  return guard(error, error_size, [&] { free_on(device, cuda::release_host, memory); });
 }
 
 int32_t create_stream(int32_t device, void** stream, char* error, int32_t error_size) {

@@ -15,6 +15,32 @@ constexpr int kOutOfMemory = 2;
 constexpr int kNoDriver = 35;  // no driver, or one that is too old
 constexpr int kNoDevice = 100;
 
+// Whether a device does not answer any more: by the documentation of the CUDA runtime all later work returns the same error, and
+// a new process is needed (700 to 721, 226, 911), or the device itself failed or went away (46, 214, 220, 999).
+constexpr bool is_lost(int code) {
+  switch (code) {
+    case 46:   // cudaErrorDevicesUnavailable
+    case 214:  // cudaErrorECCUncorrectable
+    case 220:  // cudaErrorNvlinkUncorrectable
+    case 226:  // cudaErrorContained
+    case 700:  // cudaErrorIllegalAddress
+    case 702:  // cudaErrorLaunchTimeout
+    case 710:  // cudaErrorAssert
+    case 714:  // cudaErrorHardwareStackError
+    case 715:  // cudaErrorIllegalInstruction
+    case 716:  // cudaErrorMisalignedAddress
+    case 717:  // cudaErrorInvalidAddressSpace
+    case 718:  // cudaErrorInvalidPc
+    case 719:  // cudaErrorLaunchFailure
+    case 721:  // cudaErrorTensorMemoryLeak
+    case 911:  // cudaErrorExternalDevice
+    case 999:  // cudaErrorUnknown
+      return true;
+    default:
+      return false;
+  }
+}
+
 struct Result {
   int code;
   const char* what;  // the kernel or the function that failed

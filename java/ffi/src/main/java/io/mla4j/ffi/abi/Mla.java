@@ -104,6 +104,15 @@ public class Mla extends Mla$shared {
     public static int MLA_DEVICE_ERROR() {
         return MLA_DEVICE_ERROR;
     }
+    private static final int MLA_DEVICE_LOST = (int)8L;
+    /**
+     * {@snippet lang=c :
+     * #define MLA_DEVICE_LOST 8
+     * }
+     */
+    public static int MLA_DEVICE_LOST() {
+        return MLA_DEVICE_LOST;
+    }
     private static final int MLA_TYPE_F32 = (int)0L;
     /**
      * {@snippet lang=c :
