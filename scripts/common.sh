@@ -1,4 +1,4 @@
-# Finding a JDK and Maven; sourced by the other scripts, which set `root` and `name` first. Works with bash 3.2 (macOS).
+# Finding a JDK, Maven and a CUDA Toolkit; sourced by the other scripts, which set `root` and `name` first. Works with bash 3.2 (macOS).
 
 LEAST_JDK=25
 
@@ -66,4 +66,65 @@ run_maven() {
     3\ [89] | 3\ [1-9][0-9] | [4-9]\ *) maven=mvn ;;
   esac
   (cd "$root" && JAVA_HOME=$own JAVA25_HOME=$jdk "$maven" -B "$@" </dev/null)
+}
+
+LEAST_CUDA=13
+
+# Sets `nvcc` to the compiler of a CUDA Toolkit that is new enough, or to nothing and `no_cuda` to the reason. CUDACXX is strict; else the PATH,
+# the usual places, and what scripts/check-cuda fetched.
+find_cuda() {
+  local candidate= release=
+  nvcc= no_cuda="no CUDA Toolkit $LEAST_CUDA or newer was found"
+  set -- "$(command -v nvcc 2>/dev/null || true)" /usr/local/cuda/bin/nvcc /usr/local/cuda-*/bin/nvcc /opt/cuda/bin/nvcc "$(fetched_nvcc)"
+  if [ -n "${CUDACXX:-}" ]; then
+    no_cuda="CUDACXX names $CUDACXX, which is no nvcc"
+    set -- "$(command -v "$CUDACXX" 2>/dev/null || true)"
+  fi
+  for candidate; do
+    release=$("$candidate" --version 2>/dev/null | sed -n 's/.*release \([0-9]*\.[0-9]*\).*/\1/p' || true)
+    if [ -n "$release" ] && [ "${release%.*}" -ge $LEAST_CUDA ]; then
+      nvcc=$candidate no_cuda=
+      return
+    fi
+    [ -z "$release" ] || no_cuda="the CUDA Toolkit is too old: $candidate is $release, and $LEAST_CUDA is needed"
+  done
+}
+
+# What find_cuda looks at, without starting any of it: another answer is a reason to build again.
+cuda_places() {
+  echo "${CUDACXX:-} $(command -v nvcc 2>/dev/null)" /usr/local/cuda/bin/nvcc* /usr/local/cuda-*/bin/nvcc /opt/cuda/bin/nvcc* "$(fetched_nvcc)"
+}
+
+# Fetches nvcc from PyPI (300 MB) where find_cuda finds none.
+fetch_cuda() {
+  local venv=$root/build/cuda-venv version='13.0.*'
+  local packages=(nvidia-cuda-nvcc nvidia-nvvm nvidia-cuda-crt nvidia-cuda-runtime nvidia-cuda-cccl)
+  find_cuda
+  if [ -n "${CUDACXX:-}" ] && [ -z "$nvcc" ]; then
+    fail "$no_cuda"
+  fi
+  [ -z "$nvcc" ] || return 0
+  say "$no_cuda: fetching nvcc $version from PyPI into build/cuda-venv"
+  python3 -m venv "$venv" || fail "nvcc is fetched as a Python package and needs python3 with venv"
+  "$venv/bin/pip" -q --disable-pip-version-check install "${packages[@]/%/==$version}"
+  nvcc=$(fetched_nvcc)
+  [ -n "$nvcc" ] || fail "the packages of PyPI brought no nvcc"
+  # CMake looks for lib64.
+  ln -sfn lib "$(dirname "$nvcc")/../lib64"
+}
+
+fetched_nvcc() { compgen -G "$root/build/cuda-venv/lib/python3*/site-packages/nvidia/cu13/bin/nvcc" || true; }
+
+# Builds libmla4j_cuda.so with `nvcc` in build/cuda and sets `cuda_library`; what the tools print is in `cuda_log`. Fails where it does not compile.
+build_cuda() {
+  local build=$root/build/cuda generator="Unix Makefiles" choice=
+  cuda_library=$build/native/src/cuda/libmla4j_cuda.so
+  cuda_log=$root/build/cuda.log
+  ! command -v ninja >/dev/null || generator=Ninja
+  choice="$generator $nvcc $root"
+  [ "$(cat "$build/choice.txt" 2>/dev/null || true)" = "$choice" ] || rm -rf "$build"
+  mkdir -p "$build"
+  echo "$choice" >"$build/choice.txt"
+  { cmake -S "$root" -B "$build" -G "$generator" -DMLA_BUILD_TESTS=OFF -DMLA_BUILD_CUDA=ON -DCMAKE_CUDA_COMPILER="$nvcc" &&
+    cmake --build "$build" --target mla4j_cuda --parallel "${MLA_CUDA_JOBS:-$(nproc)}"; } >"$cuda_log" 2>&1
 }

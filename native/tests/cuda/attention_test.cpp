@@ -5,7 +5,6 @@
 #include <map>
 
 #include "cuda/device.h"
-#include "cuda_emulator/control.h"
 #include "support/cache.h"
 #include "support/numbers.h"
 #include "support/random.h"
@@ -60,7 +59,7 @@ struct Step {
     p.max_sequences = static_cast<int>(s.queries.size());
     p.page_table_stride = longest;
     p.multiprocessors = s.multiprocessors;
-    p.shared_bytes = s.shared_bytes;
+    p.shared_bytes = limit_shared(s.shared_bytes);
     p.scale = 1 / std::sqrt(static_cast<float>(width));
     begin.push_back(0);
     for (const int queries : s.queries) {
@@ -110,7 +109,7 @@ struct Step {
     std::vector<float> out, lse;
   };
   Result run() const {
-    if (is_emulated()) emulator::set_shared_limit(s.shared_bytes);
+    limit_shared(p.shared_bytes);
     std::vector<uint8_t> plan(static_cast<size_t>(device().plan_bytes(&p)));
     DEVICE_CALL(make_plan, &p, p.max_sequences, begin.data(), s.tokens.data(), plan.data(),
                 static_cast<int64_t>(plan.size()));

@@ -15,8 +15,8 @@ namespace mla::test {
 // The table, and a stream of device 0 that lives as long as the process.
 const mla_device_kernels& device();
 void* stream();
-// Whether device() is the emulated one.
-bool is_emulated();
+// What a block can have of shared memory where a device with `bytes` is wanted: the emulated one has that from now on, a GPU at most its own.
+int limit_shared(int bytes);
 
 // DEVICE_CALL throws unless it succeeds.
 #define DEVICE_CALL(function, ...)                                                            \

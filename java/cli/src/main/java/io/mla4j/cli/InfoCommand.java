@@ -16,6 +16,9 @@ import picocli.CommandLine.Option;
     name = "info",
     description = "Show the version, the backends and why each works or not, and what is used.")
 final class InfoCommand extends StreamCommand {
+  /** The emulated CUDA library that the build made, named by scripts/mla4j. */
+  private static final String EMULATED_PROPERTY = "mla4j.cuda.emulated";
+
   private static final String GPU = "none: this version has no CUDA backend";
 
   @Option(names = "--json", description = "Print one JSON object.")
@@ -61,6 +64,11 @@ final class InfoCommand extends StreamCommand {
         .orElse("");
   }
 
+  /** The file of the emulated CUDA library, or null where the build made none. */
+  private static String emulatedCudaLibrary() {
+    return System.getProperty(EMULATED_PROPERTY);
+  }
+
   private static String jdk() {
     return Runtime.version() + " (" + System.getProperty("java.vendor") + ")";
   }
@@ -82,6 +90,9 @@ final class InfoCommand extends StreamCommand {
       out.println("threads  " + used.threads());
     }
     out.println("GPU      " + GPU);
+    if (emulatedCudaLibrary() != null) {
+      out.println("emulator " + emulatedCudaLibrary());
+    }
     out.println("backends");
     for (Backends.Status status : backends) {
       out.printf(
@@ -108,6 +119,7 @@ final class InfoCommand extends StreamCommand {
     out.writeStringField("computeType", used.compute());
     out.writeNumberField("threads", used.threads());
     out.writeStringField("gpu", GPU);
+    out.writeStringField("emulatedCudaLibrary", emulatedCudaLibrary());
     out.writeArrayFieldStart("backends");
     for (Backends.Status status : backends) {
       out.writeStartObject();

@@ -30,6 +30,8 @@ class InfoCommandTest {
     JsonNode root = new ObjectMapper().readTree(info.out());
     assertEquals("0.1.0", root.get("version").textValue());
     assertTrue(root.get("threads").intValue() >= 1);
+    assertEquals(
+        System.getProperty("mla4j.cuda.emulated"), root.get("emulatedCudaLibrary").textValue());
     assertFalse(root.get("reason").textValue().isEmpty());
     assertTrue(List.of("f32", "bf16").contains(root.get("computeType").textValue()));
     List<String> names = new ArrayList<>();
