@@ -5,5 +5,6 @@ module io.mla4j.ffi {
   exports io.mla4j.ffi;
 
   provides io.mla4j.spi.Backend with
+      io.mla4j.ffi.CudaBackend,
       io.mla4j.ffi.NativeBackend;
 }

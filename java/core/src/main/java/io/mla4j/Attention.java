@@ -1,10 +1,12 @@
 package io.mla4j;
 
 import io.mla4j.spi.Device;
+import io.mla4j.spi.Mirror;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
+import java.util.List;
 
 /**
  * Multi-head Latent Attention over a {@link LatentCache}, with plain arrays: the shortest way to
@@ -99,7 +101,9 @@ public final class Attention {
       throw new InvalidArgumentException(
           "kvB is " + tensor + ", but must have shape [" + rows + ", " + shape.latent() + "]");
     }
-    return new Attention(cache, shape, kvB, score, compute);
+    requireNonNull("compute", compute);
+    Weight placed = cache.device().place(List.of(kvB), compute, Arena.ofAuto()).getFirst();
+    return new Attention(cache, shape, placed, score, compute);
   }
 
   /** As above with the weights as an array, which is copied. */
@@ -113,10 +117,9 @@ public final class Attention {
       throw new InvalidArgumentException(
           "kvB has " + kvB.length + " numbers, but must have " + rows + " x " + shape.latent());
     }
-    Staging weights = new Staging();
-    weights.write(cache.device(), kvB);
-    Tensor tensor = weights.tensor(rows, shape.latent());
-    return new Attention(cache, shape, Weight.of(tensor), score, compute);
+    MemorySegment copy = Arena.ofAuto().allocateFrom(ValueLayout.JAVA_FLOAT, kvB);
+    Tensor tensor = Tensor.of(copy, TensorType.F32, rows, shape.latent());
+    return withWeights(cache, shape, Weight.of(tensor), score, compute);
   }
 
   /** Numbers of one head's query. */
@@ -302,37 +305,45 @@ public final class Attention {
     }
   }
 
-  /** Float32 numbers in the memory of the device; grows, is freed with its owner. */
+  /** Float32 numbers that Java and the device share; grows, is freed with its owner. */
   private static final class Staging {
-    private MemorySegment segment = MemorySegment.NULL;
+    private Mirror mirror;
     private long filled;
 
     void reserve(Device device, long count) {
-      if (segment.byteSize() < count * Float.BYTES) {
-        segment = device.allocate(count * Float.BYTES, Arena.ofAuto());
+      if (mirror == null || mirror.host().dim(0) < count) {
+        mirror = Mirror.allocate(device, Arena.ofAuto(), TensorType.F32, count);
         filled = 0;
       }
     }
 
     void write(Device device, float[] numbers) {
       reserve(device, numbers.length);
-      MemorySegment.copy(numbers, 0, segment, ValueLayout.JAVA_FLOAT_UNALIGNED, 0, numbers.length);
+      MemorySegment host = mirror.host().segment();
+      MemorySegment.copy(numbers, 0, host, ValueLayout.JAVA_FLOAT_UNALIGNED, 0, numbers.length);
+      mirror.first(numbers.length).toDevice();
     }
 
     /** The same number everywhere, kept from call to call. */
     void fill(Device device, long count, float number) {
       reserve(device, count);
-      for (; filled < count; filled++) {
-        segment.set(ValueLayout.JAVA_FLOAT_UNALIGNED, filled * Float.BYTES, number);
+      if (filled < count) {
+        MemorySegment host = mirror.host().segment();
+        for (; filled < count; filled++) {
+          host.set(ValueLayout.JAVA_FLOAT_UNALIGNED, filled * Float.BYTES, number);
+        }
+        mirror.toDevice();
       }
     }
 
     void read(float[] to) {
-      MemorySegment.copy(segment, ValueLayout.JAVA_FLOAT_UNALIGNED, 0, to, 0, to.length);
+      mirror.first(to.length).toHost();
+      MemorySegment host = mirror.host().segment();
+      MemorySegment.copy(host, ValueLayout.JAVA_FLOAT_UNALIGNED, 0, to, 0, to.length);
     }
 
     Tensor tensor(long... shape) {
-      return Tensor.of(segment, TensorType.F32, shape);
+      return Tensor.of(mirror.onDevice().segment(), TensorType.F32, shape);
     }
   }
 }

@@ -51,35 +51,6 @@ final class AttentionOps implements AutoCloseable {
     workspaces = new Buffer(allocator);
   }
 
-  MlaShape checkAbsorb(Tensor q, Weight kvB, Tensor out) {
-    Checks.requireFloats("q", q, 3);
-    Checks.requireFloats("out", out, 3);
-    Checks.requireMatrix("kvB", kvB);
-    Checks.requireOutput("out", out, TensorType.F32, q.dim(0), q.dim(1), out.dim(2));
-    int heads = Checks.positiveInt("heads", q.dim(1));
-    int latent = Checks.toInt("latent", kvB.tensor().dim(1));
-    int rope = Checks.toInt("rope", out.dim(2) - latent);
-    int nope = Checks.toInt("nope", q.dim(2) - rope);
-    int value = Checks.toInt("value", kvB.tensor().dim(0) / heads - nope);
-    MlaShape shape = new MlaShape(heads, latent, rope, nope, value);
-    Checks.require("kvB", kvB, (long) heads * (nope + value), latent);
-    return shape;
-  }
-
-  MlaShape checkExpand(Tensor x, Weight kvB, Tensor out) {
-    Checks.requireFloats("x", x, 3);
-    Checks.requireFloats("out", out, 3);
-    Checks.requireMatrix("kvB", kvB);
-    Checks.requireOutput("out", out, TensorType.F32, x.dim(0), x.dim(1), out.dim(2));
-    int heads = Checks.positiveInt("heads", x.dim(1));
-    int latent = Checks.toInt("latent", x.dim(2));
-    int value = Checks.toInt("value", out.dim(2));
-    int nope = Checks.toInt("nope", kvB.tensor().dim(0) / heads - value);
-    MlaShape shape = new MlaShape(heads, latent, 0, nope, value);
-    Checks.require("kvB", kvB, (long) heads * (nope + value), latent);
-    return shape;
-  }
-
   /** out[t, h] = [W_UK[h]^T q_nope[t, h] | q_rope[t, h]]. */
   void absorb(MlaShape s, Tensor q, Weight kvB, ComputeType compute, Tensor out) {
     absorb.run(s, q, kvB, compute, out);

@@ -3,13 +3,12 @@ package io.mla4j.cpu;
 import io.mla4j.AttentionScore;
 import io.mla4j.ComputeType;
 import io.mla4j.DecodePlan;
-import io.mla4j.InvalidArgumentException;
 import io.mla4j.MlaShape;
 import io.mla4j.Rotation;
 import io.mla4j.Tensor;
-import io.mla4j.TensorType;
 import io.mla4j.Weight;
 import io.mla4j.spi.MergeParams;
+import io.mla4j.spi.OpChecks;
 import io.mla4j.spi.Ops;
 import io.mla4j.spi.TileKernels;
 import java.util.List;
@@ -35,20 +34,7 @@ final class CpuOps implements Ops, AutoCloseable {
 
   @Override
   public void embed(Weight table, Tensor ids, float scale, Tensor out) {
-    Checks.requireFloats("out", out, 2);
-    Checks.requireOutput("out", out, TensorType.F32, out.dim(0), out.dim(1));
-    Checks.require("ids", ids, TensorType.I32, out.dim(0));
-    Checks.requireMatrix("table", table);
-    Checks.require("table", table, table.tensor().dim(0), out.dim(1));
-    int vocabulary = Checks.toInt("vocabulary", table.tensor().dim(0));
-    Checks.toInt("width", out.dim(1));
-    for (int i = 0; i < ids.dim(0); i++) {
-      int id = Stored.readInt(ids.segment(), i);
-      if (id < 0 || id >= vocabulary) {
-        throw new InvalidArgumentException(
-            "ids[" + i + "] is " + id + ", but the vocabulary is 0.." + (vocabulary - 1));
-      }
-    }
+    OpChecks.embed(table, ids, out);
     if (!workers.enter()) {
       workers.handOver(() -> embed(table, ids, scale, out));
       return;
@@ -62,9 +48,7 @@ final class CpuOps implements Ops, AutoCloseable {
 
   @Override
   public void rmsNorm(Tensor x, Tensor weight, float eps, Tensor out) {
-    Checks.requireFloats("x", x, 2);
-    Checks.requireOutput("out", out, TensorType.F32, x.dim(0), x.dim(1));
-    Checks.require("weight", weight, TensorType.F32, x.dim(1));
+    OpChecks.rmsNorm(x, weight, out);
     if (!workers.enter()) {
       workers.handOver(() -> rmsNorm(x, weight, eps, out));
       return;
@@ -78,7 +62,7 @@ final class CpuOps implements Ops, AutoCloseable {
 
   @Override
   public void linear(Tensor x, List<Projection> projections, ComputeType compute) {
-    linear.check(x, projections);
+    OpChecks.linear(x, projections);
     if (!workers.enter()) {
       workers.handOver(() -> linear(x, projections, compute));
       return;
@@ -92,9 +76,7 @@ final class CpuOps implements Ops, AutoCloseable {
 
   @Override
   public void add(Tensor x, Tensor residual, float scale, Tensor out) {
-    Checks.requireFloats("x", x, 2);
-    Checks.require("residual", residual, TensorType.F32, x.dim(0), x.dim(1));
-    Checks.requireOutput("out", out, TensorType.F32, x.dim(0), x.dim(1));
+    OpChecks.add(x, residual, out);
     if (!workers.enter()) {
       workers.handOver(() -> add(x, residual, scale, out));
       return;
@@ -108,13 +90,7 @@ final class CpuOps implements Ops, AutoCloseable {
 
   @Override
   public void rotate(Tensor q, Rotation rotation, Tensor out) {
-    Checks.requireFloats("q", q, 3);
-    Checks.requireOutput("out", out, TensorType.F32, q.dim(0), q.dim(1), q.dim(2));
-    int rope = checkRotation(rotation, q.dim(0));
-    if (rope > q.dim(2)) {
-      throw new InvalidArgumentException(
-          "rotation turns " + rope + " elements, but q has only " + q.dim(2));
-    }
+    int rope = OpChecks.rotate(q, rotation, out);
     if (!workers.enter()) {
       workers.handOver(() -> rotate(q, rotation, out));
       return;
@@ -128,7 +104,7 @@ final class CpuOps implements Ops, AutoCloseable {
 
   @Override
   public void absorb(Tensor q, Weight kvB, ComputeType compute, Tensor out) {
-    MlaShape shape = attention.checkAbsorb(q, kvB, out);
+    MlaShape shape = OpChecks.absorb(q, kvB, out);
     if (!workers.enter()) {
       workers.handOver(() -> absorb(q, kvB, compute, out));
       return;
@@ -142,7 +118,7 @@ final class CpuOps implements Ops, AutoCloseable {
 
   @Override
   public void expand(Tensor x, Weight kvB, ComputeType compute, Tensor out) {
-    MlaShape shape = attention.checkExpand(x, kvB, out);
+    MlaShape shape = OpChecks.expand(x, kvB, out);
     if (!workers.enter()) {
       workers.handOver(() -> expand(x, kvB, compute, out));
       return;
@@ -162,18 +138,7 @@ final class CpuOps implements Ops, AutoCloseable {
       Tensor normWeight,
       float eps,
       Rotation rotation) {
-    int latent = plan.cacheParams().layout().latent();
-    int rope = plan.cacheParams().layout().rope();
-    Checks.require("latentAndKey", latentAndKey, TensorType.F32, plan.tokens(), latent + rope);
-    if (normWeight != null) {
-      Checks.require("normWeight", normWeight, TensorType.F32, latent);
-    }
-    int rotated = checkRotation(rotation, plan.tokens());
-    if (rotated != rope) {
-      throw new InvalidArgumentException(
-          "rotation turns " + rotated + " elements, but the cache has " + rope);
-    }
-    requireLayer(plan, layer);
+    OpChecks.appendLatent(plan, layer, latentAndKey, normWeight, rotation);
     if (!workers.enter()) {
       workers.handOver(() -> appendLatent(plan, layer, latentAndKey, normWeight, eps, rotation));
       return;
@@ -194,17 +159,7 @@ final class CpuOps implements Ops, AutoCloseable {
       ComputeType compute,
       Tensor out,
       Tensor lse) {
-    int latent = plan.cacheParams().layout().latent();
-    int rope = plan.cacheParams().layout().rope();
-    Checks.requireFloats("q", q, 3);
-    Checks.positiveInt("heads", q.dim(1));
-    Checks.require("q", q, TensorType.F32, plan.tokens(), q.dim(1), latent + rope);
-    Checks.requireOutput("out", out, TensorType.F32, plan.tokens(), q.dim(1), latent);
-    if (lse != null) {
-      Checks.requireOutput("lse", lse, TensorType.F32, plan.tokens(), q.dim(1));
-    }
-    checkScore(score, q.dim(1));
-    requireLayer(plan, layer);
+    OpChecks.attendAbsorbed(plan, layer, q, score, out, lse);
     if (!workers.enter()) {
       workers.handOver(() -> attendAbsorbed(plan, layer, q, score, compute, out, lse));
       return;
@@ -225,13 +180,7 @@ final class CpuOps implements Ops, AutoCloseable {
       AttentionScore score,
       ComputeType compute,
       Tensor out) {
-    MlaShape shape = plan.shape();
-    Checks.require("q", q, TensorType.F32, plan.tokens(), shape.heads(), shape.query());
-    Checks.requireOutput("out", out, TensorType.F32, plan.tokens(), shape.heads(), shape.value());
-    Checks.require(
-        "kvB", kvB, (long) shape.heads() * (shape.nope() + shape.value()), shape.latent());
-    checkScore(score, shape.heads());
-    requireLayer(plan, layer);
+    OpChecks.attend(plan, layer, q, kvB, score, out);
     if (!workers.enter()) {
       workers.handOver(() -> attend(plan, layer, q, kvB, score, compute, out));
       return;
@@ -245,35 +194,7 @@ final class CpuOps implements Ops, AutoCloseable {
 
   @Override
   public void merge(Tensor partialOut, Tensor partialLse, Tensor out, Tensor lse) {
-    Checks.requireFloats("partialOut", partialOut, 4);
-    Checks.require(
-        "partialLse",
-        partialLse,
-        TensorType.F32,
-        partialOut.dim(0),
-        partialOut.dim(1),
-        partialOut.dim(2));
-    Checks.requireOutput(
-        "out", out, TensorType.F32, partialOut.dim(1), partialOut.dim(2), partialOut.dim(3));
-    if (lse != null) {
-      Checks.requireOutput("lse", lse, TensorType.F32, partialOut.dim(1), partialOut.dim(2));
-    }
-    MergeParams params =
-        new MergeParams(
-            (int) partialOut.dim(0),
-            (int) partialOut.dim(1),
-            (int) partialOut.dim(2),
-            (int) partialOut.dim(3),
-            partialOut.stride(0),
-            partialOut.stride(1),
-            partialOut.stride(2),
-            partialLse.stride(0),
-            partialLse.stride(1),
-            partialLse.stride(2),
-            out.stride(0),
-            out.stride(1),
-            lse == null ? 0 : lse.stride(0),
-            lse == null ? 0 : lse.stride(1));
+    MergeParams params = OpChecks.merge(partialOut, partialLse, out, lse);
     if (!workers.enter()) {
       workers.handOver(() -> merge(partialOut, partialLse, out, lse));
       return;
@@ -287,7 +208,7 @@ final class CpuOps implements Ops, AutoCloseable {
 
   @Override
   public void feedForward(Tensor x, FeedForward weights, ComputeType compute, Tensor out) {
-    mixture.checkFeedForward(weights, x, out);
+    OpChecks.feedForward(x, weights, out);
     if (!workers.enter()) {
       workers.handOver(() -> feedForward(x, weights, compute, out));
       return;
@@ -301,7 +222,7 @@ final class CpuOps implements Ops, AutoCloseable {
 
   @Override
   public void mixture(Tensor x, Mixture weights, ComputeType compute, Tensor out) {
-    mixture.checkMixture(weights, x, out);
+    OpChecks.mixture(x, weights, out);
     if (!workers.enter()) {
       workers.handOver(() -> mixture(x, weights, compute, out));
       return;
@@ -318,31 +239,5 @@ final class CpuOps implements Ops, AutoCloseable {
     linear.close();
     attention.close();
     mixture.close();
-  }
-
-  private static int checkRotation(Rotation rotation, long tokens) {
-    Checks.require(rotation != null, "rotation is null");
-    Checks.requireFloats("rotation.cosines", rotation.cosines(), 2);
-    long pairs = rotation.cosines().dim(1);
-    Checks.require("rotation.cosines", rotation.cosines(), TensorType.F32, tokens, pairs);
-    Checks.require("rotation.sines", rotation.sines(), TensorType.F32, tokens, pairs);
-    Checks.require(
-        tokens < 2 || rotation.cosines().stride(0) == pairs && rotation.sines().stride(0) == pairs,
-        "rotation has gaps between its rows, but must be contiguous");
-    return Checks.toInt("rotation", 2 * pairs);
-  }
-
-  private static void checkScore(AttentionScore score, long heads) {
-    Checks.require(score != null, "score is null");
-    if (score.alibiSlopes() != null) {
-      Checks.require("score.alibiSlopes", score.alibiSlopes(), TensorType.F32, heads);
-    }
-  }
-
-  private static void requireLayer(DecodePlan plan, int layer) {
-    if (layer < 0 || layer >= plan.layers()) {
-      throw new InvalidArgumentException(
-          "layer is " + layer + ", but the cache has layers 0.." + (plan.layers() - 1));
-    }
   }
 }

@@ -1,9 +1,7 @@
 package io.mla4j.cpu;
 
 import io.mla4j.ComputeType;
-import io.mla4j.InvalidArgumentException;
 import io.mla4j.Tensor;
-import io.mla4j.TensorType;
 import io.mla4j.Weight;
 import io.mla4j.spi.LinearParams;
 import io.mla4j.spi.Ops.Projection;
@@ -52,27 +50,6 @@ final class LinearOps implements AutoCloseable {
     this.kernels = kernels;
     this.workers = workers;
     this.packed = new Buffer(allocator);
-  }
-
-  void check(Tensor x, List<Projection> projections) {
-    Checks.requireFloats("x", x, 2);
-    Checks.require(!projections.isEmpty(), "projections is empty");
-    for (int i = 0; i < projections.size(); i++) {
-      try {
-        check(x, projections.get(i));
-      } catch (InvalidArgumentException e) {
-        throw new InvalidArgumentException("projections[" + i + "]." + e.getMessage());
-      }
-    }
-  }
-
-  private static void check(Tensor x, Projection p) {
-    Checks.requireFloats("out", p.out(), 2);
-    Checks.requireOutput("out", p.out(), TensorType.F32, x.dim(0), p.out().dim(1));
-    Checks.require("weight", p.weight(), p.out().dim(1), x.dim(1));
-    if (p.bias() != null) {
-      Checks.require("bias", p.bias(), TensorType.F32, p.out().dim(1));
-    }
   }
 
   /** One operation: x W^T + bias for each projection. */

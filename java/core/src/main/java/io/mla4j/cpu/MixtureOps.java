@@ -1,10 +1,8 @@
 package io.mla4j.cpu;
 
 import io.mla4j.ComputeType;
-import io.mla4j.InvalidArgumentException;
 import io.mla4j.Routing;
 import io.mla4j.Tensor;
-import io.mla4j.TensorType;
 import io.mla4j.Weight;
 import io.mla4j.spi.Ops.FeedForward;
 import io.mla4j.spi.Ops.Mixture;
@@ -43,74 +41,6 @@ final class MixtureOps implements AutoCloseable {
     outs = new Buffer(allocator);
     sharedOuts = new Buffer(allocator);
     routes = new Buffer(allocator);
-  }
-
-  void checkFeedForward(FeedForward weights, Tensor x, Tensor out) {
-    checkRows(x, out);
-    checkNetwork("weights", weights, x, out);
-  }
-
-  void checkMixture(Mixture weights, Tensor x, Tensor out) {
-    Checks.require(weights != null && weights.routing() != null, "weights.routing is null");
-    int experts = weights.routing().experts();
-    if (weights.experts().size() != experts) {
-      throw new InvalidArgumentException(
-          "weights.experts has "
-              + weights.experts().size()
-              + " networks, but must have "
-              + experts);
-    }
-    checkRows(x, out);
-    Checks.require("weights.router", weights.router(), experts, x.dim(1));
-    if (weights.bias() != null) {
-      Checks.require("weights.bias", weights.bias(), TensorType.F32, experts);
-    }
-    int inner = -1;
-    for (int e = 0; e < experts; e++) {
-      FeedForward expert = weights.experts().get(e);
-      try {
-        checkNetwork(expert, x, out);
-      } catch (InvalidArgumentException failure) {
-        throw new InvalidArgumentException("weights.experts[" + e + "]" + failure.getMessage());
-      }
-      inner = e == 0 ? expert.gate().out() : inner;
-      if (expert.gate().out() != inner) {
-        throw new InvalidArgumentException(
-            "weights.experts["
-                + e
-                + "] has an inner width of "
-                + expert.gate().out()
-                + ", but the first one has "
-                + inner);
-      }
-    }
-    if (weights.shared() != null) {
-      checkNetwork("weights.shared", weights.shared(), x, out);
-    }
-  }
-
-  private static void checkRows(Tensor x, Tensor out) {
-    Checks.requireFloats("x", x, 2);
-    Checks.requireFloats("out", out, 2);
-    Checks.requireOutput("out", out, TensorType.F32, x.dim(0), out.dim(1));
-  }
-
-  private static void checkNetwork(String name, FeedForward weights, Tensor x, Tensor out) {
-    try {
-      checkNetwork(weights, x, out);
-    } catch (InvalidArgumentException e) {
-      throw new InvalidArgumentException(name + e.getMessage());
-    }
-  }
-
-  /** Messages begin behind the network's name. */
-  private static void checkNetwork(FeedForward weights, Tensor x, Tensor out) {
-    Checks.require(weights != null, " is null");
-    Checks.requireMatrix(".gate", weights.gate());
-    long inner = weights.gate().tensor().dim(0);
-    Checks.require(".gate", weights.gate(), inner, x.dim(1));
-    Checks.require(".up", weights.up(), inner, x.dim(1));
-    Checks.require(".down", weights.down(), out.dim(1), inner);
   }
 
   void feedForward(Tensor x, FeedForward w, ComputeType compute, Tensor out) {

@@ -1,8 +1,11 @@
 package io.mla4j.spi;
 
 import io.mla4j.ComputeType;
+import io.mla4j.Weight;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.List;
+import java.util.Optional;
 
 /**
  * A processor that computes {@link Ops} on memory that it can reach.
@@ -32,19 +35,51 @@ public interface Device extends AutoCloseable {
 
   /**
    * Zeroed memory, aligned to 64 bytes, freed when {@code arena} closes. On a device without host
-   * access the segment has length 0 and carries only the address.
+   * access no thread may touch the segment ({@link MemorySegment#isAccessibleBy} is false): reading
+   * or writing it from Java throws {@link WrongThreadException}, while its address, size and slices
+   * are those of the device's memory.
    *
    * @throws io.mla4j.Mla4jException where there is not enough memory, naming the bytes
    */
   MemorySegment allocate(long bytes, Arena arena);
 
-  /** Copies bytes between two segments of {@link #allocate}, after the operations before it. */
+  /** Bytes that {@link #allocate} may still give, as far as the device tells. */
+  default long freeMemory() {
+    return Long.MAX_VALUE;
+  }
+
+  /**
+   * Copies bytes between two segments, each of {@link #allocate} or of the host, after the
+   * operations before it. When it returns, memory of the host may be read or overwritten.
+   */
   void copy(MemorySegment from, long fromOffset, MemorySegment to, long toOffset, long bytes);
+
+  /**
+   * Weights where the operations read them. A device that reads the host's memory takes them as
+   * they are; another one gets copies, one behind the other in memory of {@code arena}, in a type
+   * that it multiplies with {@code compute}. Those of a mixture's experts are placed together: all
+   * gates, all ups, all downs.
+   */
+  default List<Weight> place(List<Weight> weights, ComputeType compute, Arena arena) {
+    return weights;
+  }
+
+  /** The bytes that {@link #place} allocates for a weight. */
+  default long placedBytes(Weight weight, ComputeType compute) {
+    return 0;
+  }
+
+  /** Choosing tokens on the device, where it can. */
+  default Optional<Sampling> sampling() {
+    return Optional.empty();
+  }
 
   /** The operations. */
   Ops ops();
 
-  /** Stops the threads; waits for an operation that runs. Closing twice is harmless. */
+  /**
+   * Waits for an operation that runs and frees what the device keeps. Closing twice is harmless.
+   */
   @Override
   void close();
 }

@@ -242,7 +242,7 @@ final class CallScratch {
     };
   }
 
-  private static int code(ComputeType compute) {
+  static int code(ComputeType compute) {
     return compute == ComputeType.BF16 ? Mla.MLA_COMPUTE_BF16() : Mla.MLA_COMPUTE_F32();
   }
 

@@ -5,30 +5,29 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.function.Function;
 import java.util.function.UnaryOperator;
 
 /**
- * Finds the file of the CPU library: the one that the user names, else the one in the folder that a
- * build names, else the jar's, extracted into a cache.
+ * Finds the file of a library: the one that the user names, else the one in the folder that a build
+ * names, else the jar's, extracted into a cache.
  *
+ * @param kind {@code cpu} or {@code cuda}: the library is {@code libmla4j_kind.so}, named by the
+ *     property {@code mla4j.kind.library} or the variable {@code MLA4J_KIND_LIBRARY}, in the folder
+ *     of the property {@code mla4j.kind.folder}
  * @param properties system properties by name
  * @param environment environment variables by name
  * @param resources files of the jar by their path
  */
 record LibraryFinder(
-    UnaryOperator<String> properties, UnaryOperator<String> environment, Resources resources) {
-  /** The library file that must be used. */
-  static final String LIBRARY_PROPERTY = "mla4j.cpu.library";
-
-  /** The same, from the environment. */
-  static final String LIBRARY_VARIABLE = "MLA4J_CPU_LIBRARY";
-
-  /** A folder with a library that was built but not packed. */
-  static final String FOLDER_PROPERTY = "mla4j.cpu.folder";
-
+    String kind,
+    UnaryOperator<String> properties,
+    UnaryOperator<String> environment,
+    Resources resources) {
   /** The folder in which libraries of jars are kept. */
   static final String CACHE_PROPERTY = "mla4j.cache";
 
@@ -39,9 +38,10 @@ record LibraryFinder(
     InputStream open(String path);
   }
 
-  /** The finder of this process. */
-  static LibraryFinder ofProcess() {
+  /** The finder of this process for a kind of library. */
+  static LibraryFinder ofProcess(String kind) {
     return new LibraryFinder(
+        kind,
         System::getProperty,
         System::getenv,
         LibraryFinder.class.getClassLoader()::getResourceAsStream);
@@ -53,8 +53,32 @@ record LibraryFinder(
   }
 
   private Optional<String> named() {
-    return value(properties.apply(LIBRARY_PROPERTY))
-        .or(() -> value(environment.apply(LIBRARY_VARIABLE)));
+    return value(properties.apply("mla4j." + kind + ".library"))
+        .or(() -> value(environment.apply("MLA4J_" + kind.toUpperCase(Locale.ROOT) + "_LIBRARY")));
+  }
+
+  /**
+   * What became of looking for a library.
+   *
+   * @param file the file, or null where none was found
+   * @param library the opened library, or null
+   * @param failure why there is none, or null
+   */
+  record Found<L>(Path file, L library, BackendException failure) {}
+
+  /** Finds the file and opens it; never throws. */
+  <L> Found<L> open(Function<Path, L> opener) {
+    Path file = null;
+    try {
+      file = find();
+      return new Found<>(file, opener.apply(file), null);
+    } catch (BackendException e) {
+      return new Found<>(file, null, e);
+    } catch (InvalidPathException e) {
+      return new Found<>(null, null, new BackendException("no path: " + e.getMessage(), e));
+    } catch (IllegalCallerException e) {
+      return new Found<>(file, null, new BackendException(e.getMessage(), e));
+    }
   }
 
   /**
@@ -68,19 +92,23 @@ record LibraryFinder(
       return named.get();
     }
     String os = os();
-    String name = System.mapLibraryName("mla4j_cpu");
-    Optional<Path> folder = value(properties.apply(FOLDER_PROPERTY)).map(Path::of);
+    String name = System.mapLibraryName("mla4j_" + kind);
+    Optional<Path> folder = value(properties.apply(folderProperty())).map(Path::of);
     if (folder.isPresent()) {
       Path file = folder.get().resolve(name);
       if (!Files.isRegularFile(file)) {
         throw new BackendException(
-            "there is no " + file + " (-D" + FOLDER_PROPERTY + " names its folder)");
+            "there is no " + file + " (-D" + folderProperty() + " names its folder)");
       }
       return file;
     }
     String resource = "META-INF/native/" + os + "-" + arch() + "/" + name;
     String sha256 = readSha256(resource);
     return new LibraryCache(cacheFolder(os)).extract(name, sha256, () -> resources.open(resource));
+  }
+
+  private String folderProperty() {
+    return "mla4j." + kind + ".folder";
   }
 
   private String readSha256(String resource) {
@@ -102,12 +130,18 @@ record LibraryFinder(
 
   /** The build leaves a line where it could not make the library. */
   private String whyMissing(String resource) throws IOException {
-    try (InputStream in = resources.open("META-INF/native/missing.txt")) {
-      return "no native library was built: "
+    try (InputStream in = resources.open("META-INF/native/" + missing())) {
+      return "no "
+          + (kind.equals("cpu") ? "native" : "CUDA")
+          + " library was built: "
           + (in == null
               ? "there is no " + resource + " in the jar"
               : new String(in.readNBytes(1024), StandardCharsets.UTF_8).strip());
     }
+  }
+
+  private String missing() {
+    return kind.equals("cpu") ? "missing.txt" : "missing-" + kind + ".txt";
   }
 
   private Path cacheFolder(String os) {

@@ -2,10 +2,9 @@ package io.mla4j.ffi;
 
 import io.mla4j.BackendException;
 import io.mla4j.cpu.CpuDevice;
+import io.mla4j.ffi.LibraryFinder.Found;
 import io.mla4j.spi.Backend;
 import io.mla4j.spi.Device;
-import java.nio.file.InvalidPathException;
-import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 
@@ -16,14 +15,11 @@ import java.util.Optional;
  */
 public final class NativeBackend implements Backend {
   private final LibraryFinder finder;
-  private Found found;
-
-  /** Either a library or the reason why there is none. */
-  private record Found(Path file, NativeLibrary library, BackendException failure) {}
+  private Found<NativeLibrary> found;
 
   /** A backend that has not looked for its library yet. */
   public NativeBackend() {
-    this(LibraryFinder.ofProcess());
+    this(LibraryFinder.ofProcess("cpu"));
   }
 
   NativeBackend(LibraryFinder finder) {
@@ -47,7 +43,7 @@ public final class NativeBackend implements Backend {
 
   @Override
   public Probe probe() {
-    Found f = find();
+    Found<NativeLibrary> f = find();
     if (f.failure() != null) {
       return new Probe(
           false,
@@ -67,7 +63,7 @@ public final class NativeBackend implements Backend {
   @Override
   public Device open(Options options) {
     NativeIsa isa = options.isa() == null ? null : NativeIsa.of(options.isa());
-    Found f = find();
+    Found<NativeLibrary> f = find();
     if (f.failure() != null) {
       throw new BackendException(
           "backend native does not work here: " + f.failure().getMessage(), f.failure());
@@ -76,19 +72,9 @@ public final class NativeBackend implements Backend {
         name(), f.library().kernels(isa), NativeMemory::allocate, options.threads());
   }
 
-  private synchronized Found find() {
+  private synchronized Found<NativeLibrary> find() {
     if (found == null) {
-      Path file = null;
-      try {
-        file = finder.find();
-        found = new Found(file, NativeLibrary.open(file), null);
-      } catch (BackendException e) {
-        found = new Found(file, null, e);
-      } catch (InvalidPathException e) {
-        found = new Found(null, null, new BackendException("no path: " + e.getMessage(), e));
-      } catch (IllegalCallerException e) {
-        found = new Found(file, null, new BackendException(e.getMessage(), e));
-      }
+      found = finder.open(NativeLibrary::open);
     }
     return found;
   }

@@ -4,14 +4,8 @@ import io.mla4j.BackendException;
 import io.mla4j.ffi.abi.Mla;
 import io.mla4j.ffi.abi.mla_get_kernels_fn;
 import io.mla4j.ffi.abi.mla_kernels;
-import java.io.IOException;
-import java.io.InputStream;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.SymbolLookup;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Collectors;
 
@@ -23,7 +17,6 @@ import java.util.stream.Collectors;
  */
 public final class NativeLibrary {
   private static final String ENTRY_POINT = "mla_get_kernels";
-  private static final byte[] ELF = {0x7f, 'E', 'L', 'F'};
 
   private final String name;
   private final MemorySegment entryPoint;
@@ -40,7 +33,7 @@ public final class NativeLibrary {
       throw new BackendException(
           "library " + name + " has no kernels for ABI version " + Mla.MLA_ABI_VERSION());
     }
-    NativeLayout.require(name, describe(Mla.MLA_DESCRIBE_LAYOUT()));
+    NativeLayout.cpu().require(name, describe(Mla.MLA_DESCRIBE_LAYOUT()));
     isas = NativeIsa.supported(mla_kernels.supported_isas(bestTable), mla_kernels.isa(bestTable));
     version = describe(Mla.MLA_DESCRIBE_VERSION());
     reason = describe(Mla.MLA_DESCRIBE_REASON());
@@ -53,55 +46,12 @@ public final class NativeLibrary {
    *     entry point, or does not fit the bindings
    */
   public static NativeLibrary open(Path file) {
-    if (!Files.isRegularFile(file)) {
-      throw new BackendException("library " + file + " is not a file");
-    }
-    requireElf(file);
-    SymbolLookup lookup;
-    try {
-      // The arena that never closes: kernels of the library may be in use anywhere.
-      lookup = SymbolLookup.libraryLookup(file.toAbsolutePath(), Arena.global());
-    } catch (IllegalArgumentException e) {
-      throw new BackendException("library " + file + " cannot be loaded: " + whyNot(file, e), e);
-    }
-    MemorySegment entryPoint =
-        lookup
-            .find(ENTRY_POINT)
-            .orElseThrow(
-                () -> new BackendException("library " + file + " has no function " + ENTRY_POINT));
-    return new NativeLibrary(file.toString(), entryPoint);
-  }
-
-  /** The JVM warns on stderr when it is given another file on Linux, before it refuses it. */
-  private static void requireElf(Path file) {
-    if (!System.getProperty("os.name").equals("Linux")) {
-      return;
-    }
-    try (InputStream in = Files.newInputStream(file)) {
-      if (!Arrays.equals(in.readNBytes(ELF.length), ELF)) {
-        throw new BackendException("library " + file + " is not an ELF file");
-      }
-    } catch (IOException e) {
-      throw new BackendException("library " + file + " cannot be read: " + e.getMessage(), e);
-    }
+    return new NativeLibrary(file.toString(), LibraryFile.load(file, ENTRY_POINT));
   }
 
   /** A library by its entry point. */
   static NativeLibrary of(String name, MemorySegment entryPoint) {
     return new NativeLibrary(name, entryPoint);
-  }
-
-  /**
-   * A lookup says only that it failed; the JVM's own loading names the missing dependency or the
-   * wrong format.
-   */
-  private static String whyNot(Path file, IllegalArgumentException failure) {
-    try {
-      System.load(file.toAbsolutePath().toString());
-    } catch (UnsatisfiedLinkError e) {
-      return e.getMessage();
-    }
-    return failure.getMessage();
   }
 
   /** The instruction sets that this processor supports, the automatic choice first. */
@@ -174,14 +124,7 @@ public final class NativeLibrary {
   /** What the library tells about a subject, {@code MLA_DESCRIBE_*}. */
   String describe(int subject) {
     MemorySegment describe = mla_kernels.describe(bestTable);
-    int length = mla_kernels.describe.invoke(describe, subject, MemorySegment.NULL, 0);
-    if (length < 0) {
-      throw new BackendException("library " + name + " says nothing about subject " + subject);
-    }
-    try (Arena arena = Arena.ofConfined()) {
-      MemorySegment text = arena.allocate(length + 1L);
-      mla_kernels.describe.invoke(describe, subject, text, length + 1);
-      return text.getString(0);
-    }
+    return LibraryFile.text(
+        name, subject, (text, size) -> mla_kernels.describe.invoke(describe, subject, text, size));
   }
 }

@@ -48,6 +48,7 @@ class LibraryFinderTest {
 
   private LibraryFinder finder() {
     return new LibraryFinder(
+        "cpu",
         properties::get,
         environment::get,
         path -> {

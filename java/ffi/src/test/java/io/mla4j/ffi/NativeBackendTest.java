@@ -27,7 +27,10 @@ class NativeBackendTest {
   private static NativeBackend with(Map<String, String> properties) {
     return new NativeBackend(
         new LibraryFinder(
-            name -> properties.getOrDefault(name, System.getProperty(name)), _ -> null, _ -> null));
+            "cpu",
+            name -> properties.getOrDefault(name, System.getProperty(name)),
+            _ -> null,
+            _ -> null));
   }
 
   @Test

@@ -24,12 +24,12 @@ class NativeLayoutTest {
       }
     }
     pointers.add("mla_get_kernels");
-    assertEquals(pointers, List.copyOf(NativeLayout.functions().keySet()));
+    assertEquals(pointers, List.copyOf(NativeLayout.cpu().functions().keySet()));
   }
 
   @Test
   void textHasTheFormOfTheHeader() {
-    List<String> lines = NativeLayout.text().lines().toList();
+    List<String> lines = NativeLayout.cpu().text().lines().toList();
     assertEquals("struct mla_linear_params 56", lines.get(0));
     assertEquals("mla_linear_params.struct_size 0 i32", lines.get(1));
     assertTrue(lines.contains("mla_attention_params.scale 52 f32"));
@@ -40,20 +40,21 @@ class NativeLayoutTest {
 
   @Test
   void libraryTellsTheSame() {
-    assertEquals(NativeLayout.text(), Natives.library().describe(Mla.MLA_DESCRIBE_LAYOUT()));
+    assertEquals(NativeLayout.cpu().text(), Natives.library().describe(Mla.MLA_DESCRIBE_LAYOUT()));
   }
 
   @Test
   void aDifferenceIsNamed() {
-    String text = NativeLayout.text();
-    NativeLayout.require("x.so", text);
+    String text = NativeLayout.cpu().text();
+    NativeLayout.cpu().require("x.so", text);
     BackendException offset =
         assertThrows(
             BackendException.class,
             () ->
-                NativeLayout.require(
-                    "x.so",
-                    text.replace("mla_linear_params.k 16 i32", "mla_linear_params.k 20 i32")));
+                NativeLayout.cpu()
+                    .require(
+                        "x.so",
+                        text.replace("mla_linear_params.k 16 i32", "mla_linear_params.k 20 i32")));
     assertTrue(
         offset.getMessage().contains("x.so")
             && offset.getMessage().contains("mla_linear_params.k 20 i32")
@@ -61,10 +62,11 @@ class NativeLayoutTest {
         offset.getMessage());
     assertThrows(
         BackendException.class,
-        () -> NativeLayout.require("x.so", text.substring(0, text.length() - 10)));
-    assertThrows(BackendException.class, () -> NativeLayout.require("x.so", text + "more\n"));
+        () -> NativeLayout.cpu().require("x.so", text.substring(0, text.length() - 10)));
+    assertThrows(BackendException.class, () -> NativeLayout.cpu().require("x.so", text + "more\n"));
     assertThrows(
         BackendException.class,
-        () -> NativeLayout.require("x.so", text.replace("add i32(ptr,i64", "add i32(ptr,i32")));
+        () ->
+            NativeLayout.cpu().require("x.so", text.replace("add i32(ptr,i64", "add i32(ptr,i32")));
   }
 }

@@ -100,7 +100,8 @@ class NativeLibraryTest {
     try (Arena arena = Arena.ofShared()) {
       FakeTable fake = new FakeTable(arena);
       fake.describe(
-          NativeLayout.text()
+          NativeLayout.cpu()
+              .text()
               .replace("mla_rope_params.heads 8 i32", "mla_rope_params.heads 8 i64"));
       String message = refused(fake.entryPoint());
       assertTrue(message.contains("mla_rope_params.heads 8 i64"), message);

@@ -38,7 +38,7 @@ final class Natives {
 
   private static Found find() {
     try {
-      Path file = LibraryFinder.ofProcess().find();
+      Path file = LibraryFinder.ofProcess("cpu").find();
       return new Found(file, NativeLibrary.open(file), null);
     } catch (BackendException e) {
       return new Found(null, null, e.getMessage());

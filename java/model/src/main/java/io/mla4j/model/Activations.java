@@ -3,6 +3,7 @@ package io.mla4j.model;
 import io.mla4j.Tensor;
 import io.mla4j.TensorType;
 import io.mla4j.spi.Device;
+import io.mla4j.spi.Mirror;
 import java.lang.foreign.Arena;
 import java.util.HashMap;
 import java.util.Map;
@@ -14,6 +15,7 @@ import java.util.Map;
 final class Activations implements AutoCloseable {
   private final Device device;
   private final Map<String, Tensor> tensors = new HashMap<>();
+  private final Map<String, Mirror> mirrors = new HashMap<>();
   private Arena arena = Arena.ofShared();
   private int capacity;
 
@@ -25,26 +27,32 @@ final class Activations implements AutoCloseable {
   void reserve(int tokens) {
     if (tokens > capacity) {
       tensors.clear();
+      mirrors.clear();
       arena.close();
       arena = Arena.ofShared();
       capacity = tokens;
     }
   }
 
-  /** The tensor called {@code name}: (tokens, width) of {@code type}. */
-  Tensor rows(String name, TensorType type, int tokens, int width) {
+  /** The tensor called {@code name}: (tokens, width) F32. */
+  Tensor rows(String name, int tokens, int width) {
     Tensor all = tensors.get(name);
     if (all == null) {
-      long bytes = Math.multiplyExact((long) capacity * type.bytes(), width);
-      all = Tensor.of(device.allocate(bytes, arena), type, capacity, width);
+      long bytes = Math.multiplyExact((long) capacity * Float.BYTES, width);
+      all = Tensor.of(device.allocate(bytes, arena), TensorType.F32, capacity, width);
       tensors.put(name, all);
     }
     return all.first(tokens);
   }
 
-  /** The same for F32. */
-  Tensor rows(String name, int tokens, int width) {
-    return rows(name, TensorType.F32, tokens, width);
+  /** What Java writes or reads, called {@code name}: (tokens, width) of {@code type}. */
+  Mirror mirror(String name, TensorType type, int tokens, int width) {
+    Mirror all = mirrors.get(name);
+    if (all == null) {
+      all = Mirror.allocate(device, arena, type, capacity, width);
+      mirrors.put(name, all);
+    }
+    return all.first(tokens);
   }
 
   @Override

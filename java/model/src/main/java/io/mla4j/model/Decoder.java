@@ -1,5 +1,6 @@
 package io.mla4j.model;
 
+import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 
 import io.mla4j.Batch;
@@ -13,12 +14,16 @@ import io.mla4j.Rotation;
 import io.mla4j.Sequence;
 import io.mla4j.Step;
 import io.mla4j.Tensor;
+import io.mla4j.TensorType;
 import io.mla4j.position.RopeEncoding;
 import io.mla4j.position.RopeTable;
 import io.mla4j.spi.Device;
+import io.mla4j.spi.Mirror;
 import io.mla4j.spi.Ops;
 import io.mla4j.spi.Ops.Projection;
+import io.mla4j.spi.Sampling;
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.util.List;
 
 /**
@@ -57,23 +62,49 @@ public final class Decoder implements AutoCloseable {
   /** Of the last step, for the next one of as many tokens. */
   private Frame frame;
 
-  private Tensor logitRows;
+  private Mirror logitRows;
   private Tensor firstLogitRow;
   private List<Projection> toLogits;
   private final DecodePlan[] plans;
 
+  /** Takes the bytes of weights that were copied to a device so far, and all that will be. */
+  @FunctionalInterface
+  public interface UploadListener {
+    /** Called now and then, the last time with both equal; never where nothing is copied. */
+    void uploaded(long bytes, long all);
+  }
+
+  /** As below, with a listener that does nothing. */
+  public Decoder(
+      ModelDescription model, WeightTable weights, Device device, DecoderOptions options) {
+    this(model, weights, device, options, (_, _) -> {});
+  }
+
   /**
-   * A decoder over mapped weights, which must stay open.
+   * A decoder over mapped weights, which must stay open. A device with memory of its own gets a
+   * copy of them.
    *
+   * @throws io.mla4j.DeviceMemoryException where the device lacks the memory for the weights,
+   *     saying how many bytes are missing, before anything was copied
    * @throws io.mla4j.Mla4jException where the device lacks the memory for the norms
    */
   public Decoder(
-      ModelDescription model, WeightTable weights, Device device, DecoderOptions options) {
+      ModelDescription model,
+      WeightTable weights,
+      Device device,
+      DecoderOptions options,
+      UploadListener listener) {
     this.model = model;
     this.options = options;
     this.device = device;
     this.ops = device.ops();
-    this.weights = DecoderWeights.load(model, weights, device, arena);
+    try {
+      this.weights =
+          DecoderWeights.load(model, weights, device, options.compute(), arena, listener);
+    } catch (RuntimeException | Error e) {
+      arena.close();
+      throw e;
+    }
     this.activations = new Activations(device);
     this.logits = new Activations(device);
     List<AttentionDescription> attentions =
@@ -116,7 +147,7 @@ public final class Decoder implements AutoCloseable {
    * Runs {@code ids[i]} through sequence i of the batch and commits them.
    *
    * @return the hidden states after the final norm: (n, hidden), all sequences one after the other,
-   *     valid until the next call
+   *     valid until the next call, in the device's memory
    * @throws InvalidArgumentException where an id is outside of the vocabulary or a sequence would
    *     exceed the model's context; nothing was changed
    * @throws io.mla4j.CacheFullException where the pool has too few pages; nothing was changed
@@ -169,12 +200,12 @@ public final class Decoder implements AutoCloseable {
       plans[i] = step.plan(shapes.get(i), options.form());
     }
     for (int i = 0; i < encodings.size(); i++) {
-      fill(frame.rotations().get(i), ropeTables.get(i), plans[0]);
+      fill(frame.angles().get(i), ropeTables.get(i), plans[0]);
     }
     writeIds(frame.ids(), ids);
     Tensor x = frame.x();
     Tensor h = frame.h();
-    ops.embed(weights.embedding(), frame.ids(), model.embedScale(), x);
+    ops.embed(weights.embedding(), frame.ids().onDevice(), model.embedScale(), x);
     for (int i = 0; i < frame.layers().size(); i++) {
       DecoderWeights.Layer layer = weights.layers().get(i);
       ops.rmsNorm(x, layer.attentionNorm(), model.normEps(), h);
@@ -210,21 +241,22 @@ public final class Decoder implements AutoCloseable {
     ops.linear(a.flatValues(), a.fromValues(), compute);
   }
 
-  private static void writeIds(Tensor tensor, int[][] ids) {
+  private static void writeIds(Mirror tensor, int[][] ids) {
     int at = 0;
     for (int[] list : ids) {
       for (int id : list) {
-        tensor.segment().setAtIndex(JAVA_INT, at++, id);
+        tensor.host().segment().setAtIndex(JAVA_INT, at++, id);
       }
     }
+    tensor.toDevice();
   }
 
-  private static void fill(Rotation rotation, RopeTable table, DecodePlan plan) {
+  private static void fill(Frame.Angles angles, RopeTable table, DecodePlan plan) {
     for (int i = 0; i < plan.sequences(); i++) {
       int count = plan.queryTokens(i);
       int first = plan.firstToken(i);
-      Tensor cosines = rotation.cosines();
-      Tensor sines = rotation.sines();
+      Tensor cosines = angles.cosines().host();
+      Tensor sines = angles.sines().host();
       if (count < plan.tokens()) {
         cosines = cosines.slice(first, count);
         sines = sines.slice(first, count);
@@ -232,6 +264,8 @@ public final class Decoder implements AutoCloseable {
       table.fill(
           plan.kvTokens(i) - count, count, plan.kvTokens(i), cosines.segment(), sines.segment());
     }
+    angles.cosines().toDevice();
+    angles.sines().toDevice();
   }
 
   /**
@@ -244,23 +278,58 @@ public final class Decoder implements AutoCloseable {
     int all = (int) hidden.dim(0);
     for (int begin = 0; begin < all; begin += LOGIT_ROWS) {
       int count = Math.min(LOGIT_ROWS, all - begin);
-      Tensor rows = count == all ? hidden : hidden.slice(begin, count);
-      reserveLogits(count);
-      ops.linear(rows, toLogits, options.compute());
+      project(count == all ? hidden : hidden.slice(begin, count));
+      logitRows.toHost();
       consumer.accept(begin, firstLogitRow);
       for (int i = 1; i < count; i++) {
-        consumer.accept(begin + i, logitRows.slice(i, 1).reshape(model.vocabulary()));
+        Tensor row = logitRows.host().slice(i, 1).reshape(model.vocabulary());
+        consumer.accept(begin + i, row);
       }
     }
   }
 
-  private void reserveLogits(int count) {
-    if (logitRows == null || logitRows.dim(0) != count) {
-      logits.reserve(count);
-      logitRows = logits.rows("logits", count, model.vocabulary());
-      firstLogitRow = logitRows.first(1).reshape(model.vocabulary());
-      toLogits = List.of(new Projection(weights.output(), null, logitRows));
+  /**
+   * The token that follows each of the rows, chosen on the device: the likeliest where the
+   * temperature is 0, else one of the likeliest that the options leave.
+   *
+   * @param hidden (n, hidden) as {@link #forward} returns it, n at most 64
+   * @param sampling the device's
+   * @param uniform (n) in [0, 1), or null where the temperature is 0
+   * @param ids (n) the result
+   */
+  void choose(
+      Tensor hidden, Sampling sampling, SamplingOptions chosen, float[] uniform, int[] ids) {
+    int count = (int) hidden.dim(0);
+    project(hidden);
+    Mirror chosenIds = logits.mirror("ids", TensorType.I32, count, 1).reshape(count);
+    if (chosen.temperature() == 0) {
+      sampling.argmax(logitRows.onDevice(), chosenIds.onDevice());
+    } else {
+      Mirror numbers = logits.mirror("uniform", TensorType.F32, count, 1).reshape(count);
+      MemorySegment.copy(uniform, 0, numbers.host().segment(), JAVA_FLOAT, 0, count);
+      numbers.toDevice();
+      sampling.sample(
+          logitRows.onDevice(),
+          (float) chosen.temperature(),
+          chosen.topK(),
+          (float) chosen.topP(),
+          numbers.onDevice(),
+          chosenIds.onDevice());
     }
+    chosenIds.toHost();
+    MemorySegment.copy(chosenIds.host().segment(), JAVA_INT, 0, ids, 0, count);
+  }
+
+  /** hidden (n, hidden) becomes {@link #logitRows} (n, vocabulary). */
+  private void project(Tensor hidden) {
+    int count = (int) hidden.dim(0);
+    if (logitRows == null || logitRows.host().dim(0) != count) {
+      logits.reserve(count);
+      logitRows = logits.mirror("logits", TensorType.F32, count, model.vocabulary());
+      firstLogitRow = logitRows.host().first(1).reshape(model.vocabulary());
+      toLogits = List.of(new Projection(weights.output(), null, logitRows.onDevice()));
+    }
+    ops.linear(hidden, toLogits, options.compute());
   }
 
   /** Takes logits row by row. */

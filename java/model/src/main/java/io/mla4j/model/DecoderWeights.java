@@ -1,5 +1,7 @@
 package io.mla4j.model;
 
+import io.mla4j.ComputeType;
+import io.mla4j.DeviceMemoryException;
 import io.mla4j.Tensor;
 import io.mla4j.TensorType;
 import io.mla4j.Weight;
@@ -7,12 +9,14 @@ import io.mla4j.spi.Device;
 import io.mla4j.spi.Ops;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.stream.IntStream;
 
 /**
- * The weights as the operations take them: matrices are the mapped file itself, norms and biases
- * are widened to F32 on the device.
+ * The weights as the operations take them: matrices are the mapped file itself, or a copy of it on
+ * a device with memory of its own; norms and biases are widened to F32 on the device.
  *
  * @param embedding (vocabulary, hidden)
  * @param finalNorm (hidden) F32
@@ -49,21 +53,76 @@ record DecoderWeights(Weight embedding, Tensor finalNorm, Weight output, List<La
     record Mixture(Ops.Mixture weights) implements Ffn {}
   }
 
+  /**
+   * @throws DeviceMemoryException where a device with memory of its own lacks bytes for them,
+   *     before anything was copied
+   */
   static DecoderWeights load(
-      ModelDescription model, WeightTable table, Device device, Arena arena) {
-    Loader loader = new Loader(device, arena);
-    List<Layer> layers = new java.util.ArrayList<>();
-    for (int i = 0; i < model.layers().size(); i++) {
-      layers.add(loader.layer(model.layers().get(i), table.layers().get(i)));
+      ModelDescription model,
+      WeightTable table,
+      Device device,
+      ComputeType compute,
+      Arena arena,
+      Decoder.UploadListener listener) {
+    if (device.hostAccessible()) {
+      return new Loader(device, compute, arena, listener, 0, false).weights(model, table);
     }
-    return new DecoderWeights(
-        Loader.matrix(table.embedding()),
-        loader.vector(table.finalNorm()),
-        Loader.matrix(table.output()),
-        List.copyOf(layers));
+    Loader counter = new Loader(device, compute, arena, listener, 0, true);
+    counter.weights(model, table);
+    long all = counter.bytes;
+    long free = device.freeMemory();
+    if (all > free) {
+      throw new DeviceMemoryException(
+          "the weights take "
+              + all
+              + " bytes of the device's memory, but only "
+              + free
+              + " are free: "
+              + (all - free)
+              + " bytes are missing");
+    }
+    return new Loader(device, compute, arena, listener, all, false).weights(model, table);
   }
 
-  private record Loader(Device device, Arena arena) {
+  /** Places the tensors of a table on a device, or counts the bytes that this would take. */
+  private static final class Loader {
+    private final Device device;
+    private final ComputeType compute;
+    private final Arena arena;
+    private final Decoder.UploadListener listener;
+    private final long all;
+    private final boolean counts;
+    private long bytes;
+
+    Loader(
+        Device device,
+        ComputeType compute,
+        Arena arena,
+        Decoder.UploadListener listener,
+        long all,
+        boolean counts) {
+      this.device = device;
+      this.compute = compute;
+      this.arena = arena;
+      this.listener = listener;
+      this.all = all;
+      this.counts = counts;
+    }
+
+    DecoderWeights weights(ModelDescription model, WeightTable table) {
+      List<Layer> layers = new ArrayList<>();
+      for (int i = 0; i < model.layers().size(); i++) {
+        layers.add(layer(model.layers().get(i), table.layers().get(i)));
+      }
+      Weight embedding = matrix(table.embedding());
+      boolean tied = table.output().segment().equals(table.embedding().segment());
+      return new DecoderWeights(
+          embedding,
+          vector(table.finalNorm()),
+          tied ? embedding : matrix(table.output()),
+          List.copyOf(layers));
+    }
+
     Layer layer(LayerDescription description, WeightTable.Layer layer) {
       return new Layer(
           vector(layer.attentionNorm()),
@@ -114,19 +173,42 @@ record DecoderWeights(Weight embedding, Tensor finalNorm, Weight output, List<La
             new Ffn.Mixture(
                 new Ops.Mixture(
                     ((FfnDescription.Mixture) description).routing(),
-                    matrix(m.router()),
+                    // The router's product is computed in float32 whatever the compute type.
+                    place(List.of(m.router()), ComputeType.F32).getFirst(),
                     vector(m.bias()),
-                    m.experts().stream().map(Loader::feedForward).toList(),
-                    m.shared().map(Loader::feedForward).orElse(null)));
+                    experts(m.experts()),
+                    m.shared().map(this::feedForward).orElse(null)));
       };
     }
 
-    static Ops.FeedForward feedForward(WeightTable.Dense d) {
+    private List<Ops.FeedForward> experts(List<WeightTable.Dense> experts) {
+      List<Weight> gates = place(experts.stream().map(WeightTable.Dense::gate).toList(), compute);
+      List<Weight> ups = place(experts.stream().map(WeightTable.Dense::up).toList(), compute);
+      List<Weight> downs = place(experts.stream().map(WeightTable.Dense::down).toList(), compute);
+      return IntStream.range(0, experts.size())
+          .mapToObj(e -> new Ops.FeedForward(gates.get(e), ups.get(e), downs.get(e)))
+          .toList();
+    }
+
+    private Ops.FeedForward feedForward(WeightTable.Dense d) {
       return new Ops.FeedForward(matrix(d.gate()), matrix(d.up()), matrix(d.down()));
     }
 
-    static Weight matrix(StoredTensor stored) {
-      return Weight.of(stored.tensor());
+    private Weight matrix(StoredTensor stored) {
+      return place(List.of(stored), compute).getFirst();
+    }
+
+    private List<Weight> place(List<StoredTensor> stored, ComputeType type) {
+      List<Weight> weights = stored.stream().map(s -> Weight.of(s.tensor())).toList();
+      weights.forEach(w -> bytes += device.placedBytes(w, type));
+      if (counts) {
+        return weights;
+      }
+      List<Weight> placed = device.place(weights, type, arena);
+      if (all > 0) {
+        listener.uploaded(bytes, all);
+      }
+      return placed;
     }
 
     private Tensor vector(Optional<StoredTensor> stored) {
@@ -134,9 +216,14 @@ record DecoderWeights(Weight embedding, Tensor finalNorm, Weight output, List<La
     }
 
     private Tensor vector(StoredTensor stored) {
+      long size = Float.BYTES * stored.elements();
+      bytes += size;
+      if (counts) {
+        return null;
+      }
       float[] values = stored.toFloats();
-      MemorySegment segment = device.allocate(4L * values.length, arena);
-      MemorySegment.copy(MemorySegment.ofArray(values), 0, segment, 0, 4L * values.length);
+      MemorySegment segment = device.allocate(size, arena);
+      device.copy(MemorySegment.ofArray(values), 0, segment, 0, size);
       return Tensor.of(segment, TensorType.F32, values.length);
     }
   }

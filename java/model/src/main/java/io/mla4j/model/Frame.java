@@ -6,6 +6,7 @@ import io.mla4j.Rotation;
 import io.mla4j.Tensor;
 import io.mla4j.TensorType;
 import io.mla4j.position.RopeEncoding;
+import io.mla4j.spi.Mirror;
 import io.mla4j.spi.Ops.Projection;
 import java.util.List;
 
@@ -13,20 +14,25 @@ import java.util.List;
  * The activations of a step of n tokens and what the operations of each layer take of them: made
  * once for every n, so that a decode loop makes no garbage.
  *
- * @param ids (n) I32
+ * @param ids (n) I32, written by Java
  * @param x (n, hidden), the residual stream
  * @param h (n, hidden), normed, and the result of an attention
  * @param ffn (n, hidden), the result of a feed-forward network
+ * @param angles for each rotary encoding of the model what Java writes of its rotation
  * @param rotations for each rotary encoding of the model
  */
 record Frame(
     int n,
-    Tensor ids,
+    Mirror ids,
     Tensor x,
     Tensor h,
     Tensor ffn,
+    List<Angles> angles,
     List<Rotation> rotations,
     List<Layer> layers) {
+  /** Cosines and sines (n, rope / 2), F32. */
+  record Angles(Mirror cosines, Mirror sines) {}
+
   /**
    * An attention's activations.
    *
@@ -68,21 +74,26 @@ record Frame(
               h,
               activations);
     }
+    Angles[] angles = new Angles[encodings.size()];
     Rotation[] rotations = new Rotation[encodings.size()];
     for (int i = 0; i < rotations.length; i++) {
       RopeEncoding encoding = encodings.get(i);
+      int pairs = encoding.width() / 2;
+      angles[i] =
+          new Angles(
+              activations.mirror("cosines" + i, TensorType.F32, n, pairs),
+              activations.mirror("sines" + i, TensorType.F32, n, pairs));
       rotations[i] =
           new Rotation(
-              activations.rows("cosines" + i, n, encoding.width() / 2),
-              activations.rows("sines" + i, n, encoding.width() / 2),
-              encoding.layout());
+              angles[i].cosines().onDevice(), angles[i].sines().onDevice(), encoding.layout());
     }
     return new Frame(
         n,
-        activations.rows("ids", TensorType.I32, n, 1).reshape(n),
+        activations.mirror("ids", TensorType.I32, n, 1).reshape(n),
         activations.rows("x", n, model.hidden()),
         h,
         activations.rows("ffn", n, model.hidden()),
+        List.of(angles),
         List.of(rotations),
         List.of(layers));
   }

@@ -6,8 +6,10 @@ import io.mla4j.LatentCache;
 import io.mla4j.Sequence;
 import io.mla4j.Tensor;
 import io.mla4j.model.Generation.FinishReason;
+import io.mla4j.spi.Sampling;
 import java.util.Arrays;
 import java.util.List;
+import java.util.SplittableRandom;
 import java.util.function.Consumer;
 
 /**
@@ -98,6 +100,13 @@ public final class TextGenerator {
     private final Sequence sequence;
     private final Batch batch;
     private final Sampler sampler;
+
+    /** The device's own choice, where it knows what the options ask for; else null. */
+    private final Sampling sampling;
+
+    private final SplittableRandom random;
+    private final float[] uniform = new float[1];
+    private final int[] chosen = new int[1];
     private final StreamingDecoder characters;
     private final StopFilter text;
     private int[] ids = new int[16];
@@ -107,7 +116,13 @@ public final class TextGenerator {
       this.request = request;
       this.sequence = sequence;
       this.batch = Batch.of(sequence);
-      this.sampler = new Sampler(request.sampling());
+      SamplingOptions options = request.sampling();
+      this.sampler = new Sampler(options);
+      this.sampling =
+          options.minP() == 0 && options.repetitionPenalty() == 1
+              ? decoder.device().sampling().orElse(null)
+              : null;
+      this.random = new SplittableRandom(options.seed());
       this.characters = tokenizer.streamingDecoder(true);
       this.text = new StopFilter(request.stop(), listener);
       for (int id : request.promptIds()) {
@@ -128,8 +143,12 @@ public final class TextGenerator {
     }
 
     int sample(Tensor hidden) {
-      int[] chosen = new int[1];
-      decoder.logits(hidden, (_, logits) -> chosen[0] = sampler.next(logits.segment()));
+      if (sampling == null) {
+        decoder.logits(hidden, (_, logits) -> chosen[0] = sampler.next(logits.segment()));
+      } else {
+        uniform[0] = random.nextFloat();
+        decoder.choose(hidden, sampling, request.sampling(), uniform, chosen);
+      }
       return chosen[0];
     }
 

@@ -1,4 +1,4 @@
-package io.mla4j.cpu;
+package io.mla4j.spi;
 
 import io.mla4j.InvalidArgumentException;
 import io.mla4j.Tensor;
