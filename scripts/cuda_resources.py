@@ -52,4 +52,5 @@ def main():
         sys.exit("\n".join("check-cuda: " + text for text in failed))
 
 
-main()
+if __name__ == "__main__":
+    main()

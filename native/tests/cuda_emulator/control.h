@@ -25,6 +25,16 @@ void set_seed(uint64_t seed);
 // The bytes of shared memory that a block can have: 101376 (sm_89, sm_120) at first, 166912 on sm_80, 232448 on sm_90.
 void set_shared_limit(int bytes);
 
+// A launch: where the kernel's code begins, its blocks, and what each of them has.
+struct Launch {
+  const void* code;
+  int grid[3];
+  int threads, shared;
+};
+// Launches between begin and end are recorded instead of run, so that nothing need lie where their arguments point.
+void begin_recording();
+std::vector<Launch> end_recording();
+
 // Places are collected between begin and end.
 void begin_collecting();
 std::vector<Omission> end_collecting();

@@ -56,12 +56,14 @@ struct Call {
   virtual ~Call() = default;
   virtual void run() const = 0;
   size_t size = 0;
+  const void* code = nullptr;
 };
 template <class... Parameters>
 struct KernelCall : Call {
   KernelCall(void (*kernel)(Parameters...), const Parameters&... arguments)
       : kernel(kernel), arguments(arguments...) {
     size = sizeof *this;
+    code = reinterpret_cast<const void*>(kernel);
   }
   void run() const override { std::apply(kernel, arguments); }
   void (*kernel)(Parameters...);

@@ -69,6 +69,8 @@ struct Device {
           failing_launch = fault("MLA4J_EMULATOR_FAIL_LAUNCH"),
           losing_launch = fault("MLA4J_EMULATOR_LOSE_DEVICE");  // -1: none
   int error = 0;                                                // all calls fail with it
+  bool recording = false;
+  std::vector<Launch> recorded;
 };
 
 Device& device() {
@@ -230,6 +232,11 @@ int enqueue(const char* name, Shape shape, std::unique_ptr<Call> call, void* str
   const int64_t number = d.launches++;
   if (d.losing_launch == number) return d.error = kUnavailable;
   if (d.failing_launch == number) return kLaunchResources;
+  if (d.recording) {
+    d.recorded.push_back(
+        {call->code, {shape.grid[0], shape.grid[1], shape.grid[2]}, shape.threads, shape.shared});
+    return 0;
+  }
   const std::shared_ptr<Call> kept = std::move(call);
   return submit(*queue, {[name, shape, kept] {
     Device& now = device();
@@ -243,6 +250,17 @@ void set_seed(uint64_t seed) {
   device().random = seed;
 }
 void set_shared_limit(int bytes) { device().shared_limit = bytes; }
+void begin_recording() {
+  Lock lock(device().lock);
+  device().recording = true;
+}
+std::vector<Launch> end_recording() {
+  Lock lock(device().lock);
+  device().recording = false;
+  std::vector<Launch> recorded;
+  recorded.swap(device().recorded);
+  return recorded;
+}
 std::vector<std::string> reports() {
   Lock lock(device().lock);
   return device().reports;
