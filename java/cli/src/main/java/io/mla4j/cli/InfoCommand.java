@@ -19,8 +19,6 @@ final class InfoCommand extends StreamCommand {
   /** The emulated CUDA library that the build made, named by scripts/mla4j. */
   private static final String EMULATED_PROPERTY = "mla4j.cuda.emulated";
 
-  private static final String GPU = "none: this version has no CUDA backend";
-
   @Option(names = "--json", description = "Print one JSON object.")
   boolean json;
 
@@ -69,6 +67,15 @@ final class InfoCommand extends StreamCommand {
     return System.getProperty(EMULATED_PROPERTY);
   }
 
+  /** The device of the CUDA backend, or why there is none. */
+  private static String gpu(List<Backends.Status> backends) {
+    return backends.stream()
+        .filter(s -> s.name().equals("cuda"))
+        .map(s -> (s.probe().available() ? "" : "none: ") + s.probe().reason())
+        .findFirst()
+        .orElse("none: this build has no CUDA backend");
+  }
+
   private static String jdk() {
     return Runtime.version() + " (" + System.getProperty("java.vendor") + ")";
   }
@@ -89,7 +96,7 @@ final class InfoCommand extends StreamCommand {
       out.println("compute  " + used.compute());
       out.println("threads  " + used.threads());
     }
-    out.println("GPU      " + GPU);
+    out.println("GPU      " + gpu(backends));
     if (emulatedCudaLibrary() != null) {
       out.println("emulator " + emulatedCudaLibrary());
     }
@@ -118,7 +125,7 @@ final class InfoCommand extends StreamCommand {
         "reason", used.failure() == null ? reasonOf(backends, used) : used.failure());
     out.writeStringField("computeType", used.compute());
     out.writeNumberField("threads", used.threads());
-    out.writeStringField("gpu", GPU);
+    out.writeStringField("gpu", gpu(backends));
     out.writeStringField("emulatedCudaLibrary", emulatedCudaLibrary());
     out.writeArrayFieldStart("backends");
     for (Backends.Status status : backends) {

@@ -18,7 +18,15 @@ class InfoCommandTest {
     assertEquals("", info.err());
     for (String part :
         List.of(
-            "mla4j    0.1.0", "JDK ", "isa ", "threads ", "GPU ", "native", "vector", "scalar")) {
+            "mla4j    0.1.0",
+            "JDK ",
+            "isa ",
+            "threads ",
+            "GPU ",
+            "cuda",
+            "native",
+            "vector",
+            "scalar")) {
       assertTrue(info.out().contains(part), part + " is missing in\n" + info.out());
     }
   }
@@ -40,7 +48,7 @@ class InfoCommandTest {
       assertFalse(backend.get("reason").textValue().isEmpty());
       assertEquals(backend.get("available").booleanValue(), !backend.get("isas").isEmpty());
     }
-    assertEquals(List.of("native", "vector", "scalar"), names);
+    assertEquals(List.of("cuda", "native", "vector", "scalar"), names);
     assertTrue(names.contains(root.get("backend").textValue()));
   }
 }
