@@ -5,6 +5,7 @@ import io.mla4j.CacheType;
 import io.mla4j.ComputeType;
 import io.mla4j.bench.AttentionGrid.Phase;
 import io.mla4j.cpu.CpuDevice;
+import io.mla4j.spi.Device;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.BooleanSupplier;
@@ -25,7 +26,8 @@ final class AttentionBench {
       Progress progress,
       BooleanSupplier stopped,
       Consumer<String> note) {
-    List<AttentionSpec> specs = fitting(lab, specs(lab, grid), note);
+    List<AttentionSpec> specs =
+        fitting(lab.settings().maxBytes(), specs(devices(lab, grid), grid), note);
     long bytes = specs.stream().mapToLong(AttentionSpec::layerBytes).max().orElse(0);
     DataPool pool = lab.pool(bytes);
     List<Case> cases = new ArrayList<>();
@@ -33,7 +35,8 @@ final class AttentionBench {
       for (AttentionSpec spec : specs) {
         cases.add(
             spec.kind() == Kind.MLA
-                ? new LatentAttentionCase(spec, pool)
+                ? new LatentAttentionCase(
+                    spec, pool, new CpuLimits(((CpuDevice) spec.device()).workers()))
                 : new KeyValueAttentionCase(spec, pool));
       }
       PeakMeter meter = lab.meter();
@@ -44,11 +47,12 @@ final class AttentionBench {
     }
   }
 
-  private static List<AttentionSpec> fitting(
-      Lab lab, List<AttentionSpec> specs, Consumer<String> note) {
+  /** Those whose cache of a layer has at most so many bytes. */
+  static List<AttentionSpec> fitting(
+      long maxBytes, List<AttentionSpec> specs, Consumer<String> note) {
     List<AttentionSpec> fitting = new ArrayList<>();
     for (AttentionSpec spec : specs) {
-      if (spec.layerBytes() <= lab.settings().maxBytes()) {
+      if (spec.layerBytes() <= maxBytes) {
         fitting.add(spec);
       } else {
         note.accept(
@@ -60,15 +64,16 @@ final class AttentionBench {
                 + " tokens is left out: its cache of one layer is "
                 + (spec.layerBytes() >> 20)
                 + " MiB, more than --memory "
-                + (lab.settings().maxBytes() >> 20));
+                + (maxBytes >> 20));
       }
     }
     return fitting;
   }
 
-  static List<AttentionSpec> specs(Lab lab, AttentionGrid grid) {
+  /** All combinations of a grid on each device. */
+  static List<AttentionSpec> specs(List<? extends Device> devices, AttentionGrid grid) {
     List<AttentionSpec> specs = new ArrayList<>();
-    for (CpuDevice device : devices(lab, grid)) {
+    for (Device device : devices) {
       for (ComputeType compute : computes(grid, device)) {
         for (CacheType cacheType : grid.cacheTypes()) {
           for (AttentionGrid.Residency residency : grid.residencies()) {
@@ -89,7 +94,7 @@ final class AttentionBench {
   private static void addSizes(
       List<AttentionSpec> specs,
       AttentionGrid grid,
-      CpuDevice device,
+      Device device,
       ComputeType compute,
       CacheType cacheType,
       AttentionGrid.Residency residency,
@@ -131,12 +136,17 @@ final class AttentionBench {
   }
 
   /** The faster compute type of a device; somebody else's kernels compute what ours do. */
-  private static List<ComputeType> computes(AttentionGrid grid, CpuDevice device) {
+  private static List<ComputeType> computes(AttentionGrid grid, Device device) {
     return grid.computes().isEmpty() ? List.of(device.preferredComputeType()) : grid.computes();
   }
 
+  /** The backends that {@link CudaBench} does not measure. */
+  static List<String> ofProcessor(AttentionGrid grid) {
+    return grid.backends().stream().filter(name -> !name.equals(CudaBench.BACKEND)).toList();
+  }
+
   private static List<CpuDevice> devices(Lab lab, AttentionGrid grid) {
-    List<CpuDevice> devices = lab.devices(grid.backends(), grid.isas(), grid.threads());
+    List<CpuDevice> devices = lab.devices(ofProcessor(grid), grid.isas(), grid.threads());
     if (grid.library() != null) {
       grid.threads().forEach(n -> devices.add(lab.libraryDevice(grid.library(), n)));
     }

@@ -4,7 +4,8 @@ import io.mla4j.AttentionForm;
 import io.mla4j.CacheType;
 import io.mla4j.ComputeType;
 import io.mla4j.LatentLayout;
-import io.mla4j.cpu.CpuDevice;
+import io.mla4j.ffi.CudaDevice;
+import io.mla4j.spi.Device;
 import java.nio.file.Path;
 import java.util.Locale;
 
@@ -18,7 +19,7 @@ import java.util.Locale;
 record AttentionSpec(
     AttentionGrid.Phase phase,
     Kind kind,
-    CpuDevice device,
+    Device device,
     Path library,
     int heads,
     int tokens,
@@ -91,7 +92,7 @@ record AttentionSpec(
         phase == AttentionGrid.Phase.DECODE ? "attention" : "prefill",
         lower(kind),
         device.backend(),
-        device.isa(),
+        device instanceof CudaDevice cuda ? cuda.name() : device.isa(),
         library == null ? null : library.toString(),
         kind == Kind.MLA ? lower(chosen) : null,
         heads,

@@ -1,6 +1,7 @@
 package io.mla4j.bench;
 
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
@@ -25,10 +26,21 @@ public record Benchmark(
 
   /** Attention, decode and prefill. */
   public Report attention(AttentionGrid grid) {
-    try (Lab lab = new Lab(settings)) {
-      List<Row> rows = AttentionBench.run(lab, grid, progress, stopped, note);
-      return new Report(Machine.detect(), PeakBench.limits(lab, grid.threads(), stopped), rows);
+    List<Peak> peaks = new ArrayList<>();
+    List<Row> rows = new ArrayList<>();
+    if (grid.library() != null || !AttentionBench.ofProcessor(grid).isEmpty()) {
+      try (Lab lab = new Lab(settings)) {
+        rows.addAll(AttentionBench.run(lab, grid, progress, stopped, note));
+        peaks.addAll(PeakBench.limits(lab, grid.threads(), stopped));
+      }
     }
+    if (grid.backends().contains(CudaBench.BACKEND)) {
+      try (CudaBench gpu = new CudaBench(settings)) {
+        rows.addAll(gpu.run(grid, progress, stopped, note));
+        peaks.addAll(gpu.peaks(stopped));
+      }
+    }
+    return new Report(Machine.detect(), peaks, rows);
   }
 
   /** Linear layers and experts. */

@@ -1,25 +1,22 @@
 package io.mla4j.bench;
 
-import io.mla4j.cpu.Workers;
-
 /** Something that can be run again and again: a row before it is measured. */
 abstract class Case implements AutoCloseable {
   final Axes axes;
   final Work work;
+  final Limits limits;
 
-  Case(Axes axes, Work work) {
+  Case(Axes axes, Work work, Limits limits) {
     this.axes = axes;
     this.work = work;
+    this.limits = limits;
   }
 
-  /** The threads that run it. */
-  abstract Workers workers();
+  /** Before some calls of {@link #run} with nothing between; not timed. */
+  void prepare() {}
 
-  /** One operation. */
+  /** As many operations as {@link #operationsOfARun}. */
   abstract void run();
-
-  /** The row's own peak in GFLOP/s, measured now. */
-  abstract double measurePeak(PeakMeter meter);
 
   /** Whether memory can bound it, so that its share of the bandwidth means something. */
   abstract boolean isBoundByMemory();

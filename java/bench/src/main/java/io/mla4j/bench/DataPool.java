@@ -3,7 +3,6 @@ package io.mla4j.bench;
 import io.mla4j.spi.Device;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.util.SplittableRandom;
 
 /**
@@ -32,10 +31,10 @@ final class DataPool implements AutoCloseable {
       arena.close();
       throw e;
     }
-    fill();
+    fill(device);
   }
 
-  private void fill() {
+  private void fill(Device device) {
     SplittableRandom random = new SplittableRandom(1);
     short[] block = new short[PERIOD];
     for (int i = 0; i < PERIOD; i++) {
@@ -44,7 +43,7 @@ final class DataPool implements AutoCloseable {
     long numbers = memory.byteSize() / 2;
     for (long at = 0; at < numbers; at += PERIOD) {
       int n = (int) Math.min(PERIOD, numbers - at);
-      MemorySegment.copy(block, 0, memory, ValueLayout.JAVA_SHORT, 2 * at, n);
+      device.copy(MemorySegment.ofArray(block), 0, memory, 2 * at, 2L * n);
     }
   }
 

@@ -2,6 +2,7 @@ package io.mla4j.bench;
 
 import io.mla4j.Tensor;
 import io.mla4j.TensorType;
+import io.mla4j.cpu.CpuDevice;
 import io.mla4j.spi.AttentionParams;
 import io.mla4j.spi.CacheParams;
 import io.mla4j.spi.MergeParams;
@@ -51,10 +52,10 @@ final class KeyValueAttentionCase extends CpuCase {
   private MemorySegment layer;
 
   KeyValueAttentionCase(AttentionSpec spec, DataPool pool) {
-    super(spec.axes(spec.form()), spec.work(spec.form()), spec.device());
+    super(spec.axes(spec.form()), spec.work(spec.form()), (CpuDevice) spec.device());
     this.spec = spec;
     this.pool = pool;
-    kernels = spec.device().kernels();
+    kernels = device.kernels();
     groups = spec.kind().cachedHeads(spec.heads());
     groupHeads = spec.heads() / groups;
     if (groupHeads * groups != spec.heads()) {

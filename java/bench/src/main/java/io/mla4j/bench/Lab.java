@@ -47,7 +47,8 @@ final class Lab implements AutoCloseable {
     Device device = Backends.open(choice);
     if (!(device instanceof CpuDevice cpu)) {
       device.close();
-      throw new BenchException("backend " + choice.backend() + " is not one of a processor");
+      throw new BenchException(
+          "backend " + choice.backend() + " is measured by bench attention alone");
     }
     return cpu;
   }

@@ -11,16 +11,18 @@ import io.mla4j.Sequence;
 import io.mla4j.Step;
 import io.mla4j.Tensor;
 import io.mla4j.Weight;
+import io.mla4j.spi.Device;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
+import java.util.stream.LongStream;
 import java.util.stream.Stream;
 
 /**
  * MLA through the library's own interface: one layer's attention of a step whose rows were
  * appended.
  */
-final class LatentAttentionCase extends CpuCase {
+class LatentAttentionCase extends Case {
   /** Scores of deviation 1 or so, as in models; more would leave few keys that matter. */
   private static final double QUERY_DEVIATION = 0.5;
 
@@ -39,13 +41,14 @@ final class LatentAttentionCase extends CpuCase {
   private final Tensor out;
   private final Tensor lse;
 
-  LatentAttentionCase(AttentionSpec spec, DataPool pool) {
-    this(spec, pool, new Prepared(spec, pool));
+  LatentAttentionCase(AttentionSpec spec, DataPool pool, Limits limits) {
+    this(spec, pool, limits, new Prepared(spec, pool));
   }
 
-  private LatentAttentionCase(AttentionSpec spec, DataPool pool, Prepared prepared) {
+  private LatentAttentionCase(AttentionSpec spec, DataPool pool, Limits limits, Prepared prepared) {
     AttentionForm form = prepared.plan.form(0);
-    super(spec.axes(form), spec.work(form), spec.device());
+    super(spec.axes(form), spec.work(form), limits);
+    Device device = spec.device();
     this.spec = spec;
     this.pool = pool;
     cache = prepared.cache;
@@ -108,6 +111,11 @@ final class LatentAttentionCase extends CpuCase {
 
   @Override
   void run() {
+    operation();
+  }
+
+  /** One operation, over the next layer. */
+  final void operation() {
     attention.attend(plan, nextLayer(), q, out, lse);
   }
 
@@ -124,7 +132,11 @@ final class LatentAttentionCase extends CpuCase {
   void verify() {
     int layer = plan.layers() - 1;
     attention.attend(plan, layer, q, out, lse);
-    MemorySegment pages = plan.layerBase(layer);
+    MemorySegment pages = onHost(plan.layerBase(layer).asSlice(0, spec.layerBytes()));
+    Tensor hostQ = onHost(q);
+    Tensor hostKvB = onHost(kvB);
+    Tensor hostOut = onHost(out);
+    Tensor hostLse = onHost(lse);
     for (int i : AttentionCheck.some(spec.batch())) {
       AttentionCheck check =
           new AttentionCheck(
@@ -132,13 +144,31 @@ final class LatentAttentionCase extends CpuCase {
       for (int t : AttentionCheck.some(spec.queries())) {
         for (int h : AttentionCheck.some(spec.heads())) {
           if (kvB == null) {
-            check.absorbed(q, out, lse, t, h);
+            check.absorbed(hostQ, hostOut, hostLse, t, h);
           } else {
-            check.withWeights(q, kvB, out, t, h);
+            check.withWeights(hostQ, hostKvB, hostOut, t, h);
           }
         }
       }
     }
+  }
+
+  /** What Java can read, or null for null: the tensor itself, or a copy. */
+  private Tensor onHost(Tensor tensor) {
+    if (tensor == null || spec.device().hostAccessible()) {
+      return tensor;
+    }
+    long[] shape = LongStream.range(0, tensor.rank()).map(i -> tensor.dim((int) i)).toArray();
+    return Tensor.of(onHost(tensor.segment()), tensor.type(), shape);
+  }
+
+  private MemorySegment onHost(MemorySegment segment) {
+    if (spec.device().hostAccessible()) {
+      return segment;
+    }
+    MemorySegment copy = arena.allocate(segment.byteSize(), 64);
+    spec.device().copy(segment, 0, copy, 0, segment.byteSize());
+    return copy;
   }
 
   @Override

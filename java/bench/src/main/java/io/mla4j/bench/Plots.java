@@ -80,6 +80,7 @@ public final class Plots {
             r ->
                 r.peakGflops() != null
                     && r.peakGbps() != null
+                    && !r.axes().backend().equals(CudaBench.BACKEND) // has limits of its own
                     && !r.axes().benchmark().equals("model"));
     int threads = most(rows, r -> r.axes().threads());
     rows = rows.stream().filter(r -> r.axes().threads() == threads).toList();

@@ -1,11 +1,13 @@
 package io.mla4j.bench;
 
 import io.mla4j.ComputeType;
+import io.mla4j.Weight;
 import io.mla4j.spi.AttentionCosts;
 import io.mla4j.spi.Device;
 import io.mla4j.spi.Ops;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.List;
 
 /** A device whose caches lie in the pool that all rows share, from its start on. */
 record PoolDevice(Device device, DataPool pool) implements Device {
@@ -48,6 +50,16 @@ record PoolDevice(Device device, DataPool pool) implements Device {
   public void copy(
       MemorySegment from, long fromOffset, MemorySegment to, long toOffset, long bytes) {
     device.copy(from, fromOffset, to, toOffset, bytes);
+  }
+
+  @Override
+  public List<Weight> place(List<Weight> weights, ComputeType compute, Arena arena) {
+    return device.place(weights, compute, arena);
+  }
+
+  @Override
+  public long placedBytes(Weight weight, ComputeType compute) {
+    return device.placedBytes(weight, compute);
   }
 
   @Override

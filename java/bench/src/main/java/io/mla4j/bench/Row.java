@@ -12,9 +12,10 @@ import com.fasterxml.jackson.annotation.JsonUnwrapped;
  * @param gflops {@code flop / medianNs}
  * @param gbps {@code bytes / medianNs}
  * @param peakGflops the row's own peak, measured just before and after every sample: the better of
- *     float32 and bf16 for native bf16, float32 for native f32, float32 of the Vector API for Java
+ *     float32 and bf16 for native bf16, float32 for native f32, float32 of the Vector API for Java;
+ *     on a GPU the largest bf16 linear of this library, which the GPU itself can beat
  * @param peakGbps memory that no cache holds, read at the same number of threads in the same
- *     moments
+ *     moments; on a GPU copied there, bytes read and written
  * @param shareOfPeak {@code gflops / peakGflops}
  * @param shareOfBandwidth {@code gbps / peakGbps}, null where memory does not bound the row
  * @param tokensPerSecond of model rows, else null

@@ -24,6 +24,9 @@ final class Runner {
   private final Energy energy = Energy.open();
   private final Set<String> warmedUp = new HashSet<>();
 
+  /**
+   * @param meter of the processor; null where no row is of it
+   */
   Runner(Settings settings, PeakMeter meter, Progress progress, BooleanSupplier stopped) {
     this.settings = settings;
     this.meter = meter;
@@ -80,6 +83,7 @@ final class Runner {
    * sort, less for the next ones.
    */
   private void warmUp(Case c) {
+    c.prepare();
     long start = System.nanoTime();
     boolean isNew = warmedUp.add(c.axes.benchmark() + c.axes.kind() + c.axes.backend());
     long enough = settings.warmUpNanos() / (isNew ? 1 : SHORT_WARM_UP);
@@ -89,8 +93,9 @@ final class Runner {
   }
 
   private void sample(Case c, Samples samples) {
-    double peakBefore = c.measurePeak(meter);
-    double bandwidthBefore = meter.coldRead(c.workers());
+    double peakBefore = c.limits.peak(c.axes, meter);
+    double bandwidthBefore = c.limits.bandwidth(meter);
+    c.prepare();
     double[] nanos = new double[MAX_OPERATIONS];
     int count = 0;
     long spent = 0;
@@ -103,10 +108,12 @@ final class Runner {
       spent += time;
     }
     samples.joules.add(
-        energy.joules(energyBefore, energy.counters()) / (count * c.operationsOfARun()));
+        c.limits.spendsJoules()
+            ? energy.joules(energyBefore, energy.counters()) / (count * c.operationsOfARun())
+            : Double.NaN);
     samples.nanos.add(Statistics.median(Arrays.copyOf(nanos, count)));
-    samples.bandwidths.add(Math.max(bandwidthBefore, meter.coldRead(c.workers())));
-    samples.peaks.add(Math.max(peakBefore, c.measurePeak(meter)));
+    samples.bandwidths.add(Math.max(bandwidthBefore, c.limits.bandwidth(meter)));
+    samples.peaks.add(Math.max(peakBefore, c.limits.peak(c.axes, meter)));
   }
 
   private static Row row(Case c, Samples s) {

@@ -9,7 +9,7 @@ final class BenchKernels {
   @Option(
       names = "--backend",
       split = ",",
-      description = "native, vector, scalar; default: native,vector.")
+      description = "native, vector, scalar, and cuda for attention; default: native,vector.")
   List<String> backends = List.of("native", "vector");
 
   @Option(

@@ -1,0 +1,28 @@
+package io.mla4j.bench;
+
+import io.mla4j.cpu.Workers;
+
+/** The limits of the processor on the threads of a row. */
+record CpuLimits(Workers workers) implements Limits {
+  /** Somebody else's kernels are native too. */
+  @Override
+  public double peak(Axes row, PeakMeter meter) {
+    boolean isJava = row.backend().equals("vector") || row.backend().equals("scalar");
+    if (isJava) {
+      return meter.registers(PeakMeter.Rate.JAVA_FMA_F32, workers);
+    }
+    return row.compute().equals("bf16")
+        ? meter.best(workers)
+        : meter.registers(PeakMeter.Rate.NATIVE_FMA_F32, workers);
+  }
+
+  @Override
+  public double bandwidth(PeakMeter meter) {
+    return meter.coldRead(workers);
+  }
+
+  @Override
+  public boolean spendsJoules() {
+    return true;
+  }
+}

@@ -1,0 +1,167 @@
+package io.mla4j.bench;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assertions.fail;
+import static org.junit.jupiter.api.Assumptions.abort;
+
+import io.mla4j.AttentionForm;
+import io.mla4j.BackendException;
+import io.mla4j.Backends;
+import io.mla4j.CacheType;
+import io.mla4j.ComputeType;
+import io.mla4j.TensorType;
+import io.mla4j.bench.AttentionGrid.Phase;
+import io.mla4j.bench.AttentionGrid.Residency;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/** Rows of a GPU, on the emulated one: what they have, and that their results are checked. */
+class CudaBenchTest {
+  private static final Settings TINY = new Settings(2, 0, 0, true, false, 1 << 20, 8 << 20);
+
+  private final List<String> notes = new ArrayList<>();
+
+  @BeforeEach
+  void theEmulatedDeviceIsThere() {
+    String reason =
+        Backends.list().stream()
+            .filter(s -> s.name().equals("cuda") && !s.probe().available())
+            .map(s -> s.probe().reason())
+            .findFirst()
+            .orElse(null);
+    if (reason != null) {
+      if ("1".equals(System.getenv("MLA4J_REQUIRE_NATIVE"))) {
+        fail("MLA4J_REQUIRE_NATIVE is 1, but " + reason);
+      }
+      abort(reason);
+    }
+    assertTrue(Files.exists(Path.of(System.getProperty("mla4j.cuda.library"))));
+  }
+
+  private static AttentionGrid grid(
+      List<Phase> phases, List<Kind> kinds, List<String> backends, List<ComputeType> computes) {
+    return new AttentionGrid(
+        phases,
+        kinds,
+        backends,
+        List.of(),
+        List.of(8),
+        List.of(40),
+        List.of(2),
+        List.of(1),
+        List.of(3),
+        List.of(20),
+        List.of(1, 2),
+        computes,
+        List.of(CacheType.BF16),
+        List.of(AttentionForm.ABSORBED),
+        List.of(Residency.COLD),
+        16,
+        null);
+  }
+
+  private Report run(AttentionGrid grid) {
+    return new Benchmark(TINY, Progress.NONE, () -> false, notes::add).attention(grid);
+  }
+
+  @Test
+  void aRowNamesTheDeviceAndHasBothPeaks() {
+    Report report =
+        run(grid(List.of(Phase.values()), List.of(Kind.MLA), List.of("cuda"), List.of()));
+    assertEquals(2, report.rows().size(), "one for each phase, whatever the threads");
+    for (Row row : report.rows()) {
+      assertEquals("cuda", row.axes().backend());
+      assertEquals("emulated device", row.axes().isa());
+      assertEquals(1, row.axes().threads());
+      assertEquals("bf16", row.axes().compute());
+      assertEquals(TINY.repetitions(), row.samplesNs().length);
+      assertTrue(row.verified());
+      assertTrue(row.peakGflops() > 0 && row.peakGbps() > 0, row::toString);
+      assertNull(row.joules(), "the counters are the processor's");
+    }
+    assertNotNull(report.rows().getFirst().shareOfBandwidth());
+    assertEquals(
+        List.of("linear_bf16 of 128", "copy"), report.peaks().stream().map(Peak::what).toList());
+    for (Peak peak : report.peaks()) {
+      assertEquals("cuda", peak.source());
+      assertEquals("emulated device", peak.isa());
+      assertTrue(peak.rate() > 0, peak::toString);
+    }
+  }
+
+  @Test
+  void float32HasNoPeakToCompareWith() {
+    Report report =
+        run(
+            grid(
+                List.of(Phase.DECODE),
+                List.of(Kind.MLA),
+                List.of("cuda"),
+                List.of(ComputeType.F32)));
+    assertNull(report.rows().getFirst().peakGflops());
+    assertNull(report.rows().getFirst().shareOfPeak());
+    assertTrue(report.rows().getFirst().verified());
+  }
+
+  @Test
+  void theProcessorIsMeasuredBesideIt() {
+    Report report =
+        run(grid(List.of(Phase.DECODE), List.of(Kind.MLA), List.of("scalar", "cuda"), List.of()));
+    assertEquals(
+        List.of("scalar", "scalar", "cuda"),
+        report.rows().stream().map(r -> r.axes().backend()).toList());
+    assertTrue(report.peaks().stream().anyMatch(p -> p.what().equals("copy")));
+    assertTrue(report.peaks().stream().anyMatch(p -> !p.source().equals("cuda")));
+  }
+
+  @Test
+  void otherKindsAreLeftOutAndSaidSo() {
+    Report report =
+        run(grid(List.of(Phase.DECODE), List.of(Kind.MLA, Kind.MQA), List.of("cuda"), List.of()));
+    assertEquals(1, report.rows().size());
+    assertEquals(List.of("mqa is left out: cuda has MLA alone"), notes);
+  }
+
+  @Test
+  void otherMeasurementsSayThatTheyHaveNone() {
+    Benchmark benchmark = new Benchmark(TINY, Progress.NONE, () -> false, notes::add);
+    LinearGrid grid =
+        new LinearGrid(
+            List.of(LinearGrid.Benchmark.GEMV),
+            List.of(new LinearGrid.Size(64, 64)),
+            List.of(1),
+            List.of("cuda"),
+            List.of(),
+            List.of(1),
+            List.of(),
+            List.of(TensorType.BF16),
+            List.of(Residency.COLD),
+            LinearGrid.MixtureSize.V2_LITE);
+    BenchException e = assertThrows(BenchException.class, () -> benchmark.linear(grid));
+    assertEquals("backend cuda is measured by bench attention alone", e.getMessage());
+  }
+
+  @Test
+  void anUnknownBackendIsRefused() {
+    assertThrows(
+        BackendException.class,
+        () -> run(grid(List.of(Phase.DECODE), List.of(Kind.MLA), List.of("cuda2"), List.of())));
+  }
+
+  @Test
+  void aRunThatIsStoppedGivesWhatItHas() {
+    try (CudaBench bench = new CudaBench(TINY)) {
+      AttentionGrid grid =
+          grid(List.of(Phase.DECODE), List.of(Kind.MLA), List.of("cuda"), List.of());
+      assertEquals(List.of(), bench.run(grid, Progress.NONE, () -> true, notes::add));
+    }
+  }
+}
