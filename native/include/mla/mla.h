@@ -404,6 +404,16 @@ typedef struct mla_step_params {
   int64_t lse_head_stride;
 } mla_step_params;
 
+/* What keys and values are rebuilt with in the decompressed form. */
+typedef struct mla_rebuild_params {
+  int32_t struct_size;
+  int32_t nope;               /* length of a head's unrotated query and key */
+  int32_t value;              /* length of a head's value */
+  int32_t weight_type;        /* of kv_b: F32 or BF16 */
+  int64_t weight_head_stride; /* between the kv_b rows of two heads, (nope + value) * latent */
+  int64_t weight_stride;      /* between rows of kv_b */
+} mla_rebuild_params;
+
 /* The functions of a device with memory of its own (CUDA). They differ from mla_kernels in what they are given: whole operations
  * instead of tiles, addresses of device memory, and a stream on which they are launched. They return before they have run, so a later
  * call may report the failure of an earlier one, and the caller keeps all memory alive until the stream has passed. Nothing waits for
@@ -498,6 +508,20 @@ typedef struct mla_device_kernels {
                              const void* cache, const int32_t* page_table, const float* alibi_slopes,
                              float* out, float* lse, void* workspace, int64_t workspace_bytes, char* error,
                              int32_t error_size);
+  /* The workspace of attend_decompressed with which it runs best, bounded whatever the length of the sequences; -1 where params are wrong. */
+  int64_t (*decompressed_workspace)(const mla_step_params* params, const mla_rebuild_params* rebuild,
+                                    const mla_cache_params* cache_params);
+  /* As attend_absorbed, of the same plan, in the decompressed form: q (tokens, heads, nope + rope), rotated; kv_b as in mla_kernels; out
+   * (tokens, heads, value); max_kv_tokens: the longest kv_tokens of the plan (rows that see more are NaN), which decides how much is
+   * launched. Keys and values are rebuilt in the workspace, a piece of each sequence at a time; with a workspace of fewer bytes the pieces
+   * are shorter, and the bits the same. Rounding and tensor cores where compute is BF16 and the cache bf16; the rebuilding uses them where kv_b is
+   * bf16, it and its rows begin at multiples of 16 bytes, and nope, value and latent are multiples of 8; else float32. */
+  int32_t (*attend_decompressed)(void* stream, const mla_step_params* params,
+                                 const mla_rebuild_params* rebuild, const mla_cache_params* cache_params,
+                                 const void* plan, int32_t max_kv_tokens, const float* q, const void* kv_b,
+                                 const void* cache, const int32_t* page_table, const float* alibi_slopes,
+                                 float* out, float* lse, void* workspace, int64_t workspace_bytes,
+                                 char* error, int32_t error_size);
   int32_t (*merge)(void* stream, const mla_merge_params* params, const float* partial_out,
                    const float* partial_lse, float* out, float* lse, char* error, int32_t error_size);
 

@@ -2,198 +2,32 @@
 // shuffled pages, NaN in unused slots; the same bits alone and in a batch, with more or less shared memory.
 #include <gtest/gtest.h>
 
-#include <map>
-
 #include "cuda/device.h"
-#include "support/cache.h"
-#include "support/numbers.h"
-#include "support/random.h"
+#include "cuda/step.h"
 #include "support/references.h"
 
 namespace mla::test {
 namespace {
 
-constexpr int kSmall = 101376, kLarge = 166912;  // shared memory of a block on sm_89 and on sm_80
-
-struct Shape {
-  int heads, latent, rope, page_size, cache_type, compute;
-  bool causal, alibi;
-  std::vector<int> queries, tokens;  // of each sequence, the new tokens included
-  int multiprocessors = 1;
-  int shared_bytes = kSmall;
-  bool rounds() const { return compute == MLA_COMPUTE_BF16 && cache_type == MLA_TYPE_BF16; }
-};
-
-std::string text(const Shape& s) {
-  std::string t = "heads " + std::to_string(s.heads) + " latent " + std::to_string(s.latent) + " rope " +
-                  std::to_string(s.rope) + " page " + std::to_string(s.page_size) + " cache " +
-                  std::to_string(s.cache_type) + " compute " + std::to_string(s.compute) + " causal " +
-                  std::to_string(s.causal) + " alibi " + std::to_string(s.alibi) + " sequences";
-  for (size_t i = 0; i < s.queries.size(); i++)
-    t += " " + std::to_string(s.queries[i]) + "/" + std::to_string(s.tokens[i]);
-  return t;
-}
-
-// A pool with all sequences of a step, its queries, and the operation's outputs.
-struct Step {
-  Step(Random& random, const Shape& s) : s(s), width(s.latent + s.rope) {
-    c.struct_size = sizeof c;
-    c.cache_type = s.cache_type;
-    c.latent = s.latent;
-    c.rope = s.rope;
-    c.rope_offset = (s.latent + 15) / 16 * 16;
-    c.page_size = s.page_size;
-    const int size = type_size(s.cache_type), used = (c.rope_offset + (s.rope + 15) / 16 * 16) * size;
-    c.row_stride_bytes = (used + 63) / 64 * 64 + random.of({0, 64});
-    c.page_stride_bytes = c.row_stride_bytes * s.page_size + random.of({0, 64});
-    int pages = 0, longest = 0;
-    for (const int tokens : s.tokens) {
-      pages += (tokens + s.page_size - 1) / s.page_size;
-      longest = std::max(longest, (tokens + s.page_size - 1) / s.page_size);
-    }
-    c.page_count = pages + 2;
-    p.struct_size = sizeof p;
-    p.compute = s.compute;
-    p.heads = s.heads;
-    p.causal = s.causal;
-    p.max_sequences = static_cast<int>(s.queries.size());
-    p.page_table_stride = longest;
-    p.multiprocessors = s.multiprocessors;
-    p.shared_bytes = limit_shared(s.shared_bytes);
-    p.scale = 1 / std::sqrt(static_cast<float>(width));
-    begin.push_back(0);
-    for (const int queries : s.queries) {
-      begin.push_back(begin.back() + queries);
-      p.max_queries = std::max(p.max_queries, queries);
-    }
-    p.max_tokens = begin.back();
-    p.q_head_stride = width + random.of({0, 3});
-    p.q_token_stride = p.q_head_stride * s.heads;
-    p.out_head_stride = s.latent + random.of({0, 2});
-    p.out_token_stride = p.out_head_stride * s.heads;
-    p.lse_head_stride = p.max_tokens;
-    p.lse_token_stride = 1;
-    for (size_t i = 0; i < s.queries.size(); i++)
-      p.max_splits += device().splits(&p, s.queries[i], s.tokens[i]);
-    p.max_splits += 1;  // the grid is larger than the plan
-
-    std::vector<int32_t> ids(c.page_count);
-    std::iota(ids.begin(), ids.end(), 0);
-    std::shuffle(ids.begin(), ids.end(), random.engine());
-    table.assign(static_cast<size_t>(p.max_sequences) * longest, 1 << 30);
-    pool.assign((c.page_count - 1) * c.page_stride_bytes + s.page_size * c.row_stride_bytes, 0xff);
-    size_t next = 0;
-    for (size_t i = 0; i < s.tokens.size(); i++) {
-      for (int page = 0; page * s.page_size < s.tokens[i]; page++) table[i * longest + page] = ids[next++];
-      for (int t = 0; t < s.tokens[i]; t++) {
-        uint8_t* row = pool.data() + table[i * longest + t / s.page_size] * c.page_stride_bytes +
-                       t % s.page_size * c.row_stride_bytes;
-        std::memset(row, 0, c.row_stride_bytes);
-        for (int d = 0; d < width; d++) {
-          const float x = random.real(-1, 1);
-          const uint16_t half = to_bf16(x);
-          uint8_t* at = row + (d < s.latent ? d : c.rope_offset + d - s.latent) * size;
-          std::memcpy(at, size == 4 ? static_cast<const void*>(&x) : &half, size);
-          values.push_back(size == 4 ? x : bf16_value(half));
-        }
-      }
-    }
-    q.assign(span(p.max_tokens * s.heads, width, p.q_head_stride), std::nanf(""));
-    for (int i = 0; i < p.max_tokens * s.heads; i++) {
-      for (int d = 0; d < width; d++) q[i * p.q_head_stride + d] = random.real(-1, 1);
-    }
-    if (s.alibi) slopes = random.reals(s.heads, 0, 0.5f);
-  }
-
-  struct Result {
-    std::vector<float> out, lse;
-  };
+struct Absorbed : Step {
+  using Step::Step;
   Result run() const {
-    limit_shared(p.shared_bytes);
-    std::vector<uint8_t> plan(static_cast<size_t>(device().plan_bytes(&p)));
-    DEVICE_CALL(make_plan, &p, p.max_sequences, begin.data(), s.tokens.data(), plan.data(),
-                static_cast<int64_t>(plan.size()));
-    DeviceArray<uint8_t> device_plan(plan), cache(pool),
-        workspace(static_cast<size_t>(device().attention_workspace(&p, &c)));
-    DeviceArray<float> queries(q), device_slopes(slopes),
-        out(span(p.max_tokens * s.heads, s.latent, p.out_head_stride)),
-        lse(static_cast<size_t>(p.max_tokens) * s.heads);
-    DeviceArray<int32_t> pages(table);
-    DEVICE_CALL(attend_absorbed, stream(), &p, &c, device_plan.data(), queries.data(), cache.data(),
-                pages.data(), s.alibi ? device_slopes.data() : nullptr, out.data(), lse.data(),
-                workspace.data(), workspace.bytes());
-    return {out.get(), lse.get()};
+    DeviceArray<uint8_t> workspace(static_cast<size_t>(device().attention_workspace(&p, &c)));
+    return Step::run([&](const void* plan, const float* queries, const void* cache, const int32_t* pages,
+                         const float* alibi, float* out, float* lse) {
+      DEVICE_CALL(attend_absorbed, stream(), &p, &c, plan, queries, cache, pages, alibi, out, lse,
+                  workspace.data(), workspace.bytes());
+    });
   }
-
-  void expect_reference(const Result& r) const {
-    size_t first = 0;
-    for (size_t i = 0; i < s.queries.size(); first += s.tokens[i] * width, i++) {
-      const auto key = [&](int token, int d) { return values[first + token * width + d]; };
-      for (int t = 0; t < s.queries[i]; t++) {
-        const int position = s.tokens[i] - s.queries[i] + t, visible = s.causal ? position + 1 : s.tokens[i];
-        for (int h = 0; h < s.heads; h++) {
-          SCOPED_TRACE("sequence " + std::to_string(i) + " query " + std::to_string(t) + " head " +
-                       std::to_string(h));
-          const float* query = q.data() + (begin[i] + t) * p.q_token_stride + h * p.q_head_stride;
-          std::vector<double> score(visible);
-          double max = -INFINITY, sum = 0, largest = 0, dot = 0, squares = 0;
-          for (int k = 0; k < visible; k++) {
-            for (int d = 0; d < width; d++)
-              score[k] += operand(query[d], s.rounds() ? MLA_COMPUTE_BF16 : MLA_COMPUTE_F32) * key(k, d);
-            score[k] = score[k] * p.scale - (s.alibi ? slopes[h] * (position - k) : 0.0);
-            max = std::max(max, score[k]);
-          }
-          for (double& x : score) sum += x = std::exp(x - max);
-          const double lse = visible ? max + std::log(sum) : -INFINITY;
-          const float got = r.lse[(begin[i] + t) * p.lse_token_stride + h * p.lse_head_stride];
-          if (visible == 0)
-            ASSERT_EQ(got, -INFINITY);
-          else
-            ASSERT_NEAR(got, lse, 2e-6 * std::max(1.0, std::fabs(lse)));
-          std::vector<double> expected(s.latent), sizes(s.latent);
-          for (int d = 0; d < s.latent; d++) {
-            for (int k = 0; k < visible; k++) {
-              const double term = score[k] / sum * key(k, d);
-              expected[d] += term;
-              sizes[d] += std::fabs(term);
-            }
-            largest = std::max(largest, std::fabs(expected[d]));
-          }
-          const float* out = r.out.data() + (begin[i] + t) * p.out_token_stride + h * p.out_head_stride;
-          const double bound = 2e-6 * std::sqrt(std::max(s.tokens[i], width)) * largest;
-          for (int d = 0; d < s.latent; d++) {
-            // rounding p to bf16 moves each term by 2^-8 of itself at most
-            ASSERT_NEAR(out[d], expected[d], bound + (s.rounds() ? 0x1.08p-8 * sizes[d] : 0))
-                << "column " << d;
-            dot += out[d] * expected[d];
-            squares += out[d] * out[d] + expected[d] * expected[d];
-          }
-          if (s.latent >= 32 && squares > 0) {
-            ASSERT_LE(1 - 2 * dot / squares, 5e-6) << "cosine distance";
-          }
-          if (out + p.out_head_stride < r.out.data() + r.out.size()) {
-            for (int64_t d = s.latent; d < p.out_head_stride; d++)
-              ASSERT_TRUE(is_poison(out[d])) << "written behind";
-          }
-        }
-      }
-    }
+  void expect_correct() const {
+    const auto at = [&](int token, int, int d) { return values[static_cast<size_t>(token) * width + d]; };
+    expect_reference(run(), 2e-6, at, at);
   }
-
-  Shape s;
-  int width;
-  mla_cache_params c{};
-  mla_step_params p{};
-  std::vector<int32_t> begin, table;
-  std::vector<uint8_t> pool;
-  std::vector<double> values;
-  std::vector<float> q, slopes;
 };
 
 void expect_correct(Random& random, const Shape& s) {
   SCOPED_TRACE(text(s));
-  const Step step(random, s);
-  step.expect_reference(step.run());
+  Absorbed(random, s).expect_correct();
 }
 
 Shape draw(Random& random) {
@@ -250,22 +84,6 @@ TEST(DeviceAttend, OneHundredAndTwentyEightHeads) {
   expect_correct(random, s);
 }
 
-// Rows of one sequence in `a` and in `b`, which has the same sequence at another place.
-void expect_same_bits(const Step& a, const Step::Result& ra, int first_a, const Step& b,
-                      const Step::Result& rb, int first_b, int queries) {
-  for (int t = 0; t < queries; t++) {
-    for (int h = 0; h < a.s.heads; h++) {
-      ASSERT_EQ(std::memcmp(&ra.out[(first_a + t) * a.p.out_token_stride + h * a.p.out_head_stride],
-                            &rb.out[(first_b + t) * b.p.out_token_stride + h * b.p.out_head_stride],
-                            a.s.latent * sizeof(float)),
-                0)
-          << "query " << t << " head " << h;
-      ASSERT_EQ(bits(ra.lse[(first_a + t) * a.p.lse_token_stride + h * a.p.lse_head_stride]),
-                bits(rb.lse[(first_b + t) * b.p.lse_token_stride + h * b.p.lse_head_stride]));
-    }
-  }
-}
-
 // The draws of a sequence alone, put behind another one of a batch that has more queries and other pages.
 TEST(DeviceAttend, HasTheSameBitsAloneAndInABatch) {
   for (const int compute : {MLA_COMPUTE_F32, MLA_COMPUTE_BF16}) {
@@ -279,7 +97,7 @@ TEST(DeviceAttend, HasTheSameBitsAloneAndInABatch) {
       batch.tokens = {90, 300};
       batch.page_size = 7;
       batch.shared_bytes = shared_bytes;
-      Step b(random, batch), a(random, alone);
+      Absorbed b(random, batch), a(random, alone);
       a.slopes = b.slopes;
       for (int i = 0; i < 2 * 5; i++)
         std::copy_n(b.q.begin() + (8 * 5 + i) * b.p.q_head_stride, a.width,
@@ -298,9 +116,9 @@ TEST(DeviceAttend, HasTheSameBitsAloneAndInABatch) {
 TEST(DeviceAttend, LargeScoresStayFinite) {
   for (const int compute : {MLA_COMPUTE_F32, MLA_COMPUTE_BF16}) {
     Random random(9);
-    Step step(random, {3, 16, 0, 16, MLA_TYPE_BF16, compute, true, false, {1}, {60}});
+    Absorbed step(random, {3, 16, 0, 16, MLA_TYPE_BF16, compute, true, false, {1}, {60}});
     step.p.scale = 1e4f;
-    const Step::Result r = step.run();
+    const Absorbed::Result r = step.run();
     for (int h = 0; h < 3; h++) {
       EXPECT_TRUE(std::isfinite(r.lse[h]));
       for (int d = 0; d < 16; d++) EXPECT_TRUE(std::isfinite(r.out[h * step.p.out_head_stride + d]));
@@ -311,17 +129,17 @@ TEST(DeviceAttend, LargeScoresStayFinite) {
 TEST(DeviceAttend, APageOutsideOfThePoolCountsAsZeros) {
   for (const int compute : {MLA_COMPUTE_F32, MLA_COMPUTE_BF16}) {
     Random random(10);
-    Step step(random, {2, 16, 0, 4, MLA_TYPE_BF16, compute, true, false, {1}, {20}});
+    Absorbed step(random, {2, 16, 0, 4, MLA_TYPE_BF16, compute, true, false, {1}, {20}});
     step.table[1] = -1;
     step.table[3] = step.c.page_count;
-    const Step::Result r = step.run();
+    const Absorbed::Result r = step.run();
     for (int h = 0; h < 2; h++) EXPECT_TRUE(std::isfinite(r.lse[h]));
   }
 }
 
 TEST(DeviceAttend, RefusesWhatItCannotCompute) {
   Random random(11);
-  Step step(random, {2, 16, 0, 4, MLA_TYPE_BF16, MLA_COMPUTE_BF16, true, false, {1}, {20}});
+  Absorbed step(random, {2, 16, 0, 4, MLA_TYPE_BF16, MLA_COMPUTE_BF16, true, false, {1}, {20}});
   DeviceArray<uint8_t> memory(1 << 16);
   const auto failure = [&](const mla_step_params& p, const mla_cache_params& c, int64_t workspace) {
     char error[256] = "";

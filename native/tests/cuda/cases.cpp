@@ -165,6 +165,67 @@ std::vector<uint8_t> run_attend(int compute, int heads, int shared_bytes) {
   return all;
 }
 
+// As much of the latent as fills the stages of the tensor core kernel. Three sequences over pages of one token: with two pieces, without a token, and one whose piece is not full, with a page outside of the pool. All
+// arrays end where the last row does, the workspace with the last sequence's piece.
+std::vector<uint8_t> run_decompressed(int compute, int nope, int value, int latent) {
+  emulator::set_shared_limit(101376);
+  Random random(1);
+  constexpr int kHeads = 1, kRope = 6, kTokens[] = {70, 35};
+  const int width = nope + kRope, row = (nope + 7) / 8 * 8 + (value + 7) / 8 * 8,
+            size = compute == MLA_COMPUTE_BF16 ? 2 : 4;
+  mla_cache_params c{};
+  c.struct_size = sizeof c;
+  c.cache_type = MLA_TYPE_BF16;
+  c.latent = latent;
+  c.rope = kRope;
+  c.rope_offset = 144;
+  c.page_size = 1;
+  c.page_count = kTokens[0] + kTokens[1] - 1;
+  c.row_stride_bytes = c.page_stride_bytes = 304;
+  mla_step_params p{};
+  p.struct_size = sizeof p;
+  p.compute = compute;
+  p.heads = kHeads;
+  p.causal = 1;
+  p.max_sequences = 3;
+  p.max_tokens = 3;
+  p.max_queries = 2;
+  p.max_splits = 3;
+  p.page_table_stride = kTokens[0];
+  p.multiprocessors = 2;
+  p.shared_bytes = 101376;
+  p.scale = 0.2f;
+  p.q_head_stride = width;
+  p.q_token_stride = kHeads * width;
+  p.out_head_stride = value;
+  p.out_token_stride = kHeads * value;
+  p.lse_head_stride = 1;
+  p.lse_token_stride = kHeads;
+  const mla_rebuild_params r{sizeof r, nope, value, MLA_TYPE_BF16, (nope + value) * latent, latent};
+
+  const std::vector<int32_t> begin{0, 2, 2, 3}, tokens{kTokens[0], 0, kTokens[1]};
+  std::vector<uint8_t> plan(static_cast<size_t>(device().plan_bytes(&p)));
+  DEVICE_CALL(make_plan, &p, 3, begin.data(), tokens.data(), plan.data(), static_cast<int64_t>(plan.size()));
+  std::vector<int32_t> table(2 * kTokens[0] + kTokens[1], 1 << 30);
+  for (int i = 0; i < kTokens[0]; i++) table[i] = i;
+  for (int i = 0; i < kTokens[1]; i++) table[2 * kTokens[0] + i] = kTokens[0] + kTokens[1] - 1 - i;
+  std::vector<uint16_t> rows(c.page_count * c.row_stride_bytes / 2);
+  for (uint16_t& x : rows) x = to_bf16(random.real(-1, 1));
+  const Matrix kv_b(random, MLA_TYPE_BF16, kHeads * (nope + value), latent, latent);
+  DeviceArray<uint8_t> device_plan(plan), workspace(256 + 3 * 64 * kHeads * row * size),
+      weight(std::vector<uint8_t>(kv_b.bytes.data(), kv_b.bytes.data() + kv_b.bytes.bytes()));
+  DeviceArray<uint16_t> cache(rows);
+  DeviceArray<int32_t> pages(table);
+  DeviceArray<float> q(random.reals(3 * p.q_token_stride)), slopes(random.reals(kHeads, 0, 0.1f)),
+      out(3 * p.out_token_stride), lse(3 * kHeads);
+  DEVICE_CALL(attend_decompressed, stream(), &p, &r, &c, device_plan.data(), kTokens[0], q.data(),
+              weight.data(), cache.data(), pages.data(), slopes.data(), out.data(), lse.data(),
+              workspace.data(), workspace.bytes());
+  std::vector<uint8_t> all = bytes_of(out), more = bytes_of(lse);
+  all.insert(all.end(), more.begin(), more.end());
+  return all;
+}
+
 std::vector<uint8_t> run_merge() {
   Random random(1);
   mla_merge_params m{};
@@ -303,6 +364,8 @@ const std::vector<Case>& cases() {
       {"attend_16", [] { return run_attend(MLA_COMPUTE_BF16, 5, 101376); }},
       {"attend_64", [] { return run_attend(MLA_COMPUTE_BF16, 9, 166912); }},
       {"attend_f32", [] { return run_attend(MLA_COMPUTE_F32, 2, 101376); }},
+      {"decompressed", [] { return run_decompressed(MLA_COMPUTE_BF16, 16, 24, 136); }},
+      {"decompressed_f32", [] { return run_decompressed(MLA_COMPUTE_F32, 3, 4, 35); }},
       {"merge", run_merge},
       {"linear_few", [] { return run_linear(3, MLA_TYPE_BF16, MLA_COMPUTE_BF16, 0, 0); }},
       {"linear_many", [] { return run_linear(13, MLA_TYPE_BF16, MLA_COMPUTE_BF16, 0, 0); }},

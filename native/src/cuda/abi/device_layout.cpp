@@ -28,6 +28,13 @@ std::string step_params() {
          FIELD(mla_step_params, lse_token_stride) + FIELD(mla_step_params, lse_head_stride) + "\n";
 }
 
+std::string rebuild_params() {
+  return BEGIN(mla_rebuild_params) + FIELD(mla_rebuild_params, struct_size) +
+         FIELD(mla_rebuild_params, nope) + FIELD(mla_rebuild_params, value) +
+         FIELD(mla_rebuild_params, weight_type) + FIELD(mla_rebuild_params, weight_head_stride) +
+         FIELD(mla_rebuild_params, weight_stride) + "\n";
+}
+
 std::string kernels() {
   return BEGIN(mla_device_kernels) + FIELD(mla_device_kernels, struct_size) +
          FIELD(mla_device_kernels, abi_version) + FIELD(mla_device_kernels, describe) +
@@ -47,6 +54,7 @@ std::string kernels() {
          FIELD(mla_device_kernels, append) + FIELD(mla_device_kernels, plan_bytes) +
          FIELD(mla_device_kernels, splits) + FIELD(mla_device_kernels, make_plan) +
          FIELD(mla_device_kernels, attention_workspace) + FIELD(mla_device_kernels, attend_absorbed) +
+         FIELD(mla_device_kernels, decompressed_workspace) + FIELD(mla_device_kernels, attend_decompressed) +
          FIELD(mla_device_kernels, merge) + FIELD(mla_device_kernels, linear) +
          FIELD(mla_device_kernels, head_linear) + FIELD(mla_device_kernels, route) +
          FIELD(mla_device_kernels, group_bytes) + FIELD(mla_device_kernels, group) +
@@ -63,16 +71,17 @@ std::string functions() {
          FUNCTION(destroy_graph) + FUNCTION(convert) + FUNCTION(embed) + FUNCTION(rms_norm) +
          FUNCTION(swiglu) + FUNCTION(add) + FUNCTION(rope) + FUNCTION(append) + FUNCTION(plan_bytes) +
          FUNCTION(splits) + FUNCTION(make_plan) + FUNCTION(attention_workspace) + FUNCTION(attend_absorbed) +
-         FUNCTION(merge) + FUNCTION(linear) + FUNCTION(head_linear) + FUNCTION(route) +
-         FUNCTION(group_bytes) + FUNCTION(group) + FUNCTION(grouped_linear) + FUNCTION(combine) +
-         FUNCTION(argmax) + FUNCTION(sample) + "function mla_get_device_kernels " +
-         signature(mla_get_device_kernels_fn{}) + "\n";
+         FUNCTION(decompressed_workspace) + FUNCTION(attend_decompressed) + FUNCTION(merge) +
+         FUNCTION(linear) + FUNCTION(head_linear) + FUNCTION(route) + FUNCTION(group_bytes) +
+         FUNCTION(group) + FUNCTION(grouped_linear) + FUNCTION(combine) + FUNCTION(argmax) +
+         FUNCTION(sample) + "function mla_get_device_kernels " + signature(mla_get_device_kernels_fn{}) +
+         "\n";
 }
 
 }  // namespace
 
 std::string device_layout_text() {
-  return params_layout_text() + device_info() + step_params() + kernels() + functions();
+  return params_layout_text() + device_info() + step_params() + rebuild_params() + kernels() + functions();
 }
 
 }  // namespace mla

@@ -126,11 +126,6 @@ MLA_DEVICE void multiply_keys(const T& tile, const uint8_t* queries, const uint8
   }
 }
 
-// The softmax of one row so far, base 2, held by each of the threads that share it.
-struct RowState {
-  float max, sum;
-};
-
 // Scores of a tile become probabilities relative to the largest score so far; returns what the output so far is multiplied with. The 32
 // probabilities are added in a tree over the bits of the token, highest first, however many threads share it.
 template <class T>
@@ -221,7 +216,7 @@ attend_kernel(mla_step_params p, mla_cache_params c, const int32_t* plan, const 
 
   Work work;
   if (!find_work(p, plan, &work)) return;
-  const int first_row = block_y() * Rows;
+  const int first_row = block_x() * Rows;
   if (first_row >= work.rows) return;
   const int32_t* pages = page_table + static_cast<int64_t>(work.index) * p.page_table_stride;
   const int tiles = (work.kv_end - work.kv_begin + kTokens - 1) / kTokens;
@@ -293,7 +288,8 @@ template <int Rows>
 Result launch_attend(const Stream& stream, const mla_step_params& p, const mla_cache_params& c,
                      const int32_t* plan, const float* q, const void* cache, const int32_t* page_table,
                      const float* slopes, float* out, float* lse, float* partial_out, float* partial_lse) {
-  const Grid grid{p.max_splits, blocks_for(static_cast<int64_t>(p.max_queries) * p.heads, Rows), 1};
+  // Rows of a split follow each other: they find its keys in the second-level cache.
+  const Grid grid{blocks_for(static_cast<int64_t>(p.max_queries) * p.heads, Rows), p.max_splits, 1};
   return MLA_LAUNCH(attend_kernel<Rows>, grid, kThreads, Tile<Rows>{row_width(c)}.end(), stream, p, c, plan,
                     q, static_cast<const uint8_t*>(cache), page_table, slopes, out, lse, partial_out,
                     partial_lse);

@@ -29,7 +29,7 @@ attend_f32_kernel(mla_step_params p, mla_cache_params c, const int32_t* plan, co
 
   Work work;
   if (!find_work(p, plan, &work)) return;
-  const int row = block_y(), query = row / p.heads, head = row % p.heads;
+  const int row = block_x(), query = row / p.heads, head = row % p.heads;
   if (row >= work.rows) return;
   const int32_t* pages = page_table + static_cast<int64_t>(work.index) * p.page_table_stride;
   const float* from = q + (work.sequence.first_token + query) * p.q_token_stride + head * p.q_head_stride;
@@ -85,7 +85,7 @@ attend_f32_kernel(mla_step_params p, mla_cache_params c, const int32_t* plan, co
 Result attend_f32(const Stream& stream, const mla_step_params& p, const mla_cache_params& c,
                   const int32_t* plan, const float* q, const void* cache, const int32_t* page_table,
                   const float* slopes, float* out, float* lse, float* partial_out, float* partial_lse) {
-  const Grid grid{p.max_splits, p.max_queries * p.heads, 1};
+  const Grid grid{p.max_queries * p.heads, p.max_splits, 1};
   const int shared = rows_at(c) + kTokens * static_cast<int>(sizeof(void*));
   if (c.cache_type == MLA_TYPE_BF16)
     return MLA_LAUNCH(attend_f32_kernel<Bf16>, grid, kThreads, shared, stream, p, c, plan, q,

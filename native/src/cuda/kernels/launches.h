@@ -50,11 +50,37 @@ Result attend_f32(const Stream& stream, const mla_step_params& p, const mla_cach
 Result merge_splits(const Stream& stream, const mla_step_params& p, int width, const int32_t* plan,
                     const float* partial_out, const float* partial_lse, float* out, float* lse);
 
+struct Bf16;
+struct RebuildTask;
+struct RowState;
+// Keys and values of a piece of each sequence (rebuild_task.h): cache, page_table as above; weight (heads, nope + value, latent); rebuilt (sequences,
+// tokens of a piece, heads, row). On tensor cores where `weight` is bf16, begins at a multiple of 16 bytes as its rows do, and nope, value and
+// latent are multiples of 8; or in float32 of any weight, and with `rounds` rounded to bf16.
+Result rebuild(const Stream& stream, const mla_step_params& p, const mla_cache_params& c,
+               const RebuildTask& t, const int32_t* plan, const void* cache, const int32_t* page_table,
+               const Bf16* weight, Bf16* rebuilt);
+Result rebuild_f32(const Stream& stream, const mla_step_params& p, const mla_cache_params& c,
+                   const RebuildTask& t, int weight_type, bool rounds, const int32_t* plan, const void* cache,
+                   const int32_t* page_table, const void* weight, void* rebuilt);
+// Attention of a piece, after its rebuild and the pieces before: q (tokens, heads, nope + rope); out (tokens, heads, value), lse (tokens, heads) or
+// NULL; states (decompressed_states, max_tokens, heads).
+int decompressed_states(const RebuildTask& t);
+bool can_attend_decompressed(const mla_step_params& p, const mla_cache_params& c, const RebuildTask& t);
+Result attend_decompressed(const Stream& stream, const mla_step_params& p, const mla_cache_params& c,
+                           const RebuildTask& t, const int32_t* plan, const float* q, const Bf16* rebuilt,
+                           const void* cache, const int32_t* page_table, const float* slopes, float* out,
+                           float* lse, RowState* states);
+// Shared memory of a block.
+int decompressed_f32_shared(const mla_cache_params& c, const RebuildTask& t);
+Result attend_decompressed_f32(const Stream& stream, const mla_step_params& p, const mla_cache_params& c,
+                               const RebuildTask& t, const int32_t* plan, const float* q,
+                               const float* rebuilt, const void* cache, const int32_t* page_table,
+                               const float* slopes, float* out, float* lse, RowState* states);
+
 // partial_out (parts, tokens, heads, width), partial_lse (parts, tokens, heads), out (tokens, heads, width), lse (tokens, heads) or NULL.
 Result merge(const Stream& stream, const mla_merge_params& p, const float* partial_out,
              const float* partial_lse, float* out, float* lse);
 
-struct Bf16;
 // y = x W^T (+ bias) on tensor cores: x (rows, k), weight (n, k) or (k, n), bias (n) or NULL, y (rows, n), for each of `heads`.
 Result linear(const Stream& stream, const LinearTask& t, int heads, const float* x, const Bf16* weight,
               const float* bias, float* y);

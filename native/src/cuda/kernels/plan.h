@@ -11,6 +11,7 @@ namespace mla::cuda {
 constexpr int kSplitMultiple = 64;
 constexpr int kMinSplit = 256;
 constexpr int kMaxSplits = 16;
+constexpr int kTileRows = 64;
 constexpr int kPlanHeader = 8;
 
 // One sequence of the plan.
@@ -24,10 +25,18 @@ struct PlannedSequence {
       partial_row;  // of the workspace's rows; the row of split s, query t, head h is partial_row + (s * queries + t) * heads + h
   int32_t reserved[2];
 };
-// One split of one sequence: the work of the blocks of one x of a grid.
+// One split of one sequence: the work of the blocks of one y of a grid.
 struct PlannedSplit {
   int32_t sequence, split;
 };
+
+// Rows of the workspace that a step's partial results need at most. A sequence has several splits only where its rows have fewer tiles than
+// there are multiprocessors, and then about as many blocks as those (split_length below).
+inline int64_t partial_rows(const mla_step_params& p) {
+  const int64_t of_all = static_cast<int64_t>(p.max_splits) * p.max_queries * p.heads;
+  const int64_t of_each = static_cast<int64_t>(2) * kTileRows * p.multiprocessors * p.max_sequences;
+  return of_all < of_each ? of_all : of_each;
+}
 
 // Where the parts of a plan lie: int32 [0] sequences, [1] splits, [2] rows of the workspace, then three arrays of their greatest length.
 struct PlanLayout {
@@ -45,7 +54,7 @@ MLA_BOTH PlanLayout plan_layout(const mla_step_params& p) {
 
 // Tokens of a split: from the sequence's own counts and the device, never from the batch.
 inline int split_length(const mla_step_params& p, int queries, int kv_tokens) {
-  const int64_t rows = static_cast<int64_t>(queries) * p.heads, tiles = (rows + 63) / 64;
+  const int64_t rows = static_cast<int64_t>(queries) * p.heads, tiles = (rows + kTileRows - 1) / kTileRows;
   int64_t wanted = (p.multiprocessors + tiles - 1) / tiles;
   wanted = wanted < 1 ? 1 : wanted > kMaxSplits ? kMaxSplits : wanted;
   int64_t length = (kv_tokens + wanted - 1) / wanted;

@@ -17,8 +17,8 @@ struct Work {
 // False where the grid is larger than the plan.
 MLA_DEVICE bool find_work(const mla_step_params& p, const int32_t* plan, Work* work) {
   const PlanLayout layout = plan_layout(p);
-  if (!MLA_BOUND(block_x() < plan[1])) return false;
-  const auto split = reinterpret_cast<const PlannedSplit*>(plan + layout.splits)[block_x()];
+  if (!MLA_BOUND(block_y() < plan[1])) return false;
+  const auto split = reinterpret_cast<const PlannedSplit*>(plan + layout.splits)[block_y()];
   work->index = split.sequence;
   work->split = split.split;
   work->sequence = reinterpret_cast<const PlannedSequence*>(plan + layout.sequences)[split.sequence];
@@ -35,6 +35,11 @@ MLA_DEVICE int end_of(const mla_step_params& p, const Work& work, int query) {
       p.causal ? work.sequence.kv_tokens - work.sequence.queries + query + 1 : work.sequence.kv_tokens;
   return visible < work.kv_end ? visible : work.kv_end;
 }
+
+// The softmax of one row so far, base 2 on tensor cores.
+struct RowState {
+  float max, sum;
+};
 
 // Where the result of a row goes: the outputs where the sequence has one split, else the workspace.
 struct Destination {

@@ -12,6 +12,7 @@ import io.mla4j.ffi.abi.mla_head_linear_params;
 import io.mla4j.ffi.abi.mla_kernels;
 import io.mla4j.ffi.abi.mla_linear_params;
 import io.mla4j.ffi.abi.mla_merge_params;
+import io.mla4j.ffi.abi.mla_rebuild_params;
 import io.mla4j.ffi.abi.mla_rope_params;
 import io.mla4j.ffi.abi.mla_route_params;
 import io.mla4j.ffi.abi.mla_step_params;
@@ -85,6 +86,7 @@ final class NativeLayout {
     List<GroupLayout> structs = new ArrayList<>(params());
     structs.add(mla_device_info.layout());
     structs.add(mla_step_params.layout());
+    structs.add(mla_rebuild_params.layout());
     structs.add(mla_device_kernels.layout());
     Map<String, FunctionDescriptor> functions = new LinkedHashMap<>();
     functions.put("describe", mla_device_kernels.describe.descriptor());
@@ -120,6 +122,8 @@ final class NativeLayout {
     functions.put("make_plan", mla_device_kernels.make_plan.descriptor());
     functions.put("attention_workspace", mla_device_kernels.attention_workspace.descriptor());
     functions.put("attend_absorbed", mla_device_kernels.attend_absorbed.descriptor());
+    functions.put("decompressed_workspace", mla_device_kernels.decompressed_workspace.descriptor());
+    functions.put("attend_decompressed", mla_device_kernels.attend_decompressed.descriptor());
     functions.put("merge", mla_device_kernels.merge.descriptor());
     functions.put("linear", mla_device_kernels.linear.descriptor());
     functions.put("head_linear", mla_device_kernels.head_linear.descriptor());

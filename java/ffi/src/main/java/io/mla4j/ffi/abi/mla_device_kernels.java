@@ -50,6 +50,8 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     int32_t (*make_plan)(const mla_step_params *, int32_t, const int32_t *, const int32_t *, void *, int64_t, char *, int32_t);
  *     int64_t (*attention_workspace)(const mla_step_params *, const mla_cache_params *);
  *     int32_t (*attend_absorbed)(void *, const mla_step_params *, const mla_cache_params *, const void *, const float *, const void *, const int32_t *, const float *, float *, float *, void *, int64_t, char *, int32_t);
+ *     int64_t (*decompressed_workspace)(const mla_step_params *, const mla_rebuild_params *, const mla_cache_params *);
+ *     int32_t (*attend_decompressed)(void *, const mla_step_params *, const mla_rebuild_params *, const mla_cache_params *, const void *, int32_t, const float *, const void *, const void *, const int32_t *, const float *, float *, float *, void *, int64_t, char *, int32_t);
  *     int32_t (*merge)(void *, const mla_merge_params *, const float *, const float *, float *, float *, char *, int32_t);
  *     int32_t (*linear)(void *, const mla_linear_params *, const float *, const void *, const float *, float *, char *, int32_t);
  *     int32_t (*head_linear)(void *, const mla_head_linear_params *, const float *, const void *, float *, char *, int32_t);
@@ -105,6 +107,8 @@ public class mla_device_kernels {
         Mla.C_POINTER.withName("make_plan"),
         Mla.C_POINTER.withName("attention_workspace"),
         Mla.C_POINTER.withName("attend_absorbed"),
+        Mla.C_POINTER.withName("decompressed_workspace"),
+        Mla.C_POINTER.withName("attend_decompressed"),
         Mla.C_POINTER.withName("merge"),
         Mla.C_POINTER.withName("linear"),
         Mla.C_POINTER.withName("head_linear"),
@@ -3665,6 +3669,224 @@ public class mla_device_kernels {
      */
     public static void attend_absorbed(MemorySegment struct, MemorySegment fieldValue) {
         struct.set(attend_absorbed$LAYOUT, attend_absorbed$OFFSET, fieldValue);
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int64_t (*decompressed_workspace)(const mla_step_params *, const mla_rebuild_params *, const mla_cache_params *)
+     * }
+     */
+    public final static class decompressed_workspace {
+
+        private decompressed_workspace() {
+            // Should not be called directly
+        }
+
+        /**
+         * The function pointer signature, expressed as a functional interface
+         */
+        public interface Function {
+            long apply(MemorySegment _x0, MemorySegment _x1, MemorySegment _x2);
+        }
+
+        private static final FunctionDescriptor $DESC = FunctionDescriptor.of(
+            Mla.C_LONG,
+            Mla.C_POINTER,
+            Mla.C_POINTER,
+            Mla.C_POINTER
+        );
+
+        /**
+         * The descriptor of this function pointer
+         */
+        public static FunctionDescriptor descriptor() {
+            return $DESC;
+        }
+
+        private static final MethodHandle UP$MH = Mla.upcallHandle(decompressed_workspace.Function.class, "apply", $DESC);
+
+        /**
+         * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
+         * The lifetime of the returned segment is managed by {@code arena}
+         */
+        public static MemorySegment allocate(decompressed_workspace.Function fi, Arena arena) {
+            return Linker.nativeLinker().upcallStub(UP$MH.bindTo(fi), $DESC, arena);
+        }
+
+        private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
+
+        /**
+         * Invoke the upcall stub {@code funcPtr}, with given parameters
+         */
+        public static long invoke(MemorySegment funcPtr, MemorySegment _x0, MemorySegment _x1, MemorySegment _x2) {
+            try {
+                return (long) DOWN$MH.invokeExact(funcPtr, _x0, _x1, _x2);
+            } catch (Error | RuntimeException ex) {
+                throw ex;
+            } catch (Throwable ex$) {
+                throw new AssertionError("should not reach here", ex$);
+            }
+        }
+    }
+
+    private static final AddressLayout decompressed_workspace$LAYOUT = (AddressLayout)$LAYOUT.select(groupElement("decompressed_workspace"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int64_t (*decompressed_workspace)(const mla_step_params *, const mla_rebuild_params *, const mla_cache_params *)
+     * }
+     */
+    public static final AddressLayout decompressed_workspace$layout() {
+        return decompressed_workspace$LAYOUT;
+    }
+
+    private static final long decompressed_workspace$OFFSET = $LAYOUT.byteOffset(groupElement("decompressed_workspace"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int64_t (*decompressed_workspace)(const mla_step_params *, const mla_rebuild_params *, const mla_cache_params *)
+     * }
+     */
+    public static final long decompressed_workspace$offset() {
+        return decompressed_workspace$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int64_t (*decompressed_workspace)(const mla_step_params *, const mla_rebuild_params *, const mla_cache_params *)
+     * }
+     */
+    public static MemorySegment decompressed_workspace(MemorySegment struct) {
+        return struct.get(decompressed_workspace$LAYOUT, decompressed_workspace$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int64_t (*decompressed_workspace)(const mla_step_params *, const mla_rebuild_params *, const mla_cache_params *)
+     * }
+     */
+    public static void decompressed_workspace(MemorySegment struct, MemorySegment fieldValue) {
+        struct.set(decompressed_workspace$LAYOUT, decompressed_workspace$OFFSET, fieldValue);
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t (*attend_decompressed)(void *, const mla_step_params *, const mla_rebuild_params *, const mla_cache_params *, const void *, int32_t, const float *, const void *, const void *, const int32_t *, const float *, float *, float *, void *, int64_t, char *, int32_t)
+     * }
+     */
+    public final static class attend_decompressed {
+
+        private attend_decompressed() {
+            // Should not be called directly
+        }
+
+        /**
+         * The function pointer signature, expressed as a functional interface
+         */
+        public interface Function {
+            int apply(MemorySegment _x0, MemorySegment _x1, MemorySegment _x2, MemorySegment _x3, MemorySegment _x4, int _x5, MemorySegment _x6, MemorySegment _x7, MemorySegment _x8, MemorySegment _x9, MemorySegment _x10, MemorySegment _x11, MemorySegment _x12, MemorySegment _x13, long _x14, MemorySegment _x15, int _x16);
+        }
+
+        private static final FunctionDescriptor $DESC = FunctionDescriptor.of(
+            Mla.C_INT,
+            Mla.C_POINTER,
+            Mla.C_POINTER,
+            Mla.C_POINTER,
+            Mla.C_POINTER,
+            Mla.C_POINTER,
+            Mla.C_INT,
+            Mla.C_POINTER,
+            Mla.C_POINTER,
+            Mla.C_POINTER,
+            Mla.C_POINTER,
+            Mla.C_POINTER,
+            Mla.C_POINTER,
+            Mla.C_POINTER,
+            Mla.C_POINTER,
+            Mla.C_LONG,
+            Mla.C_POINTER,
+            Mla.C_INT
+        );
+
+        /**
+         * The descriptor of this function pointer
+         */
+        public static FunctionDescriptor descriptor() {
+            return $DESC;
+        }
+
+        private static final MethodHandle UP$MH = Mla.upcallHandle(attend_decompressed.Function.class, "apply", $DESC);
+
+        /**
+         * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
+         * The lifetime of the returned segment is managed by {@code arena}
+         */
+        public static MemorySegment allocate(attend_decompressed.Function fi, Arena arena) {
+            return Linker.nativeLinker().upcallStub(UP$MH.bindTo(fi), $DESC, arena);
+        }
+
+        private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
+
+        /**
+         * Invoke the upcall stub {@code funcPtr}, with given parameters
+         */
+        public static int invoke(MemorySegment funcPtr, MemorySegment _x0, MemorySegment _x1, MemorySegment _x2, MemorySegment _x3, MemorySegment _x4, int _x5, MemorySegment _x6, MemorySegment _x7, MemorySegment _x8, MemorySegment _x9, MemorySegment _x10, MemorySegment _x11, MemorySegment _x12, MemorySegment _x13, long _x14, MemorySegment _x15, int _x16) {
+            try {
+                return (int) DOWN$MH.invokeExact(funcPtr, _x0, _x1, _x2, _x3, _x4, _x5, _x6, _x7, _x8, _x9, _x10, _x11, _x12, _x13, _x14, _x15, _x16);
+            } catch (Error | RuntimeException ex) {
+                throw ex;
+            } catch (Throwable ex$) {
+                throw new AssertionError("should not reach here", ex$);
+            }
+        }
+    }
+
+    private static final AddressLayout attend_decompressed$LAYOUT = (AddressLayout)$LAYOUT.select(groupElement("attend_decompressed"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int32_t (*attend_decompressed)(void *, const mla_step_params *, const mla_rebuild_params *, const mla_cache_params *, const void *, int32_t, const float *, const void *, const void *, const int32_t *, const float *, float *, float *, void *, int64_t, char *, int32_t)
+     * }
+     */
+    public static final AddressLayout attend_decompressed$layout() {
+        return attend_decompressed$LAYOUT;
+    }
+
+    private static final long attend_decompressed$OFFSET = $LAYOUT.byteOffset(groupElement("attend_decompressed"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int32_t (*attend_decompressed)(void *, const mla_step_params *, const mla_rebuild_params *, const mla_cache_params *, const void *, int32_t, const float *, const void *, const void *, const int32_t *, const float *, float *, float *, void *, int64_t, char *, int32_t)
+     * }
+     */
+    public static final long attend_decompressed$offset() {
+        return attend_decompressed$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int32_t (*attend_decompressed)(void *, const mla_step_params *, const mla_rebuild_params *, const mla_cache_params *, const void *, int32_t, const float *, const void *, const void *, const int32_t *, const float *, float *, float *, void *, int64_t, char *, int32_t)
+     * }
+     */
+    public static MemorySegment attend_decompressed(MemorySegment struct) {
+        return struct.get(attend_decompressed$LAYOUT, attend_decompressed$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int32_t (*attend_decompressed)(void *, const mla_step_params *, const mla_rebuild_params *, const mla_cache_params *, const void *, int32_t, const float *, const void *, const void *, const int32_t *, const float *, float *, float *, void *, int64_t, char *, int32_t)
+     * }
+     */
+    public static void attend_decompressed(MemorySegment struct, MemorySegment fieldValue) {
+        struct.set(attend_decompressed$LAYOUT, attend_decompressed$OFFSET, fieldValue);
     }
 
     /**

@@ -1,0 +1,319 @@
+// Decompressed attention over rebuilt keys and values, on tensor cores: a block takes a head and 16 queries for each of its warps, which share
+// every key and value that is read.
+//
+// A warp keeps its rows' scores, probabilities and 128 columns of their outputs in registers: with the scores' layout being that of the next
+// product's operand, nothing passes through shared memory between the two. The values of a tile come while its scores are computed, the next
+// keys while its values are multiplied.
+#include "cuda/common/async.h"
+#include "cuda/common/launch.h"
+#include "cuda/common/matrix.h"
+#include "cuda/common/number.h"
+#include "cuda/common/sync.h"
+#include "cuda/kernels/launches.h"
+#include "cuda/kernels/rebuild.h"
+
+namespace mla::cuda {
+namespace {
+
+constexpr int kTile = kRebuiltTile;
+constexpr int kKeyTiles = kTile / 8;
+constexpr int kColumns = 128;  // of the value, for each block: more of them are other blocks
+
+// Shared memory in bytes. Rows are padded by 16: those of an 8 x 8 tile lie in different banks.
+template <int Warps>
+struct Block {
+  static constexpr int kThreads = Warps * kWarp;
+  static constexpr int kRows = Warps * 16;
+
+  int rope_at;  // bf16 of a row of queries and keys: unrotated, zeros up to here, rotated, zeros up to a multiple of 32
+  int width;
+  int columns;  // of the values
+  MLA_BOTH Block(const mla_cache_params& c, const RebuildTask& t)
+      : rope_at((t.nope + 15) / 16 * 16),
+        width((rope_at + c.rope + 31) / 32 * 32),
+        columns(t.value < kColumns ? (t.value + 15) / 16 * 16 : kColumns) {}
+  MLA_BOTH int stride() const { return width * 2 + 16; }
+  MLA_BOTH int value_stride() const { return columns * 2 + 16; }
+  MLA_BOTH int keys() const { return kRows * stride(); }
+  MLA_BOTH int values() const { return keys() + kTile * stride(); }
+  MLA_BOTH int64_t end() const { return values() + int64_t{kTile} * value_stride(); }
+};
+
+MLA_BOTH int value_blocks(const RebuildTask& t) { return (t.value + kColumns - 1) / kColumns; }
+
+// q of the block's rows as bf16; rows behind the last query are zero.
+template <class B>
+MLA_DEVICE void load_queries(const B& b, const mla_step_params& p, const mla_cache_params& c,
+                             const RebuildTask& t, const Queries& w, int head, const float* q,
+                             uint8_t* shared) {
+  for (int i = warp_index(); i < B::kRows; i += B::kThreads / kWarp) {
+    const bool used = MLA_BOUND(i < w.count);
+    const float* from = q + static_cast<int64_t>(w.sequence.first_token + w.first + i) * p.q_token_stride +
+                        head * p.q_head_stride;
+    auto* to = reinterpret_cast<uint32_t*>(shared + i * b.stride());
+    const auto value = [&](int column) {
+      const int rotated = column - b.rope_at;
+      if (!used) return 0.f;
+      if (column < t.nope) return from[column];
+      return rotated >= 0 && rotated < c.rope ? from[t.nope + rotated] : 0.f;
+    };
+    for (int column = 2 * lane_index(); column < b.width; column += 2 * kWarp)
+      to[column / 2] = pack_bf16(value(column), value(column + 1));
+  }
+}
+
+// Begins the copy of the keys of kTile tokens: the rebuilt part and the rotated one, which all heads share. Rows behind the end are zero.
+template <class B>
+MLA_DEVICE void load_keys(const B& b, const mla_step_params& p, const mla_cache_params& c,
+                          const RebuildTask& t, const Queries& w, int head, const Bf16* rebuilt,
+                          const uint8_t* cache, const int32_t* pages, int token, uint8_t* shared) {
+  for (int i = warp_index(); i < kTile; i += B::kThreads / kWarp) {
+    const bool there = MLA_BOUND(token + i < w.end);
+    const auto* key =
+        reinterpret_cast<const uint8_t*>(rebuilt + rebuilt_row(t, p.heads, w.index, token + i, head));
+    const uint8_t* row = there ? row_of(c, cache, pages, token + i) : nullptr;
+    for (int at = lane_index() * 16; at < b.width * 2; at += kWarp * 16) {
+      const bool rotated = at >= b.rope_at * 2;
+      const int offset = rotated ? at - b.rope_at * 2 : at, left = (rotated ? c.rope : t.nope) * 2 - offset;
+      const uint8_t* from = !rotated ? key : row == nullptr ? nullptr : row + c.rope_offset * 2;
+      const int bytes = !there || from == nullptr || left <= 0 ? 0 : left < 16 ? left : 16;
+      copy_async_16(shared + i * b.stride() + at, bytes == 0 ? cache : from + offset, bytes);
+    }
+  }
+}
+
+// The same of the block's columns of the values.
+template <class B>
+MLA_DEVICE void load_values(const B& b, const mla_step_params& p, const RebuildTask& t, const Queries& w,
+                            int head, int first_column, const Bf16* rebuilt, int token, uint8_t* shared) {
+  constexpr int kRowThreads = kColumns / 8;
+  const int at = thread_x() % kRowThreads * 8;
+  if (at >= b.columns) return;
+  for (int i = thread_x() / kRowThreads; i < kTile; i += B::kThreads / kRowThreads) {
+    const int left = t.value - first_column - at;
+    const bool there = MLA_BOUND(token + i < w.end);
+    const int count = !there || left <= 0 ? 0 : left < 8 ? left : 8;
+    const Bf16* from =
+        rebuilt + rebuilt_row(t, p.heads, w.index, token + i, head) + t.values_at + first_column + at;
+    copy_async_16(shared + i * b.value_stride() + at * 2, count == 0 ? rebuilt : from, count * 2);
+  }
+}
+
+// Scores of the warp's 16 rows with the tile's tokens.
+template <class B>
+MLA_DEVICE void multiply_keys(const B& b, const uint8_t* queries, const uint8_t* keys,
+                              float (&scores)[kKeyTiles][4]) {
+  const int lane = lane_index();
+  const uint8_t* a_row = queries + (warp_index() * 16 + lane % 16) * b.stride() + lane / 16 * 16;
+  const uint8_t* b_row = keys + lane % 8 * b.stride() + lane / 8 * 16;
+  MLA_UNROLL
+  for (int n = 0; n < kKeyTiles; n++) {
+    MLA_UNROLL
+    for (int i = 0; i < 4; i++) scores[n][i] = 0;
+  }
+  for (int k = 0; k < b.width * 2; k += 64) {  // 32 dimensions are 64 bytes
+    uint32_t a0[4], a1[4];
+    load_matrix(a0, a_row + k);
+    load_matrix(a1, a_row + k + 32);
+    MLA_UNROLL
+    for (int n = 0; n < kKeyTiles; n++) {
+      uint32_t keys_of[4];
+      load_matrix(keys_of, b_row + n * 8 * b.stride() + k);
+      multiply_add(scores[n], a0, keys_of[0], keys_of[1]);
+      multiply_add(scores[n], a1, keys_of[2], keys_of[3]);
+    }
+  }
+}
+
+// One of the two rows of which a thread holds scores: `half` 0 is row lane / 4 of the warp, 1 is row lane / 4 + 8.
+struct Row {
+  int position;
+  int end;  // the first key that it does not see; 0 for a row behind the last query
+};
+
+// Scores of a row become probabilities relative to its largest score so far; returns what its output so far is multiplied with.
+MLA_DEVICE float soften(const Row& row, int half, int token, float scale, float slope,
+                        float (&scores)[kKeyTiles][4], RowState* state) {
+  const int first = token + lane_index() % 4 * 2;
+  const float distance = static_cast<float>(row.position - first);
+  float largest = -kInfinity;
+  MLA_UNROLL
+  for (int n = 0; n < kKeyTiles; n++) {
+    MLA_UNROLL
+    for (int i = 0; i < 2; i++) {
+      float& x = scores[n][half * 2 + i];
+      const int offset = n * 8 + i;
+      x = first + offset < row.end ? x * scale - slope * (distance - static_cast<float>(offset)) : -kInfinity;
+      largest = fmaxf(largest, x);
+    }
+  }
+  const float max = fmaxf(state->max, warp_max<4>(largest));
+  const float base = max == -kInfinity ? 0.f : max;
+  float sum = 0;
+  MLA_UNROLL
+  for (int n = 0; n < kKeyTiles; n++) {
+    MLA_UNROLL
+    for (int i = 0; i < 2; i++) {
+      float& x = scores[n][half * 2 + i];
+      x = fast_exp2(x - base);
+      sum += x;
+    }
+  }
+  const float factor = fast_exp2(state->max - base);
+  state->sum = state->sum * factor + warp_sum<4>(sum);
+  state->max = max;
+  return factor;
+}
+
+// out += probabilities values.
+template <class B>
+MLA_DEVICE void multiply_values(const B& b, const float (&probabilities)[kKeyTiles][4], const uint8_t* values,
+                                float (&out)[kColumns / 8][4]) {
+  const int lane = lane_index();
+  MLA_UNROLL
+  for (int k = 0; k < kKeyTiles; k += 2) {  // 16 tokens
+    const uint32_t a[4] = {pack_bf16(probabilities[k][0], probabilities[k][1]),
+                           pack_bf16(probabilities[k][2], probabilities[k][3]),
+                           pack_bf16(probabilities[k + 1][0], probabilities[k + 1][1]),
+                           pack_bf16(probabilities[k + 1][2], probabilities[k + 1][3])};
+    MLA_UNROLL
+    for (int n = 0; n < kColumns / 8; n += 2) {
+      if (n * 8 >= b.columns) continue;
+      uint32_t values_of[4];
+      load_matrix_transposed(values_of,
+                             values + (k * 8 + lane % 16) * b.value_stride() + (n * 8 + lane / 16 * 8) * 2);
+      multiply_add(out[n], a, values_of[0], values_of[1]);
+      multiply_add(out[n + 1], a, values_of[2], values_of[3]);
+    }
+  }
+}
+
+// q (tokens, heads, nope + rope); rebuilt: see rebuild.h; cache: the layer's first page; page_table (sequences, page_table_stride); slopes (heads)
+// or NULL; out (tokens, heads, value), lse (tokens, heads) or NULL; states (value_blocks, max_tokens, heads).
+template <int Warps>
+MLA_KERNEL(Warps* kWarp, 1)
+attend_decompressed_kernel(mla_step_params p, mla_cache_params c, RebuildTask t, const int32_t* plan,
+                           const float* q, const Bf16* rebuilt, const uint8_t* cache,
+                           const int32_t* page_table, const float* slopes, float* out, float* lse,
+                           RowState* states) {
+  using B = Block<Warps>;
+  const B b(c, t);
+  uint8_t* shared = shared_memory();
+  uint8_t *keys = shared + b.keys(), *values = shared + b.values();
+  const int head = block_y(), columns = block_z() % value_blocks(t), first_column = columns * kColumns;
+  Queries w;
+  if (!find_queries(p, t, plan, B::kRows, block_x(), block_z() / value_blocks(t), &w)) return;
+  const int32_t* pages = page_table + static_cast<int64_t>(w.index) * p.page_table_stride;
+  const float slope = slopes == nullptr ? 0.f : slopes[head] * kLog2E;
+  const int lane = lane_index(), first_row = warp_index() * 16 + lane / 4;
+
+  load_keys(b, p, c, t, w, head, rebuilt, cache, pages, w.begin, keys);
+  copy_async_close();
+  load_queries(b, p, c, t, w, head, q, shared);
+
+  Row rows[2];
+  RowState state[2] = {{-kInfinity, 0.f}, {-kInfinity, 0.f}};
+  float sums[kColumns / 8][4] = {};
+  const auto output = [&](int row) {
+    return out + static_cast<int64_t>(w.sequence.first_token + w.first + row) * p.out_token_stride +
+           head * p.out_head_stride;
+  };
+  MLA_UNROLL
+  for (int half = 0; half < 2; half++) {
+    const int row = first_row + half * 8;
+    rows[half].position = w.sequence.kv_tokens - w.sequence.queries + w.first + row;
+    const int end = p.causal && rows[half].position + 1 < w.end ? rows[half].position + 1 : w.end;
+    rows[half].end = row < w.count ? end : 0;
+    if (t.first == 0 || !MLA_BOUND(row < w.count)) continue;
+    state[half] = states[state_of(p, w.sequence.first_token + w.first + row, head, columns)];
+    const float* from = output(row);
+    MLA_UNROLL
+    for (int n = 0; n < kColumns / 8; n++) {
+      MLA_UNROLL
+      for (int i = 0; i < 2; i++) {
+        const int column = first_column + n * 8 + lane % 4 * 2 + i;
+        if (MLA_BOUND(column < t.value)) sums[n][half * 2 + i] = from[column];
+      }
+    }
+  }
+  // Behind this token no row of the warp sees a key; a tile of such would change nothing.
+  const int last_row = warp_index() * 16 + 15 < w.count ? warp_index() * 16 + 15 : w.count - 1;
+  const int last_end = w.sequence.kv_tokens - w.sequence.queries + w.first + last_row + 1;
+  const int warp_end = warp_index() * 16 >= w.count ? 0 : p.causal && last_end < w.end ? last_end : w.end;
+
+  float scores[kKeyTiles][4];
+  for (int token = w.begin; token < w.end; token += kTile) {
+    copy_async_wait<0>();
+    block_barrier();  // the keys are there, and nobody reads the values of the tile before any more
+    load_values(b, p, t, w, head, first_column, rebuilt, token, values);
+    copy_async_close();
+    if (token < warp_end) multiply_keys(b, shared, keys, scores);
+    copy_async_wait<0>();
+    block_barrier();  // the values are there, and nobody reads the keys any more
+    if (token + kTile < w.end) load_keys(b, p, c, t, w, head, rebuilt, cache, pages, token + kTile, keys);
+    copy_async_close();
+    if (token >= warp_end) continue;
+    MLA_UNROLL
+    for (int half = 0; half < 2; half++) {
+      const float factor = soften(rows[half], half, token, p.scale * kLog2E, slope, scores, &state[half]);
+      MLA_UNROLL
+      for (int n = 0; n < kColumns / 8; n++) {
+        sums[n][half * 2] *= factor;
+        sums[n][half * 2 + 1] *= factor;
+      }
+    }
+    multiply_values(b, scores, values, sums);
+  }
+
+  MLA_UNROLL
+  for (int half = 0; half < 2; half++) {
+    const int row = first_row + half * 8;
+    if (!MLA_BOUND(row < w.count)) continue;
+    const int64_t token = w.sequence.first_token + w.first + row;
+    const float factor = output_factor(t, w, state[half].sum);
+    float* to = output(row);
+    MLA_UNROLL
+    for (int n = 0; n < kColumns / 8; n++) {
+      MLA_UNROLL
+      for (int i = 0; i < 2; i++) {
+        const int column = first_column + n * 8 + lane % 4 * 2 + i;
+        if (MLA_BOUND(column < t.value)) to[column] = sums[n][half * 2 + i] * factor;
+      }
+    }
+    if (lane % 4 != 0) continue;
+    if (!w.ends) states[state_of(p, token, head, columns)] = state[half];
+    if (w.ends && lse != nullptr && columns == 0)
+      lse[token * p.lse_token_stride + head * p.lse_head_stride] =
+          (state[half].max + log2f(state[half].sum)) * kLn2;
+  }
+}
+
+template <int Warps>
+Result launch_attend(const Stream& stream, const mla_step_params& p, const mla_cache_params& c,
+                     const RebuildTask& t, const int32_t* plan, const float* q, const Bf16* rebuilt,
+                     const void* cache, const int32_t* page_table, const float* slopes, float* out,
+                     float* lse, RowState* states) {
+  const Grid grid{blocks_for(p.max_queries, Block<Warps>::kRows), p.heads, p.max_sequences * value_blocks(t)};
+  return MLA_LAUNCH(attend_decompressed_kernel<Warps>, grid, Block<Warps>::kThreads,
+                    static_cast<int>(Block<Warps>(c, t).end()), stream, p, c, t, plan, q, rebuilt,
+                    static_cast<const uint8_t*>(cache), page_table, slopes, out, lse, states);
+}
+
+}  // namespace
+
+int decompressed_states(const RebuildTask& t) { return value_blocks(t); }
+
+bool can_attend_decompressed(const mla_step_params& p, const mla_cache_params& c, const RebuildTask& t) {
+  return Block<4>(c, t).end() <= p.shared_bytes;
+}
+
+Result attend_decompressed(const Stream& stream, const mla_step_params& p, const mla_cache_params& c,
+                           const RebuildTask& t, const int32_t* plan, const float* q, const Bf16* rebuilt,
+                           const void* cache, const int32_t* page_table, const float* slopes, float* out,
+                           float* lse, RowState* states) {
+  const bool many = p.max_queries > Block<4>::kRows && Block<8>(c, t).end() <= p.shared_bytes;
+  return (many ? launch_attend<8> : launch_attend<4>)(stream, p, c, t, plan, q, rebuilt, cache, page_table,
+                                                      slopes, out, lse, states);
+}
+
+}  // namespace mla::cuda
