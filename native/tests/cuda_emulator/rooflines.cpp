@@ -109,7 +109,7 @@ void attend(int compute, int type, int heads, int sequences, int queries, int to
   p.out_token_stride = heads * p.out_head_stride;
   p.lse_head_stride = 1;
   p.lse_token_stride = heads;
-  p.max_splits = 1 << 16;
+  p.max_splits = 65535;
   const int splits = device().splits(&p, queries, tokens);
   p.max_splits = sequences * splits;
   std::vector<uint8_t> plan(static_cast<size_t>(device().plan_bytes(&p)));
@@ -137,6 +137,51 @@ void attend(int compute, int type, int heads, int sequences, int queries, int to
         else
           costs.push_back({"f32", 2 * rows * splits * kLatent, out + rows * (kLatent + 1) * 4});
         return costs;
+      });
+}
+
+// The decompressed form of one sequence, all of whose tokens are new and seen by all; it is one piece.
+void decompress(int compute, int tokens) {
+  const mla_cache_params c = cache_of(MLA_TYPE_BF16);
+  constexpr int kKey = kNope + kRope;
+  mla_step_params p{};
+  p.struct_size = sizeof p;
+  p.compute = compute;
+  p.heads = kHeads;
+  p.max_sequences = 1;
+  p.max_tokens = p.max_queries = tokens;
+  p.page_table_stride = (tokens + c.page_size - 1) / c.page_size;
+  p.multiprocessors = multiprocessors;
+  p.shared_bytes = shared_bytes;
+  p.scale = 1;
+  p.q_head_stride = kKey;
+  p.q_token_stride = kHeads * kKey;
+  p.out_head_stride = kValue;
+  p.out_token_stride = kHeads * kValue;
+  p.lse_head_stride = 1;
+  p.lse_token_stride = kHeads;
+  p.max_splits = device().splits(&p, tokens, tokens);
+  const mla_rebuild_params r{sizeof r, kNope, kValue, MLA_TYPE_BF16, (kNope + kValue) * kLatent, kLatent};
+  const bool tensor = compute == MLA_COMPUTE_BF16;
+  const char* unit = tensor ? "bf16" : "f32";
+  const double n = tokens, row = kNope + kValue, size = tensor ? 2 : 4, rebuilt = n * kHeads * row * size;
+  const double queries = 4 * n * kHeads * (kKey + kValue + 1), keys = n * (kRow - kLatent) * 2;
+  call(
+      "1 sequence of " + std::to_string(tokens) + " tokens, all queries, 128 heads",
+      [&] {
+        CALL(attend_decompressed, stream, &p, &r, &c, somewhere(), tokens, somewhere(), somewhere(),
+             somewhere(), somewhere<int32_t>(), nullptr, somewhere(), somewhere(), somewhere(),
+             int64_t{1} << 30);
+      },
+      [&](const auto& launches) {
+        const auto blocks = [&](int i) {
+          return 1. * launches[i].grid[0] * launches[i].grid[1] * launches[i].grid[2];
+        };
+        return std::vector<Cost>{
+            {unit, 2 * n * kHeads * kLatent * row, (n + kHeads * row) * kLatent * 2 + rebuilt,
+             tensor ? blocks(0) * (128 + 128) * kLatent * 2 : 0},
+            {unit, 2 * n * n * kHeads * (kKey + kValue), rebuilt + keys + queries,
+             tensor ? blocks(1) * n * (kKey + kValue) * 2 : 0}};
       });
 }
 
@@ -363,6 +408,7 @@ int main(int argc, char** argv) {
   attend(MLA_COMPUTE_BF16, MLA_TYPE_BF16, kHeads, 1, 256, 4096);
   attend(MLA_COMPUTE_F32, MLA_TYPE_BF16, kHeads, 32, 1, 4096);
   attend(MLA_COMPUTE_F32, MLA_TYPE_F32, kHeads, 32, 1, 4096);
+  for (const int compute : {MLA_COMPUTE_BF16, MLA_COMPUTE_F32}) decompress(compute, 1024);
   for (const int tokens : {1, 32, 2048}) linear(MLA_COMPUTE_BF16, MLA_TYPE_BF16, tokens, kHidden, kDense);
   for (const int tokens : {1, 2048}) absorb(tokens);
   for (const int tokens : {1, 2048}) linear(MLA_COMPUTE_F32, MLA_TYPE_F32, tokens, kHidden, kExperts);
