@@ -19,6 +19,8 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import me.tongfei.progressbar.ProgressBar;
+import me.tongfei.progressbar.ProgressBarBuilder;
 
 /** The model that the options name, on the device that they name, and how that is told. */
 final class OpenModel implements AutoCloseable {
@@ -53,8 +55,7 @@ final class OpenModel implements AutoCloseable {
       WeightTable weights = WeightTable.resolve(model, checkpoint);
       device = Backends.open(new Backends.Choice(options.backend, options.isa, options.threads));
       tellPassedOver(device, options, streams);
-      Decoder decoder = new Decoder(model, weights, device, options.decoderOptions(device));
-      return new OpenModel(checkpoint, device, decoder);
+      return new OpenModel(checkpoint, device, decoder(model, weights, device, options, streams));
     } catch (RuntimeException | Error e) {
       if (device != null) {
         device.close();
@@ -64,12 +65,38 @@ final class OpenModel implements AutoCloseable {
     }
   }
 
+  /** Shows on a terminal how far weights are copied to a device with memory of its own. */
+  private static Decoder decoder(
+      ModelDescription model,
+      WeightTable weights,
+      Device device,
+      ModelOptions options,
+      Streams streams) {
+    DecoderOptions decoderOptions = options.decoderOptions(device);
+    if (device.hostAccessible() || !streams.interactive()) {
+      return new Decoder(model, weights, device, decoderOptions);
+    }
+    try (ProgressBar bar =
+        new ProgressBarBuilder().setTaskName("weights").setUnit(" MiB", 1 << 20).build()) {
+      return new Decoder(
+          model,
+          weights,
+          device,
+          decoderOptions,
+          (bytes, all) -> {
+            bar.maxHint(all);
+            bar.stepTo(bytes);
+          });
+    }
+  }
+
   private static void tellPassedOver(Device device, ModelOptions options, Streams streams) {
     boolean named =
         options.backend != null
             || System.getProperty("mla4j.backend") != null
             || System.getenv("MLA4J_BACKEND") != null;
-    if (named || device.backend().equals("native")) {
+    boolean fast = device.backend().equals("native") || device.backend().equals("cuda");
+    if (named || fast) {
       return;
     }
     for (Backends.Status status : Backends.list()) {

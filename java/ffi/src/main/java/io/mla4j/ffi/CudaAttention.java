@@ -6,6 +6,7 @@ import io.mla4j.DecodePlan;
 import io.mla4j.MlaShape;
 import io.mla4j.RopeLayout;
 import io.mla4j.Weight;
+import io.mla4j.ffi.CudaScratch.RebuildParams;
 import io.mla4j.ffi.CudaScratch.StepParams;
 import io.mla4j.spi.HeadLinearParams;
 import io.mla4j.spi.RopeParams;
@@ -233,6 +234,46 @@ final class CudaAttention implements AutoCloseable {
         out.memory(),
         out.tokenStride(),
         out.headStride());
+  }
+
+  /** Over rotated queries: keys and values are rebuilt, a piece of each sequence at a time. */
+  void attendDecompressed(
+      DecodePlan plan,
+      CudaPlan made,
+      CudaPlan.Run run,
+      MemorySegment cache,
+      Rows q,
+      Weight kvB,
+      AttentionScore score,
+      ComputeType compute,
+      Rows out) {
+    if (run.tokens() == 0) {
+      return;
+    }
+    MlaShape s = plan.shape();
+    StepParams params = params(made, run, score, compute, q, out, null);
+    RebuildParams rebuild =
+        new RebuildParams(
+            s.nope(),
+            s.value(),
+            kvB.tensor().type(),
+            headRows(s) * kvB.tensor().stride(0),
+            kvB.tensor().stride(0));
+    kernels.attendDecompressed(
+        device.stream(),
+        params,
+        rebuild,
+        plan.cacheParams(),
+        run.plan(),
+        run.kvTokens(),
+        q.memory(),
+        device.resolve("kvB", kvB.tensor().segment()),
+        cache,
+        run.pageTable(),
+        slopes(score),
+        out.memory(),
+        NULL,
+        workspace.bytes(kernels.decompressedWorkspace(params, rebuild, plan.cacheParams())));
   }
 
   private StepParams params(

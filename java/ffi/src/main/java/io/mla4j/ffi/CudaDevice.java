@@ -283,7 +283,9 @@ public final class CudaDevice implements Device {
   void destroy(MemorySegment graph, CudaStaging inputs) {
     inTurn(
         () -> {
-          stream.synchronize();
+          if (staging != null) { // else closing the device has waited
+            stream.synchronize();
+          }
           kernels.destroyGraph(device, graph);
           inputs.close();
         });

@@ -7,6 +7,7 @@ import io.mla4j.DeviceMemoryException;
 import io.mla4j.InvalidArgumentException;
 import io.mla4j.Mla4jException;
 import io.mla4j.TensorType;
+import io.mla4j.ffi.CudaScratch.RebuildParams;
 import io.mla4j.ffi.CudaScratch.StepParams;
 import io.mla4j.ffi.abi.Mla;
 import io.mla4j.ffi.abi.mla_device_info;
@@ -469,6 +470,53 @@ final class CudaKernels {
             CallScratch.ofThread().fill(cacheParams),
             plan,
             q,
+            cache,
+            pageTable,
+            alibiSlopes,
+            out,
+            lse,
+            workspace,
+            workspace.byteSize(),
+            error(),
+            errorBytes()));
+  }
+
+  long decompressedWorkspace(StepParams params, RebuildParams rebuild, CacheParams cacheParams) {
+    CudaScratch scratch = CudaScratch.ofThread();
+    return mla_device_kernels.decompressed_workspace.invoke(
+        mla_device_kernels.decompressed_workspace(table),
+        scratch.fill(params),
+        scratch.fill(rebuild),
+        CallScratch.ofThread().fill(cacheParams));
+  }
+
+  void attendDecompressed(
+      MemorySegment stream,
+      StepParams params,
+      RebuildParams rebuild,
+      CacheParams cacheParams,
+      MemorySegment plan,
+      int maxKvTokens,
+      MemorySegment q,
+      MemorySegment kvB,
+      MemorySegment cache,
+      MemorySegment pageTable,
+      MemorySegment alibiSlopes,
+      MemorySegment out,
+      MemorySegment lse,
+      MemorySegment workspace) {
+    CudaScratch scratch = CudaScratch.ofThread();
+    check(
+        mla_device_kernels.attend_decompressed.invoke(
+            mla_device_kernels.attend_decompressed(table),
+            stream,
+            scratch.fill(params),
+            scratch.fill(rebuild),
+            CallScratch.ofThread().fill(cacheParams),
+            plan,
+            maxKvTokens,
+            q,
+            kvB,
             cache,
             pageTable,
             alibiSlopes,

@@ -1,5 +1,6 @@
 package io.mla4j.ffi;
 
+import io.mla4j.AttentionForm;
 import io.mla4j.AttentionScore;
 import io.mla4j.ComputeType;
 import io.mla4j.DecodePlan;
@@ -263,16 +264,15 @@ final class CudaOps implements Ops, Sampling, AutoCloseable {
             MemorySegment cache = device.resolve("the cache", plan.layerBase(layer));
             CudaPlan made = attention.planOf(plan, plan.shape().heads(), false);
             for (CudaPlan.Run run : made.runs()) {
-              attention.attendThroughLatents(
-                  plan,
-                  made,
-                  run,
-                  cache,
-                  rows(q, run, "q"),
-                  kvB,
-                  score,
-                  compute,
-                  rows(out, run, "out"));
+              CudaAttention.Rows queries = rows(q, run, "q");
+              CudaAttention.Rows results = rows(out, run, "out");
+              if (run.form() == AttentionForm.ABSORBED) {
+                attention.attendThroughLatents(
+                    plan, made, run, cache, queries, kvB, score, compute, results);
+              } else {
+                attention.attendDecompressed(
+                    plan, made, run, cache, queries, kvB, score, compute, results);
+              }
             }
           }
         });

@@ -1,8 +1,10 @@
 package io.mla4j.ffi;
 
 import io.mla4j.ComputeType;
+import io.mla4j.TensorType;
 import io.mla4j.ffi.abi.Mla;
 import io.mla4j.ffi.abi.mla_device_info;
+import io.mla4j.ffi.abi.mla_rebuild_params;
 import io.mla4j.ffi.abi.mla_step_params;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -23,6 +25,7 @@ final class CudaScratch {
   final MemorySegment result;
 
   private final MemorySegment step;
+  private final MemorySegment rebuild;
 
   private CudaScratch() {
     Arena arena = Arena.ofAuto();
@@ -30,6 +33,8 @@ final class CudaScratch {
     mla_device_info.struct_size(info, (int) mla_device_info.sizeof());
     step = mla_step_params.allocate(arena);
     mla_step_params.struct_size(step, (int) mla_step_params.sizeof());
+    rebuild = mla_rebuild_params.allocate(arena);
+    mla_rebuild_params.struct_size(rebuild, (int) mla_rebuild_params.sizeof());
     result = arena.allocate(ValueLayout.ADDRESS);
   }
 
@@ -83,6 +88,25 @@ final class CudaScratch {
     mla_step_params.out_head_stride(s, p.outHeadStride());
     mla_step_params.lse_token_stride(s, p.lseTokenStride());
     mla_step_params.lse_head_stride(s, p.lseHeadStride());
+    return s;
+  }
+
+  /**
+   * What keys and values are rebuilt with, {@code mla_rebuild_params}. Strides in elements.
+   *
+   * @param weightHeadStride between the kv_b rows of two heads
+   */
+  record RebuildParams(
+      int nope, int value, TensorType weightType, long weightHeadStride, long weightStride) {}
+
+  /** {@code mla_rebuild_params}. */
+  MemorySegment fill(RebuildParams p) {
+    MemorySegment s = rebuild;
+    mla_rebuild_params.nope(s, p.nope());
+    mla_rebuild_params.value(s, p.value());
+    mla_rebuild_params.weight_type(s, CallScratch.code(p.weightType()));
+    mla_rebuild_params.weight_head_stride(s, p.weightHeadStride());
+    mla_rebuild_params.weight_stride(s, p.weightStride());
     return s;
   }
 }

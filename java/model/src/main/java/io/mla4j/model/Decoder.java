@@ -45,6 +45,9 @@ public final class Decoder implements AutoCloseable {
   /** Rows of logits that are computed at once: a vocabulary is wide. */
   private static final int LOGIT_ROWS = 64;
 
+  /** With it all tokens are equally likely; devices compute with float32. */
+  private static final double MAX_TEMPERATURE = 1e30;
+
   private final ModelDescription model;
   private final DecoderOptions options;
   private final Device device;
@@ -302,7 +305,8 @@ public final class Decoder implements AutoCloseable {
     int count = (int) hidden.dim(0);
     project(hidden);
     Mirror chosenIds = logits.mirror("ids", TensorType.I32, count, 1).reshape(count);
-    if (chosen.temperature() == 0) {
+    float temperature = (float) Math.min(chosen.temperature(), MAX_TEMPERATURE);
+    if (temperature == 0) {
       sampling.argmax(logitRows.onDevice(), chosenIds.onDevice());
     } else {
       Mirror numbers = logits.mirror("uniform", TensorType.F32, count, 1).reshape(count);
@@ -310,9 +314,9 @@ public final class Decoder implements AutoCloseable {
       numbers.toDevice();
       sampling.sample(
           logitRows.onDevice(),
-          (float) chosen.temperature(),
+          temperature,
           chosen.topK(),
-          (float) chosen.topP(),
+          Math.max((float) chosen.topP(), Float.MIN_NORMAL),
           numbers.onDevice(),
           chosenIds.onDevice());
     }
