@@ -163,6 +163,7 @@ def main():
     text = "\n".join(
         [
             f"{made_with} from the compiled code and the launches that it makes for operations of DeepSeek-V3's shape. No figure was measured.",
+            "Of a kernel that none of these calls launches only the registers are shown.",
             "",
             "| GPU | runs the code of | multiprocessors | TFLOP/s of dense bf16 | of float32 | TB/s |",
             "|---|---|---|---|---|---|",
