@@ -184,6 +184,8 @@ TEST(DevicePlan, DependsOnTheSequenceAlone) {
   EXPECT_EQ(device().splits(&p, 1, 4096), 16);
   EXPECT_EQ(device().splits(&p, 8, 4096), 8);
   EXPECT_EQ(device().splits(&p, 9, 4096), -1);
+  EXPECT_EQ(device().splits(&p, 1, 32768), 64)
+      << "with two blocks of 64 rows each, one for each multiprocessor";
   p.max_splits = 2;
   const std::vector<int32_t> begin{0, 1, 2}, tokens{4096, 1};
   std::vector<uint8_t> plan(static_cast<size_t>(device().plan_bytes(&p)));

@@ -10,6 +10,7 @@ namespace {
 
 constexpr int kWarps = 4;
 constexpr int kThreads = kWarps * kWarp;
+constexpr int kColumns = 4;  // that a lane adds up at once
 
 // lse_of(part), out_of(part): the partial results. An empty part (lse -infinity) is not read.
 template <class Lse, class Out>
@@ -22,13 +23,26 @@ MLA_DEVICE void merge_row(int parts, int width, Lse lse_of, Out out_of, float* o
   for (int i = lane_index(); i < parts; i += kWarp) sum += expf(lse_of(i) - base);
   sum = warp_sum(sum);
   const float factor = sum > 0 ? 1.f / sum : 0.f;
-  for (int d = lane_index(); d < width; d += kWarp) {
-    float o = 0;
-    for (int i = 0; i < parts; i++) {
-      const float weight = expf(lse_of(i) - base) * factor;
-      if (weight != 0) o = fmaf(weight, out_of(i)[d], o);
+  for (int first = lane_index(); first - lane_index() < width; first += kColumns * kWarp) {
+    float o[kColumns] = {};
+    for (int begin = 0; begin < parts; begin += kWarp) {
+      // a lane has the weight of one part
+      const int part = begin + lane_index(), count = parts - begin < kWarp ? parts - begin : kWarp;
+      const float own = part < parts ? expf(lse_of(part) - base) * factor : 0.f;
+      for (int i = 0; i < count; i++) {
+        const float weight = exchange_from(own, i);
+        if (weight == 0) continue;
+        const float* from = out_of(begin + i);
+        MLA_UNROLL
+        for (int j = 0; j < kColumns; j++) {
+          if (first + j * kWarp < width) o[j] = fmaf(weight, from[first + j * kWarp], o[j]);
+        }
+      }
     }
-    out[d] = o;
+    MLA_UNROLL
+    for (int j = 0; j < kColumns; j++) {
+      if (MLA_BOUND(first + j * kWarp < width)) out[first + j * kWarp] = o[j];
+    }
   }
   if (lse != nullptr && lane_index() == 0) *lse = sum > 0 ? max + logf(sum) : -kInfinity;
 }

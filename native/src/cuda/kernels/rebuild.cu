@@ -36,7 +36,7 @@ MLA_DEVICE int piece_end(const mla_step_params& p, const RebuildTask& t, const i
 }
 
 // weight: (heads, nope + value, latent); rebuilt: see rebuild.h. nope, value and latent are multiples of 8.
-MLA_KERNEL(kThreads, 1)
+MLA_KERNEL(kThreads, 2)
 rebuild_kernel(mla_step_params p, mla_cache_params c, RebuildTask t, const int32_t* plan,
                const uint8_t* cache, const int32_t* page_table, const Bf16* weight, Bf16* rebuilt) {
   uint8_t* shared = shared_memory();
