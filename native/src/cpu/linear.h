@@ -5,7 +5,7 @@
 //
 // Rows are taken in blocks whose packed activations stay in L2, outputs in chunks whose sums stay in L1; a panel of a few weight rows
 // over a block of k is multiplied with all rows of the block while the next panel is fetched. So memory is read all the time, even where
-// a panel is computed with for longer than it takes to read. Few rows read each weight row to its end before the next.
+// a panel is computed with for longer than it takes to read. Few rows read the weights as several long streams.
 //
 // Packed activations: blocks of kBlockRows rows; within one, blocks of kBlockK of k; within one, groups of up to 4 rows; within a group
 // [k / step][row][step], zero behind k and behind the rows. step is L floats, or 32 bf16 where the bf16 dot is used.
@@ -15,13 +15,13 @@ constexpr int kBlockK = 1024;
 constexpr int kBlockRows = 128;
 constexpr int kChunk =
     48;  // outputs whose sums of a block of rows wait on the stack: whole lines of y, whole panels of any width
-// Up to this many rows memory is what a layer waits for. Panels have one weight row then, so that memory is read in one stream; where
-// activations do not stay in L1 beside it, up to 4 rows read as many weight rows at a time as registers allow.
+// Up to this many rows memory is what a layer waits for: the range of outputs is cut into as many runs of weight rows, each of them
+// contiguous, and the runs are read side by side. One stream waits at every page, since the processor does not look beyond it, and at
+// activations that do not stay in L1 beside it; neighbouring rows as streams, a power of two apart, get into each other's way.
 constexpr int kStreamedRows = 2 * kGroupRows;
-constexpr int kStreamedBytes = 32 << 10;  // of packed activations
-constexpr int kStreams = 6;
+constexpr int kStreams = 4;
 constexpr int NR = Isa::kTileColumns;
-static_assert(kChunk % NR == 0 && kChunk % kStreams == 0 && kChunk % L == 0 && kBlockRows % 16 == 0);
+static_assert(kChunk % NR == 0 && kChunk % L == 0 && kBlockRows % 16 == 0);
 
 static MLA_INLINE bool uses_bf16_dot(const mla_linear_params& p) {
   return Isa::kHasBf16Dot && p.compute == MLA_COMPUTE_BF16 && p.weight_type == MLA_TYPE_BF16;
@@ -93,29 +93,10 @@ struct Nothing {
   MLA_INLINE void fetch(int64_t) const {}
 };
 
-// The weights that follow in memory, for panels that are read as one stream: the processor does not look beyond a page by itself.
-struct Following {
-  static constexpr int64_t kDistance = 8192;  // bytes: beyond the page that is being read
-  const char* at;
-
-  MLA_INLINE void fetch(int64_t bytes) const { __builtin_prefetch(at + bytes); }
-};
-
-// Runs step(k) for the k below whole, a multiple of kStep; in a stream, several for each look at the counter, so that as many lines as
-// possible are on their way.
-template <int kStep, int kBytes, bool kUnrolled, class Fetched, class Step>
+// Runs step(k) for the k below whole, a multiple of kStep, and fetches a line of the next weights at each.
+template <int kStep, int kBytes, class Fetched, class Step>
 static MLA_INLINE void over_k(int whole, const Fetched& ahead, Step step) {
-  int k = 0;
-  if constexpr (kUnrolled) {
-    for (; k + 4 * kStep <= whole; k += 4 * kStep) {
-#pragma GCC unroll 4
-      for (int u = 0; u < 4; u++) {
-        if (u * kStep * kBytes % 64 == 0) ahead.fetch((int64_t)(k + u * kStep) * kBytes);
-        step(k + u * kStep);
-      }
-    }
-  }
-  for (; k < whole; k += kStep) {
+  for (int k = 0; k < whole; k += kStep) {
     ahead.fetch((int64_t)k * kBytes);
     step(k);
   }
@@ -217,7 +198,7 @@ struct Widened {
       }
     } else {
       const int whole = kc / L * L;
-      over_k<L, sizeof(W), N == 1>(whole, ahead, [&](int k) __attribute__((always_inline)) {
+      over_k<L, sizeof(W)>(whole, ahead, [&](int k) __attribute__((always_inline)) {
         F b[N];
 #pragma GCC unroll 8
         for (int j = 0; j < N; j++) b[j] = R::read(w + j * w_stride + k);
@@ -259,7 +240,7 @@ struct Pairs {
     F s[MR][N];
     clear(s);
     const int whole = kc / 32 * 32;
-    over_k<32, sizeof(W), N == 1>(whole, ahead, [&](int k) __attribute__((always_inline)) {
+    over_k<32, sizeof(W)>(whole, ahead, [&](int k) __attribute__((always_inline)) {
       // the shorter side stays in registers
       if constexpr (N < MR) {
         Isa::P b[N];
@@ -344,10 +325,10 @@ static MLA_INLINE void panel_tiles(const Panel<K>& p, const float* widened, cons
 }
 
 // Outputs [n_begin, n_end), panels of N, for rows [m, m + rows), a block. adds: to y, instead of writing it.
-template <class K, int N, bool few>
+template <class K, int N>
 static void block_of(const mla_linear_params& p, const void* packed, const typename K::W* weight,
                      const float* bias, int m, int rows, int n_begin, int n_end, bool adds, float* y) {
-  alignas(64) float widened[K::kUsesPanel && !few ? N * kBlockK : 1];
+  alignas(64) float widened[K::kUsesPanel ? N * kBlockK : 1];
   alignas(64) float sums[kBlockRows * kChunk];
   const int group = group_rows(p.rows), padded_k = round_up(p.k, K::kStep);
   const int blocks = (p.k + kBlockK - 1) / kBlockK;
@@ -366,23 +347,14 @@ static void block_of(const mla_linear_params& p, const void* packed, const typen
                       sums + column};
     };
     for (int i = 0; i < panels * blocks; i++) {
-      if constexpr (few) {
-        const Panel<K> part = panel(i / blocks * N, i % blocks);
-        if constexpr (N == 1)
-          group_tile<N>(part, 0, nullptr, Following{(const char*)part.w + Following::kDistance});
-        else
-          group_tile<N>(part, 0, nullptr, Nothing{});
-        if (rows > kGroupRows) group_tile<N>(part, 1, nullptr, Nothing{});
-      } else {
-        const Panel<K> part = panel(i % panels * N, i / panels);
-        const bool last = i + 1 == panels * blocks;
-        const int next_row = last ? n + kChunk : n + (i + 1) % panels * N;
-        const typename K::W* next =
-            weight + next_row * p.weight_stride + (last ? 0 : (i + 1) / panels * kBlockK);
-        const int next_rows = next_row < n_end ? min_int(N, n_end - next_row) : 0;
-        if (K::kUsesPanel) K::template fill_panel<N>(part.w, part.w_stride, part.kc, widened);
-        panel_tiles<N, K>(part, K::kUsesPanel ? widened : nullptr, next, next_rows);
-      }
+      const Panel<K> part = panel(i % panels * N, i / panels);
+      const bool last = i + 1 == panels * blocks;
+      const int next_row = last ? n + kChunk : n + (i + 1) % panels * N;
+      const typename K::W* next =
+          weight + next_row * p.weight_stride + (last ? 0 : (i + 1) / panels * kBlockK);
+      const int next_rows = next_row < n_end ? min_int(N, n_end - next_row) : 0;
+      if (K::kUsesPanel) K::template fill_panel<N>(part.w, part.w_stride, part.kc, widened);
+      panel_tiles<N, K>(part, K::kUsesPanel ? widened : nullptr, next, next_rows);
     }
     for (int column = panels * N; column < columns; column++)
       for (int block = 0; block < blocks; block++)
@@ -400,20 +372,58 @@ static void block_of(const mla_linear_params& p, const void* packed, const typen
   }
 }
 
+// Outputs n, n + step, .. (N of them) of a few rows.
+template <int N, class K>
+static MLA_INLINE void few_rows_outputs(const mla_linear_params& p, const void* packed,
+                                        const typename K::W* weight, const float* bias, int n, int step,
+                                        bool adds, float* y) {
+  float sums[kStreamedRows * kChunk];
+  const int group = group_rows(p.rows), padded_k = round_up(p.k, K::kStep);
+  for (int i = 0; i < p.rows; i++)
+    for (int j = 0; j < N; j++) sums[i * kChunk + j] = 0;
+  for (int k = 0; k < p.k; k += kBlockK) {
+    const Panel<K> part{(const typename K::X*)packed + packed_at(p.rows, padded_k, 0, k),
+                        p.rows,
+                        group,
+                        (int64_t)group * min_int(kBlockK, padded_k - k),
+                        weight + n * p.weight_stride + k,
+                        step * p.weight_stride,
+                        min_int(kBlockK, p.k - k),
+                        sums};
+    group_tile<N>(part, 0, nullptr, Nothing{});
+    if (p.rows > kGroupRows) group_tile<N>(part, 1, nullptr, Nothing{});
+  }
+  for (int i = 0; i < p.rows; i++) {
+    for (int j = 0; j < N; j++) {
+      float* to = y + i * p.y_stride + n + j * step;
+      float s = sums[i * kChunk + j];
+      if (adds) s = *to + s;
+      if (bias) s = s + bias[n + j * step];
+      *to = s;
+    }
+  }
+}
+
+template <class K>
+static void few_rows(const mla_linear_params& p, const void* packed, const typename K::W* weight,
+                     const float* bias, int n_begin, int n_end, bool adds, float* y) {
+  const int run = (n_end - n_begin) / kStreams;
+  for (int n = n_begin; n < n_begin + run; n++)
+    few_rows_outputs<kStreams, K>(p, packed, weight, bias, n, run, adds, y);
+  for (int n = n_begin + kStreams * run; n < n_end; n++)
+    few_rows_outputs<1, K>(p, packed, weight, bias, n, 1, adds, y);
+}
+
 template <class K>
 static void linear_of(const mla_linear_params& p, const void* packed, const void* weight, const float* bias,
                       int n_begin, int n_end, bool adds, float* y) {
   const typename K::W* w = (const typename K::W*)weight;
-  if (p.rows <= kStreamedRows && (int64_t)p.rows * p.k * (int64_t)sizeof(typename K::X) <= kStreamedBytes) {
-    block_of<K, 1, true>(p, packed, w, bias, 0, p.rows, n_begin, n_end, adds, y);
-    return;
-  }
-  if (p.rows <= kGroupRows) {
-    block_of<K, kStreams, true>(p, packed, w, bias, 0, p.rows, n_begin, n_end, adds, y);
+  if (p.rows <= kStreamedRows) {
+    few_rows<K>(p, packed, w, bias, n_begin, n_end, adds, y);
     return;
   }
   for (int m = 0; m < p.rows; m += kBlockRows)
-    block_of<K, NR, false>(p, packed, w, bias, m, min_int(kBlockRows, p.rows - m), n_begin, n_end, adds, y);
+    block_of<K, NR>(p, packed, w, bias, m, min_int(kBlockRows, p.rows - m), n_begin, n_end, adds, y);
 }
 
 static void linear(const mla_linear_params& p, const void* packed, const void* weight, const float* bias,
