@@ -1,27 +1,32 @@
 package io.mla4j.cli;
 
-import picocli.CommandLine;
+import io.mla4j.bench.Benchmark;
+import io.mla4j.bench.Report;
+import io.mla4j.bench.Suite;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.IFactory;
 
-/**
- * The name of {@code mla4j bench} for the list of commands. {@link BenchAllCommand} takes its place
- * where the command line asks for it: the others start without loading it.
- */
-@Command(name = BenchCommand.NAME, description = BenchCommand.DESCRIPTION)
-final class BenchCommand extends StreamCommand {
-  static final String NAME = "bench";
-  static final String DESCRIPTION =
-      "Measure kernels and models next to what this machine can do at best.";
-
-  /** Puts the measurements into {@code root}. */
-  static void addMeasurements(CommandLine root, IFactory factory) {
-    root.getCommandSpec().removeSubcommand(NAME);
-    root.addSubcommand(new CommandLine(BenchAllCommand.class, factory));
-  }
-
+/** {@code mla4j bench} with a measurement, or without: then everything that the documents show. */
+@Command(
+    name = "bench",
+    description = {
+      "Measure kernels and models next to what this machine can do at best.",
+      "Without a COMMAND: peaks, attention of every kind, linear layers, a model and the start, one"
+          + " after the other; with --quick in two minutes."
+    },
+    synopsisSubcommandLabel = "[COMMAND]",
+    subcommands = {
+      BenchPeakCommand.class,
+      BenchAttentionCommand.class,
+      BenchLinearCommand.class,
+      BenchModelCommand.class,
+      BenchMakeModelCommand.class,
+      BenchStartupCommand.class,
+      BenchCompareCommand.class
+    })
+final class BenchCommand extends BenchMeasurement {
   @Override
-  void execute() {
-    throw usage("the measurements are missing");
+  Report measure(Benchmark benchmark) {
+    Suite suite = options.quick ? Suite.QUICK : Suite.FULL;
+    return suite.run(benchmark, options.threads(), BenchStartupCommand.command(this));
   }
 }

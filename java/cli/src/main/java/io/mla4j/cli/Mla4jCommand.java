@@ -12,22 +12,14 @@ import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.ScopeType;
 import picocli.CommandLine.Spec;
 
-/** {@code mla4j}: names the commands. */
+/** {@code mla4j}; {@link Main} adds the commands. */
 @Command(
     name = "mla4j",
     description = "Multi-head Latent Attention on the JVM.",
     versionProvider = Mla4jCommand.Version.class,
     mixinStandardHelpOptions = true,
     scope = ScopeType.INHERIT,
-    synopsisSubcommandLabel = "COMMAND",
-    subcommands = {
-      GenerateCommand.class,
-      PerplexityCommand.class,
-      LogitsCommand.class,
-      InfoCommand.class,
-      MemoryCommand.class,
-      BenchCommand.class
-    })
+    synopsisSubcommandLabel = "COMMAND")
 final class Mla4jCommand implements Runnable {
   @Option(
       names = "--stacktrace",
