@@ -59,6 +59,19 @@ TEST(EmulatorControl, IsFoundByName) {
   EXPECT_EQ(add(&text), MLA_OK) << text;
 }
 
+TEST(EmulatorControl, LimitsTheMemory) {
+  std::string text;
+  NAMED(mla_emulator_set_memory_limit)(15);
+  EXPECT_THROW(add(&text), std::runtime_error);
+  mla_device_info info{};
+  info.struct_size = sizeof info;
+  EXPECT_EQ(device().info(0, &info, nullptr, 0, nullptr, 0), MLA_OK);
+  EXPECT_EQ(info.total_memory, 15);
+  EXPECT_EQ(info.free_memory, 15);
+  NAMED(mla_emulator_set_memory_limit)(int64_t{8} << 30);
+  EXPECT_EQ(add(&text), MLA_OK) << text;
+}
+
 TEST(EmulatorControl, HandsReportsOut) {
   DeviceArray<float> x(std::vector<float>(64, 1.f)), y(64);
   launch_wrong(*static_cast<const cuda::Stream*>(stream()), Wrong::kNoBarrier, x.data(), y.data());

@@ -6,6 +6,7 @@ using namespace mla;
 
 void mla_emulator_set_seed(uint64_t seed) { emulator::set_seed(seed); }
 void mla_emulator_set_shared_limit(int32_t bytes) { emulator::set_shared_limit(bytes); }
+void mla_emulator_set_memory_limit(int64_t bytes) { emulator::set_memory_limit(bytes); }
 void mla_emulator_fail_allocation(int64_t count) { emulator::fail_allocation(count); }
 void mla_emulator_fail_launch(int64_t count) { emulator::fail_launch(count); }
 void mla_emulator_lose_device() { emulator::lose_device(); }

@@ -24,6 +24,8 @@ struct Counters {
 void set_seed(uint64_t seed);
 // The bytes of shared memory that a block can have: 101376 (sm_89, sm_120) at first, 166912 on sm_80, 232448 on sm_90.
 void set_shared_limit(int bytes);
+// The bytes of device memory, and of pinned memory: 8 GiB at first.
+void set_memory_limit(int64_t bytes);
 
 // A launch: where the kernel's code begins, its blocks, and what each of them has.
 struct Launch {
@@ -63,6 +65,7 @@ Counters counters();
 extern "C" {
 void mla_emulator_set_seed(uint64_t seed);
 void mla_emulator_set_shared_limit(int32_t bytes);
+void mla_emulator_set_memory_limit(int64_t bytes);
 void mla_emulator_fail_allocation(int64_t count);
 void mla_emulator_fail_launch(int64_t count);
 void mla_emulator_lose_device();

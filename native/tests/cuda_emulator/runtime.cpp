@@ -21,7 +21,6 @@ namespace {
 
 constexpr int kInvalidValue = 1, kInvalidHandle = 400, kUnavailable = 46, kLaunchResources = 701,
               kLaunchFailure = 719, kCaptureUnsupported = 900, kCaptureInvalidated = 901;
-constexpr int64_t kMemory = int64_t{8} << 30;
 
 struct Event {
   struct Queue* queue = nullptr;  // that recorded it last
@@ -64,6 +63,7 @@ struct Device {
   std::vector<std::string> reports;
   uint64_t seed = 1, random = 1, runs = 0;
   int shared_limit = 101376;
+  int64_t memory_limit = int64_t{8} << 30;
   int64_t allocations = 0, launches = 0;
   int64_t failing_allocation = fault("MLA4J_EMULATOR_FAIL_ALLOCATION"),
           failing_launch = fault("MLA4J_EMULATOR_FAIL_LAUNCH"),
@@ -159,7 +159,7 @@ int allocate_in(std::map<uintptr_t, size_t>& all, int64_t bytes, void** memory) 
   if (bytes < 0) return kInvalidValue;
   int64_t used = bytes;
   for (const auto& [begin, size] : all) used += static_cast<int64_t>(size);
-  if (d.failing_allocation == d.allocations++ || used > kMemory) return cuda::kOutOfMemory;
+  if (d.failing_allocation == d.allocations++ || used > d.memory_limit) return cuda::kOutOfMemory;
   const size_t size = std::max<size_t>(static_cast<size_t>(bytes), 1);
   void* p = std::aligned_alloc(256, (size + 255) / 256 * 256);
   if (p == nullptr) return cuda::kOutOfMemory;
@@ -250,6 +250,10 @@ void set_seed(uint64_t seed) {
   device().random = seed;
 }
 void set_shared_limit(int bytes) { device().shared_limit = bytes; }
+void set_memory_limit(int64_t bytes) {
+  Lock lock(device().lock);
+  device().memory_limit = bytes;
+}
 void begin_recording() {
   Lock lock(device().lock);
   device().recording = true;
@@ -327,7 +331,8 @@ Result device_info(int, DeviceInfo* info) {
   if (d.error != 0) return {d.error, "device_info"};
   int64_t used = 0;
   for (const auto& [begin, size] : d.memory) used += static_cast<int64_t>(size);
-  *info = {kMemory, kMemory - used, 8, 9, 4, d.shared_limit, 13000, "emulated device"};
+  *info = {d.memory_limit,   std::max<int64_t>(0, d.memory_limit - used), 8, 9, 4, d.shared_limit, 13000,
+           "emulated device"};
   return {0, "device_info"};
 }
 Result use_device(int number) { return {number == 0 ? device().error : 101, "use_device"}; }

@@ -174,6 +174,12 @@ final class AttentionCase implements OperationCase {
         + (decompressed ? ", nope " + nope + ", value " + value + ", weight " + weightType : "");
   }
 
+  /** Causal, over all keys, which are the rows themselves. */
+  @Override
+  public boolean ofDecoder() {
+    return causal && !ownKeys && kvBegin == 0 && kvEnd == kvTokens;
+  }
+
   @Override
   public List<Expectation> expected() {
     if (expected == null) {

@@ -20,6 +20,14 @@ public interface OperationCase {
   List<Output> run(TileKernels kernels, Cuts cuts);
 
   /**
+   * Whether it is what a decoder asks for as a whole; a device with memory of its own computes no
+   * other.
+   */
+  default boolean ofDecoder() {
+    return true;
+  }
+
+  /**
    * Rows of the results that do not depend on each other: tokens. 0 where a row alone is another
    * case.
    */
