@@ -98,8 +98,17 @@ public final class Batch {
                 + " are free");
       }
       int[] replaced = new int[tokens.length];
-      for (int i = 0; i < tokens.length; i++) {
-        replaced[i] = sequences.get(i).grow(tokens[i]);
+      int grown = 0;
+      try {
+        for (; grown < tokens.length; grown++) {
+          replaced[grown] = sequences.get(grown).grow(tokens[grown]);
+        }
+      } catch (RuntimeException | Error e) {
+        // A device failed to copy a page.
+        while (grown-- > 0) {
+          sequences.get(grown).rollBack(replaced[grown]);
+        }
+        throw e;
       }
       return new Step(cache, sequences, tokens.clone(), replaced);
     }

@@ -123,7 +123,12 @@ public final class Sequence implements AutoCloseable {
       int last = pages - 1;
       replaced = page(last);
       int copy = cache.takePage();
-      cache.copyPage(replaced, copy, length % cache.pageSize());
+      try {
+        cache.copyPage(replaced, copy, length % cache.pageSize());
+      } catch (RuntimeException | Error e) {
+        cache.releasePage(copy);
+        throw e;
+      }
       setPage(last, copy);
     }
     int target = pagesFor(length + n);

@@ -48,11 +48,24 @@ final class CudaAttention implements AutoCloseable {
         return made;
       }
     }
-    // The one that was made first makes room.
-    CudaPlan next = plans.size() < PLANS ? new CudaPlan(device) : plans.removeFirst();
+    CudaPlan next = room(plan, heads, absorbed);
     plans.add(next);
     next.fill(plan, heads, absorbed);
     return next;
+  }
+
+  /**
+   * The plan of the step before makes room, whose memory is large enough as a rule and where a
+   * captured step finds it again, else the one that was made first.
+   */
+  private CudaPlan room(DecodePlan plan, int heads, boolean absorbed) {
+    for (CudaPlan made : plans) {
+      if (made.isLike(plan, heads, absorbed)) {
+        plans.remove(made);
+        return made;
+      }
+    }
+    return plans.size() < PLANS ? new CudaPlan(device) : plans.removeFirst();
   }
 
   /** out[t, h] = [W_UK[h]^T q_nope[t, h] | q_rope[t, h]]. */

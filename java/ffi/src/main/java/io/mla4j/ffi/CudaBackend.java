@@ -5,6 +5,7 @@ import io.mla4j.Mla4jException;
 import io.mla4j.ffi.LibraryFinder.Found;
 import io.mla4j.spi.Backend;
 import io.mla4j.spi.Device;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
@@ -27,6 +28,20 @@ public final class CudaBackend implements Backend {
 
   CudaBackend(LibraryFinder finder) {
     this.finder = finder;
+  }
+
+  /** A backend over the library {@code file} and no other. */
+  public static CudaBackend of(Path file) {
+    LibraryFinder usual = LibraryFinder.ofProcess("cuda");
+    return new CudaBackend(
+        new LibraryFinder(
+            "cuda",
+            name ->
+                name.equals("mla4j.cuda.library")
+                    ? file.toString()
+                    : usual.properties().apply(name),
+            usual.environment(),
+            usual.resources()));
   }
 
   @Override

@@ -15,9 +15,14 @@ final class CudaBuffer implements AutoCloseable {
     this.device = device;
   }
 
-  /** {@code bytes} with unspecified content, as kernels take it. */
+  /**
+   * {@code bytes} with unspecified content, as kernels take it.
+   *
+   * @throws io.mla4j.DeviceException where a captured step needs more than there is
+   */
   MemorySegment bytes(long bytes) {
     if (segment.byteSize() < bytes) {
+      device.requireNoCapture();
       close();
       Arena next = Arena.ofShared();
       try {
@@ -45,6 +50,7 @@ final class CudaBuffer implements AutoCloseable {
       segment = MemorySegment.NULL;
       Arena old = arena;
       arena = null;
+      device.moved();
       old.close();
     }
   }

@@ -2,7 +2,9 @@ package io.mla4j.ffi;
 
 import io.mla4j.ClosedException;
 import io.mla4j.ComputeType;
+import io.mla4j.DeviceException;
 import io.mla4j.InvalidArgumentException;
+import io.mla4j.InvalidStateException;
 import io.mla4j.Mla4jException;
 import io.mla4j.Tensor;
 import io.mla4j.TensorType;
@@ -39,6 +41,11 @@ public final class CudaDevice implements Device {
   private final ReentrantLock turn = new ReentrantLock();
 
   private CudaStaging staging;
+
+  private boolean capturing;
+
+  /** How often memory went that the operations kept, to which graphs have addresses. */
+  private long moves;
 
   CudaDevice(CudaKernels kernels, int device) {
     this.kernels = kernels;
@@ -93,11 +100,22 @@ public final class CudaDevice implements Device {
 
   @Override
   public MemorySegment allocate(long bytes, Arena arena) {
-    MemorySegment segment = memory.allocate(bytes, arena);
+    MemorySegment segment = allocateRaw(bytes, arena);
     if (bytes > 0) {
       inTurn(() -> kernels.fill(stream.handle(), resolve("memory", segment), 0, bytes));
     }
     return segment;
+  }
+
+  /** Memory with unspecified content. */
+  private MemorySegment allocateRaw(long bytes, Arena arena) {
+    MemorySegment[] made = new MemorySegment[1];
+    inTurn(
+        () -> {
+          requireNoCapture();
+          made[0] = memory.allocate(bytes, arena);
+        });
+    return made[0];
   }
 
   @Override
@@ -119,10 +137,24 @@ public final class CudaDevice implements Device {
       inTurn(
           () ->
               kernels.copy(stream.handle(), resolve("to", target), resolve("from", source), bytes));
-    } else if (toDevice) {
-      inTurn(() -> upload(source, resolve("to", target)));
+    } else if (fromDevice) {
+      requireHost("to", target);
+      inTurn(() -> staging.download(resolve("from", source), target));
     } else {
-      inTurn(() -> staging().download(resolve("from", source), target));
+      requireHost("from", source);
+      if (toDevice) {
+        inTurn(() -> upload(source, resolve("to", target)));
+      } else {
+        requireHost("to", target);
+        target.copyFrom(source);
+      }
+    }
+  }
+
+  /** What is neither memory of this device nor the host's was freed, or is another device's. */
+  private void requireHost(String name, MemorySegment segment) {
+    if (!segment.isAccessibleBy(Thread.currentThread())) {
+      resolve(name, segment);
     }
   }
 
@@ -132,7 +164,7 @@ public final class CudaDevice implements Device {
     for (Weight weight : weights) {
       bytes = Math.addExact(bytes, placedBytes(weight, compute));
     }
-    MemorySegment all = memory.allocate(bytes, arena);
+    MemorySegment all = allocateRaw(bytes, arena);
     List<Weight> placed = new ArrayList<>(weights.size());
     long at = 0;
     for (Weight weight : weights) {
@@ -228,7 +260,7 @@ public final class CudaDevice implements Device {
    * Records what {@code step} launches instead of running it. The step must have run before with
    * the same sizes, so that nothing is allocated, and must not copy to the host.
    *
-   * @throws io.mla4j.DeviceException where the step did what cannot be captured
+   * @throws DeviceException where the step did what cannot be captured
    */
   public CudaGraph capture(Runnable step) {
     turn.lock();
@@ -240,6 +272,7 @@ public final class CudaDevice implements Device {
       try {
         inputs.fix();
         staging = inputs;
+        capturing = true;
         kernels.beginCapture(stream.handle());
         RuntimeException failure = null;
         try {
@@ -252,10 +285,11 @@ public final class CudaDevice implements Device {
         } catch (Mla4jException e) {
           failure = failure == null ? e : failure;
         }
+        capturing = false;
         if (failure != null) {
           throw failure;
         }
-        return new CudaGraph(this, inputs, graph);
+        return new CudaGraph(this, inputs, graph, moves);
       } catch (RuntimeException | Error e) {
         if (graph != null) {
           kernels.destroyGraph(device, graph);
@@ -264,10 +298,24 @@ public final class CudaDevice implements Device {
         throw e;
       } finally {
         staging = usual;
+        capturing = false;
       }
     } finally {
       turn.unlock();
     }
+  }
+
+  /** In turn. */
+  void requireNoCapture() {
+    if (capturing) {
+      throw new DeviceException(
+          "a captured step allocates memory: it must run once before, with the same sizes");
+    }
+  }
+
+  /** Memory that the operations kept is freed. In turn. */
+  void moved() {
+    moves++;
   }
 
   void launch(CudaGraph graph) {
@@ -275,6 +323,11 @@ public final class CudaDevice implements Device {
         () -> {
           if (graph.handle() == null) {
             throw new ClosedException("the graph is closed");
+          }
+          if (graph.moves() != moves) {
+            throw new InvalidStateException(
+                "an operation has enlarged the memory that the graph computes in: capture it"
+                    + " again");
           }
           kernels.launchGraph(stream.handle(), graph.handle());
         });
@@ -314,17 +367,13 @@ public final class CudaDevice implements Device {
 
   /** In turn. */
   void upload(MemorySegment from, MemorySegment to) {
-    staging().upload(from, to);
-  }
-
-  private CudaStaging staging() {
-    stream.handle(); // throws where the device is closed
-    return staging;
+    staging.upload(from, to);
   }
 
   void inTurn(Runnable work) {
     turn.lock();
     try {
+      stream.handle(); // throws where the device is closed, before anything is allocated
       work.run();
     } finally {
       turn.unlock();

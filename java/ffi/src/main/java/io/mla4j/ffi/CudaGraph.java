@@ -10,18 +10,22 @@ import java.lang.foreign.MemorySegment;
 public final class CudaGraph implements AutoCloseable {
   private final CudaDevice device;
   private final CudaStaging inputs;
+  private final long moves;
   private MemorySegment handle;
 
-  CudaGraph(CudaDevice device, CudaStaging inputs, MemorySegment handle) {
+  CudaGraph(CudaDevice device, CudaStaging inputs, MemorySegment handle, long moves) {
     this.device = device;
     this.inputs = inputs;
     this.handle = handle;
+    this.moves = moves;
   }
 
   /**
    * Launches it behind what was launched before.
    *
    * @throws io.mla4j.ClosedException where the graph or its device is closed
+   * @throws io.mla4j.InvalidStateException where an operation has since needed more memory than the
+   *     device kept for it, so that what the graph computes in has moved
    * @throws io.mla4j.DeviceException where the launch fails
    */
   public void launch() {
@@ -30,6 +34,11 @@ public final class CudaGraph implements AutoCloseable {
 
   MemorySegment handle() {
     return handle;
+  }
+
+  /** The device's count when it was captured. */
+  long moves() {
+    return moves;
   }
 
   /** Waits for the device. Closing twice is harmless. */

@@ -200,9 +200,10 @@ final class CudaOps implements Ops, Sampling, AutoCloseable {
       float eps,
       Rotation rotation) {
     OpChecks.appendLatent(plan, layer, latentAndKey, normWeight, rotation);
-    device.inTurn(
-        () -> {
-          try (DecodePlan.Lease _ = plan.acquire()) {
+    // The lease comes first: whoever holds the pool's lock may wait for the device's turn.
+    try (DecodePlan.Lease _ = plan.acquire()) {
+      device.inTurn(
+          () -> {
             kernels.append(
                 device.stream(),
                 new AppendParams(plan.tokens(), 0, rotation.layout(), eps, latentAndKey.stride(0)),
@@ -213,8 +214,8 @@ final class CudaOps implements Ops, Sampling, AutoCloseable {
                 of("rotation.sines", rotation.sines()),
                 attention.planOf(plan, plan.shape().heads(), false).slots(),
                 device.resolve("the cache", plan.layerBase(layer)));
-          }
-        });
+          });
+    }
   }
 
   @Override
@@ -227,9 +228,9 @@ final class CudaOps implements Ops, Sampling, AutoCloseable {
       Tensor out,
       Tensor lse) {
     OpChecks.attendAbsorbed(plan, layer, q, score, out, lse);
-    device.inTurn(
-        () -> {
-          try (DecodePlan.Lease _ = plan.acquire()) {
+    try (DecodePlan.Lease _ = plan.acquire()) {
+      device.inTurn(
+          () -> {
             MemorySegment cache = device.resolve("the cache", plan.layerBase(layer));
             CudaPlan made = attention.planOf(plan, (int) q.dim(1), true);
             for (CudaPlan.Run run : made.runs()) {
@@ -244,8 +245,8 @@ final class CudaOps implements Ops, Sampling, AutoCloseable {
                   rows(out, run, "out"),
                   rows(lse, run, "lse"));
             }
-          }
-        });
+          });
+    }
   }
 
   @Override
@@ -258,9 +259,9 @@ final class CudaOps implements Ops, Sampling, AutoCloseable {
       ComputeType compute,
       Tensor out) {
     OpChecks.attend(plan, layer, q, kvB, score, out);
-    device.inTurn(
-        () -> {
-          try (DecodePlan.Lease _ = plan.acquire()) {
+    try (DecodePlan.Lease _ = plan.acquire()) {
+      device.inTurn(
+          () -> {
             MemorySegment cache = device.resolve("the cache", plan.layerBase(layer));
             CudaPlan made = attention.planOf(plan, plan.shape().heads(), false);
             for (CudaPlan.Run run : made.runs()) {
@@ -274,8 +275,8 @@ final class CudaOps implements Ops, Sampling, AutoCloseable {
                     plan, made, run, cache, queries, kvB, score, compute, results);
               }
             }
-          }
-        });
+          });
+    }
   }
 
   /** The rows of a run, of a tensor (n, heads, ..); null of null. */

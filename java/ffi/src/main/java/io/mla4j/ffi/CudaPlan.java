@@ -4,6 +4,7 @@ import io.mla4j.AttentionForm;
 import io.mla4j.ComputeType;
 import io.mla4j.DecodePlan;
 import io.mla4j.InvalidArgumentException;
+import io.mla4j.MlaShape;
 import io.mla4j.ffi.CudaScratch.StepParams;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -29,6 +30,7 @@ final class CudaPlan implements AutoCloseable {
   private final CudaDevice device;
   private final CudaBuffer buffer;
   private WeakReference<DecodePlan> plan = new WeakReference<>(null);
+  private MlaShape shape;
   private int heads;
   private boolean absorbed;
   private MemorySegment memory;
@@ -69,6 +71,11 @@ final class CudaPlan implements AutoCloseable {
    */
   boolean isFor(DecodePlan other, int heads, boolean absorbed) {
     return plan.get() == other && this.heads == heads && this.absorbed == absorbed;
+  }
+
+  /** Whether this was made for the same layers, of another step. */
+  boolean isLike(DecodePlan other, int heads, boolean absorbed) {
+    return other.shape().equals(shape) && this.heads == heads && this.absorbed == absorbed;
   }
 
   int heads() {
@@ -119,6 +126,7 @@ final class CudaPlan implements AutoCloseable {
         runs.add(draft.run(other));
       }
     }
+    this.shape = other.shape();
     this.heads = heads;
     this.absorbed = absorbed;
     plan = new WeakReference<>(other);

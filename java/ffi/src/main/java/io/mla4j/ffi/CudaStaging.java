@@ -77,8 +77,13 @@ final class CudaStaging implements AutoCloseable {
 
   /**
    * Copies {@code from}, of the device, to {@code to}, of the host and as long, and waits for it.
+   *
+   * @throws DeviceException in a captured step
    */
   void download(MemorySegment from, MemorySegment to) {
+    if (fixed) {
+      throw new DeviceException("a captured step copies to the host, but nothing may wait in it");
+    }
     swap();
     for (long done = 0; done < to.byteSize(); ) {
       long count = Math.min(to.byteSize() - done, HALF);

@@ -28,10 +28,10 @@ import org.junit.jupiter.params.provider.MethodSource;
  */
 class GoldenLogitsTest {
   /** Of the largest logit; an independent FP32 program is within 8e-6. */
-  private static final double F32_BOUND = 3e-5;
+  static final double F32_BOUND = 3e-5;
 
   /** Of the largest logit, for models without experts: rounding flips experts in the others. */
-  private static final double BF16_BOUND = 5e-2;
+  static final double BF16_BOUND = 5e-2;
 
   static Stream<Backends.Choice> devices() {
     return Backends.list().stream()
@@ -115,7 +115,7 @@ class GoldenLogitsTest {
     }
   }
 
-  private static double difference(Golden golden, Device device, DecoderOptions options) {
+  static double difference(Golden golden, Device device, DecoderOptions options) {
     float[] actual = logits(golden, device, options);
     assertEquals(golden.logits().length, actual.length);
     double largest = 0;
@@ -128,7 +128,7 @@ class GoldenLogitsTest {
     return difference / largest;
   }
 
-  private static float[] logits(Golden golden, Device device, DecoderOptions options) {
+  static float[] logits(Golden golden, Device device, DecoderOptions options) {
     int[] ids = golden.inputIds();
     try (Checkpoint checkpoint = Checkpoint.open(golden.directory());
         Decoder decoder = open(golden, checkpoint, device, options);
@@ -146,7 +146,7 @@ class GoldenLogitsTest {
   }
 
   /** The case's ids between two other sequences of a batch. */
-  private static float[] inBatch(Golden golden, Device device, DecoderOptions options) {
+  static float[] inBatch(Golden golden, Device device, DecoderOptions options) {
     int[] ids = golden.inputIds();
     try (Checkpoint checkpoint = Checkpoint.open(golden.directory());
         Decoder decoder = open(golden, checkpoint, device, options);
@@ -163,8 +163,7 @@ class GoldenLogitsTest {
     }
   }
 
-  private static int[] continueGreedily(
-      Golden golden, Device device, DecoderOptions options, int prompt) {
+  static int[] continueGreedily(Golden golden, Device device, DecoderOptions options, int prompt) {
     int[] ids = Arrays.copyOf(golden.greedyIds(), prompt);
     try (Checkpoint checkpoint = Checkpoint.open(golden.directory());
         Decoder decoder = open(golden, checkpoint, device, options);
@@ -203,8 +202,7 @@ class GoldenLogitsTest {
                 vocabulary));
   }
 
-  private static Decoder open(
-      Golden golden, Checkpoint checkpoint, Device device, DecoderOptions options) {
+  static Decoder open(Golden golden, Checkpoint checkpoint, Device device, DecoderOptions options) {
     ModelDescription model = ConfigReader.read(golden.directory());
     return new Decoder(model, WeightTable.resolve(model, checkpoint), device, options);
   }

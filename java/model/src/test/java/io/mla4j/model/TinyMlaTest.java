@@ -32,9 +32,8 @@ import org.junit.jupiter.params.provider.MethodSource;
  * (models/tiny-mla/expected.json).
  */
 class TinyMlaTest {
-  private static final Path DIRECTORY =
-      Path.of(System.getProperty("mla4j.root"), "models/tiny-mla");
-  private static final JsonNode EXPECTED = expected();
+  static final Path DIRECTORY = Path.of(System.getProperty("mla4j.root"), "models/tiny-mla");
+  static final JsonNode EXPECTED = expected();
 
   static Stream<Backends.Choice> devices() {
     return GoldenLogitsTest.devices();
@@ -141,8 +140,12 @@ class TinyMlaTest {
 
   /** The largest difference of the known top five, relative to the largest logit. */
   private static double logitDifference(Backends.Choice choice, ComputeType compute) {
+    return logitDifference(Backends.open(choice), compute);
+  }
+
+  static double logitDifference(Device device, ComputeType compute) {
     JsonNode expected = EXPECTED.get("logits");
-    try (Model model = Model.open(choice, compute)) {
+    try (Model model = Model.open(device, compute)) {
       float[][] actual = model.logits(ints(expected.get("ids")));
       double largest = 0;
       double difference = 0;
@@ -165,15 +168,18 @@ class TinyMlaTest {
     }
   }
 
-  private static int[] ints(JsonNode array) {
+  static int[] ints(JsonNode array) {
     return StreamSupport.stream(array.spliterator(), false).mapToInt(JsonNode::asInt).toArray();
   }
 
   /** Everything that is open for a model. */
-  private record Model(Device device, Checkpoint checkpoint, Decoder decoder, Tokenizer tokenizer)
+  record Model(Device device, Checkpoint checkpoint, Decoder decoder, Tokenizer tokenizer)
       implements AutoCloseable {
     static Model open(Backends.Choice choice, ComputeType compute) {
-      Device device = Backends.open(choice);
+      return open(Backends.open(choice), compute);
+    }
+
+    static Model open(Device device, ComputeType compute) {
       Checkpoint checkpoint = Checkpoint.open(DIRECTORY);
       ModelDescription description = ConfigReader.read(DIRECTORY);
       Decoder decoder =

@@ -1,0 +1,17 @@
+package io.mla4j.model;
+
+import io.mla4j.ffi.CudaBackend;
+import io.mla4j.spi.Backend;
+import io.mla4j.spi.Device;
+import io.mla4j.testkit.CudaTestLibrary;
+
+/** The first device of the CUDA library that is tested. */
+final class CudaDevices {
+  private static final CudaBackend BACKEND = CudaBackend.of(CudaTestLibrary.file());
+
+  private CudaDevices() {}
+
+  static Device open() {
+    return BACKEND.open(new Backend.Options(0, null));
+  }
+}

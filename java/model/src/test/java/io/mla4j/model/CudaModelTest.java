@@ -1,0 +1,136 @@
+package io.mla4j.model;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import io.mla4j.AttentionForm;
+import io.mla4j.Batch;
+import io.mla4j.CacheType;
+import io.mla4j.ComputeType;
+import io.mla4j.LatentCache;
+import io.mla4j.Sequence;
+import io.mla4j.Tensor;
+import io.mla4j.ffi.CudaDevice;
+import io.mla4j.ffi.CudaGraph;
+import io.mla4j.spi.Device;
+import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/**
+ * The golden cases and the carried model on a CUDA device, as {@link GoldenLogitsTest} and {@link
+ * TinyMlaTest} have them on the others.
+ *
+ * <p>An emulated device needs seconds for what a processor does in milliseconds. So of a golden
+ * case the first {@link #PREFIX} tokens are computed, as a prefill of two steps and a step of one
+ * token, and of the carried model's text in float32 the first {@link #F32_TOKENS}. Left out are
+ * {@code v3-dynamic-ntk}, whose rotation depends on the length, so that only all of it can be
+ * compared, and which differs in nothing that a device sees; the golden greedy continuations; and
+ * the 200 positions of the carried model.
+ */
+class CudaModelTest {
+  private static final int PREFIX = 7;
+  private static final int CHUNK = 3;
+  private static final int F32_TOKENS = 3;
+
+  private static void assertAgrees(
+      Device device, Golden golden, DecoderOptions options, double bound) {
+    double difference = GoldenLogitsTest.difference(golden, device, options);
+    assertTrue(difference <= bound, golden.name() + " " + options + ": " + difference);
+  }
+
+  /** A causal model's logits of the first tokens do not depend on the others. */
+  private static Golden prefix(Golden golden) {
+    int vocabulary = golden.logits().length / golden.inputIds().length;
+    return new Golden(
+        golden.name(),
+        golden.directory(),
+        Arrays.copyOf(golden.inputIds(), PREFIX),
+        Arrays.copyOf(golden.logits(), PREFIX * vocabulary),
+        golden.greedyIds());
+  }
+
+  static Stream<String> names() {
+    return Golden.NAMES.stream().filter(name -> !Golden.read(name).dependsOnLength());
+  }
+
+  @ParameterizedTest
+  @MethodSource("names")
+  void f32Agrees(String name) {
+    try (Device device = CudaDevices.open()) {
+      assertAgrees(
+          device,
+          prefix(Golden.read(name)),
+          new DecoderOptions(ComputeType.F32, CacheType.F32, AttentionForm.AUTO, 4, CHUNK),
+          GoldenLogitsTest.F32_BOUND);
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource(AttentionForm.class)
+  void bf16AgreesWhereNoExpertCanFlip(AttentionForm form) {
+    try (Device device = CudaDevices.open()) {
+      for (String name : List.of("v3-all-dense", "youtu")) {
+        assertAgrees(
+            device,
+            prefix(Golden.read(name)),
+            new DecoderOptions(ComputeType.BF16, CacheType.BF16, form, 4, CHUNK),
+            GoldenLogitsTest.BF16_BOUND);
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource(ComputeType.class)
+  void greedyTextIsExact(ComputeType compute) {
+    JsonNode greedy = TinyMlaTest.EXPECTED.get("greedy");
+    try (TinyMlaTest.Model model = TinyMlaTest.Model.open(CudaDevices.open(), compute)) {
+      int[] ids = TinyMlaTest.ints(greedy.get("ids"));
+      int count = compute == ComputeType.F32 ? F32_TOKENS : ids.length;
+      Generation generation =
+          model.generate(TinyMlaTest.ints(greedy.get("prompt_ids")), count, List.of());
+      assertArrayEquals(Arrays.copyOf(ids, count), generation.ids());
+      assertTrue(greedy.get("text").asText().startsWith(generation.text()));
+    }
+  }
+
+  @Test
+  void aStepLaunchedAsAGraphHasItsBits() {
+    try (TinyMlaTest.Model model = TinyMlaTest.Model.open(CudaDevices.open(), ComputeType.BF16);
+        LatentCache cache = model.decoder().newCache(1, 16);
+        Sequence sequence = cache.newSequence()) {
+      Decoder decoder = model.decoder();
+      CudaDevice device = (CudaDevice) model.device();
+      Batch batch = Batch.of(sequence);
+      decoder.forward(batch, new int[] {0, 300, 301});
+      byte[] eager = bytes(device, decoder.forward(batch, new int[] {302}));
+      sequence.truncate(3);
+      byte[] other = bytes(device, decoder.forward(batch, new int[] {900}));
+      assertFalse(Arrays.equals(eager, other));
+      sequence.truncate(3);
+      Tensor[] hidden = new Tensor[1];
+      try (CudaGraph graph =
+          device.capture(() -> hidden[0] = decoder.forward(batch, new int[] {302}))) {
+        assertArrayEquals(other, bytes(device, hidden[0]), "captured, not run");
+        graph.launch();
+        assertArrayEquals(eager, bytes(device, hidden[0]));
+      }
+      // The device, the pool and the decoder go on.
+      sequence.truncate(3);
+      assertArrayEquals(eager, bytes(device, decoder.forward(batch, new int[] {302})));
+    }
+  }
+
+  private static byte[] bytes(Device device, Tensor tensor) {
+    byte[] bytes = new byte[(int) (4 * tensor.dim(0) * tensor.stride(0))];
+    device.copy(tensor.segment(), 0, MemorySegment.ofArray(bytes), 0, bytes.length);
+    return bytes;
+  }
+}
