@@ -333,15 +333,20 @@ public final class CudaDevice implements Device {
         });
   }
 
+  /** Also of a closed device, which has waited for all that was launched. */
   void destroy(MemorySegment graph, CudaStaging inputs) {
-    inTurn(
-        () -> {
-          if (staging != null) { // else closing the device has waited
-            stream.synchronize();
-          }
-          kernels.destroyGraph(device, graph);
-          inputs.close();
-        });
+    turn.lock();
+    try (inputs) {
+      try {
+        if (staging != null) {
+          stream.synchronize();
+        }
+      } finally {
+        kernels.destroyGraph(device, graph);
+      }
+    } finally {
+      turn.unlock();
+    }
   }
 
   CudaKernels kernels() {

@@ -244,8 +244,10 @@ class CudaDeviceTest {
               ComputeType.F32,
               Tensor.of(second.allocate(64, shorter), TensorType.F32, 4, 4));
       second.capture(() -> second.ops().add(x, x, 1, x)).close();
+      CudaGraph last = second.capture(() -> second.ops().add(x, x, 1, x));
       assertFalse(emulator.counters().holdsWhat(before));
       second.close();
+      last.close();
     }
     Counters after = emulator.counters();
     assertTrue(after.holdsWhat(before), before + " became " + after);

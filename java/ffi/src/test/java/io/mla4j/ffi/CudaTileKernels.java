@@ -6,6 +6,7 @@ import io.mla4j.ComputeType;
 import io.mla4j.Tensor;
 import io.mla4j.TensorType;
 import io.mla4j.Weight;
+import io.mla4j.ffi.CudaScratch.RebuildParams;
 import io.mla4j.ffi.CudaScratch.StepParams;
 import io.mla4j.spi.AppendParams;
 import io.mla4j.spi.AttentionParams;
@@ -311,7 +312,7 @@ public final class CudaTileKernels implements TileKernels, AutoCloseable {
 
   @Override
   public void attendDecompressed(
-      AttentionParams params,
+      AttentionParams p,
       CacheParams cacheParams,
       MemorySegment q,
       MemorySegment kvB,
@@ -326,7 +327,36 @@ public final class CudaTileKernels implements TileKernels, AutoCloseable {
       MemorySegment out,
       MemorySegment lse,
       MemorySegment workspace) {
-    throw new UnsupportedOperationException("the device has only the absorbed form");
+    requireWhole(headBegin, headEnd, p.heads());
+    requireWhole(queryBegin, queryEnd, p.queryTokens());
+    if (p.queryTokens() == 0) {
+      return;
+    }
+    RebuildParams rebuild =
+        new RebuildParams(
+            p.nope(), p.value(), typeOf(p.weightType()), p.weightHeadStride(), p.weightStride());
+    try (Call call = new Call()) {
+      StepParams params = step(p, 0, pageTable);
+      params = step(p, kernels.splits(params, p.queryTokens(), p.kvTokens()), pageTable);
+      MemorySegment plan = plan(call, params, p);
+      MemorySegment space = call.bytes(kernels.decompressedWorkspace(params, rebuild, cacheParams));
+      kernels.attendDecompressed(
+          call.stream,
+          params,
+          rebuild,
+          cacheParams,
+          plan,
+          p.kvTokens(),
+          call.copy(q),
+          call.weight(p.weightType(), kvB),
+          call.copy(cache),
+          call.copy(pageTable),
+          call.copy(alibiSlopes),
+          call.copy(out),
+          call.copy(lse),
+          space);
+      call.results(out, lse);
+    }
   }
 
   @Override

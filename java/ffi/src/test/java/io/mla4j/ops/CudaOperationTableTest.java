@@ -30,12 +30,13 @@ class CudaOperationTableTest {
       case LINEAR -> Seeds.of(36, 0);
       case HEAD_LINEAR -> Seeds.of(12, 0);
       case ATTEND_ABSORBED -> Seeds.of(40, 0);
+      case ATTEND_DECOMPRESSED -> Seeds.of(16, 0);
       default -> Seeds.of(60, 20);
     };
   }
 
   @ParameterizedTest
-  @EnumSource(value = Operation.class, names = "ATTEND_DECOMPRESSED", mode = Mode.EXCLUDE)
+  @EnumSource(Operation.class)
   void agreesWithTheOracle(Operation operation) {
     int computed = 0;
     try (CudaTileKernels kernels = new CudaTileKernels()) {

@@ -27,12 +27,14 @@ import io.mla4j.spi.Ops.FeedForward;
 import io.mla4j.spi.Ops.Mixture;
 import io.mla4j.spi.Ops.Projection;
 import io.mla4j.spi.TileKernels;
+import java.lang.foreign.Arena;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
+import java.util.function.UnaryOperator;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -48,6 +50,9 @@ class OpsSameBitsTest {
 
   private static final int[] THREADS = {2, 3, 5};
 
+  private static final int PAGE = 24;
+  private static final int POOL_TOKENS = 2400;
+
   static Stream<TileKernels> kernels() {
     return AllKernels.all().stream();
   }
@@ -57,7 +62,7 @@ class OpsSameBitsTest {
   }
 
   /** A sequence by its sizes; its numbers follow from the seed. */
-  private record Text(long seed, int cached, int added) {
+  record Text(long seed, int cached, int added) {
     Tensor rows(int width) {
       return Tensors.random(new SplittableRandom(seed), 0.3, cached + added, width);
     }
@@ -92,14 +97,17 @@ class OpsSameBitsTest {
           kernels.isa() + " " + shape + " " + compute + " " + type + ", " + Seeds.reproduce(seed);
       Map<String, int[]> expected = new LinkedHashMap<>();
       try (Device device = device(kernels, 1)) {
-        expected.putAll(attend(device, shape, compute, type, texts));
+        expected.putAll(attend(device, shape, compute, type, PAGE, texts));
         for (Text text : texts) {
-          compare(name + ", alone", expected, attend(device, shape, compute, type, List.of(text)));
+          compare(
+              name + ", alone",
+              expected,
+              attend(device, shape, compute, type, PAGE, List.of(text)));
         }
         compare(
             name + ", other way round",
             expected,
-            attend(device, shape, compute, type, texts.reversed()));
+            attend(device, shape, compute, type, PAGE, texts.reversed()));
       }
       if (compute == ComputeType.F32) {
         texts.forEach(text -> requireFormsAgree(name, text, expected));
@@ -107,7 +115,9 @@ class OpsSameBitsTest {
       for (int threads : THREADS) {
         try (Device device = device(kernels, threads)) {
           compare(
-              name + ", threads " + threads, expected, attend(device, shape, compute, type, texts));
+              name + ", threads " + threads,
+              expected,
+              attend(device, shape, compute, type, PAGE, texts));
         }
       }
     }
@@ -134,8 +144,13 @@ class OpsSameBitsTest {
   }
 
   /** Bits of every result, by the text that it belongs to. */
-  private static Map<String, int[]> attend(
-      Device device, MlaShape shape, ComputeType compute, CacheType type, List<Text> texts) {
+  static Map<String, int[]> attend(
+      Device device,
+      MlaShape shape,
+      ComputeType compute,
+      CacheType type,
+      int pageSize,
+      List<Text> texts) {
     Map<String, int[]> results = new LinkedHashMap<>();
     int width = shape.cached();
     SplittableRandom shared = new SplittableRandom(99);
@@ -145,15 +160,20 @@ class OpsSameBitsTest {
             TensorType.BF16,
             (long) shape.heads() * (shape.nope() + shape.value()),
             shape.latent());
-    Tensor norm = Tensors.random(shared, 1, shape.latent());
+    Tensor hostNorm = Tensors.random(shared, 1, shape.latent());
     Tensor slopes = Tensors.random(shared, 0.01, shape.heads());
-    AttentionScore score = new AttentionScore(0.7f / (float) Math.sqrt(shape.query()), slopes);
-    try (LatentCache cache =
-        LatentCache.builder(device)
-            .layout(LatentLayout.of(shape, type))
-            .pageSize(24)
-            .pages(100)
-            .build()) {
+    try (Arena arena = Arena.ofShared();
+        LatentCache cache =
+            LatentCache.builder(device)
+                .layout(LatentLayout.of(shape, type))
+                .pageSize(pageSize)
+                .pages(POOL_TOKENS / pageSize)
+                .build()) {
+      UnaryOperator<Tensor> on = tensor -> Tensors.on(device, arena, tensor);
+      Weight placed = device.place(List.of(kvB), compute, arena).getFirst();
+      Tensor norm = on.apply(hostNorm);
+      AttentionScore score =
+          new AttentionScore(0.7f / (float) Math.sqrt(shape.query()), on.apply(slopes));
       Sequence[] sequences = texts.stream().map(_ -> cache.newSequence()).toArray(Sequence[]::new);
       Batch batch = Batch.of(sequences);
       for (int i = 0; i < sequences.length; i++) {
@@ -164,7 +184,12 @@ class OpsSameBitsTest {
           device
               .ops()
               .appendLatent(
-                  plan, 0, old, norm, 1e-6f, rotation(text, 0, text.cached(), shape.rope()));
+                  plan,
+                  0,
+                  on.apply(old),
+                  norm,
+                  1e-6f,
+                  on(on, rotation(text, 0, text.cached(), shape.rope())));
           step.commit();
         }
       }
@@ -190,21 +215,30 @@ class OpsSameBitsTest {
         device
             .ops()
             .appendLatent(
-                auto, 0, added, norm, 1e-6f, new Rotation(cosines, sines, RopeLayout.PAIRS));
-        Tensor out = Tensors.nan(n, shape.heads(), shape.latent());
-        Tensor lse = Tensors.nan(n, shape.heads());
-        device.ops().attendAbsorbed(auto, 0, absorbed, score, compute, out, lse);
-        collect("latent", auto, texts, out, results);
-        collect("lse", auto, texts, lse, results);
+                auto,
+                0,
+                on.apply(added),
+                norm,
+                1e-6f,
+                new Rotation(on.apply(cosines), on.apply(sines), RopeLayout.PAIRS));
+        Tensor out = on.apply(Tensors.nan(n, shape.heads(), shape.latent()));
+        Tensor lse = on.apply(Tensors.nan(n, shape.heads()));
+        device.ops().attendAbsorbed(auto, 0, on.apply(absorbed), score, compute, out, lse);
+        collect("latent", auto, texts, Tensors.back(device, out), results);
+        collect("lse", auto, texts, Tensors.back(device, lse), results);
         for (AttentionForm form : AttentionForm.values()) {
-          Tensor values = Tensors.nan(n, shape.heads(), shape.value());
+          Tensor values = on.apply(Tensors.nan(n, shape.heads(), shape.value()));
           DecodePlan plan = step.plan(shape, form);
-          device.ops().attend(plan, 0, plain, kvB, score, compute, values);
-          collect("attend " + form, plan, texts, values, results);
+          device.ops().attend(plan, 0, on.apply(plain), placed, score, compute, values);
+          collect("attend " + form, plan, texts, Tensors.back(device, values), results);
         }
       }
     }
     return results;
+  }
+
+  private static Rotation on(UnaryOperator<Tensor> on, Rotation r) {
+    return new Rotation(on.apply(r.cosines()), on.apply(r.sines()), r.layout());
   }
 
   private static Rotation rotation(Text text, int from, int count, int rope) {
@@ -371,7 +405,7 @@ class OpsSameBitsTest {
                 ops.add(x.slice(first, count), x.slice(first, count), 0.3f, out)));
   }
 
-  private static FeedForward network(SplittableRandom random, TensorType type, int in, int inner) {
+  static FeedForward network(SplittableRandom random, TensorType type, int in, int inner) {
     return new FeedForward(
         Tensors.weight(random, type, inner, in),
         Tensors.weight(random, type, inner, in),

@@ -3,11 +3,13 @@ package io.mla4j.ops;
 import io.mla4j.Tensor;
 import io.mla4j.TensorType;
 import io.mla4j.Weight;
+import io.mla4j.spi.Device;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 import java.util.SplittableRandom;
+import java.util.function.LongFunction;
 
 /** Tensors of tests, contiguous, in memory that the collector frees. */
 final class Tensors {
@@ -54,6 +56,32 @@ final class Tensors {
     MemorySegment segment = Arena.ofAuto().allocate(Math.max(4, 4L * values.length), 64);
     MemorySegment.copy(values, 0, segment, ValueLayout.JAVA_INT, 0, values.length);
     return Tensor.of(segment, TensorType.I32, values.length);
+  }
+
+  /** The tensor where operations of {@code device} take it: itself, or a copy in its memory. */
+  static Tensor on(Device device, Arena arena, Tensor host) {
+    return device.hostAccessible()
+        ? host
+        : copy(device, host, bytes -> device.allocate(bytes, arena));
+  }
+
+  /** The tensor where Java reads it: itself, or a copy. */
+  static Tensor back(Device device, Tensor there) {
+    return device.hostAccessible()
+        ? there
+        : copy(device, there, bytes -> Arena.ofAuto().allocate(bytes, 64));
+  }
+
+  private static Tensor copy(Device device, Tensor from, LongFunction<MemorySegment> allocate) {
+    long[] shape = new long[from.rank()];
+    long bytes = from.type().bytes();
+    for (int i = 0; i < shape.length; i++) {
+      shape[i] = from.dim(i);
+      bytes *= shape[i];
+    }
+    MemorySegment to = allocate.apply(bytes);
+    device.copy(from.segment(), 0, to, 0, bytes);
+    return Tensor.of(to, from.type(), shape);
   }
 
   /** The bits of a contiguous F32 tensor. */

@@ -93,13 +93,14 @@ public final class Emulator {
     call("set_seed", seed);
   }
 
+  /** Everything fails from now on. */
+  public void loseDevice() {
+    call("lose_device");
+  }
+
   /** Forgets errors and faults, and the memory limit. */
   public void reset() {
-    try {
-      function("reset", OF_NOTHING).invokeExact();
-    } catch (Throwable e) {
-      throw new AssertionError(e);
-    }
+    call("reset");
     setMemoryLimit(8L << 30);
   }
 
@@ -111,6 +112,14 @@ public final class Emulator {
       MemorySegment text = arena.allocate(length + 1);
       length = (long) take.invokeExact(text, length + 1);
       return text.getString(0);
+    } catch (Throwable e) {
+      throw new AssertionError(e);
+    }
+  }
+
+  private void call(String name) {
+    try {
+      function(name, OF_NOTHING).invokeExact();
     } catch (Throwable e) {
       throw new AssertionError(e);
     }
