@@ -103,7 +103,8 @@ final class OpenModel implements AutoCloseable {
       if (status.name().equals(device.backend())) {
         return;
       }
-      if (!status.probe().available()) {
+      // A machine without a GPU is nothing to remark on.
+      if (!status.probe().available() && !status.name().equals("cuda")) {
         streams
             .err()
             .println(
