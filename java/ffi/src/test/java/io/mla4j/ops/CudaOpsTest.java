@@ -40,6 +40,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -208,21 +209,24 @@ class CudaOpsTest {
       assertTimeoutPreemptively(
           Duration.ofMinutes(3),
           () -> {
+            AtomicBoolean done = new AtomicBoolean();
             Thread forks =
                 Thread.ofPlatform()
                     .daemon()
                     .start(
                         () -> {
-                          for (int i = 0; i < 150; i++) {
+                          while (!done.get()) {
                             try (Sequence fork = first.fork();
                                 Step _ = Batch.of(fork).reserve(1)) {
                               // the page of the fork is copied, and given back
                             }
                           }
                         });
-            do {
+            for (int i = 0; i < 100; i++) {
               assertArrayEquals(expected, attention(cache).decode(second, QUERY));
-            } while (forks.isAlive());
+            }
+            done.set(true);
+            forks.join();
           });
     }
   }
