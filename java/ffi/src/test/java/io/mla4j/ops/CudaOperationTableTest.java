@@ -29,8 +29,8 @@ class CudaOperationTableTest {
     return switch (operation) {
       case LINEAR -> Seeds.of(36, 0);
       case HEAD_LINEAR -> Seeds.of(12, 0);
-      case ATTEND_ABSORBED -> Seeds.of(40, 0);
-      case ATTEND_DECOMPRESSED -> Seeds.of(16, 0);
+      case ATTEND_ABSORBED -> Seeds.of(24, 0);
+      case ATTEND_DECOMPRESSED -> Seeds.of(10, 0);
       default -> Seeds.of(60, 20);
     };
   }
