@@ -28,17 +28,23 @@ import org.junit.jupiter.params.provider.MethodSource;
  * The golden cases and the carried model on a CUDA device, as {@link GoldenLogitsTest} and {@link
  * TinyMlaTest} have them on the others.
  *
- * <p>An emulated device needs seconds for what a processor does in milliseconds. So of a golden
- * case the first {@link #PREFIX} tokens are computed, as a prefill of two steps and a step of one
- * token, and of the carried model's text in float32 the first {@link #F32_TOKENS}. Left out are
- * {@code v3-dynamic-ntk}, whose rotation depends on the length, so that only all of it can be
- * compared, and which differs in nothing that a device sees; the golden greedy continuations; and
- * the 200 positions of the carried model.
+ * <p>An emulated device needs seconds for what a processor does in milliseconds. So unless {@code
+ * -Dmla4j.test.cuda.whole=true} asks for everything, as {@code scripts/test --cuda} does, the first
+ * {@link #PREFIX} tokens of a golden case are computed, as a prefill of two steps and a step of one
+ * token, and of the carried model's text in float32 the first {@link #F32_TOKENS}. {@code
+ * v3-dynamic-ntk}, whose rotation depends on the length, can only be compared whole.
  */
 class CudaModelTest {
+  private static final boolean WHOLE = Boolean.getBoolean("mla4j.test.cuda.whole");
   private static final int PREFIX = 7;
   private static final int CHUNK = 3;
+  private static final int WHOLE_CHUNK = 16;
   private static final int F32_TOKENS = 3;
+
+  /** In several steps where the case allows it. */
+  private static int chunk(Golden golden) {
+    return golden.dependsOnLength() ? golden.inputIds().length : WHOLE ? WHOLE_CHUNK : CHUNK;
+  }
 
   private static void assertAgrees(
       Device device, Golden golden, DecoderOptions options, double bound) {
@@ -48,6 +54,9 @@ class CudaModelTest {
 
   /** A causal model's logits of the first tokens do not depend on the others. */
   private static Golden prefix(Golden golden) {
+    if (WHOLE) {
+      return golden;
+    }
     int vocabulary = golden.logits().length / golden.inputIds().length;
     return new Golden(
         golden.name(),
@@ -58,17 +67,18 @@ class CudaModelTest {
   }
 
   static Stream<String> names() {
-    return Golden.NAMES.stream().filter(name -> !Golden.read(name).dependsOnLength());
+    return Golden.NAMES.stream().filter(name -> WHOLE || !Golden.read(name).dependsOnLength());
   }
 
   @ParameterizedTest
   @MethodSource("names")
   void f32Agrees(String name) {
+    Golden golden = prefix(Golden.read(name));
     try (Device device = CudaDevices.open()) {
       assertAgrees(
           device,
-          prefix(Golden.read(name)),
-          new DecoderOptions(ComputeType.F32, CacheType.F32, AttentionForm.AUTO, 4, CHUNK),
+          golden,
+          new DecoderOptions(ComputeType.F32, CacheType.F32, AttentionForm.AUTO, 4, chunk(golden)),
           GoldenLogitsTest.F32_BOUND);
     }
   }
@@ -78,10 +88,11 @@ class CudaModelTest {
   void bf16AgreesWhereNoExpertCanFlip(AttentionForm form) {
     try (Device device = CudaDevices.open()) {
       for (String name : List.of("v3-all-dense", "youtu")) {
+        Golden golden = prefix(Golden.read(name));
         assertAgrees(
             device,
-            prefix(Golden.read(name)),
-            new DecoderOptions(ComputeType.BF16, CacheType.BF16, form, 4, CHUNK),
+            golden,
+            new DecoderOptions(ComputeType.BF16, CacheType.BF16, form, 4, chunk(golden)),
             GoldenLogitsTest.BF16_BOUND);
       }
     }
@@ -93,7 +104,7 @@ class CudaModelTest {
     JsonNode greedy = TinyMlaTest.EXPECTED.get("greedy");
     try (TinyMlaTest.Model model = TinyMlaTest.Model.open(CudaDevices.open(), compute)) {
       int[] ids = TinyMlaTest.ints(greedy.get("ids"));
-      int count = compute == ComputeType.F32 ? F32_TOKENS : ids.length;
+      int count = compute == ComputeType.F32 && !WHOLE ? F32_TOKENS : ids.length;
       Generation generation =
           model.generate(TinyMlaTest.ints(greedy.get("prompt_ids")), count, List.of());
       assertArrayEquals(Arrays.copyOf(ids, count), generation.ids());
