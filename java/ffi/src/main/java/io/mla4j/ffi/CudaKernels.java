@@ -19,6 +19,7 @@ import io.mla4j.spi.LinearParams;
 import io.mla4j.spi.MergeParams;
 import io.mla4j.spi.RopeParams;
 import io.mla4j.spi.RouteParams;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
@@ -107,7 +108,7 @@ final class CudaKernels {
 
   Info info(int device) {
     MemorySegment info = CudaScratch.ofThread().info;
-    try (var arena = java.lang.foreign.Arena.ofConfined()) {
+    try (Arena arena = Arena.ofConfined()) {
       MemorySegment name = arena.allocate(NAME_BYTES);
       check(
           mla_device_kernels.info.invoke(

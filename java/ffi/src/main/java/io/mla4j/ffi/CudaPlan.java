@@ -112,7 +112,8 @@ final class CudaPlan implements AutoCloseable {
       for (Draft draft : drafts) {
         draft.count(other, heads);
         draft.planAt = end;
-        end = aligned(end + device.kernels().planBytes(draft.params(heads)));
+        draft.planBytes = device.kernels().planBytes(draft.params(heads));
+        end = aligned(end + draft.planBytes);
       }
       MemorySegment host = arena.allocate(end, ALIGNMENT);
       writePages(other, host);
@@ -188,6 +189,7 @@ final class CudaPlan implements AutoCloseable {
     private int kvTokens;
     private int splits;
     private long planAt;
+    private long planBytes;
 
     Draft(AttentionForm form, int firstSequence) {
       this.form = form;
@@ -234,9 +236,8 @@ final class CudaPlan implements AutoCloseable {
         kv.setAtIndex(ValueLayout.JAVA_INT, i, other.kvTokens(firstSequence + i));
       }
       begin.setAtIndex(ValueLayout.JAVA_INT, sequences, tokens);
-      StepParams params = params(heads);
-      long bytes = device.kernels().planBytes(params);
-      device.kernels().makePlan(params, sequences, begin, kv, host.asSlice(planAt, bytes));
+      MemorySegment to = host.asSlice(planAt, planBytes);
+      device.kernels().makePlan(params(heads), sequences, begin, kv, to);
     }
 
     Run run(DecodePlan other) {
