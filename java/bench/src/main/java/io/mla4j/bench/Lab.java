@@ -22,7 +22,7 @@ final class Lab implements AutoCloseable {
   private final CpuDevice first;
   private DataPool pool;
   private PeakMeter meter;
-  private boolean pinned;
+  private Pinning pinning;
 
   Lab(Settings settings) {
     this.settings = settings;
@@ -125,17 +125,17 @@ final class Lab implements AutoCloseable {
    * that a pinned thread opens sees only that thread's processor.
    */
   void pin() {
-    if (settings.pin() && !pinned) {
-      pinned = true;
-      devices.values().forEach(device -> Affinity.pin(device.workers()));
-      ofLibrary.values().forEach(device -> Affinity.pin(device.workers()));
+    if (settings.pin() && pinning == null) {
+      pinning = new Pinning();
+      devices.values().forEach(device -> pinning.pin(device.workers()));
+      ofLibrary.values().forEach(device -> pinning.pin(device.workers()));
     }
   }
 
   @Override
   public void close() {
-    if (pinned) {
-      Affinity.release();
+    if (pinning != null) {
+      pinning.close();
     }
     List<CpuDevice> all = new ArrayList<>(devices.values());
     all.addAll(ofLibrary.values());

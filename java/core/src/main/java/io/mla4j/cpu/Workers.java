@@ -10,6 +10,7 @@ import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicIntegerArray;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.atomic.AtomicReferenceArray;
 import java.util.concurrent.locks.LockSupport;
 import java.util.concurrent.locks.ReentrantLock;
 
@@ -18,9 +19,10 @@ import java.util.concurrent.locks.ReentrantLock;
  *
  * <p>The caller is worker 0. Tiles are handed out one by one, so a slow or preempted core holds up
  * only the tile that it has. Idle workers spin for a moment, where there is a processor for each,
- * and then park; whoever is woken wakes two more. Threads beyond the machine's processors would
- * only take turns with the others and never start. Callers wait for their turn in order; a virtual
- * thread hands its operation to a platform thread, since a native call would hold its carrier.
+ * and then park; whoever is woken wakes two more, on other processors than its own. Threads beyond
+ * the machine's processors would only take turns with the others and never start. Callers wait for
+ * their turn in order; a virtual thread hands its operation to a platform thread, since a native
+ * call would hold its carrier.
  */
 public final class Workers implements AutoCloseable {
   /** A piece of an operation. */
@@ -44,6 +46,9 @@ public final class Workers implements AutoCloseable {
 
   private static final int SPINS_BETWEEN_CLOCK_READS = 64;
 
+  /** Operations after which a helper links functions for its wakes: no start waits for that. */
+  private static final int OPERATIONS_BEFORE_PLACEMENT = 256;
+
   /** The lower half of the state between two operations: beyond every count. */
   private static final long NO_TILE = Integer.MAX_VALUE;
 
@@ -53,6 +58,9 @@ public final class Workers implements AutoCloseable {
 
   /** Element i is 1 while helper i is parked or about to be. */
   private final AtomicIntegerArray parked;
+
+  /** Element i is null until helper i has joined in enough operations. */
+  private final AtomicReferenceArray<WakePlacement> placements;
 
   private final ExecutorService forVirtualThreads;
 
@@ -79,6 +87,7 @@ public final class Workers implements AutoCloseable {
     this.threads = threads;
     helpers = new Thread[Math.min(threads, processors) - 1];
     parked = new AtomicIntegerArray(helpers.length);
+    placements = new AtomicReferenceArray<>(helpers.length);
     for (int i = 0; i < helpers.length; i++) {
       int worker = i + 1;
       helpers[i] =
@@ -208,6 +217,10 @@ public final class Workers implements AutoCloseable {
   private void wakeTwo(int worker) {
     for (int i = 2 * worker; i < Math.min(2 * worker + 2, helpers.length); i++) {
       if (parked.get(i) != 0) {
+        WakePlacement placement = placements.get(i);
+        if (placement != null) {
+          placement.keepOffThisProcessor();
+        }
         LockSupport.unpark(helpers[i]);
       }
     }
@@ -255,6 +268,7 @@ public final class Workers implements AutoCloseable {
 
   private void help(int worker) {
     long last = 0;
+    int operations = 0;
     while (!closed) {
       long operation = state.get() >>> 32;
       if (operation == last) {
@@ -263,12 +277,19 @@ public final class Workers implements AutoCloseable {
         last = operation;
         wakeTwo(worker);
         takeTiles(worker);
+        if (++operations == OPERATIONS_BEFORE_PLACEMENT) {
+          WakePlacement.ofThisThread().ifPresent(own -> placements.set(worker - 1, own));
+        }
       }
     }
     wakeTwo(worker);
   }
 
   private void awaitOperation(int worker, long last) {
+    WakePlacement placement = placements.get(worker - 1);
+    if (placement != null) {
+      placement.release();
+    }
     long start = System.nanoTime();
     while (System.nanoTime() - start < SPIN_NANOS) {
       for (int i = 0; i < SPINS_BETWEEN_CLOCK_READS; i++) {

@@ -6,10 +6,15 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.mla4j.ClosedException;
 import java.util.ArrayList;
+import java.util.BitSet;
 import java.util.List;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -239,6 +244,77 @@ class WorkersTest {
         assertEquals(30, count.get());
       }
     }
+  }
+
+  @Test
+  void idleWorkersMayRunOnAllProcessorsThatTheyHadBefore() throws Exception {
+    Affinity affinity = Affinity.ofSystem().orElse(null);
+    assumeTrue(affinity != null, "the system has no such functions");
+    BitSet all = affinity.processors(affinity.thread());
+    try (Workers workers = new Workers(3, 3)) {
+      Set<Integer> threads = ConcurrentHashMap.newKeySet();
+      AtomicInteger restricted = new AtomicInteger();
+      for (int i = 0; i < 1000; i++) {
+        if (i > 900) {
+          LockSupport.parkNanos(1_000_000); // longer than they spin
+        }
+        CountDownLatch met = new CountDownLatch(3);
+        workers.run(
+            3,
+            (_, _) -> {
+              met.countDown();
+              await(met);
+              threads.add(affinity.thread());
+              if (!affinity.processors(affinity.thread()).equals(all)) {
+                restricted.incrementAndGet();
+              }
+            });
+      }
+      assertEquals(3, threads.size());
+      assertTrue(restricted.get() > 0 || all.cardinality() == 1, "nobody was kept off");
+      for (int thread : threads) {
+        while (!affinity.processors(thread).equals(all)) {
+          Thread.sleep(1);
+        }
+      }
+    }
+  }
+
+  @Test
+  void threadThatIsWokenStaysOffTheProcessorOfItsWakerUntilItIsAwake() throws Exception {
+    Affinity affinity = Affinity.ofSystem().orElse(null);
+    assumeTrue(affinity != null, "the system has no such functions");
+    BitSet all = affinity.processors(affinity.thread());
+    assumeTrue(all.cardinality() > 1, "one processor");
+    CompletableFuture<WakePlacement> placement = new CompletableFuture<>();
+    CountDownLatch awake = new CountDownLatch(1);
+    AtomicInteger number = new AtomicInteger();
+    Thread parked =
+        Thread.ofPlatform()
+            .start(
+                () -> {
+                  number.set(affinity.thread());
+                  placement.complete(WakePlacement.ofThisThread().orElseThrow());
+                  await(awake);
+                  placement.join().release();
+                  LockSupport.park();
+                });
+    WakePlacement others = placement.get();
+    others.keepOffThisProcessor();
+    BitSet kept = affinity.processors(number.get());
+    assertEquals(all.cardinality() - 1, kept.cardinality());
+    others.keepOffThisProcessor();
+    assertEquals(kept, affinity.processors(number.get()), "only once until it is awake");
+    awake.countDown();
+    while (!affinity.processors(number.get()).equals(all)) {
+      Thread.sleep(1);
+    }
+    LockSupport.unpark(parked);
+    parked.join();
+    while (!affinity.processors(number.get()).isEmpty()) {
+      Thread.sleep(1); // for the system it ends a little later
+    }
+    assertFalse(affinity.setProcessors(number.get(), all));
   }
 
   @Test
