@@ -1,13 +1,19 @@
 package io.mla4j.vector;
 
 import static io.mla4j.vector.Lanes.F;
+import static io.mla4j.vector.Lanes.I;
 import static io.mla4j.vector.Lanes.L;
+import static io.mla4j.vector.Lanes.S;
+import static java.nio.ByteOrder.LITTLE_ENDIAN;
+import static jdk.incubator.vector.VectorOperators.LSHL;
+import static jdk.incubator.vector.VectorOperators.ZERO_EXTEND_S2I;
 
 import io.mla4j.TensorType;
 import java.lang.foreign.MemorySegment;
-import java.nio.ByteOrder;
 import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.IntVector;
+import jdk.incubator.vector.ShortVector;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
@@ -37,10 +43,28 @@ final class DotProducts {
   private static final int TILE_ROWS = Lanes.WIDE ? 3 : 2;
 
   /**
-   * Up to so many rows of x, weights are read again from the cache for each row rather than widened
-   * to memory first.
+   * Up to so many rows of x, memory is what a product waits for. Weights then go from there into
+   * the sums as they are stored, for further rows of x from the cache.
    */
-  private static final int STREAM_ROWS = 8;
+  static final int STREAM_ROWS = 8;
+
+  /**
+   * Runs of rows of W, each of them contiguous, that are read side by side. One waits at every
+   * page, since the processor does not look beyond it; neighbouring rows, a power of two apart, get
+   * into each other's way; runs in pieces are read at half the speed.
+   */
+  private static final int STREAMS = 4;
+
+  /**
+   * The same for rows of x longer than {@link #NEAR_K}, which do not stay in the first-level cache
+   * beside the weights: more streams share the reading of x.
+   */
+  private static final int FAR_STREAMS = 12;
+
+  private static final int NEAR_K = 2560;
+
+  /** Outputs of a stream that are summed over their lanes together: whole vectors of sums. */
+  private static final int STREAM_BLOCK = 4;
 
   private static final VectorSpecies<Float> PANEL_ROW =
       Lanes.WIDE ? FloatVector.SPECIES_256 : FloatVector.SPECIES_128;
@@ -74,22 +98,17 @@ final class DotProducts {
       int n,
       int c,
       int cStride) {
+    if (rows <= STREAM_ROWS && type != TensorType.F16) {
+      timesStreamed(
+          m, scratch, x, xStride, rows, k, type, weight, offset, strideBytes, n, c, cStride);
+      return;
+    }
     int sums = scratch + PANEL * PANEL_STRIDE;
     int vectors = Lanes.roundUp(rows * PANEL);
     for (int j = 0; j < n; j += PANEL) {
       int columns = Math.min(PANEL, n - j);
       Arrays.fill(m, sums, sums + vectors * L, 0);
-      int streamed = 0;
-      if (rows <= STREAM_ROWS && columns == PANEL) {
-        long from = offset + j * strideBytes;
-        if (type != TensorType.F32 && strideBytes == (long) k * type.bytes()) {
-          m[scratch] = Lanes.touch(weight, from, PANEL * strideBytes);
-        }
-        if (type != TensorType.F16) {
-          streamed = addStreamed(m, x, xStride, rows, k, type, weight, from, strideBytes, sums);
-        }
-      }
-      for (int at = streamed; at < k; at += K_BLOCK) {
+      for (int at = 0; at < k; at += K_BLOCK) {
         int width = Math.min(K_BLOCK, k - at);
         int padded = Lanes.roundUp(width);
         for (int i = 0; i < columns; i++) {
@@ -108,14 +127,12 @@ final class DotProducts {
   }
 
   /**
-   * For the few rows of a decode step, whole vectors of stored weights go from memory into the
-   * sums: what bounds it is the memory, and it reads fastest as a few steady streams. Not for F16:
-   * widening it takes so many operations that C2 would box the sums.
-   *
-   * @return the columns of k that are done, from the first
+   * {@link #times} for few rows, not of F16: widening that takes so many operations that C2 would
+   * box the sums.
    */
-  private static int addStreamed(
+  private static void timesStreamed(
       float[] m,
+      int scratch,
       int x,
       int xStride,
       int rows,
@@ -124,20 +141,74 @@ final class DotProducts {
       MemorySegment weight,
       long offset,
       long strideBytes,
-      int sums) {
-    int whole = k / L * L;
-    for (int r = 0; r < rows; r++) {
-      for (int i = 0; i < PANEL; i += 4) {
-        long from = offset + i * strideBytes;
-        int s = sums + (r * PANEL + i) * L;
-        if (type == TensorType.BF16) {
-          dotBf16(m, x + r * xStride, weight, from, strideBytes, whole, s);
-        } else {
-          dotF32(m, x + r * xStride, weight, from, strideBytes, whole, s);
+      int n,
+      int c,
+      int cStride) {
+    int streams = type == TensorType.BF16 && k > NEAR_K ? FAR_STREAMS : STREAMS;
+    int run = n / streams;
+    for (int j = 0; j < run; j += STREAM_BLOCK) {
+      int count = Math.min(STREAM_BLOCK, run - j);
+      for (int i = 0; i < count; i++) {
+        long from = offset + (j + i) * strideBytes;
+        for (int r = 0; r < rows; r++) {
+          int s = scratch + L + (r * STREAM_BLOCK + i) * streams * L;
+          dots(m, scratch, x + r * xStride, k, type, weight, from, run * strideBytes, streams, s);
         }
       }
+      int sums = scratch + L;
+      Lanes.sumLanes(m, sums, rows * STREAM_BLOCK * streams);
+      for (int r = 0; r < rows; r++) {
+        for (int i = 0; i < count; i++) {
+          for (int stream = 0; stream < streams; stream++) {
+            m[c + r * cStride + stream * run + j + i] = m[sums++];
+          }
+        }
+        sums += (STREAM_BLOCK - count) * streams;
+      }
     }
-    return whole;
+    for (int j = streams * run; j < n; j++) {
+      for (int r = 0; r < rows; r++) {
+        int s = scratch + L;
+        long from = offset + j * strideBytes;
+        dots(m, scratch, x + r * xStride, k, type, weight, from, 0, STREAMS, s);
+        m[c + r * cStride + j] = Lanes.sumLanes(FloatVector.fromArray(F, m, s));
+      }
+    }
+  }
+
+  /**
+   * The lanes of one row of x times weights that are {@code apart} bytes from each other, a vector
+   * for each of them from {@code m[to]} on. Overwrites the vector at {@code scratch}.
+   */
+  private static void dots(
+      float[] m,
+      int scratch,
+      int x,
+      int k,
+      TensorType type,
+      MemorySegment weight,
+      long from,
+      long apart,
+      int streams,
+      int to) {
+    int whole = k / L * L;
+    if (type == TensorType.F32) {
+      dot4F32(m, x, weight, from, apart, whole, to);
+    } else if (streams == FAR_STREAMS) {
+      dot12Bf16(m, x, weight, from, apart, whole, to);
+    } else {
+      dot4Bf16(m, x, weight, from, apart, whole, to);
+    }
+    if (whole < k) {
+      FloatVector a = FloatVector.fromArray(F, m, x + whole);
+      Arrays.fill(m, scratch, scratch + L, 0);
+      for (int i = 0; i < streams; i++) {
+        long rest = from + i * apart + (long) whole * type.bytes();
+        Lanes.widen(type, weight, rest, m, scratch, k - whole);
+        FloatVector b = FloatVector.fromArray(F, m, scratch);
+        a.fma(b, FloatVector.fromArray(F, m, to + i * L)).intoArray(m, to + i * L);
+      }
+    }
   }
 
   /**
@@ -360,15 +431,15 @@ final class DotProducts {
   }
 
   /** One row of x times four stored BF16 rows. */
-  private static void dotBf16(
-      float[] m, int x, MemorySegment w, long w0, long stride, int k, int s) {
-    long w1 = w0 + stride;
-    long w2 = w1 + stride;
-    long w3 = w2 + stride;
-    FloatVector s0 = FloatVector.fromArray(F, m, s);
-    FloatVector s1 = FloatVector.fromArray(F, m, s + L);
-    FloatVector s2 = FloatVector.fromArray(F, m, s + 2 * L);
-    FloatVector s3 = FloatVector.fromArray(F, m, s + 3 * L);
+  private static void dot4Bf16(
+      float[] m, int x, MemorySegment w, long w0, long apart, int k, int to) {
+    long w1 = w0 + apart;
+    long w2 = w1 + apart;
+    long w3 = w2 + apart;
+    FloatVector s0 = FloatVector.zero(F);
+    FloatVector s1 = FloatVector.zero(F);
+    FloatVector s2 = FloatVector.zero(F);
+    FloatVector s3 = FloatVector.zero(F);
     for (int i = 0; i < k; i += L) {
       FloatVector a = FloatVector.fromArray(F, m, x + i);
       s0 = a.fma(Lanes.loadBf16(w, w0 + 2L * i), s0);
@@ -376,32 +447,138 @@ final class DotProducts {
       s2 = a.fma(Lanes.loadBf16(w, w2 + 2L * i), s2);
       s3 = a.fma(Lanes.loadBf16(w, w3 + 2L * i), s3);
     }
-    s0.intoArray(m, s);
-    s1.intoArray(m, s + L);
-    s2.intoArray(m, s + 2 * L);
-    s3.intoArray(m, s + 3 * L);
+    s0.intoArray(m, to);
+    s1.intoArray(m, to + L);
+    s2.intoArray(m, to + 2 * L);
+    s3.intoArray(m, to + 3 * L);
+  }
+
+  /**
+   * One row of x times twelve stored BF16 rows. Without {@link Lanes#loadBf16}: C2 does not inline
+   * so many calls of it.
+   */
+  private static void dot12Bf16(
+      float[] m, int x, MemorySegment w, long w0, long apart, int k, int to) {
+    long w1 = w0 + apart;
+    long w2 = w1 + apart;
+    long w3 = w2 + apart;
+    long w4 = w3 + apart;
+    long w5 = w4 + apart;
+    long w6 = w5 + apart;
+    long w7 = w6 + apart;
+    long w8 = w7 + apart;
+    long w9 = w8 + apart;
+    long w10 = w9 + apart;
+    long w11 = w10 + apart;
+    FloatVector s0 = FloatVector.zero(F);
+    FloatVector s1 = FloatVector.zero(F);
+    FloatVector s2 = FloatVector.zero(F);
+    FloatVector s3 = FloatVector.zero(F);
+    FloatVector s4 = FloatVector.zero(F);
+    FloatVector s5 = FloatVector.zero(F);
+    FloatVector s6 = FloatVector.zero(F);
+    FloatVector s7 = FloatVector.zero(F);
+    FloatVector s8 = FloatVector.zero(F);
+    FloatVector s9 = FloatVector.zero(F);
+    FloatVector s10 = FloatVector.zero(F);
+    FloatVector s11 = FloatVector.zero(F);
+    for (int i = 0; i < k; i += L) {
+      FloatVector a = FloatVector.fromArray(F, m, x + i);
+      IntVector b0 =
+          (IntVector)
+              ShortVector.fromMemorySegment(S, w, w0 + 2L * i, LITTLE_ENDIAN)
+                  .convertShape(ZERO_EXTEND_S2I, I, 0);
+      s0 = a.fma(b0.lanewise(LSHL, 16).reinterpretAsFloats(), s0);
+      IntVector b1 =
+          (IntVector)
+              ShortVector.fromMemorySegment(S, w, w1 + 2L * i, LITTLE_ENDIAN)
+                  .convertShape(ZERO_EXTEND_S2I, I, 0);
+      s1 = a.fma(b1.lanewise(LSHL, 16).reinterpretAsFloats(), s1);
+      IntVector b2 =
+          (IntVector)
+              ShortVector.fromMemorySegment(S, w, w2 + 2L * i, LITTLE_ENDIAN)
+                  .convertShape(ZERO_EXTEND_S2I, I, 0);
+      s2 = a.fma(b2.lanewise(LSHL, 16).reinterpretAsFloats(), s2);
+      IntVector b3 =
+          (IntVector)
+              ShortVector.fromMemorySegment(S, w, w3 + 2L * i, LITTLE_ENDIAN)
+                  .convertShape(ZERO_EXTEND_S2I, I, 0);
+      s3 = a.fma(b3.lanewise(LSHL, 16).reinterpretAsFloats(), s3);
+      IntVector b4 =
+          (IntVector)
+              ShortVector.fromMemorySegment(S, w, w4 + 2L * i, LITTLE_ENDIAN)
+                  .convertShape(ZERO_EXTEND_S2I, I, 0);
+      s4 = a.fma(b4.lanewise(LSHL, 16).reinterpretAsFloats(), s4);
+      IntVector b5 =
+          (IntVector)
+              ShortVector.fromMemorySegment(S, w, w5 + 2L * i, LITTLE_ENDIAN)
+                  .convertShape(ZERO_EXTEND_S2I, I, 0);
+      s5 = a.fma(b5.lanewise(LSHL, 16).reinterpretAsFloats(), s5);
+      IntVector b6 =
+          (IntVector)
+              ShortVector.fromMemorySegment(S, w, w6 + 2L * i, LITTLE_ENDIAN)
+                  .convertShape(ZERO_EXTEND_S2I, I, 0);
+      s6 = a.fma(b6.lanewise(LSHL, 16).reinterpretAsFloats(), s6);
+      IntVector b7 =
+          (IntVector)
+              ShortVector.fromMemorySegment(S, w, w7 + 2L * i, LITTLE_ENDIAN)
+                  .convertShape(ZERO_EXTEND_S2I, I, 0);
+      s7 = a.fma(b7.lanewise(LSHL, 16).reinterpretAsFloats(), s7);
+      IntVector b8 =
+          (IntVector)
+              ShortVector.fromMemorySegment(S, w, w8 + 2L * i, LITTLE_ENDIAN)
+                  .convertShape(ZERO_EXTEND_S2I, I, 0);
+      s8 = a.fma(b8.lanewise(LSHL, 16).reinterpretAsFloats(), s8);
+      IntVector b9 =
+          (IntVector)
+              ShortVector.fromMemorySegment(S, w, w9 + 2L * i, LITTLE_ENDIAN)
+                  .convertShape(ZERO_EXTEND_S2I, I, 0);
+      s9 = a.fma(b9.lanewise(LSHL, 16).reinterpretAsFloats(), s9);
+      IntVector b10 =
+          (IntVector)
+              ShortVector.fromMemorySegment(S, w, w10 + 2L * i, LITTLE_ENDIAN)
+                  .convertShape(ZERO_EXTEND_S2I, I, 0);
+      s10 = a.fma(b10.lanewise(LSHL, 16).reinterpretAsFloats(), s10);
+      IntVector b11 =
+          (IntVector)
+              ShortVector.fromMemorySegment(S, w, w11 + 2L * i, LITTLE_ENDIAN)
+                  .convertShape(ZERO_EXTEND_S2I, I, 0);
+      s11 = a.fma(b11.lanewise(LSHL, 16).reinterpretAsFloats(), s11);
+    }
+    s0.intoArray(m, to);
+    s1.intoArray(m, to + L);
+    s2.intoArray(m, to + 2 * L);
+    s3.intoArray(m, to + 3 * L);
+    s4.intoArray(m, to + 4 * L);
+    s5.intoArray(m, to + 5 * L);
+    s6.intoArray(m, to + 6 * L);
+    s7.intoArray(m, to + 7 * L);
+    s8.intoArray(m, to + 8 * L);
+    s9.intoArray(m, to + 9 * L);
+    s10.intoArray(m, to + 10 * L);
+    s11.intoArray(m, to + 11 * L);
   }
 
   /** One row of x times four stored F32 rows. */
-  private static void dotF32(
-      float[] m, int x, MemorySegment w, long w0, long stride, int k, int s) {
-    long w1 = w0 + stride;
-    long w2 = w1 + stride;
-    long w3 = w2 + stride;
-    FloatVector s0 = FloatVector.fromArray(F, m, s);
-    FloatVector s1 = FloatVector.fromArray(F, m, s + L);
-    FloatVector s2 = FloatVector.fromArray(F, m, s + 2 * L);
-    FloatVector s3 = FloatVector.fromArray(F, m, s + 3 * L);
+  private static void dot4F32(
+      float[] m, int x, MemorySegment w, long w0, long apart, int k, int to) {
+    long w1 = w0 + apart;
+    long w2 = w1 + apart;
+    long w3 = w2 + apart;
+    FloatVector s0 = FloatVector.zero(F);
+    FloatVector s1 = FloatVector.zero(F);
+    FloatVector s2 = FloatVector.zero(F);
+    FloatVector s3 = FloatVector.zero(F);
     for (int i = 0; i < k; i += L) {
       FloatVector a = FloatVector.fromArray(F, m, x + i);
-      s0 = a.fma(FloatVector.fromMemorySegment(F, w, w0 + 4L * i, ByteOrder.LITTLE_ENDIAN), s0);
-      s1 = a.fma(FloatVector.fromMemorySegment(F, w, w1 + 4L * i, ByteOrder.LITTLE_ENDIAN), s1);
-      s2 = a.fma(FloatVector.fromMemorySegment(F, w, w2 + 4L * i, ByteOrder.LITTLE_ENDIAN), s2);
-      s3 = a.fma(FloatVector.fromMemorySegment(F, w, w3 + 4L * i, ByteOrder.LITTLE_ENDIAN), s3);
+      s0 = a.fma(FloatVector.fromMemorySegment(F, w, w0 + 4L * i, LITTLE_ENDIAN), s0);
+      s1 = a.fma(FloatVector.fromMemorySegment(F, w, w1 + 4L * i, LITTLE_ENDIAN), s1);
+      s2 = a.fma(FloatVector.fromMemorySegment(F, w, w2 + 4L * i, LITTLE_ENDIAN), s2);
+      s3 = a.fma(FloatVector.fromMemorySegment(F, w, w3 + 4L * i, LITTLE_ENDIAN), s3);
     }
-    s0.intoArray(m, s);
-    s1.intoArray(m, s + L);
-    s2.intoArray(m, s + 2 * L);
-    s3.intoArray(m, s + 3 * L);
+    s0.intoArray(m, to);
+    s1.intoArray(m, to + L);
+    s2.intoArray(m, to + 2 * L);
+    s3.intoArray(m, to + 3 * L);
   }
 }

@@ -38,8 +38,10 @@ final class Lanes {
   /** Whether vectors are 512 bits long: then there are 32 registers, and tiles are larger. */
   static final boolean WIDE = L == 16;
 
-  private static final VectorSpecies<Integer> I = F.withLanes(int.class);
-  private static final VectorSpecies<Short> S =
+  /** As many 32-bit integers, and as many 16-bit ones in a vector of half the length. */
+  static final VectorSpecies<Integer> I = F.withLanes(int.class);
+
+  static final VectorSpecies<Short> S =
       VectorSpecies.of(short.class, VectorShape.forBitSize(F.vectorBitSize() / 2));
 
   private static final VectorMask<Float> BIT_8 = lanesWithBit(8);

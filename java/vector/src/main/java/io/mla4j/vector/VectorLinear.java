@@ -38,19 +38,21 @@ final class VectorLinear {
     int stride = rowStride(k);
     long strideBytes = p.weightStride() * p.weightType().bytes();
     int block = Math.min(p.rows(), ROW_BLOCK);
+    // few rows read the whole range as streams
+    int width = p.rows() <= DotProducts.STREAM_ROWS ? Slab.roundUp(nEnd - nBegin) : COLUMNS;
     int scratch = Slab.START;
     int x = Slab.after(scratch, DotProducts.SCRATCH);
     int c = Slab.after(x, block * stride);
-    int biases = Slab.after(c, block * COLUMNS);
-    float[] m = Slab.ofThread(Slab.after(biases, COLUMNS));
+    int biases = Slab.after(c, block * width);
+    float[] m = Slab.ofThread(Slab.after(biases, width));
     for (int row = 0; row < p.rows(); row += ROW_BLOCK) {
       int rows = Math.min(ROW_BLOCK, p.rows() - row);
       for (int r = 0; r < rows; r++) {
         Stored.readFloats(packed, (long) (row + r) * k, m, x + r * stride, k);
         Arrays.fill(m, x + r * stride + k, x + (r + 1) * stride, 0);
       }
-      for (int n = nBegin; n < nEnd; n += COLUMNS) {
-        int columns = Math.min(COLUMNS, nEnd - n);
+      for (int n = nBegin; n < nEnd; n += width) {
+        int columns = Math.min(width, nEnd - n);
         DotProducts.times(
             m,
             scratch,
@@ -64,12 +66,12 @@ final class VectorLinear {
             strideBytes,
             columns,
             c,
-            COLUMNS);
+            width);
         if (bias != null) {
           Stored.readFloats(bias, n, m, biases, columns);
         }
         for (int r = 0; r < rows; r++) {
-          int at = c + r * COLUMNS;
+          int at = c + r * width;
           if (bias != null) {
             for (int j = 0; j < columns; j++) {
               m[at + j] += m[biases + j];

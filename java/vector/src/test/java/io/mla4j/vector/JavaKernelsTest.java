@@ -50,8 +50,8 @@ class JavaKernelsTest {
   void linearIsTheSameForARowAloneAndAmongOthers(TileKernels kernels) {
     Random random = new Random(7);
     for (int run = 0; run < 60; run++) {
-      int rows = 1 + random.nextInt(run % 3 == 0 ? 140 : 9);
-      int k = 1 + random.nextInt(run % 5 == 0 ? 2300 : 300);
+      int rows = 1 + random.nextInt(run % 4 == 0 ? 140 : 9);
+      int k = (run % 5 == 1 ? 2600 : 1) + random.nextInt(run % 5 == 0 ? 2300 : 300);
       int n = 1 + random.nextInt(120);
       TensorType type = WEIGHT_TYPES[run % 3];
       ComputeType compute = ComputeType.values()[run % 2];
