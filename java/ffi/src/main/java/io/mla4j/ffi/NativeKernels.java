@@ -803,6 +803,14 @@ public final class NativeKernels implements TileKernels {
       return;
     }
     String text = scratch.error.getString(0);
+    // The next failure may come without a text.
+    scratch.error.set(ValueLayout.JAVA_BYTE, 0, (byte) 0);
+    if (text.isEmpty()) {
+      text =
+          status == Mla.MLA_UNSUPPORTED()
+              ? "the library does not support it"
+              : "the library refuses it with status " + status + " and no text";
+    }
     if (status == Mla.MLA_INVALID_ARGUMENT()
         || status == Mla.MLA_UNSUPPORTED()
         || status == Mla.MLA_WORKSPACE_TOO_SMALL()) {
