@@ -1,73 +1,86 @@
 package io.mla4j.bench;
 
 import io.mla4j.AttentionForm;
+import io.mla4j.BackendException;
 import io.mla4j.CacheType;
 import io.mla4j.ComputeType;
+import io.mla4j.InvalidArgumentException;
 import io.mla4j.bench.AttentionGrid.Phase;
 import io.mla4j.cpu.CpuDevice;
 import io.mla4j.spi.Device;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
-import java.util.function.BooleanSupplier;
-import java.util.function.Consumer;
+import java.util.Set;
+import java.util.function.Supplier;
 
 /** Decode and prefill, of MLA and of what it is compared with. */
 final class AttentionBench {
   private AttentionBench() {}
 
-  /**
-   * Measures the rows of a grid, all of them in turns.
-   *
-   * @param note is told which rows are left out, and why
-   */
-  static List<Row> run(
-      Lab lab,
-      AttentionGrid grid,
-      Progress progress,
-      BooleanSupplier stopped,
-      Consumer<String> note) {
+  /** Measures the rows of a grid, all of them in turns. */
+  static List<Row> run(Lab lab, AttentionGrid grid, Benchmark run) {
     List<AttentionSpec> specs =
-        fitting(lab.settings().maxBytes(), specs(devices(lab, grid), grid), note);
-    long bytes = specs.stream().mapToLong(AttentionSpec::layerBytes).max().orElse(0);
-    DataPool pool = lab.pool(bytes);
-    List<Case> cases = new ArrayList<>();
+        possible(lab.settings().maxBytes(), specs(devices(lab, grid), grid), run);
+    if (specs.isEmpty() || run.isStopped()) {
+      return List.of();
+    }
+    DataPool pool = lab.pool(specs.stream().mapToLong(AttentionSpec::layerBytes).max().getAsLong());
+    Set<Axes> known = new HashSet<>();
+    List<Supplier<Case>> plans = new ArrayList<>();
+    for (AttentionSpec spec : specs) {
+      plans.add(
+          () ->
+              onlyOnce(
+                  spec.library() == null ? make(spec, pool) : probe(spec, pool, run), known, run));
+    }
+    return run.measure(plans, lab::pinnedMeter);
+  }
+
+  private static Case make(AttentionSpec spec, DataPool pool) {
+    return spec.kind() == Kind.MLA
+        ? new LatentAttentionCase(spec, pool, new CpuLimits(((CpuDevice) spec.device()).workers()))
+        : new KeyValueAttentionCase(spec, pool);
+  }
+
+  /** A case of somebody else's library, or null: what a library lacks shows when it is asked. */
+  private static Case probe(AttentionSpec spec, DataPool pool, Benchmark run) {
+    Case made = null;
     try {
-      for (AttentionSpec spec : specs) {
-        cases.add(
-            spec.kind() == Kind.MLA
-                ? new LatentAttentionCase(
-                    spec, pool, new CpuLimits(((CpuDevice) spec.device()).workers()))
-                : new KeyValueAttentionCase(spec, pool));
+      made = make(spec, pool);
+      made.run();
+      return made;
+    } catch (BackendException | InvalidArgumentException e) {
+      run.note(spec.label() + " is left out: " + e.getMessage());
+      if (made != null) {
+        made.close();
       }
-      PeakMeter meter = lab.meter();
-      lab.pin();
-      return new Runner(lab.settings(), meter, progress, stopped).run(cases);
-    } finally {
-      cases.forEach(Case::close);
+      return null;
     }
   }
 
-  /** Those whose cache of a layer has at most so many bytes. */
-  static List<AttentionSpec> fitting(
-      long maxBytes, List<AttentionSpec> specs, Consumer<String> note) {
-    List<AttentionSpec> fitting = new ArrayList<>();
+  /** The case, or null: the form that is chosen by itself may be another one of the grid. */
+  static Case onlyOnce(Case made, Set<Axes> known, Benchmark run) {
+    if (made == null || known.add(made.axes)) {
+      return made;
+    }
+    run.note(made.label() + " is measured once: --form auto chooses the same");
+    made.close();
+    return null;
+  }
+
+  /** Those whose sizes fit together and whose cache of a layer has at most so many bytes. */
+  static List<AttentionSpec> possible(long maxBytes, List<AttentionSpec> specs, Benchmark run) {
+    List<AttentionSpec> possible = new ArrayList<>();
     for (AttentionSpec spec : specs) {
-      if (spec.layerBytes() <= maxBytes) {
-        fitting.add(spec);
+      String reason = spec.impossible(maxBytes);
+      if (reason == null) {
+        possible.add(spec);
       } else {
-        note.accept(
-            AttentionSpec.lower(spec.kind())
-                + " with "
-                + spec.heads()
-                + " heads and "
-                + spec.tokens()
-                + " tokens is left out: its cache of one layer is "
-                + (spec.layerBytes() >> 20)
-                + " MiB, more than --memory "
-                + (maxBytes >> 20));
+        run.note(spec.label() + " is left out: " + reason);
       }
     }
-    return fitting;
+    return possible;
   }
 
   /** All combinations of a grid on each device. */
@@ -113,22 +126,24 @@ final class AttentionBench {
       for (int batch : grid.batches()) {
         for (int queries : decode ? grid.sQ() : grid.prefill()) {
           for (int context : decode ? grid.tokens() : grid.cached()) {
-            int tokens = decode ? Math.max(context, queries) : context + queries;
-            specs.add(
-                new AttentionSpec(
-                    phase,
-                    kind,
-                    device,
-                    device.backend().equals("library") ? grid.library() : null,
-                    heads,
-                    tokens,
-                    batch,
-                    queries,
-                    compute,
-                    cacheType,
-                    form,
-                    residency,
-                    grid.page()));
+            int tokens = decode ? context : context + queries;
+            for (int page : grid.pages()) {
+              specs.add(
+                  new AttentionSpec(
+                      phase,
+                      kind,
+                      device,
+                      device.backend().equals("library") ? grid.library() : null,
+                      heads,
+                      tokens,
+                      batch,
+                      queries,
+                      compute,
+                      cacheType,
+                      form,
+                      residency,
+                      page));
+            }
           }
         }
       }

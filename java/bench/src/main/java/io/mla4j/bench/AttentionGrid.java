@@ -17,6 +17,7 @@ import java.util.List;
  * @param isas native instruction sets; empty for the one that is chosen
  * @param computes empty for the faster one of each device
  * @param forms of MLA; in decode, absorbed means queries that are absorbed already
+ * @param pages tokens of a page
  * @param library somebody else's kernels, or null
  */
 public record AttentionGrid(
@@ -35,8 +36,28 @@ public record AttentionGrid(
     List<CacheType> cacheTypes,
     List<AttentionForm> forms,
     List<Residency> residencies,
-    int page,
+    List<Integer> pages,
     Path library) {
+  /** What is named twice is measured once. */
+  public AttentionGrid {
+    phases = Grids.distinct(phases);
+    kinds = Grids.distinct(kinds);
+    backends = Grids.distinct(backends);
+    isas = Grids.distinct(isas);
+    heads = Grids.distinct(heads);
+    tokens = Grids.distinct(tokens);
+    batches = Grids.distinct(batches);
+    sQ = Grids.distinct(sQ);
+    prefill = Grids.distinct(prefill);
+    cached = Grids.distinct(cached);
+    threads = Grids.distinct(threads);
+    computes = Grids.distinct(computes);
+    cacheTypes = Grids.distinct(cacheTypes);
+    forms = Grids.distinct(forms);
+    residencies = Grids.distinct(residencies);
+    pages = Grids.distinct(pages);
+  }
+
   /** A few new tokens over a long cache, or many. */
   public enum Phase {
     /** Benchmark {@code attention}. */

@@ -57,6 +57,27 @@ record AttentionSpec(
     return Math.ceilDiv(tokens, page);
   }
 
+  /** Why there can be no such row, or null. */
+  String impossible(long maxBytes) {
+    if (queries > tokens) {
+      return "its " + queries + " new tokens are more than the " + tokens + " that are cached";
+    }
+    if (heads % kind.cachedHeads(heads) != 0) {
+      return "its heads are no multiple of the " + kind.cachedHeads(heads) + " groups";
+    }
+    return layerBytes() <= maxBytes
+        ? null
+        : "its cache of one layer is "
+            + (layerBytes() >> 20)
+            + " MiB, more than --memory "
+            + (maxBytes >> 20);
+  }
+
+  /** What a person is told about it. */
+  String label() {
+    return axes(form).label();
+  }
+
   /** Bytes of the pages of one layer. */
   long layerBytes() {
     return kind.cachedHeads(heads) * pagesOfSequence() * batch * page * layout().rowStrideBytes();

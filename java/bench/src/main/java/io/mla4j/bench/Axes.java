@@ -3,6 +3,9 @@ package io.mla4j.bench;
 import java.lang.reflect.RecordComponent;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /**
  * What a row measures. Fields that do not apply are null or 0.
@@ -12,9 +15,10 @@ import java.util.List;
  * @param kind of attention: {@code mla}, {@code mha}, {@code gqa}, {@code mqa}; of a model row,
  *     what is timed
  * @param library file of somebody else's kernels, or null
- * @param form {@code absorbed} or {@code decompressed}, of MLA
+ * @param form {@code absorbed} or {@code decompressed}, of MLA; of a model also {@code auto}
  * @param heads query heads
- * @param tokens cached tokens of a sequence, new ones included; rows of a linear layer
+ * @param tokens cached tokens of a sequence, new ones included; of a generation those that are
+ *     cached before it; rows of a linear layer
  * @param sQ new tokens of a sequence
  * @param residency {@code cold}: what is read was last touched at least the whole pool ago; {@code
  *     warm}: the same memory every time
@@ -40,4 +44,29 @@ public record Axes(
   /** The names of the fields, as reports have them. */
   static final List<String> NAMES =
       Arrays.stream(Axes.class.getRecordComponents()).map(RecordComponent::getName).toList();
+
+  /** What a person is told about it. */
+  String label() {
+    return Stream.of(
+            benchmark,
+            kind,
+            library == null ? backend : library,
+            isa,
+            form,
+            shape,
+            count(heads, "heads"),
+            count(tokens, "tokens"),
+            batch > 1 ? "batch " + batch : null,
+            sQ > 1 && !benchmark.equals("prefill") ? "s_q " + sQ : null,
+            compute,
+            cacheType == null ? null : "cache " + cacheType,
+            residency,
+            count(threads, "threads"))
+        .filter(Objects::nonNull)
+        .collect(Collectors.joining(" "));
+  }
+
+  private static String count(int n, String things) {
+    return n == 0 ? null : n + " " + things;
+  }
 }

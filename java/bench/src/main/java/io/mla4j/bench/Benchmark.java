@@ -1,26 +1,108 @@
 package io.mla4j.bench;
 
+import io.mla4j.Backends;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
+import java.util.function.Supplier;
 
 /**
- * What {@code mla4j bench} runs. Each method opens its own devices and memory and frees them.
+ * What {@code mla4j bench} runs. Each method opens its own devices and memory and frees them; once
+ * the run is stopped it gives what it has, and starts nothing new.
  *
- * @param settings how to measure
- * @param progress told how far it is
- * @param stopped true when what has been measured so far should be returned
- * @param note told what is left out, and why
+ * <p>One thread measures; {@link #soFar} may be asked by any.
  */
-public record Benchmark(
-    Settings settings, Progress progress, BooleanSupplier stopped, Consumer<String> note) {
+public final class Benchmark {
+  private final Settings settings;
+  private final Progress progress;
+  private final BooleanSupplier stopped;
+  private final Consumer<String> note;
+  private Report complete = new Report(Machine.detect(), List.of(), List.of());
+  private Runner running;
+  private volatile Path folder;
+
+  /**
+   * A run.
+   *
+   * @param settings how to measure
+   * @param progress told how far it is
+   * @param stopped true when what has been measured so far should be returned
+   * @param note told what is left out, and why
+   */
+  public Benchmark(
+      Settings settings, Progress progress, BooleanSupplier stopped, Consumer<String> note) {
+    this.settings = settings;
+    this.progress = progress;
+    this.stopped = stopped;
+    this.note = note;
+  }
+
+  Settings settings() {
+    return settings;
+  }
+
+  Progress progress() {
+    return progress;
+  }
+
+  boolean isStopped() {
+    return stopped.getAsBoolean();
+  }
+
+  void note(String text) {
+    note.accept(text);
+  }
+
+  /** All that was measured by this, even while it goes on. */
+  public synchronized Report soFar() {
+    return running == null ? complete : complete.and(report(List.of(), running.rows()));
+  }
+
+  /** Removes what a run that is not waited for leaves on the disk. */
+  public void abandon() {
+    Path left = folder;
+    if (left != null) {
+      ModelBench.remove(left);
+    }
+  }
+
+  /** A folder of this run, or null where it has none any more. */
+  void ownsFolder(Path temporary) {
+    folder = temporary;
+  }
+
+  /**
+   * The backends of the processor that are measured where none is named, the fastest first: those
+   * of native and vector that work here, or else scalar. What does not work is noted.
+   */
+  public List<String> usualBackends() {
+    return usualBackends(Backends.list(), note);
+  }
+
+  static List<String> usualBackends(List<Backends.Status> all, Consumer<String> note) {
+    List<String> usual = new ArrayList<>();
+    for (Backends.Status status : all) {
+      if (!status.name().equals("native") && !status.name().equals("vector")) {
+        continue;
+      }
+      if (status.probe().available()) {
+        usual.add(status.name());
+      } else {
+        note.accept(status.name() + " is left out: " + status.probe().reason());
+      }
+    }
+    return usual.isEmpty() ? List.of("scalar") : usual;
+  }
+
   /** The limits of the machine. */
   public Report peak(List<Integer> threads) {
+    if (isStopped()) {
+      return none();
+    }
     try (Lab lab = new Lab(settings)) {
-      return new Report(
-          Machine.detect(), PeakBench.run(lab, threads, progress, stopped), List.of());
+      return done(report(PeakBench.run(lab, threads, progress, stopped), List.of()));
     }
   }
 
@@ -28,34 +110,44 @@ public record Benchmark(
   public Report attention(AttentionGrid grid) {
     List<Peak> peaks = new ArrayList<>();
     List<Row> rows = new ArrayList<>();
-    if (grid.library() != null || !AttentionBench.ofProcessor(grid).isEmpty()) {
+    if (!isStopped() && (grid.library() != null || !AttentionBench.ofProcessor(grid).isEmpty())) {
       try (Lab lab = new Lab(settings)) {
-        rows.addAll(AttentionBench.run(lab, grid, progress, stopped, note));
-        peaks.addAll(PeakBench.limits(lab, grid.threads(), stopped));
+        rows.addAll(AttentionBench.run(lab, grid, this));
+        peaks.addAll(limits(lab, grid.threads()));
       }
+      done(report(peaks, rows));
     }
-    if (grid.backends().contains(CudaBench.BACKEND)) {
+    if (!isStopped() && grid.backends().contains(CudaBench.BACKEND)) {
       try (CudaBench gpu = new CudaBench(settings)) {
-        rows.addAll(gpu.run(grid, progress, stopped, note));
-        peaks.addAll(gpu.peaks(stopped));
+        List<Row> ofGpu = gpu.run(grid, this);
+        List<Peak> limits = gpu.peaks(stopped);
+        done(report(limits, ofGpu));
+        rows.addAll(ofGpu);
+        peaks.addAll(limits);
       }
     }
-    return new Report(Machine.detect(), peaks, rows);
+    return report(peaks, rows);
   }
 
   /** Linear layers and experts. */
   public Report linear(LinearGrid grid) {
+    if (isStopped()) {
+      return none();
+    }
     try (Lab lab = new Lab(settings)) {
-      List<Row> rows = LinearBench.run(lab, grid, progress, stopped, note);
-      return new Report(Machine.detect(), PeakBench.limits(lab, grid.threads(), stopped), rows);
+      List<Row> rows = LinearBench.run(lab, grid, this);
+      return done(report(limits(lab, grid.threads()), rows));
     }
   }
 
   /** Prompts and generation of a model. */
   public Report model(ModelGrid grid) {
+    if (isStopped()) {
+      return none();
+    }
     try (Lab lab = new Lab(settings)) {
-      List<Row> rows = ModelBench.run(lab, grid, progress, stopped);
-      return new Report(Machine.detect(), PeakBench.limits(lab, grid.threads(), stopped), rows);
+      List<Row> rows = ModelBench.run(lab, grid, this);
+      return done(report(limits(lab, grid.threads()), rows));
     }
   }
 
@@ -65,8 +157,10 @@ public record Benchmark(
    * @param command starts text generation, its first byte on stdout
    */
   public Report startup(List<String> command) {
-    return new Report(
-        Machine.detect(), List.of(), StartupBench.run(settings, command, progress, stopped));
+    if (isStopped()) {
+      return none();
+    }
+    return done(report(List.of(), StartupBench.run(settings, command, progress, stopped)));
   }
 
   /**
@@ -76,5 +170,54 @@ public record Benchmark(
    */
   public static void makeModel(Preset preset, Path folder) {
     ModelMaker.make(preset.shape(), folder);
+  }
+
+  /**
+   * Makes cases and takes their samples in turns; closes them.
+   *
+   * @param plans each makes a case, or gives null where it is left out
+   * @param meter is asked for when the cases are there
+   */
+  List<Row> measure(List<Supplier<Case>> plans, Supplier<PeakMeter> meter) {
+    List<Case> cases = new ArrayList<>();
+    try {
+      for (Supplier<Case> plan : plans) {
+        if (isStopped()) {
+          return List.of();
+        }
+        Case made = plan.get();
+        if (made != null) {
+          cases.add(made);
+        }
+      }
+      if (cases.isEmpty()) {
+        return List.of();
+      }
+      Runner runner = new Runner(settings, meter.get(), progress, stopped);
+      synchronized (this) {
+        running = runner;
+      }
+      return runner.run(cases);
+    } finally {
+      cases.forEach(Case::close);
+    }
+  }
+
+  private List<Peak> limits(Lab lab, List<Integer> threads) {
+    return isStopped() ? List.of() : PeakBench.limits(lab, threads, stopped);
+  }
+
+  private Report none() {
+    return report(List.of(), List.of());
+  }
+
+  private Report report(List<Peak> peaks, List<Row> rows) {
+    return new Report(complete.machine(), peaks, rows);
+  }
+
+  private synchronized Report done(Report report) {
+    complete = complete.and(report);
+    running = null;
+    return report;
   }
 }

@@ -45,15 +45,7 @@ abstract class Case implements AutoCloseable {
 
   /** What a person is told about it. */
   String label() {
-    return String.join(
-        " ",
-        axes.benchmark(),
-        axes.kind() == null ? "" : axes.kind(),
-        axes.backend(),
-        axes.isa(),
-        axes.heads() == 0 ? "" : axes.heads() + " heads",
-        axes.tokens() + " tokens",
-        axes.threads() + " threads");
+    return axes.label();
   }
 
   @Override

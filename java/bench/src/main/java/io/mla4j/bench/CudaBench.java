@@ -4,9 +4,11 @@ import io.mla4j.Backends;
 import io.mla4j.ffi.CudaDevice;
 import io.mla4j.spi.Device;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import java.util.function.BooleanSupplier;
-import java.util.function.Consumer;
+import java.util.function.Supplier;
 
 /** Attention on a GPU, with memory and limits of its own. */
 final class CudaBench implements AutoCloseable {
@@ -28,34 +30,32 @@ final class CudaBench implements AutoCloseable {
   }
 
   /** Rows of the grid, one for each of its points whatever its backends and threads. */
-  List<Row> run(
-      AttentionGrid grid, Progress progress, BooleanSupplier stopped, Consumer<String> note) {
+  List<Row> run(AttentionGrid grid, Benchmark run) {
     List<AttentionSpec> specs =
-        AttentionBench.fitting(
+        AttentionBench.possible(
             Math.min(settings.maxBytes(), device.freeMemory() / 2),
             AttentionBench.specs(List.of(device), grid),
-            note);
+            run);
     specs.removeIf(
         spec -> {
           boolean leftOut = spec.kind() != Kind.MLA;
           if (leftOut) {
-            note.accept(
-                AttentionSpec.lower(spec.kind()) + " is left out: " + BACKEND + " has MLA alone");
+            run.note(spec.label() + " is left out: " + BACKEND + " has MLA alone");
           }
           return leftOut;
         });
     long bytes = specs.stream().mapToLong(AttentionSpec::layerBytes).max().orElse(0);
     pool = new DataPool(device, Math.max(bytes, settings.poolBytes()));
     limits = new CudaLimits(device, pool);
-    List<Case> cases = new ArrayList<>();
-    try {
-      for (AttentionSpec spec : specs) {
-        cases.add(new CudaAttentionCase(spec, pool, device, limits));
-      }
-      return new Runner(settings, null, progress, stopped).run(cases);
-    } finally {
-      cases.forEach(Case::close);
+    Set<Axes> known = new HashSet<>();
+    List<Supplier<Case>> plans = new ArrayList<>();
+    for (AttentionSpec spec : specs) {
+      plans.add(
+          () ->
+              AttentionBench.onlyOnce(
+                  new CudaAttentionCase(spec, pool, device, limits), known, run));
     }
+    return run.measure(plans, () -> null);
   }
 
   /** The limits that the rows were compared with. */

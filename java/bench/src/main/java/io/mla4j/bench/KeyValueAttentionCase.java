@@ -14,8 +14,8 @@ import java.lang.foreign.ValueLayout;
 /**
  * MHA, GQA and MQA with the kernels of MLA: a row holds the value and the key of one head, and
  * every head with a cache of its own is a latent cache, all of them with one page table. Tiles hold
- * as many heads and rows as those of MLA; a sequence is cut only where its heads are too few for
- * the threads of the row, so no time is lost to splits that nobody needs.
+ * as many heads and rows as those of MLA; a sequence is cut only where that gives fewer than {@link
+ * #TILES_PER_THREAD} tiles to a thread of the row, so no time is lost to splits that nobody needs.
  */
 final class KeyValueAttentionCase extends CpuCase {
   private static final double QUERY_DEVIATION = 1;
@@ -58,10 +58,6 @@ final class KeyValueAttentionCase extends CpuCase {
     kernels = device.kernels();
     groups = spec.kind().cachedHeads(spec.heads());
     groupHeads = spec.heads() / groups;
-    if (groupHeads * groups != spec.heads()) {
-      throw new BenchException(
-          "heads is " + spec.heads() + ", but must be a multiple of the " + groups + " groups");
-    }
     long pages = spec.pagesOfSequence() * spec.batch();
     cache =
         new CacheParams(

@@ -101,6 +101,13 @@ final class Lab implements AutoCloseable {
     return meter;
   }
 
+  /** The meter, with all threads pinned where the settings say so. */
+  PeakMeter pinnedMeter() {
+    PeakMeter ready = meter();
+    pin();
+    return ready;
+  }
+
   /** The kernels with the widest vectors and the most instructions, or null. */
   private NativeKernels widest() {
     return Backends.list().stream()

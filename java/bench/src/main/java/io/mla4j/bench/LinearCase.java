@@ -54,7 +54,7 @@ final class LinearCase extends CpuCase {
     return new Work(2L * rows * size.k() * size.n(), weightBytes(size, type), 0);
   }
 
-  private static Axes axes(
+  static Axes axes(
       CpuDevice device,
       LinearGrid.Size size,
       int rows,

@@ -25,6 +25,19 @@ public record LinearGrid(
     List<TensorType> weightTypes,
     List<AttentionGrid.Residency> residencies,
     MixtureSize mixture) {
+  /** What is named twice is measured once. */
+  public LinearGrid {
+    benchmarks = Grids.distinct(benchmarks);
+    sizes = Grids.distinct(sizes);
+    rows = Grids.distinct(rows);
+    backends = Grids.distinct(backends);
+    isas = Grids.distinct(isas);
+    threads = Grids.distinct(threads);
+    computes = Grids.distinct(computes);
+    weightTypes = Grids.distinct(weightTypes);
+    residencies = Grids.distinct(residencies);
+  }
+
   /** What is measured. */
   public enum Benchmark {
     /** Many rows by one matrix. */

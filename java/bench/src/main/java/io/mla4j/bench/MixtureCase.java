@@ -80,8 +80,7 @@ final class MixtureCase extends CpuCase {
     return new Work(networks + router, weightBytes(size, type), 0);
   }
 
-  private static Axes axes(
-      CpuDevice device, MixtureSize size, ComputeType compute, TensorType type) {
+  static Axes axes(CpuDevice device, MixtureSize size, ComputeType compute, TensorType type) {
     return new Axes(
         "grouped",
         null,

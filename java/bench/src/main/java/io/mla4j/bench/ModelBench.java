@@ -1,5 +1,6 @@
 package io.mla4j.bench;
 
+import io.mla4j.AttentionForm;
 import io.mla4j.CacheType;
 import io.mla4j.ComputeType;
 import io.mla4j.cpu.CpuDevice;
@@ -13,37 +14,39 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
-import java.util.function.BooleanSupplier;
+import java.util.function.Supplier;
 
 /** Prompts and generation of whole models. */
 final class ModelBench {
   private ModelBench() {}
 
-  static List<Row> run(Lab lab, ModelGrid grid, Progress progress, BooleanSupplier stopped) {
+  static List<Row> run(Lab lab, ModelGrid grid, Benchmark run) {
     if (grid.directory() != null) {
-      return run(lab, grid, grid.directory(), progress, stopped);
+      return run(lab, grid, grid.directory(), run);
     }
     Path folder = null;
     try {
       folder = Files.createTempDirectory("mla4j-bench-");
+      run.ownsFolder(folder);
       Path model = folder.resolve(grid.preset().id());
-      progress.at(0, 1, "writing " + model);
+      run.progress().at(0, 1, "writing " + model);
       ModelMaker.make(grid.preset().shape(), model);
-      return run(lab, grid, model, progress, stopped);
+      return run(lab, grid, model, run);
     } catch (IOException e) {
       throw new BenchException("there is no room for a model: " + e.getMessage(), e);
     } finally {
-      remove(folder);
+      if (folder != null) {
+        remove(folder);
+        run.ownsFolder(null);
+      }
     }
   }
 
-  private static void remove(Path folder) {
-    if (folder == null) {
-      return;
-    }
+  static void remove(Path folder) {
     try (var files = Files.walk(folder)) {
-      for (Path file : files.sorted(java.util.Comparator.reverseOrder()).toList()) {
+      for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
         Files.delete(file);
       }
     } catch (IOException e) {
@@ -51,30 +54,35 @@ final class ModelBench {
     }
   }
 
-  private static List<Row> run(
-      Lab lab, ModelGrid grid, Path folder, Progress progress, BooleanSupplier stopped) {
+  private static List<Row> run(Lab lab, ModelGrid grid, Path folder, Benchmark run) {
+    if (run.isStopped()) {
+      return List.of();
+    }
     ModelDescription model = ConfigReader.read(folder);
     String name = grid.preset() == null ? folder.getFileName().toString() : grid.preset().id();
-    List<Case> cases = new ArrayList<>();
     try (Checkpoint checkpoint = Checkpoint.open(folder)) {
       WeightTable weights = WeightTable.resolve(model, checkpoint);
       List<Decoder> decoders = new ArrayList<>();
+      List<Supplier<Case>> plans = new ArrayList<>();
       try {
         for (CpuDevice device : lab.devices(grid.backends(), grid.isas(), grid.threads())) {
           for (DecoderOptions options : options(grid, device)) {
             Decoder decoder = new Decoder(model, weights, device, options);
             decoders.add(decoder);
-            cases.add(new PromptCase(decoder, device, name, grid.prompt()));
+            for (int prompt : grid.prompts()) {
+              plans.add(() -> new PromptCase(decoder, device, name, prompt));
+            }
             for (int context : grid.contexts()) {
-              cases.add(new GenerationCase(decoder, device, name, context, grid.generated()));
+              for (int generated : grid.generated()) {
+                String row =
+                    grid.generated().size() == 1 ? name : name + ", " + generated + " new tokens";
+                plans.add(() -> new GenerationCase(decoder, device, row, context, generated));
+              }
             }
           }
         }
-        PeakMeter meter = lab.meter();
-        lab.pin();
-        return new Runner(lab.settings(), meter, progress, stopped).run(cases);
+        return run.measure(plans, lab::pinnedMeter);
       } finally {
-        cases.forEach(Case::close);
         decoders.forEach(Decoder::close);
       }
     }
@@ -89,8 +97,11 @@ final class ModelBench {
       List<CacheType> cacheTypes =
           grid.cacheTypes().isEmpty() ? List.of(usual.cacheType()) : grid.cacheTypes();
       for (CacheType cacheType : cacheTypes) {
-        options.add(
-            new DecoderOptions(compute, cacheType, grid.form(), usual.pageSize(), usual.chunk()));
+        for (AttentionForm form : grid.forms()) {
+          for (int page : grid.pages()) {
+            options.add(new DecoderOptions(compute, cacheType, form, page, usual.chunk()));
+          }
+        }
       }
     }
     return options;

@@ -11,7 +11,7 @@ import java.util.List;
  *
  * @param preset random weights, or null
  * @param directory a model's folder, or null where a preset is given
- * @param prompt tokens of the prompt
+ * @param prompts tokens of a prompt
  * @param generated tokens of a generation
  * @param contexts cached tokens before a generation
  * @param isas native instruction sets; empty for the one that is chosen
@@ -21,12 +21,27 @@ import java.util.List;
 public record ModelGrid(
     Preset preset,
     Path directory,
-    int prompt,
-    int generated,
+    List<Integer> prompts,
+    List<Integer> generated,
     List<Integer> contexts,
     List<String> backends,
     List<String> isas,
     List<Integer> threads,
     List<ComputeType> computes,
     List<CacheType> cacheTypes,
-    AttentionForm form) {}
+    List<AttentionForm> forms,
+    List<Integer> pages) {
+  /** What is named twice is measured once. */
+  public ModelGrid {
+    prompts = Grids.distinct(prompts);
+    generated = Grids.distinct(generated);
+    contexts = Grids.distinct(contexts);
+    backends = Grids.distinct(backends);
+    isas = Grids.distinct(isas);
+    threads = Grids.distinct(threads);
+    computes = Grids.distinct(computes);
+    cacheTypes = Grids.distinct(cacheTypes);
+    forms = Grids.distinct(forms);
+    pages = Grids.distinct(pages);
+  }
+}

@@ -3,7 +3,9 @@ package io.mla4j.bench;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.function.BooleanSupplier;
 
@@ -23,6 +25,7 @@ final class Runner {
   private final BooleanSupplier stopped;
   private final Energy energy = Energy.open();
   private final Set<String> warmedUp = new HashSet<>();
+  private final Map<Case, Samples> samples = new LinkedHashMap<>();
 
   /**
    * @param meter of the processor; null where no row is of it
@@ -45,11 +48,10 @@ final class Runner {
 
   /** Rows of all cases that have a sample; all of them, unless stopped. */
   List<Row> run(List<Case> cases) {
-    List<Samples> samples = new ArrayList<>();
+    cases.forEach(this::add);
     long total = (long) cases.size() * (settings.repetitions() + 1);
     long done = 0;
     for (Case c : cases) {
-      samples.add(new Samples());
       progress.at(done++, total, c.label());
       if (!stopped.getAsBoolean()) {
         warmUp(c);
@@ -57,23 +59,33 @@ final class Runner {
         boolean verifies = settings.verify() || c.axes.library() != null;
         if (verifies && c.isVerifiable()) {
           c.verify();
-          samples.getLast().verified = true;
+          samples.get(c).verified = true;
         }
       }
     }
     for (int repetition = 0; repetition < settings.repetitions(); repetition++) {
       for (int i = 0; i < cases.size() && !stopped.getAsBoolean(); i++) {
         progress.at(done++, total, cases.get(i).label());
-        sample(cases.get(i), samples.get(i));
+        sample(cases.get(i), samples.get(cases.get(i)));
       }
     }
     progress.at(total, total, "");
+    return rows();
+  }
+
+  private synchronized void add(Case c) {
+    samples.put(c, new Samples());
+  }
+
+  /** Rows of all cases that have a sample by now; another thread may ask while this one runs. */
+  synchronized List<Row> rows() {
     List<Row> rows = new ArrayList<>();
-    for (int i = 0; i < cases.size(); i++) {
-      if (!samples.get(i).nanos.isEmpty()) {
-        rows.add(row(cases.get(i), samples.get(i)));
-      }
-    }
+    samples.forEach(
+        (c, taken) -> {
+          if (!taken.nanos.isEmpty()) {
+            rows.add(row(c, taken));
+          }
+        });
     return rows;
   }
 
@@ -107,13 +119,18 @@ final class Runner {
       nanos[count++] = (double) time / c.operationsOfARun();
       spent += time;
     }
-    samples.joules.add(
+    double joules =
         c.limits.spendsJoules()
             ? energy.joules(energyBefore, energy.counters()) / (count * c.operationsOfARun())
-            : Double.NaN);
-    samples.nanos.add(Statistics.median(Arrays.copyOf(nanos, count)));
-    samples.bandwidths.add(Math.max(bandwidthBefore, c.limits.bandwidth(meter)));
-    samples.peaks.add(Math.max(peakBefore, c.limits.peak(c.axes, meter)));
+            : Double.NaN;
+    double bandwidth = Math.max(bandwidthBefore, c.limits.bandwidth(meter));
+    double peak = Math.max(peakBefore, c.limits.peak(c.axes, meter));
+    synchronized (this) {
+      samples.joules.add(joules);
+      samples.nanos.add(Statistics.median(Arrays.copyOf(nanos, count)));
+      samples.bandwidths.add(bandwidth);
+      samples.peaks.add(peak);
+    }
   }
 
   private static Row row(Case c, Samples s) {

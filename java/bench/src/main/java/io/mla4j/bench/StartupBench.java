@@ -1,10 +1,13 @@
 package io.mla4j.bench;
 
 import java.io.IOException;
+import java.net.URISyntaxException;
+import java.net.URL;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.function.BooleanSupplier;
 
 /**
@@ -44,11 +47,23 @@ final class StartupBench {
     double ratio = Statistics.median(array(textNanos)) / Statistics.median(array(helloNanos));
     return List.of(
         row("hello", "a JVM that writes two words", helloNanos),
-        row("generate", String.format("first text: %.2f times hello", ratio), textNanos));
+        row(
+            "generate",
+            String.format(Locale.ROOT, "first text: %.2f times hello", ratio),
+            textNanos));
   }
 
   private static String codeSource() {
-    return HelloWorld.class.getProtectionDomain().getCodeSource().getLocation().getPath();
+    return classPath(HelloWorld.class.getProtectionDomain().getCodeSource().getLocation());
+  }
+
+  /** The folder or jar of a URL; its name may have spaces, which a URL writes otherwise. */
+  static String classPath(URL location) {
+    try {
+      return Path.of(location.toURI()).toString();
+    } catch (URISyntaxException e) {
+      throw new BenchException(location + " is no file", e);
+    }
   }
 
   private static Row row(String kind, String shape, List<Double> nanos) {

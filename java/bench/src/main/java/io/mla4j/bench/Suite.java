@@ -5,6 +5,8 @@ import io.mla4j.CacheType;
 import io.mla4j.TensorType;
 import io.mla4j.bench.AttentionGrid.Phase;
 import io.mla4j.bench.AttentionGrid.Residency;
+import io.mla4j.model.DecoderOptions;
+import java.util.Collections;
 import java.util.List;
 
 /** All measurements one after the other: what the documents show, or a look at everything. */
@@ -31,7 +33,6 @@ public enum Suite {
       List.of(0, 4096, 16384),
       64);
 
-  private static final List<String> BACKENDS = List.of("native", "vector");
   private static final List<Integer> ONE = List.of(1);
 
   private final List<Integer> heads;
@@ -62,64 +63,52 @@ public enum Suite {
   /**
    * Runs it; a run that is stopped gives what it has.
    *
+   * @param backends those of the processor that work here, the fastest first
    * @param start starts text generation
    */
-  public Report run(Benchmark benchmark, List<Integer> threads, List<String> start) {
-    List<Integer> most = List.of(threads.getLast());
-    Report report = benchmark.peak(threads);
-    report = report.and(benchmark.attention(mla(threads)));
-    report = report.and(benchmark.attention(kinds(most)));
-    report = report.and(benchmark.attention(prefill(most)));
-    report =
-        report.and(
-            benchmark.linear(
-                new LinearGrid(
-                    List.of(LinearGrid.Benchmark.values()),
-                    sizes,
-                    List.of(512),
-                    BACKENDS,
-                    List.of(),
-                    most,
-                    List.of(),
-                    List.of(TensorType.BF16),
-                    List.of(Residency.COLD),
-                    mixture)));
-    if (!benchmark.stopped().getAsBoolean()) {
-      report =
-          report.and(
-              benchmark.model(
-                  new ModelGrid(
-                      Preset.DENSE_461M,
-                      null,
-                      512,
-                      generated,
-                      contexts,
-                      this == QUICK ? List.of("native") : BACKENDS,
-                      List.of(),
-                      most,
-                      List.of(),
-                      List.of(),
-                      AttentionForm.AUTO)));
-    }
-    return benchmark.stopped().getAsBoolean() ? report : report.and(benchmark.startup(start));
+  public Report run(
+      Benchmark benchmark, List<String> backends, List<Integer> threads, List<String> start) {
+    List<Integer> most = List.of(Collections.max(threads));
+    List<String> fastest = List.of(backends.getFirst());
+    benchmark.peak(threads);
+    benchmark.attention(decode(List.of(Kind.MLA), backends, heads, threads));
+    // The same model widths with other attention.
+    benchmark.attention(
+        decode(List.of(Kind.MHA, Kind.GQA, Kind.MQA), fastest, List.of(16, 128), most));
+    benchmark.attention(grid(Phase.PREFILL, List.of(Kind.MLA), backends, List.of(16, 128), most));
+    benchmark.linear(
+        new LinearGrid(
+            List.of(LinearGrid.Benchmark.values()),
+            sizes,
+            List.of(512),
+            backends,
+            List.of(),
+            most,
+            List.of(),
+            List.of(TensorType.BF16),
+            List.of(Residency.COLD),
+            mixture));
+    benchmark.model(
+        new ModelGrid(
+            Preset.DENSE_461M,
+            null,
+            List.of(512),
+            List.of(generated),
+            contexts,
+            this == QUICK ? fastest : backends,
+            List.of(),
+            most,
+            List.of(),
+            List.of(),
+            List.of(AttentionForm.AUTO),
+            List.of(DecoderOptions.DEFAULT_PAGE_SIZE)));
+    benchmark.startup(start);
+    return benchmark.soFar();
   }
 
-  private AttentionGrid mla(List<Integer> threads) {
-    return grid(Phase.DECODE, List.of(Kind.MLA), BACKENDS, heads, threads);
-  }
-
-  /** The same model widths with other attention. */
-  private AttentionGrid kinds(List<Integer> threads) {
-    return grid(
-        Phase.DECODE,
-        List.of(Kind.MHA, Kind.GQA, Kind.MQA),
-        List.of("native"),
-        List.of(16, 128),
-        threads);
-  }
-
-  private AttentionGrid prefill(List<Integer> threads) {
-    return grid(Phase.PREFILL, List.of(Kind.MLA), BACKENDS, List.of(16, 128), threads);
+  private AttentionGrid decode(
+      List<Kind> kinds, List<String> backends, List<Integer> ofHeads, List<Integer> threads) {
+    return grid(Phase.DECODE, kinds, backends, ofHeads, threads);
   }
 
   private AttentionGrid grid(
@@ -144,7 +133,7 @@ public enum Suite {
         List.of(CacheType.BF16),
         List.of(),
         List.of(Residency.COLD),
-        64,
+        List.of(DecoderOptions.DEFAULT_PAGE_SIZE),
         null);
   }
 }

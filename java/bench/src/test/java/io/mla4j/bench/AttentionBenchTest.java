@@ -8,11 +8,17 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import io.mla4j.AttentionForm;
+import io.mla4j.Backends;
 import io.mla4j.CacheType;
 import io.mla4j.bench.AttentionGrid.Phase;
 import io.mla4j.bench.AttentionGrid.Residency;
+import io.mla4j.spi.Backend;
+import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Test;
@@ -43,7 +49,7 @@ class AttentionBenchTest {
         List.of(CacheType.BF16),
         List.of(),
         List.of(Residency.COLD),
-        64,
+        List.of(64),
         null);
   }
 
@@ -104,7 +110,7 @@ class AttentionBenchTest {
   }
 
   private static Set<String> names(JsonNode object) {
-    Set<String> names = new java.util.HashSet<>();
+    Set<String> names = new HashSet<>();
     object.fieldNames().forEachRemaining(names::add);
     return names;
   }
@@ -129,7 +135,16 @@ class AttentionBenchTest {
     Report report = run(grid(List.of(Phase.DECODE), List.of(Kind.MLA), List.of(100, 1 << 14)));
     assertEquals(3, report.rows().size());
     assertEquals(3, notes.size());
-    assertTrue(notes.getFirst().contains("16384 tokens is left out"), notes.getFirst());
+    for (String backend : List.of("native", "vector", "scalar")) {
+      assertTrue(
+          notes.stream()
+              .anyMatch(
+                  n ->
+                      n.startsWith("attention mla " + backend)
+                          && n.contains(" 16384 tokens ")
+                          && n.contains(" 1 threads is left out: its cache")),
+          notes::toString);
+    }
   }
 
   @Test
@@ -140,6 +155,127 @@ class AttentionBenchTest {
             .attention(grid(List.of(Phase.DECODE), List.of(Kind.MLA), List.of(64)));
     assertFalse(report.rows().size() > 3);
     assertTrue(report.rows().stream().allMatch(row -> row.samplesNs().length > 0));
+  }
+
+  @Test
+  void aRunThatIsStoppedStartsNothingNew() {
+    Benchmark stopped = new Benchmark(TINY, Progress.NONE, () -> true, notes::add);
+    Path none = Path.of("there", "is", "no", "model");
+    assertEquals(List.of(), stopped.peak(List.of(1)).peaks());
+    assertEquals(
+        List.of(),
+        stopped.attention(grid(List.of(Phase.DECODE), List.of(Kind.MLA), List.of(64))).rows());
+    assertEquals(
+        List.of(),
+        Suite.FULL.run(stopped, List.of("scalar"), List.of(1), List.of(none.toString())).rows());
+  }
+
+  @Test
+  void whatIsMeasuredSoFarCanBeAskedForMeanwhile() {
+    List<Integer> rows = new ArrayList<>();
+    Benchmark[] benchmark = new Benchmark[1];
+    Progress asks = (_, _, _) -> rows.add(benchmark[0].soFar().rows().size());
+    benchmark[0] = new Benchmark(TINY, asks, () -> false, notes::add);
+    AttentionGrid grid = grid(List.of(Phase.DECODE), List.of(Kind.MLA), List.of(64));
+    benchmark[0].attention(grid);
+    // Three rows are warmed up, then have a sample one after the other, then another one.
+    assertEquals(List.of(0, 0, 0, 0, 1, 2, 3, 3, 3, 3), rows);
+    benchmark[0].attention(grid);
+    assertEquals(List.of(3, 3, 3, 3, 4, 5, 6, 6, 6, 6), rows.subList(10, 20));
+    assertEquals(6, benchmark[0].soFar().rows().size());
+  }
+
+  @Test
+  void whatDoesNotGoTogetherIsLeftOutAndSaidSo() {
+    Report report =
+        run(
+            new AttentionGrid(
+                List.of(Phase.DECODE),
+                List.of(Kind.GQA, Kind.MLA),
+                List.of("scalar"),
+                List.of(),
+                List.of(12, 16, 12),
+                List.of(4, 40),
+                List.of(1),
+                List.of(8),
+                List.of(),
+                List.of(),
+                List.of(1),
+                List.of(),
+                List.of(CacheType.BF16),
+                List.of(),
+                List.of(Residency.COLD),
+                List.of(64),
+                null));
+    assertEquals(
+        List.of("mla 12", "gqa 16", "mla 16"),
+        report.rows().stream().map(r -> r.axes().kind() + " " + r.axes().heads()).toList());
+    assertEquals(5, notes.size());
+    assertTrue(
+        notes.stream().anyMatch(n -> n.contains("12 heads 40 tokens") && n.contains("8 groups")),
+        notes::toString);
+    assertEquals(
+        4, notes.stream().filter(n -> n.contains("8 new tokens are more than the 4")).count());
+  }
+
+  @Test
+  void aFormThatIsChosenByItselfIsNotMeasuredTwice() {
+    Report report =
+        run(
+            new AttentionGrid(
+                List.of(Phase.PREFILL),
+                List.of(Kind.MLA),
+                List.of("scalar"),
+                List.of(),
+                List.of(8),
+                List.of(),
+                List.of(1),
+                List.of(),
+                List.of(9),
+                List.of(0),
+                List.of(1),
+                List.of(),
+                List.of(CacheType.BF16),
+                List.of(AttentionForm.ABSORBED, AttentionForm.DECOMPRESSED, AttentionForm.AUTO),
+                List.of(Residency.COLD),
+                List.of(64),
+                null));
+    assertEquals(2, report.rows().size());
+    assertEquals(1, notes.size());
+    assertTrue(notes.getFirst().contains("is measured once"), notes::toString);
+  }
+
+  @Test
+  void backendsThatDoNotWorkAreNoDefault() {
+    assertEquals(
+        List.of("native", "vector"),
+        Benchmark.usualBackends(
+            List.of(status("native", true), status("vector", true)), notes::add));
+    assertEquals(List.of(), notes);
+    assertEquals(
+        List.of("vector"),
+        Benchmark.usualBackends(
+            List.of(status("cuda", true), status("native", false), status("vector", true)),
+            notes::add));
+    assertEquals(List.of("native is left out: a reason"), notes);
+    assertEquals(
+        List.of("scalar"),
+        Benchmark.usualBackends(
+            List.of(status("native", false), status("vector", false), status("scalar", true)),
+            notes::add));
+  }
+
+  private static Backends.Status status(String name, boolean works) {
+    return new Backends.Status(
+        name,
+        1,
+        new Backend.Probe(works, "a reason", List.of(), Optional.empty(), Optional.empty()));
+  }
+
+  @Test
+  void aFolderWithASpaceIsAClassPath() throws Exception {
+    Path folder = Path.of("/tmp/a folder/classes");
+    assertEquals(folder.toString(), StartupBench.classPath(folder.toUri().toURL()));
   }
 
   @Test

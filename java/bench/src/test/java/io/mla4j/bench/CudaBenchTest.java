@@ -64,7 +64,7 @@ class CudaBenchTest {
         List.of(CacheType.BF16),
         List.of(AttentionForm.ABSORBED),
         List.of(Residency.COLD),
-        16,
+        List.of(16),
         null);
   }
 
@@ -127,7 +127,9 @@ class CudaBenchTest {
     Report report =
         run(grid(List.of(Phase.DECODE), List.of(Kind.MLA, Kind.MQA), List.of("cuda"), List.of()));
     assertEquals(1, report.rows().size());
-    assertEquals(List.of("mqa is left out: cuda has MLA alone"), notes);
+    assertEquals(1, notes.size());
+    assertTrue(notes.getFirst().startsWith("attention mqa cuda emulated device"), notes::toString);
+    assertTrue(notes.getFirst().endsWith("is left out: cuda has MLA alone"), notes::toString);
   }
 
   @Test
@@ -161,7 +163,8 @@ class CudaBenchTest {
     try (CudaBench bench = new CudaBench(TINY)) {
       AttentionGrid grid =
           grid(List.of(Phase.DECODE), List.of(Kind.MLA), List.of("cuda"), List.of());
-      assertEquals(List.of(), bench.run(grid, Progress.NONE, () -> true, notes::add));
+      Benchmark stopped = new Benchmark(TINY, Progress.NONE, () -> true, notes::add);
+      assertEquals(List.of(), bench.run(grid, stopped));
     }
   }
 }

@@ -9,9 +9,11 @@ import io.mla4j.ComputeType;
 import io.mla4j.bench.AttentionGrid.Phase;
 import io.mla4j.bench.AttentionGrid.Residency;
 import java.io.File;
+import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Test;
@@ -47,7 +49,7 @@ class LibraryTest {
               .redirectErrorStream(true)
               .redirectOutput(log)
               .start();
-    } catch (java.io.IOException e) {
+    } catch (IOException e) {
       Assumptions.abort("there is no " + compiler);
       throw e;
     }
@@ -56,34 +58,41 @@ class LibraryTest {
     return library;
   }
 
-  private static Report run(Path library, boolean verify, Kind kind) {
+  private final List<String> notes = new ArrayList<>();
+
+  private List<Row> run(
+      Path library, List<Phase> phases, List<Kind> kinds, List<CacheType> cacheTypes) {
     AttentionGrid grid =
         new AttentionGrid(
-            List.of(Phase.DECODE),
-            List.of(kind),
+            phases,
+            kinds,
             List.of("scalar"),
             List.of(),
             List.of(5),
             List.of(600),
             List.of(1),
             List.of(2),
-            List.of(),
-            List.of(),
+            List.of(70),
+            List.of(0),
             List.of(1),
             List.of(ComputeType.F32),
-            List.of(CacheType.BF16),
+            cacheTypes,
             List.of(),
             List.of(Residency.COLD),
-            64,
+            List.of(64),
             library);
-    Settings settings = new Settings(1, 0, 0, verify, false, 4 << 20, 8 << 20);
-    return new Benchmark(settings, Progress.NONE, () -> false, _ -> {}).attention(grid);
+    Settings settings = new Settings(1, 0, 0, false, false, 4 << 20, 8 << 20);
+    return new Benchmark(settings, Progress.NONE, () -> false, notes::add).attention(grid).rows();
+  }
+
+  private List<Row> decode(Path library) {
+    return run(library, List.of(Phase.DECODE), List.of(Kind.MLA), List.of(CacheType.BF16));
   }
 
   @Test
   void theExampleIsCheckedAndTimedBesideOurs() throws Exception {
     Path library = build("example", Files.readString(EXAMPLE, StandardCharsets.UTF_8));
-    List<Row> rows = run(library, false, Kind.MLA).rows();
+    List<Row> rows = decode(library);
     assertEquals(2, rows.size());
     assertEquals("scalar", rows.getFirst().axes().backend());
     assertEquals("library", rows.get(1).axes().backend());
@@ -92,12 +101,40 @@ class LibraryTest {
   }
 
   @Test
+  void whatItLacksOrDoesNotSupportIsLeftOut() throws Exception {
+    Path library = build("example", Files.readString(EXAMPLE, StandardCharsets.UTF_8));
+    List<Row> rows =
+        run(
+            library,
+            List.of(Phase.values()),
+            List.of(Kind.MLA, Kind.MHA),
+            List.of(CacheType.F32, CacheType.BF16));
+    assertEquals(8, rows.stream().filter(r -> r.axes().library() == null).count());
+    List<Row> theirs = rows.stream().filter(r -> r.axes().library() != null).toList();
+    assertEquals(
+        List.of("attention mla bf16"),
+        theirs.stream()
+            .map(Row::axes)
+            .map(a -> a.benchmark() + " " + a.kind() + " " + a.cacheType())
+            .toList());
+    assertEquals(7, notes.size(), notes::toString);
+    for (String note : notes) {
+      assertTrue(note.contains(library.toString()), note);
+      assertTrue(
+          note.matches(
+              ".* is left out: the library('s kernels for generic have no function"
+                  + " attend_decompressed| does not support it)"),
+          note);
+    }
+  }
+
+  @Test
   void aWrongLibraryIsNeverTimed() throws Exception {
     String source = Files.readString(EXAMPLE, StandardCharsets.UTF_8);
     String wrong = source.replace("sum = old * sum + weight;", "sum = old * sum + 1.01f * weight;");
     assertTrue(!wrong.equals(source));
     Path library = build("wrong", wrong);
-    BenchException e = assertThrows(BenchException.class, () -> run(library, false, Kind.MLA));
+    BenchException e = assertThrows(BenchException.class, () -> decode(library));
     assertTrue(e.getMessage().contains("is wrong"), e.getMessage());
   }
 }

@@ -33,15 +33,16 @@ class ModelBenchTest {
         new ModelGrid(
             null,
             model,
-            20,
-            4,
+            List.of(20),
+            List.of(4),
             List.of(0, 70),
             List.of("native", "vector"),
             List.of(),
             List.of(1),
             List.of(),
             List.of(),
-            AttentionForm.AUTO);
+            List.of(AttentionForm.AUTO),
+            List.of(64));
     Settings settings = new Settings(2, 0, 0, false, false, 4 << 20, 8 << 20);
     return new Benchmark(settings, Progress.NONE, () -> false, _ -> {}).model(grid).rows();
   }

@@ -105,7 +105,7 @@ final class BenchAttentionCommand extends BenchMeasurement {
         new AttentionGrid(
             phases,
             kinds,
-            kernels.backends,
+            kernels.backends(benchmark),
             kernels.isas,
             options.ranges("--heads", heads, 1, 1 << 16),
             options.ranges("--tokens", tokens, 1, MAX),
@@ -118,7 +118,7 @@ final class BenchAttentionCommand extends BenchMeasurement {
             cacheTypes,
             forms,
             residencies,
-            options.range("--page", page, 1, 1 << 20),
+            List.of(options.range("--page", page, 1, 1 << 20)),
             library));
   }
 }

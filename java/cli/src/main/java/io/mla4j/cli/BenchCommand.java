@@ -27,6 +27,10 @@ final class BenchCommand extends BenchMeasurement {
   @Override
   Report measure(Benchmark benchmark) {
     Suite suite = options.quick ? Suite.QUICK : Suite.FULL;
-    return suite.run(benchmark, options.threads(), BenchStartupCommand.command(this));
+    return suite.run(
+        benchmark,
+        new BenchKernels().backends(benchmark),
+        options.threads(),
+        BenchStartupCommand.command(this));
   }
 }

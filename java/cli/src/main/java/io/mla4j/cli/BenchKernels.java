@@ -1,6 +1,7 @@
 package io.mla4j.cli;
 
 import io.mla4j.ComputeType;
+import io.mla4j.bench.Benchmark;
 import java.util.List;
 import picocli.CommandLine.Option;
 
@@ -9,8 +10,10 @@ final class BenchKernels {
   @Option(
       names = "--backend",
       split = ",",
-      description = "native, vector, scalar, and cuda for attention; default: native,vector.")
-  List<String> backends = List.of("native", "vector");
+      description =
+          "native, vector, scalar, and cuda for attention; default: native,vector, those that"
+              + " work.")
+  List<String> backends;
 
   @Option(
       names = "--isa",
@@ -24,4 +27,9 @@ final class BenchKernels {
       paramLabel = "TYPE",
       description = "f32, bf16; default: the faster one of the backend.")
   List<ComputeType> computes = List.of();
+
+  /** Those that were named, or the usual ones that work here; which do not is noted. */
+  List<String> backends(Benchmark benchmark) {
+    return backends == null ? benchmark.usualBackends() : backends;
+  }
 }

@@ -88,7 +88,7 @@ final class BenchLinearCommand extends BenchMeasurement {
             benchmarks,
             sizes.stream().map(LinearGrid.Size::parse).toList(),
             options.ranges("--rows", rows, 1, MAX),
-            kernels.backends,
+            kernels.backends(benchmark),
             kernels.isas,
             options.threads(),
             kernels.computes,

@@ -1,30 +1,30 @@
 package io.mla4j.cli;
 
+import io.mla4j.Mla4jException;
 import io.mla4j.bench.Benchmark;
-import io.mla4j.bench.CacheTable;
-import io.mla4j.bench.CsvReport;
-import io.mla4j.bench.JsonReport;
-import io.mla4j.bench.MarkdownReport;
-import io.mla4j.bench.Plots;
 import io.mla4j.bench.Progress;
 import io.mla4j.bench.Report;
-import io.mla4j.bench.TextTable;
 import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import picocli.CommandLine.Mixin;
 
 /**
  * A measurement: runs, tells how far it is, and hands out what it found, even when it is cut off.
  */
 abstract class BenchMeasurement extends StreamCommand {
-  /** A sample that has begun is finished, but not for ever. */
-  private static final int LONGEST_SAMPLE_SECONDS = 15;
+  private static final String CLEAR_LINE = "\r\033[K";
+
+  /** How long Ctrl-C waits for a sample that has begun; without it, the rest is printed. */
+  private static final int LONGEST_SAMPLE_SECONDS = 5;
+
+  /** Pictures take seconds. */
+  private static final int LONGEST_WRITE_SECONDS = 60;
 
   @Mixin BenchOptions options;
 
+  private final AtomicBoolean written = new AtomicBoolean();
   private volatile boolean stopped;
 
   /** Measures. */
@@ -32,29 +32,21 @@ abstract class BenchMeasurement extends StreamCommand {
 
   @Override
   final void execute() throws IOException {
+    BenchOutputs outputs = options.outputs();
+    outputs.check();
+    Benchmark benchmark = new Benchmark(options.settings(), progress(), () -> stopped, this::note);
     // Ctrl-C ends the JVM as soon as its hooks return: this one waits until the results are out.
     CountDownLatch done = new CountDownLatch(1);
-    Thread hook =
-        new Thread(
-            () -> {
-              stopped = true;
-              try {
-                done.await(LONGEST_SAMPLE_SECONDS, TimeUnit.SECONDS);
-              } catch (InterruptedException e) {
-                Thread.currentThread().interrupt();
-              }
-            });
+    Thread hook = new Thread(() -> stop(benchmark, outputs, done));
     Runtime.getRuntime().addShutdownHook(hook);
     try {
-      Report report =
-          measure(
-              new Benchmark(
-                  options.settings(),
-                  progress(),
-                  () -> stopped,
-                  note -> streams.err().println("mla4j: " + note)));
-      write(report);
-      streams.out().flush();
+      hand(measure(benchmark), outputs);
+    } catch (Mla4jException e) {
+      Report before = benchmark.soFar();
+      if (!before.peaks().isEmpty() || !before.rows().isEmpty()) {
+        hand(before, outputs);
+      }
+      throw e;
     } finally {
       done.countDown();
       if (!stopped) {
@@ -63,44 +55,44 @@ abstract class BenchMeasurement extends StreamCommand {
     }
   }
 
+  private void stop(Benchmark benchmark, BenchOutputs outputs, CountDownLatch done) {
+    stopped = true;
+    try {
+      if (done.await(LONGEST_SAMPLE_SECONDS, TimeUnit.SECONDS)) {
+        return;
+      }
+      if (!hand(benchmark.soFar(), outputs)) {
+        done.await(LONGEST_WRITE_SECONDS, TimeUnit.SECONDS);
+      }
+    } catch (IOException | Mla4jException e) {
+      note(e.getMessage());
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    } finally {
+      benchmark.abandon();
+    }
+  }
+
+  /** Writes the results, once. */
+  private boolean hand(Report report, BenchOutputs outputs) throws IOException {
+    boolean first = written.compareAndSet(false, true);
+    if (first) {
+      outputs.write(report, streams.out());
+    }
+    return first;
+  }
+
+  private void note(String text) {
+    streams.err().println((streams.interactive() ? CLEAR_LINE : "") + "mla4j: " + text);
+  }
+
   private Progress progress() {
     if (!streams.interactive()) {
       return Progress.NONE;
     }
     return (at, total, label) ->
-        streams.err().printf("\r\033[K%s", at == total ? "" : at + "/" + total + " " + label);
-  }
-
-  private void write(Report report) throws IOException {
-    if (options.json != null && !options.json.equals("-")) {
-      Files.writeString(Path.of(options.json), JsonReport.text(report) + "\n");
-    }
-    if (options.csv != null) {
-      Files.writeString(options.csv, CsvReport.text(report));
-    }
-    if (options.markdown != null) {
-      Files.writeString(options.markdown, MarkdownReport.text(report));
-    }
-    if (options.plot != null) {
-      Plots.write(report, options.plot);
-    }
-    if ("-".equals(options.json)) {
-      streams.out().println(JsonReport.text(report));
-    } else {
-      print(report);
-    }
-  }
-
-  private void print(Report report) {
-    streams.out().println(report.machine().summary().replace("; ", "\n") + "\n");
-    if (!report.peaks().isEmpty()) {
-      streams.out().println(TextTable.of(report.peaks()));
-    }
-    if (!report.rows().isEmpty()) {
-      streams.out().println(TextTable.ofRows(report.rows()));
-    }
-    if (CacheTable.applies(report)) {
-      streams.out().println(CacheTable.of(report));
-    }
+        streams
+            .err()
+            .print(CLEAR_LINE + (at == total || stopped ? "" : at + "/" + total + " " + label));
   }
 }

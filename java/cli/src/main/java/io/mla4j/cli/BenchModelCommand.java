@@ -6,6 +6,7 @@ import io.mla4j.bench.Benchmark;
 import io.mla4j.bench.ModelGrid;
 import io.mla4j.bench.Preset;
 import io.mla4j.bench.Report;
+import io.mla4j.model.DecoderOptions;
 import java.nio.file.Path;
 import java.util.List;
 import picocli.CommandLine.ArgGroup;
@@ -75,14 +76,15 @@ final class BenchModelCommand extends BenchMeasurement {
         new ModelGrid(
             source.preset == null ? null : Preset.of(source.preset),
             source.model,
-            options.range("--prompt", prompt, 1, MAX),
-            options.range("--generate", generated, 1, MAX),
+            List.of(options.range("--prompt", prompt, 1, MAX)),
+            List.of(options.range("--generate", generated, 1, MAX)),
             options.ranges("--context", contexts, 0, MAX),
-            kernels.backends,
+            kernels.backends(benchmark),
             kernels.isas,
             options.threads(),
             kernels.computes,
             cacheTypes,
-            form));
+            List.of(form),
+            List.of(DecoderOptions.DEFAULT_PAGE_SIZE)));
   }
 }

@@ -13,6 +13,9 @@ final class BenchOptions {
   private static final long MEBIBYTE = 1L << 20;
   private static final int MAX_THREADS = 1024;
 
+  /** A pebibyte, in MiB. */
+  private static final long MAX_MEMORY = 1L << 30;
+
   @Option(names = "--quick", description = "Fewer and shorter samples, for a look.")
   boolean quick;
 
@@ -74,7 +77,10 @@ final class BenchOptions {
   /** What the options say, and what they leave open as it is usual. */
   Settings settings() {
     Settings defaults = quick ? Settings.quick() : Settings.usual();
-    long maxBytes = memory == null ? defaults.maxBytes() : memory * MEBIBYTE;
+    long maxBytes = defaults.maxBytes();
+    if (memory != null) {
+      maxBytes = range("--memory", memory, 1, MAX_MEMORY) * MEBIBYTE;
+    }
     return new Settings(
         repetitions == null
             ? defaults.repetitions()
@@ -85,8 +91,13 @@ final class BenchOptions {
         defaults.warmUpNanos(),
         verify,
         pin,
-        Math.min(defaults.poolBytes(), maxBytes),
+        defaults.poolBytes(),
         maxBytes);
+  }
+
+  /** Where the results go. */
+  BenchOutputs outputs() {
+    return new BenchOutputs(json, csv, markdown, plot);
   }
 
   List<Integer> threads() {
@@ -103,6 +114,10 @@ final class BenchOptions {
   }
 
   int range(String name, int value, int least, int most) {
+    return (int) range(name, (long) value, least, most);
+  }
+
+  private long range(String name, long value, long least, long most) {
     if (value < least || value > most) {
       throw new ParameterException(
           spec.commandLine(), name + " is " + value + ", but must be in " + least + ".." + most);

@@ -1,12 +1,22 @@
 package io.mla4j.cli;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import io.mla4j.bench.Benchmark;
+import io.mla4j.bench.Progress;
+import io.mla4j.bench.Report;
+import io.mla4j.bench.Settings;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.PrintStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -21,7 +31,7 @@ class BenchCommandTest {
   @TempDir Path folder;
 
   private static String[] and(String[] first, String... more) {
-    String[] all = java.util.Arrays.copyOf(first, first.length + more.length);
+    String[] all = Arrays.copyOf(first, first.length + more.length);
     System.arraycopy(more, 0, all, first.length, more.length);
     return all;
   }
@@ -57,6 +67,30 @@ class BenchCommandTest {
     assertTrue(Files.readString(markdown).contains("### attention"));
     Command compared = Command.run("bench", "compare", json.toString(), json.toString());
     assertEquals("0 rows changed, 4 did not, 0 are only in one of the files\n", compared.out());
+  }
+
+  @Test
+  void aFileThatCannotBeWrittenIsRefusedBeforeAnythingIsMeasured() {
+    String nowhere = folder + "/no/a.json";
+    Command.run(and(TINY, "--json", nowhere)).refused(1, "--json " + nowhere, "no folder");
+    Command.run(and(TINY, "--csv", folder.toString())).refused(1, "--csv " + folder, "a folder");
+    Command.run(and(TINY, "--plot", "/dev/null")).refused(1, "--plot /dev/null");
+  }
+
+  @Test
+  void tablesComeBeforeFiles() throws Exception {
+    BenchOutputs outputs = new BenchOutputs(folder + "/no/a.json", null, null, null);
+    ByteArrayOutputStream out = new ByteArrayOutputStream();
+    Report report = new Benchmark(Settings.quick(), Progress.NONE, () -> true, _ -> {}).soFar();
+    assertThrows(IOException.class, () -> outputs.write(report, new PrintStream(out, true, UTF_8)));
+    assertTrue(out.toString(UTF_8).contains("processors"), out::toString);
+  }
+
+  @Test
+  void memoryIsInItsRange() {
+    for (String memory : new String[] {"0", "-5", "9223372036854775807"}) {
+      Command.run("bench", "attention", "--memory", memory).refused(2, "--memory is " + memory);
+    }
   }
 
   @Test
