@@ -50,12 +50,12 @@ def pip(log, *arguments, environment=None):
 
 
 def attempts(group):
-    """The pip commands to try for a group, the best first: (arguments, variables)."""
+    """The pip commands to try for a group, the best first: (arguments, variables, what a reader must know of the result)."""
     names = PACKAGES[group]
     if group == "torch":
         # The ordinary build brings gigabytes of CUDA; it is the same on a CPU.
         quick = ["--index-url", TORCH_CPU, "--retries", "0", "--timeout", "10"]
-        return [(["install", *quick, "torch"], {}), (["install", *names], {})]
+        return [(["install", *quick, "torch"], {}, ""), (["install", *names], {}, "")]
     if group in FROM_SOURCE:
         flags = f"{os.environ.get('CMAKE_ARGS', '')} {NATIVE}".strip()
         if group == "ik":
@@ -63,18 +63,22 @@ def attempts(group):
                 f" -DCMAKE_PROJECT_INCLUDE={shlex.quote(str(Path(__file__).with_name('ik_build.cmake')))}"
             )
         source = ["install", "--no-cache-dir", "--no-binary", names[0], names[0]]
-        return [(source, {"CMAKE_ARGS": flags}), (["install", "--only-binary", names[0], names[0]], {})]
-    return [(["install", *names], {})]
+        ready_made = "a ready-made wheel, since compiling it for this processor failed"
+        return [
+            (source, {"CMAKE_ARGS": flags}, ""),
+            (["install", "--only-binary", names[0], names[0]], {}, ready_made),
+        ]
+    return [(["install", *names], {}, "")]
 
 
 def install(group, say):
-    """Installs a group of packages unless its marker says that it is there."""
+    """Installs a group of packages unless its marker says that it is there; what a reader must know of it, or ""."""
     marker, wanted = (
         VENV / f"installed-{group}",
         f"Python {platform.python_version()}: {' '.join(PACKAGES[group])}\n",
     )
-    if marker.exists() and marker.read_text() == wanted:
-        return
+    if marker.exists() and marker.read_text().startswith(wanted):
+        return marker.read_text().removeprefix(wanted)
     log, failure = FOLDER / f"install-{group}.log", None
     log.unlink(missing_ok=True)
     say(
@@ -82,20 +86,20 @@ def install(group, say):
         + (" (compiles, takes minutes)" if group in FROM_SOURCE else "")
         + f"; log: {log}"
     )
-    for arguments, variables in attempts(group):
+    for arguments, variables, note in attempts(group):
         try:
             pip(log, *arguments, environment=variables)
             if group == "torch":
                 pip(log, "install", "numpy")
-            marker.write_text(wanted)
-            return
+            marker.write_text(wanted + note)
+            return note
         except PeerError as e:
             failure = failure or e
     raise failure
 
 
 def prepare(peer, say):
-    """Makes sure that a peer's packages are there."""
+    """Makes sure that a peer's packages are there; what a reader must know of them, or ""."""
     if not PYTHON.exists():
         FOLDER.mkdir(parents=True, exist_ok=True)
         say(f"making a virtual environment in {VENV}")
@@ -104,5 +108,5 @@ def prepare(peer, say):
             raise PeerError(
                 f"python3 -m venv failed: {(made.stderr or made.stdout).strip().splitlines()[-1]}"
             )
-    for group in NEEDS[peer]:
-        install(group, say)
+    notes = [install(group, say) for group in NEEDS[peer]]
+    return "; ".join(note for note in notes if note)

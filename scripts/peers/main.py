@@ -134,6 +134,13 @@ def options(arguments):
         folder = getattr(chosen, option)
         if folder and not folder.is_dir():
             parser.error(f"--{option.replace('_', '-')}: {folder} is no folder")
+    for option in ("json", "markdown"):
+        file = getattr(chosen, option)
+        if file and file != "-":
+            try:
+                open(file, "a").close()  # known now, not after hours
+            except OSError as e:
+                parser.error(f"--{option}: {file} cannot be written: {e.strerror}")
     return chosen
 
 
@@ -158,15 +165,21 @@ class Run:
             "backends": chosen.backends,
             "versions": {},
             "features": {},
+            "installed": {},
             "agreement": {},
             "missing": [],
             "rows": [],
         }
         self.model = self.gguf = None
+        self.absent = {}  # peers that cannot take part, and why: they stand in every row
 
-    def missing(self, peer, reason):
+    def missing(self, what, reason):
+        say(f"{what}: {reason}")
+        self.result["missing"].append({"what": what, "reason": str(reason)})
+
+    def leave_out(self, peer, reason):
         say(f"{peer}: {reason}")
-        self.result["missing"].append({"peer": peer, "reason": str(reason)})
+        self.absent[peer] = f"not measured: {reason}"
 
     def prepare(self):
         """Installs the peers and makes the model in the forms that they read."""
@@ -180,12 +193,15 @@ class Run:
         for peer in self.chosen.peers:
             try:
                 if needs_model or peer == "torch":
-                    environment.prepare(peer, say)
+                    note = environment.prepare(peer, say)
+                    if note:
+                        say(f"{peer}: {note}")
+                        self.result["installed"][peer] = note
                     if peer in ("llama", "ik"):
                         self.write_gguf()
                     usable.append(peer)
             except PeerError as e:
-                self.missing(peer, e)
+                self.leave_out(peer, e)
         return usable
 
     def write_gguf(self):
@@ -254,7 +270,7 @@ class Run:
                 try:
                     self.workers[peer] = self.start(peer, threads)
                 except PeerError as e:
-                    self.missing(peer, e)
+                    self.leave_out(peer, e)
             taking_part = who.contenders(list(self.workers), self.chosen.cache_types)
             if threads == self.chosen.threads[0] and self.model:
                 self.check(taking_part)
@@ -278,6 +294,10 @@ class Run:
             "threads": threads,
         }
         row.update(entries={}, settings={})
+        for peer, reason in self.absent.items():
+            for contender in who.contenders([peer], self.chosen.cache_types):
+                if shape.kind in contender.kinds:
+                    row["entries"][contender.name] = {"reason": reason}
         turns, labels = [], {}
         for contender in (c for c in taking_part if shape.kind in c.kinds):
             prepare, sample = self.turn(contender, shape, threads)
@@ -347,12 +367,11 @@ def agreement(expected, found):
 
 def processor():
     try:
-        models = [
-            line.split(":", 1)[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")
-        ]
-        return models[0] if models else platform.processor()
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
         return platform.processor()
+    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.processor()
 
 
 def write(text, file):
@@ -379,7 +398,10 @@ def main():
         print(report.table(run.result))
     write(json.dumps(run.result, indent=1), chosen.json)
     write(report.markdown(run.result), chosen.markdown)
-    return status
+    failures = report.own_failures(run.result)
+    for failure in failures:
+        say(f"mla4j itself was not measured: {failure}")
+    return status or int(bool(failures))
 
 
 if __name__ == "__main__":

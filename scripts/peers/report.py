@@ -52,7 +52,7 @@ def header(result):
 
 
 def notes(result):
-    """What a reader must know beside the table: versions, features, agreement of the results, and who is missing."""
+    """What a reader must know beside the table: versions, features, agreement of the results, and what is missing."""
     out = [
         f"{version}: {result['features'].get(peer, '')}".rstrip(": ")
         for peer, version in result["versions"].items()
@@ -62,9 +62,20 @@ def notes(result):
         out.append(
             f"{name}: logits within {100 * found['difference']:.2g} % of the largest of mla4j's f32, {same} first token"
         )
-    out += [f"{m['peer']}: not measured, {m['reason']}" for m in result["missing"]]
+    out += [f"{peer}: {note}" for peer, note in result["installed"].items()]
+    out += [f"{m['what']}: not measured, {m['reason']}" for m in result["missing"]]
     out.append("x BACKEND: time of the row over the time of mla4j's backend; above 1, mla4j is faster")
     return out
+
+
+def own_failures(result):
+    """Rows in which mla4j itself was not measured: a comparison without it has failed."""
+    return [
+        f"{row['text']}, {row['threads']} threads: {entry['reason']}"
+        for row in result["rows"]
+        for name, entry in row["entries"].items()
+        if name.startswith("mla4j ") and "reason" in entry
+    ]
 
 
 def table(result):
