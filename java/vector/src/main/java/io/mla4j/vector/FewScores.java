@@ -1,44 +1,64 @@
 package io.mla4j.vector;
 
+import static io.mla4j.vector.Lanes.BIT_1;
+import static io.mla4j.vector.Lanes.BIT_2;
+import static io.mla4j.vector.Lanes.BIT_4;
+import static io.mla4j.vector.Lanes.BIT_8;
 import static io.mla4j.vector.Lanes.F;
 import static io.mla4j.vector.Lanes.L;
+import static io.mla4j.vector.Lanes.SWAP_1;
+import static io.mla4j.vector.Lanes.SWAP_2;
+import static io.mla4j.vector.Lanes.SWAP_4;
+import static io.mla4j.vector.Lanes.SWAP_8;
 
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorOperators;
+import jdk.incubator.vector.VectorSpecies;
 
 /**
- * Dot products of a few queries and keys with the numbers of a key in the lanes, for heads that
- * would leave most lanes of {@link Scores} empty. A score is the same sum whatever tile computes
- * it: each lane in rising order, then the lanes as a tree.
+ * Dot products of queries and keys with the numbers of a key in the lanes, for heads that would
+ * leave lanes of {@link Scores} empty, or fill only one vector there: then each number of a key is
+ * widened and broadcast for one multiplication, and these take turns on the same units. Here it is
+ * widened once for four queries. A score is the same sum whatever tile computes it: each lane in
+ * rising order, then the lanes as a tree.
  */
 final class FewScores {
-  /** The most query rows. */
-  static final int MAX_ROWS = L / 2;
+  /** The most query rows; with more of them, two vectors in {@link Scores} are faster. */
+  static final int MAX_ROWS = Lanes.WIDE ? 28 : L / 2;
 
-  /** Keys are computed in multiples of this; there must be readable rows for as many. */
   private static final int TILE_KEYS = 4;
 
-  private static final int TILE_ROWS = Lanes.WIDE ? 4 : 2;
+  /**
+   * Keys that are scored before their scores are put in order: a part of a vector cannot be read
+   * right after the whole of it was written. There must be readable rows for whole multiples.
+   */
+  static final int KEY_MULTIPLE = 16;
+
+  /** Floats that a call needs of the slab for itself. */
+  static final int SCRATCH = KEY_MULTIPLE * Math.max(L, MAX_ROWS);
+
+  private static final VectorSpecies<Float> TILE_ROW = FloatVector.SPECIES_128;
 
   private FewScores() {}
 
-  /** Floats that {@link #times} needs for so many keys. */
-  static int scratch(int keys) {
-    return keys * MAX_ROWS * L;
-  }
-
   /**
-   * scores[t * L + r] = sum over d of q[r, d] * k[t, d] for t below {@code keys} and r below {@code
-   * rows}.
+   * scores[t * stride + r] = sum over d of q[r, d] * k[t, d] for t below {@code keys} and r below
+   * {@code rows}.
    *
    * @param m the slab: q, k, scores and scratch are indices of it
+   * @param stored whether keys are as they are stored in BF16, two numbers in a float, of which
+   *     width / 2 count, and queries in the order of {@link Lanes#split}; width is a multiple of
+   *     two vectors of 512 bits then
    * @param q (rows, qStride)
    * @param k (keys, kStride)
    * @param width numbers of a query or key, with zeros up to whole vectors
+   * @param scores (keys rounded up to {@link #KEY_MULTIPLE}, stride)
+   * @param scratch {@link #SCRATCH} floats
    */
   static void times(
       float[] m,
+      boolean stored,
       int q,
       int qStride,
       int rows,
@@ -47,71 +67,64 @@ final class FewScores {
       int keys,
       int width,
       int scores,
+      int stride,
       int scratch) {
-    for (int t = 0; t < keys; t += TILE_KEYS) {
+    for (int t = 0; t < keys; t += KEY_MULTIPLE) {
       int key = k + t * kStride;
+      int to = scores + t * stride;
       int r = 0;
-      for (; r + TILE_ROWS <= rows; r += TILE_ROWS) {
-        int s = scratch + (t * rows + r) * L;
-        if (Lanes.WIDE) {
-          dot4x4(m, q + r * qStride, qStride, key, kStride, width, s, rows);
-        } else {
-          dot2x4(m, q + r * qStride, qStride, key, kStride, width, s, rows);
+      if (Lanes.WIDE) {
+        for (; r + 4 <= rows; r += 4) {
+          int query = q + r * qStride;
+          int tile = scratch + r * KEY_MULTIPLE;
+          for (int i = 0; i < KEY_MULTIPLE; i += TILE_KEYS) {
+            int at = key + i * kStride;
+            if (stored) {
+              dot4x4Bf16(m, query, qStride, at, kStride, width, tile + i * 4);
+            } else {
+              dot4x4(m, query, qStride, at, kStride, width, tile + i * 4);
+            }
+          }
+        }
+        for (int tile = 0; tile < r; tile += 4) {
+          for (int i = 0; i < KEY_MULTIPLE; i++) {
+            FloatVector.fromArray(TILE_ROW, m, scratch + tile * KEY_MULTIPLE + i * 4)
+                .intoArray(m, to + i * stride + tile);
+          }
+        }
+      } else {
+        for (; r + 2 <= rows; r += 2) {
+          for (int i = 0; i < KEY_MULTIPLE; i += TILE_KEYS) {
+            int at = key + i * kStride;
+            dot2x4(m, q + r * qStride, qStride, at, kStride, width, scratch);
+            Lanes.sumLanes(m, scratch, 2 * TILE_KEYS);
+            for (int j = 0; j < TILE_KEYS; j++) {
+              m[to + (i + j) * stride + r] = m[scratch + 2 * j];
+              m[to + (i + j) * stride + r + 1] = m[scratch + 2 * j + 1];
+            }
+          }
         }
       }
       for (; r < rows; r++) {
-        int s = scratch + (t * rows + r) * L;
-        dot1x4(m, q + r * qStride, key, kStride, width, s, rows);
-      }
-    }
-    gather(m, rows, keys, scores, scratch);
-  }
-
-  /**
-   * The same for keys as they are stored in BF16, two numbers in a float, and vectors of 512 bits.
-   *
-   * @param q (rows, qStride) in the order of {@link Lanes#split}
-   * @param k (keys, kStride), of which width / 2 floats count
-   * @param width a multiple of two vectors
-   */
-  static void timesBf16(
-      float[] m,
-      int q,
-      int qStride,
-      int rows,
-      int k,
-      int kStride,
-      int keys,
-      int width,
-      int scores,
-      int scratch) {
-    for (int t = 0; t < keys; t += TILE_KEYS) {
-      int key = k + t * kStride;
-      int r = 0;
-      for (; r + TILE_ROWS <= rows; r += TILE_ROWS) {
-        int s = scratch + (t * rows + r) * L;
-        dot4x4Bf16(m, q + r * qStride, qStride, key, kStride, width, s, rows);
-      }
-      for (; r < rows; r++) {
-        int s = scratch + (t * rows + r) * L;
-        dot1x4Bf16(m, q + r * qStride, key, kStride, width, s, rows);
-      }
-    }
-    gather(m, rows, keys, scores, scratch);
-  }
-
-  private static void gather(float[] m, int rows, int keys, int scores, int scratch) {
-    Lanes.sumLanes(m, scratch, Lanes.roundUp(keys * rows));
-    for (int t = 0; t < keys; t++) {
-      for (int r = 0; r < rows; r++) {
-        m[scores + t * L + r] = m[scratch + t * rows + r];
+        for (int i = 0; i < KEY_MULTIPLE; i += TILE_KEYS) {
+          int at = key + i * kStride;
+          if (stored) {
+            dot1x4Bf16(m, q + r * qStride, at, kStride, width, scratch + i * L);
+          } else {
+            dot1x4(m, q + r * qStride, at, kStride, width, scratch + i * L);
+          }
+        }
+        Lanes.sumLanes(m, scratch, KEY_MULTIPLE);
+        for (int i = 0; i < KEY_MULTIPLE; i++) {
+          m[to + i * stride + r] = m[scratch + i];
+        }
       }
     }
   }
 
-  /** 4 rows, 4 keys; the sums of key j begin j * sumStride vectors behind the first. */
+  /** 4 rows, 4 keys: the scores (keys, rows) in one vector of 512 bits. */
   private static void dot4x4(
-      float[] m, int q0, int qStride, int k0, int kStride, int width, int s0, int sumStride) {
+      float[] m, int q0, int qStride, int k0, int kStride, int width, int to) {
     int q1 = q0 + qStride;
     int q2 = q1 + qStride;
     int q3 = q2 + qStride;
@@ -161,30 +174,27 @@ final class FewScores {
       s23 = a2.fma(b, s23);
       s33 = a3.fma(b, s33);
     }
-    int s1 = s0 + sumStride * L;
-    int s2 = s1 + sumStride * L;
-    int s3 = s2 + sumStride * L;
-    s00.intoArray(m, s0);
-    s10.intoArray(m, s0 + L);
-    s20.intoArray(m, s0 + 2 * L);
-    s30.intoArray(m, s0 + 3 * L);
-    s01.intoArray(m, s1);
-    s11.intoArray(m, s1 + L);
-    s21.intoArray(m, s1 + 2 * L);
-    s31.intoArray(m, s1 + 3 * L);
-    s02.intoArray(m, s2);
-    s12.intoArray(m, s2 + L);
-    s22.intoArray(m, s2 + 2 * L);
-    s32.intoArray(m, s2 + 3 * L);
-    s03.intoArray(m, s3);
-    s13.intoArray(m, s3 + L);
-    s23.intoArray(m, s3 + 2 * L);
-    s33.intoArray(m, s3 + 3 * L);
+    // the lanes of sum j * 4 + r end in lane j * 4 + r, by the tree of Lanes.sumLanes
+    s00 = s00.blend(s10, BIT_1).add(s10.blend(s00, BIT_1).rearrange(SWAP_1));
+    s20 = s20.blend(s30, BIT_1).add(s30.blend(s20, BIT_1).rearrange(SWAP_1));
+    s01 = s01.blend(s11, BIT_1).add(s11.blend(s01, BIT_1).rearrange(SWAP_1));
+    s21 = s21.blend(s31, BIT_1).add(s31.blend(s21, BIT_1).rearrange(SWAP_1));
+    s02 = s02.blend(s12, BIT_1).add(s12.blend(s02, BIT_1).rearrange(SWAP_1));
+    s22 = s22.blend(s32, BIT_1).add(s32.blend(s22, BIT_1).rearrange(SWAP_1));
+    s03 = s03.blend(s13, BIT_1).add(s13.blend(s03, BIT_1).rearrange(SWAP_1));
+    s23 = s23.blend(s33, BIT_1).add(s33.blend(s23, BIT_1).rearrange(SWAP_1));
+    s00 = s00.blend(s20, BIT_2).add(s20.blend(s00, BIT_2).rearrange(SWAP_2));
+    s01 = s01.blend(s21, BIT_2).add(s21.blend(s01, BIT_2).rearrange(SWAP_2));
+    s02 = s02.blend(s22, BIT_2).add(s22.blend(s02, BIT_2).rearrange(SWAP_2));
+    s03 = s03.blend(s23, BIT_2).add(s23.blend(s03, BIT_2).rearrange(SWAP_2));
+    s00 = s00.blend(s01, BIT_4).add(s01.blend(s00, BIT_4).rearrange(SWAP_4));
+    s02 = s02.blend(s03, BIT_4).add(s03.blend(s02, BIT_4).rearrange(SWAP_4));
+    s00.blend(s02, BIT_8).add(s02.blend(s00, BIT_8).rearrange(SWAP_8)).intoArray(m, to);
   }
 
-  /** 2 rows, 4 keys; the sums of key j begin j * sumStride vectors behind the first. */
+  /** 2 rows, 4 keys: the lanes of (keys, rows). */
   private static void dot2x4(
-      float[] m, int q0, int qStride, int k0, int kStride, int width, int s0, int sumStride) {
+      float[] m, int q0, int qStride, int k0, int kStride, int width, int to) {
     int q1 = q0 + qStride;
     int k1 = k0 + kStride;
     int k2 = k1 + kStride;
@@ -214,22 +224,18 @@ final class FewScores {
       s03 = a0.fma(b, s03);
       s13 = a1.fma(b, s13);
     }
-    int s1 = s0 + sumStride * L;
-    int s2 = s1 + sumStride * L;
-    int s3 = s2 + sumStride * L;
-    s00.intoArray(m, s0);
-    s10.intoArray(m, s0 + L);
-    s01.intoArray(m, s1);
-    s11.intoArray(m, s1 + L);
-    s02.intoArray(m, s2);
-    s12.intoArray(m, s2 + L);
-    s03.intoArray(m, s3);
-    s13.intoArray(m, s3 + L);
+    s00.intoArray(m, to);
+    s10.intoArray(m, to + L);
+    s01.intoArray(m, to + 2 * L);
+    s11.intoArray(m, to + 3 * L);
+    s02.intoArray(m, to + 4 * L);
+    s12.intoArray(m, to + 5 * L);
+    s03.intoArray(m, to + 6 * L);
+    s13.intoArray(m, to + 7 * L);
   }
 
-  /** 1 row, 4 keys; the sums of key j begin j * sumStride vectors behind the first. */
-  private static void dot1x4(
-      float[] m, int q0, int k0, int kStride, int width, int s0, int sumStride) {
+  /** 1 row, 4 keys: the lanes of each key. */
+  private static void dot1x4(float[] m, int q0, int k0, int kStride, int width, int to) {
     int k1 = k0 + kStride;
     int k2 = k1 + kStride;
     int k3 = k2 + kStride;
@@ -249,18 +255,15 @@ final class FewScores {
       b = FloatVector.fromArray(F, m, k3 + i);
       s03 = a0.fma(b, s03);
     }
-    int s1 = s0 + sumStride * L;
-    int s2 = s1 + sumStride * L;
-    int s3 = s2 + sumStride * L;
-    s00.intoArray(m, s0);
-    s01.intoArray(m, s1);
-    s02.intoArray(m, s2);
-    s03.intoArray(m, s3);
+    s00.intoArray(m, to);
+    s01.intoArray(m, to + L);
+    s02.intoArray(m, to + 2 * L);
+    s03.intoArray(m, to + 3 * L);
   }
 
-  /** 4 rows, 4 stored keys; the sums of key j begin j * sumStride vectors behind the first. */
+  /** 4 rows, 4 stored keys. */
   private static void dot4x4Bf16(
-      float[] m, int q0, int qStride, int k0, int kStride, int width, int s0, int sumStride) {
+      float[] m, int q0, int qStride, int k0, int kStride, int width, int to) {
     int q1 = q0 + qStride;
     int q2 = q1 + qStride;
     int q3 = q2 + qStride;
@@ -338,30 +341,26 @@ final class FewScores {
       s23 = c2.fma(f, s23);
       s33 = c3.fma(f, s33);
     }
-    int s1 = s0 + sumStride * L;
-    int s2 = s1 + sumStride * L;
-    int s3 = s2 + sumStride * L;
-    s00.intoArray(m, s0);
-    s10.intoArray(m, s0 + L);
-    s20.intoArray(m, s0 + 2 * L);
-    s30.intoArray(m, s0 + 3 * L);
-    s01.intoArray(m, s1);
-    s11.intoArray(m, s1 + L);
-    s21.intoArray(m, s1 + 2 * L);
-    s31.intoArray(m, s1 + 3 * L);
-    s02.intoArray(m, s2);
-    s12.intoArray(m, s2 + L);
-    s22.intoArray(m, s2 + 2 * L);
-    s32.intoArray(m, s2 + 3 * L);
-    s03.intoArray(m, s3);
-    s13.intoArray(m, s3 + L);
-    s23.intoArray(m, s3 + 2 * L);
-    s33.intoArray(m, s3 + 3 * L);
+    // the lanes of sum j * 4 + r end in lane j * 4 + r, by the tree of Lanes.sumLanes
+    s00 = s00.blend(s10, BIT_1).add(s10.blend(s00, BIT_1).rearrange(SWAP_1));
+    s20 = s20.blend(s30, BIT_1).add(s30.blend(s20, BIT_1).rearrange(SWAP_1));
+    s01 = s01.blend(s11, BIT_1).add(s11.blend(s01, BIT_1).rearrange(SWAP_1));
+    s21 = s21.blend(s31, BIT_1).add(s31.blend(s21, BIT_1).rearrange(SWAP_1));
+    s02 = s02.blend(s12, BIT_1).add(s12.blend(s02, BIT_1).rearrange(SWAP_1));
+    s22 = s22.blend(s32, BIT_1).add(s32.blend(s22, BIT_1).rearrange(SWAP_1));
+    s03 = s03.blend(s13, BIT_1).add(s13.blend(s03, BIT_1).rearrange(SWAP_1));
+    s23 = s23.blend(s33, BIT_1).add(s33.blend(s23, BIT_1).rearrange(SWAP_1));
+    s00 = s00.blend(s20, BIT_2).add(s20.blend(s00, BIT_2).rearrange(SWAP_2));
+    s01 = s01.blend(s21, BIT_2).add(s21.blend(s01, BIT_2).rearrange(SWAP_2));
+    s02 = s02.blend(s22, BIT_2).add(s22.blend(s02, BIT_2).rearrange(SWAP_2));
+    s03 = s03.blend(s23, BIT_2).add(s23.blend(s03, BIT_2).rearrange(SWAP_2));
+    s00 = s00.blend(s01, BIT_4).add(s01.blend(s00, BIT_4).rearrange(SWAP_4));
+    s02 = s02.blend(s03, BIT_4).add(s03.blend(s02, BIT_4).rearrange(SWAP_4));
+    s00.blend(s02, BIT_8).add(s02.blend(s00, BIT_8).rearrange(SWAP_8)).intoArray(m, to);
   }
 
-  /** 1 row, 4 stored keys; the sums of key j begin j * sumStride vectors behind the first. */
-  private static void dot1x4Bf16(
-      float[] m, int q0, int k0, int kStride, int width, int s0, int sumStride) {
+  /** 1 row, 4 stored keys. */
+  private static void dot1x4Bf16(float[] m, int q0, int k0, int kStride, int width, int to) {
     int k1 = k0 + kStride;
     int k2 = k1 + kStride;
     int k3 = k2 + kStride;
@@ -394,12 +393,9 @@ final class FewScores {
       f = b.and(0xffff0000).reinterpretAsFloats();
       s03 = c0.fma(f, s03);
     }
-    int s1 = s0 + sumStride * L;
-    int s2 = s1 + sumStride * L;
-    int s3 = s2 + sumStride * L;
-    s00.intoArray(m, s0);
-    s01.intoArray(m, s1);
-    s02.intoArray(m, s2);
-    s03.intoArray(m, s3);
+    s00.intoArray(m, to);
+    s01.intoArray(m, to + L);
+    s02.intoArray(m, to + 2 * L);
+    s03.intoArray(m, to + 3 * L);
   }
 }

@@ -44,14 +44,16 @@ final class Lanes {
   static final VectorSpecies<Short> S =
       VectorSpecies.of(short.class, VectorShape.forBitSize(F.vectorBitSize() / 2));
 
-  private static final VectorMask<Float> BIT_8 = lanesWithBit(8);
-  private static final VectorMask<Float> BIT_4 = lanesWithBit(4);
-  private static final VectorMask<Float> BIT_2 = lanesWithBit(2);
-  private static final VectorMask<Float> BIT_1 = lanesWithBit(1);
-  private static final VectorShuffle<Float> SWAP_8 = swap(8);
-  private static final VectorShuffle<Float> SWAP_4 = swap(4);
-  private static final VectorShuffle<Float> SWAP_2 = swap(2);
-  private static final VectorShuffle<Float> SWAP_1 = swap(1);
+  /** Masks of the lanes whose number has a bit, and shuffles that change this bit of it. */
+  static final VectorMask<Float> BIT_8 = lanesWithBit(8);
+
+  static final VectorMask<Float> BIT_4 = lanesWithBit(4);
+  static final VectorMask<Float> BIT_2 = lanesWithBit(2);
+  static final VectorMask<Float> BIT_1 = lanesWithBit(1);
+  static final VectorShuffle<Float> SWAP_8 = swap(8);
+  static final VectorShuffle<Float> SWAP_4 = swap(4);
+  static final VectorShuffle<Float> SWAP_2 = swap(2);
+  static final VectorShuffle<Float> SWAP_1 = swap(1);
 
   /** Each lane of the lower half twice, each of the upper half twice. */
   private static final VectorShuffle<Float> TWICE_LOW = VectorShuffle.fromOp(F, i -> i / 2);

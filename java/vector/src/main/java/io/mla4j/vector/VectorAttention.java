@@ -145,7 +145,7 @@ final class VectorAttention {
     this.laneRows = laneRows;
     this.fewRows = fewRows;
     this.fewAt = Lanes.roundUp(laneRows);
-    this.slots = fewAt + (fewRows > 0 ? L : 0);
+    this.slots = fewAt + Lanes.roundUp(fewRows);
     this.width = width;
     this.evenWidth = width + width % 2;
     LatentLayout layout = cacheParams.layout();
@@ -164,7 +164,7 @@ final class VectorAttention {
     this.queries = Slab.START;
     this.fewQueries = Slab.after(queries, fewAt * evenWidth);
     this.fewSums = Slab.after(fewQueries, fewRows * queryStride);
-    this.out = Slab.after(fewSums, fewRows > 0 ? FewScores.scratch(blockTokens) : 0);
+    this.out = Slab.after(fewSums, fewRows > 0 ? FewScores.SCRATCH : 0);
     this.keys = Slab.after(out, slots * outStride);
     this.scores = Slab.after(keys, blockTokens * keyStride);
     this.maxima = Slab.after(scores, blockTokens * 2 * L);
@@ -215,7 +215,7 @@ final class VectorAttention {
       Lanes.roundBf16(m, row, width);
     }
     if (slot >= fewAt) {
-      int few = fewQueries + lane * queryStride;
+      int few = fewQueries + (slot - fewAt) * queryStride;
       if (stored) {
         Lanes.split(m, row, few, width);
       } else {
@@ -263,7 +263,7 @@ final class VectorAttention {
 
   /** Lanes of the group that begins at this slot. */
   private int lanes(int group) {
-    return group == fewAt ? L : Math.min(2 * L, fewAt - group);
+    return Math.min(2 * L, (group < fewAt ? fewAt : slots) - group);
   }
 
   /** The first token that no row sees. */
@@ -459,13 +459,19 @@ final class VectorAttention {
   private void score(int group, int lanes, int tokens) {
     int k = keys + keyAt;
     if (group == fewAt) {
-      if (stored) {
-        FewScores.timesBf16(
-            m, fewQueries, queryStride, fewRows, k, keyStride, tokens, width, scores, fewSums);
-      } else {
-        FewScores.times(
-            m, fewQueries, queryStride, fewRows, k, keyStride, tokens, width, scores, fewSums);
-      }
+      FewScores.times(
+          m,
+          stored,
+          fewQueries,
+          queryStride,
+          fewRows,
+          k,
+          keyStride,
+          tokens,
+          width,
+          scores,
+          lanes,
+          fewSums);
       return;
     }
     int q = queries + group * evenWidth;

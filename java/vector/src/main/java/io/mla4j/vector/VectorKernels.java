@@ -57,12 +57,12 @@ final class VectorKernels extends ScalarKernels {
   }
 
   /**
-   * Heads that a decode step scores in lanes: all but a remainder that would leave at least half of
-   * a vector empty. Given by the number of heads alone, so that a head's bits do not depend on the
-   * range of a call.
+   * Heads that a decode step scores in lanes: all but a remainder that {@link FewScores} does
+   * faster. Given by the number of heads alone, so that a head's bits do not depend on the range of
+   * a call.
    */
   private static int laneHeads(int heads) {
-    int remainder = heads % Lanes.L;
+    int remainder = heads % (Lanes.WIDE ? 2 * Lanes.L : Lanes.L);
     return remainder <= FewScores.MAX_ROWS ? heads - remainder : heads;
   }
 
