@@ -248,14 +248,14 @@ public class mla_device_kernels {
             return $DESC;
         }
 
-        private static final MethodHandle UP$MH = Mla.upcallHandle(describe.Function.class, "apply", $DESC);
+        private static MethodHandle UP$MH() { return Mla.upcallHandle(describe.Function.class, "apply", $DESC); }
 
         /**
          * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
          * The lifetime of the returned segment is managed by {@code arena}
          */
         public static MemorySegment allocate(describe.Function fi, Arena arena) {
-            return Linker.nativeLinker().upcallStub(UP$MH.bindTo(fi), $DESC, arena);
+            return Linker.nativeLinker().upcallStub(UP$MH().bindTo(fi), $DESC, arena);
         }
 
         private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
@@ -350,14 +350,14 @@ public class mla_device_kernels {
             return $DESC;
         }
 
-        private static final MethodHandle UP$MH = Mla.upcallHandle(count.Function.class, "apply", $DESC);
+        private static MethodHandle UP$MH() { return Mla.upcallHandle(count.Function.class, "apply", $DESC); }
 
         /**
          * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
          * The lifetime of the returned segment is managed by {@code arena}
          */
         public static MemorySegment allocate(count.Function fi, Arena arena) {
-            return Linker.nativeLinker().upcallStub(UP$MH.bindTo(fi), $DESC, arena);
+            return Linker.nativeLinker().upcallStub(UP$MH().bindTo(fi), $DESC, arena);
         }
 
         private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
@@ -455,14 +455,14 @@ public class mla_device_kernels {
             return $DESC;
         }
 
-        private static final MethodHandle UP$MH = Mla.upcallHandle(info.Function.class, "apply", $DESC);
+        private static MethodHandle UP$MH() { return Mla.upcallHandle(info.Function.class, "apply", $DESC); }
 
         /**
          * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
          * The lifetime of the returned segment is managed by {@code arena}
          */
         public static MemorySegment allocate(info.Function fi, Arena arena) {
-            return Linker.nativeLinker().upcallStub(UP$MH.bindTo(fi), $DESC, arena);
+            return Linker.nativeLinker().upcallStub(UP$MH().bindTo(fi), $DESC, arena);
         }
 
         private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
@@ -559,14 +559,14 @@ public class mla_device_kernels {
             return $DESC;
         }
 
-        private static final MethodHandle UP$MH = Mla.upcallHandle(allocate.Function.class, "apply", $DESC);
+        private static MethodHandle UP$MH() { return Mla.upcallHandle(allocate.Function.class, "apply", $DESC); }
 
         /**
          * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
          * The lifetime of the returned segment is managed by {@code arena}
          */
         public static MemorySegment allocate(allocate.Function fi, Arena arena) {
-            return Linker.nativeLinker().upcallStub(UP$MH.bindTo(fi), $DESC, arena);
+            return Linker.nativeLinker().upcallStub(UP$MH().bindTo(fi), $DESC, arena);
         }
 
         private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
@@ -662,14 +662,14 @@ public class mla_device_kernels {
             return $DESC;
         }
 
-        private static final MethodHandle UP$MH = Mla.upcallHandle(release.Function.class, "apply", $DESC);
+        private static MethodHandle UP$MH() { return Mla.upcallHandle(release.Function.class, "apply", $DESC); }
 
         /**
          * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
          * The lifetime of the returned segment is managed by {@code arena}
          */
         public static MemorySegment allocate(release.Function fi, Arena arena) {
-            return Linker.nativeLinker().upcallStub(UP$MH.bindTo(fi), $DESC, arena);
+            return Linker.nativeLinker().upcallStub(UP$MH().bindTo(fi), $DESC, arena);
         }
 
         private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
@@ -766,14 +766,14 @@ public class mla_device_kernels {
             return $DESC;
         }
 
-        private static final MethodHandle UP$MH = Mla.upcallHandle(allocate_host.Function.class, "apply", $DESC);
+        private static MethodHandle UP$MH() { return Mla.upcallHandle(allocate_host.Function.class, "apply", $DESC); }
 
         /**
          * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
          * The lifetime of the returned segment is managed by {@code arena}
          */
         public static MemorySegment allocate(allocate_host.Function fi, Arena arena) {
-            return Linker.nativeLinker().upcallStub(UP$MH.bindTo(fi), $DESC, arena);
+            return Linker.nativeLinker().upcallStub(UP$MH().bindTo(fi), $DESC, arena);
         }
 
         private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
@@ -869,14 +869,14 @@ public class mla_device_kernels {
             return $DESC;
         }
 
-        private static final MethodHandle UP$MH = Mla.upcallHandle(release_host.Function.class, "apply", $DESC);
+        private static MethodHandle UP$MH() { return Mla.upcallHandle(release_host.Function.class, "apply", $DESC); }
 
         /**
          * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
          * The lifetime of the returned segment is managed by {@code arena}
          */
         public static MemorySegment allocate(release_host.Function fi, Arena arena) {
-            return Linker.nativeLinker().upcallStub(UP$MH.bindTo(fi), $DESC, arena);
+            return Linker.nativeLinker().upcallStub(UP$MH().bindTo(fi), $DESC, arena);
         }
 
         private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
@@ -972,14 +972,14 @@ public class mla_device_kernels {
             return $DESC;
         }
 
-        private static final MethodHandle UP$MH = Mla.upcallHandle(create_stream.Function.class, "apply", $DESC);
+        private static MethodHandle UP$MH() { return Mla.upcallHandle(create_stream.Function.class, "apply", $DESC); }
 
         /**
          * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
          * The lifetime of the returned segment is managed by {@code arena}
          */
         public static MemorySegment allocate(create_stream.Function fi, Arena arena) {
-            return Linker.nativeLinker().upcallStub(UP$MH.bindTo(fi), $DESC, arena);
+            return Linker.nativeLinker().upcallStub(UP$MH().bindTo(fi), $DESC, arena);
         }
 
         private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
@@ -1074,14 +1074,14 @@ public class mla_device_kernels {
             return $DESC;
         }
 
-        private static final MethodHandle UP$MH = Mla.upcallHandle(destroy_stream.Function.class, "apply", $DESC);
+        private static MethodHandle UP$MH() { return Mla.upcallHandle(destroy_stream.Function.class, "apply", $DESC); }
 
         /**
          * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
          * The lifetime of the returned segment is managed by {@code arena}
          */
         public static MemorySegment allocate(destroy_stream.Function fi, Arena arena) {
-            return Linker.nativeLinker().upcallStub(UP$MH.bindTo(fi), $DESC, arena);
+            return Linker.nativeLinker().upcallStub(UP$MH().bindTo(fi), $DESC, arena);
         }
 
         private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
@@ -1176,14 +1176,14 @@ public class mla_device_kernels {
             return $DESC;
         }
 
-        private static final MethodHandle UP$MH = Mla.upcallHandle(synchronize.Function.class, "apply", $DESC);
+        private static MethodHandle UP$MH() { return Mla.upcallHandle(synchronize.Function.class, "apply", $DESC); }
 
         /**
          * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
          * The lifetime of the returned segment is managed by {@code arena}
          */
         public static MemorySegment allocate(synchronize.Function fi, Arena arena) {
-            return Linker.nativeLinker().upcallStub(UP$MH.bindTo(fi), $DESC, arena);
+            return Linker.nativeLinker().upcallStub(UP$MH().bindTo(fi), $DESC, arena);
         }
 
         private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
@@ -1279,14 +1279,14 @@ public class mla_device_kernels {
             return $DESC;
         }
 
-        private static final MethodHandle UP$MH = Mla.upcallHandle(create_event.Function.class, "apply", $DESC);
+        private static MethodHandle UP$MH() { return Mla.upcallHandle(create_event.Function.class, "apply", $DESC); }
 
         /**
          * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
          * The lifetime of the returned segment is managed by {@code arena}
          */
         public static MemorySegment allocate(create_event.Function fi, Arena arena) {
-            return Linker.nativeLinker().upcallStub(UP$MH.bindTo(fi), $DESC, arena);
+            return Linker.nativeLinker().upcallStub(UP$MH().bindTo(fi), $DESC, arena);
         }
 
         private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
@@ -1382,14 +1382,14 @@ public class mla_device_kernels {
             return $DESC;
         }
 
-        private static final MethodHandle UP$MH = Mla.upcallHandle(destroy_event.Function.class, "apply", $DESC);
+        private static MethodHandle UP$MH() { return Mla.upcallHandle(destroy_event.Function.class, "apply", $DESC); }
 
         /**
          * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
          * The lifetime of the returned segment is managed by {@code arena}
          */
         public static MemorySegment allocate(destroy_event.Function fi, Arena arena) {
-            return Linker.nativeLinker().upcallStub(UP$MH.bindTo(fi), $DESC, arena);
+            return Linker.nativeLinker().upcallStub(UP$MH().bindTo(fi), $DESC, arena);
         }
 
         private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
@@ -1485,14 +1485,14 @@ public class mla_device_kernels {
             return $DESC;
         }
 
-        private static final MethodHandle UP$MH = Mla.upcallHandle(record_event.Function.class, "apply", $DESC);
+        private static MethodHandle UP$MH() { return Mla.upcallHandle(record_event.Function.class, "apply", $DESC); }
 
         /**
          * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
          * The lifetime of the returned segment is managed by {@code arena}
          */
         public static MemorySegment allocate(record_event.Function fi, Arena arena) {
-            return Linker.nativeLinker().upcallStub(UP$MH.bindTo(fi), $DESC, arena);
+            return Linker.nativeLinker().upcallStub(UP$MH().bindTo(fi), $DESC, arena);
         }
 
         private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
@@ -1588,14 +1588,14 @@ public class mla_device_kernels {
             return $DESC;
         }
 
-        private static final MethodHandle UP$MH = Mla.upcallHandle(await_event.Function.class, "apply", $DESC);
+        private static MethodHandle UP$MH() { return Mla.upcallHandle(await_event.Function.class, "apply", $DESC); }
 
         /**
          * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
          * The lifetime of the returned segment is managed by {@code arena}
          */
         public static MemorySegment allocate(await_event.Function fi, Arena arena) {
-            return Linker.nativeLinker().upcallStub(UP$MH.bindTo(fi), $DESC, arena);
+            return Linker.nativeLinker().upcallStub(UP$MH().bindTo(fi), $DESC, arena);
         }
 
         private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
@@ -1691,14 +1691,14 @@ public class mla_device_kernels {
             return $DESC;
         }
 
-        private static final MethodHandle UP$MH = Mla.upcallHandle(synchronize_event.Function.class, "apply", $DESC);
+        private static MethodHandle UP$MH() { return Mla.upcallHandle(synchronize_event.Function.class, "apply", $DESC); }
 
         /**
          * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
          * The lifetime of the returned segment is managed by {@code arena}
          */
         public static MemorySegment allocate(synchronize_event.Function fi, Arena arena) {
-            return Linker.nativeLinker().upcallStub(UP$MH.bindTo(fi), $DESC, arena);
+            return Linker.nativeLinker().upcallStub(UP$MH().bindTo(fi), $DESC, arena);
         }
 
         private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
@@ -1796,14 +1796,14 @@ public class mla_device_kernels {
             return $DESC;
         }
 
-        private static final MethodHandle UP$MH = Mla.upcallHandle(copy.Function.class, "apply", $DESC);
+        private static MethodHandle UP$MH() { return Mla.upcallHandle(copy.Function.class, "apply", $DESC); }
 
         /**
          * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
          * The lifetime of the returned segment is managed by {@code arena}
          */
         public static MemorySegment allocate(copy.Function fi, Arena arena) {
-            return Linker.nativeLinker().upcallStub(UP$MH.bindTo(fi), $DESC, arena);
+            return Linker.nativeLinker().upcallStub(UP$MH().bindTo(fi), $DESC, arena);
         }
 
         private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
@@ -1901,14 +1901,14 @@ public class mla_device_kernels {
             return $DESC;
         }
 
-        private static final MethodHandle UP$MH = Mla.upcallHandle(fill.Function.class, "apply", $DESC);
+        private static MethodHandle UP$MH() { return Mla.upcallHandle(fill.Function.class, "apply", $DESC); }
 
         /**
          * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
          * The lifetime of the returned segment is managed by {@code arena}
          */
         public static MemorySegment allocate(fill.Function fi, Arena arena) {
-            return Linker.nativeLinker().upcallStub(UP$MH.bindTo(fi), $DESC, arena);
+            return Linker.nativeLinker().upcallStub(UP$MH().bindTo(fi), $DESC, arena);
         }
 
         private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
@@ -2003,14 +2003,14 @@ public class mla_device_kernels {
             return $DESC;
         }
 
-        private static final MethodHandle UP$MH = Mla.upcallHandle(begin_capture.Function.class, "apply", $DESC);
+        private static MethodHandle UP$MH() { return Mla.upcallHandle(begin_capture.Function.class, "apply", $DESC); }
 
         /**
          * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
          * The lifetime of the returned segment is managed by {@code arena}
          */
         public static MemorySegment allocate(begin_capture.Function fi, Arena arena) {
-            return Linker.nativeLinker().upcallStub(UP$MH.bindTo(fi), $DESC, arena);
+            return Linker.nativeLinker().upcallStub(UP$MH().bindTo(fi), $DESC, arena);
         }
 
         private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
@@ -2106,14 +2106,14 @@ public class mla_device_kernels {
             return $DESC;
         }
 
-        private static final MethodHandle UP$MH = Mla.upcallHandle(end_capture.Function.class, "apply", $DESC);
+        private static MethodHandle UP$MH() { return Mla.upcallHandle(end_capture.Function.class, "apply", $DESC); }
 
         /**
          * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
          * The lifetime of the returned segment is managed by {@code arena}
          */
         public static MemorySegment allocate(end_capture.Function fi, Arena arena) {
-            return Linker.nativeLinker().upcallStub(UP$MH.bindTo(fi), $DESC, arena);
+            return Linker.nativeLinker().upcallStub(UP$MH().bindTo(fi), $DESC, arena);
         }
 
         private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
@@ -2209,14 +2209,14 @@ public class mla_device_kernels {
             return $DESC;
         }
 
-        private static final MethodHandle UP$MH = Mla.upcallHandle(launch_graph.Function.class, "apply", $DESC);
+        private static MethodHandle UP$MH() { return Mla.upcallHandle(launch_graph.Function.class, "apply", $DESC); }
 
         /**
          * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
          * The lifetime of the returned segment is managed by {@code arena}
          */
         public static MemorySegment allocate(launch_graph.Function fi, Arena arena) {
-            return Linker.nativeLinker().upcallStub(UP$MH.bindTo(fi), $DESC, arena);
+            return Linker.nativeLinker().upcallStub(UP$MH().bindTo(fi), $DESC, arena);
         }
 
         private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
@@ -2312,14 +2312,14 @@ public class mla_device_kernels {
             return $DESC;
         }
 
-        private static final MethodHandle UP$MH = Mla.upcallHandle(destroy_graph.Function.class, "apply", $DESC);
+        private static MethodHandle UP$MH() { return Mla.upcallHandle(destroy_graph.Function.class, "apply", $DESC); }
 
         /**
          * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
          * The lifetime of the returned segment is managed by {@code arena}
          */
         public static MemorySegment allocate(destroy_graph.Function fi, Arena arena) {
-            return Linker.nativeLinker().upcallStub(UP$MH.bindTo(fi), $DESC, arena);
+            return Linker.nativeLinker().upcallStub(UP$MH().bindTo(fi), $DESC, arena);
         }
 
         private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
@@ -2418,14 +2418,14 @@ public class mla_device_kernels {
             return $DESC;
         }
 
-        private static final MethodHandle UP$MH = Mla.upcallHandle(convert.Function.class, "apply", $DESC);
+        private static MethodHandle UP$MH() { return Mla.upcallHandle(convert.Function.class, "apply", $DESC); }
 
         /**
          * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
          * The lifetime of the returned segment is managed by {@code arena}
          */
         public static MemorySegment allocate(convert.Function fi, Arena arena) {
-            return Linker.nativeLinker().upcallStub(UP$MH.bindTo(fi), $DESC, arena);
+            return Linker.nativeLinker().upcallStub(UP$MH().bindTo(fi), $DESC, arena);
         }
 
         private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
@@ -2530,14 +2530,14 @@ public class mla_device_kernels {
             return $DESC;
         }
 
-        private static final MethodHandle UP$MH = Mla.upcallHandle(embed.Function.class, "apply", $DESC);
+        private static MethodHandle UP$MH() { return Mla.upcallHandle(embed.Function.class, "apply", $DESC); }
 
         /**
          * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
          * The lifetime of the returned segment is managed by {@code arena}
          */
         public static MemorySegment allocate(embed.Function fi, Arena arena) {
-            return Linker.nativeLinker().upcallStub(UP$MH.bindTo(fi), $DESC, arena);
+            return Linker.nativeLinker().upcallStub(UP$MH().bindTo(fi), $DESC, arena);
         }
 
         private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
@@ -2640,14 +2640,14 @@ public class mla_device_kernels {
             return $DESC;
         }
 
-        private static final MethodHandle UP$MH = Mla.upcallHandle(rms_norm.Function.class, "apply", $DESC);
+        private static MethodHandle UP$MH() { return Mla.upcallHandle(rms_norm.Function.class, "apply", $DESC); }
 
         /**
          * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
          * The lifetime of the returned segment is managed by {@code arena}
          */
         public static MemorySegment allocate(rms_norm.Function fi, Arena arena) {
-            return Linker.nativeLinker().upcallStub(UP$MH.bindTo(fi), $DESC, arena);
+            return Linker.nativeLinker().upcallStub(UP$MH().bindTo(fi), $DESC, arena);
         }
 
         private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
@@ -2750,14 +2750,14 @@ public class mla_device_kernels {
             return $DESC;
         }
 
-        private static final MethodHandle UP$MH = Mla.upcallHandle(swiglu.Function.class, "apply", $DESC);
+        private static MethodHandle UP$MH() { return Mla.upcallHandle(swiglu.Function.class, "apply", $DESC); }
 
         /**
          * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
          * The lifetime of the returned segment is managed by {@code arena}
          */
         public static MemorySegment allocate(swiglu.Function fi, Arena arena) {
-            return Linker.nativeLinker().upcallStub(UP$MH.bindTo(fi), $DESC, arena);
+            return Linker.nativeLinker().upcallStub(UP$MH().bindTo(fi), $DESC, arena);
         }
 
         private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
@@ -2861,14 +2861,14 @@ public class mla_device_kernels {
             return $DESC;
         }
 
-        private static final MethodHandle UP$MH = Mla.upcallHandle(add.Function.class, "apply", $DESC);
+        private static MethodHandle UP$MH() { return Mla.upcallHandle(add.Function.class, "apply", $DESC); }
 
         /**
          * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
          * The lifetime of the returned segment is managed by {@code arena}
          */
         public static MemorySegment allocate(add.Function fi, Arena arena) {
-            return Linker.nativeLinker().upcallStub(UP$MH.bindTo(fi), $DESC, arena);
+            return Linker.nativeLinker().upcallStub(UP$MH().bindTo(fi), $DESC, arena);
         }
 
         private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
@@ -2968,14 +2968,14 @@ public class mla_device_kernels {
             return $DESC;
         }
 
-        private static final MethodHandle UP$MH = Mla.upcallHandle(rope.Function.class, "apply", $DESC);
+        private static MethodHandle UP$MH() { return Mla.upcallHandle(rope.Function.class, "apply", $DESC); }
 
         /**
          * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
          * The lifetime of the returned segment is managed by {@code arena}
          */
         public static MemorySegment allocate(rope.Function fi, Arena arena) {
-            return Linker.nativeLinker().upcallStub(UP$MH.bindTo(fi), $DESC, arena);
+            return Linker.nativeLinker().upcallStub(UP$MH().bindTo(fi), $DESC, arena);
         }
 
         private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
@@ -3078,14 +3078,14 @@ public class mla_device_kernels {
             return $DESC;
         }
 
-        private static final MethodHandle UP$MH = Mla.upcallHandle(append.Function.class, "apply", $DESC);
+        private static MethodHandle UP$MH() { return Mla.upcallHandle(append.Function.class, "apply", $DESC); }
 
         /**
          * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
          * The lifetime of the returned segment is managed by {@code arena}
          */
         public static MemorySegment allocate(append.Function fi, Arena arena) {
-            return Linker.nativeLinker().upcallStub(UP$MH.bindTo(fi), $DESC, arena);
+            return Linker.nativeLinker().upcallStub(UP$MH().bindTo(fi), $DESC, arena);
         }
 
         private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
@@ -3178,14 +3178,14 @@ public class mla_device_kernels {
             return $DESC;
         }
 
-        private static final MethodHandle UP$MH = Mla.upcallHandle(plan_bytes.Function.class, "apply", $DESC);
+        private static MethodHandle UP$MH() { return Mla.upcallHandle(plan_bytes.Function.class, "apply", $DESC); }
 
         /**
          * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
          * The lifetime of the returned segment is managed by {@code arena}
          */
         public static MemorySegment allocate(plan_bytes.Function fi, Arena arena) {
-            return Linker.nativeLinker().upcallStub(UP$MH.bindTo(fi), $DESC, arena);
+            return Linker.nativeLinker().upcallStub(UP$MH().bindTo(fi), $DESC, arena);
         }
 
         private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
@@ -3280,14 +3280,14 @@ public class mla_device_kernels {
             return $DESC;
         }
 
-        private static final MethodHandle UP$MH = Mla.upcallHandle(splits.Function.class, "apply", $DESC);
+        private static MethodHandle UP$MH() { return Mla.upcallHandle(splits.Function.class, "apply", $DESC); }
 
         /**
          * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
          * The lifetime of the returned segment is managed by {@code arena}
          */
         public static MemorySegment allocate(splits.Function fi, Arena arena) {
-            return Linker.nativeLinker().upcallStub(UP$MH.bindTo(fi), $DESC, arena);
+            return Linker.nativeLinker().upcallStub(UP$MH().bindTo(fi), $DESC, arena);
         }
 
         private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
@@ -3387,14 +3387,14 @@ public class mla_device_kernels {
             return $DESC;
         }
 
-        private static final MethodHandle UP$MH = Mla.upcallHandle(make_plan.Function.class, "apply", $DESC);
+        private static MethodHandle UP$MH() { return Mla.upcallHandle(make_plan.Function.class, "apply", $DESC); }
 
         /**
          * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
          * The lifetime of the returned segment is managed by {@code arena}
          */
         public static MemorySegment allocate(make_plan.Function fi, Arena arena) {
-            return Linker.nativeLinker().upcallStub(UP$MH.bindTo(fi), $DESC, arena);
+            return Linker.nativeLinker().upcallStub(UP$MH().bindTo(fi), $DESC, arena);
         }
 
         private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
@@ -3488,14 +3488,14 @@ public class mla_device_kernels {
             return $DESC;
         }
 
-        private static final MethodHandle UP$MH = Mla.upcallHandle(attention_workspace.Function.class, "apply", $DESC);
+        private static MethodHandle UP$MH() { return Mla.upcallHandle(attention_workspace.Function.class, "apply", $DESC); }
 
         /**
          * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
          * The lifetime of the returned segment is managed by {@code arena}
          */
         public static MemorySegment allocate(attention_workspace.Function fi, Arena arena) {
-            return Linker.nativeLinker().upcallStub(UP$MH.bindTo(fi), $DESC, arena);
+            return Linker.nativeLinker().upcallStub(UP$MH().bindTo(fi), $DESC, arena);
         }
 
         private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
@@ -3601,14 +3601,14 @@ public class mla_device_kernels {
             return $DESC;
         }
 
-        private static final MethodHandle UP$MH = Mla.upcallHandle(attend_absorbed.Function.class, "apply", $DESC);
+        private static MethodHandle UP$MH() { return Mla.upcallHandle(attend_absorbed.Function.class, "apply", $DESC); }
 
         /**
          * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
          * The lifetime of the returned segment is managed by {@code arena}
          */
         public static MemorySegment allocate(attend_absorbed.Function fi, Arena arena) {
-            return Linker.nativeLinker().upcallStub(UP$MH.bindTo(fi), $DESC, arena);
+            return Linker.nativeLinker().upcallStub(UP$MH().bindTo(fi), $DESC, arena);
         }
 
         private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
@@ -3703,14 +3703,14 @@ public class mla_device_kernels {
             return $DESC;
         }
 
-        private static final MethodHandle UP$MH = Mla.upcallHandle(decompressed_workspace.Function.class, "apply", $DESC);
+        private static MethodHandle UP$MH() { return Mla.upcallHandle(decompressed_workspace.Function.class, "apply", $DESC); }
 
         /**
          * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
          * The lifetime of the returned segment is managed by {@code arena}
          */
         public static MemorySegment allocate(decompressed_workspace.Function fi, Arena arena) {
-            return Linker.nativeLinker().upcallStub(UP$MH.bindTo(fi), $DESC, arena);
+            return Linker.nativeLinker().upcallStub(UP$MH().bindTo(fi), $DESC, arena);
         }
 
         private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
@@ -3819,14 +3819,14 @@ public class mla_device_kernels {
             return $DESC;
         }
 
-        private static final MethodHandle UP$MH = Mla.upcallHandle(attend_decompressed.Function.class, "apply", $DESC);
+        private static MethodHandle UP$MH() { return Mla.upcallHandle(attend_decompressed.Function.class, "apply", $DESC); }
 
         /**
          * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
          * The lifetime of the returned segment is managed by {@code arena}
          */
         public static MemorySegment allocate(attend_decompressed.Function fi, Arena arena) {
-            return Linker.nativeLinker().upcallStub(UP$MH.bindTo(fi), $DESC, arena);
+            return Linker.nativeLinker().upcallStub(UP$MH().bindTo(fi), $DESC, arena);
         }
 
         private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
@@ -3926,14 +3926,14 @@ public class mla_device_kernels {
             return $DESC;
         }
 
-        private static final MethodHandle UP$MH = Mla.upcallHandle(merge.Function.class, "apply", $DESC);
+        private static MethodHandle UP$MH() { return Mla.upcallHandle(merge.Function.class, "apply", $DESC); }
 
         /**
          * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
          * The lifetime of the returned segment is managed by {@code arena}
          */
         public static MemorySegment allocate(merge.Function fi, Arena arena) {
-            return Linker.nativeLinker().upcallStub(UP$MH.bindTo(fi), $DESC, arena);
+            return Linker.nativeLinker().upcallStub(UP$MH().bindTo(fi), $DESC, arena);
         }
 
         private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
@@ -4033,14 +4033,14 @@ public class mla_device_kernels {
             return $DESC;
         }
 
-        private static final MethodHandle UP$MH = Mla.upcallHandle(linear.Function.class, "apply", $DESC);
+        private static MethodHandle UP$MH() { return Mla.upcallHandle(linear.Function.class, "apply", $DESC); }
 
         /**
          * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
          * The lifetime of the returned segment is managed by {@code arena}
          */
         public static MemorySegment allocate(linear.Function fi, Arena arena) {
-            return Linker.nativeLinker().upcallStub(UP$MH.bindTo(fi), $DESC, arena);
+            return Linker.nativeLinker().upcallStub(UP$MH().bindTo(fi), $DESC, arena);
         }
 
         private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
@@ -4139,14 +4139,14 @@ public class mla_device_kernels {
             return $DESC;
         }
 
-        private static final MethodHandle UP$MH = Mla.upcallHandle(head_linear.Function.class, "apply", $DESC);
+        private static MethodHandle UP$MH() { return Mla.upcallHandle(head_linear.Function.class, "apply", $DESC); }
 
         /**
          * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
          * The lifetime of the returned segment is managed by {@code arena}
          */
         public static MemorySegment allocate(head_linear.Function fi, Arena arena) {
-            return Linker.nativeLinker().upcallStub(UP$MH.bindTo(fi), $DESC, arena);
+            return Linker.nativeLinker().upcallStub(UP$MH().bindTo(fi), $DESC, arena);
         }
 
         private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
@@ -4246,14 +4246,14 @@ public class mla_device_kernels {
             return $DESC;
         }
 
-        private static final MethodHandle UP$MH = Mla.upcallHandle(route.Function.class, "apply", $DESC);
+        private static MethodHandle UP$MH() { return Mla.upcallHandle(route.Function.class, "apply", $DESC); }
 
         /**
          * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
          * The lifetime of the returned segment is managed by {@code arena}
          */
         public static MemorySegment allocate(route.Function fi, Arena arena) {
-            return Linker.nativeLinker().upcallStub(UP$MH.bindTo(fi), $DESC, arena);
+            return Linker.nativeLinker().upcallStub(UP$MH().bindTo(fi), $DESC, arena);
         }
 
         private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
@@ -4349,14 +4349,14 @@ public class mla_device_kernels {
             return $DESC;
         }
 
-        private static final MethodHandle UP$MH = Mla.upcallHandle(group_bytes.Function.class, "apply", $DESC);
+        private static MethodHandle UP$MH() { return Mla.upcallHandle(group_bytes.Function.class, "apply", $DESC); }
 
         /**
          * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
          * The lifetime of the returned segment is managed by {@code arena}
          */
         public static MemorySegment allocate(group_bytes.Function fi, Arena arena) {
-            return Linker.nativeLinker().upcallStub(UP$MH.bindTo(fi), $DESC, arena);
+            return Linker.nativeLinker().upcallStub(UP$MH().bindTo(fi), $DESC, arena);
         }
 
         private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
@@ -4461,14 +4461,14 @@ public class mla_device_kernels {
             return $DESC;
         }
 
-        private static final MethodHandle UP$MH = Mla.upcallHandle(group.Function.class, "apply", $DESC);
+        private static MethodHandle UP$MH() { return Mla.upcallHandle(group.Function.class, "apply", $DESC); }
 
         /**
          * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
          * The lifetime of the returned segment is managed by {@code arena}
          */
         public static MemorySegment allocate(group.Function fi, Arena arena) {
-            return Linker.nativeLinker().upcallStub(UP$MH.bindTo(fi), $DESC, arena);
+            return Linker.nativeLinker().upcallStub(UP$MH().bindTo(fi), $DESC, arena);
         }
 
         private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
@@ -4571,14 +4571,14 @@ public class mla_device_kernels {
             return $DESC;
         }
 
-        private static final MethodHandle UP$MH = Mla.upcallHandle(grouped_linear.Function.class, "apply", $DESC);
+        private static MethodHandle UP$MH() { return Mla.upcallHandle(grouped_linear.Function.class, "apply", $DESC); }
 
         /**
          * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
          * The lifetime of the returned segment is managed by {@code arena}
          */
         public static MemorySegment allocate(grouped_linear.Function fi, Arena arena) {
-            return Linker.nativeLinker().upcallStub(UP$MH.bindTo(fi), $DESC, arena);
+            return Linker.nativeLinker().upcallStub(UP$MH().bindTo(fi), $DESC, arena);
         }
 
         private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
@@ -4685,14 +4685,14 @@ public class mla_device_kernels {
             return $DESC;
         }
 
-        private static final MethodHandle UP$MH = Mla.upcallHandle(combine.Function.class, "apply", $DESC);
+        private static MethodHandle UP$MH() { return Mla.upcallHandle(combine.Function.class, "apply", $DESC); }
 
         /**
          * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
          * The lifetime of the returned segment is managed by {@code arena}
          */
         public static MemorySegment allocate(combine.Function fi, Arena arena) {
-            return Linker.nativeLinker().upcallStub(UP$MH.bindTo(fi), $DESC, arena);
+            return Linker.nativeLinker().upcallStub(UP$MH().bindTo(fi), $DESC, arena);
         }
 
         private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
@@ -4792,14 +4792,14 @@ public class mla_device_kernels {
             return $DESC;
         }
 
-        private static final MethodHandle UP$MH = Mla.upcallHandle(argmax.Function.class, "apply", $DESC);
+        private static MethodHandle UP$MH() { return Mla.upcallHandle(argmax.Function.class, "apply", $DESC); }
 
         /**
          * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
          * The lifetime of the returned segment is managed by {@code arena}
          */
         public static MemorySegment allocate(argmax.Function fi, Arena arena) {
-            return Linker.nativeLinker().upcallStub(UP$MH.bindTo(fi), $DESC, arena);
+            return Linker.nativeLinker().upcallStub(UP$MH().bindTo(fi), $DESC, arena);
         }
 
         private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
@@ -4903,14 +4903,14 @@ public class mla_device_kernels {
             return $DESC;
         }
 
-        private static final MethodHandle UP$MH = Mla.upcallHandle(sample.Function.class, "apply", $DESC);
+        private static MethodHandle UP$MH() { return Mla.upcallHandle(sample.Function.class, "apply", $DESC); }
 
         /**
          * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
          * The lifetime of the returned segment is managed by {@code arena}
          */
         public static MemorySegment allocate(sample.Function fi, Arena arena) {
-            return Linker.nativeLinker().upcallStub(UP$MH.bindTo(fi), $DESC, arena);
+            return Linker.nativeLinker().upcallStub(UP$MH().bindTo(fi), $DESC, arena);
         }
 
         private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);

@@ -43,14 +43,14 @@ public final class mla_get_kernels_fn {
         return $DESC;
     }
 
-    private static final MethodHandle UP$MH = Mla.upcallHandle(mla_get_kernels_fn.Function.class, "apply", $DESC);
+    private static MethodHandle UP$MH() { return Mla.upcallHandle(mla_get_kernels_fn.Function.class, "apply", $DESC); }
 
     /**
      * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
      * The lifetime of the returned segment is managed by {@code arena}
      */
     public static MemorySegment allocate(mla_get_kernels_fn.Function fi, Arena arena) {
-        return Linker.nativeLinker().upcallStub(UP$MH.bindTo(fi), $DESC, arena);
+        return Linker.nativeLinker().upcallStub(UP$MH().bindTo(fi), $DESC, arena);
     }
 
     private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);

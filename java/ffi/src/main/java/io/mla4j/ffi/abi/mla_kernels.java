@@ -378,14 +378,14 @@ public class mla_kernels {
             return $DESC;
         }
 
-        private static final MethodHandle UP$MH = Mla.upcallHandle(describe.Function.class, "apply", $DESC);
+        private static MethodHandle UP$MH() { return Mla.upcallHandle(describe.Function.class, "apply", $DESC); }
 
         /**
          * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
          * The lifetime of the returned segment is managed by {@code arena}
          */
         public static MemorySegment allocate(describe.Function fi, Arena arena) {
-            return Linker.nativeLinker().upcallStub(UP$MH.bindTo(fi), $DESC, arena);
+            return Linker.nativeLinker().upcallStub(UP$MH().bindTo(fi), $DESC, arena);
         }
 
         private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
@@ -478,14 +478,14 @@ public class mla_kernels {
             return $DESC;
         }
 
-        private static final MethodHandle UP$MH = Mla.upcallHandle(packed_bytes.Function.class, "apply", $DESC);
+        private static MethodHandle UP$MH() { return Mla.upcallHandle(packed_bytes.Function.class, "apply", $DESC); }
 
         /**
          * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
          * The lifetime of the returned segment is managed by {@code arena}
          */
         public static MemorySegment allocate(packed_bytes.Function fi, Arena arena) {
-            return Linker.nativeLinker().upcallStub(UP$MH.bindTo(fi), $DESC, arena);
+            return Linker.nativeLinker().upcallStub(UP$MH().bindTo(fi), $DESC, arena);
         }
 
         private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
@@ -586,14 +586,14 @@ public class mla_kernels {
             return $DESC;
         }
 
-        private static final MethodHandle UP$MH = Mla.upcallHandle(pack.Function.class, "apply", $DESC);
+        private static MethodHandle UP$MH() { return Mla.upcallHandle(pack.Function.class, "apply", $DESC); }
 
         /**
          * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
          * The lifetime of the returned segment is managed by {@code arena}
          */
         public static MemorySegment allocate(pack.Function fi, Arena arena) {
-            return Linker.nativeLinker().upcallStub(UP$MH.bindTo(fi), $DESC, arena);
+            return Linker.nativeLinker().upcallStub(UP$MH().bindTo(fi), $DESC, arena);
         }
 
         private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
@@ -695,14 +695,14 @@ public class mla_kernels {
             return $DESC;
         }
 
-        private static final MethodHandle UP$MH = Mla.upcallHandle(linear.Function.class, "apply", $DESC);
+        private static MethodHandle UP$MH() { return Mla.upcallHandle(linear.Function.class, "apply", $DESC); }
 
         /**
          * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
          * The lifetime of the returned segment is managed by {@code arena}
          */
         public static MemorySegment allocate(linear.Function fi, Arena arena) {
-            return Linker.nativeLinker().upcallStub(UP$MH.bindTo(fi), $DESC, arena);
+            return Linker.nativeLinker().upcallStub(UP$MH().bindTo(fi), $DESC, arena);
         }
 
         private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
@@ -805,14 +805,14 @@ public class mla_kernels {
             return $DESC;
         }
 
-        private static final MethodHandle UP$MH = Mla.upcallHandle(head_linear.Function.class, "apply", $DESC);
+        private static MethodHandle UP$MH() { return Mla.upcallHandle(head_linear.Function.class, "apply", $DESC); }
 
         /**
          * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
          * The lifetime of the returned segment is managed by {@code arena}
          */
         public static MemorySegment allocate(head_linear.Function fi, Arena arena) {
-            return Linker.nativeLinker().upcallStub(UP$MH.bindTo(fi), $DESC, arena);
+            return Linker.nativeLinker().upcallStub(UP$MH().bindTo(fi), $DESC, arena);
         }
 
         private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
@@ -907,14 +907,14 @@ public class mla_kernels {
             return $DESC;
         }
 
-        private static final MethodHandle UP$MH = Mla.upcallHandle(attention_workspace.Function.class, "apply", $DESC);
+        private static MethodHandle UP$MH() { return Mla.upcallHandle(attention_workspace.Function.class, "apply", $DESC); }
 
         /**
          * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
          * The lifetime of the returned segment is managed by {@code arena}
          */
         public static MemorySegment allocate(attention_workspace.Function fi, Arena arena) {
-            return Linker.nativeLinker().upcallStub(UP$MH.bindTo(fi), $DESC, arena);
+            return Linker.nativeLinker().upcallStub(UP$MH().bindTo(fi), $DESC, arena);
         }
 
         private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
@@ -1026,14 +1026,14 @@ public class mla_kernels {
             return $DESC;
         }
 
-        private static final MethodHandle UP$MH = Mla.upcallHandle(attend_absorbed.Function.class, "apply", $DESC);
+        private static MethodHandle UP$MH() { return Mla.upcallHandle(attend_absorbed.Function.class, "apply", $DESC); }
 
         /**
          * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
          * The lifetime of the returned segment is managed by {@code arena}
          */
         public static MemorySegment allocate(attend_absorbed.Function fi, Arena arena) {
-            return Linker.nativeLinker().upcallStub(UP$MH.bindTo(fi), $DESC, arena);
+            return Linker.nativeLinker().upcallStub(UP$MH().bindTo(fi), $DESC, arena);
         }
 
         private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
@@ -1144,14 +1144,14 @@ public class mla_kernels {
             return $DESC;
         }
 
-        private static final MethodHandle UP$MH = Mla.upcallHandle(attend_decompressed.Function.class, "apply", $DESC);
+        private static MethodHandle UP$MH() { return Mla.upcallHandle(attend_decompressed.Function.class, "apply", $DESC); }
 
         /**
          * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
          * The lifetime of the returned segment is managed by {@code arena}
          */
         public static MemorySegment allocate(attend_decompressed.Function fi, Arena arena) {
-            return Linker.nativeLinker().upcallStub(UP$MH.bindTo(fi), $DESC, arena);
+            return Linker.nativeLinker().upcallStub(UP$MH().bindTo(fi), $DESC, arena);
         }
 
         private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
@@ -1254,14 +1254,14 @@ public class mla_kernels {
             return $DESC;
         }
 
-        private static final MethodHandle UP$MH = Mla.upcallHandle(merge.Function.class, "apply", $DESC);
+        private static MethodHandle UP$MH() { return Mla.upcallHandle(merge.Function.class, "apply", $DESC); }
 
         /**
          * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
          * The lifetime of the returned segment is managed by {@code arena}
          */
         public static MemorySegment allocate(merge.Function fi, Arena arena) {
-            return Linker.nativeLinker().upcallStub(UP$MH.bindTo(fi), $DESC, arena);
+            return Linker.nativeLinker().upcallStub(UP$MH().bindTo(fi), $DESC, arena);
         }
 
         private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
@@ -1365,14 +1365,14 @@ public class mla_kernels {
             return $DESC;
         }
 
-        private static final MethodHandle UP$MH = Mla.upcallHandle(append.Function.class, "apply", $DESC);
+        private static MethodHandle UP$MH() { return Mla.upcallHandle(append.Function.class, "apply", $DESC); }
 
         /**
          * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
          * The lifetime of the returned segment is managed by {@code arena}
          */
         public static MemorySegment allocate(append.Function fi, Arena arena) {
-            return Linker.nativeLinker().upcallStub(UP$MH.bindTo(fi), $DESC, arena);
+            return Linker.nativeLinker().upcallStub(UP$MH().bindTo(fi), $DESC, arena);
         }
 
         private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
@@ -1473,14 +1473,14 @@ public class mla_kernels {
             return $DESC;
         }
 
-        private static final MethodHandle UP$MH = Mla.upcallHandle(rope.Function.class, "apply", $DESC);
+        private static MethodHandle UP$MH() { return Mla.upcallHandle(rope.Function.class, "apply", $DESC); }
 
         /**
          * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
          * The lifetime of the returned segment is managed by {@code arena}
          */
         public static MemorySegment allocate(rope.Function fi, Arena arena) {
-            return Linker.nativeLinker().upcallStub(UP$MH.bindTo(fi), $DESC, arena);
+            return Linker.nativeLinker().upcallStub(UP$MH().bindTo(fi), $DESC, arena);
         }
 
         private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
@@ -1582,14 +1582,14 @@ public class mla_kernels {
             return $DESC;
         }
 
-        private static final MethodHandle UP$MH = Mla.upcallHandle(rms_norm.Function.class, "apply", $DESC);
+        private static MethodHandle UP$MH() { return Mla.upcallHandle(rms_norm.Function.class, "apply", $DESC); }
 
         /**
          * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
          * The lifetime of the returned segment is managed by {@code arena}
          */
         public static MemorySegment allocate(rms_norm.Function fi, Arena arena) {
-            return Linker.nativeLinker().upcallStub(UP$MH.bindTo(fi), $DESC, arena);
+            return Linker.nativeLinker().upcallStub(UP$MH().bindTo(fi), $DESC, arena);
         }
 
         private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
@@ -1691,14 +1691,14 @@ public class mla_kernels {
             return $DESC;
         }
 
-        private static final MethodHandle UP$MH = Mla.upcallHandle(swiglu.Function.class, "apply", $DESC);
+        private static MethodHandle UP$MH() { return Mla.upcallHandle(swiglu.Function.class, "apply", $DESC); }
 
         /**
          * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
          * The lifetime of the returned segment is managed by {@code arena}
          */
         public static MemorySegment allocate(swiglu.Function fi, Arena arena) {
-            return Linker.nativeLinker().upcallStub(UP$MH.bindTo(fi), $DESC, arena);
+            return Linker.nativeLinker().upcallStub(UP$MH().bindTo(fi), $DESC, arena);
         }
 
         private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
@@ -1801,14 +1801,14 @@ public class mla_kernels {
             return $DESC;
         }
 
-        private static final MethodHandle UP$MH = Mla.upcallHandle(add.Function.class, "apply", $DESC);
+        private static MethodHandle UP$MH() { return Mla.upcallHandle(add.Function.class, "apply", $DESC); }
 
         /**
          * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
          * The lifetime of the returned segment is managed by {@code arena}
          */
         public static MemorySegment allocate(add.Function fi, Arena arena) {
-            return Linker.nativeLinker().upcallStub(UP$MH.bindTo(fi), $DESC, arena);
+            return Linker.nativeLinker().upcallStub(UP$MH().bindTo(fi), $DESC, arena);
         }
 
         private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
@@ -1912,14 +1912,14 @@ public class mla_kernels {
             return $DESC;
         }
 
-        private static final MethodHandle UP$MH = Mla.upcallHandle(embed.Function.class, "apply", $DESC);
+        private static MethodHandle UP$MH() { return Mla.upcallHandle(embed.Function.class, "apply", $DESC); }
 
         /**
          * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
          * The lifetime of the returned segment is managed by {@code arena}
          */
         public static MemorySegment allocate(embed.Function fi, Arena arena) {
-            return Linker.nativeLinker().upcallStub(UP$MH.bindTo(fi), $DESC, arena);
+            return Linker.nativeLinker().upcallStub(UP$MH().bindTo(fi), $DESC, arena);
         }
 
         private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
@@ -2020,14 +2020,14 @@ public class mla_kernels {
             return $DESC;
         }
 
-        private static final MethodHandle UP$MH = Mla.upcallHandle(route.Function.class, "apply", $DESC);
+        private static MethodHandle UP$MH() { return Mla.upcallHandle(route.Function.class, "apply", $DESC); }
 
         /**
          * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
          * The lifetime of the returned segment is managed by {@code arena}
          */
         public static MemorySegment allocate(route.Function fi, Arena arena) {
-            return Linker.nativeLinker().upcallStub(UP$MH.bindTo(fi), $DESC, arena);
+            return Linker.nativeLinker().upcallStub(UP$MH().bindTo(fi), $DESC, arena);
         }
 
         private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
@@ -2133,14 +2133,14 @@ public class mla_kernels {
             return $DESC;
         }
 
-        private static final MethodHandle UP$MH = Mla.upcallHandle(combine.Function.class, "apply", $DESC);
+        private static MethodHandle UP$MH() { return Mla.upcallHandle(combine.Function.class, "apply", $DESC); }
 
         /**
          * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
          * The lifetime of the returned segment is managed by {@code arena}
          */
         public static MemorySegment allocate(combine.Function fi, Arena arena) {
-            return Linker.nativeLinker().upcallStub(UP$MH.bindTo(fi), $DESC, arena);
+            return Linker.nativeLinker().upcallStub(UP$MH().bindTo(fi), $DESC, arena);
         }
 
         private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
@@ -2236,14 +2236,14 @@ public class mla_kernels {
             return $DESC;
         }
 
-        private static final MethodHandle UP$MH = Mla.upcallHandle(probe.Function.class, "apply", $DESC);
+        private static MethodHandle UP$MH() { return Mla.upcallHandle(probe.Function.class, "apply", $DESC); }
 
         /**
          * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
          * The lifetime of the returned segment is managed by {@code arena}
          */
         public static MemorySegment allocate(probe.Function fi, Arena arena) {
-            return Linker.nativeLinker().upcallStub(UP$MH.bindTo(fi), $DESC, arena);
+            return Linker.nativeLinker().upcallStub(UP$MH().bindTo(fi), $DESC, arena);
         }
 
         private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
