@@ -32,6 +32,13 @@ public final class Backends {
   /** A broken service file must not keep the search going for ever. */
   private static final int MAX_FAILURES = 100;
 
+  /** The backends of this process, looked for at the first question. */
+  private static final class Found {
+    static final List<Candidate> CANDIDATES =
+        List.copyOf(
+            load(ServiceLoader.load(Backend.class, Backends.class.getClassLoader()).iterator()));
+  }
+
   private Backends() {}
 
   /**
@@ -68,7 +75,7 @@ public final class Backends {
    * @throws InvalidArgumentException where threads is out of its range
    */
   public static Device open(Choice choice) {
-    return new Selection(candidates(), System::getProperty, System::getenv).open(choice);
+    return new Selection(Found.CANDIDATES, System::getProperty, System::getenv).open(choice);
   }
 
   /**
@@ -76,11 +83,21 @@ public final class Backends {
    * first.
    */
   public static List<Status> list() {
-    return candidates().stream().map(c -> new Status(c.name(), c.rank(), c.probe())).toList();
+    return Found.CANDIDATES.stream().map(c -> new Status(c.name(), c.rank(), c.probe())).toList();
   }
 
-  private static List<Candidate> candidates() {
-    return load(ServiceLoader.load(Backend.class, Backends.class.getClassLoader()).iterator());
+  /**
+   * Does on the calling thread what {@link #open()} and the first operations would otherwise wait
+   * for. A program that wants its first result soon calls it on a thread of its own while it does
+   * something else. Never throws: what does not work is told by {@link #open()}.
+   */
+  public static void prepare() {
+    for (Candidate candidate : Found.CANDIDATES) {
+      if (candidate.probe().available()) {
+        candidate.prepare();
+        return;
+      }
+    }
   }
 
   /** A provider that fails to load becomes a candidate with a reason. */
@@ -125,6 +142,14 @@ public final class Backends {
         return backend.probe();
       } catch (RuntimeException | LinkageError | ServiceConfigurationError e) {
         return unavailable(e);
+      }
+    }
+
+    void prepare() {
+      try {
+        backend.prepare();
+      } catch (RuntimeException | LinkageError e) {
+        LOG.log(Level.DEBUG, "backend " + name() + " could not be prepared", e);
       }
     }
 

@@ -181,7 +181,8 @@ final class AttentionOps implements AutoCloseable {
     }
 
     private boolean fits(MlaShape s, Tensor x, Weight kvB, ComputeType compute, Tensor out) {
-      return s.equals(shape)
+      return params != null
+          && (s == shape || s.equals(shape))
           && params.compute() == compute
           && params.weightType() == kvB.tensor().type()
           && params.tokens() == x.dim(0)

@@ -28,6 +28,12 @@ public interface Backend {
   }
 
   /**
+   * Does on the calling thread what the first operations of a device would otherwise wait for, such
+   * as linking functions. Devices work without it. May throw what {@link #open} throws.
+   */
+  default void prepare() {}
+
+  /**
    * A device.
    *
    * @throws io.mla4j.BackendException where the backend is unavailable, with the cause, or the ISA

@@ -61,6 +61,13 @@ public final class NativeBackend implements Backend {
   }
 
   @Override
+  public void prepare() {
+    if (find().failure() == null) {
+      NativeKernels.link();
+    }
+  }
+
+  @Override
   public Device open(Options options) {
     NativeIsa isa = options.isa() == null ? null : NativeIsa.of(options.isa());
     Found<NativeLibrary> f = find();

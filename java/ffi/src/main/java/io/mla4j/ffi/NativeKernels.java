@@ -25,6 +25,7 @@ import io.mla4j.spi.MergeParams;
 import io.mla4j.spi.RopeParams;
 import io.mla4j.spi.RouteParams;
 import io.mla4j.spi.TileKernels;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.OptionalLong;
@@ -84,6 +85,31 @@ public final class NativeKernels implements TileKernels {
     route = mla_kernels.route(table);
     combine = mla_kernels.combine(table);
     probe = mla_kernels.probe(table);
+  }
+
+  /**
+   * Links the functions that every step of a model calls, in the order of their first calls. Else
+   * each is linked when it is first called, which takes milliseconds.
+   */
+  static void link() {
+    try (Arena arena = Arena.ofConfined()) {
+      NativeMemory.allocate(1, arena);
+    }
+    CallScratch.ofThread();
+    mla_kernels.embed.descriptor();
+    mla_kernels.rms_norm.descriptor();
+    mla_kernels.packed_bytes.descriptor();
+    mla_kernels.pack.descriptor();
+    mla_kernels.linear.descriptor();
+    mla_kernels.rope.descriptor();
+    mla_kernels.append.descriptor();
+    mla_kernels.head_linear.descriptor();
+    mla_kernels.attention_workspace.descriptor();
+    mla_kernels.attend_absorbed.descriptor();
+    mla_kernels.add.descriptor();
+    mla_kernels.swiglu.descriptor();
+    mla_kernels.route.descriptor();
+    mla_kernels.combine.descriptor();
   }
 
   /** A library may lack a function: its entry of the table is NULL. */

@@ -28,13 +28,17 @@ final class NativeMemory {
       handle("calloc", FunctionDescriptor.of(ValueLayout.ADDRESS, SIZE, SIZE)).orElseThrow();
   private static final MethodHandle FREE =
       handle("free", FunctionDescriptor.ofVoid(ValueLayout.ADDRESS)).orElseThrow();
-  private static final Optional<MethodHandle> MADVISE =
-      System.getProperty("os.name").equals("Linux")
-          ? handle(
-              "madvise",
-              FunctionDescriptor.of(
-                  ValueLayout.JAVA_INT, ValueLayout.ADDRESS, SIZE, ValueLayout.JAVA_INT))
-          : Optional.empty();
+
+  /** Linked when it is first needed. */
+  private static final class Advice {
+    static final Optional<MethodHandle> MADVISE =
+        System.getProperty("os.name").equals("Linux")
+            ? handle(
+                "madvise",
+                FunctionDescriptor.of(
+                    ValueLayout.JAVA_INT, ValueLayout.ADDRESS, SIZE, ValueLayout.JAVA_INT))
+            : Optional.empty();
+  }
 
   private NativeMemory() {}
 
@@ -44,7 +48,7 @@ final class NativeMemory {
    * @throws BackendException where the system has not so much memory
    */
   static MemorySegment allocate(long bytes, Arena arena) {
-    boolean huge = MADVISE.isPresent() && bytes >= 2 * HUGE_PAGE;
+    boolean huge = bytes >= 2 * HUGE_PAGE && Advice.MADVISE.isPresent();
     long alignment = huge ? HUGE_PAGE : ALIGNMENT;
     long total = bytes + alignment;
     MemorySegment address = total < 0 ? MemorySegment.NULL : calloc(total);
@@ -85,7 +89,9 @@ final class NativeMemory {
   /** Advice only: a system that does not take it goes on with small pages. */
   private static void adviseHugePages(MemorySegment segment) {
     try {
-      int _ = (int) MADVISE.orElseThrow().invokeExact(segment, segment.byteSize(), MADV_HUGEPAGE);
+      int _ =
+          (int)
+              Advice.MADVISE.orElseThrow().invokeExact(segment, segment.byteSize(), MADV_HUGEPAGE);
     } catch (Throwable e) {
       throw new AssertionError("madvise throws nothing", e);
     }

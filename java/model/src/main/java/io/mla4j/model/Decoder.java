@@ -24,6 +24,7 @@ import io.mla4j.spi.Ops.Projection;
 import io.mla4j.spi.Sampling;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
 import java.util.List;
 
 /**
@@ -54,8 +55,8 @@ public final class Decoder implements AutoCloseable {
   private final Ops ops;
   private final Arena arena = Arena.ofShared();
   private final DecoderWeights weights;
-  private final List<MlaShape> shapes;
-  private final List<RopeEncoding> encodings;
+  private final List<MlaShape> shapes = new ArrayList<>();
+  private final List<RopeEncoding> encodings = new ArrayList<>();
   private final List<RopeTable> ropeTables;
   private final int[] shapeOf;
   private final int[] encodingOf;
@@ -110,14 +111,30 @@ public final class Decoder implements AutoCloseable {
     }
     this.activations = new Activations(device);
     this.logits = new Activations(device);
-    List<AttentionDescription> attentions =
-        model.layers().stream().map(LayerDescription::attention).toList();
-    shapes = attentions.stream().map(AttentionDescription::shape).distinct().toList();
-    encodings = attentions.stream().map(AttentionDescription::rope).distinct().toList();
+    int layers = model.layers().size();
+    shapeOf = new int[layers];
+    encodingOf = new int[layers];
+    for (int i = 0; i < layers; i++) {
+      AttentionDescription attention = model.layers().get(i).attention();
+      shapeOf[i] = indexIn(shapes, attention.shape());
+      encodingOf[i] = indexIn(encodings, attention.rope());
+    }
     ropeTables = encodings.stream().map(RopeTable::new).toList();
-    shapeOf = attentions.stream().mapToInt(a -> shapes.indexOf(a.shape())).toArray();
-    encodingOf = attentions.stream().mapToInt(a -> encodings.indexOf(a.rope())).toArray();
     plans = new DecodePlan[shapes.size()];
+  }
+
+  /**
+   * The index of {@code value} in {@code list}, where it is put if it is not there. Layers mostly
+   * share one object; to compare two records for the first time takes the JVM milliseconds.
+   */
+  private static <T> int indexIn(List<T> list, T value) {
+    for (int i = 0; i < list.size(); i++) {
+      if (list.get(i) == value || list.get(i).equals(value)) {
+        return i;
+      }
+    }
+    list.add(value);
+    return list.size() - 1;
   }
 
   /** What is computed. */
