@@ -108,7 +108,7 @@ final class SafetensorsFile {
     }
     List<Entry> entries = new ArrayList<>();
     try (JsonParser parser =
-        Json.MAPPER.createParser(new BufferStream(bytes.asSlice(8, headerBytes).asByteBuffer()))) {
+        Json.FACTORY.createParser(new BufferStream(bytes.asSlice(8, headerBytes).asByteBuffer()))) {
       readHeader(parser, entries);
     }
     MemorySegment data = bytes.asSlice(8 + headerBytes);

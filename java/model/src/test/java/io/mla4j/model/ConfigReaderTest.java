@@ -67,7 +67,7 @@ class ConfigReaderTest {
   }
 
   private ModelDescription read(String config, Consumer<ObjectNode> change) throws IOException {
-    ObjectNode object = (ObjectNode) Json.MAPPER.readTree(config);
+    ObjectNode object = (ObjectNode) ModelFiles.MAPPER.readTree(config);
     change.accept(object);
     return read(object.toString());
   }
@@ -319,7 +319,7 @@ class ConfigReaderTest {
   }
 
   private RopeScaling scaling(String rope) throws IOException {
-    ObjectNode parsed = (ObjectNode) Json.MAPPER.readTree(rope);
+    ObjectNode parsed = (ObjectNode) ModelFiles.MAPPER.readTree(rope);
     return read(DEEPSEEK_V3, config -> config.set("rope_scaling", parsed))
         .layers()
         .get(0)
@@ -333,7 +333,8 @@ class ConfigReaderTest {
   void scoreScaleFollowsMscaleAllDimInEveryType() throws IOException {
     ObjectNode linear =
         (ObjectNode)
-            Json.MAPPER.readTree("{\"type\": \"linear\", \"factor\": 40, \"mscale_all_dim\": 1}");
+            ModelFiles.MAPPER.readTree(
+                "{\"type\": \"linear\", \"factor\": 40, \"mscale_all_dim\": 1}");
     assertEquals(
         0.1352337789,
         read(DEEPSEEK_V3, config -> config.set("rope_scaling", linear))

@@ -90,7 +90,7 @@ class HostileModelsTest {
   }
 
   private static JsonNode parse(String json) {
-    return assertDoesNotThrow(() -> Json.MAPPER.readTree(json));
+    return assertDoesNotThrow(() -> ModelFiles.MAPPER.readTree(json));
   }
 
   private static ObjectNode weightMap(ObjectNode index) {

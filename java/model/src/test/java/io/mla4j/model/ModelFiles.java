@@ -1,5 +1,6 @@
 package io.mla4j.model;
 
+import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -14,6 +15,9 @@ import java.util.stream.Stream;
 
 /** A copy of a small model that tests may spoil. */
 record ModelFiles(Path directory) {
+  /** As strict as {@link Json}, and knows numbers that are none. */
+  static final JsonMapper MAPPER = JsonMapper.builder(Json.FACTORY).build();
+
   /** A copy of the golden case {@code name}. */
   static ModelFiles copyOf(String name, Path target) {
     try (Stream<Path> files = Files.list(GoldenCheckpointsTest.GOLDEN.resolve(name))) {
@@ -69,9 +73,9 @@ record ModelFiles(Path directory) {
   /** Changes the object in a JSON file. */
   void json(String file, Consumer<ObjectNode> change) {
     try {
-      ObjectNode object = (ObjectNode) Json.MAPPER.readTree(read(file));
+      ObjectNode object = (ObjectNode) MAPPER.readTree(read(file));
       change.accept(object);
-      write(file, Json.MAPPER.writeValueAsBytes(object));
+      write(file, MAPPER.writeValueAsBytes(object));
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
@@ -81,9 +85,9 @@ record ModelFiles(Path directory) {
   void header(String file, Consumer<ObjectNode> change) {
     byte[] bytes = read(file);
     try {
-      ObjectNode header = (ObjectNode) Json.MAPPER.readTree(bytes, 8, (int) headerLength(bytes));
+      ObjectNode header = (ObjectNode) MAPPER.readTree(bytes, 8, (int) headerLength(bytes));
       change.accept(header);
-      headerText(file, Json.MAPPER.writeValueAsString(header));
+      headerText(file, MAPPER.writeValueAsString(header));
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
@@ -115,7 +119,7 @@ record ModelFiles(Path directory) {
     byte[] bytes = read(file);
     try {
       long begin =
-          Json.MAPPER
+          MAPPER
               .readTree(bytes, 8, (int) headerLength(bytes))
               .get(tensor)
               .get("data_offsets")
