@@ -8,96 +8,81 @@ import io.mla4j.bench.Kind;
 import io.mla4j.bench.Report;
 import java.nio.file.Path;
 import java.util.List;
-import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Option;
 
 /** {@code mla4j bench attention}: decode and prefill. */
-@Command(
-    name = "attention",
-    description =
-        "Attention, decode and prefill: MLA, and MHA, GQA and MQA of the same model width. Options"
-            + " with several values take a list: all combinations are measured, in turns.")
 final class BenchAttentionCommand extends BenchMeasurement {
   private static final int MAX = 1 << 24;
 
-  @Option(names = "--phase", split = ",", description = "decode, prefill; default: both.")
   List<AttentionGrid.Phase> phases = List.of(AttentionGrid.Phase.values());
-
-  @Option(names = "--kind", split = ",", description = "mla, mha, gqa, mqa; default: mla.")
   List<Kind> kinds = List.of(Kind.MLA);
-
-  @Mixin BenchKernels kernels;
-
-  @Option(
-      names = "--heads",
-      split = ",",
-      paramLabel = "N",
-      description = "Query heads; default: 16,128.")
+  private final BenchKernels kernels = new BenchKernels();
   List<Integer> heads = List.of(16, 128);
-
-  @Option(
-      names = "--tokens",
-      split = ",",
-      paramLabel = "N",
-      description = "Cached tokens in decode; default: 1024,16384.")
   List<Integer> tokens = List.of(1024, 16384);
-
-  @Option(names = "--batch", split = ",", paramLabel = "N", description = "Sequences; default: 1.")
   List<Integer> batches = List.of(1);
-
-  @Option(
-      names = "--s-q",
-      split = ",",
-      paramLabel = "N",
-      description = "New tokens in decode; default: 1.")
   List<Integer> sQ = List.of(1);
-
-  @Option(
-      names = "--prefill",
-      split = ",",
-      paramLabel = "N",
-      description = "New tokens in prefill; default: 2048.")
   List<Integer> prefill = List.of(2048);
-
-  @Option(
-      names = "--cached",
-      split = ",",
-      paramLabel = "N",
-      description = "Tokens that are cached before a prefill; default: 0.")
   List<Integer> cached = List.of(0);
-
-  @Option(
-      names = "--cache-type",
-      split = ",",
-      paramLabel = "TYPE",
-      description = "bf16, f32; default: bf16.")
   List<CacheType> cacheTypes = List.of(CacheType.BF16);
-
-  @Option(
-      names = "--form",
-      split = ",",
-      description =
-          "Form of MLA: absorbed, decompressed, auto. Default: in decode absorbed, over queries"
-              + " that are absorbed already; in prefill auto, from unabsorbed queries to head"
-              + " outputs.")
   List<AttentionForm> forms = List.of();
-
-  @Option(
-      names = "--residency",
-      split = ",",
-      description =
-          "cold: the cache is in memory; warm: where the call before left it." + " Default: cold.")
   List<AttentionGrid.Residency> residencies = List.of(AttentionGrid.Residency.COLD);
-
-  @Option(names = "--page", paramLabel = "N", description = "Tokens of a page; default: 64.")
   int page = 64;
-
-  @Option(
-      names = "--library",
-      paramLabel = "FILE",
-      description = "Also time a library that exports the table of mla.h; its results are checked.")
   Path library;
+
+  @Override
+  void declare(Args args) {
+    args.description(
+        "Attention, decode and prefill: MLA, and MHA, GQA and MQA of the same model width. Options"
+            + " with several values take a list: all combinations are measured, in turns.");
+    super.declare(args);
+    kernels.declare(args);
+    args.list(
+        "--phase",
+        "<phases>",
+        AttentionGrid.Phase.class,
+        v -> phases = v,
+        "decode, prefill; default: both.");
+    args.list("--kind", "<kinds>", Kind.class, v -> kinds = v, "mla, mha, gqa, mqa; default: mla.");
+    args.list("--heads", "N", Integer.class, v -> heads = v, "Query heads; default: 16,128.");
+    args.list(
+        "--tokens",
+        "N",
+        Integer.class,
+        v -> tokens = v,
+        "Cached tokens in decode; default: 1024,16384.");
+    args.list("--batch", "N", Integer.class, v -> batches = v, "Sequences; default: 1.");
+    args.list("--s-q", "N", Integer.class, v -> sQ = v, "New tokens in decode; default: 1.");
+    args.list(
+        "--prefill", "N", Integer.class, v -> prefill = v, "New tokens in prefill; default: 2048.");
+    args.list(
+        "--cached",
+        "N",
+        Integer.class,
+        v -> cached = v,
+        "Tokens that are cached before a prefill; default: 0.");
+    args.list(
+        "--cache-type", "TYPE", CacheType.class, v -> cacheTypes = v, "bf16, f32; default: bf16.");
+    args.list(
+        "--form",
+        "<forms>",
+        AttentionForm.class,
+        v -> forms = v,
+        "Form of MLA: absorbed, decompressed, auto. Default: in decode absorbed, over queries"
+            + " that are absorbed already; in prefill auto, from unabsorbed queries to head"
+            + " outputs.");
+    args.list(
+        "--residency",
+        "<residencies>",
+        AttentionGrid.Residency.class,
+        v -> residencies = v,
+        "cold: the cache is in memory; warm: where the call before left it." + " Default: cold.");
+    args.one("--page", "N", int.class, v -> page = v, "Tokens of a page; default: 64.");
+    args.one(
+        "--library",
+        "FILE",
+        Path.class,
+        v -> library = v,
+        "Also time a library that exports the table of mla.h; its results are checked.");
+  }
 
   @Override
   Report measure(Benchmark benchmark) {

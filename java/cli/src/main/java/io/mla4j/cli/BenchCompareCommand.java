@@ -2,21 +2,21 @@ package io.mla4j.cli;
 
 import io.mla4j.bench.Comparison;
 import java.nio.file.Path;
-import picocli.CommandLine.Command;
-import picocli.CommandLine.Parameters;
 
 /** {@code mla4j bench compare}: what changed between two reports. */
-@Command(
-    name = "compare",
-    description =
-        "List what changed between two files of --json beyond the noise: medians further apart than"
-            + " three sigmas of both, and by more than 2 percent.")
 final class BenchCompareCommand extends StreamCommand {
-  @Parameters(index = "0", paramLabel = "A.json", description = "The report before.")
   Path before;
 
-  @Parameters(index = "1", paramLabel = "B.json", description = "The report after.")
   Path after;
+
+  @Override
+  void declare(Args args) {
+    args.description(
+        "List what changed between two files of --json beyond the noise: medians further apart than"
+            + " three sigmas of both, and by more than 2 percent.");
+    args.positional(0, "A.json", Path.class, v -> before = v, "The report before.");
+    args.positional(1, "B.json", Path.class, v -> after = v, "The report after.");
+  }
 
   @Override
   void execute() {

@@ -7,73 +7,72 @@ import io.mla4j.bench.LinearGrid;
 import io.mla4j.bench.LinearGrid.MixtureSize;
 import io.mla4j.bench.Report;
 import java.util.List;
-import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Option;
 
 /** {@code mla4j bench linear}: matrix products. */
-@Command(
-    name = "linear",
-    description = "Linear layers: gemm (many rows), gemv (one row), grouped (experts).")
 final class BenchLinearCommand extends BenchMeasurement {
   private static final int MAX = 1 << 24;
 
-  @Option(
-      names = "--benchmark",
-      split = ",",
-      description = "gemm, gemv, grouped; default: all of them.")
   List<LinearGrid.Benchmark> benchmarks = List.of(LinearGrid.Benchmark.values());
-
-  @Option(
-      names = "--size",
-      split = ",",
-      paramLabel = "KxN",
-      description = "A weight of N rows of K numbers; default: 2048x2048,2048x10944,10944x2048.")
   List<String> sizes = List.of("2048x2048", "2048x10944", "10944x2048");
-
-  @Option(
-      names = "--rows",
-      split = ",",
-      paramLabel = "N",
-      description = "Rows of gemm; default: 512.")
   List<Integer> rows = List.of(512);
-
-  @Mixin BenchKernels kernels;
-
-  @Option(
-      names = "--weight-type",
-      split = ",",
-      paramLabel = "TYPE",
-      description = "bf16, f16, f32; default: bf16.")
+  private final BenchKernels kernels = new BenchKernels();
   List<TensorType> weightTypes = List.of(TensorType.BF16);
-
-  @Option(
-      names = "--residency",
-      split = ",",
-      description =
-          "cold: weights are in memory; warm: where the call before left them." + " Default: cold.")
   List<AttentionGrid.Residency> residencies = List.of(AttentionGrid.Residency.COLD);
-
-  @Option(
-      names = "--mixture-tokens",
-      paramLabel = "N",
-      description = "Rows of grouped; default: 512.")
   int mixtureTokens = MixtureSize.V2_LITE.tokens();
-
-  @Option(names = "--experts", paramLabel = "N", description = "Experts of grouped; default: 64.")
   int experts = MixtureSize.V2_LITE.experts();
-
-  @Option(
-      names = "--top-k",
-      paramLabel = "N",
-      description = "Experts that a row of grouped chooses; default: 6.")
   int topK = MixtureSize.V2_LITE.topK();
-
-  @Option(
-      names = "--expert-size",
-      paramLabel = "KxN",
-      description = "Hidden and inner width of an expert; default: 2048x1408.")
   String expertSize = "2048x1408";
+
+  @Override
+  void declare(Args args) {
+    args.description("Linear layers: gemm (many rows), gemv (one row), grouped (experts).");
+    super.declare(args);
+    kernels.declare(args);
+    args.list(
+        "--benchmark",
+        "<benchmarks>",
+        LinearGrid.Benchmark.class,
+        v -> benchmarks = v,
+        "gemm, gemv, grouped; default: all of them.");
+    args.list(
+        "--size",
+        "KxN",
+        String.class,
+        v -> sizes = v,
+        "A weight of N rows of K numbers; default: 2048x2048,2048x10944,10944x2048.");
+    args.list("--rows", "N", Integer.class, v -> rows = v, "Rows of gemm; default: 512.");
+    args.list(
+        "--weight-type",
+        "TYPE",
+        TensorType.class,
+        v -> weightTypes = v,
+        "bf16, f16, f32; default: bf16.");
+    args.list(
+        "--residency",
+        "<residencies>",
+        AttentionGrid.Residency.class,
+        v -> residencies = v,
+        "cold: weights are in memory; warm: where the call before left them." + " Default: cold.");
+    args.one(
+        "--mixture-tokens",
+        "N",
+        int.class,
+        v -> mixtureTokens = v,
+        "Rows of grouped; default: 512.");
+    args.one("--experts", "N", int.class, v -> experts = v, "Experts of grouped; default: 64.");
+    args.one(
+        "--top-k",
+        "N",
+        int.class,
+        v -> topK = v,
+        "Experts that a row of grouped chooses; default: 6.");
+    args.one(
+        "--expert-size",
+        "KxN",
+        String.class,
+        v -> expertSize = v,
+        "Hidden and inner width of an expert; default: 2048x1408.");
+  }
 
   @Override
   Report measure(Benchmark benchmark) {

@@ -3,23 +3,18 @@ package io.mla4j.cli;
 import io.mla4j.bench.Benchmark;
 import io.mla4j.bench.Preset;
 import java.nio.file.Path;
-import picocli.CommandLine.Command;
-import picocli.CommandLine.Option;
 
 /** {@code mla4j bench make-model}: random weights for others to load. */
-@Command(
-    name = "make-model",
-    description = "Write a model of random bf16 weights as a Hugging Face directory.")
 final class BenchMakeModelCommand extends StreamCommand {
-  @Option(
-      names = "--preset",
-      required = true,
-      paramLabel = "NAME",
-      description = "dense-461m or v2-lite-3l.")
   String preset;
-
-  @Option(names = "--out", required = true, paramLabel = "DIR", description = "The new folder.")
   Path out;
+
+  @Override
+  void declare(Args args) {
+    args.description("Write a model of random bf16 weights as a Hugging Face directory.");
+    args.required("--preset", "NAME", String.class, v -> preset = v, "dense-461m or v2-lite-3l.");
+    args.required("--out", "DIR", Path.class, v -> out = v, "The new folder.");
+  }
 
   @Override
   void execute() {

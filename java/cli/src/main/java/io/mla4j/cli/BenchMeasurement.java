@@ -8,7 +8,6 @@ import java.io.IOException;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
-import picocli.CommandLine.Mixin;
 
 /**
  * A measurement: runs, tells how far it is, and hands out what it found, even when it is cut off.
@@ -22,10 +21,14 @@ abstract class BenchMeasurement extends StreamCommand {
   /** Pictures take seconds. */
   private static final int LONGEST_WRITE_SECONDS = 60;
 
-  @Mixin BenchOptions options;
-
+  final BenchOptions options = new BenchOptions();
   private final AtomicBoolean written = new AtomicBoolean();
   private volatile boolean stopped;
+
+  @Override
+  void declare(Args args) {
+    options.declare(args);
+  }
 
   /** Measures. */
   abstract Report measure(Benchmark benchmark);

@@ -9,66 +9,70 @@ import io.mla4j.bench.Report;
 import io.mla4j.model.DecoderOptions;
 import java.nio.file.Path;
 import java.util.List;
-import picocli.CommandLine.ArgGroup;
-import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Option;
 
 /** {@code mla4j bench model}: a prompt, and generation behind contexts. */
-@Command(
-    name = "model",
-    description =
-        "A whole model: tokens per second of a prompt, and of generation behind contexts.")
 final class BenchModelCommand extends BenchMeasurement {
   private static final int MAX = 1 << 20;
 
-  @ArgGroup(multiplicity = "1")
-  Source source;
+  private final Source source = new Source();
 
   /** Which model. */
   static final class Source {
-    @Option(
-        names = "--preset",
-        paramLabel = "NAME",
-        description = "Random weights, written to a temporary folder: dense-461m, v2-lite-3l.")
     String preset;
 
-    @Option(
-        names = "--model",
-        paramLabel = "DIR",
-        description = "Folder with config.json and safetensors.")
     Path model;
   }
 
-  @Option(names = "--prompt", paramLabel = "N", description = "Tokens of the prompt; default: 512.")
   int prompt = 512;
-
-  @Option(
-      names = "--generate",
-      paramLabel = "N",
-      description = "Tokens of a generation; default: 64.")
   int generated = 64;
-
-  @Option(
-      names = "--context",
-      split = ",",
-      paramLabel = "N",
-      description = "Cached tokens before a generation; default: 0,4096,16384.")
   List<Integer> contexts = List.of(0, 4096, 16384);
-
-  @Mixin BenchKernels kernels;
-
-  @Option(
-      names = "--cache-type",
-      split = ",",
-      paramLabel = "TYPE",
-      description = "bf16, f32; default: as --compute.")
+  private final BenchKernels kernels = new BenchKernels();
   List<CacheType> cacheTypes = List.of();
-
-  @Option(
-      names = "--form",
-      description = "Form of attention: auto, absorbed or decompressed; default: auto.")
   AttentionForm form = AttentionForm.AUTO;
+
+  @Override
+  void declare(Args args) {
+    args.description(
+        "A whole model: tokens per second of a prompt, and of generation behind contexts.");
+    super.declare(args);
+    kernels.declare(args);
+    args.oneOf(
+        group -> {
+          group.one(
+              "--preset",
+              "NAME",
+              String.class,
+              v -> source.preset = v,
+              "Random weights, written to a temporary folder: dense-461m, v2-lite-3l.");
+          group.one(
+              "--model",
+              "DIR",
+              Path.class,
+              v -> source.model = v,
+              "Folder with config.json and safetensors.");
+        });
+    args.one("--prompt", "N", int.class, v -> prompt = v, "Tokens of the prompt; default: 512.");
+    args.one(
+        "--generate", "N", int.class, v -> generated = v, "Tokens of a generation; default: 64.");
+    args.list(
+        "--context",
+        "N",
+        Integer.class,
+        v -> contexts = v,
+        "Cached tokens before a generation; default: 0,4096,16384.");
+    args.list(
+        "--cache-type",
+        "TYPE",
+        CacheType.class,
+        v -> cacheTypes = v,
+        "bf16, f32; default: as --compute.");
+    args.one(
+        "--form",
+        "<form>",
+        AttentionForm.class,
+        v -> form = v,
+        "Form of attention: auto, absorbed or decompressed; default: auto.");
+  }
 
   @Override
   Report measure(Benchmark benchmark) {

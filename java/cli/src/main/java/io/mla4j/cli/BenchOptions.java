@@ -4,9 +4,7 @@ import io.mla4j.bench.Settings;
 import java.nio.file.Path;
 import java.util.List;
 import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
-import picocli.CommandLine.Spec;
 
 /** The options of every measurement: how it measures, and where results go. */
 final class BenchOptions {
@@ -16,63 +14,65 @@ final class BenchOptions {
   /** A pebibyte, in MiB. */
   private static final long MAX_MEMORY = 1L << 30;
 
-  @Option(names = "--quick", description = "Fewer and shorter samples, for a look.")
   boolean quick;
-
-  @Option(
-      names = "--repetitions",
-      paramLabel = "N",
-      description = "Samples of each row, taken in turns; default: 9, with --quick 3.")
   Integer repetitions;
-
-  @Option(
-      names = "--sample-ms",
-      paramLabel = "MS",
-      description = "A sample repeats its operation for as long; default: 40, with --quick 10.")
   Integer sampleMillis;
-
-  @Option(
-      names = "--threads",
-      split = ",",
-      paramLabel = "N",
-      description = "Threads of an operation, a list; default: 1 and the processors.")
   List<Integer> threads;
-
-  @Option(names = "--pin", description = "Pin threads to processors (Linux).")
   boolean pin;
-
-  @Option(names = "--verify", description = "Compare every row's result with the oracle first.")
   boolean verify;
-
-  @Option(
-      names = "--memory",
-      paramLabel = "MIB",
-      description = "The most memory for a row, in MiB; default: a quarter of the machine's.")
   Long memory;
-
-  @Option(
-      names = "--json",
-      paramLabel = "FILE",
-      description = "Write the results as one JSON object; - for stdout, instead of the table.")
   String json;
-
-  @Option(
-      names = "--csv",
-      paramLabel = "FILE",
-      description = "Write the rows as comma-separated values.")
   Path csv;
-
-  @Option(names = "--markdown", paramLabel = "FILE", description = "Write the tables as Markdown.")
   Path markdown;
-
-  @Option(
-      names = "--plot",
-      paramLabel = "DIR",
-      description = "Draw the rows: SVG and PNG files, and one index.html that shows them.")
   Path plot;
+  private CommandSpec spec;
 
-  @Spec(Spec.Target.MIXEE)
-  CommandSpec spec;
+  /** Adds the options to a command. */
+  void declare(Args args) {
+    spec = args.spec();
+    args.flag("--quick", v -> quick = v, "Fewer and shorter samples, for a look.");
+    args.one(
+        "--repetitions",
+        "N",
+        Integer.class,
+        v -> repetitions = v,
+        "Samples of each row, taken in turns; default: 9, with --quick 3.");
+    args.one(
+        "--sample-ms",
+        "MS",
+        Integer.class,
+        v -> sampleMillis = v,
+        "A sample repeats its operation for as long; default: 40, with --quick 10.");
+    args.list(
+        "--threads",
+        "N",
+        Integer.class,
+        v -> threads = v,
+        "Threads of an operation, a list; default: 1 and the processors.");
+    args.flag("--pin", v -> pin = v, "Pin threads to processors (Linux).");
+    args.flag("--verify", v -> verify = v, "Compare every row's result with the oracle first.");
+    args.one(
+        "--memory",
+        "MIB",
+        Long.class,
+        v -> memory = v,
+        "The most memory for a row, in MiB; default: a quarter of the machine's.");
+    args.one(
+        "--json",
+        "FILE",
+        String.class,
+        v -> json = v,
+        "Write the results as one JSON object; - for stdout, instead of the table.");
+    args.one(
+        "--csv", "FILE", Path.class, v -> csv = v, "Write the rows as comma-separated values.");
+    args.one("--markdown", "FILE", Path.class, v -> markdown = v, "Write the tables as Markdown.");
+    args.one(
+        "--plot",
+        "DIR",
+        Path.class,
+        v -> plot = v,
+        "Draw the rows: SVG and PNG files, and one index.html that shows them.");
+  }
 
   /** What the options say, and what they leave open as it is usual. */
   Settings settings() {

@@ -4,14 +4,16 @@ import io.mla4j.bench.Benchmark;
 import io.mla4j.bench.Report;
 import java.nio.file.Path;
 import java.util.List;
-import picocli.CommandLine.Command;
 
 /** {@code mla4j bench startup}: how long until the first text. */
-@Command(
-    name = "startup",
-    description =
-        "From starting the script to the first byte of text, next to a JVM that says hello.")
 final class BenchStartupCommand extends BenchMeasurement {
+  @Override
+  void declare(Args args) {
+    args.description(
+        "From starting the script to the first byte of text, next to a JVM that says hello.");
+    super.declare(args);
+  }
+
   @Override
   Report measure(Benchmark benchmark) {
     return benchmark.startup(command(this));

@@ -11,96 +11,107 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 import java.util.function.Consumer;
-import picocli.CommandLine.ArgGroup;
-import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Option;
 
 /** {@code mla4j generate}: continues a prompt, the text to stdout as it comes. */
-@Command(
-    name = "generate",
-    description =
-        "Continue a prompt: the text goes to stdout as it comes, a summary to stderr at the end.")
 final class GenerateCommand extends StreamCommand {
-  @Mixin ModelOptions options;
+  private final ModelOptions options = new ModelOptions();
 
-  @ArgGroup(multiplicity = "1")
-  Prompt prompt;
-
-  @Option(
-      names = "--max-tokens",
-      paramLabel = "N",
-      description = "The most tokens to generate; default: 128.")
+  private final Prompt prompt = new Prompt();
   int maxTokens = 128;
-
-  @Option(
-      names = "--temperature",
-      paramLabel = "T",
-      description = "0 always takes the likeliest token; default: 0.8.")
   double temperature = 0.8;
-
-  @Option(
-      names = "--top-k",
-      paramLabel = "K",
-      description = "Draw from the K likeliest tokens; default: 0, all.")
   int topK;
-
-  @Option(
-      names = "--top-p",
-      paramLabel = "P",
-      description = "Draw from the likeliest tokens that reach P together; default: 0.95.")
   double topP = 0.95;
-
-  @Option(
-      names = "--min-p",
-      paramLabel = "P",
-      description = "Draw from tokens at least P times as likely as the likeliest; default: 0.")
   double minP;
-
-  @Option(
-      names = "--repetition-penalty",
-      paramLabel = "R",
-      description = "Makes tokens that occurred less likely; default: 1, not.")
   double repetitionPenalty = 1;
-
-  @Option(
-      names = "--seed",
-      paramLabel = "S",
-      description = "The same seed gives the same text; default: another one each time.")
   Long seed;
-
-  @Option(
-      names = "--stop",
-      paramLabel = "TEXT",
-      description = "End before this text; may come several times.")
   List<String> stop = List.of();
-
-  @Option(names = "--json", description = "Print one JSON object at the end and nothing else.")
   boolean json;
 
   /** One of the ways to give a prompt. */
   static final class Prompt {
-    @Option(
-        names = "--prompt",
-        required = true,
-        paramLabel = "TEXT",
-        description = "The text to continue, or - for stdin without its last line end.")
     String text;
 
-    @Option(
-        names = "--prompt-file",
-        required = true,
-        paramLabel = "FILE",
-        description = "A file with the text to continue, UTF-8, without its last line end.")
     Path file;
 
-    @Option(
-        names = "--ids",
-        required = true,
-        paramLabel = "0,5,..",
-        converter = IdList.Converter.class,
-        description = "Token ids to continue, taken as they are: no BOS is added.")
     IdList ids;
+  }
+
+  @Override
+  void declare(Args args) {
+    args.description(
+        "Continue a prompt: the text goes to stdout as it comes, a summary to stderr at the end.");
+    options.declare(args);
+    args.oneOf(
+        group -> {
+          group.one(
+              "--prompt",
+              "TEXT",
+              String.class,
+              v -> prompt.text = v,
+              "The text to continue, or - for stdin without its last line end.");
+          group.one(
+              "--prompt-file",
+              "FILE",
+              Path.class,
+              v -> prompt.file = v,
+              "A file with the text to continue, UTF-8, without its last line end.");
+          group.one(
+              "--ids",
+              "0,5,..",
+              IdList.class,
+              v -> prompt.ids = v,
+              "Token ids to continue, taken as they are: no BOS is added.");
+        });
+    args.one(
+        "--max-tokens",
+        "N",
+        int.class,
+        v -> maxTokens = v,
+        "The most tokens to generate; default: 128.");
+    args.one(
+        "--temperature",
+        "T",
+        double.class,
+        v -> temperature = v,
+        "0 always takes the likeliest token; default: 0.8.");
+    args.one(
+        "--top-k",
+        "K",
+        int.class,
+        v -> topK = v,
+        "Draw from the K likeliest tokens; default: 0, all.");
+    args.one(
+        "--top-p",
+        "P",
+        double.class,
+        v -> topP = v,
+        "Draw from the likeliest tokens that reach P together; default: 0.95.");
+    args.one(
+        "--min-p",
+        "P",
+        double.class,
+        v -> minP = v,
+        "Draw from tokens at least P times as likely as the likeliest; default: 0.");
+    args.one(
+        "--repetition-penalty",
+        "R",
+        double.class,
+        v -> repetitionPenalty = v,
+        "Makes tokens that occurred less likely; default: 1, not.");
+    args.one(
+        "--seed",
+        "S",
+        Long.class,
+        v -> seed = v,
+        "The same seed gives the same text; default: another one each time.");
+    args.several(
+        "--stop",
+        "TEXT",
+        String.class,
+        false,
+        v -> stop = v,
+        "End before this text; may come several times.");
+    args.flag("--json", v -> json = v, "Print one JSON object at the end and nothing else.");
   }
 
   @Override

@@ -8,18 +8,12 @@ import java.io.IOException;
 import java.io.PrintStream;
 import java.util.List;
 import java.util.Locale;
-import picocli.CommandLine.Command;
-import picocli.CommandLine.Option;
 
 /** {@code mla4j info}: what this machine offers and what is used. */
-@Command(
-    name = "info",
-    description = "Show the version, the backends and why each works or not, and what is used.")
 final class InfoCommand extends StreamCommand {
   /** The emulated CUDA library that the build made, named by scripts/mla4j. */
   private static final String EMULATED_PROPERTY = "mla4j.cuda.emulated";
 
-  @Option(names = "--json", description = "Print one JSON object.")
   boolean json;
 
   /**
@@ -28,6 +22,12 @@ final class InfoCommand extends StreamCommand {
    * @param failure why nothing would, or null
    */
   private record Used(String backend, String isa, String compute, int threads, String failure) {}
+
+  @Override
+  void declare(Args args) {
+    args.description("Show the version, the backends and why each works or not, and what is used.");
+    args.flag("--json", v -> json = v, "Print one JSON object.");
+  }
 
   @Override
   void execute() throws IOException {

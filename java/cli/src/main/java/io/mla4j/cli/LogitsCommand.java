@@ -11,38 +11,38 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
 import java.util.List;
-import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Option;
 
 /** {@code mla4j logits}: what the model says after each of the given ids. Needs no tokenizer. */
-@Command(
-    name = "logits",
-    description = "Compute the logits after every id; several --ids run as one batch.")
 final class LogitsCommand extends StreamCommand {
   private static final int TOP = 5;
 
-  @Mixin ModelOptions options;
-
-  @Option(
-      names = "--ids",
-      required = true,
-      paramLabel = "0,5,..",
-      converter = IdList.Converter.class,
-      description = "Token ids, taken as they are; may come several times.")
+  private final ModelOptions options = new ModelOptions();
   List<IdList> ids;
-
-  @Option(
-      names = "--out",
-      paramLabel = "FILE",
-      description = "Write all logits as safetensors, F32 [n, vocabulary].")
   Path out;
-
-  @Option(names = "--json", description = "Print one JSON object.")
   boolean json;
 
   /** The largest logits of each position of a sequence, ids and values, largest first. */
   private record Top(int[][] ids, float[][] values) {}
+
+  @Override
+  void declare(Args args) {
+    args.description("Compute the logits after every id; several --ids run as one batch.");
+    options.declare(args);
+    args.several(
+        "--ids",
+        "0,5,..",
+        IdList.class,
+        true,
+        v -> ids = v,
+        "Token ids, taken as they are; may come several times.");
+    args.one(
+        "--out",
+        "FILE",
+        Path.class,
+        v -> out = v,
+        "Write all logits as safetensors, F32 [n, vocabulary].");
+    args.flag("--json", v -> json = v, "Print one JSON object.");
+  }
 
   @Override
   void execute() throws IOException {

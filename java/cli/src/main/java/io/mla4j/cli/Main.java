@@ -6,21 +6,21 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Supplier;
 import picocli.CommandLine;
-import picocli.CommandLine.IFactory;
 
 /** The entry point: exit code 0 for fine, 1 for failed, 2 for bad usage. */
 public final class Main {
   /** The commands by name, in the order of the help. */
-  private static final Map<String, Class<? extends StreamCommand>> COMMANDS = new LinkedHashMap<>();
+  private static final Map<String, Supplier<StreamCommand>> COMMANDS = new LinkedHashMap<>();
 
   static {
-    COMMANDS.put("generate", GenerateCommand.class);
-    COMMANDS.put("perplexity", PerplexityCommand.class);
-    COMMANDS.put("logits", LogitsCommand.class);
-    COMMANDS.put("info", InfoCommand.class);
-    COMMANDS.put("memory", MemoryCommand.class);
-    COMMANDS.put("bench", BenchCommand.class);
+    COMMANDS.put("generate", GenerateCommand::new);
+    COMMANDS.put("perplexity", PerplexityCommand::new);
+    COMMANDS.put("logits", LogitsCommand::new);
+    COMMANDS.put("info", InfoCommand::new);
+    COMMANDS.put("memory", MemoryCommand::new);
+    COMMANDS.put("bench", BenchCommand::new);
   }
 
   private static final Set<String> RUNS_A_MODEL = Set.of("generate", "perplexity", "logits");
@@ -37,13 +37,14 @@ public final class Main {
 
   /** Runs a command in this process. */
   static int run(Streams streams, String... args) {
-    IFactory factory = factory(streams);
     if (args.length > 0 && RUNS_A_MODEL.contains(args[0])) {
       // To link a backend takes longer than to read the options: it goes on beside them.
-      Thread.ofPlatform().daemon().name("mla4j-backends").start(Backends::list);
+      Thread.ofPlatform().daemon().name("mla4j-backends").start(Backends::prepare);
     }
-    CommandLine command = new CommandLine(new Mla4jCommand(), factory);
-    addCommands(command, factory, args);
+    Mla4jCommand root = new Mla4jCommand();
+    addCommands(root.args(), streams, args);
+    CommandLine command = root.args().parser();
+    command.registerConverter(IdList.class, new IdList.Converter());
     ErrorHandler errors = new ErrorHandler(streams);
     command.setOut(new PrintWriter(streams.out(), true));
     command.setErr(new PrintWriter(streams.err(), true));
@@ -59,29 +60,11 @@ public final class Main {
     return code == 0 && streams.out().checkError() ? ErrorHandler.FAILED : code;
   }
 
-  /**
-   * Adds the command that the arguments begin with, or all of them: to read what options one has
-   * takes as long as to start a JVM.
-   */
-  private static void addCommands(CommandLine root, IFactory factory, String[] args) {
-    Class<? extends StreamCommand> named = args.length == 0 ? null : COMMANDS.get(args[0]);
-    for (Class<? extends StreamCommand> type : named == null ? COMMANDS.values() : List.of(named)) {
-      root.addSubcommand(new CommandLine(type, factory));
+  /** Adds the command that the arguments begin with, or all of them. */
+  private static void addCommands(Args root, Streams streams, String[] args) {
+    String first = args.length == 0 ? null : args[0];
+    for (String name : COMMANDS.containsKey(first) ? List.of(first) : COMMANDS.keySet()) {
+      root.command(name, COMMANDS.get(name).get(), streams);
     }
-  }
-
-  /** Hands the streams to the commands. */
-  private static IFactory factory(Streams streams) {
-    IFactory usual = CommandLine.defaultFactory();
-    return new IFactory() {
-      @Override
-      public <K> K create(Class<K> type) throws Exception {
-        K object = usual.create(type);
-        if (object instanceof StreamCommand command) {
-          command.streams = streams;
-        }
-        return object;
-      }
-    };
   }
 }

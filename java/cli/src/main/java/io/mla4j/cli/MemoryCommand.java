@@ -10,33 +10,27 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
-import picocli.CommandLine.Command;
-import picocli.CommandLine.Option;
 
 /** {@code mla4j memory}: bytes of a model's cache, by form of attention and type. */
-@Command(
-    name = "memory",
-    description = "Show what the cache of a model costs under MHA, GQA, MQA and MLA.")
 final class MemoryCommand extends StreamCommand {
-  @Option(
-      names = "--model",
-      required = true,
-      paramLabel = "DIR|NAME",
-      description = "Folder with a config.json, or a published model by name.")
   String model;
-
-  @Option(
-      names = "--context",
-      required = true,
-      paramLabel = "N",
-      description = "Tokens of a sequence.")
   long context;
-
-  @Option(names = "--batch", paramLabel = "B", description = "Sequences; default: 1.")
   long batch = 1;
-
-  @Option(names = "--json", description = "Print one JSON object.")
   boolean json;
+
+  @Override
+  void declare(Args args) {
+    args.description("Show what the cache of a model costs under MHA, GQA, MQA and MLA.");
+    args.required(
+        "--model",
+        "DIR|NAME",
+        String.class,
+        v -> model = v,
+        "Folder with a config.json, or a published model by name.");
+    args.required("--context", "N", long.class, v -> context = v, "Tokens of a sequence.");
+    args.one("--batch", "B", long.class, v -> batch = v, "Sequences; default: 1.");
+    args.flag("--json", v -> json = v, "Print one JSON object.");
+  }
 
   @Override
   void execute() throws IOException {

@@ -4,34 +4,31 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
-import picocli.CommandLine.Command;
 import picocli.CommandLine.IVersionProvider;
-import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
-import picocli.CommandLine.ScopeType;
-import picocli.CommandLine.Spec;
 
 /** {@code mla4j}; {@link Main} adds the commands. */
-@Command(
-    name = "mla4j",
-    description = "Multi-head Latent Attention on the JVM.",
-    versionProvider = Mla4jCommand.Version.class,
-    mixinStandardHelpOptions = true,
-    scope = ScopeType.INHERIT,
-    synopsisSubcommandLabel = "COMMAND")
 final class Mla4jCommand implements Runnable {
-  @Option(
-      names = "--stacktrace",
-      scope = ScopeType.INHERIT,
-      description = "Show where in the program an error came from.")
   boolean stacktrace;
 
-  @Spec CommandSpec spec;
+  private final Args args = Args.of("mla4j", this);
+
+  Mla4jCommand() {
+    args.description("Multi-head Latent Attention on the JVM.");
+    args.spec().usageMessage().synopsisSubcommandLabel("COMMAND");
+    args.standardOptions();
+    args.inheritedFlag(
+        "--stacktrace", v -> stacktrace = v, "Show where in the program an error came from.");
+  }
+
+  /** Its arguments, to add commands to. */
+  Args args() {
+    return args;
+  }
 
   @Override
   public void run() {
-    throw new ParameterException(spec.commandLine(), "a command is missing");
+    throw new ParameterException(args.spec().commandLine(), "a command is missing");
   }
 
   /** The version that the build wrote into the jar. */

@@ -8,71 +8,74 @@ import io.mla4j.spi.Device;
 import java.nio.file.Path;
 import java.util.List;
 import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
-import picocli.CommandLine.Spec;
 
 /** The options of every command that runs a model. */
 final class ModelOptions {
   private static final List<String> BACKENDS = List.of("scalar", "vector", "native", "cuda");
   private static final int MAX_THREADS = 1024;
 
-  @Option(
-      names = "--model",
-      paramLabel = "DIR",
-      description = "Folder with config.json and safetensors; default: the one that comes along.")
   Path model;
-
-  @Option(
-      names = "--backend",
-      paramLabel = "NAME",
-      description = "scalar, vector, native or cuda; default: the fastest that works.")
   String backend;
-
-  @Option(
-      names = "--isa",
-      paramLabel = "NAME",
-      description = "Instruction set, see mla4j info; default: the fastest.")
   String isa;
-
-  @Option(
-      names = "--threads",
-      paramLabel = "N",
-      description = "Threads of an operation; default: the physical cores.")
   int threads;
-
-  @Option(
-      names = "--compute",
-      paramLabel = "TYPE",
-      description = "f32 or bf16; default: the faster one.")
   ComputeType compute;
-
-  @Option(
-      names = "--cache-type",
-      paramLabel = "TYPE",
-      description = "f32 or bf16; default: as --compute.")
   CacheType cacheType;
-
-  @Option(
-      names = "--form",
-      paramLabel = "FORM",
-      description = "Form of attention: auto, absorbed or decompressed; default: auto.")
   AttentionForm form = AttentionForm.AUTO;
-
-  @Option(
-      names = "--chunk",
-      paramLabel = "N",
-      description = "Tokens of a prefill step; default: 512.")
   Integer chunk;
-
-  @Option(
-      names = "--page",
-      paramLabel = "N",
-      description = "Tokens of a page of the cache; default: 64.")
   Integer page;
+  private CommandSpec spec;
 
-  @Spec(Spec.Target.MIXEE)
-  CommandSpec spec;
+  /** Adds the options to a command. */
+  void declare(Args args) {
+    spec = args.spec();
+    args.one(
+        "--model",
+        "DIR",
+        Path.class,
+        v -> model = v,
+        "Folder with config.json and safetensors; default: the one that comes along.");
+    args.one(
+        "--backend",
+        "NAME",
+        String.class,
+        v -> backend = v,
+        "scalar, vector, native or cuda; default: the fastest that works.");
+    args.one(
+        "--isa",
+        "NAME",
+        String.class,
+        v -> isa = v,
+        "Instruction set, see mla4j info; default: the fastest.");
+    args.one(
+        "--threads",
+        "N",
+        int.class,
+        v -> threads = v,
+        "Threads of an operation; default: the physical cores.");
+    args.one(
+        "--compute",
+        "TYPE",
+        ComputeType.class,
+        v -> compute = v,
+        "f32 or bf16; default: the faster one.");
+    args.one(
+        "--cache-type",
+        "TYPE",
+        CacheType.class,
+        v -> cacheType = v,
+        "f32 or bf16; default: as --compute.");
+    args.one(
+        "--form",
+        "FORM",
+        AttentionForm.class,
+        v -> form = v,
+        "Form of attention: auto, absorbed or decompressed; default: auto.");
+    args.one(
+        "--chunk", "N", Integer.class, v -> chunk = v, "Tokens of a prefill step; default: 512.");
+    args.one(
+        "--page", "N", Integer.class, v -> page = v, "Tokens of a page of the cache; default: 64.");
+  }
 
   /** Checks what does not depend on the machine or the model. */
   void check() {

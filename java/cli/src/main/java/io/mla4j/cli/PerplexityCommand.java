@@ -14,34 +14,35 @@ import java.util.Locale;
 import java.util.OptionalInt;
 import me.tongfei.progressbar.ProgressBar;
 import me.tongfei.progressbar.ProgressBarBuilder;
-import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Option;
 
 /**
  * {@code mla4j perplexity}: exp of the mean negative log-likelihood of a text's tokens. The text is
  * cut into windows of {@code context - 1} ids; each starts with BOS, which is not scored.
  */
-@Command(
-    name = "perplexity",
-    description = "Compute the perplexity of a text; the last line of stdout is the figure.")
 final class PerplexityCommand extends StreamCommand {
-  @Mixin ModelOptions options;
-
-  @Option(names = "--text", required = true, paramLabel = "FILE", description = "The text, UTF-8.")
+  private final ModelOptions options = new ModelOptions();
   Path text;
-
-  @Option(
-      names = "--context",
-      paramLabel = "N",
-      description = "Tokens of a window, BOS included; default: 256.")
   int context = 256;
-
-  @Option(
-      names = "--max-tokens",
-      paramLabel = "N",
-      description = "Score only the first N tokens of the text.")
   int maxTokens = Integer.MAX_VALUE;
+
+  @Override
+  void declare(Args args) {
+    args.description("Compute the perplexity of a text; the last line of stdout is the figure.");
+    options.declare(args);
+    args.required("--text", "FILE", Path.class, v -> text = v, "The text, UTF-8.");
+    args.one(
+        "--context",
+        "N",
+        int.class,
+        v -> context = v,
+        "Tokens of a window, BOS included; default: 256.");
+    args.one(
+        "--max-tokens",
+        "N",
+        int.class,
+        v -> maxTokens = v,
+        "Score only the first N tokens of the text.");
+  }
 
   @Override
   void execute() throws IOException {

@@ -3,13 +3,15 @@ package io.mla4j.cli;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.ParameterException;
-import picocli.CommandLine.Spec;
 
 /** A command with its streams and its way to refuse arguments. */
 abstract class StreamCommand implements Callable<Integer> {
   Streams streams;
 
-  @Spec CommandSpec spec;
+  CommandSpec spec;
+
+  /** Tells which arguments the command has, and where they go. */
+  abstract void declare(Args args);
 
   /** Runs the command. */
   abstract void execute() throws Exception;

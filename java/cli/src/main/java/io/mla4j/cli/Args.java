@@ -1,0 +1,188 @@
+package io.mla4j.cli;
+
+import java.util.List;
+import java.util.function.Consumer;
+import picocli.CommandLine;
+import picocli.CommandLine.Model.ArgGroupSpec;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Model.IGetter;
+import picocli.CommandLine.Model.ISetter;
+import picocli.CommandLine.Model.OptionSpec;
+import picocli.CommandLine.Model.PositionalParamSpec;
+import picocli.CommandLine.ScopeType;
+
+/**
+ * Tells picocli in code which arguments a command has. Its annotations would be shorter, but the
+ * JVM makes a class for each kind of annotation that is read: for one command that takes longer
+ * than the JVM itself takes to start.
+ */
+final class Args {
+  static {
+    // Groovy's class for closures would be looked for in every jar.
+    System.setProperty("picocli.disable.closures", "true");
+  }
+
+  private final CommandSpec spec;
+  private final Consumer<OptionSpec> options;
+
+  private Args(CommandSpec spec, Consumer<OptionSpec> options) {
+    this.spec = spec;
+    this.options = options;
+  }
+
+  /** The arguments of {@code command}: none yet. */
+  static Args of(String name, Object command) {
+    CommandSpec spec =
+        CommandSpec.wrapWithoutInspection(command)
+            .name(name)
+            .versionProvider(new Mla4jCommand.Version());
+    return new Args(spec, spec::addOption);
+  }
+
+  CommandSpec spec() {
+    return spec;
+  }
+
+  /** What reads the arguments that were told so far. */
+  CommandLine parser() {
+    return new CommandLine(spec);
+  }
+
+  void description(String... lines) {
+    spec.usageMessage().description(lines);
+  }
+
+  /** A command of this one. */
+  void command(String name, StreamCommand command, Streams streams) {
+    command.streams = streams;
+    Args args = of(name, command);
+    command.spec = args.spec;
+    command.declare(args);
+    spec.addSubcommand(name, args.parser());
+  }
+
+  /** An option that is there or not. */
+  void flag(String name, Consumer<Boolean> field, String description) {
+    options.accept(option(name, field, description).type(boolean.class).build());
+  }
+
+  /** {@code --help} and {@code --version}, of this command and its own. */
+  void standardOptions() {
+    spec.addOption(
+        OptionSpec.builder("-h", "--help")
+            .usageHelp(true)
+            .scopeType(ScopeType.INHERIT)
+            .description("Show this help message and exit.")
+            .build());
+    spec.addOption(
+        OptionSpec.builder("-V", "--version")
+            .versionHelp(true)
+            .scopeType(ScopeType.INHERIT)
+            .description("Print version information and exit.")
+            .build());
+  }
+
+  /** A flag of this command and of its own. */
+  void inheritedFlag(String name, Consumer<Boolean> field, String description) {
+    spec.addOption(
+        option(name, field, description).type(boolean.class).scopeType(ScopeType.INHERIT).build());
+  }
+
+  /** An option with one value. */
+  <T> void one(String name, String label, Class<T> type, Consumer<T> field, String description) {
+    options.accept(option(name, field, description).paramLabel(label).type(type).build());
+  }
+
+  /** An option with one value that must be there. */
+  <T> void required(
+      String name, String label, Class<T> type, Consumer<T> field, String description) {
+    options.accept(
+        option(name, field, description).paramLabel(label).type(type).required(true).build());
+  }
+
+  /** An option with values that are separated by commas, or given one by one. */
+  <T> void list(
+      String name, String label, Class<T> type, Consumer<List<T>> field, String description) {
+    options.accept(
+        option(name, field, description)
+            .paramLabel(label)
+            .type(List.class)
+            .auxiliaryTypes(type)
+            .splitRegex(",")
+            .build());
+  }
+
+  /** An option that may come several times. */
+  <T> void several(
+      String name,
+      String label,
+      Class<T> type,
+      boolean required,
+      Consumer<List<T>> field,
+      String description) {
+    options.accept(
+        option(name, field, description)
+            .paramLabel(label)
+            .type(List.class)
+            .auxiliaryTypes(type)
+            .required(required)
+            .build());
+  }
+
+  /** Options of which one must be there. */
+  void oneOf(Consumer<Args> members) {
+    ArgGroupSpec.Builder group = ArgGroupSpec.builder().multiplicity("1");
+    members.accept(new Args(spec, group::addArg));
+    spec.addArgGroup(group.build());
+  }
+
+  /** An argument by its place, which must be there. */
+  <T> void positional(
+      int index, String label, Class<T> type, Consumer<T> field, String description) {
+    Binding binding = new Binding(field);
+    spec.addPositional(
+        PositionalParamSpec.builder()
+            .index(Integer.toString(index))
+            .paramLabel(label)
+            .type(type)
+            .required(true)
+            .getter(binding)
+            .setter(binding)
+            .hasInitialValue(false)
+            .description(description)
+            .build());
+  }
+
+  private static OptionSpec.Builder option(String name, Consumer<?> field, String description) {
+    Binding binding = new Binding(field);
+    return OptionSpec.builder(name)
+        .getter(binding)
+        .setter(binding)
+        .hasInitialValue(false)
+        .description(description);
+  }
+
+  /** Hands each value on, and remembers it: picocli adds to a list that it finds. */
+  private static final class Binding implements IGetter, ISetter {
+    private final Consumer<Object> field;
+    private Object value;
+
+    @SuppressWarnings("unchecked") // values have the type of their option
+    Binding(Consumer<?> field) {
+      this.field = (Consumer<Object>) field;
+    }
+
+    @Override
+    @SuppressWarnings("unchecked")
+    public <T> T get() {
+      return (T) value;
+    }
+
+    @Override
+    public <T> T set(T next) {
+      value = next;
+      field.accept(next);
+      return next;
+    }
+  }
+}
