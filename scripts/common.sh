@@ -8,8 +8,23 @@ fail() {
   exit 1
 }
 
-# The feature version of the JDK in a folder, or 0. Reads its release file: starting each JVM would take seconds.
-jdk_version() {
+# What starts mla4j sets variables instead of printing: each $(..) is a process, and twenty of them take as long as the JVM.
+
+# Sets `found` to the file that a command's name stands for, or to nothing.
+find_command() {
+  local folder= folders=()
+  found=
+  IFS=: read -ra folders <<<"$PATH"
+  for folder in "${folders[@]}"; do
+    if [ -f "$folder/$1" ] && [ -x "$folder/$1" ]; then
+      found=$folder/$1
+      return
+    fi
+  done
+}
+
+# Sets `version` to the feature version of the JDK in a folder, or to 0. Reads its release file: starting each JVM would take seconds.
+read_jdk_version() {
   local line= number=
   if [ -x "$1/bin/javac" ] && [ -r "$1/release" ]; then
     while read -r line; do
@@ -21,13 +36,14 @@ jdk_version() {
       esac
     done <"$1/release"
   fi
-  echo "${number:-0}"
+  version=${number:-0}
 }
 
-# Prints the folder of the first JDK that is new enough: JAVA_HOME, the PATH's, then the usual places.
+# Sets `jdk` to the folder of the first JDK that is new enough: JAVA_HOME, the PATH's, then the usual places.
 find_jdk() {
-  local candidate= java=
-  java=$(command -v java 2>/dev/null || true)
+  local candidate= java= found= version=
+  find_command java
+  java=$found
   if [ -n "$java" ]; then
     java=$(readlink -f "$java" 2>/dev/null || echo "$java")
   fi
@@ -36,15 +52,18 @@ find_jdk() {
     "${HOME:-}"/.local/share/mise/installs/java/* \
     /Library/Java/JavaVirtualMachines/*/Contents/Home "${HOME:-}"/Library/Java/JavaVirtualMachines/*/Contents/Home \
     /opt/homebrew/opt/openjdk*/libexec/openjdk.jdk/Contents/Home /usr/local/opt/openjdk*/libexec/openjdk.jdk/Contents/Home; do
-    if [ -n "$candidate" ] && [ "$(jdk_version "$candidate")" -ge $LEAST_JDK ]; then
-      echo "$candidate"
+    [ -n "$candidate" ] || continue
+    read_jdk_version "$candidate"
+    if [ "$version" -ge $LEAST_JDK ]; then
+      jdk=$candidate
       return
     fi
   done
   if [ -x /usr/libexec/java_home ]; then
     candidate=$(/usr/libexec/java_home -v "$LEAST_JDK+" 2>/dev/null || true)
-    if [ "$(jdk_version "$candidate")" -ge $LEAST_JDK ]; then
-      echo "$candidate"
+    read_jdk_version "$candidate"
+    if [ "$version" -ge $LEAST_JDK ]; then
+      jdk=$candidate
       return
     fi
   fi
@@ -58,7 +77,8 @@ run_maven() {
   local jdk=$1 maven=$root/mvnw version= own=
   shift
   own=${JAVA_HOME:-$(readlink -f "$(command -v java 2>/dev/null)" 2>/dev/null | sed 's,/bin/java$,,' || true)}
-  if [ "$(jdk_version "$own")" -lt 17 ]; then
+  read_jdk_version "$own"
+  if [ "$version" -lt 17 ]; then
     own=$jdk
   fi
   version=$(JAVA_HOME=$own mvn -v 2>/dev/null </dev/null | sed -n 's/.*Apache Maven \([0-9]*\)\.\([0-9]*\).*/\1 \2/p' || true)
@@ -90,9 +110,12 @@ find_cuda() {
   done
 }
 
-# What find_cuda looks at, without starting any of it: another answer is a reason to build again.
-cuda_places() {
-  echo "${CUDACXX:-} $(command -v nvcc 2>/dev/null)" /usr/local/cuda/bin/nvcc* /usr/local/cuda-*/bin/nvcc /opt/cuda/bin/nvcc* "$(fetched_nvcc)"
+# Sets `places` to what find_cuda looks at, without starting any of it: another answer is a reason to build again.
+find_cuda_places() {
+  local found=
+  find_command nvcc
+  places=("${CUDACXX:-}" "$found" /usr/local/cuda/bin/nvcc* /usr/local/cuda-*/bin/nvcc /opt/cuda/bin/nvcc*
+    "$root"/build/cuda-venv/lib/python3*/site-packages/nvidia/cu13/bin/nvcc*)
 }
 
 # Fetches nvcc from PyPI (300 MB) where find_cuda finds none.
