@@ -39,12 +39,33 @@ public final class Step implements AutoCloseable {
    * @throws InvalidStateException after commit or close
    */
   public DecodePlan plan(MlaShape shape, AttentionForm form) {
+    return plan(firstToken, shape, form);
+  }
+
+  /**
+   * How the last new token of every sequence attends to what is before it, once all of them have
+   * been appended: a plan of one token for each sequence, and of none for one without new tokens. A
+   * layer whose other results nobody needs saves their time.
+   *
+   * @param form {@link AttentionForm#AUTO} for the cost model's choice
+   * @throws InvalidArgumentException where the shape's row is not the cache's
+   * @throws InvalidStateException after commit or close
+   */
+  public DecodePlan planOfLastTokens(MlaShape shape, AttentionForm form) {
+    int[] first = new int[tokens.length + 1];
+    for (int i = 0; i < tokens.length; i++) {
+      first[i + 1] = first[i] + Math.min(1, tokens[i]);
+    }
+    return plan(first, shape, form);
+  }
+
+  private DecodePlan plan(int[] first, MlaShape shape, AttentionForm form) {
     requireOpen();
     int[] kvTokens = new int[tokens.length];
     for (int i = 0; i < tokens.length; i++) {
       kvTokens[i] = sequences.get(i).length() + tokens[i];
     }
-    return new PagedPlan(cache, sequences, firstToken, kvTokens, shape, form, this::requireOpen);
+    return new PagedPlan(cache, sequences, first, kvTokens, shape, form, this::requireOpen);
   }
 
   /**

@@ -16,16 +16,21 @@ final class ModelWork {
 
   private ModelWork() {}
 
-  /** A prompt into an empty cache; the output projection of its last token. */
+  /**
+   * A prompt into an empty cache; the output projection of its last token, for which alone the last
+   * layer does more than fill the cache.
+   */
   static Work prompt(Decoder decoder, int tokens) {
     ModelDescription model = decoder.model();
-    long pairs = Work.visiblePairs(tokens, tokens);
     long flop = 2L * model.hidden() * model.vocabulary();
     long weights = (long) model.hidden() * model.vocabulary();
     for (LayerDescription layer : model.layers()) {
       MlaShape s = layer.attention().shape();
-      flop += 2L * tokens * linearWeights(model, layer, false);
-      flop += attention(s, pairs, tokens, tokens);
+      int queries = layer == model.layers().getLast() ? 1 : tokens;
+      long latentDown = (long) model.hidden() * (s.latent() + s.rope());
+      flop += 2L * tokens * latentDown;
+      flop += 2L * queries * (linearWeights(model, layer, false) - latentDown);
+      flop += attention(s, Work.visiblePairs(queries, tokens), queries, tokens);
       weights += linearWeights(model, layer, true) + latentUp(s);
     }
     return new Work(flop, weights * WEIGHT_BYTES, cacheBytes(decoder, tokens));

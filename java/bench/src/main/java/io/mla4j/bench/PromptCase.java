@@ -3,7 +3,6 @@ package io.mla4j.bench;
 import io.mla4j.Batch;
 import io.mla4j.LatentCache;
 import io.mla4j.Sequence;
-import io.mla4j.Tensor;
 import io.mla4j.cpu.CpuDevice;
 import io.mla4j.model.Decoder;
 import java.util.Arrays;
@@ -27,14 +26,13 @@ final class PromptCase extends ModelCase {
   @Override
   void run() {
     try (Sequence sequence = cache.newSequence()) {
-      Tensor hidden = null;
-      int last = 0;
-      for (int begin = 0; begin < ids.length; begin += decoder.options().chunk()) {
-        int end = Math.min(ids.length, begin + decoder.options().chunk());
-        hidden = decoder.forward(Batch.of(sequence), Arrays.copyOfRange(ids, begin, end));
-        last = end - begin - 1;
+      Batch batch = Batch.of(sequence);
+      int chunk = decoder.options().chunk();
+      int begin = 0;
+      for (; begin + chunk < ids.length; begin += chunk) {
+        decoder.append(batch, Arrays.copyOfRange(ids, begin, begin + chunk));
       }
-      likeliest(hidden.slice(last, 1));
+      likeliest(decoder.forwardLast(batch, Arrays.copyOfRange(ids, begin, ids.length)));
     }
   }
 

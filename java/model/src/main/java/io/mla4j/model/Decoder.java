@@ -10,11 +10,11 @@ import io.mla4j.InvalidArgumentException;
 import io.mla4j.LatentCache;
 import io.mla4j.LatentLayout;
 import io.mla4j.MlaShape;
-import io.mla4j.Rotation;
 import io.mla4j.Sequence;
 import io.mla4j.Step;
 import io.mla4j.Tensor;
 import io.mla4j.TensorType;
+import io.mla4j.Weight;
 import io.mla4j.position.RopeEncoding;
 import io.mla4j.position.RopeTable;
 import io.mla4j.spi.Device;
@@ -61,10 +61,14 @@ public final class Decoder implements AutoCloseable {
   private final int[] shapeOf;
   private final int[] encodingOf;
   private final Activations activations;
+  private final Activations lastActivations;
   private final Activations logits;
 
   /** Of the last step, for the next one of as many tokens. */
   private Frame frame;
+
+  /** Of the sequences' last tokens in the last layer, where the others' results are not needed. */
+  private Frame lastFrame;
 
   private Mirror logitRows;
   private Tensor firstLogitRow;
@@ -110,6 +114,7 @@ public final class Decoder implements AutoCloseable {
       throw e;
     }
     this.activations = new Activations(device);
+    this.lastActivations = new Activations(device);
     this.logits = new Activations(device);
     int layers = model.layers().size();
     shapeOf = new int[layers];
@@ -173,13 +178,39 @@ public final class Decoder implements AutoCloseable {
    * @throws io.mla4j.CacheFullException where the pool has too few pages; nothing was changed
    */
   public Tensor forward(Batch batch, int[]... ids) {
+    return forward(batch, ids, Wanted.ALL);
+  }
+
+  /**
+   * As {@link #forward}, but for what follows each sequence's last new token only: the last layer
+   * computes nothing of the others beyond their rows of the cache.
+   *
+   * @return the hidden states after the final norm: a row for each sequence that has new tokens
+   */
+  public Tensor forwardLast(Batch batch, int[]... ids) {
+    return forward(batch, ids, Wanted.LAST);
+  }
+
+  /** As {@link #forward}, but only fills the cache: for what comes before the end of a prompt. */
+  public void append(Batch batch, int[]... ids) {
+    forward(batch, ids, Wanted.NONE);
+  }
+
+  /** Which hidden states a step is made for. */
+  private enum Wanted {
+    ALL,
+    LAST,
+    NONE
+  }
+
+  private Tensor forward(Batch batch, int[][] ids, Wanted wanted) {
     checkIds(batch, ids);
     int[] counts = new int[ids.length];
     for (int i = 0; i < ids.length; i++) {
       counts[i] = ids[i].length;
     }
     try (Step step = batch.reserve(counts)) {
-      Tensor hidden = forward(step, ids);
+      Tensor hidden = forward(step, ids, wanted);
       step.commit();
       return hidden;
     }
@@ -212,7 +243,7 @@ public final class Decoder implements AutoCloseable {
     }
   }
 
-  private Tensor forward(Step step, int[][] ids) {
+  private Tensor forward(Step step, int[][] ids, Wanted wanted) {
     if (frame == null || frame.n() != step.tokens()) {
       frame = Frame.of(step.tokens(), model, weights, encodings, activations);
     }
@@ -223,42 +254,114 @@ public final class Decoder implements AutoCloseable {
       fill(frame.angles().get(i), ropeTables.get(i), plans[0]);
     }
     writeIds(frame.ids(), ids);
-    Tensor x = frame.x();
-    Tensor h = frame.h();
-    ops.embed(weights.embedding(), frame.ids().onDevice(), model.embedScale(), x);
-    for (int i = 0; i < frame.layers().size(); i++) {
-      DecoderWeights.Layer layer = weights.layers().get(i);
-      ops.rmsNorm(x, layer.attentionNorm(), model.normEps(), h);
-      attend(i, layer.attention(), frame.layers().get(i), h);
-      ops.add(x, h, model.residualScale(), x);
-      ops.rmsNorm(x, layer.ffnNorm(), model.normEps(), h);
-      switch (layer.ffn()) {
-        case DecoderWeights.Ffn.Dense dense ->
-            ops.feedForward(h, dense.weights(), options.compute(), frame.ffn());
-        case DecoderWeights.Ffn.Mixture mixture ->
-            ops.mixture(h, mixture.weights(), options.compute(), frame.ffn());
-      }
-      ops.add(x, frame.ffn(), model.residualScale(), x);
+    ops.embed(weights.embedding(), frame.ids().onDevice(), model.embedScale(), frame.x());
+    int last = model.layers().size() - 1;
+    for (int i = 0; i < last; i++) {
+      layer(i);
     }
-    ops.rmsNorm(x, weights.finalNorm(), model.normEps(), h);
-    return h;
+    Frame result = frame;
+    if (wanted == Wanted.ALL || wanted == Wanted.LAST && everyTokenIsLast(ids)) {
+      layer(last);
+    } else {
+      normForAttention(last);
+      ops.linear(frame.h(), frame.layers().get(last).latentFromHidden(), options.compute());
+      append(last);
+      if (wanted == Wanted.NONE) {
+        return null;
+      }
+      result = lastTokens(step, ids, last);
+    }
+    ops.rmsNorm(result.x(), weights.finalNorm(), model.normEps(), result.h());
+    return result.h();
   }
 
-  /** h (n, hidden) normed becomes the attention's result. */
-  private void attend(int i, DecoderWeights.Attention w, Frame.Layer a, Tensor h) {
-    DecodePlan plan = plans[shapeOf[i]];
-    Rotation rotation = frame.rotations().get(encodingOf[i]);
-    float eps = model.layers().get(i).attention().latentNormEps();
+  private static boolean everyTokenIsLast(int[][] ids) {
+    for (int[] list : ids) {
+      if (list.length > 1) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  private void layer(int i) {
+    normForAttention(i);
+    ops.linear(frame.h(), frame.layers().get(i).fromHidden(), options.compute());
+    append(i);
+    attend(i, frame, plans[shapeOf[i]]);
+    feedForward(i, frame);
+  }
+
+  /**
+   * The rest of layer {@code i}, whose rows of the cache are there and whose inputs are frame's x
+   * and h, for the last token of each sequence.
+   */
+  private Frame lastTokens(Step step, int[][] ids, int i) {
+    DecodePlan plan = step.planOfLastTokens(shapes.get(shapeOf[i]), options.form());
+    if (lastFrame == null || lastFrame.n() != plan.tokens()) {
+      lastFrame = Frame.of(plan.tokens(), model, weights, encodings, lastActivations);
+    }
+    fill(lastFrame.angles().get(encodingOf[i]), ropeTables.get(encodingOf[i]), plan);
+    int end = 0;
+    int at = 0;
+    for (int[] list : ids) {
+      end += list.length;
+      if (list.length > 0) {
+        lastFrame.ids().host().segment().setAtIndex(JAVA_INT, at++, end - 1);
+      }
+    }
+    lastFrame.ids().toDevice();
+    // Rows of a table by number: what an embedding is too.
+    ops.embed(Weight.of(frame.x()), lastFrame.ids().onDevice(), 1, lastFrame.x());
+    ops.embed(Weight.of(frame.h()), lastFrame.ids().onDevice(), 1, lastFrame.h());
+    ops.linear(lastFrame.h(), lastFrame.layers().get(i).queriesFromHidden(), options.compute());
+    attend(i, lastFrame, plan);
+    feedForward(i, lastFrame);
+    return lastFrame;
+  }
+
+  private void normForAttention(int i) {
+    ops.rmsNorm(frame.x(), weights.layers().get(i).attentionNorm(), model.normEps(), frame.h());
+  }
+
+  /** The latent rows of all new tokens into the cache. */
+  private void append(int i) {
+    ops.appendLatent(
+        plans[shapeOf[i]],
+        i,
+        frame.layers().get(i).latent(),
+        weights.layers().get(i).attention().latentNorm(),
+        model.layers().get(i).attention().latentNormEps(),
+        frame.rotations().get(encodingOf[i]));
+  }
+
+  /** From what was projected from h to x plus the attention's result. */
+  private void attend(int i, Frame f, DecodePlan plan) {
+    DecoderWeights.Attention w = weights.layers().get(i).attention();
+    Frame.Layer a = f.layers().get(i);
     ComputeType compute = options.compute();
-    ops.linear(h, a.fromHidden(), compute);
     if (a.queryLatent() != null) {
+      float eps = model.layers().get(i).attention().latentNormEps();
       ops.rmsNorm(a.queryLatent(), w.queryNorm(), eps, a.queryLatent());
       ops.linear(a.queryLatent(), a.fromQueryLatent(), compute);
     }
-    ops.rotate(a.queries(), rotation, a.queries());
-    ops.appendLatent(plan, i, a.latent(), w.latentNorm(), eps, rotation);
+    ops.rotate(a.queries(), f.rotations().get(encodingOf[i]), a.queries());
     ops.attend(plan, i, a.queries(), w.latentUp(), a.score(), compute, a.values());
     ops.linear(a.flatValues(), a.fromValues(), compute);
+    ops.add(f.x(), f.h(), model.residualScale(), f.x());
+  }
+
+  /** x plus the result of the feed-forward network. */
+  private void feedForward(int i, Frame f) {
+    DecoderWeights.Layer layer = weights.layers().get(i);
+    ops.rmsNorm(f.x(), layer.ffnNorm(), model.normEps(), f.h());
+    switch (layer.ffn()) {
+      case DecoderWeights.Ffn.Dense dense ->
+          ops.feedForward(f.h(), dense.weights(), options.compute(), f.ffn());
+      case DecoderWeights.Ffn.Mixture mixture ->
+          ops.mixture(f.h(), mixture.weights(), options.compute(), f.ffn());
+    }
+    ops.add(f.x(), f.ffn(), model.residualScale(), f.x());
   }
 
   private static void writeIds(Mirror tensor, int[][] ids) {
@@ -363,6 +466,7 @@ public final class Decoder implements AutoCloseable {
   @Override
   public void close() {
     activations.close();
+    lastActivations.close();
     logits.close();
     arena.close();
   }

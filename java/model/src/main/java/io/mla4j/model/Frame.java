@@ -36,7 +36,9 @@ record Frame(
   /**
    * An attention's activations.
    *
-   * @param fromHidden the projections of h
+   * @param fromHidden the projections of h, those of queries first
+   * @param queriesFromHidden of these, what queries need
+   * @param latentFromHidden of these, what the cache needs
    * @param queryLatent (n, qLora), or null where queries are projected at once
    * @param fromQueryLatent the projections of queryLatent, or null
    * @param queries (n, heads, nope + rope)
@@ -47,6 +49,8 @@ record Frame(
    */
   record Layer(
       List<Projection> fromHidden,
+      List<Projection> queriesFromHidden,
+      List<Projection> latentFromHidden,
       Tensor queryLatent,
       List<Projection> fromQueryLatent,
       Tensor queries,
@@ -112,10 +116,14 @@ record Frame(
     Projection queryUp = new Projection(w.queryUp(), null, q);
     Tensor queryLatent =
         w.queryDown() == null ? null : activations.rows("queryLatent", n, w.queryDown().out());
-    return new Layer(
+    Projection toQueries =
         queryLatent == null
-            ? List.of(queryUp, latentDown)
-            : List.of(new Projection(w.queryDown(), w.queryDownBias(), queryLatent), latentDown),
+            ? queryUp
+            : new Projection(w.queryDown(), w.queryDownBias(), queryLatent);
+    return new Layer(
+        List.of(toQueries, latentDown),
+        List.of(toQueries),
+        List.of(latentDown),
         queryLatent,
         queryLatent == null ? null : List.of(queryUp),
         q.reshape(n, shape.heads(), shape.query()),

@@ -134,12 +134,11 @@ public final class TextGenerator {
     Tensor prefill() {
       int[] prompt = request.promptIds();
       int chunk = decoder.options().chunk();
-      Tensor hidden = null;
-      for (int begin = 0; begin < prompt.length; begin += chunk) {
-        int end = Math.min(prompt.length, begin + chunk);
-        hidden = decoder.forward(batch, Arrays.copyOfRange(prompt, begin, end));
+      int begin = 0;
+      for (; begin + chunk < prompt.length; begin += chunk) {
+        decoder.append(batch, Arrays.copyOfRange(prompt, begin, begin + chunk));
       }
-      return hidden.slice(hidden.dim(0) - 1, 1);
+      return decoder.forwardLast(batch, Arrays.copyOfRange(prompt, begin, prompt.length));
     }
 
     int sample(Tensor hidden) {

@@ -115,14 +115,73 @@ class GoldenLogitsTest {
     }
   }
 
+  @ParameterizedTest
+  @MethodSource("devices")
+  void lastTokensNeedNoOthersInTheLastLayer(Backends.Choice choice) {
+    try (Device device = Backends.open(choice)) {
+      for (String name : Golden.NAMES) {
+        Golden golden = Golden.read(name);
+        for (AttentionForm form : List.of(AttentionForm.ABSORBED, AttentionForm.DECOMPRESSED)) {
+          var options = new DecoderOptions(ComputeType.F32, CacheType.F32, form, 16, 72);
+          int all = golden.inputIds().length;
+          // Where the length changes every position, only the whole in one step can be compared.
+          int[] lengths = golden.dependsOnLength() ? new int[] {all} : new int[] {1, 7, all, 33};
+          int before = golden.dependsOnLength() ? 0 : 6;
+          float[] together = lastLogits(golden, device, options, before, lengths);
+          for (int i = 0; i < lengths.length; i++) {
+            String what = name + " " + choice + " " + form + ", length " + lengths[i];
+            int width = together.length / lengths.length;
+            float[] row = Arrays.copyOfRange(together, i * width, (i + 1) * width);
+            assertArrayEquals(row, lastLogits(golden, device, options, before, lengths[i]), what);
+            int at = (lengths[i] - 1) * width;
+            float[] expected = Arrays.copyOfRange(golden.logits(), at, at + width);
+            double difference = difference(golden.logits(), expected, row);
+            assertTrue(difference <= F32_BOUND, what + ": " + difference);
+          }
+        }
+      }
+    }
+  }
+
+  /** A row for each sequence: the first ids of the case, all but {@code before} in one step. */
+  static float[] lastLogits(
+      Golden golden, Device device, DecoderOptions options, int before, int... lengths) {
+    try (Checkpoint checkpoint = Checkpoint.open(golden.directory());
+        Decoder decoder = open(golden, checkpoint, device, options);
+        LatentCache cache = decoder.newCache(lengths.length, golden.inputIds().length)) {
+      Sequence[] sequences = new Sequence[lengths.length];
+      int[][] first = new int[lengths.length][];
+      int[][] rest = new int[lengths.length][];
+      for (int i = 0; i < lengths.length; i++) {
+        sequences[i] = cache.newSequence();
+        int begin = Math.min(before, lengths[i] - 1);
+        first[i] = Arrays.copyOf(golden.inputIds(), begin);
+        rest[i] = Arrays.copyOfRange(golden.inputIds(), begin, lengths[i]);
+      }
+      Batch batch = Batch.of(sequences);
+      if (before > 0) {
+        decoder.append(batch, first);
+      }
+      float[] all = new float[lengths.length * decoder.model().vocabulary()];
+      copyLogits(decoder, decoder.forwardLast(batch, rest), all, 0);
+      return all;
+    }
+  }
+
   static double difference(Golden golden, Device device, DecoderOptions options) {
     float[] actual = logits(golden, device, options);
-    assertEquals(golden.logits().length, actual.length);
+    return difference(golden.logits(), golden.logits(), actual);
+  }
+
+  private static double difference(float[] all, float[] expected, float[] actual) {
+    assertEquals(expected.length, actual.length);
     double largest = 0;
+    for (float value : all) {
+      largest = Math.max(largest, Math.abs(value));
+    }
     double difference = 0;
     for (int i = 0; i < actual.length; i++) {
-      largest = Math.max(largest, Math.abs(golden.logits()[i]));
-      double d = Math.abs(golden.logits()[i] - actual[i]);
+      double d = Math.abs(expected[i] - actual[i]);
       difference = Double.isNaN(d) ? Double.NaN : Math.max(difference, d);
     }
     return difference / largest;
