@@ -1,24 +1,52 @@
 package io.mla4j.bench;
 
+import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.stream.Collectors;
 
 /**
  * What every kind of attention of a report keeps and moves for a token, and how long a context a
- * given memory holds: side by side.
+ * given memory holds: side by side where all else is the same.
  */
 public final class CacheTable {
-  /** Layers of DeepSeek-V3. */
-  private static final int LAYERS = 61;
-
-  private static final long MEMORY = 16L << 30;
-
   private CacheTable() {}
 
-  /** Whether the report has attention of more than one kind. */
+  /**
+   * The memory that caches may take, and how many there are.
+   *
+   * @param bytes for the caches of all layers of one sequence
+   */
+  public record Budget(long bytes, int layers) {
+    /** 16 GiB, and the layers of DeepSeek-V3. */
+    public static final Budget USUAL = new Budget(16L << 30, 61);
+  }
+
+  /** What kinds have in common that stand side by side. */
+  private record Place(
+      int heads, String cacheType, int threads, String backend, int batch, int sQ) {
+    static final Comparator<Place> ORDER =
+        Comparator.comparingInt(Place::heads)
+            .thenComparing(Place::cacheType)
+            .thenComparing(Place::threads)
+            .thenComparing(Place::backend)
+            .thenComparing(Place::batch)
+            .thenComparing(Place::sQ);
+
+    static Place of(Row row) {
+      Axes a = row.axes();
+      String backend = a.library() == null ? a.backend() + " " + a.isa() : a.library();
+      return new Place(a.heads(), a.cacheType(), a.threads(), backend, a.batch(), a.sQ());
+    }
+  }
+
+  /** Whether the report has several kinds to put side by side. */
   public static boolean applies(Report report) {
-    return rows(report).stream().map(r -> r.axes().kind()).distinct().count() > 1;
+    return rows(report).stream().collect(Collectors.groupingBy(Place::of)).values().stream()
+        .anyMatch(rows -> !sideBySide(rows).isEmpty());
   }
 
   private static List<Row> rows(Report report) {
@@ -27,49 +55,65 @@ public final class CacheTable {
         .toList();
   }
 
-  /** A line for each kind and number of heads, with the longest context that was measured. */
-  public static TextTable of(Report report) {
+  /** A line for each kind where several were measured under the same conditions. */
+  public static TextTable of(Report report, Budget budget) {
     TextTable table =
         new TextTable(
             "heads",
             "kind",
             "cache",
             "bytes per token and layer",
-            "tokens in 16 GiB, 61 layers",
+            "tokens in " + RowFormat.bytes(budget.bytes()) + ", " + budget.layers() + " layers",
             "at tokens",
+            "batch",
+            "s_q",
             "threads",
             "backend",
             "bytes moved",
-            "time per token and layer");
-    rows(report).stream()
-        .collect(
-            java.util.stream.Collectors.groupingBy(
-                r -> r.axes().heads() + r.axes().kind() + r.axes().cacheType(),
-                java.util.LinkedHashMap::new,
-                java.util.stream.Collectors.toList()))
-        .values()
-        .forEach(
-            group -> {
-              int longest = group.stream().mapToInt(r -> r.axes().tokens()).max().orElse(0);
-              Row best =
-                  group.stream()
-                      .filter(r -> r.axes().tokens() == longest)
-                      .min(Comparator.comparingDouble(Row::medianNs))
-                      .orElseThrow();
-              Axes a = best.axes();
-              long bytes = best.work().cacheBytes() / ((long) a.tokens() * a.batch());
-              table.add(
-                  Integer.toString(a.heads()),
-                  a.kind(),
-                  a.cacheType(),
-                  String.format(Locale.ROOT, "%,d", bytes),
-                  String.format(Locale.ROOT, "%,d", MEMORY / (bytes * LAYERS)),
-                  Integer.toString(a.tokens()),
-                  Integer.toString(a.threads()),
-                  a.backend(),
-                  RowFormat.bytes(best.work().bytes()),
-                  RowFormat.nanos(best.medianNs()));
-            });
+            "time per step and layer");
+    Map<Place, List<Row>> places =
+        rows(report).stream()
+            .collect(
+                Collectors.groupingBy(
+                    Place::of, () -> new TreeMap<>(Place.ORDER), Collectors.toList()));
+    places.forEach((place, rows) -> add(table, place, sideBySide(rows), budget));
     return table;
+  }
+
+  /** The fastest row of each kind at the longest context that most of the kinds have. */
+  private static List<Row> sideBySide(List<Row> rows) {
+    Map<Integer, Map<String, Row>> byTokens = new TreeMap<>(Comparator.reverseOrder());
+    for (Row row : rows) {
+      byTokens
+          .computeIfAbsent(row.axes().tokens(), _ -> new TreeMap<>())
+          .merge(row.axes().kind(), row, (a, b) -> a.medianNs() <= b.medianNs() ? a : b);
+    }
+    List<Row> most = new ArrayList<>();
+    for (Map<String, Row> kinds : byTokens.values()) {
+      if (kinds.size() > most.size()) {
+        most = new ArrayList<>(kinds.values());
+      }
+    }
+    return most.size() > 1 ? most : List.of();
+  }
+
+  private static void add(TextTable table, Place place, List<Row> rows, Budget budget) {
+    for (Row row : rows) {
+      Axes a = row.axes();
+      long bytes = row.work().cacheBytes() / ((long) a.tokens() * a.batch());
+      table.add(
+          Integer.toString(place.heads()),
+          a.kind(),
+          place.cacheType(),
+          String.format(Locale.ROOT, "%,d", bytes),
+          String.format(Locale.ROOT, "%,d", budget.bytes() / (bytes * budget.layers())),
+          Integer.toString(a.tokens()),
+          Integer.toString(place.batch()),
+          Integer.toString(place.sQ()),
+          Integer.toString(place.threads()),
+          place.backend(),
+          RowFormat.bytes(row.work().bytes()),
+          RowFormat.nanos(row.medianNs()));
+    }
   }
 }

@@ -1,10 +1,15 @@
 package io.mla4j.bench;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.stream.Collectors;
 
-/** The rows of a report as comma-separated values (RFC 4180), one line for each row. */
+/**
+ * The rows of a report as comma-separated values (RFC 4180), one line for each; of a report without
+ * rows the limits.
+ */
 public final class CsvReport {
   /** Behind {@link Axes#NAMES}. */
   private static final List<String> FIGURES =
@@ -29,6 +34,25 @@ public final class CsvReport {
 
   /** The text, with a line of titles. */
   public static String text(Report report) {
+    return report.rows().isEmpty() && !report.peaks().isEmpty()
+        ? limits(report.peaks())
+        : rows(report);
+  }
+
+  private static String limits(List<Peak> peaks) {
+    StringBuilder text = new StringBuilder();
+    text.append(String.join(",", Peak.NAMES)).append('\n');
+    for (Peak p : peaks) {
+      Object[] values = {
+        p.what(), p.source(), p.isa(), p.threads(), p.workingSetBytes(), p.rate(), p.mad(), p.unit()
+      };
+      text.append(Arrays.stream(values).map(CsvReport::cell).collect(Collectors.joining(",")));
+      text.append('\n');
+    }
+    return text.toString();
+  }
+
+  private static String rows(Report report) {
     StringBuilder text = new StringBuilder();
     text.append(String.join(",", Axes.NAMES)).append(',');
     text.append(String.join(",", FIGURES)).append('\n');

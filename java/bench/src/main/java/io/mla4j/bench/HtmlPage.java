@@ -16,8 +16,9 @@ final class HtmlPage {
    * The page.
    *
    * @param pictures SVG files by title
+   * @param budget the memory whose context is told
    */
-  static String text(Report report, Map<String, String> pictures) {
+  static String text(Report report, Map<String, String> pictures, CacheTable.Budget budget) {
     StringBuilder page =
         new StringBuilder("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">")
             .append("<title>mla4j bench</title><style>")
@@ -39,7 +40,7 @@ final class HtmlPage {
       page.append("<h2>Rows</h2>\n").append(TextTable.ofRows(report.rows()).html());
     }
     if (CacheTable.applies(report)) {
-      page.append("<h2>Contexts</h2>\n").append(CacheTable.of(report).html());
+      page.append("<h2>Contexts</h2>\n").append(CacheTable.of(report, budget).html());
     }
     return page.append("</body></html>\n").toString();
   }

@@ -6,8 +6,12 @@ import java.util.List;
 public final class MarkdownReport {
   private MarkdownReport() {}
 
-  /** The text. */
-  public static String text(Report report) {
+  /**
+   * The text.
+   *
+   * @param budget the memory whose context is told
+   */
+  public static String text(Report report, CacheTable.Budget budget) {
     StringBuilder text = new StringBuilder("Machine: ");
     text.append(report.machine().summary()).append(".\n");
     if (!report.peaks().isEmpty()) {
@@ -25,7 +29,7 @@ public final class MarkdownReport {
               section(text, benchmark, TextTable.ofRows(rows));
             });
     if (CacheTable.applies(report)) {
-      section(text, "contexts", CacheTable.of(report));
+      section(text, "contexts", CacheTable.of(report, budget));
     }
     return text.toString();
   }

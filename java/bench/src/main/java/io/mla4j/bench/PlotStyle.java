@@ -3,10 +3,14 @@ package io.mla4j.bench;
 import java.awt.BasicStroke;
 import java.awt.Color;
 import java.awt.Font;
+import java.text.DecimalFormat;
+import java.text.DecimalFormatSymbols;
 import java.util.Locale;
+import java.util.function.ToDoubleFunction;
 import org.knowm.xchart.XYChart;
 import org.knowm.xchart.XYChartBuilder;
 import org.knowm.xchart.XYSeries;
+import org.knowm.xchart.style.AxesChartStyler;
 import org.knowm.xchart.style.Styler.LegendPosition;
 import org.knowm.xchart.style.XYStyler;
 import org.knowm.xchart.style.markers.Marker;
@@ -64,6 +68,7 @@ final class PlotStyle {
     style.setLegendFont(new Font(Font.SANS_SERIF, Font.PLAIN, 14));
     style.setLegendPosition(LegendPosition.OutsideE);
     style.setLegendBorderColor(Color.WHITE);
+    style.setYAxisLabelAlignment(AxesChartStyler.TextAlignment.Right);
     style.setSeriesColors(COLORS);
     style.setSeriesMarkers(MARKERS);
     style.setMarkerSize(8);
@@ -74,9 +79,29 @@ final class PlotStyle {
     return chart;
   }
 
-  static void logarithmic(XYChart chart, boolean x, boolean y) {
-    chart.getStyler().setXAxisLogarithmic(x);
-    chart.getStyler().setYAxisLogarithmic(y);
+  /** Both axes count by powers; call it when the chart has all its series. */
+  static void logarithmic(XYChart chart) {
+    XYStyler style = chart.getStyler();
+    style.setXAxisLogarithmic(true);
+    style.setYAxisLogarithmic(true);
+    double[] x = range(chart, XYSeries::getXMin, XYSeries::getXMax);
+    double[] y = range(chart, XYSeries::getYMin, XYSeries::getYMax);
+    style.setXAxisMin(x[0]);
+    style.setXAxisMax(x[1]);
+    style.setYAxisMin(y[0]);
+    style.setYAxisMax(y[1]);
+    DecimalFormat format =
+        new DecimalFormat(NUMBERS, DecimalFormatSymbols.getInstance(Locale.ROOT));
+    chart.addAnnotation(new LogTickLabels(true, x[0], x[1], format));
+    chart.addAnnotation(new LogTickLabels(false, y[0], y[1], format));
+  }
+
+  /** From below the least to above the most, so that no point lies on the border. */
+  private static double[] range(
+      XYChart chart, ToDoubleFunction<XYSeries> min, ToDoubleFunction<XYSeries> max) {
+    double least = chart.getSeriesMap().values().stream().mapToDouble(min).min().orElse(1);
+    double most = chart.getSeriesMap().values().stream().mapToDouble(max).max().orElse(1);
+    return new double[] {least / 1.3, most * 1.3};
   }
 
   /** The y axis starts at zero, and ends at {@code max} unless that is NaN. */

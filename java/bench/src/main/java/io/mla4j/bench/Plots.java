@@ -5,8 +5,10 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.function.Function;
@@ -24,6 +26,14 @@ public final class Plots {
   /** Heads of the smaller models: shown beside the most that were measured. */
   private static final int FEW_HEADS = 16;
 
+  private static final Function<Row, String> ISA = r -> r.axes().isa();
+  private static final Function<Row, String> COMPUTE = r -> r.axes().compute();
+  private static final Function<Row, String> CACHE = r -> "cache " + r.axes().cacheType();
+  private static final Function<Row, String> PAGE = r -> "page " + r.axes().page();
+  private static final Function<Row, String> RESIDENCY = r -> r.axes().residency();
+  private static final Function<Row, String> LIBRARY =
+      r -> r.axes().library() == null ? "" : Path.of(r.axes().library()).getFileName().toString();
+
   private final Report report;
   private final Map<String, XYChart> charts = new LinkedHashMap<>();
 
@@ -33,15 +43,17 @@ public final class Plots {
     addContexts();
     addShares();
     addThreads();
+    addBandwidth();
   }
 
   /**
    * Writes every picture for which the report has rows, and index.html.
    *
+   * @param budget the memory whose context the page tells
    * @return the files
    * @throws BenchException where the folder cannot be written or the machine has no fonts
    */
-  public static List<Path> write(Report report, Path folder) {
+  public static List<Path> write(Report report, Path folder, CacheTable.Budget budget) {
     List<Path> files = new ArrayList<>();
     Map<String, String> pictures = new LinkedHashMap<>();
     try {
@@ -58,7 +70,7 @@ public final class Plots {
         pictures.put(entry.getValue().getTitle(), Files.readString(svg));
       }
       Path page = folder.resolve("index.html");
-      Files.writeString(page, HtmlPage.text(report, pictures), StandardCharsets.UTF_8);
+      Files.writeString(page, HtmlPage.text(report, pictures, budget), StandardCharsets.UTF_8);
       files.add(page);
     } catch (IOException e) {
       throw new BenchException(folder + ": cannot be written: " + e.getMessage(), e);
@@ -92,7 +104,6 @@ public final class Plots {
             "Roofline, " + PlotStyle.count(threads, "thread"),
             "FLOP per byte from memory",
             "GFLOP/s");
-    PlotStyle.logarithmic(chart, true, true);
     double from = 0.7 * rows.stream().mapToDouble(Plots::intensity).min().orElse(1);
     double to = 1.5 * rows.stream().mapToDouble(Plots::intensity).max().orElse(1);
     double bandwidth = Statistics.median(values(rows, r -> r.peakGbps()));
@@ -123,6 +134,7 @@ public final class Plots {
                     isJava(group.getFirst()),
                     values(group, Plots::intensity),
                     values(group, Row::gflops)));
+    PlotStyle.logarithmic(chart);
     charts.put("roofline", chart);
   }
 
@@ -141,7 +153,12 @@ public final class Plots {
   /** Time and cache of a token against the context, for each kind of attention. */
   private void addContexts() {
     Predicate<Row> decode =
-        r -> r.axes().benchmark().equals(DECODE) && r.axes().batch() == 1 && r.axes().sQ() == 1;
+        r ->
+            r.axes().benchmark().equals(DECODE)
+                && !"decompressed".equals(r.axes().form())
+                && r.axes().shape() == null
+                && r.axes().batch() == 1
+                && r.axes().sQ() == 1;
     List<Row> all = rows(decode.and(r -> !isJava(r) && r.axes().library() == null));
     if (all.isEmpty()) {
       all = rows(decode);
@@ -149,11 +166,18 @@ public final class Plots {
     List<Row> decoded = all;
     int heads = most(decoded, r -> r.axes().heads());
     int threads = most(decoded, r -> r.axes().threads());
-    List<Row> rows =
-        best(
-            decoded.stream()
-                .filter(r -> r.axes().heads() == heads && r.axes().threads() == threads)
-                .toList());
+    List<Row> candidates =
+        decoded.stream()
+            .filter(r -> r.axes().heads() == heads && r.axes().threads() == threads)
+            .toList();
+    Function<Row, String> name =
+        r ->
+            kernels(
+                r,
+                candidates,
+                r.axes().kind().toUpperCase(Locale.ROOT),
+                List.of(ISA, LIBRARY, COMPUTE, CACHE, PAGE, RESIDENCY));
+    List<Row> rows = best(candidates, name, r -> r.axes().tokens());
     if (rows.stream().map(r -> r.axes().tokens()).distinct().count() < 2) {
       return;
     }
@@ -167,10 +191,7 @@ public final class Plots {
             "context (tokens)",
             "time (microseconds)");
     XYChart cache = PlotStyle.chart("Cache of one layer, " + of, "context (tokens)", "cache (MiB)");
-    for (XYChart chart : List.of(time, cache)) {
-      PlotStyle.logarithmic(chart, true, true);
-    }
-    groups(rows, r -> r.axes().kind().toUpperCase(java.util.Locale.ROOT))
+    groups(rows, name)
         .forEach(
             (kind, group) -> {
               double[] tokens = values(group, r -> r.axes().tokens());
@@ -181,6 +202,8 @@ public final class Plots {
                   tokens,
                   values(group, r -> r.work().cacheBytes() / (double) (1 << 20)));
             });
+    PlotStyle.logarithmic(time);
+    PlotStyle.logarithmic(cache);
     charts.put("time-by-context", time);
     charts.put("cache-by-context", cache);
   }
@@ -190,24 +213,19 @@ public final class Plots {
     List<Row> mla = mlaDecode();
     int tokens = most(mla, r -> r.axes().tokens());
     List<Row> rows = mla.stream().filter(r -> r.axes().tokens() == tokens).toList();
-    if (rows.stream().map(r -> r.axes().heads()).distinct().count() < 2) {
-      return;
-    }
     XYChart chart =
         PlotStyle.chart(
             "Share of the peak: MLA decode at " + tokens + " tokens, cold",
             "heads",
             "share of the measured peak (%)");
     PlotStyle.fromZero(chart, 100);
-    groups(rows, r -> kernels(r, rows) + ", " + PlotStyle.count(r.axes().threads(), "thread"))
-        .forEach(
-            (name, group) ->
-                PlotStyle.addLine(
-                    chart,
-                    name,
-                    values(sorted(group, r -> r.axes().heads()), r -> r.axes().heads()),
-                    values(sorted(group, r -> r.axes().heads()), r -> 100 * r.shareOfPeak())));
-    charts.put("share-by-heads", chart);
+    addLines(
+        chart,
+        rows,
+        r -> isaAnd(r, rows) + ", " + PlotStyle.count(r.axes().threads(), "thread"),
+        r -> r.axes().heads(),
+        r -> 100 * r.shareOfPeak());
+    addWhereLines("share-by-heads", chart, rows, r -> r.axes().heads());
   }
 
   /** GFLOP/s by threads. */
@@ -221,23 +239,68 @@ public final class Plots {
             .filter(r -> r.axes().tokens() == tokens)
             .filter(r -> r.axes().heads() == mostHeads || hasFew && r.axes().heads() == FEW_HEADS)
             .toList();
-    if (rows.stream().map(r -> r.axes().threads()).distinct().count() < 2) {
-      return;
-    }
     XYChart chart =
         PlotStyle.chart(
             "Rate by threads: MLA decode at " + tokens + " tokens, cold", "threads", "GFLOP/s");
     PlotStyle.fromZero(chart, Double.NaN);
     PlotStyle.wholeNumbers(chart, most(rows, r -> r.axes().threads()));
-    groups(rows, r -> kernels(r, rows) + ", " + PlotStyle.count(r.axes().heads(), "head"))
+    addLines(
+        chart,
+        rows,
+        r -> isaAnd(r, rows) + ", " + PlotStyle.count(r.axes().heads(), "head"),
+        r -> r.axes().threads(),
+        Row::gflops);
+    addWhereLines("rate-by-threads", chart, rows, r -> r.axes().threads());
+  }
+
+  private static void addLines(
+      XYChart chart,
+      List<Row> rows,
+      Function<Row, String> name,
+      Function<Row, Integer> x,
+      ToDoubleFunction<Row> y) {
+    groups(best(rows, name, x), name)
         .forEach(
-            (name, group) ->
-                PlotStyle.addLine(
-                    chart,
-                    name,
-                    values(sorted(group, r -> r.axes().threads()), r -> r.axes().threads()),
-                    values(sorted(group, r -> r.axes().threads()), Row::gflops)));
-    charts.put("rate-by-threads", chart);
+            (title, line) ->
+                PlotStyle.addLine(chart, title, values(line, r -> x.apply(r)), values(line, y)));
+  }
+
+  /** A chart of points one above the other shows nothing. */
+  private void addWhereLines(String file, XYChart chart, List<Row> rows, Function<Row, Integer> x) {
+    if (rows.stream().map(x).distinct().count() > 1) {
+      charts.put(file, chart);
+    }
+  }
+
+  /** GB/s by the bytes that are read again and again. */
+  private void addBandwidth() {
+    List<Peak> ladder =
+        report.peaks().stream()
+            .filter(p -> p.workingSetBytes() != null && p.workingSetBytes() > 0)
+            .sorted(Comparator.comparing(Peak::workingSetBytes))
+            .toList();
+    if (ladder.stream().map(Peak::workingSetBytes).distinct().count() < 2) {
+      return;
+    }
+    XYChart chart =
+        PlotStyle.chart(
+            "Bandwidth of reading the same memory again and again",
+            "memory of one thread (KiB)",
+            "bandwidth (GB/s)");
+    Map<String, List<Peak>> lines = new TreeMap<>();
+    for (Peak p : ladder) {
+      String name = p.source() + ", " + PlotStyle.count(p.threads(), "thread");
+      lines.computeIfAbsent(name, _ -> new ArrayList<>()).add(p);
+    }
+    lines.forEach(
+        (name, line) ->
+            PlotStyle.addLine(
+                chart,
+                name,
+                line.stream().mapToDouble(p -> p.workingSetBytes() / 1024.0).toArray(),
+                line.stream().mapToDouble(Peak::rate).toArray()));
+    PlotStyle.logarithmic(chart);
+    charts.put("bandwidth", chart);
   }
 
   private List<Row> mlaDecode() {
@@ -246,16 +309,27 @@ public final class Plots {
             r.axes().benchmark().equals(DECODE)
                 && "mla".equals(r.axes().kind())
                 && "absorbed".equals(r.axes().form())
+                && r.axes().shape() == null
                 && r.axes().batch() == 1
                 && r.axes().sQ() == 1
                 && r.shareOfPeak() != null
                 && "cold".equals(r.axes().residency()));
   }
 
-  /** The instruction set, and the compute type where there are several. */
-  private static String kernels(Row r, List<Row> all) {
-    boolean several = all.stream().map(x -> x.axes().compute()).distinct().count() > 2;
-    return r.axes().isa() + (several ? " " + r.axes().compute() : "");
+  private static String isaAnd(Row row, List<Row> all) {
+    return kernels(row, all, row.axes().isa(), List.of(LIBRARY, COMPUTE, CACHE, PAGE));
+  }
+
+  /** The start of a name, with the value of every axis of which there are several. */
+  private static String kernels(
+      Row row, List<Row> all, String start, List<Function<Row, String>> axes) {
+    StringBuilder name = new StringBuilder(start);
+    for (Function<Row, String> axis : axes) {
+      if (all.stream().map(axis).distinct().count() > 1 && !axis.apply(row).isEmpty()) {
+        name.append(' ').append(axis.apply(row));
+      }
+    }
+    return name.toString();
   }
 
   private static boolean isJava(Row row) {
@@ -266,12 +340,13 @@ public final class Plots {
     return report.rows().stream().filter(wanted).toList();
   }
 
-  /** The fastest of the rows of a kind and context. */
-  private static List<Row> best(List<Row> rows) {
+  /** The fastest of the rows that have a name and an x in common, by x. */
+  private static List<Row> best(
+      List<Row> rows, Function<Row, String> name, Function<Row, Integer> x) {
     Map<String, Row> best = new LinkedHashMap<>();
-    for (Row row : sorted(rows, r -> r.axes().tokens())) {
+    for (Row row : sorted(rows, x)) {
       best.merge(
-          row.axes().kind() + row.axes().tokens(),
+          name.apply(row) + " at " + x.apply(row),
           row,
           (a, b) -> a.medianNs() <= b.medianNs() ? a : b);
     }
@@ -283,7 +358,7 @@ public final class Plots {
   }
 
   private static List<Row> sorted(List<Row> rows, Function<Row, Integer> axis) {
-    return rows.stream().sorted(java.util.Comparator.comparing(axis)).toList();
+    return rows.stream().sorted(Comparator.comparing(axis)).toList();
   }
 
   private static Map<String, List<Row>> groups(List<Row> rows, Function<Row, String> name) {

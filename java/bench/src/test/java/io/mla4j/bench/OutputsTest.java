@@ -7,6 +7,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.awt.image.BufferedImage;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
 import java.util.stream.Collectors;
@@ -41,13 +43,13 @@ class OutputsTest {
 
   @Test
   void filesAreWrittenAndThePageNeedsNothingElse() throws Exception {
-    List<Path> files = Plots.write(Reports.full(), folder);
+    List<Path> files = Plots.write(Reports.full(), folder, CacheTable.Budget.USUAL);
     Set<String> names =
         files.stream().map(f -> f.getFileName().toString()).collect(Collectors.toSet());
     assertEquals(11, names.size());
     BufferedImage image = ImageIO.read(folder.resolve("share-by-heads.png").toFile());
     long colours =
-        java.util.Arrays.stream(
+        Arrays.stream(
                 image.getRGB(0, 0, image.getWidth(), image.getHeight(), null, 0, image.getWidth()))
             .distinct()
             .count();
@@ -57,6 +59,79 @@ class OutputsTest {
     assertEquals(5, page.split("<svg", -1).length - 1);
     assertTrue(page.contains("<table>"));
     assertFalse(page.matches("(?s).*(src|href)=\"(?!data:|#).*"));
+  }
+
+  @Test
+  void noLineGoesThroughRowsThatDifferInMoreThanItsAxis() {
+    List<Row> rows = new ArrayList<>();
+    for (int heads : new int[] {16, 32, 64}) {
+      for (int tokens : new int[] {1024, 4096}) {
+        for (int threads : new int[] {1, 2}) {
+          Row row = Reports.attention("mla", "native", heads, tokens, threads, 1e3 * heads);
+          for (String compute : new String[] {"bf16", "f32"}) {
+            for (String cache : new String[] {"bf16", "f32"}) {
+              for (int page : new int[] {16, 64}) {
+                rows.add(Reports.with(row, compute, cache, page));
+              }
+            }
+          }
+        }
+      }
+    }
+    Plots.charts(new Report(Reports.MACHINE, List.of(), rows))
+        .forEach(
+            (name, chart) -> {
+              if (name.equals("roofline")) {
+                return;
+              }
+              assertTrue(chart.getSeriesMap().size() >= 8, name);
+              chart
+                  .getSeriesMap()
+                  .forEach(
+                      (line, series) ->
+                          assertEquals(
+                              series.getXData().length,
+                              Arrays.stream(series.getXData()).distinct().count(),
+                              () -> name + ": " + line));
+            });
+  }
+
+  @Test
+  void aLadderOfWorkingSetsIsAPictureAndATable() throws Exception {
+    List<Peak> peaks =
+        List.of(
+            new Peak("fma_f32", "native", "avx2", 1, null, 100, 1, "GFLOP/s"),
+            new Peak("read", "native", "avx2", 1, 1L << 14, 200, 1, "GB/s"),
+            new Peak("read", "native", "avx2", 1, 1L << 26, 30, 1, "GB/s"),
+            new Peak("read", "native", "avx2", 1, 0L, 20, 1, "GB/s"));
+    Report report = new Report(Reports.MACHINE, peaks, List.of());
+    assertEquals(Set.of("bandwidth"), Plots.charts(report).keySet());
+    Plots.write(report, folder, CacheTable.Budget.USUAL);
+    assertTrue(Files.readString(folder.resolve("index.html")).contains("<svg"));
+    List<String> lines = CsvReport.text(report).lines().toList();
+    assertEquals("what,source,isa,threads,workingSetBytes,rate,mad,unit", lines.getFirst());
+    assertEquals("read,native,avx2,1,16384,200.000,1.00000,GB/s", lines.get(2));
+    assertEquals(5, lines.size());
+  }
+
+  @Test
+  void kindsStandSideBySideWhereAllElseIsTheSame() {
+    List<Row> rows = new ArrayList<>();
+    for (int threads : new int[] {1, 2}) {
+      rows.add(Reports.attention("mla", "native", 16, 1024, threads, 1e5 / threads));
+      rows.add(Reports.attention("mla", "vector", 16, 1024, threads, 1e4 / threads));
+    }
+    rows.add(Reports.attention("mha", "native", 16, 1024, 2, 1e6));
+    Report report = new Report(Reports.MACHINE, List.of(), rows);
+    List<String> lines =
+        CacheTable.of(report, new CacheTable.Budget(1L << 30, 10)).toString().lines().toList();
+    assertEquals(3, lines.size(), lines::toString);
+    assertTrue(lines.getFirst().contains("tokens in 1.0 GiB, 10 layers"), lines::toString);
+    // 1 GiB / (10 x 512 x 16) and / (10 x 1152).
+    assertTrue(lines.get(1).contains("13,107") && lines.get(1).contains("mha"), lines::toString);
+    assertTrue(
+        lines.get(2).contains("93,206") && lines.get(2).contains("50.00 us"), lines::toString);
+    assertFalse(CacheTable.applies(new Report(Reports.MACHINE, List.of(), rows.subList(0, 4))));
   }
 
   @Test
@@ -78,7 +153,7 @@ class OutputsTest {
 
   @Test
   void markdownHasATableForEachBenchmarkAndTheContexts() {
-    String text = MarkdownReport.text(Reports.full());
+    String text = MarkdownReport.text(Reports.full(), CacheTable.Budget.USUAL);
     assertTrue(text.startsWith("Machine: Test, 2 processors"));
     assertTrue(text.contains("### attention"));
     // 16 GiB / (61 x 1152) and / (61 x 128 x 512).

@@ -39,6 +39,31 @@ final class Reports {
     return Row.of(axes, work, samples, peak, 40 * threads, true, 0, Double.NaN, false);
   }
 
+  /** The row with other numbers to compute with and to cache. */
+  static Row with(Row row, String compute, String cacheType, int page) {
+    Axes a = row.axes();
+    Axes other =
+        new Axes(
+            a.benchmark(),
+            a.kind(),
+            a.backend(),
+            a.isa(),
+            a.library(),
+            a.form(),
+            a.heads(),
+            a.tokens(),
+            a.batch(),
+            a.sQ(),
+            a.threads(),
+            compute,
+            cacheType,
+            page,
+            a.residency(),
+            a.shape());
+    return Row.of(
+        other, row.work(), row.samplesNs(), row.peakGflops(), row.peakGbps(), true, 0, 0, false);
+  }
+
   /** Every kind, two backends, several heads, contexts and thread counts. */
   static Report full() {
     List<Row> rows = new ArrayList<>();

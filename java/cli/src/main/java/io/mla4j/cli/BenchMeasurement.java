@@ -2,6 +2,7 @@ package io.mla4j.cli;
 
 import io.mla4j.Mla4jException;
 import io.mla4j.bench.Benchmark;
+import io.mla4j.bench.CacheTable;
 import io.mla4j.bench.Progress;
 import io.mla4j.bench.Report;
 import java.io.IOException;
@@ -33,9 +34,14 @@ abstract class BenchMeasurement extends StreamCommand {
   /** Measures. */
   abstract Report measure(Benchmark benchmark);
 
+  /** The memory whose context is told. */
+  CacheTable.Budget budget() {
+    return CacheTable.Budget.USUAL;
+  }
+
   @Override
   final void execute() throws IOException {
-    BenchOutputs outputs = options.outputs();
+    BenchOutputs outputs = options.outputs(budget());
     outputs.check();
     Benchmark benchmark = new Benchmark(options.settings(), progress(), () -> stopped, this::note);
     // Ctrl-C ends the JVM as soon as its hooks return: this one waits until the results are out.

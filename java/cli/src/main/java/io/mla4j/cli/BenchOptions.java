@@ -1,5 +1,6 @@
 package io.mla4j.cli;
 
+import io.mla4j.bench.CacheTable;
 import io.mla4j.bench.Settings;
 import java.nio.file.Path;
 import java.util.List;
@@ -96,8 +97,8 @@ final class BenchOptions {
   }
 
   /** Where the results go. */
-  BenchOutputs outputs() {
-    return new BenchOutputs(json, csv, markdown, plot);
+  BenchOutputs outputs(CacheTable.Budget budget) {
+    return new BenchOutputs(json, csv, markdown, plot, budget);
   }
 
   List<Integer> threads() {

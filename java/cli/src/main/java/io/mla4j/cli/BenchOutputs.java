@@ -20,8 +20,9 @@ import java.nio.file.Path;
  * @param csv a file, or null
  * @param markdown a file, or null
  * @param plot a folder, or null
+ * @param budget the memory whose context is told
  */
-record BenchOutputs(String json, Path csv, Path markdown, Path plot) {
+record BenchOutputs(String json, Path csv, Path markdown, Path plot, CacheTable.Budget budget) {
   /**
    * Before anything is measured, which may take hours.
    *
@@ -77,14 +78,14 @@ record BenchOutputs(String json, Path csv, Path markdown, Path plot) {
       Files.writeString(csv, CsvReport.text(report));
     }
     if (markdown != null) {
-      Files.writeString(markdown, MarkdownReport.text(report));
+      Files.writeString(markdown, MarkdownReport.text(report, budget));
     }
     if (plot != null) {
-      Plots.write(report, plot);
+      Plots.write(report, plot, budget);
     }
   }
 
-  private static void print(Report report, PrintStream out) {
+  private void print(Report report, PrintStream out) {
     out.println(report.machine().summary().replace("; ", "\n") + "\n");
     if (!report.peaks().isEmpty()) {
       out.println(TextTable.of(report.peaks()));
@@ -93,7 +94,7 @@ record BenchOutputs(String json, Path csv, Path markdown, Path plot) {
       out.println(TextTable.ofRows(report.rows()));
     }
     if (CacheTable.applies(report)) {
-      out.println(CacheTable.of(report));
+      out.println(CacheTable.of(report, budget));
     }
   }
 }

@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.mla4j.bench.Benchmark;
+import io.mla4j.bench.CacheTable;
 import io.mla4j.bench.Progress;
 import io.mla4j.bench.Report;
 import io.mla4j.bench.Settings;
@@ -79,7 +80,8 @@ class BenchCommandTest {
 
   @Test
   void tablesComeBeforeFiles() throws Exception {
-    BenchOutputs outputs = new BenchOutputs(folder + "/no/a.json", null, null, null);
+    BenchOutputs outputs =
+        new BenchOutputs(folder + "/no/a.json", null, null, null, CacheTable.Budget.USUAL);
     ByteArrayOutputStream out = new ByteArrayOutputStream();
     Report report = new Benchmark(Settings.quick(), Progress.NONE, () -> true, _ -> {}).soFar();
     assertThrows(IOException.class, () -> outputs.write(report, new PrintStream(out, true, UTF_8)));
