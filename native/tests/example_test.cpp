@@ -1,4 +1,4 @@
-// The example library: its layout is ours, and its attention gives what the generic kernels give.
+// The example library: its table is ours, and its attention gives what the generic kernels give.
 #include <dlfcn.h>
 
 #include <cstring>
@@ -18,10 +18,11 @@ const mla_kernels* example() {
   return table;
 }
 
-TEST(Example, HasOurLayoutAndOnlyAttention) {
+TEST(Example, HasOurTableAndOnlyAttention) {
   ASSERT_NE(example(), nullptr);
-  const mla_kernels* ours = mla_get_kernels(MLA_ABI_VERSION, MLA_ISA_GENERIC);
-  EXPECT_EQ(describe(example(), MLA_DESCRIBE_LAYOUT), describe(ours, MLA_DESCRIBE_LAYOUT));
+  EXPECT_EQ(example()->struct_size, (int32_t)sizeof(mla_kernels));
+  EXPECT_EQ(example()->abi_version, MLA_ABI_VERSION);
+  EXPECT_EQ(example()->describe, nullptr);
   EXPECT_NE(example()->attend_absorbed, nullptr);
   EXPECT_EQ(example()->linear, nullptr);
   EXPECT_EQ(example()->merge, nullptr);

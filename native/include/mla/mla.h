@@ -357,7 +357,7 @@ typedef struct mla_kernels {
   int64_t (*probe)(int32_t what, int64_t count, const void* memory, int64_t bytes);
 } mla_kernels;
 
-/* A library need not have every function: one that it lacks is NULL in the table, describe excepted.
+/* A library need not have every function: one that it lacks is NULL in the table. Without describe its layout is not compared.
  *
  * The table for `isa` (MLA_ISA_*), or NULL where this processor lacks it, the library was built without it, or abi_version
  * is not MLA_ABI_VERSION. MLA_ISA_GENERIC always exists. The table lives as long as the library is loaded. */

@@ -41,9 +41,7 @@ class LibraryTest {
                   "-shared",
                   "-fPIC",
                   "-I" + NATIVE.resolve("include"),
-                  "-I" + NATIVE.resolve("src"),
                   file.toString(),
-                  NATIVE.resolve("src/abi/layout.cpp").toString(),
                   "-o",
                   library.toString())
               .redirectErrorStream(true)

@@ -11,7 +11,8 @@ import java.util.stream.Collectors;
 
 /**
  * A library with the functions of {@code mla.h}, opened, checked against the bindings, and kept
- * until the process ends.
+ * until the process ends. One without {@code describe} is checked by the size of its table and its
+ * ABI version alone.
  *
  * <p>Each library is looked up on its own, so several may live in one process. Thread-safe.
  */
@@ -33,10 +34,13 @@ public final class NativeLibrary {
       throw new BackendException(
           "library " + name + " has no kernels for ABI version " + Mla.MLA_ABI_VERSION());
     }
-    NativeLayout.cpu().require(name, describe(Mla.MLA_DESCRIBE_LAYOUT()));
+    boolean describes = mla_kernels.describe(bestTable).address() != 0;
+    if (describes) {
+      NativeLayout.cpu().require(name, describe(Mla.MLA_DESCRIBE_LAYOUT()));
+    }
     isas = NativeIsa.supported(mla_kernels.supported_isas(bestTable), mla_kernels.isa(bestTable));
-    version = describe(Mla.MLA_DESCRIBE_VERSION());
-    reason = describe(Mla.MLA_DESCRIBE_REASON());
+    version = describes ? describe(Mla.MLA_DESCRIBE_VERSION()) : "unknown";
+    reason = describes ? describe(Mla.MLA_DESCRIBE_REASON()) : "the library does not say why";
   }
 
   /**
