@@ -1,6 +1,7 @@
 package io.mla4j.bench;
 
 import io.mla4j.Backends;
+import io.mla4j.ffi.NativeIsa;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -94,6 +95,15 @@ public final class Benchmark {
       }
     }
     return usual.isEmpty() ? List.of("scalar") : usual;
+  }
+
+  /**
+   * The native instruction set that users call {@code name}, which this processor may lack.
+   *
+   * @throws io.mla4j.BackendException where there is none, with those that are known
+   */
+  public static String isa(String name) {
+    return NativeIsa.of(name).id();
   }
 
   /** The limits of the machine. */

@@ -4,8 +4,10 @@ import io.mla4j.AttentionForm;
 import io.mla4j.CacheType;
 import io.mla4j.bench.AttentionGrid;
 import io.mla4j.bench.Benchmark;
+import io.mla4j.bench.CacheTable;
 import io.mla4j.bench.Kind;
 import io.mla4j.bench.Report;
+import io.mla4j.model.DecoderOptions;
 import java.nio.file.Path;
 import java.util.List;
 
@@ -15,7 +17,7 @@ final class BenchAttentionCommand extends BenchMeasurement {
 
   List<AttentionGrid.Phase> phases = List.of(AttentionGrid.Phase.values());
   List<Kind> kinds = List.of(Kind.MLA);
-  private final BenchKernels kernels = new BenchKernels();
+  private final BenchKernels kernels = new BenchKernels("native", "vector", "scalar", "cuda");
   List<Integer> heads = List.of(16, 128);
   List<Integer> tokens = List.of(1024, 16384);
   List<Integer> batches = List.of(1);
@@ -25,8 +27,9 @@ final class BenchAttentionCommand extends BenchMeasurement {
   List<CacheType> cacheTypes = List.of(CacheType.BF16);
   List<AttentionForm> forms = List.of();
   List<AttentionGrid.Residency> residencies = List.of(AttentionGrid.Residency.COLD);
-  int page = 64;
+  List<Integer> pages = List.of(DecoderOptions.DEFAULT_PAGE_SIZE);
   Path library;
+  private final BenchContexts contexts = new BenchContexts();
 
   @Override
   void declare(Args args) {
@@ -37,11 +40,11 @@ final class BenchAttentionCommand extends BenchMeasurement {
     kernels.declare(args);
     args.list(
         "--phase",
-        "<phases>",
+        "PHASE",
         AttentionGrid.Phase.class,
         v -> phases = v,
         "decode, prefill; default: both.");
-    args.list("--kind", "<kinds>", Kind.class, v -> kinds = v, "mla, mha, gqa, mqa; default: mla.");
+    args.list("--kind", "KIND", Kind.class, v -> kinds = v, "mla, mha, gqa, mqa; default: mla.");
     args.list("--heads", "N", Integer.class, v -> heads = v, "Query heads; default: 16,128.");
     args.list(
         "--tokens",
@@ -63,7 +66,7 @@ final class BenchAttentionCommand extends BenchMeasurement {
         "--cache-type", "TYPE", CacheType.class, v -> cacheTypes = v, "bf16, f32; default: bf16.");
     args.list(
         "--form",
-        "<forms>",
+        "FORM",
         AttentionForm.class,
         v -> forms = v,
         "Form of MLA: absorbed, decompressed, auto. Default: in decode absorbed, over queries"
@@ -71,27 +74,35 @@ final class BenchAttentionCommand extends BenchMeasurement {
             + " outputs.");
     args.list(
         "--residency",
-        "<residencies>",
+        "RESIDENCY",
         AttentionGrid.Residency.class,
         v -> residencies = v,
         "cold: the cache is in memory; warm: where the call before left it." + " Default: cold.");
-    args.one("--page", "N", int.class, v -> page = v, "Tokens of a page; default: 64.");
+    args.list("--page", "N", Integer.class, v -> pages = v, "Tokens of a page; default: 64.");
     args.one(
         "--library",
         "FILE",
         Path.class,
         v -> library = v,
-        "Also time a library that exports the table of mla.h; its results are checked.");
+        "Also time a library that exports the table of mla.h. Its results are checked: a wrong one"
+            + " ends the run; what it lacks or does not support is left out.");
+    contexts.declare(args);
+  }
+
+  @Override
+  CacheTable.Budget budget() {
+    return contexts.budget(options);
   }
 
   @Override
   Report measure(Benchmark benchmark) {
+    kernels.check(this);
     return benchmark.attention(
         new AttentionGrid(
             phases,
             kinds,
             kernels.backends(benchmark),
-            kernels.isas,
+            kernels.isas(),
             options.ranges("--heads", heads, 1, 1 << 16),
             options.ranges("--tokens", tokens, 1, MAX),
             options.ranges("--batch", batches, 1, 1 << 16),
@@ -103,7 +114,7 @@ final class BenchAttentionCommand extends BenchMeasurement {
             cacheTypes,
             forms,
             residencies,
-            List.of(options.range("--page", page, 1, 1 << 20)),
+            options.ranges("--page", pages, 1, 1 << 20),
             library));
   }
 }

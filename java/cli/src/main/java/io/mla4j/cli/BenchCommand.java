@@ -1,11 +1,14 @@
 package io.mla4j.cli;
 
 import io.mla4j.bench.Benchmark;
+import io.mla4j.bench.CacheTable;
 import io.mla4j.bench.Report;
 import io.mla4j.bench.Suite;
 
 /** {@code mla4j bench} with a measurement, or without: then everything that the documents show. */
 final class BenchCommand extends BenchMeasurement {
+  private final BenchContexts contexts = new BenchContexts();
+
   @Override
   void declare(Args args) {
     args.description(
@@ -21,15 +24,18 @@ final class BenchCommand extends BenchMeasurement {
     args.command("startup", new BenchStartupCommand(), streams);
     args.command("compare", new BenchCompareCommand(), streams);
     super.declare(args);
+    contexts.declare(args);
+  }
+
+  @Override
+  CacheTable.Budget budget() {
+    return contexts.budget(options);
   }
 
   @Override
   Report measure(Benchmark benchmark) {
     Suite suite = options.quick ? Suite.QUICK : Suite.FULL;
     return suite.run(
-        benchmark,
-        new BenchKernels().backends(benchmark),
-        options.threads(),
-        BenchStartupCommand.command(this));
+        benchmark, benchmark.usualBackends(), options.threads(), BenchStartupCommand.command(this));
   }
 }

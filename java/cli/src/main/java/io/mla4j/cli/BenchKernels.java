@@ -6,22 +6,31 @@ import java.util.List;
 
 /** Which kernels a measurement is about. */
 final class BenchKernels {
-  List<String> backends;
-  List<String> isas = List.of();
+  private final List<String> known;
+  private List<String> backends;
+  private List<String> isas = List.of();
   List<ComputeType> computes = List.of();
+
+  /**
+   * For a measurement of these backends.
+   *
+   * @param known by name
+   */
+  BenchKernels(String... known) {
+    this.known = List.of(known);
+  }
 
   /** Adds the options to a command. */
   void declare(Args args) {
     args.list(
         "--backend",
-        "<backends>",
+        "NAME",
         String.class,
         v -> backends = v,
-        "native, vector, scalar, and cuda for attention; default: native,vector, those that"
-            + " work.");
+        String.join(", ", known) + "; default: native,vector, those that work.");
     args.list(
         "--isa",
-        "<isas>",
+        "NAME",
         String.class,
         v -> isas = v,
         "Instruction sets of the native backend; default: the one it chooses.");
@@ -33,8 +42,32 @@ final class BenchKernels {
         "f32, bf16; default: the faster one of the backend.");
   }
 
-  /** Those that were named, or the usual ones that work here; which do not is noted. */
+  /** Checks what does not depend on the machine. */
+  void check(StreamCommand command) {
+    for (String name : backends == null ? List.<String>of() : backends) {
+      if (!known.contains(name)) {
+        throw command.usage(
+            "--backend is " + name + ", but must be one of " + String.join(", ", known));
+      }
+    }
+    isas.forEach(isa -> command.read("--isa", isa, Benchmark::isa));
+    if (!isas.isEmpty() && backends != null && !backends.contains("native")) {
+      throw command.usage("--isa is of the native backend, which --backend does not name");
+    }
+  }
+
+  /**
+   * Those that were named, or the usual ones; without --isa, which asks for native, of these only
+   * what works here, and what does not is noted.
+   */
   List<String> backends(Benchmark benchmark) {
-    return backends == null ? benchmark.usualBackends() : backends;
+    if (backends != null) {
+      return backends;
+    }
+    return isas.isEmpty() ? benchmark.usualBackends() : List.of("native", "vector");
+  }
+
+  List<String> isas() {
+    return isas;
   }
 }

@@ -15,7 +15,7 @@ final class BenchLinearCommand extends BenchMeasurement {
   List<LinearGrid.Benchmark> benchmarks = List.of(LinearGrid.Benchmark.values());
   List<String> sizes = List.of("2048x2048", "2048x10944", "10944x2048");
   List<Integer> rows = List.of(512);
-  private final BenchKernels kernels = new BenchKernels();
+  private final BenchKernels kernels = new BenchKernels("native", "vector", "scalar");
   List<TensorType> weightTypes = List.of(TensorType.BF16);
   List<AttentionGrid.Residency> residencies = List.of(AttentionGrid.Residency.COLD);
   int mixtureTokens = MixtureSize.V2_LITE.tokens();
@@ -30,7 +30,7 @@ final class BenchLinearCommand extends BenchMeasurement {
     kernels.declare(args);
     args.list(
         "--benchmark",
-        "<benchmarks>",
+        "NAME",
         LinearGrid.Benchmark.class,
         v -> benchmarks = v,
         "gemm, gemv, grouped; default: all of them.");
@@ -49,7 +49,7 @@ final class BenchLinearCommand extends BenchMeasurement {
         "bf16, f16, f32; default: bf16.");
     args.list(
         "--residency",
-        "<residencies>",
+        "RESIDENCY",
         AttentionGrid.Residency.class,
         v -> residencies = v,
         "cold: weights are in memory; warm: where the call before left them." + " Default: cold.");
@@ -76,19 +76,20 @@ final class BenchLinearCommand extends BenchMeasurement {
 
   @Override
   Report measure(Benchmark benchmark) {
+    kernels.check(this);
     for (TensorType type : weightTypes) {
       if (type != TensorType.BF16 && type != TensorType.F16 && type != TensorType.F32) {
         throw usage("--weight-type is " + type + ", but must be bf16, f16 or f32");
       }
     }
-    LinearGrid.Size expert = LinearGrid.Size.parse(expertSize);
+    LinearGrid.Size expert = read("--expert-size", expertSize, LinearGrid.Size::parse);
     return benchmark.linear(
         new LinearGrid(
             benchmarks,
-            sizes.stream().map(LinearGrid.Size::parse).toList(),
+            sizes.stream().map(size -> read("--size", size, LinearGrid.Size::parse)).toList(),
             options.ranges("--rows", rows, 1, MAX),
             kernels.backends(benchmark),
-            kernels.isas,
+            kernels.isas(),
             options.threads(),
             kernels.computes,
             weightTypes,

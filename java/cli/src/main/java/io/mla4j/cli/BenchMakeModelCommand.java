@@ -18,7 +18,7 @@ final class BenchMakeModelCommand extends StreamCommand {
 
   @Override
   void execute() {
-    Benchmark.makeModel(Preset.of(preset), out);
+    Benchmark.makeModel(read("--preset", preset, Preset::of), out);
     streams.out().println(out);
   }
 }

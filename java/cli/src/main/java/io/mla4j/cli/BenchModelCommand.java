@@ -23,12 +23,13 @@ final class BenchModelCommand extends BenchMeasurement {
     Path model;
   }
 
-  int prompt = 512;
-  int generated = 64;
+  List<Integer> prompts = List.of(512);
+  List<Integer> generated = List.of(64);
   List<Integer> contexts = List.of(0, 4096, 16384);
-  private final BenchKernels kernels = new BenchKernels();
+  private final BenchKernels kernels = new BenchKernels("native", "vector", "scalar");
   List<CacheType> cacheTypes = List.of();
-  AttentionForm form = AttentionForm.AUTO;
+  List<AttentionForm> forms = List.of(AttentionForm.AUTO);
+  List<Integer> pages = List.of(DecoderOptions.DEFAULT_PAGE_SIZE);
 
   @Override
   void declare(Args args) {
@@ -51,9 +52,14 @@ final class BenchModelCommand extends BenchMeasurement {
               v -> source.model = v,
               "Folder with config.json and safetensors.");
         });
-    args.one("--prompt", "N", int.class, v -> prompt = v, "Tokens of the prompt; default: 512.");
-    args.one(
-        "--generate", "N", int.class, v -> generated = v, "Tokens of a generation; default: 64.");
+    args.list(
+        "--prompt", "N", Integer.class, v -> prompts = v, "Tokens of the prompt; default: 512.");
+    args.list(
+        "--generate",
+        "N",
+        Integer.class,
+        v -> generated = v,
+        "Tokens of a generation; default: 64.");
     args.list(
         "--context",
         "N",
@@ -66,29 +72,36 @@ final class BenchModelCommand extends BenchMeasurement {
         CacheType.class,
         v -> cacheTypes = v,
         "bf16, f32; default: as --compute.");
-    args.one(
+    args.list(
         "--form",
-        "<form>",
+        "FORM",
         AttentionForm.class,
-        v -> form = v,
-        "Form of attention: auto, absorbed or decompressed; default: auto.");
+        v -> forms = v,
+        "Form of attention: auto, absorbed, decompressed; default: auto.");
+    args.list(
+        "--page",
+        "N",
+        Integer.class,
+        v -> pages = v,
+        "Tokens of a page of the cache; default: 64.");
   }
 
   @Override
   Report measure(Benchmark benchmark) {
+    kernels.check(this);
     return benchmark.model(
         new ModelGrid(
-            source.preset == null ? null : Preset.of(source.preset),
+            source.preset == null ? null : read("--preset", source.preset, Preset::of),
             source.model,
-            List.of(options.range("--prompt", prompt, 1, MAX)),
-            List.of(options.range("--generate", generated, 1, MAX)),
+            options.ranges("--prompt", prompts, 1, MAX),
+            options.ranges("--generate", generated, 1, MAX),
             options.ranges("--context", contexts, 0, MAX),
             kernels.backends(benchmark),
-            kernels.isas,
+            kernels.isas(),
             options.threads(),
             kernels.computes,
             cacheTypes,
-            List.of(form),
-            List.of(DecoderOptions.DEFAULT_PAGE_SIZE)));
+            forms,
+            options.ranges("--page", pages, 1, MAX)));
   }
 }

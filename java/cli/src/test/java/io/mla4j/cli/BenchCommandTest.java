@@ -18,6 +18,8 @@ import java.io.PrintStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.HashSet;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -102,11 +104,62 @@ class BenchCommandTest {
     assertTrue(heads.err().contains("--heads is 0"), heads.err());
     Command preset =
         Command.run("bench", "make-model", "--preset", "x", "--out", folder + "/model");
-    assertEquals(1, preset.code());
-    assertTrue(preset.err().contains("preset is x"), preset.err());
+    assertEquals(2, preset.code());
+    assertTrue(preset.err().contains("--preset: preset is x"), preset.err());
     Command file = Command.run("bench", "compare", folder + "/no.json", folder + "/no.json");
     assertEquals(1, file.code());
     assertTrue(file.err().contains("no.json"), file.err());
+  }
+
+  @Test
+  void namesAndSizesThatAreUnknownAreBadUsage() {
+    Command.run("bench", "attention", "--backend", "fast").refused(2, "--backend is fast");
+    Command.run("bench", "linear", "--backend", "cuda").refused(2, "--backend is cuda");
+    Command.run("bench", "attention", "--isa", "avx3").refused(2, "--isa", "avx3", "avx512bf16");
+    Command.run("bench", "attention", "--isa", "avx2", "--backend", "vector")
+        .refused(2, "--isa is of the native backend");
+    Command.run("bench", "linear", "--backend", "scalar", "--size", "5").refused(2, "--size", "5");
+    Command.run("bench", "linear", "--backend", "scalar", "--expert-size", "5")
+        .refused(2, "--expert-size", "5");
+    Command.run("bench", "model", "--preset", "x").refused(2, "--preset", "x");
+    Command.run("bench", "attention", "--layers", "0").refused(2, "--layers is 0");
+  }
+
+  @Test
+  void everyAxisOfAModelTakesAList() throws Exception {
+    Command command =
+        Command.run(
+            "bench",
+            "model",
+            "--model",
+            TinyMla.FOLDER.toString(),
+            "--backend",
+            "native",
+            "--threads",
+            "1",
+            "--prompt",
+            "3,4",
+            "--generate",
+            "1,2",
+            "--context",
+            "0,5,5",
+            "--form",
+            "auto,absorbed",
+            "--page",
+            "16,32",
+            "--repetitions",
+            "1",
+            "--sample-ms",
+            "0",
+            "--quick",
+            "--json",
+            "-");
+    JsonNode rows = new ObjectMapper().readTree(command.fine().out()).get("rows");
+    // Two forms and two pages; two prompts, and two contexts of two lengths.
+    assertEquals(2 * 2 * (2 + 2 * 2), rows.size());
+    Set<String> different = new HashSet<>();
+    rows.forEach(row -> different.add(row.toString().replaceAll("\"flop.*", "")));
+    assertEquals(rows.size(), different.size());
   }
 
   @Test
