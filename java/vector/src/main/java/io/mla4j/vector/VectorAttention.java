@@ -41,6 +41,12 @@ final class VectorAttention {
    */
   private final boolean stored;
 
+  /**
+   * Whether rows are copied while they are scored, which takes an eighth of the time with 16 heads
+   * where it is done before.
+   */
+  private final boolean copiesInScores;
+
   private final int blockTokens;
 
   /** Whether q, p and rebuilt keys and values are rounded to bfloat16. */
@@ -150,6 +156,7 @@ final class VectorAttention {
     this.evenWidth = width + width % 2;
     LatentLayout layout = cacheParams.layout();
     this.stored = absorbed && canUseStored(layout);
+    this.copiesInScores = stored && !ownKeys && laneRows == 0 && fewRows >= FewScores.LEAST_COPYING;
     this.blockTokens = stored ? STORED_TOKENS : WIDENED_TOKENS;
     this.queryStride = Slab.roundUp(width);
     if (stored) {
@@ -284,7 +291,7 @@ final class VectorAttention {
     for (int s = begin; s < end; s += blockTokens) {
       int tokens = Math.min(blockTokens, end - s);
       if (stored) {
-        copyRows(s, tokens, keys, keyStride);
+        fetchRows(s, tokens, keys, keyStride);
       } else {
         widenRows(s, tokens, keys, keyStride, ropeAt);
       }
@@ -371,15 +378,17 @@ final class VectorAttention {
     }
   }
 
-  /** m[to + t * stride ..] = the row of token s + t as it is stored. */
-  private void copyRows(int s, int tokens, int to, int stride) {
+  /** m[to + t * stride ..] = the row of token s + t as it is stored, or only brings it near. */
+  private void fetchRows(int s, int tokens, int to, int stride) {
     int pageSize = cacheParams.pageSize();
     for (int t = 0; t < tokens; ) {
       int count = Math.min(pageSize - (s + t) % pageSize, tokens - t);
       long row = Stored.rowOffset(cacheParams, pageTable, s + t);
       int at = to + t * stride;
       m[at] = Lanes.touch(cache, row, count * stride * (long) Float.BYTES);
-      Stored.readFloats(cache, row / Float.BYTES, m, at, count * stride);
+      if (!copiesInScores) {
+        Stored.readFloats(cache, row / Float.BYTES, m, at, count * stride);
+      }
       t += count;
     }
   }
@@ -403,7 +412,7 @@ final class VectorAttention {
       if (seen <= 0) {
         continue;
       }
-      score(group, lanes, seen);
+      score(group, lanes, s, seen);
       for (int lane = 0; lane < lanes; lane += L) {
         if (full) {
           softmax(group + lane, lane, lanes, s, seen);
@@ -456,8 +465,27 @@ final class VectorAttention {
   }
 
   /** Scores of the first {@code tokens} keys of the block for one group of rows. */
-  private void score(int group, int lanes, int tokens) {
+  private void score(int group, int lanes, int s, int tokens) {
     int k = keys + keyAt;
+    if (copiesInScores) {
+      FewScores.timesCopying(
+          m,
+          fewQueries,
+          queryStride,
+          fewRows,
+          cacheParams,
+          cache,
+          pageTable,
+          s,
+          k,
+          keyStride,
+          tokens,
+          width,
+          scores,
+          lanes,
+          fewSums);
+      return;
+    }
     if (group == fewAt) {
       FewScores.times(
           m,
