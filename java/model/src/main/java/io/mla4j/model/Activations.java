@@ -16,7 +16,10 @@ final class Activations implements AutoCloseable {
   private final Device device;
   private final Map<String, Tensor> tensors = new HashMap<>();
   private final Map<String, Mirror> mirrors = new HashMap<>();
-  private Arena arena = Arena.ofShared();
+
+  /** Null until there is room for something: to close a shared arena stops every thread. */
+  private Arena arena;
+
   private int capacity;
 
   Activations(Device device) {
@@ -28,7 +31,7 @@ final class Activations implements AutoCloseable {
     if (tokens > capacity) {
       tensors.clear();
       mirrors.clear();
-      arena.close();
+      close();
       arena = Arena.ofShared();
       capacity = tokens;
     }
@@ -57,6 +60,8 @@ final class Activations implements AutoCloseable {
 
   @Override
   public void close() {
-    arena.close();
+    if (arena != null) {
+      arena.close();
+    }
   }
 }

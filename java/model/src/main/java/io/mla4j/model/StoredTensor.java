@@ -52,14 +52,16 @@ public record StoredTensor(
     if (!type.isWeight() || elements() > Integer.MAX_VALUE - 8) {
       throw error("has dtype " + type + " and shape " + shape + ", and cannot be read as float32");
     }
-    float[] values = new float[(int) elements()];
+    if (type == StoredType.F32) {
+      return segment.toArray(JAVA_FLOAT_UNALIGNED);
+    }
+    short[] stored = segment.toArray(JAVA_SHORT_UNALIGNED);
+    float[] values = new float[stored.length];
     for (int i = 0; i < values.length; i++) {
       values[i] =
-          switch (type) {
-            case F32 -> segment.get(JAVA_FLOAT_UNALIGNED, 4L * i);
-            case BF16 -> Float.intBitsToFloat(segment.get(JAVA_SHORT_UNALIGNED, 2L * i) << 16);
-            default -> Float.float16ToFloat(segment.get(JAVA_SHORT_UNALIGNED, 2L * i));
-          };
+          type == StoredType.BF16
+              ? Float.intBitsToFloat(stored[i] << 16)
+              : Float.float16ToFloat(stored[i]);
     }
     return values;
   }
