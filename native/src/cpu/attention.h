@@ -179,7 +179,7 @@ static void rebuild_block(WideRows& a, const Rebuilding& x, const mla_attention_
 }
 
 #ifdef MLA_HAS_BF16_DOT
-static void use_head(const PairRows& a, const Rebuilding& x, const mla_attention_params& p,
+static void use_head(const PairRows&, const Rebuilding& x, const mla_attention_params& p,
                      const mla_cache_params& c, const void* weight) {
   if (!x.weight) return;
   const int stride = round_up(c.latent, 32);
@@ -192,7 +192,6 @@ static void use_head(const PairRows& a, const Rebuilding& x, const mla_attention
   const uint16_t* w = (const uint16_t*)weight;
   uint16_t* lines = x.weight;
   uint32_t* packed = (uint32_t*)(lines + 4 * stride);
-  (void)a;
   pack_quads(p.nope, stride, lines, packed, fill(w));
   pack_quads(p.value, stride, lines, packed + (int64_t)round_up(p.nope, 4) * (stride / 2),
              fill(w + p.nope * p.weight_stride));

@@ -26,7 +26,7 @@ struct State {
   float* slope;     // [padded rows] in powers of two
   void* query;      // packed
   float* out;       // [out_stride / kValueColumns][padded][kValueColumns] running sums
-  float* scores;    // of a band
+  float* scores;    // of a band, or of one group of its rows at a time
   void* scratch;    // queries of L rows while they are packed
 };
 
@@ -39,7 +39,7 @@ struct Carver {
   template <class T>
   T* take(int64_t count) {
     T* p = (T*)(at + used);
-    used += round_up64(count * (int64_t)sizeof(T));
+    used += whole_lines(count * (int64_t)sizeof(T));
     return p;
   }
 };

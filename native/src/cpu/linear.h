@@ -33,7 +33,7 @@ static int64_t packed_bytes(const mla_linear_params& p) {
   const int group = group_rows(p.rows);
   if (group == 0) return 0;
   const int64_t groups = (p.rows + group - 1) / group;
-  return round_up64(groups * group * (int64_t)round_up(p.k, k_step(p)) * (uses_bf16_dot(p) ? 2 : 4));
+  return whole_lines(groups * group * (int64_t)round_up(p.k, k_step(p)) * (uses_bf16_dot(p) ? 2 : 4));
 }
 
 // The element of the packed form at which row m and block of k `k` begin, m and k the first of a group and a block.

@@ -24,14 +24,7 @@ struct F16Reader {
 
 static MLA_INLINE int min_int(int a, int b) { return a < b ? a : b; }
 static MLA_INLINE int round_up(int n, int multiple) { return (n + multiple - 1) / multiple * multiple; }
-static MLA_INLINE int64_t round_up64(int64_t n) { return (n + 63) & -64; }
-
-static MLA_INLINE uint16_t to_bf16(float x) {
-  uint32_t bits;
-  __builtin_memcpy(&bits, &x, 4);
-  if ((bits & 0x7fffffff) > 0x7f800000) return (uint16_t)((bits | 0x00400000) >> 16);
-  return (uint16_t)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
-}
+static MLA_INLINE int64_t whole_lines(int64_t bytes) { return (bytes + 63) & -64; }
 
 // e^x with a relative error of about 1e-7: x = n ln 2 + r, |r| <= ln 2 / 2, a polynomial in r (Cephes' coefficients) times 2^n.
 // Arguments from -87.3 down give 0 (as -infinity must); +88 and more saturate near the largest float.

@@ -33,9 +33,4 @@ public enum Kind {
       case GQA -> Math.min(GROUPS, heads);
     };
   }
-
-  /** Numbers that the cache of a layer holds for a token. */
-  int cachedNumbers(int heads) {
-    return this == MLA ? LATENT + ROPE : cachedHeads(heads) * 2 * HEAD;
-  }
 }
