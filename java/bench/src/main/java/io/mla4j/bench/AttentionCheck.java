@@ -12,7 +12,8 @@ import java.util.stream.IntStream;
 
 /**
  * Compares rows of a result with the oracle of the tests, over one sequence of a cache. Some rows,
- * not all: the oracle multiplies one number at a time.
+ * not all: the oracle multiplies one number at a time. The cache may be larger than what Java holds
+ * in an array, so it is read in blocks, whose results are combined as the parts of a softmax.
  */
 final class AttentionCheck {
   /** FlashMLA's tests allow 5e-6 of cosine distance, which is this much of the length. */
@@ -24,35 +25,47 @@ final class AttentionCheck {
   private static final double F32_DISTANCE = 2e-5;
   private static final double F32_TOLERANCE = 2e-6;
 
-  private final Case row;
+  /** Tokens that are read at once. */
+  static final int BLOCK = 1024;
+
+  private final String label;
   private final AttentionSpec spec;
+  private final MemorySegment pages;
+  private final MemorySegment pageTable;
   private final int firstToken;
   private final double scale;
   private final int width;
   private final boolean rounds;
-  private final double[] cached;
+  private final double[] block;
 
   /**
+   * @param label names the row to a person
    * @param pages of one layer, and of one head where heads have caches of their own
    * @param firstToken row of the result at which the sequence starts
    */
   AttentionCheck(
-      Case row,
+      String label,
       AttentionSpec spec,
       MemorySegment pages,
       MemorySegment pageTable,
       int firstToken,
       double scale) {
-    this.row = row;
+    this.label = label;
     this.spec = spec;
+    this.pages = pages;
+    this.pageTable = pageTable;
     this.firstToken = firstToken;
     this.scale = scale;
     width = spec.layout().latent() + spec.layout().rope();
     rounds = spec.compute() == ComputeType.BF16 && spec.cacheType() == CacheType.BF16;
-    cached = new double[spec.tokens() * width];
+    block = new double[Math.min(BLOCK, spec.tokens()) * width];
+  }
+
+  /** Reads the cached tokens from {@code begin} to {@code end}. */
+  private void readBlock(int begin, int end) {
     TensorType type = spec.cacheType().tensorType();
     long stride = spec.layout().rowStrideBytes() / type.bytes();
-    for (int s = 0; s < spec.tokens(); s++) {
+    for (int s = begin; s < end; s++) {
       long page = pageTable.getAtIndex(ValueLayout.JAVA_INT, s / spec.page());
       long from = (page * spec.page() + s % spec.page()) * stride;
       for (int i = 0; i < width; i++) {
@@ -60,7 +73,7 @@ final class AttentionCheck {
             i < spec.layout().latent()
                 ? i
                 : spec.layout().ropeOffset() + i - spec.layout().latent();
-        cached[s * width + i] = Rounding.read(type, pages, from + at);
+        block[(s - begin) * width + i] = Rounding.read(type, pages, from + at);
       }
     }
   }
@@ -77,7 +90,7 @@ final class AttentionCheck {
     for (int i = 0; i < query.length && rounds; i++) {
       query[i] = Rounding.bf16(query[i]);
     }
-    double expectedLse = compare(query, width, 0, latent, read(out, t, h), BF16_DISTANCE, t, h);
+    double expectedLse = compare(query, latent, read(out, t, h), t, h);
     if (lse != null) {
       double actual =
           lse.segment()
@@ -93,10 +106,11 @@ final class AttentionCheck {
   /** Row (t, h) where keys stand behind the values: q and out (tokens, heads, 128). */
   void keyValue(Tensor q, Tensor out, int t, int h) {
     double[] query = read(q, t, h);
-    for (int i = 0; i < query.length && rounds; i++) {
-      query[i] = Rounding.bf16(query[i]);
+    double[] behindZeros = new double[width];
+    for (int i = 0; i < query.length; i++) {
+      behindZeros[Kind.HEAD + i] = rounds ? Rounding.bf16(query[i]) : query[i];
     }
-    compare(query, Kind.HEAD, Kind.HEAD, Kind.HEAD, read(out, t, h), BF16_DISTANCE, t, h);
+    compare(behindZeros, Kind.HEAD, read(out, t, h), t, h);
   }
 
   /** Row (t, h) of unabsorbed queries, computed in the absorbed form: W_UV sum p_s c_s. */
@@ -110,7 +124,7 @@ final class AttentionCheck {
     }
     System.arraycopy(query, Kind.HEAD, absorbed, Kind.LATENT, Kind.ROPE);
     double[] latent = new double[Kind.LATENT];
-    attend(absorbed, width, 0, Kind.LATENT, latent, t);
+    attend(absorbed, latent, t);
     double[] expected = new double[Kind.HEAD];
     for (int i = 0; i < Kind.HEAD; i++) {
       for (int j = 0; j < Kind.LATENT; j++) {
@@ -121,32 +135,32 @@ final class AttentionCheck {
     requireNear(expected, read(out, t, h), allowed, t, h);
   }
 
-  private double compare(
-      double[] query,
-      int queryWidth,
-      int keyOffset,
-      int valueWidth,
-      double[] actual,
-      double bf16Distance,
-      int t,
-      int h) {
+  private double compare(double[] query, int valueWidth, double[] actual, int t, int h) {
     double[] expected = new double[valueWidth];
-    double lse = attend(query, queryWidth, keyOffset, valueWidth, expected, t);
-    requireNear(expected, actual, rounds ? bf16Distance : F32_DISTANCE, t, h);
+    double lse = attend(query, expected, t);
+    requireNear(expected, actual, rounds ? BF16_DISTANCE : F32_DISTANCE, t, h);
     return lse;
   }
 
-  private double attend(
-      double[] query, int queryWidth, int keyOffset, int valueWidth, double[] out, int t) {
-    double[] keys = cached;
-    if (keyOffset > 0) {
-      keys = new double[cached.length];
-      System.arraycopy(cached, keyOffset, keys, 0, cached.length - keyOffset);
+  /** Query t, as wide as a cached row, over all that it sees; the first numbers are the value. */
+  private double attend(double[] query, double[] out, int t) {
+    int visible = spec.tokens() - spec.queries() + t + 1;
+    Attention.Rows rows = new Attention.Rows(block, width, block, width, null, null);
+    Attention oracle = new Attention(width, out.length, scale, false);
+    double lse = Double.NEGATIVE_INFINITY;
+    for (int begin = 0; begin < visible; begin += BLOCK) {
+      int end = Math.min(visible, begin + BLOCK);
+      readBlock(begin, end);
+      double[] part = new double[out.length];
+      double partLse = oracle.row(query, 0, rows, 0, end - begin, 0, end - begin - 1, part, 0);
+      double max = Math.max(lse, partLse);
+      double sum = max + Math.log(Math.exp(lse - max) + Math.exp(partLse - max));
+      for (int i = 0; i < out.length; i++) {
+        out[i] = Math.exp(lse - sum) * out[i] + Math.exp(partLse - sum) * part[i];
+      }
+      lse = sum;
     }
-    int position = spec.tokens() - spec.queries() + t;
-    Attention.Rows rows = new Attention.Rows(keys, width, cached, width, null, null);
-    Attention oracle = new Attention(queryWidth, valueWidth, scale, false);
-    return oracle.row(query, 0, rows, 0, position + 1, 0, position, out, 0);
+    return lse;
   }
 
   private void requireNear(double[] expected, double[] actual, double allowed, int t, int h) {
@@ -164,16 +178,7 @@ final class AttentionCheck {
 
   private BenchException wrong(String name, int t, int h, String what) {
     return new BenchException(
-        "the result of "
-            + row.label()
-            + " is wrong: "
-            + name
-            + "["
-            + t
-            + ", "
-            + h
-            + "] is "
-            + what);
+        "the result of " + label + " is wrong: " + name + "[" + t + ", " + h + "] is " + what);
   }
 
   private double[] read(Tensor tensor, int t, int h) {

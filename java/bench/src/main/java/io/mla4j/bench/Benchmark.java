@@ -155,6 +155,7 @@ public final class Benchmark {
     if (isStopped()) {
       return none();
     }
+    noteUnchecked("model");
     try (Lab lab = new Lab(settings)) {
       List<Row> rows = ModelBench.run(lab, grid, this);
       return done(report(limits(lab, grid.threads()), rows));
@@ -170,6 +171,7 @@ public final class Benchmark {
     if (isStopped()) {
       return none();
     }
+    noteUnchecked("startup");
     return done(report(List.of(), StartupBench.run(settings, command, progress, stopped)));
   }
 
@@ -210,6 +212,12 @@ public final class Benchmark {
       return runner.run(cases);
     } finally {
       cases.forEach(Case::close);
+    }
+  }
+
+  private void noteUnchecked(String benchmark) {
+    if (settings.verify()) {
+      note(benchmark + " rows are not compared with the oracle");
     }
   }
 

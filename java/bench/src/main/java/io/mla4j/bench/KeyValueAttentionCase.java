@@ -207,7 +207,7 @@ final class KeyValueAttentionCase extends CpuCase {
       for (int h : AttentionCheck.some(spec.heads())) {
         AttentionCheck check =
             new AttentionCheck(
-                this,
+                label(),
                 spec,
                 layer.asSlice(h / groupHeads * headBytes, headBytes),
                 pageTables[i],

@@ -140,7 +140,7 @@ class LatentAttentionCase extends Case {
     for (int i : AttentionCheck.some(spec.batch())) {
       AttentionCheck check =
           new AttentionCheck(
-              this, spec, pages, plan.pageTable(i), plan.firstToken(i), AttentionSpec.MLA_SCALE);
+              label(), spec, pages, plan.pageTable(i), plan.firstToken(i), AttentionSpec.MLA_SCALE);
       for (int t : AttentionCheck.some(spec.queries())) {
         for (int h : AttentionCheck.some(spec.heads())) {
           if (kvB == null) {

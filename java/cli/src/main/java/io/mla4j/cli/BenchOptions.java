@@ -51,7 +51,10 @@ final class BenchOptions {
         v -> threads = v,
         "Threads of an operation, a list; default: 1 and the processors.");
     args.flag("--pin", v -> pin = v, "Pin threads to processors (Linux).");
-    args.flag("--verify", v -> verify = v, "Compare every row's result with the oracle first.");
+    args.flag(
+        "--verify",
+        v -> verify = v,
+        "Compare a sample of every row's results with the oracle first; not of models, starts.");
     args.one(
         "--memory",
         "MIB",
