@@ -12,6 +12,7 @@ import io.mla4j.Step;
 import io.mla4j.Tensor;
 import io.mla4j.cpu.CpuDevice;
 import io.mla4j.model.Decoder;
+import io.mla4j.model.WeightTable;
 import java.lang.foreign.Arena;
 
 /**
@@ -28,10 +29,16 @@ final class GenerationCase extends ModelCase {
   private final Sequence sequence;
   private final Batch batch;
 
-  GenerationCase(Decoder decoder, CpuDevice device, String name, int context, int tokens) {
+  GenerationCase(
+      Decoder decoder,
+      WeightTable weights,
+      CpuDevice device,
+      String name,
+      int context,
+      int tokens) {
     super(
         axes("generate", device, decoder, name, context, 1),
-        ModelWork.generation(decoder, context, tokens),
+        ModelWork.generation(decoder, weights, context, tokens),
         device,
         decoder);
     this.context = context;

@@ -70,13 +70,14 @@ final class ModelBench {
             Decoder decoder = new Decoder(model, weights, device, options);
             decoders.add(decoder);
             for (int prompt : grid.prompts()) {
-              plans.add(() -> new PromptCase(decoder, device, name, prompt));
+              plans.add(() -> new PromptCase(decoder, weights, device, name, prompt));
             }
             for (int context : grid.contexts()) {
               for (int generated : grid.generated()) {
                 String row =
                     grid.generated().size() == 1 ? name : name + ", " + generated + " new tokens";
-                plans.add(() -> new GenerationCase(decoder, device, row, context, generated));
+                plans.add(
+                    () -> new GenerationCase(decoder, weights, device, row, context, generated));
               }
             }
           }

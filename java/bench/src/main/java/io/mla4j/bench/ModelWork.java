@@ -2,87 +2,121 @@ package io.mla4j.bench;
 
 import io.mla4j.LatentLayout;
 import io.mla4j.MlaShape;
+import io.mla4j.Routing;
 import io.mla4j.model.Decoder;
 import io.mla4j.model.FfnDescription;
 import io.mla4j.model.LayerDescription;
-import io.mla4j.model.ModelDescription;
+import io.mla4j.model.StoredTensor;
+import io.mla4j.model.WeightTable;
+import java.util.Arrays;
 
 /**
  * FLOP and bytes of whole models: two FLOP for each weight that a token meets, and attention in the
- * form with fewer FLOP; bytes of these weights as bf16, and of the cache.
+ * form with fewer FLOP, whichever ran; bytes of these weights as they are stored, and of the cache.
  */
 final class ModelWork {
-  private static final int WEIGHT_BYTES = 2;
-
   private ModelWork() {}
+
+  /** Weights: how many, and their bytes. */
+  private record Matrices(long count, long bytes) {
+    static Matrices of(StoredTensor... tensors) {
+      return new Matrices(
+          Arrays.stream(tensors).mapToLong(StoredTensor::elements).sum(),
+          Arrays.stream(tensors).mapToLong(t -> t.segment().byteSize()).sum());
+    }
+
+    static Matrices of(WeightTable.Dense network) {
+      return of(network.gate(), network.up(), network.down());
+    }
+
+    Matrices and(Matrices other) {
+      return new Matrices(count + other.count, bytes + other.bytes);
+    }
+
+    Matrices part(int some, int all) {
+      return new Matrices(count * some / all, bytes * some / all);
+    }
+  }
 
   /**
    * A prompt into an empty cache; the output projection of its last token, for which alone the last
    * layer does more than fill the cache.
    */
-  static Work prompt(Decoder decoder, int tokens) {
-    ModelDescription model = decoder.model();
-    long flop = 2L * model.hidden() * model.vocabulary();
-    long weights = (long) model.hidden() * model.vocabulary();
-    for (LayerDescription layer : model.layers()) {
+  static Work prompt(Decoder decoder, WeightTable table, int tokens) {
+    long flop = 2 * Matrices.of(table.output()).count();
+    long bytes = Matrices.of(table.output()).bytes();
+    int layers = table.layers().size();
+    for (int i = 0; i < layers; i++) {
+      LayerDescription layer = decoder.model().layers().get(i);
       MlaShape s = layer.attention().shape();
-      int queries = layer == model.layers().getLast() ? 1 : tokens;
-      long latentDown = (long) model.hidden() * (s.latent() + s.rope());
+      WeightTable.Layer weights = table.layers().get(i);
+      int queries = i == layers - 1 ? 1 : tokens;
+      long latentDown = Matrices.of(weights.attention().latentDown()).count();
       flop += 2L * tokens * latentDown;
-      flop += 2L * queries * (linearWeights(model, layer, false) - latentDown);
+      flop += 2L * queries * (linear(layer, weights, false).count() - latentDown);
       flop += attention(s, Work.visiblePairs(queries, tokens), queries, tokens);
-      weights += linearWeights(model, layer, true) + latentUp(s);
+      bytes += linear(layer, weights, queries > 1).and(latentUp(weights)).bytes();
     }
-    return new Work(flop, weights * WEIGHT_BYTES, cacheBytes(decoder, tokens));
+    return new Work(flop, bytes, cacheBytes(decoder, tokens));
   }
 
   /** One token, on average over {@code tokens} behind {@code context}. */
-  static Work generation(Decoder decoder, int context, int tokens) {
-    ModelDescription model = decoder.model();
+  static Work generation(Decoder decoder, WeightTable table, int context, int tokens) {
     int mean = context + (tokens + 1) / 2;
-    long flop = 2L * model.hidden() * model.vocabulary();
-    long weights = (long) model.hidden() * model.vocabulary();
-    for (LayerDescription layer : model.layers()) {
-      MlaShape s = layer.attention().shape();
-      flop += 2L * linearWeights(model, layer, false);
-      flop += attention(s, mean, 1, mean);
-      weights += linearWeights(model, layer, false) + latentUp(s);
+    long flop = 2 * Matrices.of(table.output()).count();
+    long bytes = Matrices.of(table.output()).bytes();
+    for (int i = 0; i < table.layers().size(); i++) {
+      LayerDescription layer = decoder.model().layers().get(i);
+      WeightTable.Layer weights = table.layers().get(i);
+      Matrices linear = linear(layer, weights, false);
+      flop += 2 * linear.count();
+      flop += attention(layer.attention().shape(), mean, 1, mean);
+      bytes += linear.and(latentUp(weights)).bytes();
     }
     long cache = cacheBytes(decoder, mean);
-    return new Work(flop, weights * WEIGHT_BYTES + cache * model.layers().size(), cache);
+    return new Work(flop, bytes + cache * table.layers().size(), cache);
   }
 
   private static long attention(MlaShape s, long pairs, long queries, long tokens) {
+    long latentUp = (long) s.heads() * (s.nope() + s.value()) * s.latent();
     long absorbed =
-        Work.absorbedFlop(s.heads(), pairs, s.latent(), s.rope()) + 2 * queries * latentUp(s);
+        Work.absorbedFlop(s.heads(), pairs, s.latent(), s.rope()) + 2 * queries * latentUp;
     long decompressed =
         Work.decompressedFlop(s.heads(), pairs, tokens, s.latent(), s.rope(), s.nope(), s.value());
     return Math.min(absorbed, decompressed);
   }
 
-  private static long latentUp(MlaShape s) {
-    return (long) s.heads() * (s.nope() + s.value()) * s.latent();
+  /** W_UK and W_UV. */
+  private static Matrices latentUp(WeightTable.Layer weights) {
+    return Matrices.of(weights.attention().latentUp());
   }
 
-  /** Weights of a layer but W_UK and W_UV; of experts, those of a token or all. */
-  private static long linearWeights(
-      ModelDescription model, LayerDescription layer, boolean allExperts) {
-    MlaShape s = layer.attention().shape();
-    long hidden = model.hidden();
-    long query = (long) s.heads() * s.query();
-    long latent = layer.attention().queryLatent().orElse(0);
-    long sum = latent == 0 ? query * hidden : latent * (hidden + query);
-    sum += hidden * (s.latent() + s.rope());
-    sum += hidden * s.heads() * s.value();
-    return sum
-        + switch (layer.ffn()) {
-          case FfnDescription.Dense dense -> 3 * hidden * dense.width();
-          case FfnDescription.Mixture mixture -> {
-            int experts = allExperts ? mixture.routing().experts() : mixture.routing().topK();
-            yield hidden * mixture.routing().experts()
-                + 3 * hidden * ((long) experts * mixture.expertWidth() + mixture.sharedWidth());
-          }
+  /** All matrices of a layer but W_UK and W_UV; of experts, those of a token or all. */
+  private static Matrices linear(
+      LayerDescription layer, WeightTable.Layer weights, boolean allExperts) {
+    Matrices query =
+        switch (weights.attention().query()) {
+          case WeightTable.DirectQuery direct -> Matrices.of(direct.weight());
+          case WeightTable.LatentQuery latent -> Matrices.of(latent.down(), latent.up());
         };
+    Matrices attention =
+        query.and(Matrices.of(weights.attention().latentDown(), weights.attention().output()));
+    return attention.and(
+        switch (weights.ffn()) {
+          case WeightTable.Dense dense -> Matrices.of(dense);
+          case WeightTable.Mixture mixture -> {
+            Routing routing = ((FfnDescription.Mixture) layer.ffn()).routing();
+            Matrices experts =
+                mixture.experts().stream().map(Matrices::of).reduce(Matrices::and).orElseThrow();
+            int chosen = allExperts ? routing.experts() : routing.topK();
+            yield mixture
+                .shared()
+                .map(Matrices::of)
+                .orElse(Matrices.of())
+                .and(experts.part(chosen, routing.experts()))
+                .and(Matrices.of(mixture.router()));
+          }
+        });
   }
 
   private static long cacheBytes(Decoder decoder, long tokens) {

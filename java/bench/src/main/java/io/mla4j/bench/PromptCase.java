@@ -5,6 +5,7 @@ import io.mla4j.LatentCache;
 import io.mla4j.Sequence;
 import io.mla4j.cpu.CpuDevice;
 import io.mla4j.model.Decoder;
+import io.mla4j.model.WeightTable;
 import java.util.Arrays;
 import java.util.SplittableRandom;
 
@@ -13,10 +14,10 @@ final class PromptCase extends ModelCase {
   private final int[] ids;
   private final LatentCache cache;
 
-  PromptCase(Decoder decoder, CpuDevice device, String name, int tokens) {
+  PromptCase(Decoder decoder, WeightTable weights, CpuDevice device, String name, int tokens) {
     super(
         axes("prompt", device, decoder, name, tokens, tokens),
-        ModelWork.prompt(decoder, tokens),
+        ModelWork.prompt(decoder, weights, tokens),
         device,
         decoder);
     ids = new SplittableRandom(512).ints(tokens, 0, decoder.model().vocabulary()).toArray();

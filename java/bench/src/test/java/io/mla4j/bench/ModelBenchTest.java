@@ -5,12 +5,20 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.mla4j.AttentionForm;
+import io.mla4j.Tensor;
+import io.mla4j.TensorType;
 import io.mla4j.model.Checkpoint;
 import io.mla4j.model.ConfigReader;
 import io.mla4j.model.ModelDescription;
+import io.mla4j.model.SafetensorsWriter;
+import io.mla4j.model.StoredTensor;
 import io.mla4j.model.WeightTable;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -29,6 +37,14 @@ class ModelBenchTest {
   private List<Row> run(ModelShape shape) {
     Path model = folder.resolve("tiny");
     ModelMaker.make(shape, model);
+    return run(model);
+  }
+
+  private static List<Row> run(Path model) {
+    return run(model, false, new ArrayList<>());
+  }
+
+  private static List<Row> run(Path model, boolean verify, List<String> notes) {
     ModelGrid grid =
         new ModelGrid(
             null,
@@ -43,8 +59,8 @@ class ModelBenchTest {
             List.of(),
             List.of(AttentionForm.AUTO),
             List.of(64));
-    Settings settings = new Settings(2, 0, 0, false, false, 4 << 20, 8 << 20);
-    return new Benchmark(settings, Progress.NONE, () -> false, _ -> {}).model(grid).rows();
+    Settings settings = new Settings(2, 0, 0, verify, false, 4 << 20, 8 << 20);
+    return new Benchmark(settings, Progress.NONE, () -> false, notes::add).model(grid).rows();
   }
 
   @Test
@@ -66,6 +82,46 @@ class ModelBenchTest {
     // 70 and half of 4 tokens, of (32 + 16) numbers in 128 bytes or, as float32, 192.
     long row = generation.axes().cacheType().equals("bf16") ? 128 : 192;
     assertEquals(2 * (2 * layer + 64 * 320) + 2 * 72 * row, generation.work().bytes());
+  }
+
+  @Test
+  void weightsCountAsTheyAreStored() throws Exception {
+    Path model = folder.resolve("tiny");
+    ModelMaker.make(MIXTURE, model);
+    List<Row> narrow = run(model);
+    SafetensorsWriter writer = new SafetensorsWriter();
+    try (Arena arena = Arena.ofConfined();
+        Checkpoint checkpoint = Checkpoint.open(model)) {
+      for (StoredTensor tensor : checkpoint.tensors().values()) {
+        MemorySegment wide = arena.allocateFrom(ValueLayout.JAVA_FLOAT, tensor.toFloats());
+        long[] shape = tensor.shape().stream().mapToLong(n -> n).toArray();
+        writer.add(tensor.name(), Tensor.of(wide, TensorType.F32, shape));
+      }
+      Path floats = Files.createDirectory(folder.resolve("floats"));
+      writer.write(floats.resolve("model.safetensors"));
+      Files.copy(model.resolve("config.json"), floats.resolve("config.json"));
+    }
+    List<Row> wide = run(folder.resolve("floats"));
+    for (int i = 0; i < wide.size(); i++) {
+      // Cached rows are as wide as before: those of a prompt do not count, of a token they do.
+      Work before = narrow.get(i).work();
+      Work after = wide.get(i).work();
+      boolean generates = narrow.get(i).axes().kind().equals("generate");
+      long cache = generates ? 3 * before.cacheBytes() : 0;
+      assertEquals(before.cacheBytes(), after.cacheBytes());
+      assertEquals(before.flop(), after.flop());
+      assertEquals(2 * (before.bytes() - cache), after.bytes() - cache);
+    }
+  }
+
+  @Test
+  void thatModelsAreNotComparedIsSaid() {
+    Path model = folder.resolve("tiny");
+    ModelMaker.make(DENSE, model);
+    List<String> notes = new ArrayList<>();
+    List<Row> rows = run(model, true, notes);
+    assertEquals(List.of("model rows are not compared with the oracle"), notes);
+    assertTrue(rows.stream().noneMatch(Row::verified));
   }
 
   @Test
