@@ -63,9 +63,9 @@ final class LinearBench {
     if (benchmark == LinearGrid.Benchmark.GROUPED) {
       planned.add(
           new Planned(
-              MixtureCase.axes(device, grid.mixture(), compute, type).label(),
+              MixtureCase.axes(device, grid.mixture(), compute, type, residency).label(),
               MixtureCase.weightBytes(grid.mixture(), type),
-              pool -> new MixtureCase(device, grid.mixture(), compute, type, pool)));
+              pool -> new MixtureCase(device, grid.mixture(), compute, type, residency, pool)));
       return;
     }
     for (LinearGrid.Size size : grid.sizes()) {

@@ -16,7 +16,7 @@ import java.util.List;
 
 /**
  * A mixture of experts as a decoder calls it: router, the networks of the chosen experts, their
- * weighted sum. Its weights are more than any cache holds.
+ * weighted sum.
  */
 final class MixtureCase extends CpuCase {
   /** Small inputs: weights of deviation 1 make them large enough. */
@@ -30,26 +30,34 @@ final class MixtureCase extends CpuCase {
 
   private final MixtureSize size;
   private final ComputeType compute;
+  private final TensorType type;
+  private final DataPool pool;
   private final Arena arena = Arena.ofShared();
-  private final Mixture mixture;
+  private final Routing routing;
+  private final Tensor router;
   private final Tensor x;
-  private final Tensor out;
+  final Tensor out;
+
+  /** The same experts with other weights, each made when its turn comes first. */
+  private final Mixture[] pieces;
+
+  private int piece;
 
   MixtureCase(
-      CpuDevice device, MixtureSize size, ComputeType compute, TensorType type, DataPool pool) {
-    super(axes(device, size, compute, type), work(size, type), device);
+      CpuDevice device,
+      MixtureSize size,
+      ComputeType compute,
+      TensorType type,
+      AttentionGrid.Residency residency,
+      DataPool pool) {
+    super(axes(device, size, compute, type, residency), work(size, type), device);
     this.size = size;
     this.compute = compute;
-    long matrix = (long) size.hidden() * size.inner() * type.bytes();
-    List<FeedForward> experts = new ArrayList<>();
-    for (int e = 0; e < size.experts(); e++) {
-      experts.add(
-          new FeedForward(
-              weight(pool, matrix * 3 * e, type, size.inner(), size.hidden()),
-              weight(pool, matrix * (3 * e + 1), type, size.inner(), size.hidden()),
-              weight(pool, matrix * (3 * e + 2), type, size.hidden(), size.inner())));
-    }
-    Routing routing =
+    this.type = type;
+    this.pool = pool;
+    boolean cold = residency == AttentionGrid.Residency.COLD;
+    pieces = new Mixture[cold ? pool.pieces(weightBytes(size, type)) : 1];
+    routing =
         new Routing(
             size.experts(),
             size.topK(),
@@ -60,13 +68,30 @@ final class MixtureCase extends CpuCase {
             Routing.GroupMask.NEGATIVE_INFINITY,
             false,
             1);
-    Tensor router = RandomNumbers.bf16(device, arena, 1, size.experts(), size.hidden());
-    mixture = new Mixture(routing, Weight.of(router), null, experts, null);
+    router = RandomNumbers.bf16(device, arena, 1, size.experts(), size.hidden());
     x = RandomNumbers.floats(device, arena, DEVIATION, size.tokens(), size.hidden());
     out = RandomNumbers.floats(device, arena, 0, size.tokens(), size.hidden());
   }
 
-  private static Weight weight(DataPool pool, long offset, TensorType type, int n, int k) {
+  /** The experts whose weights are this piece of the pool. */
+  private Mixture mixture(int i) {
+    if (pieces[i] == null) {
+      long matrix = (long) size.hidden() * size.inner() * type.bytes();
+      long begin = i * weightBytes(size, type);
+      List<FeedForward> experts = new ArrayList<>();
+      for (int e = 0; e < size.experts(); e++) {
+        experts.add(
+            new FeedForward(
+                weight(begin + matrix * 3 * e, size.inner(), size.hidden()),
+                weight(begin + matrix * (3 * e + 1), size.inner(), size.hidden()),
+                weight(begin + matrix * (3 * e + 2), size.hidden(), size.inner())));
+      }
+      pieces[i] = new Mixture(routing, Weight.of(router), null, experts, null);
+    }
+    return pieces[i];
+  }
+
+  private Weight weight(long offset, int n, int k) {
     return Weight.of(Tensor.of(pool.slice(offset, (long) n * k * type.bytes()), type, n, k));
   }
 
@@ -80,7 +105,12 @@ final class MixtureCase extends CpuCase {
     return new Work(networks + router, weightBytes(size, type), 0);
   }
 
-  static Axes axes(CpuDevice device, MixtureSize size, ComputeType compute, TensorType type) {
+  static Axes axes(
+      CpuDevice device,
+      MixtureSize size,
+      ComputeType compute,
+      TensorType type,
+      AttentionGrid.Residency residency) {
     return new Axes(
         "grouped",
         null,
@@ -96,7 +126,7 @@ final class MixtureCase extends CpuCase {
         AttentionSpec.lower(compute),
         null,
         0,
-        "cold",
+        AttentionSpec.lower(residency),
         size.topK()
             + " of "
             + size.experts()
@@ -110,7 +140,10 @@ final class MixtureCase extends CpuCase {
 
   @Override
   void run() {
-    device.ops().mixture(x, mixture, compute, out);
+    if (pieces.length > 1) {
+      piece = pool.nextPiece(weightBytes(size, type));
+    }
+    device.ops().mixture(x, mixture(piece), compute, out);
   }
 
   @Override
@@ -127,7 +160,7 @@ final class MixtureCase extends CpuCase {
       for (int i = 0; i < input.length; i++) {
         input[i] = x.segment().getAtIndex(ValueLayout.JAVA_FLOAT, (long) t * size.hidden() + i);
       }
-      double[] expected = MixtureOracle.row(mixture, input);
+      double[] expected = MixtureOracle.row(mixture(piece), input);
       double error = 0;
       double length = 0;
       for (int i = 0; i < expected.length; i++) {

@@ -6,8 +6,12 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.mla4j.ComputeType;
 import io.mla4j.TensorType;
 import io.mla4j.bench.AttentionGrid.Residency;
+import io.mla4j.cpu.CpuDevice;
+import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
@@ -47,6 +51,41 @@ class LinearBenchTest {
     // Three products of 2 experts for each of 9 rows, and the router.
     assertEquals(2L * 9 * 2 * 3 * 64 * 48 + 2L * 9 * 64 * 8, grouped.work().flop());
     assertEquals(8L * 3 * 64 * 48 * 2, grouped.work().bytes());
+  }
+
+  @Test
+  void expertsAreColdWhereTheyAreCalledSo() {
+    Settings settings = new Settings(1, 0, 0, false, false, 1 << 20, 8 << 20);
+    LinearGrid.MixtureSize size = new LinearGrid.MixtureSize(3, 2, 1, 64, 48);
+    try (Lab lab = new Lab(settings)) {
+      CpuDevice device = lab.device("scalar", null, 1);
+      DataPool pool = lab.pool();
+      assertEquals("a,a,a", outputs(device, size, Residency.WARM, pool));
+      assertEquals("a,b,c", outputs(device, size, Residency.COLD, pool));
+    }
+  }
+
+  /** A letter for each run of a mixture, the same for the same result. */
+  private static String outputs(
+      CpuDevice device, LinearGrid.MixtureSize size, Residency residency, DataPool pool) {
+    List<List<Float>> seen = new ArrayList<>();
+    StringBuilder letters = new StringBuilder();
+    try (MixtureCase mixture =
+        new MixtureCase(device, size, ComputeType.F32, TensorType.BF16, residency, pool)) {
+      assertEquals(AttentionSpec.lower(residency), mixture.axes.residency());
+      for (int i = 0; i < 3; i++) {
+        mixture.run();
+        List<Float> out = new ArrayList<>();
+        for (float value : mixture.out.segment().toArray(ValueLayout.JAVA_FLOAT)) {
+          out.add(value);
+        }
+        if (!seen.contains(out)) {
+          seen.add(out);
+        }
+        letters.append(i == 0 ? "" : ",").append((char) ('a' + seen.indexOf(out)));
+      }
+    }
+    return letters.toString();
   }
 
   @Test
