@@ -8,10 +8,13 @@ import java.util.Arrays;
 import java.util.EnumMap;
 import java.util.Map;
 import java.util.OptionalLong;
+import java.util.function.DoubleSupplier;
+import java.util.stream.DoubleStream;
 
 /**
- * Measures what the processor can do at best, on the threads of a row. Every thread starts at the
- * same moment and is timed by itself; a rate is the sum over the threads.
+ * Measures what the processor can do at best, on the threads of a row that can run at the same
+ * time. Every thread starts at the same moment and is timed by itself; a rate is the sum over the
+ * threads, and the best of a few: one that was preempted says nothing about the processor.
  */
 final class PeakMeter {
   /** A rate: GFLOP/s, GOP/s, or GB/s of 10^9. */
@@ -44,14 +47,19 @@ final class PeakMeter {
     }
   }
 
-  /** Long enough for a clock, short enough to stand just before and after a row. */
-  private static final double SECONDS = 2e-3;
+  /** A preempted probe is rare enough that not all of so many are. */
+  private static final int PROBES = 3;
 
-  /** Until C2 has compiled a probe of the Vector API. */
-  private static final int WARM_UP_CALLS = 40;
+  /** Long enough for a clock, short enough that three stand just before and after a sample. */
+  private static final double SECONDS = 0.7e-3;
 
-  /** Bytes that a thread reads beyond every cache for one measurement. */
-  private static final long COLD_BYTES = 32L << 20;
+  /** What the probes of the Vector API run at least, and at most, before they count. */
+  private static final long LEAST_WARM_UP_NANOS = 50_000_000;
+
+  private static final long MOST_WARM_UP_NANOS = 5_000_000_000L;
+
+  /** Bytes that a thread reads beyond every cache for one probe. */
+  private static final long COLD_BYTES = 16L << 20;
 
   private final NativeKernels natives;
   private final boolean hasVectorModule;
@@ -91,10 +99,10 @@ final class PeakMeter {
       return Double.NaN;
     }
     Long count = counts.computeIfAbsent(rate, this::calibrate);
-    return count == 0 ? Double.NaN : together(rate, workers, count, null);
+    return count == 0 ? Double.NaN : best(() -> together(rate, workers, count, null));
   }
 
-  /** The better of the two native rates, as P; the Java rate where nothing is native. */
+  /** The better of the two native rates: P. NaN where nothing is native. */
   double best(Workers workers) {
     double fma = registers(Rate.NATIVE_FMA_F32, workers);
     double dot = registers(Rate.NATIVE_DOT_BF16, workers);
@@ -108,15 +116,11 @@ final class PeakMeter {
       return Double.NaN;
     }
     warmUp();
-    int threads = workers.threads();
+    int threads = workers.parallelism();
     long each = Math.min(COLD_BYTES, pool.bytes() / threads / 4096 * 4096);
     long piece = each * threads;
-    long begin = pool.nextPiece(piece) * piece;
-    MemorySegment[] parts = new MemorySegment[threads];
-    for (int i = 0; i < threads; i++) {
-      parts[i] = pool.slice(begin + i * each, each);
-    }
-    return together(rate, workers, 1, parts);
+    return best(
+        () -> together(rate, workers, 1, parts(pool.nextPiece(piece) * piece, each, threads)));
   }
 
   /** GB/s of {@code bytes} for each thread, read again and again. */
@@ -125,29 +129,36 @@ final class PeakMeter {
       return Double.NaN;
     }
     warmUp();
-    MemorySegment[] parts = new MemorySegment[workers.threads()];
-    for (int i = 0; i < parts.length; i++) {
-      parts[i] = pool.slice(i * bytes, bytes);
-    }
+    MemorySegment[] parts = parts(0, bytes, workers.parallelism());
     long count = Math.max(1, (long) (SECONDS * 50e9 / bytes));
     together(rate, workers, 1, parts);
-    return together(rate, workers, count, parts);
+    return best(() -> together(rate, workers, count, parts));
+  }
+
+  private MemorySegment[] parts(long begin, long each, int threads) {
+    MemorySegment[] parts = new MemorySegment[threads];
+    for (int i = 0; i < threads; i++) {
+      parts[i] = pool.slice(begin + i * each, each);
+    }
+    return parts;
   }
 
   private void warmUp() {
     if (!warm && hasVectorModule) {
-      for (int i = 0; i < WARM_UP_CALLS; i++) {
-        JavaProbes.read(1, pool.slice(0, 1 << 20));
-        JavaProbes.fma(100_000);
-      }
+      warmUp(() -> JavaProbes.read(1, pool.slice(0, 1 << 20)));
     }
     warm = true;
   }
 
+  private static void warmUp(Runnable probe) {
+    new WarmUp(System::nanoTime, Compilers::areBusy)
+        .run(probe, LEAST_WARM_UP_NANOS, MOST_WARM_UP_NANOS, () -> false);
+  }
+
   /** How often takes about {@link #SECONDS}; 0 where the processor lacks the instruction. */
   private long calibrate(Rate rate) {
-    for (int i = 0; i < WARM_UP_CALLS && rate == Rate.JAVA_FMA_F32; i++) {
-      run(rate, 100_000, null);
+    if (rate == Rate.JAVA_FMA_F32) {
+      warmUp(() -> run(rate, 100_000, null));
     }
     long count = 1000;
     run(rate, count, null);
@@ -164,18 +175,20 @@ final class PeakMeter {
     }
   }
 
+  private static double best(DoubleSupplier probe) {
+    return DoubleStream.generate(probe).limit(PROBES).max().getAsDouble();
+  }
+
   private double together(Rate rate, Workers workers, long count, MemorySegment[] parts) {
-    double[] rates = new double[workers.threads()];
-    boolean met =
-        Together.run(
-            workers,
-            tile -> {
-              long start = System.nanoTime();
-              long done = run(rate, count, parts == null ? null : parts[tile]);
-              rates[tile] = done / (double) (System.nanoTime() - start);
-            });
-    // One after the other they are no faster than one.
-    return met ? Arrays.stream(rates).sum() : Arrays.stream(rates).average().orElse(Double.NaN);
+    double[] rates = new double[workers.parallelism()];
+    Together.run(
+        workers,
+        tile -> {
+          long start = System.nanoTime();
+          long done = run(rate, count, parts == null ? null : parts[tile]);
+          rates[tile] = done / (double) (System.nanoTime() - start);
+        });
+    return Arrays.stream(rates).sum();
   }
 
   private long run(Rate rate, long count, MemorySegment memory) {

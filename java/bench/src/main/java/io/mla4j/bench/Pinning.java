@@ -31,19 +31,16 @@ final class Pinning implements AutoCloseable {
    */
   void pin(Workers workers) {
     int[] processors = allowed.stream().toArray();
-    if (processors.length < workers.threads()) {
+    int most = Math.min(processors.length, workers.parallelism());
+    if (most < workers.threads()) {
       throw new BenchException(
           "--pin needs a processor for each thread, but "
               + workers.threads()
               + " threads have "
-              + processors.length);
+              + most);
     }
     // Worker 0 is the caller; which helper takes which of the other tiles does not matter.
-    boolean met = Together.run(workers, tile -> pinThisThread(processors[tile]));
-    if (!met) {
-      throw new BenchException(
-          "--pin needs " + workers.threads() + " threads at the same time, but they do not meet");
-    }
+    Together.run(workers, tile -> pinThisThread(processors[tile]));
   }
 
   private void pinThisThread(int processor) {

@@ -103,6 +103,11 @@ public final class Workers implements AutoCloseable {
     return threads;
   }
 
+  /** How many of them can run at the same time: no more were started than there are processors. */
+  public int parallelism() {
+    return helpers.length + 1;
+  }
+
   /**
    * Takes the turn, for an operation of several {@link #run}s without another caller's in between;
    * {@link #leave} follows in a finally block.
