@@ -69,4 +69,16 @@ public record Axes(
   private static String count(int n, String things) {
     return n == 0 ? null : n + " " + things;
   }
+
+  /** Whether memory is read again that is still in the processor's caches. */
+  boolean isWarm() {
+    return "warm".equals(residency);
+  }
+
+  /** Without what changes sizes alone: rows where it is equal run the same code. */
+  Axes code() {
+    return new Axes(
+        benchmark, kind, backend, isa, library, form, heads, 0, 0, sQ, 0, compute, cacheType, 0,
+        null, shape);
+  }
 }

@@ -12,13 +12,15 @@ import java.util.Map;
 
 /**
  * What changed between two reports beyond the noise. A row changed where its medians lie further
- * apart than three sigmas of both rows together, sigma being 1.4826 MAD, and by more than 2 %.
+ * apart than three sigmas of both rows together, sigma being 1.4826 MAD, and by more than 2 %. A
+ * row of one sample does not tell its noise.
  */
 public final class Comparison {
   private static final double SIGMAS = 3;
   private static final double LEAST = 0.02;
 
   private final List<String> changed = new ArrayList<>();
+  private final List<String> unknown = new ArrayList<>();
   private final List<String> onlyOne = new ArrayList<>();
   private int same;
 
@@ -59,8 +61,8 @@ public final class Comparison {
     }
     Map<String, JsonNode> rows = new LinkedHashMap<>();
     for (JsonNode row : report.get("rows")) {
-      if (!row.path("medianNs").isNumber() || !row.path("madNs").isNumber()) {
-        throw new BenchException(file + ": has a row without medianNs and madNs");
+      if (!row.path("medianNs").isNumber() || !row.path("samplesNs").isArray()) {
+        throw new BenchException(file + ": has a row without medianNs and samplesNs");
       }
       StringBuilder key = new StringBuilder();
       for (String name : Axes.NAMES) {
@@ -91,15 +93,12 @@ public final class Comparison {
   private void add(String key, JsonNode before, JsonNode after) {
     double a = before.get("medianNs").asDouble();
     double b = after.get("medianNs").asDouble();
-    double noise =
-        SIGMAS
-            * Statistics.MAD_TO_SIGMA
-            * Math.hypot(before.get("madNs").asDouble(), after.get("madNs").asDouble());
-    if (Math.abs(b - a) <= Math.max(noise, LEAST * a)) {
+    double noise = SIGMAS * Statistics.MAD_TO_SIGMA * Math.hypot(mad(before), mad(after));
+    if (Math.abs(b - a) <= Math.max(Double.isNaN(noise) ? 0 : noise, LEAST * a)) {
       same++;
       return;
     }
-    changed.add(
+    String change =
         String.format(
             Locale.ROOT,
             "%s: %s -> %s, %.2f times as %s%s",
@@ -108,7 +107,22 @@ public final class Comparison {
             RowFormat.nanos(b),
             Math.max(a / b, b / a),
             b < a ? "fast" : "slow",
-            shares(before, after)));
+            shares(before, after));
+    if (Double.isNaN(noise)) {
+      unknown.add(change + ", perhaps: one sample does not tell the noise");
+    } else {
+      changed.add(change);
+    }
+  }
+
+  /** NaN where one sample is all there is. */
+  private static double mad(JsonNode row) {
+    JsonNode samples = row.get("samplesNs");
+    double[] nanos = new double[samples.size()];
+    for (int i = 0; i < nanos.length; i++) {
+      nanos[i] = samples.get(i).asDouble();
+    }
+    return nanos.length > 1 ? Statistics.mad(nanos) : Double.NaN;
   }
 
   /** The machine's clock may have changed, not the kernel. */
@@ -124,6 +138,11 @@ public final class Comparison {
   /** Rows that changed, one a line. */
   public List<String> changed() {
     return changed;
+  }
+
+  /** Rows whose medians differ, though their noise is unknown, one a line. */
+  public List<String> unknown() {
+    return unknown;
   }
 
   /** Rows that only one report has. */

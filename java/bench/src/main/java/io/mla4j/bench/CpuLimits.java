@@ -22,6 +22,11 @@ record CpuLimits(Workers workers) implements Limits {
   }
 
   @Override
+  public boolean areBounds() {
+    return true;
+  }
+
+  @Override
   public boolean spendsJoules() {
     return true;
   }

@@ -28,7 +28,8 @@ public final class CsvReport {
           "shareOfBandwidth",
           "tokensPerSecond",
           "joules",
-          "verified");
+          "verified",
+          "marks");
 
   private CsvReport() {}
 
@@ -100,7 +101,8 @@ public final class CsvReport {
       row.shareOfBandwidth(),
       row.tokensPerSecond(),
       row.joules(),
-      row.verified()
+      row.verified(),
+      row.marks().stream().map(Mark::toString).collect(Collectors.joining(", "))
     };
   }
 

@@ -112,6 +112,11 @@ final class CudaLimits implements Limits, AutoCloseable {
   }
 
   @Override
+  public boolean areBounds() {
+    return false;
+  }
+
+  @Override
   public boolean spendsJoules() {
     return false;
   }

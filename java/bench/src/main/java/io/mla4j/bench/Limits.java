@@ -12,6 +12,9 @@ interface Limits {
   /** GB/s of memory that no cache holds. */
   double bandwidth(PeakMeter meter);
 
+  /** Whether no row can beat them. */
+  boolean areBounds();
+
   /** Whether the joules that the machine counts are those of the device. */
   boolean spendsJoules();
 }

@@ -81,10 +81,6 @@ final class PeakMeter {
     return natives != null;
   }
 
-  boolean hasJava() {
-    return hasVectorModule;
-  }
-
   /** The instruction set of a rate, or null where it cannot be measured. */
   String isa(Rate rate) {
     if (rate.source.equals("java")) {

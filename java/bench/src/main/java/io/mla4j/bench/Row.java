@@ -1,14 +1,17 @@
 package io.mla4j.bench;
 
 import com.fasterxml.jackson.annotation.JsonUnwrapped;
+import java.util.List;
+import java.util.stream.Stream;
 
 /**
  * One measured thing.
  *
  * @param medianNs of one operation
- * @param madNs median absolute deviation of the samples
+ * @param madNs median absolute deviation of the samples, null for one sample
  * @param samplesNs one for each repetition: the median of the operations of that repetition
- * @param noisy whether the samples spread so far that small differences mean nothing
+ * @param noisy whether small differences mean nothing
+ * @param marks why they do not; empty where they do
  * @param gflops {@code flop / medianNs}
  * @param gbps {@code bytes / medianNs}
  * @param peakGflops the row's own peak, measured just before and after every sample: the better of
@@ -26,9 +29,10 @@ public record Row(
     @JsonUnwrapped Axes axes,
     @JsonUnwrapped Work work,
     double medianNs,
-    double madNs,
+    Double madNs,
     double[] samplesNs,
     boolean noisy,
+    List<Mark> marks,
     double gflops,
     double gbps,
     Double peakGflops,
@@ -53,13 +57,15 @@ public record Row(
     double median = Statistics.median(samplesNs);
     double gflops = work.flop() / median;
     double gbps = work.bytes() / median;
+    boolean noisy = Statistics.isNoisy(samplesNs);
     return new Row(
         axes,
         work,
         median,
-        Statistics.mad(samplesNs),
+        samplesNs.length > 1 ? Statistics.mad(samplesNs) : null,
         samplesNs,
-        Statistics.isNoisy(samplesNs),
+        noisy,
+        noisy ? List.of(Mark.NOISY) : List.of(),
         gflops,
         gbps,
         orNull(peakGflops),
@@ -68,6 +74,28 @@ public record Row(
         boundByMemory ? orNull(gbps / peakGbps) : null,
         tokens > 0 ? tokens / median * 1e9 : null,
         orNull(joules),
+        verified);
+  }
+
+  /** The same figures with more marks. */
+  Row and(List<Mark> more) {
+    List<Mark> all = Stream.concat(marks.stream(), more.stream()).toList();
+    return new Row(
+        axes,
+        work,
+        medianNs,
+        madNs,
+        samplesNs,
+        !all.isEmpty(),
+        all,
+        gflops,
+        gbps,
+        peakGflops,
+        peakGbps,
+        shareOfPeak,
+        shareOfBandwidth,
+        tokensPerSecond,
+        joules,
         verified);
   }
 

@@ -1,6 +1,8 @@
 package io.mla4j.bench;
 
 import java.util.Locale;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /** The figures of a row as a person reads them; tables share it. */
 final class RowFormat {
@@ -53,7 +55,7 @@ final class RowFormat {
       text(a.residency()),
       text(a.shape()),
       nanos(row.medianNs()),
-      percent(row.madNs() / row.medianNs(), 1),
+      row.madNs() == null ? "" : percent(row.madNs() / row.medianNs(), 1),
       row.work().flop() == 0 ? "" : number(row.gflops()),
       number(row.peakGflops()),
       percent(row.shareOfPeak(), 0),
@@ -63,8 +65,14 @@ final class RowFormat {
       number(row.tokensPerSecond()),
       row.joules() == null ? "" : String.format(Locale.ROOT, "%.4f", row.joules()),
       row.work().cacheBytes() == 0 ? "" : bytes(row.work().cacheBytes()),
-      (row.noisy() ? "noisy" : "") + (row.verified() ? row.noisy() ? ", verified" : "verified" : "")
+      notes(row)
     };
+  }
+
+  private static String notes(Row row) {
+    Stream<String> marks = row.marks().stream().map(Mark::toString);
+    Stream<String> verified = Stream.of("verified").filter(_ -> row.verified());
+    return Stream.concat(marks, verified).collect(Collectors.joining(", "));
   }
 
   private static String text(String value) {

@@ -2,47 +2,76 @@ package io.mla4j.bench;
 
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.BooleanSupplier;
+import java.util.function.LongSupplier;
+import java.util.stream.IntStream;
 
 /**
  * Takes samples: repetitions outside, rows inside, so that a slow moment of the machine meets all
  * rows alike; the peaks just before and after every sample.
  */
 final class Runner {
-  private static final int MAX_OPERATIONS = 1000;
+  /** Keeps the times of a sample in memory; only runs of less than 40 ns would be more. */
+  private static final int MAX_RUNS = 1 << 20;
 
   /** What part of a warm-up code needs that has run before. */
   private static final int SHORT_WARM_UP = 16;
+
+  /** How much longer than the least a warm-up may take until times settle. */
+  private static final int LONG_WARM_UP = 8;
 
   private final Settings settings;
   private final PeakMeter meter;
   private final Progress progress;
   private final BooleanSupplier stopped;
+  private final LongSupplier clock;
+  private final WarmUp warmUp;
   private final Energy energy = Energy.open();
-  private final Set<String> warmedUp = new HashSet<>();
+  private final Set<Axes> warmedUp = new HashSet<>();
   private final Map<Case, Samples> samples = new LinkedHashMap<>();
 
   /**
    * @param meter of the processor; null where no row is of it
    */
   Runner(Settings settings, PeakMeter meter, Progress progress, BooleanSupplier stopped) {
+    this(settings, meter, progress, stopped, System::nanoTime, Compilers::areBusy);
+  }
+
+  /**
+   * @param clock nanoseconds
+   * @param compiles whether the JVM compiles at this moment
+   */
+  Runner(
+      Settings settings,
+      PeakMeter meter,
+      Progress progress,
+      BooleanSupplier stopped,
+      LongSupplier clock,
+      BooleanSupplier compiles) {
     this.settings = settings;
     this.meter = meter;
     this.progress = progress;
     this.stopped = stopped;
+    this.clock = clock;
+    warmUp = new WarmUp(clock, compiles);
   }
 
   /** The samples of one case. */
   private static final class Samples {
     final List<Double> nanos = new ArrayList<>();
-    final List<Double> peaks = new ArrayList<>();
-    final List<Double> bandwidths = new ArrayList<>();
     final List<Double> joules = new ArrayList<>();
+
+    /** Before and after each sample. */
+    final List<Double> peaks = new ArrayList<>();
+
+    final List<Double> bandwidths = new ArrayList<>();
+    boolean settled;
     boolean verified;
   }
 
@@ -54,7 +83,7 @@ final class Runner {
     for (Case c : cases) {
       progress.at(done++, total, c.label());
       if (!stopped.getAsBoolean()) {
-        warmUp(c);
+        samples.get(c).settled = warmUp(c);
         // Somebody else's kernels are never timed before they were found right.
         boolean verifies = settings.verify() || c.axes.library() != null;
         if (verifies && c.isVerifiable()) {
@@ -89,33 +118,32 @@ final class Runner {
     return rows;
   }
 
-  /**
-   * At least one operation, and until the compilers of the JVM have had time to do their work,
-   * which would take processors from the threads that are timed: long for the first row of its
-   * sort, less for the next ones.
-   */
-  private void warmUp(Case c) {
+  /** Long for the first row of its sort, less for the next ones; whether its times settled. */
+  private boolean warmUp(Case c) {
     c.prepare();
-    long start = System.nanoTime();
-    boolean isNew = warmedUp.add(c.axes.benchmark() + c.axes.kind() + c.axes.backend());
-    long enough = settings.warmUpNanos() / (isNew ? 1 : SHORT_WARM_UP);
-    do {
-      c.run();
-    } while (System.nanoTime() - start < enough && !stopped.getAsBoolean());
+    boolean isNew = warmedUp.add(c.axes.code());
+    long least = settings.warmUpNanos() / (isNew ? 1 : SHORT_WARM_UP);
+    return warmUp.run(c::run, least, LONG_WARM_UP * settings.warmUpNanos(), stopped);
   }
 
   private void sample(Case c, Samples samples) {
     double peakBefore = c.limits.peak(c.axes, meter);
     double bandwidthBefore = c.limits.bandwidth(meter);
     c.prepare();
-    double[] nanos = new double[MAX_OPERATIONS];
+    if (c.axes.isWarm()) {
+      c.run(); // the limits have taken the caches
+    }
+    double[] nanos = new double[64];
     int count = 0;
     long spent = 0;
     long[] energyBefore = energy.counters();
-    while (count < MAX_OPERATIONS && (count == 0 || spent < settings.sampleNanos())) {
-      long start = System.nanoTime();
+    while (count < MAX_RUNS && (count == 0 || spent < settings.sampleNanos())) {
+      if (count == nanos.length) {
+        nanos = Arrays.copyOf(nanos, 2 * count);
+      }
+      long start = clock.getAsLong();
       c.run();
-      long time = System.nanoTime() - start;
+      long time = clock.getAsLong() - start;
       nanos[count++] = (double) time / c.operationsOfARun();
       spent += time;
     }
@@ -123,27 +151,38 @@ final class Runner {
         c.limits.spendsJoules()
             ? energy.joules(energyBefore, energy.counters()) / (count * c.operationsOfARun())
             : Double.NaN;
-    double bandwidth = Math.max(bandwidthBefore, c.limits.bandwidth(meter));
-    double peak = Math.max(peakBefore, c.limits.peak(c.axes, meter));
+    double peakAfter = c.limits.peak(c.axes, meter);
+    double bandwidthAfter = c.limits.bandwidth(meter);
     synchronized (this) {
       samples.joules.add(joules);
       samples.nanos.add(Statistics.median(Arrays.copyOf(nanos, count)));
-      samples.bandwidths.add(bandwidth);
-      samples.peaks.add(peak);
+      Collections.addAll(samples.peaks, peakBefore, peakAfter);
+      Collections.addAll(samples.bandwidths, bandwidthBefore, bandwidthAfter);
     }
   }
 
   private static Row row(Case c, Samples s) {
-    return Row.of(
-        c.axes,
-        c.work,
-        array(s.nanos),
-        Statistics.median(array(s.peaks)),
-        Statistics.median(array(s.bandwidths)),
-        c.isBoundByMemory(),
-        c.tokensOfAnOperation(),
-        Statistics.median(array(s.joules)),
-        s.verified);
+    double[] peaks = array(s.peaks);
+    double[] bandwidths = array(s.bandwidths);
+    Row row =
+        Row.of(
+            c.axes,
+            c.work,
+            array(s.nanos),
+            Statistics.median(largerOfPairs(peaks)),
+            Statistics.median(largerOfPairs(bandwidths)),
+            c.isBoundByMemory(),
+            c.tokensOfAnOperation(),
+            Statistics.median(array(s.joules)),
+            s.verified);
+    return row.and(Mark.of(row, s.settled, c.limits.areBounds(), peaks, bandwidths));
+  }
+
+  /** The larger one of those before and after each sample. */
+  private static double[] largerOfPairs(double[] measured) {
+    return IntStream.range(0, measured.length / 2)
+        .mapToDouble(i -> Math.max(measured[2 * i], measured[2 * i + 1]))
+        .toArray();
   }
 
   private static double[] array(List<Double> list) {

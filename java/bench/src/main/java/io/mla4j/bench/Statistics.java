@@ -7,7 +7,7 @@ final class Statistics {
   /** What the median absolute deviation of normal samples is multiplied with to give sigma. */
   static final double MAD_TO_SIGMA = 1.4826;
 
-  /** A row is noisy where its sigma is a larger part of its median. */
+  /** Samples are noisy where their sigma is a larger part of their median. */
   static final double NOISY = 0.05;
 
   private Statistics() {}

@@ -189,6 +189,19 @@ class OutputsTest {
   }
 
   @Test
+  void oneSampleDoesNotTellItsNoise() throws Exception {
+    Row row = Reports.attention("mla", "native", 16, 1024, 1, 100_000);
+    double[] alone = {110_000};
+    Row once = Row.of(row.axes(), row.work(), alone, 500, 40, true, 0, Double.NaN, false);
+    Path a = Files.writeString(folder.resolve("a.json"), json(List.of(row)));
+    Path b = Files.writeString(folder.resolve("b.json"), json(List.of(once)));
+    Comparison comparison = Comparison.of(a, b);
+    assertEquals(List.of(), comparison.changed());
+    assertEquals(1, comparison.unknown().size());
+    assertTrue(comparison.unknown().getFirst().contains("1.10 times as slow"));
+  }
+
+  @Test
   void noiseHidesSmallChanges() throws Exception {
     Row quiet = Reports.attention("mla", "native", 16, 1024, 1, 100_000);
     double[] spread = {90_000, 110_000, 130_000};

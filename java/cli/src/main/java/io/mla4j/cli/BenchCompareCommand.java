@@ -22,6 +22,7 @@ final class BenchCompareCommand extends StreamCommand {
   void execute() {
     Comparison comparison = Comparison.of(before, after);
     comparison.changed().forEach(streams.out()::println);
+    comparison.unknown().forEach(streams.out()::println);
     comparison.onlyInOne().forEach(streams.out()::println);
     streams
         .out()
@@ -30,6 +31,8 @@ final class BenchCompareCommand extends StreamCommand {
                 + " rows changed, "
                 + comparison.unchanged()
                 + " did not, "
+                + comparison.unknown().size()
+                + " may have, "
                 + comparison.onlyInOne().size()
                 + " are only in one of the files");
   }
