@@ -231,7 +231,7 @@ TEST_P(Attend, TheCommonShape) {
 TEST_P(Attend, KeysOfTheirOwn) {
   for (int cache_type : {MLA_TYPE_F32, MLA_TYPE_BF16}) {
     for (int compute : {MLA_COMPUTE_F32, MLA_COMPUTE_BF16}) {
-      for (int heads : {1, 8, 16, 64}) {
+      for (int heads : {1, 2, 8, 16, 64}) {
         Random random(11);
         Shape shape{heads, 2, 131, 128, 128, 64, cache_type, compute, true, false};
         shape.own_keys = true;
@@ -242,6 +242,66 @@ TEST_P(Attend, KeysOfTheirOwn) {
         expect_absorbed_reference(s, r);
       }
     }
+  }
+}
+
+// Up to four rows are attended to where they lie.
+TEST_P(Attend, FewRowsAgreeWithTheReferenceOverRandomShapes) {
+  for_seeds(300, [&](Random& random) {
+    Shape s{};
+    s.heads = random.in(1, 4);
+    s.queries = random.in(1, 4 / s.heads);
+    s.tokens = std::max(s.queries, random.of({1, 2, 3, 15, 16, 17, 31, 33, 64, 130, 300}));
+    s.latent = random.of({16, 17, 40, 63, 128, 200, 512});
+    s.rope = random.of({2, 16, 18, 34, 64, 128});
+    s.page_size = random.of({1, 2, 3, 5, 16, 37, 64});
+    s.cache_type = random.in(MLA_TYPE_F32, MLA_TYPE_BF16);
+    s.compute = random.in(MLA_COMPUTE_F32, MLA_COMPUTE_BF16);
+    s.causal = random.in(0, 4) > 0;
+    s.alibi = random.in(0, 2) == 0;
+    s.own_keys = random.in(0, 3) > 0;
+    SCOPED_TRACE(text(s));
+    const Sequence sequence(random, s, s.query_width(), s.latent);
+    Result r(sequence);
+    absorbed(kernels(), sequence, 0, s.heads, 0, s.queries, 0, s.tokens, r.out.data(), r.lse.data());
+    expect_absorbed_reference(sequence, r);
+  });
+}
+
+TEST_P(Attend, FewRowsHaveTheSameBitsInAnyCall) {
+  for (int cache_type : {MLA_TYPE_F32, MLA_TYPE_BF16}) {
+    for (int compute : {MLA_COMPUTE_F32, MLA_COMPUTE_BF16}) {
+      for (int heads : {1, 2, 3, 4}) {
+        Random random(12);
+        Shape shape{heads, 4 / heads, 131, 100, 66, 3, cache_type, compute, true, true};
+        shape.own_keys = true;
+        SCOPED_TRACE(text(shape));
+        const Sequence s(random, shape, 66, 100);
+        Result whole(s), cut(s);
+        absorbed(kernels(), s, 0, heads, 0, shape.queries, 0, 131, whole.out.data(), whole.lse.data());
+        for (int h = 0; h < heads; h++) {
+          for (int t = 0; t < shape.queries; t++)
+            absorbed(kernels(), s, h, h + 1, t, t + 1, 0, 131, cut.out.data(), cut.lse.data());
+        }
+        EXPECT_EQ(std::memcmp(whole.out.data(), cut.out.data(), cut.out.bytes()), 0);
+        EXPECT_EQ(std::memcmp(whole.lse.data(), cut.lse.data(), cut.lse.bytes()), 0);
+      }
+    }
+  }
+}
+
+TEST_P(Attend, FewRowsThatSeeNothingAreZero) {
+  for (int compute : {MLA_COMPUTE_F32, MLA_COMPUTE_BF16}) {
+    Random random(13);
+    Shape shape{1, 3, 70, 32, 16, 16, MLA_TYPE_BF16, compute, true, false};
+    shape.own_keys = true;
+    const Sequence s(random, shape, 16, 32);
+    Result r(s);
+    // keys 68 and 69 are not seen by the query at 67
+    absorbed(kernels(), s, 0, 1, 0, 3, 68, 70, r.out.data(), r.lse.data());
+    EXPECT_EQ(r.lse[0], -INFINITY);
+    EXPECT_TRUE(std::isfinite(r.lse[1]) && std::isfinite(r.lse[2]));
+    for (int i = 0; i < 32; i++) EXPECT_EQ(r.out[i], 0.f);
   }
 }
 

@@ -1,7 +1,7 @@
 // Attention over the paged latent cache, absorbed and decompressed. Included inside an ISA's namespace.
 //
 // Both forms are one loop over blocks of tokens and bands of rows: scores, online softmax, values. How keys are brought in and multiplied
-// is the structure's matter: PairRows (the bf16 dot) or WideRows (float32).
+// is the structure's matter: PairRows (the bf16 dot), WideRows (float32), or DirectRows where there are few rows.
 //
 // A call's rows are taken in blocks of kMaxRows; calls that are cut at multiples of 16 rows give the same bits.
 
@@ -11,8 +11,9 @@ static MLA_INLINE void load_block(WideRows& a, const mla_attention_params& p, co
                                   const void* cache, const int32_t* page_table, int begin, int tokens) {
   const int key_bytes = p.key_offset * (c.cache_type == MLA_TYPE_F32 ? 4 : 2);
   a.use_block(0, tokens);
+  CacheRows rows(c, cache, page_table, begin, tokens);
   for (int t = 0; t < tokens; t++) {
-    const char* row = cache_row(c, cache, page_table, begin + t);
+    const char* row = rows.next();
     widen_run(c, row + key_bytes, a.s.key_width, a.key_buffer + (int64_t)t * a.s.key_stride, a.s.key_stride);
     if (p.key_offset)
       widen_run(c, row, c.latent, a.value_buffer + (int64_t)t * a.value_stride, a.value_stride);
@@ -22,10 +23,8 @@ static MLA_INLINE void load_block(WideRows& a, const mla_attention_params& p, co
 #ifdef MLA_HAS_BF16_DOT
 static MLA_INLINE void load_block(PairRows& a, const mla_attention_params& p, const mla_cache_params& c,
                                   const void* cache, const int32_t* page_table, int begin, int tokens) {
-  for (int t = 0; t < round_up(tokens, 16); t++) {
-    const char* row = cache_row(c, cache, page_table, begin + min_int(t, tokens - 1));
-    a.keys[t] = (const uint16_t*)row + p.key_offset;
-  }
+  CacheRows rows(c, cache, page_table, begin, tokens);
+  for (int t = 0; t < round_up(tokens, 16); t++) a.keys[t] = (const uint16_t*)rows.next() + p.key_offset;
   a.interleaved = 0;
   if (p.key_offset) {
     for (int t = 0; t < tokens; t += 2) {
@@ -45,6 +44,13 @@ static MLA_INLINE void load_block(PairRows& a, const mla_attention_params& p, co
   }
 }
 #endif
+
+template <class K>
+static MLA_INLINE void load_block(DirectRows<K>& a, const mla_attention_params&, const mla_cache_params& c,
+                                  const void* cache, const int32_t* page_table, int begin, int tokens) {
+  CacheRows rows(c, cache, page_table, begin, tokens);
+  for (int t = 0; t < DirectRows<K>::kTokens; t++) a.rows[t] = (const typename K::T*)rows.next();
+}
 
 template <class Structure>
 static void absorbed_of(const mla_attention_params& p, const mla_cache_params& c, const float* q,
@@ -87,19 +93,29 @@ static void absorbed_of(const mla_attention_params& p, const mla_cache_params& c
   }
 }
 
+// Calls f with a null pointer to the structure that an operation takes, whatever its calls. Latents that are values too are worth pairing
+// once in PairRows, from two rows on.
+template <class Function>
+static MLA_INLINE void with_structure(const mla_attention_params& p, const mla_cache_params& c,
+                                      bool decompressed, Function f) {
+  const bool few = !decompressed && (int64_t)p.heads * p.query_tokens <= kDirectRows;
+#ifdef MLA_HAS_BF16_DOT
+  if (uses_pairs(p, c))
+    return few && p.key_offset ? f((DirectRows<PairedNumbers>*)nullptr) : f((PairRows*)nullptr);
+#endif
+  if (!few) return f((WideRows*)nullptr);
+  if (c.cache_type == MLA_TYPE_F32) return f((DirectRows<WidenedNumbers<F32Reader>>*)nullptr);
+  f((DirectRows<WidenedNumbers<Bf16Reader>>*)nullptr);
+}
+
 static void attend_absorbed(const mla_attention_params& p, const mla_cache_params& c, const float* q,
                             const void* cache, const int32_t* page_table, const float* alibi_slopes,
                             int head_begin, int head_end, int query_begin, int query_end, int kv_begin,
                             int kv_end, float* out, float* lse, void* workspace) {
-#ifdef MLA_HAS_BF16_DOT
-  if (uses_pairs(p, c)) {
-    absorbed_of<PairRows>(p, c, q, cache, page_table, alibi_slopes, head_begin, head_end, query_begin,
-                          query_end, kv_begin, kv_end, out, lse, workspace);
-    return;
-  }
-#endif
-  absorbed_of<WideRows>(p, c, q, cache, page_table, alibi_slopes, head_begin, head_end, query_begin,
-                        query_end, kv_begin, kv_end, out, lse, workspace);
+  with_structure(p, c, false, [&]<class Structure>(Structure*) {
+    absorbed_of<Structure>(p, c, q, cache, page_table, alibi_slopes, head_begin, head_end, query_begin,
+                           query_end, kv_begin, kv_end, out, lse, workspace);
+  });
 }
 
 // ---- decompressed: keys and values of a head are rebuilt from the latents, some blocks at a time ----
@@ -321,8 +337,8 @@ static int64_t workspace_of(const mla_attention_params& p, const mla_cache_param
 }
 
 static int64_t attention_workspace(const mla_attention_params& p, const mla_cache_params& c, int form) {
-#ifdef MLA_HAS_BF16_DOT
-  if (uses_pairs(p, c)) return workspace_of<PairRows>(p, c, form == 1);
-#endif
-  return workspace_of<WideRows>(p, c, form == 1);
+  int64_t bytes = 0;
+  with_structure(p, c, form == 1,
+                 [&]<class Structure>(Structure*) { bytes = workspace_of<Structure>(p, c, form == 1); });
+  return bytes;
 }

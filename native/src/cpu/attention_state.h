@@ -44,6 +44,28 @@ struct Carver {
   }
 };
 
+// Lines of memory from `at` on, `step` bytes apart: 64, or 0 for always the same one.
+struct Lines {
+  const char* at;
+  int64_t step;
+};
+
+// Loads the step-th N lines, each by two accesses, and does nothing with them. A processor's own prefetcher follows loads: read in order,
+// they come three times as fast on a Zen 4 as by prefetch instructions, and twice as fast as by one access to a line.
+template <int N>
+static MLA_INLINE void load_lines(const Lines& lines, int step) {
+#pragma GCC unroll 8
+  for (int i = 0; i < N; i++) {
+    const float* line = (const float*)(lines.at + (step * N + i) * lines.step);
+    F x = Isa::load(line);
+    keep(x);
+    if constexpr (L < 16) {
+      F y = Isa::load(line + 8);
+      keep(y);
+    }
+  }
+}
+
 // Where the next lines of the cache are, of tokens that will be wanted soon: kernels prefetch some with every step, since a page table
 // breaks what hardware prefetchers follow, and since lines that are asked for all at once wait for one another.
 struct Ahead {
@@ -63,11 +85,22 @@ struct Ahead {
     return at;
   }
 
+  // The same for lines that are loaded instead, which must lie in a page as a whole.
+  MLA_INLINE Lines load(int lines) {
+    const int64_t bytes = (int64_t)lines * 64;
+    if (done() || bytes > page_bytes) return {none, 0};
+    const char* at = cache + page_table[page] * page_stride;
+    at += offset < page_bytes - bytes ? offset : page_bytes - bytes;
+    offset += bytes;
+    if (offset >= page_bytes) page++, offset = 0;
+    return {at, 64};
+  }
+
   MLA_INLINE bool done() const { return page > last || (page == last && offset >= stop); }
 
-  // Asks for all that is wanted at once.
+  // Loads all that is wanted at once.
   MLA_INLINE void fetch() {
-    while (!done()) __builtin_prefetch(next(1), 0, 2);
+    while (!done() && page_bytes >= 64) load_lines<1>(load(1), 0);
   }
 
   // Tokens [begin, end) of a sequence are next.

@@ -6,6 +6,37 @@ static MLA_INLINE const char* cache_row(const mla_cache_params& c, const void* c
          s % c.page_size * c.row_stride_bytes;
 }
 
+// The rows of the tokens [first, first + count), one after the other and without a division for each; then the last one again and again.
+struct CacheRows {
+  const mla_cache_params& c;
+  const char* cache;
+  const int32_t* page_table;
+  int page, slot, left;
+  const char* at;
+
+  MLA_INLINE CacheRows(const mla_cache_params& c, const void* cache, const int32_t* page_table, int first,
+                       int count)
+      : c(c),
+        cache((const char*)cache),
+        page_table(page_table),
+        page(first / c.page_size),
+        slot(first % c.page_size),
+        left(count),
+        at(cache_row(c, cache, page_table, first)) {}
+
+  MLA_INLINE const char* next() {
+    const char* row = at;
+    if (--left > 0) {
+      at += c.row_stride_bytes;
+      if (++slot == c.page_size) {
+        slot = 0;
+        at = cache + page_table[++page] * c.page_stride_bytes;
+      }
+    }
+    return row;
+  }
+};
+
 static void append(const mla_append_params& p, const mla_cache_params& c, const float* a,
                    const float* norm_weight, const float* cosines, const float* sines,
                    const int32_t* page_table, int token_begin, int token_end, void* cache) {

@@ -25,6 +25,8 @@ namespace {
 //
 #include "cpu/attention_pairs.h"
 //
+#include "cpu/attention_direct.h"
+//
 #include "cpu/attention.h"
 //
 #include "cpu/merge.h"

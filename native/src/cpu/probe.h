@@ -6,16 +6,6 @@ constexpr int kProbeSums = Isa::L == 16 ? 24 : 12;
 // Repetitions between two looks at the loop counter.
 constexpr int kProbeUnroll = 4;
 
-// The compiler must take x as changed: what it would otherwise compute once, or never, is computed every time.
-template <class V>
-static inline void keep(V& x) {
-#if defined(__x86_64__)
-  asm volatile("" : "+x"(x));
-#else
-  asm volatile("" : "+m"(x));
-#endif
-}
-
 // Repeats sums[i] = step(sums[i]).
 template <class V, class Step>
 static inline void probe_registers(int64_t count, V first, Step step) {

@@ -50,3 +50,13 @@ static MLA_INLINE float sum(F x) {
   Isa::sum4(x, Isa::zero(), Isa::zero(), Isa::zero(), r);
   return r[0];
 }
+
+// The compiler must take x as changed: what it would otherwise compute once, or never, is computed every time.
+template <class V>
+static inline void keep(V& x) {
+#if defined(__x86_64__)
+  asm volatile("" : "+x"(x));
+#else
+  asm volatile("" : "+m"(x));
+#endif
+}

@@ -42,6 +42,10 @@ struct Isa {
   static F mul(F a, F b) { return a * b; }
   static F div(F a, F b) { return a / b; }
   static F max(F a, F b) { return a > b ? a : b; }
+  static float max_lanes(F x) {
+    const float a = x[0] > x[1] ? x[0] : x[1], b = x[2] > x[3] ? x[2] : x[3];
+    return a > b ? a : b;
+  }
   // a where x < y, else b
   static F select_less(F x, F y, F a, F b) { return x < y ? a : b; }
   static F round_to_integer(F x) {
