@@ -21,6 +21,10 @@ import jdk.incubator.vector.VectorOperators;
  * values have the value's numbers in the lanes (online softmax, Milakov and Gimelshein 2018).
  */
 final class VectorAttention {
+  /** One for each thread, set anew for every tile: a decode loop makes no garbage here. */
+  private static final ThreadLocal<VectorAttention> OF_THREAD =
+      ThreadLocal.withInitial(VectorAttention::new);
+
   /**
    * Tokens of a block, multiples of {@link Scores#KEY_MULTIPLE}: 216 KiB of the second-level cache
    * are 96 rows of 576 floats, or 192 as they are stored.
@@ -29,109 +33,139 @@ final class VectorAttention {
 
   private static final int STORED_TOKENS = 192;
 
-  private final AttentionParams params;
-  private final CacheParams cacheParams;
-  private final MemorySegment cache;
-  private final MemorySegment pageTable;
+  private AttentionParams params;
+  private CacheParams cacheParams;
+  private MemorySegment cache;
+  private MemorySegment pageTable;
 
   /**
    * Whether the tiles take rows as they are stored, two BF16 numbers in a float: widening in
    * registers costs nothing next to the multiplications, widening to memory as much as half of them
    * with 16 heads.
    */
-  private final boolean stored;
+  private boolean stored;
 
   /**
    * Whether rows are copied while they are scored: before it, the copy takes a tenth of the time of
    * 16 heads.
    */
-  private final boolean copiesInScores;
+  private boolean copiesInScores;
 
-  private final int blockTokens;
+  private int blockTokens;
 
   /** Whether q, p and rebuilt keys and values are rounded to bfloat16. */
-  private final boolean rounds;
+  private boolean rounds;
 
   /**
    * Query rows that are scored in lanes, and the few that are not. The first begin at slot 0, the
    * others at slot {@code fewAt}, on a whole vector.
    */
-  private final int laneRows;
+  private int laneRows;
 
-  private final int fewRows;
-  private final int fewAt;
-  private final int slots;
+  private int fewRows;
+  private int fewAt;
+  private int slots;
 
   /** Numbers of a query or key, without and with a zero that makes them even. */
-  private final int width;
+  private int width;
 
-  private final int evenWidth;
+  private int evenWidth;
 
-  private final int queryStride;
+  private int queryStride;
 
   /**
    * Where a key begins in a widened row: at its start, or behind the latent where rows hold a key
    * of their own.
    */
-  private final int keyAt;
+  private int keyAt;
 
-  private final int keyStride;
+  private int keyStride;
 
   /** Numbers of a value, and between rows of {@link #out} and of rebuilt values. */
-  private final int valueWidth;
+  private int valueWidth;
 
-  private final int outStride;
+  private int outStride;
 
   /** The slab, and where in it lies what. */
-  private final float[] m;
+  private float[] m;
 
   /** In groups of one or two vectors of rows: (evenWidth, lanes of the group) for each. */
-  private final int queries;
+  private int queries;
 
   /** (fewRows, queryStride). */
-  private final int fewQueries;
+  private int fewQueries;
 
   /** Scratch of {@link FewScores}. */
-  private final int fewSums;
+  private int fewSums;
 
   /** (slots, outStride): sums of weighted values. */
-  private final int out;
+  private int out;
 
   /** (blockTokens, keyStride). */
-  private final int keys;
+  private int keys;
 
   /** (blockTokens, lanes of a group): scores, then weights. */
-  private final int scores;
+  private int scores;
 
   /**
    * Numbers of each row: the largest score so far, the sum of the weights, and what earlier sums
    * are multiplied with.
    */
-  private final int maxima;
+  private int maxima;
 
-  private final int denominators;
-  private final int corrections;
+  private int denominators;
+  private int corrections;
 
   /**
    * Numbers of each row: its ALiBi slope, its position, and how many tokens it sees, counted from
    * the first.
    */
-  private final int slopes;
+  private int slopes;
 
-  private final int positions;
-  private final int visible;
+  private int positions;
+  private int visible;
 
   /** What is behind all this: a vector of queries, or rebuilt values. */
-  private final int rest;
+  private int rest;
 
   /**
-   * Attention of rows that {@link #setRow} sets.
+   * The thread's own, for rows that {@link #setRow} sets; its next tile takes it back.
    *
    * @param absorbed whether keys and values are rows of the cache
    * @param ownKeys absorbed form only: the rows of the cache hold keys of their own behind the
    *     values
    */
-  VectorAttention(
+  static VectorAttention ofThread(
+      AttentionParams params,
+      CacheParams cacheParams,
+      MemorySegment cache,
+      MemorySegment pageTable,
+      boolean rounds,
+      int laneRows,
+      int fewRows,
+      boolean absorbed,
+      boolean ownKeys,
+      int width,
+      int valueWidth) {
+    VectorAttention attention = OF_THREAD.get();
+    attention.set(
+        params,
+        cacheParams,
+        cache,
+        pageTable,
+        rounds,
+        laneRows,
+        fewRows,
+        absorbed,
+        ownKeys,
+        width,
+        valueWidth);
+    return attention;
+  }
+
+  private VectorAttention() {}
+
+  private void set(
       AttentionParams params,
       CacheParams cacheParams,
       MemorySegment cache,

@@ -92,7 +92,7 @@ final class VectorKernels extends ScalarKernels {
       int lanes = p.queryTokens() == 1 ? laneHeads(p.heads()) - headBegin - first : count;
       int laneRows = Math.clamp(lanes, 0, count);
       VectorAttention attention =
-          new VectorAttention(
+          VectorAttention.ofThread(
               p,
               c,
               cache,
@@ -145,7 +145,7 @@ final class VectorKernels extends ScalarKernels {
     requireNoScales(kvBScales);
     int queries = queryEnd - queryBegin;
     VectorAttention attention =
-        new VectorAttention(
+        VectorAttention.ofThread(
             p,
             c,
             cache,
