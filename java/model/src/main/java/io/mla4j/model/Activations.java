@@ -28,7 +28,7 @@ final class Activations implements AutoCloseable {
 
   /** Makes room for {@code tokens} rows; what the tensors held is lost where they have to grow. */
   void reserve(int tokens) {
-    if (tokens > capacity) {
+    if (arena == null || tokens > capacity) {
       tensors.clear();
       mirrors.clear();
       close();
