@@ -1,19 +1,13 @@
 package io.mla4j.vector;
 
 import static io.mla4j.vector.Lanes.F;
-import static io.mla4j.vector.Lanes.I;
 import static io.mla4j.vector.Lanes.L;
-import static io.mla4j.vector.Lanes.S;
 import static java.nio.ByteOrder.LITTLE_ENDIAN;
-import static jdk.incubator.vector.VectorOperators.LSHL;
-import static jdk.incubator.vector.VectorOperators.ZERO_EXTEND_S2I;
 
 import io.mla4j.TensorType;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.IntVector;
-import jdk.incubator.vector.ShortVector;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
@@ -51,17 +45,11 @@ final class DotProducts {
   /**
    * Runs of rows of W, each of them contiguous, that are read side by side. One waits at every
    * page, since the processor does not look beyond it; neighbouring rows, a power of two apart, get
-   * into each other's way; runs in pieces are read at half the speed.
+   * into each other's way; runs in pieces are read at half the speed. Eight or twelve runs would
+   * share the reading of a long x, but C2 compiles such a loop well at one time and badly at
+   * another.
    */
   private static final int STREAMS = 4;
-
-  /**
-   * The same for rows of x longer than {@link #NEAR_K}, which do not stay in the first-level cache
-   * beside the weights: more streams share the reading of x.
-   */
-  private static final int FAR_STREAMS = 12;
-
-  private static final int NEAR_K = 2560;
 
   /** Outputs of a stream that are summed over their lanes together: whole vectors of sums. */
   private static final int STREAM_BLOCK = 4;
@@ -144,33 +132,32 @@ final class DotProducts {
       int n,
       int c,
       int cStride) {
-    int streams = type == TensorType.BF16 && k > NEAR_K ? FAR_STREAMS : STREAMS;
-    int run = n / streams;
+    int run = n / STREAMS;
     for (int j = 0; j < run; j += STREAM_BLOCK) {
       int count = Math.min(STREAM_BLOCK, run - j);
       for (int i = 0; i < count; i++) {
         long from = offset + (j + i) * strideBytes;
         for (int r = 0; r < rows; r++) {
-          int s = scratch + L + (r * STREAM_BLOCK + i) * streams * L;
-          dots(m, scratch, x + r * xStride, k, type, weight, from, run * strideBytes, streams, s);
+          int s = scratch + L + (r * STREAM_BLOCK + i) * STREAMS * L;
+          dots(m, scratch, x + r * xStride, k, type, weight, from, run * strideBytes, s);
         }
       }
       int sums = scratch + L;
-      Lanes.sumLanes(m, sums, rows * STREAM_BLOCK * streams);
+      Lanes.sumLanes(m, sums, rows * STREAM_BLOCK * STREAMS);
       for (int r = 0; r < rows; r++) {
         for (int i = 0; i < count; i++) {
-          for (int stream = 0; stream < streams; stream++) {
+          for (int stream = 0; stream < STREAMS; stream++) {
             m[c + r * cStride + stream * run + j + i] = m[sums++];
           }
         }
-        sums += (STREAM_BLOCK - count) * streams;
+        sums += (STREAM_BLOCK - count) * STREAMS;
       }
     }
-    for (int j = streams * run; j < n; j++) {
+    for (int j = STREAMS * run; j < n; j++) {
       for (int r = 0; r < rows; r++) {
         int s = scratch + L;
         long from = offset + j * strideBytes;
-        dots(m, scratch, x + r * xStride, k, type, weight, from, 0, STREAMS, s);
+        dots(m, scratch, x + r * xStride, k, type, weight, from, 0, s);
         m[c + r * cStride + j] = Lanes.sumLanes(FloatVector.fromArray(F, m, s));
       }
     }
@@ -189,20 +176,17 @@ final class DotProducts {
       MemorySegment weight,
       long from,
       long apart,
-      int streams,
       int to) {
     int whole = k / L * L;
     if (type == TensorType.F32) {
       dot4F32(m, x, weight, from, apart, whole, to);
-    } else if (streams == FAR_STREAMS) {
-      dot12Bf16(m, x, weight, from, apart, whole, to);
     } else {
       dot4Bf16(m, x, weight, from, apart, whole, to);
     }
     if (whole < k) {
       FloatVector a = FloatVector.fromArray(F, m, x + whole);
       Arrays.fill(m, scratch, scratch + L, 0);
-      for (int i = 0; i < streams; i++) {
+      for (int i = 0; i < STREAMS; i++) {
         long rest = from + i * apart + (long) whole * type.bytes();
         Lanes.widen(type, weight, rest, m, scratch, k - whole);
         FloatVector b = FloatVector.fromArray(F, m, scratch);
@@ -451,112 +435,6 @@ final class DotProducts {
     s1.intoArray(m, to + L);
     s2.intoArray(m, to + 2 * L);
     s3.intoArray(m, to + 3 * L);
-  }
-
-  /**
-   * One row of x times twelve stored BF16 rows. Without {@link Lanes#loadBf16}: C2 does not inline
-   * so many calls of it.
-   */
-  private static void dot12Bf16(
-      float[] m, int x, MemorySegment w, long w0, long apart, int k, int to) {
-    long w1 = w0 + apart;
-    long w2 = w1 + apart;
-    long w3 = w2 + apart;
-    long w4 = w3 + apart;
-    long w5 = w4 + apart;
-    long w6 = w5 + apart;
-    long w7 = w6 + apart;
-    long w8 = w7 + apart;
-    long w9 = w8 + apart;
-    long w10 = w9 + apart;
-    long w11 = w10 + apart;
-    FloatVector s0 = FloatVector.zero(F);
-    FloatVector s1 = FloatVector.zero(F);
-    FloatVector s2 = FloatVector.zero(F);
-    FloatVector s3 = FloatVector.zero(F);
-    FloatVector s4 = FloatVector.zero(F);
-    FloatVector s5 = FloatVector.zero(F);
-    FloatVector s6 = FloatVector.zero(F);
-    FloatVector s7 = FloatVector.zero(F);
-    FloatVector s8 = FloatVector.zero(F);
-    FloatVector s9 = FloatVector.zero(F);
-    FloatVector s10 = FloatVector.zero(F);
-    FloatVector s11 = FloatVector.zero(F);
-    for (int i = 0; i < k; i += L) {
-      FloatVector a = FloatVector.fromArray(F, m, x + i);
-      IntVector b0 =
-          (IntVector)
-              ShortVector.fromMemorySegment(S, w, w0 + 2L * i, LITTLE_ENDIAN)
-                  .convertShape(ZERO_EXTEND_S2I, I, 0);
-      s0 = a.fma(b0.lanewise(LSHL, 16).reinterpretAsFloats(), s0);
-      IntVector b1 =
-          (IntVector)
-              ShortVector.fromMemorySegment(S, w, w1 + 2L * i, LITTLE_ENDIAN)
-                  .convertShape(ZERO_EXTEND_S2I, I, 0);
-      s1 = a.fma(b1.lanewise(LSHL, 16).reinterpretAsFloats(), s1);
-      IntVector b2 =
-          (IntVector)
-              ShortVector.fromMemorySegment(S, w, w2 + 2L * i, LITTLE_ENDIAN)
-                  .convertShape(ZERO_EXTEND_S2I, I, 0);
-      s2 = a.fma(b2.lanewise(LSHL, 16).reinterpretAsFloats(), s2);
-      IntVector b3 =
-          (IntVector)
-              ShortVector.fromMemorySegment(S, w, w3 + 2L * i, LITTLE_ENDIAN)
-                  .convertShape(ZERO_EXTEND_S2I, I, 0);
-      s3 = a.fma(b3.lanewise(LSHL, 16).reinterpretAsFloats(), s3);
-      IntVector b4 =
-          (IntVector)
-              ShortVector.fromMemorySegment(S, w, w4 + 2L * i, LITTLE_ENDIAN)
-                  .convertShape(ZERO_EXTEND_S2I, I, 0);
-      s4 = a.fma(b4.lanewise(LSHL, 16).reinterpretAsFloats(), s4);
-      IntVector b5 =
-          (IntVector)
-              ShortVector.fromMemorySegment(S, w, w5 + 2L * i, LITTLE_ENDIAN)
-                  .convertShape(ZERO_EXTEND_S2I, I, 0);
-      s5 = a.fma(b5.lanewise(LSHL, 16).reinterpretAsFloats(), s5);
-      IntVector b6 =
-          (IntVector)
-              ShortVector.fromMemorySegment(S, w, w6 + 2L * i, LITTLE_ENDIAN)
-                  .convertShape(ZERO_EXTEND_S2I, I, 0);
-      s6 = a.fma(b6.lanewise(LSHL, 16).reinterpretAsFloats(), s6);
-      IntVector b7 =
-          (IntVector)
-              ShortVector.fromMemorySegment(S, w, w7 + 2L * i, LITTLE_ENDIAN)
-                  .convertShape(ZERO_EXTEND_S2I, I, 0);
-      s7 = a.fma(b7.lanewise(LSHL, 16).reinterpretAsFloats(), s7);
-      IntVector b8 =
-          (IntVector)
-              ShortVector.fromMemorySegment(S, w, w8 + 2L * i, LITTLE_ENDIAN)
-                  .convertShape(ZERO_EXTEND_S2I, I, 0);
-      s8 = a.fma(b8.lanewise(LSHL, 16).reinterpretAsFloats(), s8);
-      IntVector b9 =
-          (IntVector)
-              ShortVector.fromMemorySegment(S, w, w9 + 2L * i, LITTLE_ENDIAN)
-                  .convertShape(ZERO_EXTEND_S2I, I, 0);
-      s9 = a.fma(b9.lanewise(LSHL, 16).reinterpretAsFloats(), s9);
-      IntVector b10 =
-          (IntVector)
-              ShortVector.fromMemorySegment(S, w, w10 + 2L * i, LITTLE_ENDIAN)
-                  .convertShape(ZERO_EXTEND_S2I, I, 0);
-      s10 = a.fma(b10.lanewise(LSHL, 16).reinterpretAsFloats(), s10);
-      IntVector b11 =
-          (IntVector)
-              ShortVector.fromMemorySegment(S, w, w11 + 2L * i, LITTLE_ENDIAN)
-                  .convertShape(ZERO_EXTEND_S2I, I, 0);
-      s11 = a.fma(b11.lanewise(LSHL, 16).reinterpretAsFloats(), s11);
-    }
-    s0.intoArray(m, to);
-    s1.intoArray(m, to + L);
-    s2.intoArray(m, to + 2 * L);
-    s3.intoArray(m, to + 3 * L);
-    s4.intoArray(m, to + 4 * L);
-    s5.intoArray(m, to + 5 * L);
-    s6.intoArray(m, to + 6 * L);
-    s7.intoArray(m, to + 7 * L);
-    s8.intoArray(m, to + 8 * L);
-    s9.intoArray(m, to + 9 * L);
-    s10.intoArray(m, to + 10 * L);
-    s11.intoArray(m, to + 11 * L);
   }
 
   /** One row of x times four stored F32 rows. */
