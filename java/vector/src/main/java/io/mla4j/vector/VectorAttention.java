@@ -128,44 +128,21 @@ final class VectorAttention {
   /** What is behind all this: a vector of queries, or rebuilt values. */
   private int rest;
 
+  private VectorAttention() {}
+
+  /** The calling thread's own: {@link #set} it before anything else. */
+  static VectorAttention ofThread() {
+    return OF_THREAD.get();
+  }
+
   /**
-   * The thread's own, for rows that {@link #setRow} sets; its next tile takes it back.
+   * Begins a tile, whose rows {@link #setRow} sets.
    *
    * @param absorbed whether keys and values are rows of the cache
    * @param ownKeys absorbed form only: the rows of the cache hold keys of their own behind the
    *     values
    */
-  static VectorAttention ofThread(
-      AttentionParams params,
-      CacheParams cacheParams,
-      MemorySegment cache,
-      MemorySegment pageTable,
-      boolean rounds,
-      int laneRows,
-      int fewRows,
-      boolean absorbed,
-      boolean ownKeys,
-      int width,
-      int valueWidth) {
-    VectorAttention attention = OF_THREAD.get();
-    attention.set(
-        params,
-        cacheParams,
-        cache,
-        pageTable,
-        rounds,
-        laneRows,
-        fewRows,
-        absorbed,
-        ownKeys,
-        width,
-        valueWidth);
-    return attention;
-  }
-
-  private VectorAttention() {}
-
-  private void set(
+  VectorAttention set(
       AttentionParams params,
       CacheParams cacheParams,
       MemorySegment cache,
@@ -217,6 +194,7 @@ final class VectorAttention {
     this.rest = Slab.after(visible, slots);
     int rebuilding = blockTokens * (outStride + cachedStride()) + DotProducts.SCRATCH;
     this.m = Slab.ofThread(rest + Math.max(rebuilding, L * queryStride));
+    return this;
   }
 
   /** Rows of whole pairs of vectors, without gaps, that the tiles for stored rows can take. */

@@ -92,18 +92,19 @@ final class VectorKernels extends ScalarKernels {
       int lanes = p.queryTokens() == 1 ? laneHeads(p.heads()) - headBegin - first : count;
       int laneRows = Math.clamp(lanes, 0, count);
       VectorAttention attention =
-          VectorAttention.ofThread(
-              p,
-              c,
-              cache,
-              pageTable,
-              roundsQueries(p, c),
-              laneRows,
-              count - laneRows,
-              true,
-              ownKeys,
-              ownKeys ? c.layout().rope() : latent + c.layout().rope(),
-              latent);
+          VectorAttention.ofThread()
+              .set(
+                  p,
+                  c,
+                  cache,
+                  pageTable,
+                  roundsQueries(p, c),
+                  laneRows,
+                  count - laneRows,
+                  true,
+                  ownKeys,
+                  ownKeys ? c.layout().rope() : latent + c.layout().rope(),
+                  latent);
       attention.start();
       for (int r = 0; r < count; r++) {
         int t = queryBegin + (first + r) / heads;
@@ -145,18 +146,19 @@ final class VectorKernels extends ScalarKernels {
     requireNoScales(kvBScales);
     int queries = queryEnd - queryBegin;
     VectorAttention attention =
-        VectorAttention.ofThread(
-            p,
-            c,
-            cache,
-            pageTable,
-            roundsQueries(p, c),
-            queries,
-            0,
-            false,
-            false,
-            p.nope() + c.layout().rope(),
-            p.value());
+        VectorAttention.ofThread()
+            .set(
+                p,
+                c,
+                cache,
+                pageTable,
+                roundsQueries(p, c),
+                queries,
+                0,
+                false,
+                false,
+                p.nope() + c.layout().rope(),
+                p.value());
     for (int h = headBegin; h < headEnd; h++) {
       attention.start();
       for (int r = 0; r < queries; r++) {
