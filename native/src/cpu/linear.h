@@ -404,13 +404,13 @@ static MLA_INLINE void few_rows_outputs(const mla_linear_params& p, const void* 
   }
 }
 
-template <class K>
+template <int N, class K>
 static void few_rows(const mla_linear_params& p, const void* packed, const typename K::W* weight,
                      const float* bias, int n_begin, int n_end, bool adds, float* y) {
-  const int run = (n_end - n_begin) / kStreams;
+  const int run = (n_end - n_begin) / N;
   for (int n = n_begin; n < n_begin + run; n++)
-    few_rows_outputs<kStreams, K>(p, packed, weight, bias, n, run, adds, y);
-  for (int n = n_begin + kStreams * run; n < n_end; n++)
+    few_rows_outputs<N, K>(p, packed, weight, bias, n, run, adds, y);
+  for (int n = n_begin + N * run; n < n_end; n++)
     few_rows_outputs<1, K>(p, packed, weight, bias, n, 1, adds, y);
 }
 
@@ -418,8 +418,13 @@ template <class K>
 static void linear_of(const mla_linear_params& p, const void* packed, const void* weight, const float* bias,
                       int n_begin, int n_end, bool adds, float* y) {
   const typename K::W* w = (const typename K::W*)weight;
+  if (p.rows < kGroupRows) {
+    few_rows<kStreams, K>(p, packed, w, bias, n_begin, n_end, adds, y);
+    return;
+  }
   if (p.rows <= kStreamedRows) {
-    few_rows<K>(p, packed, w, bias, n_begin, n_end, adds, y);
+    // a whole group's activations are as long as its streams: as many of these share them as the registers hold
+    few_rows<NR, K>(p, packed, w, bias, n_begin, n_end, adds, y);
     return;
   }
   for (int m = 0; m < p.rows; m += kBlockRows)
