@@ -3,6 +3,7 @@ package io.mla4j.vector;
 import io.mla4j.InvalidArgumentException;
 import io.mla4j.cpu.ScalarKernels;
 import io.mla4j.cpu.Stored;
+import io.mla4j.spi.AttentionCosts;
 import io.mla4j.spi.AttentionParams;
 import io.mla4j.spi.CacheParams;
 import io.mla4j.spi.HeadLinearParams;
@@ -22,9 +23,17 @@ final class VectorKernels extends ScalarKernels {
    */
   private static final int MAX_ROWS = 256;
 
+  /** Measured with vectors of 512 bits on one thread of a Zen 4, docs/architecture.md. */
+  private static final AttentionCosts ATTENTION_COSTS = new AttentionCosts(19, 32, 16.5, 24.5, 1);
+
   @Override
   public String isa() {
     return "vector-" + Lanes.F.vectorBitSize();
+  }
+
+  @Override
+  public AttentionCosts attentionCosts() {
+    return ATTENTION_COSTS;
   }
 
   @Override
