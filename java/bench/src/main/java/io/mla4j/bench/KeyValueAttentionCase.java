@@ -34,6 +34,7 @@ final class KeyValueAttentionCase extends CpuCase {
   private final CacheParams cache;
   private final int groups;
   private final int groupHeads;
+  private final int headBlock;
   private final int headBlocks;
   private final int queryBlock;
   private final int queryBlocks;
@@ -71,8 +72,9 @@ final class KeyValueAttentionCase extends CpuCase {
       }
     }
     int queries = spec.queries();
-    headBlocks = Math.ceilDiv(groupHeads, TileKernels.HEAD_BLOCK);
-    queryBlock = Math.max(1, TileKernels.TILE_ROWS / Math.min(groupHeads, TileKernels.HEAD_BLOCK));
+    headBlock = kernels.headBlock(groupHeads);
+    headBlocks = Math.ceilDiv(groupHeads, headBlock);
+    queryBlock = Math.max(1, TileKernels.TILE_ROWS / headBlock);
     queryBlocks = Math.ceilDiv(queries, queryBlock);
     long unsplit = (long) spec.batch() * groups * headBlocks * queryBlocks;
     long wanted = Math.ceilDiv((long) TILES_PER_THREAD * device.threads(), unsplit);
@@ -150,7 +152,7 @@ final class KeyValueAttentionCase extends CpuCase {
     int rest = tile / splits;
     int queryBegin = rest % queryBlocks * queryBlock;
     rest /= queryBlocks;
-    int headBegin = rest % headBlocks * TileKernels.HEAD_BLOCK;
+    int headBegin = rest % headBlocks * headBlock;
     rest /= headBlocks;
     int group = rest % groups;
     int sequence = rest / groups;
@@ -166,7 +168,7 @@ final class KeyValueAttentionCase extends CpuCase {
         pageTables[sequence],
         MemorySegment.NULL,
         headBegin,
-        Math.min(groupHeads, headBegin + TileKernels.HEAD_BLOCK),
+        Math.min(groupHeads, headBegin + headBlock),
         queryBegin,
         Math.min(spec.queries(), queryBegin + queryBlock),
         kvBegin,

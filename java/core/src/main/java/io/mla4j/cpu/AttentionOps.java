@@ -266,6 +266,7 @@ final class AttentionOps implements AutoCloseable {
   private final class Absorbed extends Form {
     private Tensor lse;
     private int latent;
+    private int headBlock;
     private int headBlocks;
     private int queryBlock;
     private long[] partialAt = new long[2];
@@ -282,8 +283,9 @@ final class AttentionOps implements AutoCloseable {
       prepare(plan, layer, q, score, out);
       this.lse = lse;
       latent = (int) out.dim(2);
-      headBlocks = (heads + TileKernels.HEAD_BLOCK - 1) / TileKernels.HEAD_BLOCK;
-      queryBlock = Math.max(1, TileKernels.TILE_ROWS / Math.min(heads, TileKernels.HEAD_BLOCK));
+      headBlock = kernels.headBlock(heads);
+      headBlocks = Math.ceilDiv(heads, headBlock);
+      queryBlock = Math.max(1, TileKernels.TILE_ROWS / headBlock);
       int sequences = plan.sequences();
       if (partialAt.length <= sequences) {
         partialAt = new long[sequences + 1];
@@ -357,7 +359,7 @@ final class AttentionOps implements AutoCloseable {
       int rest = tile - firstTile[i];
       int splits = splits(plan, i);
       // tiles of the same rows of the cache are neighbours: they come from memory once
-      int headBegin = rest % headBlocks * TileKernels.HEAD_BLOCK;
+      int headBegin = rest % headBlocks * headBlock;
       int split = rest / headBlocks % splits;
       int queryBegin = rest / headBlocks / splits * queryBlock;
       int n = plan.queryTokens(i);
@@ -373,7 +375,7 @@ final class AttentionOps implements AutoCloseable {
           plan.pageTable(i),
           slopes,
           headBegin,
-          Math.min(heads, headBegin + TileKernels.HEAD_BLOCK),
+          Math.min(heads, headBegin + headBlock),
           queryBegin,
           Math.min(n, queryBegin + queryBlock),
           kvBegin,

@@ -36,6 +36,23 @@ public interface TileKernels {
    */
   boolean prefersBf16();
 
+  /**
+   * Rows of attention that the kernels take together: a multiple of 16, where cuts change no bits.
+   */
+  default int rowMultiple() {
+    return 16;
+  }
+
+  /**
+   * Heads of a tile: as few blocks as {@link #HEAD_BLOCK} allows, of the same size but for the last
+   * one, in whole {@link #rowMultiple}s. 96 heads are two tiles of 48 then: with 64 and 32, one of
+   * two threads would be idle for half of its time.
+   */
+  default int headBlock(int heads) {
+    int equal = Math.ceilDiv(heads, Math.ceilDiv(heads, HEAD_BLOCK));
+    return Math.min(heads, Math.ceilDiv(equal, rowMultiple()) * rowMultiple());
+  }
+
   /** What the forms of attention cost here. */
   default AttentionCosts attentionCosts() {
     return AttentionCosts.EVEN;

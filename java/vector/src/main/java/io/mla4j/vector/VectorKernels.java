@@ -32,6 +32,11 @@ final class VectorKernels extends ScalarKernels {
   }
 
   @Override
+  public int rowMultiple() {
+    return Math.max(16, 2 * Lanes.L);
+  }
+
+  @Override
   public AttentionCosts attentionCosts() {
     return ATTENTION_COSTS;
   }
