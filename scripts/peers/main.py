@@ -327,7 +327,8 @@ class Run:
 
             def sample(backend=backend, name=name):
                 output = mla4j.run(mla4j.bench_arguments(shape, self.model, backend, threads), threads)
-                ns, labels[name], own[name] = mla4j.time_of(json.loads(output), shape)
+                ns, labels[name], found = mla4j.time_of(json.loads(output), shape)
+                own.setdefault(name, []).append(found)
                 return ns
 
             turns.insert(0, (name, self.settle, sample))
@@ -336,6 +337,8 @@ class Run:
         for name, _, _ in turns:
             entry = summaries.get(name) or {"reason": failures.get(name, "not measured")}
             row["entries"][name] = {"setting": labels.get(name, ""), **entry}
+            if name in own:
+                row["entries"][name]["limit"] = mla4j.limit_of(own[name], shape)
         row["mla4j"] = own
         self.result["rows"].append(row)
 

@@ -4,6 +4,7 @@ import array
 import json
 import subprocess
 from pathlib import Path
+from statistics import median
 
 from process import PeerError, pin, pinned_environment
 
@@ -66,6 +67,20 @@ def time_of(result, shape):
         f"cache {best['cacheType']}" if best.get("cacheType") else None,
     ]
     return ns, ", ".join(word for word in how if word), best
+
+
+def limit_of(rows, shape):
+    """What the machine could do at most during mla4j's turns, and the share of it that mla4j reached: medians of its rows."""
+    share, peak, unit = (
+        ("shareOfBandwidth", "peakGbps", "GB/s")
+        if shape.kind == "generate"
+        else ("shareOfPeak", "peakGflops", "GFLOP/s")
+    )
+    return {
+        "share": median(row[share] for row in rows),
+        "value": median(row[peak] for row in rows),
+        "unit": unit,
+    }
 
 
 def logits(model, ids, file):

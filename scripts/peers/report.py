@@ -16,13 +16,19 @@ def speed_text(row, ns):
     return f"{1e9 / ns:.1f} t/s" if row["kind"] == "generate" else ""
 
 
+def limit_text(entry):
+    """How near mla4j came to the machine's limit; of others that is not known."""
+    limit = entry.get("limit")
+    return f"{100 * limit['share']:.0f} % of {limit['value']:.0f} {limit['unit']}" if limit else ""
+
+
 def ratio(entry, own):
     """The time of an entry over the time of one of mla4j's, or None where one of them is missing."""
     return entry["medianNs"] / own["medianNs"] if own and entry and "medianNs" in entry else None
 
 
 def lines(result):
-    """(shape, threads, who, setting, time, spread, speed, ratios...) of every entry of every row, as texts."""
+    """(shape, threads, who, setting, time, spread, speed, limit, ratios...) of every entry of every row, as texts."""
     backends = result["backends"]
     out = []
     for row in result["rows"]:
@@ -30,7 +36,7 @@ def lines(result):
         for name, entry in row["entries"].items():
             start = [row["text"], str(row["threads"]), name, entry.get("setting", "")]
             if "medianNs" not in entry:
-                out.append(start + [entry["reason"], "", ""] + [""] * len(backends))
+                out.append(start + [entry["reason"], "", "", ""] + [""] * len(backends))
                 continue
             ratios = [ratio(entry, own[b]) for b in backends]
             out.append(
@@ -39,6 +45,7 @@ def lines(result):
                     time_text(entry["medianNs"]),
                     f"{100 * entry['madNs'] / entry['medianNs']:.1f} %",
                     speed_text(row, entry["medianNs"]),
+                    limit_text(entry),
                 ]
                 + ["" if r is None or name == f"mla4j {b}" else f"{r:.2f}" for r, b in zip(ratios, backends)]
             )
@@ -46,7 +53,7 @@ def lines(result):
 
 
 def header(result):
-    return ["shape", "threads", "who", "setting", "median", "MAD", "speed"] + [
+    return ["shape", "threads", "who", "setting", "median", "MAD", "speed", "limit"] + [
         f"x {backend}" for backend in result["backends"]
     ]
 
@@ -64,6 +71,7 @@ def notes(result):
         )
     out += [f"{peer}: {note}" for peer, note in result["installed"].items()]
     out += [f"{m['what']}: not measured, {m['reason']}" for m in result["missing"]]
+    out.append("limit: the peak or the read bandwidth that mla4j measured around its turns, and its share of it")
     out.append("x BACKEND: time of the row over the time of mla4j's backend; above 1, mla4j is faster")
     return out
 

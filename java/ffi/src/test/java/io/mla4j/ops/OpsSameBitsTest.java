@@ -80,7 +80,7 @@ class OpsSameBitsTest {
       SplittableRandom random = new SplittableRandom(seed);
       MlaShape shape =
           new MlaShape(
-              random.nextInt(1, 70),
+              random.nextInt(1, 100),
               random.nextInt(16, 80),
               2 * random.nextInt(0, 17),
               random.nextInt(1, 33),
