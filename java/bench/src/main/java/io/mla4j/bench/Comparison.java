@@ -125,14 +125,28 @@ public final class Comparison {
     return nanos.length > 1 ? Statistics.mad(nanos) : Double.NaN;
   }
 
-  /** The machine's clock may have changed, not the kernel. */
+  /**
+   * What the row reached of the limit that it was nearer to: the machine's clock or its memory may
+   * have changed, not the kernel.
+   */
   private static String shares(JsonNode before, JsonNode after) {
-    JsonNode a = before.path("shareOfPeak");
-    JsonNode b = after.path("shareOfPeak");
-    return a.isNumber() && b.isNumber()
+    boolean memory = share(before, "shareOfBandwidth") > share(before, "shareOfPeak");
+    String limit = memory ? "shareOfBandwidth" : "shareOfPeak";
+    double a = share(before, limit);
+    double b = share(after, limit);
+    return a > 0 && b > 0
         ? String.format(
-            Locale.ROOT, " (of peak %.0f %% -> %.0f %%)", 100 * a.asDouble(), 100 * b.asDouble())
+            Locale.ROOT,
+            " (of %s %.0f %% -> %.0f %%)",
+            memory ? "bandwidth" : "peak",
+            100 * a,
+            100 * b)
         : "";
+  }
+
+  /** 0 where it does not apply. */
+  private static double share(JsonNode row, String name) {
+    return row.path(name).asDouble(0);
   }
 
   /** Rows that changed, one a line. */

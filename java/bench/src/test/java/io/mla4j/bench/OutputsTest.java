@@ -202,6 +202,19 @@ class OutputsTest {
   }
 
   @Test
+  void comparisonShowsWhetherMemoryChanged() throws Exception {
+    Row row = Reports.attention("mla", "native", 16, 1024, 1, 100_000);
+    double[] slow = {100_000, 100_000, 100_000};
+    double[] fast = {50_000, 50_000, 50_000};
+    Row before = Row.of(row.axes(), row.work(), slow, 5000, 40, true, 0, Double.NaN, false);
+    Row after = Row.of(row.axes(), row.work(), fast, 5000, 80, true, 0, Double.NaN, false);
+    Path a = Files.writeString(folder.resolve("a.json"), json(List.of(before)));
+    Path b = Files.writeString(folder.resolve("b.json"), json(List.of(after)));
+    String change = Comparison.of(a, b).changed().getFirst();
+    assertTrue(change.matches(".*2.00 times as fast \\(of bandwidth (\\d+) % -> \\1 %\\)"), change);
+  }
+
+  @Test
   void noiseHidesSmallChanges() throws Exception {
     Row quiet = Reports.attention("mla", "native", 16, 1024, 1, 100_000);
     double[] spread = {90_000, 110_000, 130_000};
