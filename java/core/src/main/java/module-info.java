@@ -4,6 +4,7 @@ module io.mla4j.core {
   exports io.mla4j.cpu to
       io.mla4j.ffi,
       io.mla4j.vector;
+  exports io.mla4j.ops;
   exports io.mla4j.position;
   exports io.mla4j.spi;
 

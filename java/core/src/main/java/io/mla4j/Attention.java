@@ -1,7 +1,12 @@
 package io.mla4j;
 
-import io.mla4j.spi.Device;
-import io.mla4j.spi.Mirror;
+import io.mla4j.ops.AttentionScore;
+import io.mla4j.ops.Mirror;
+import io.mla4j.ops.RopeLayout;
+import io.mla4j.ops.Rotation;
+import io.mla4j.ops.Tensor;
+import io.mla4j.ops.TensorType;
+import io.mla4j.ops.Weight;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;

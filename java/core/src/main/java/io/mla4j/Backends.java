@@ -1,7 +1,6 @@
 package io.mla4j;
 
 import io.mla4j.spi.Backend;
-import io.mla4j.spi.Device;
 import java.lang.System.Logger.Level;
 import java.util.ArrayList;
 import java.util.Comparator;

@@ -1,5 +1,7 @@
 package io.mla4j;
 
+import io.mla4j.ops.TensorType;
+
 /** The type of the numbers in a latent cache. */
 public enum CacheType {
   /** Four bytes a number. */

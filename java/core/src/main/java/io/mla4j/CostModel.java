@@ -1,6 +1,5 @@
 package io.mla4j;
 
-import io.mla4j.spi.AttentionCosts;
 import io.mla4j.spi.TileKernels;
 
 /**

@@ -1,7 +1,6 @@
 package io.mla4j;
 
 import io.mla4j.spi.CacheParams;
-import io.mla4j.spi.Device;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 

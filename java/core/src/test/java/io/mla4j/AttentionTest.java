@@ -7,7 +7,9 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import io.mla4j.spi.Device;
+import io.mla4j.ops.AttentionScore;
+import io.mla4j.ops.Tensor;
+import io.mla4j.ops.Weight;
 import java.util.Arrays;
 import java.util.Random;
 import org.junit.jupiter.api.AfterAll;

@@ -7,7 +7,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.mla4j.cpu.ScalarBackend;
 import io.mla4j.spi.Backend;
-import io.mla4j.spi.Device;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;

@@ -4,8 +4,11 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import io.mla4j.cpu.ScalarBackend;
+import io.mla4j.ops.RopeLayout;
+import io.mla4j.ops.Rotation;
+import io.mla4j.ops.Tensor;
+import io.mla4j.ops.TensorType;
 import io.mla4j.spi.Backend;
-import io.mla4j.spi.Device;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;

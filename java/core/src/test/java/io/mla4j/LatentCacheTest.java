@@ -8,9 +8,8 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.mla4j.cpu.ScalarBackend;
-import io.mla4j.spi.AttentionCosts;
+import io.mla4j.ops.AttentionScore;
 import io.mla4j.spi.Backend;
-import io.mla4j.spi.Device;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;

@@ -3,6 +3,10 @@ package io.mla4j;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.mla4j.ops.RopeLayout;
+import io.mla4j.ops.Rotation;
+import io.mla4j.ops.Weight;
+
 /** Double-precision formulas that the tests of core compare with, and the comparison. */
 public final class Oracle {
   private Oracle() {}

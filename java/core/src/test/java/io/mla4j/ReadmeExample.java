@@ -1,6 +1,6 @@
 package io.mla4j;
 
-import io.mla4j.spi.Device;
+import io.mla4j.ops.AttentionScore;
 import java.util.Arrays;
 
 /** The library example of README.md. */

@@ -1,6 +1,11 @@
 package io.mla4j;
 
 import io.mla4j.cpu.Bf16;
+import io.mla4j.ops.RopeLayout;
+import io.mla4j.ops.Rotation;
+import io.mla4j.ops.Tensor;
+import io.mla4j.ops.TensorType;
+import io.mla4j.ops.Weight;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;

@@ -5,6 +5,10 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.mla4j.cpu.Bf16;
+import io.mla4j.ops.AttentionScore;
+import io.mla4j.ops.Routing;
+import io.mla4j.ops.Tensor;
+import io.mla4j.ops.TensorType;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Random;

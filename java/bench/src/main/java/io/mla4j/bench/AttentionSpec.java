@@ -3,9 +3,9 @@ package io.mla4j.bench;
 import io.mla4j.AttentionForm;
 import io.mla4j.CacheType;
 import io.mla4j.ComputeType;
+import io.mla4j.Device;
 import io.mla4j.LatentLayout;
 import io.mla4j.ffi.CudaDevice;
-import io.mla4j.spi.Device;
 import java.nio.file.Path;
 import java.util.Locale;
 

@@ -1,11 +1,11 @@
 package io.mla4j.bench;
 
 import io.mla4j.ComputeType;
-import io.mla4j.Tensor;
-import io.mla4j.TensorType;
-import io.mla4j.Weight;
 import io.mla4j.ffi.CudaDevice;
-import io.mla4j.spi.Ops.Projection;
+import io.mla4j.ops.Ops.Projection;
+import io.mla4j.ops.Tensor;
+import io.mla4j.ops.TensorType;
+import io.mla4j.ops.Weight;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.List;

@@ -1,6 +1,6 @@
 package io.mla4j.bench;
 
-import io.mla4j.spi.Device;
+import io.mla4j.Device;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.SplittableRandom;

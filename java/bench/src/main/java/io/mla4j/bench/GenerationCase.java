@@ -2,17 +2,17 @@ package io.mla4j.bench;
 
 import io.mla4j.Attention;
 import io.mla4j.AttentionForm;
-import io.mla4j.AttentionScore;
 import io.mla4j.Batch;
 import io.mla4j.DecodePlan;
 import io.mla4j.LatentCache;
 import io.mla4j.MlaShape;
 import io.mla4j.Sequence;
 import io.mla4j.Step;
-import io.mla4j.Tensor;
 import io.mla4j.cpu.CpuDevice;
 import io.mla4j.model.Decoder;
 import io.mla4j.model.WeightTable;
+import io.mla4j.ops.AttentionScore;
+import io.mla4j.ops.Tensor;
 import java.lang.foreign.Arena;
 
 /**

@@ -1,12 +1,12 @@
 package io.mla4j.bench;
 
 import io.mla4j.Backends;
+import io.mla4j.Device;
 import io.mla4j.cpu.CpuDevice;
 import io.mla4j.cpu.Workers;
 import io.mla4j.ffi.NativeIsa;
 import io.mla4j.ffi.NativeKernels;
 import io.mla4j.ffi.NativeLibrary;
-import io.mla4j.spi.Device;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;

@@ -1,8 +1,8 @@
 package io.mla4j.bench;
 
 import io.mla4j.ComputeType;
-import io.mla4j.TensorType;
 import io.mla4j.cpu.CpuDevice;
+import io.mla4j.ops.TensorType;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Function;

@@ -1,7 +1,7 @@
 package io.mla4j.bench;
 
 import io.mla4j.ComputeType;
-import io.mla4j.TensorType;
+import io.mla4j.ops.TensorType;
 import java.util.List;
 
 /**

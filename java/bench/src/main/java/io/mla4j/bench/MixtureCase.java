@@ -1,14 +1,14 @@
 package io.mla4j.bench;
 
 import io.mla4j.ComputeType;
-import io.mla4j.Routing;
-import io.mla4j.Tensor;
-import io.mla4j.TensorType;
-import io.mla4j.Weight;
 import io.mla4j.bench.LinearGrid.MixtureSize;
 import io.mla4j.cpu.CpuDevice;
-import io.mla4j.spi.Ops.FeedForward;
-import io.mla4j.spi.Ops.Mixture;
+import io.mla4j.ops.Ops.FeedForward;
+import io.mla4j.ops.Ops.Mixture;
+import io.mla4j.ops.Routing;
+import io.mla4j.ops.Tensor;
+import io.mla4j.ops.TensorType;
+import io.mla4j.ops.Weight;
 import java.lang.foreign.Arena;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;

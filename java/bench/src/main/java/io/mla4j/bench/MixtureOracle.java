@@ -1,8 +1,8 @@
 package io.mla4j.bench;
 
-import io.mla4j.Tensor;
-import io.mla4j.spi.Ops.FeedForward;
-import io.mla4j.spi.Ops.Mixture;
+import io.mla4j.ops.Ops.FeedForward;
+import io.mla4j.ops.Ops.Mixture;
+import io.mla4j.ops.Tensor;
 import io.mla4j.testkit.Rounding;
 import java.util.Comparator;
 import java.util.stream.IntStream;

@@ -1,8 +1,8 @@
 package io.mla4j.bench;
 
-import io.mla4j.Tensor;
 import io.mla4j.cpu.CpuDevice;
 import io.mla4j.model.Decoder;
+import io.mla4j.ops.Tensor;
 import java.lang.foreign.ValueLayout;
 
 /** A model that reads or writes tokens. */

@@ -1,11 +1,11 @@
 package io.mla4j.bench;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
-import io.mla4j.Tensor;
-import io.mla4j.TensorType;
 import io.mla4j.model.SafetensorsWriter;
 import io.mla4j.model.TensorNames;
 import io.mla4j.model.TensorRole;
+import io.mla4j.ops.Tensor;
+import io.mla4j.ops.TensorType;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;

@@ -1,10 +1,10 @@
 package io.mla4j.bench;
 
+import io.mla4j.AttentionCosts;
 import io.mla4j.ComputeType;
-import io.mla4j.Weight;
-import io.mla4j.spi.AttentionCosts;
-import io.mla4j.spi.Device;
-import io.mla4j.spi.Ops;
+import io.mla4j.Device;
+import io.mla4j.ops.Ops;
+import io.mla4j.ops.Weight;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.List;

@@ -1,8 +1,8 @@
 package io.mla4j.bench;
 
-import io.mla4j.Tensor;
-import io.mla4j.TensorType;
-import io.mla4j.spi.Device;
+import io.mla4j.Device;
+import io.mla4j.ops.Tensor;
+import io.mla4j.ops.TensorType;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;

@@ -2,10 +2,10 @@ package io.mla4j.bench;
 
 import io.mla4j.AttentionForm;
 import io.mla4j.CacheType;
-import io.mla4j.TensorType;
 import io.mla4j.bench.AttentionGrid.Phase;
 import io.mla4j.bench.AttentionGrid.Residency;
 import io.mla4j.model.DecoderOptions;
+import io.mla4j.ops.TensorType;
 import java.util.Collections;
 import java.util.List;
 

@@ -7,9 +7,9 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.mla4j.ComputeType;
-import io.mla4j.TensorType;
 import io.mla4j.bench.AttentionGrid.Residency;
 import io.mla4j.cpu.CpuDevice;
+import io.mla4j.ops.TensorType;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.List;

@@ -1,11 +1,11 @@
 package io.mla4j.cli;
 
-import io.mla4j.TensorType;
 import io.mla4j.bench.AttentionGrid;
 import io.mla4j.bench.Benchmark;
 import io.mla4j.bench.LinearGrid;
 import io.mla4j.bench.LinearGrid.MixtureSize;
 import io.mla4j.bench.Report;
+import io.mla4j.ops.TensorType;
 import java.util.List;
 
 /** {@code mla4j bench linear}: matrix products. */

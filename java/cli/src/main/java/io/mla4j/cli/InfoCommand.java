@@ -3,7 +3,7 @@ package io.mla4j.cli;
 import com.fasterxml.jackson.core.JsonGenerator;
 import io.mla4j.BackendException;
 import io.mla4j.Backends;
-import io.mla4j.spi.Device;
+import io.mla4j.Device;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.util.List;

@@ -2,9 +2,9 @@ package io.mla4j.cli;
 
 import com.fasterxml.jackson.core.JsonGenerator;
 import io.mla4j.LatentCache;
-import io.mla4j.Tensor;
-import io.mla4j.TensorType;
 import io.mla4j.model.SafetensorsWriter;
+import io.mla4j.ops.Tensor;
+import io.mla4j.ops.TensorType;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;

@@ -1,13 +1,13 @@
 package io.mla4j.cpu;
 
 import io.mla4j.AttentionForm;
-import io.mla4j.AttentionScore;
 import io.mla4j.ComputeType;
 import io.mla4j.DecodePlan;
 import io.mla4j.MlaShape;
-import io.mla4j.Tensor;
-import io.mla4j.TensorType;
-import io.mla4j.Weight;
+import io.mla4j.ops.AttentionScore;
+import io.mla4j.ops.Tensor;
+import io.mla4j.ops.TensorType;
+import io.mla4j.ops.Weight;
 import io.mla4j.spi.AttentionParams;
 import io.mla4j.spi.HeadLinearParams;
 import io.mla4j.spi.MergeParams;

@@ -1,11 +1,11 @@
 package io.mla4j.cpu;
 
+import io.mla4j.AttentionCosts;
 import io.mla4j.ComputeType;
+import io.mla4j.Device;
 import io.mla4j.InvalidArgumentException;
 import io.mla4j.Mla4jException;
-import io.mla4j.spi.AttentionCosts;
-import io.mla4j.spi.Device;
-import io.mla4j.spi.Ops;
+import io.mla4j.ops.Ops;
 import io.mla4j.spi.TileKernels;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;

@@ -1,15 +1,15 @@
 package io.mla4j.cpu;
 
-import io.mla4j.AttentionScore;
 import io.mla4j.ComputeType;
 import io.mla4j.DecodePlan;
 import io.mla4j.MlaShape;
-import io.mla4j.Rotation;
-import io.mla4j.Tensor;
-import io.mla4j.Weight;
+import io.mla4j.ops.AttentionScore;
+import io.mla4j.ops.OpChecks;
+import io.mla4j.ops.Ops;
+import io.mla4j.ops.Rotation;
+import io.mla4j.ops.Tensor;
+import io.mla4j.ops.Weight;
 import io.mla4j.spi.MergeParams;
-import io.mla4j.spi.OpChecks;
-import io.mla4j.spi.Ops;
 import io.mla4j.spi.TileKernels;
 import java.util.List;
 

@@ -1,10 +1,10 @@
 package io.mla4j.cpu;
 
 import io.mla4j.ComputeType;
-import io.mla4j.Tensor;
-import io.mla4j.Weight;
+import io.mla4j.ops.Ops.Projection;
+import io.mla4j.ops.Tensor;
+import io.mla4j.ops.Weight;
 import io.mla4j.spi.LinearParams;
-import io.mla4j.spi.Ops.Projection;
 import io.mla4j.spi.TileKernels;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;

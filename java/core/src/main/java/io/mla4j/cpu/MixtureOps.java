@@ -1,11 +1,11 @@
 package io.mla4j.cpu;
 
 import io.mla4j.ComputeType;
-import io.mla4j.Routing;
-import io.mla4j.Tensor;
-import io.mla4j.Weight;
-import io.mla4j.spi.Ops.FeedForward;
-import io.mla4j.spi.Ops.Mixture;
+import io.mla4j.ops.Ops.FeedForward;
+import io.mla4j.ops.Ops.Mixture;
+import io.mla4j.ops.Routing;
+import io.mla4j.ops.Tensor;
+import io.mla4j.ops.Weight;
 import io.mla4j.spi.RouteParams;
 import io.mla4j.spi.TileKernels;
 import java.lang.foreign.MemorySegment;

@@ -1,6 +1,6 @@
 package io.mla4j.cpu;
 
-import io.mla4j.Routing;
+import io.mla4j.ops.Routing;
 import io.mla4j.spi.RouteParams;
 import java.lang.foreign.MemorySegment;
 

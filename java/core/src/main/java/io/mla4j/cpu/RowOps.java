@@ -1,9 +1,9 @@
 package io.mla4j.cpu;
 
 import io.mla4j.DecodePlan;
-import io.mla4j.Rotation;
-import io.mla4j.Tensor;
-import io.mla4j.Weight;
+import io.mla4j.ops.Rotation;
+import io.mla4j.ops.Tensor;
+import io.mla4j.ops.Weight;
 import io.mla4j.spi.AppendParams;
 import io.mla4j.spi.MergeParams;
 import io.mla4j.spi.RopeParams;

@@ -1,8 +1,8 @@
 package io.mla4j.cpu;
 
 import io.mla4j.BackendException;
+import io.mla4j.Device;
 import io.mla4j.spi.Backend;
-import io.mla4j.spi.Device;
 import java.util.List;
 import java.util.Optional;
 

@@ -1,8 +1,8 @@
 package io.mla4j.cpu;
 
 import io.mla4j.InvalidArgumentException;
-import io.mla4j.RopeLayout;
-import io.mla4j.TensorType;
+import io.mla4j.ops.RopeLayout;
+import io.mla4j.ops.TensorType;
 import io.mla4j.spi.AppendParams;
 import io.mla4j.spi.CacheParams;
 import io.mla4j.spi.RopeParams;

@@ -1,7 +1,7 @@
 package io.mla4j.cpu;
 
 import io.mla4j.InvalidArgumentException;
-import io.mla4j.TensorType;
+import io.mla4j.ops.TensorType;
 import io.mla4j.spi.CacheParams;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;

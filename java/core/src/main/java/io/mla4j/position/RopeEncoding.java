@@ -1,7 +1,7 @@
 package io.mla4j.position;
 
 import io.mla4j.InvalidArgumentException;
-import io.mla4j.RopeLayout;
+import io.mla4j.ops.RopeLayout;
 
 /**
  * A rotary position encoding: pair i of a vector at position t is turned by the angle {@code t *

@@ -1,6 +1,6 @@
 package io.mla4j.spi;
 
-import io.mla4j.RopeLayout;
+import io.mla4j.ops.RopeLayout;
 
 /**
  * Numbers of an append to the cache, {@code mla_append_params}.

@@ -1,7 +1,7 @@
 package io.mla4j.spi;
 
 import io.mla4j.ComputeType;
-import io.mla4j.TensorType;
+import io.mla4j.ops.TensorType;
 
 /**
  * Numbers of the attention of one sequence, {@code mla_attention_params}. Query t stands at

@@ -1,5 +1,6 @@
 package io.mla4j.spi;
 
+import io.mla4j.Device;
 import java.util.List;
 import java.util.Optional;
 

@@ -1,7 +1,7 @@
 package io.mla4j.spi;
 
 import io.mla4j.ComputeType;
-import io.mla4j.TensorType;
+import io.mla4j.ops.TensorType;
 
 /**
  * Numbers of one small linear per head, {@code mla_head_linear_params}. Strides in elements.

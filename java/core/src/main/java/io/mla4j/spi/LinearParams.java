@@ -1,7 +1,7 @@
 package io.mla4j.spi;
 
 import io.mla4j.ComputeType;
-import io.mla4j.TensorType;
+import io.mla4j.ops.TensorType;
 
 /**
  * Numbers of a linear layer, {@code mla_linear_params}: rows x k times (n x k)^T. Strides in

@@ -1,6 +1,6 @@
 package io.mla4j.spi;
 
-import io.mla4j.RopeLayout;
+import io.mla4j.ops.RopeLayout;
 
 /**
  * Numbers of a rotation, {@code mla_rope_params}. Strides in elements.

@@ -1,6 +1,6 @@
 package io.mla4j.spi;
 
-import io.mla4j.Routing;
+import io.mla4j.ops.Routing;
 
 /**
  * Numbers of the choice of experts, {@code mla_route_params}.

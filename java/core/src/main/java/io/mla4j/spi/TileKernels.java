@@ -1,5 +1,7 @@
 package io.mla4j.spi;
 
+import io.mla4j.AttentionCosts;
+import io.mla4j.ops.Ops;
 import java.lang.foreign.MemorySegment;
 
 /**
@@ -227,7 +229,7 @@ public interface TileKernels {
 
   /** y[i] = scale * table[ids[i]]; ids (count) I32. */
   void embed(
-      io.mla4j.TensorType tableType,
+      io.mla4j.ops.TensorType tableType,
       MemorySegment table,
       long tableStride,
       int vocabulary,

@@ -1,13 +1,13 @@
 package io.mla4j.ffi;
 
-import io.mla4j.AttentionScore;
 import io.mla4j.ComputeType;
 import io.mla4j.DecodePlan;
 import io.mla4j.MlaShape;
-import io.mla4j.RopeLayout;
-import io.mla4j.Weight;
 import io.mla4j.ffi.CudaScratch.RebuildParams;
 import io.mla4j.ffi.CudaScratch.StepParams;
+import io.mla4j.ops.AttentionScore;
+import io.mla4j.ops.RopeLayout;
+import io.mla4j.ops.Weight;
 import io.mla4j.spi.HeadLinearParams;
 import io.mla4j.spi.RopeParams;
 import java.lang.foreign.MemorySegment;

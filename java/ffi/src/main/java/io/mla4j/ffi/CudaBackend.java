@@ -1,10 +1,10 @@
 package io.mla4j.ffi;
 
 import io.mla4j.BackendException;
+import io.mla4j.Device;
 import io.mla4j.Mla4jException;
 import io.mla4j.ffi.LibraryFinder.Found;
 import io.mla4j.spi.Backend;
-import io.mla4j.spi.Device;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;

@@ -2,12 +2,12 @@ package io.mla4j.ffi;
 
 import io.mla4j.ComputeType;
 import io.mla4j.InvalidArgumentException;
-import io.mla4j.Routing;
-import io.mla4j.Tensor;
-import io.mla4j.Weight;
+import io.mla4j.ops.Ops.FeedForward;
+import io.mla4j.ops.Ops.Mixture;
+import io.mla4j.ops.Routing;
+import io.mla4j.ops.Tensor;
+import io.mla4j.ops.Weight;
 import io.mla4j.spi.LinearParams;
-import io.mla4j.spi.Ops.FeedForward;
-import io.mla4j.spi.Ops.Mixture;
 import io.mla4j.spi.RouteParams;
 import java.lang.foreign.MemorySegment;
 import java.util.List;

@@ -1,22 +1,22 @@
 package io.mla4j.ffi;
 
 import io.mla4j.AttentionForm;
-import io.mla4j.AttentionScore;
 import io.mla4j.ComputeType;
 import io.mla4j.DecodePlan;
 import io.mla4j.InvalidArgumentException;
 import io.mla4j.MlaShape;
-import io.mla4j.Rotation;
-import io.mla4j.Tensor;
-import io.mla4j.TensorType;
-import io.mla4j.Weight;
+import io.mla4j.ops.AttentionScore;
+import io.mla4j.ops.OpChecks;
+import io.mla4j.ops.Ops;
+import io.mla4j.ops.Rotation;
+import io.mla4j.ops.Sampling;
+import io.mla4j.ops.Tensor;
+import io.mla4j.ops.TensorType;
+import io.mla4j.ops.Weight;
 import io.mla4j.spi.AppendParams;
 import io.mla4j.spi.LinearParams;
 import io.mla4j.spi.MergeParams;
-import io.mla4j.spi.OpChecks;
-import io.mla4j.spi.Ops;
 import io.mla4j.spi.RopeParams;
-import io.mla4j.spi.Sampling;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 

@@ -1,11 +1,11 @@
 package io.mla4j.ffi;
 
 import io.mla4j.ComputeType;
-import io.mla4j.TensorType;
 import io.mla4j.ffi.abi.Mla;
 import io.mla4j.ffi.abi.mla_device_info;
 import io.mla4j.ffi.abi.mla_rebuild_params;
 import io.mla4j.ffi.abi.mla_step_params;
+import io.mla4j.ops.TensorType;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;

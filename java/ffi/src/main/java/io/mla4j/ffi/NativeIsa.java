@@ -1,8 +1,8 @@
 package io.mla4j.ffi;
 
+import io.mla4j.AttentionCosts;
 import io.mla4j.BackendException;
 import io.mla4j.ffi.abi.Mla;
-import io.mla4j.spi.AttentionCosts;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Collectors;

@@ -10,13 +10,13 @@ import static io.mla4j.ffi.Segments.output;
 import static io.mla4j.ffi.Segments.output4;
 import static io.mla4j.ffi.Segments.range;
 
+import io.mla4j.AttentionCosts;
 import io.mla4j.BackendException;
 import io.mla4j.InvalidArgumentException;
-import io.mla4j.TensorType;
 import io.mla4j.ffi.abi.Mla;
 import io.mla4j.ffi.abi.mla_kernels;
+import io.mla4j.ops.TensorType;
 import io.mla4j.spi.AppendParams;
-import io.mla4j.spi.AttentionCosts;
 import io.mla4j.spi.AttentionParams;
 import io.mla4j.spi.CacheParams;
 import io.mla4j.spi.HeadLinearParams;

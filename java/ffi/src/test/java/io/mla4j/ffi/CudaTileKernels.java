@@ -3,11 +3,11 @@ package io.mla4j.ffi;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import io.mla4j.ComputeType;
-import io.mla4j.Tensor;
-import io.mla4j.TensorType;
-import io.mla4j.Weight;
 import io.mla4j.ffi.CudaScratch.RebuildParams;
 import io.mla4j.ffi.CudaScratch.StepParams;
+import io.mla4j.ops.Tensor;
+import io.mla4j.ops.TensorType;
+import io.mla4j.ops.Weight;
 import io.mla4j.spi.AppendParams;
 import io.mla4j.spi.AttentionParams;
 import io.mla4j.spi.Backend;

@@ -7,8 +7,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.mla4j.BackendException;
 import io.mla4j.Backends;
+import io.mla4j.Device;
 import io.mla4j.spi.Backend;
-import io.mla4j.spi.Device;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;

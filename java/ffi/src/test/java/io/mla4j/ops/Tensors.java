@@ -1,9 +1,6 @@
 package io.mla4j.ops;
 
-import io.mla4j.Tensor;
-import io.mla4j.TensorType;
-import io.mla4j.Weight;
-import io.mla4j.spi.Device;
+import io.mla4j.Device;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;

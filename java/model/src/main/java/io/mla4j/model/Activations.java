@@ -1,9 +1,9 @@
 package io.mla4j.model;
 
-import io.mla4j.Tensor;
-import io.mla4j.TensorType;
-import io.mla4j.spi.Device;
-import io.mla4j.spi.Mirror;
+import io.mla4j.Device;
+import io.mla4j.ops.Mirror;
+import io.mla4j.ops.Tensor;
+import io.mla4j.ops.TensorType;
 import java.lang.foreign.Arena;
 import java.util.HashMap;
 import java.util.Map;

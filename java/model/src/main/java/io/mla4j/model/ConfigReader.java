@@ -2,8 +2,8 @@ package io.mla4j.model;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import io.mla4j.MlaShape;
-import io.mla4j.RopeLayout;
-import io.mla4j.Routing;
+import io.mla4j.ops.RopeLayout;
+import io.mla4j.ops.Routing;
 import io.mla4j.position.RopeScaling;
 import java.nio.file.Files;
 import java.nio.file.Path;

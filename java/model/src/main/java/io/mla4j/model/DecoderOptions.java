@@ -3,8 +3,8 @@ package io.mla4j.model;
 import io.mla4j.AttentionForm;
 import io.mla4j.CacheType;
 import io.mla4j.ComputeType;
+import io.mla4j.Device;
 import io.mla4j.InvalidArgumentException;
-import io.mla4j.spi.Device;
 
 /**
  * How a decoder computes.

@@ -1,12 +1,12 @@
 package io.mla4j.model;
 
 import io.mla4j.ComputeType;
+import io.mla4j.Device;
 import io.mla4j.DeviceMemoryException;
-import io.mla4j.Tensor;
-import io.mla4j.TensorType;
-import io.mla4j.Weight;
-import io.mla4j.spi.Device;
-import io.mla4j.spi.Ops;
+import io.mla4j.ops.Ops;
+import io.mla4j.ops.Tensor;
+import io.mla4j.ops.TensorType;
+import io.mla4j.ops.Weight;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;

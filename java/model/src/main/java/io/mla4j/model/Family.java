@@ -1,7 +1,7 @@
 package io.mla4j.model;
 
-import io.mla4j.Routing;
 import io.mla4j.model.FfnDescription.ChoiceBias;
+import io.mla4j.ops.Routing;
 import java.util.Arrays;
 import java.util.Optional;
 import java.util.OptionalInt;

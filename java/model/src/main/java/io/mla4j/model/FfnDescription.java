@@ -1,6 +1,6 @@
 package io.mla4j.model;
 
-import io.mla4j.Routing;
+import io.mla4j.ops.Routing;
 
 /** The feed-forward network of one layer. */
 public sealed interface FfnDescription {

@@ -1,13 +1,13 @@
 package io.mla4j.model;
 
-import io.mla4j.AttentionScore;
 import io.mla4j.MlaShape;
-import io.mla4j.Rotation;
-import io.mla4j.Tensor;
-import io.mla4j.TensorType;
+import io.mla4j.ops.AttentionScore;
+import io.mla4j.ops.Mirror;
+import io.mla4j.ops.Ops.Projection;
+import io.mla4j.ops.Rotation;
+import io.mla4j.ops.Tensor;
+import io.mla4j.ops.TensorType;
 import io.mla4j.position.RopeEncoding;
-import io.mla4j.spi.Mirror;
-import io.mla4j.spi.Ops.Projection;
 import java.util.List;
 
 /**

@@ -1,7 +1,7 @@
 package io.mla4j.model;
 
 import io.mla4j.InvalidArgumentException;
-import io.mla4j.RopeLayout;
+import io.mla4j.ops.RopeLayout;
 import io.mla4j.position.RopeEncoding;
 import io.mla4j.position.RopeScaling;
 import java.util.Optional;

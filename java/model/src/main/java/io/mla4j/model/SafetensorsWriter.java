@@ -3,7 +3,7 @@ package io.mla4j.model;
 import com.fasterxml.jackson.core.JsonGenerator;
 import io.mla4j.InvalidArgumentException;
 import io.mla4j.Mla4jException;
-import io.mla4j.Tensor;
+import io.mla4j.ops.Tensor;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;

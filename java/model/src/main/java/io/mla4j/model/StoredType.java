@@ -1,6 +1,6 @@
 package io.mla4j.model;
 
-import io.mla4j.TensorType;
+import io.mla4j.ops.TensorType;
 import java.util.Optional;
 
 /**

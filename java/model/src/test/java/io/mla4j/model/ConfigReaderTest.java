@@ -7,8 +7,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.mla4j.MlaShape;
-import io.mla4j.RopeLayout;
-import io.mla4j.Routing;
+import io.mla4j.ops.RopeLayout;
+import io.mla4j.ops.Routing;
 import io.mla4j.position.RopeScaling;
 import java.io.IOException;
 import java.nio.file.Files;

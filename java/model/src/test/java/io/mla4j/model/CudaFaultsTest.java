@@ -7,13 +7,13 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.mla4j.Batch;
 import io.mla4j.ComputeType;
+import io.mla4j.Device;
 import io.mla4j.DeviceException;
 import io.mla4j.DeviceLostException;
 import io.mla4j.DeviceMemoryException;
 import io.mla4j.LatentCache;
 import io.mla4j.Sequence;
-import io.mla4j.Tensor;
-import io.mla4j.spi.Device;
+import io.mla4j.ops.Tensor;
 import io.mla4j.testkit.Emulator;
 import io.mla4j.testkit.Emulator.Counters;
 import java.nio.file.Path;

@@ -4,12 +4,12 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.mla4j.Device;
 import io.mla4j.InvalidArgumentException;
-import io.mla4j.Tensor;
-import io.mla4j.TensorType;
-import io.mla4j.spi.Device;
-import io.mla4j.spi.Mirror;
-import io.mla4j.spi.Sampling;
+import io.mla4j.ops.Mirror;
+import io.mla4j.ops.Sampling;
+import io.mla4j.ops.Tensor;
+import io.mla4j.ops.TensorType;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;

@@ -5,8 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import io.mla4j.RopeLayout;
-import io.mla4j.Routing;
+import io.mla4j.ops.RopeLayout;
+import io.mla4j.ops.Routing;
 import io.mla4j.position.RopeScaling;
 import java.nio.file.Files;
 import java.nio.file.Path;

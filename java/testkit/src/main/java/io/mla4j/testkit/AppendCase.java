@@ -2,8 +2,8 @@ package io.mla4j.testkit;
 
 import io.mla4j.CacheType;
 import io.mla4j.LatentLayout;
-import io.mla4j.RopeLayout;
-import io.mla4j.TensorType;
+import io.mla4j.ops.RopeLayout;
+import io.mla4j.ops.TensorType;
 import io.mla4j.spi.AppendParams;
 import io.mla4j.spi.TileKernels;
 import java.lang.foreign.MemorySegment;

@@ -3,7 +3,7 @@ package io.mla4j.testkit;
 import io.mla4j.CacheType;
 import io.mla4j.ComputeType;
 import io.mla4j.LatentLayout;
-import io.mla4j.TensorType;
+import io.mla4j.ops.TensorType;
 import io.mla4j.spi.AttentionParams;
 import io.mla4j.spi.TileKernels;
 import java.lang.foreign.MemorySegment;

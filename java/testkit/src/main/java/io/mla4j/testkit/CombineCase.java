@@ -1,6 +1,6 @@
 package io.mla4j.testkit;
 
-import io.mla4j.TensorType;
+import io.mla4j.ops.TensorType;
 import io.mla4j.spi.TileKernels;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;

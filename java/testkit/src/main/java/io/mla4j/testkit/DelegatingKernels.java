@@ -1,8 +1,8 @@
 package io.mla4j.testkit;
 
-import io.mla4j.TensorType;
+import io.mla4j.AttentionCosts;
+import io.mla4j.ops.TensorType;
 import io.mla4j.spi.AppendParams;
-import io.mla4j.spi.AttentionCosts;
 import io.mla4j.spi.AttentionParams;
 import io.mla4j.spi.CacheParams;
 import io.mla4j.spi.HeadLinearParams;

@@ -1,7 +1,7 @@
 package io.mla4j.testkit;
 
 import io.mla4j.ComputeType;
-import io.mla4j.TensorType;
+import io.mla4j.ops.TensorType;
 import io.mla4j.spi.LinearParams;
 import io.mla4j.spi.TileKernels;
 import java.lang.foreign.MemorySegment;

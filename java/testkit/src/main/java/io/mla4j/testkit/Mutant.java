@@ -2,9 +2,9 @@ package io.mla4j.testkit;
 
 import io.mla4j.CacheType;
 import io.mla4j.ComputeType;
-import io.mla4j.RopeLayout;
-import io.mla4j.Routing;
-import io.mla4j.TensorType;
+import io.mla4j.ops.RopeLayout;
+import io.mla4j.ops.Routing;
+import io.mla4j.ops.TensorType;
 import io.mla4j.spi.AppendParams;
 import io.mla4j.spi.AttentionParams;
 import io.mla4j.spi.CacheParams;

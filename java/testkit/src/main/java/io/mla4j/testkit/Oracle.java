@@ -1,7 +1,7 @@
 package io.mla4j.testkit;
 
-import io.mla4j.RopeLayout;
-import io.mla4j.Routing;
+import io.mla4j.ops.RopeLayout;
+import io.mla4j.ops.Routing;
 import java.util.Arrays;
 
 /**

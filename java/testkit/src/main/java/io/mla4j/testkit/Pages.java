@@ -1,7 +1,7 @@
 package io.mla4j.testkit;
 
 import io.mla4j.LatentLayout;
-import io.mla4j.TensorType;
+import io.mla4j.ops.TensorType;
 import io.mla4j.spi.CacheParams;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;

@@ -1,7 +1,7 @@
 package io.mla4j.testkit;
 
-import io.mla4j.RopeLayout;
-import io.mla4j.TensorType;
+import io.mla4j.ops.RopeLayout;
+import io.mla4j.ops.TensorType;
 import io.mla4j.spi.RopeParams;
 import io.mla4j.spi.TileKernels;
 import java.util.Arrays;

@@ -1,7 +1,7 @@
 package io.mla4j.testkit;
 
-import io.mla4j.Routing;
-import io.mla4j.TensorType;
+import io.mla4j.ops.Routing;
+import io.mla4j.ops.TensorType;
 import io.mla4j.spi.RouteParams;
 import io.mla4j.spi.TileKernels;
 import java.lang.foreign.MemorySegment;

@@ -4,8 +4,8 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import io.mla4j.RopeLayout;
-import io.mla4j.Routing;
+import io.mla4j.ops.RopeLayout;
+import io.mla4j.ops.Routing;
 import java.math.BigDecimal;
 import org.junit.jupiter.api.Test;
 

@@ -4,7 +4,7 @@ import static io.mla4j.vector.Lanes.F;
 import static io.mla4j.vector.Lanes.L;
 import static java.nio.ByteOrder.LITTLE_ENDIAN;
 
-import io.mla4j.TensorType;
+import io.mla4j.ops.TensorType;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;

@@ -1,8 +1,8 @@
 package io.mla4j.vector;
 
-import io.mla4j.TensorType;
 import io.mla4j.cpu.Bf16;
 import io.mla4j.cpu.Stored;
+import io.mla4j.ops.TensorType;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;

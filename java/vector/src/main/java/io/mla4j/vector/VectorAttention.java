@@ -5,8 +5,8 @@ import static io.mla4j.vector.Lanes.L;
 
 import io.mla4j.CacheType;
 import io.mla4j.LatentLayout;
-import io.mla4j.TensorType;
 import io.mla4j.cpu.Stored;
+import io.mla4j.ops.TensorType;
 import io.mla4j.spi.AttentionParams;
 import io.mla4j.spi.CacheParams;
 import java.lang.foreign.MemorySegment;

@@ -1,9 +1,9 @@
 package io.mla4j.vector;
 
 import io.mla4j.BackendException;
+import io.mla4j.Device;
 import io.mla4j.cpu.CpuDevice;
 import io.mla4j.spi.Backend;
-import io.mla4j.spi.Device;
 import java.util.List;
 import java.util.Optional;
 

@@ -1,9 +1,9 @@
 package io.mla4j.vector;
 
+import io.mla4j.AttentionCosts;
 import io.mla4j.InvalidArgumentException;
 import io.mla4j.cpu.ScalarKernels;
 import io.mla4j.cpu.Stored;
-import io.mla4j.spi.AttentionCosts;
 import io.mla4j.spi.AttentionParams;
 import io.mla4j.spi.CacheParams;
 import io.mla4j.spi.HeadLinearParams;

@@ -2,7 +2,7 @@ package io.mla4j.vector;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
-import io.mla4j.TensorType;
+import io.mla4j.ops.TensorType;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import org.junit.jupiter.api.Test;

@@ -1,14 +1,14 @@
 package io.mla4j.bench.jmh;
 
 import io.mla4j.Attention;
-import io.mla4j.AttentionScore;
 import io.mla4j.Backends;
 import io.mla4j.CacheType;
 import io.mla4j.ComputeType;
+import io.mla4j.Device;
 import io.mla4j.LatentCache;
 import io.mla4j.LatentLayout;
 import io.mla4j.Sequence;
-import io.mla4j.spi.Device;
+import io.mla4j.ops.AttentionScore;
 import java.util.concurrent.TimeUnit;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;

@@ -2,6 +2,7 @@ package io.mla4j.bench.jmh;
 
 import io.mla4j.Backends;
 import io.mla4j.Batch;
+import io.mla4j.Device;
 import io.mla4j.LatentCache;
 import io.mla4j.Sequence;
 import io.mla4j.model.Checkpoint;
@@ -10,7 +11,6 @@ import io.mla4j.model.Decoder;
 import io.mla4j.model.DecoderOptions;
 import io.mla4j.model.ModelDescription;
 import io.mla4j.model.WeightTable;
-import io.mla4j.spi.Device;
 import java.nio.file.Path;
 import java.util.concurrent.TimeUnit;
 import org.openjdk.jmh.annotations.Benchmark;

@@ -1,4 +1,4 @@
-package io.mla4j;
+package io.mla4j.ops;
 
 /** Which two elements of a rotated part form pair {@code i} of {@code rope / 2}. */
 public enum RopeLayout {

@@ -1,12 +1,7 @@
-package io.mla4j.spi;
+package io.mla4j.ops;
 
-import io.mla4j.AttentionScore;
 import io.mla4j.ComputeType;
 import io.mla4j.DecodePlan;
-import io.mla4j.Rotation;
-import io.mla4j.Routing;
-import io.mla4j.Tensor;
-import io.mla4j.Weight;
 import java.util.List;
 
 /**

@@ -1,9 +1,6 @@
-package io.mla4j.spi;
+package io.mla4j.ops;
 
 import io.mla4j.InvalidArgumentException;
-import io.mla4j.Tensor;
-import io.mla4j.TensorType;
-import io.mla4j.Weight;
 import java.util.Arrays;
 
 /** The checks of operations: one way to say what an argument is and what it must be. */

@@ -1,4 +1,4 @@
-package io.mla4j;
+package io.mla4j.ops;
 
 /**
  * A weight matrix as it is stored: {@code out x in}, row-major. Element (i, j) is {@code tensor[i,

@@ -1,4 +1,4 @@
-package io.mla4j;
+package io.mla4j.ops;
 
 /**
  * The rotations of the tokens of one step, in the order of the plan.

@@ -1,5 +1,6 @@
-package io.mla4j;
+package io.mla4j.ops;
 
+import io.mla4j.InvalidArgumentException;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 

@@ -1,16 +1,12 @@
-package io.mla4j.spi;
+package io.mla4j.ops;
 
-import io.mla4j.AttentionScore;
 import io.mla4j.DecodePlan;
 import io.mla4j.InvalidArgumentException;
 import io.mla4j.MlaShape;
-import io.mla4j.Rotation;
-import io.mla4j.Tensor;
-import io.mla4j.TensorType;
-import io.mla4j.Weight;
-import io.mla4j.spi.Ops.FeedForward;
-import io.mla4j.spi.Ops.Mixture;
-import io.mla4j.spi.Ops.Projection;
+import io.mla4j.ops.Ops.FeedForward;
+import io.mla4j.ops.Ops.Mixture;
+import io.mla4j.ops.Ops.Projection;
+import io.mla4j.spi.MergeParams;
 import java.lang.foreign.ValueLayout;
 import java.util.List;
 

@@ -1,4 +1,4 @@
-package io.mla4j;
+package io.mla4j.ops;
 
 /** The type of a stored number. */
 public enum TensorType {

@@ -1,4 +1,4 @@
-package io.mla4j.spi;
+package io.mla4j;
 
 /**
  * What the two forms of attention cost on a device: picoseconds for a multiply-add of one thread,

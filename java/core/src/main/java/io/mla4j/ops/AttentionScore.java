@@ -1,4 +1,6 @@
-package io.mla4j;
+package io.mla4j.ops;
+
+import io.mla4j.InvalidArgumentException;
 
 /**
  * What turns a dot product into a score: {@code scale * (q . k) - alibiSlopes[h] * (i - j)}.

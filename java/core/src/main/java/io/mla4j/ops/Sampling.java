@@ -1,6 +1,4 @@
-package io.mla4j.spi;
-
-import io.mla4j.Tensor;
+package io.mla4j.ops;
 
 /**
  * Choosing tokens on a device, so that only their ids come back. Thread rule and errors as {@link

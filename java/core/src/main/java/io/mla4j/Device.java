@@ -1,7 +1,8 @@
-package io.mla4j.spi;
+package io.mla4j;
 
-import io.mla4j.ComputeType;
-import io.mla4j.Weight;
+import io.mla4j.ops.Ops;
+import io.mla4j.ops.Sampling;
+import io.mla4j.ops.Weight;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.List;

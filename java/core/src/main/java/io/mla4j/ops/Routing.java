@@ -1,4 +1,6 @@
-package io.mla4j;
+package io.mla4j.ops;
+
+import io.mla4j.InvalidArgumentException;
 
 /**
  * How a mixture-of-experts layer chooses experts (DeepSeek-V2 section 2.2, DeepSeek-V3 section
