@@ -5,7 +5,7 @@ import io.mla4j.CacheType;
 import io.mla4j.ComputeType;
 import io.mla4j.Device;
 import io.mla4j.LatentLayout;
-import io.mla4j.ffi.CudaDevice;
+import io.mla4j.cuda.CudaDevice;
 import java.nio.file.Path;
 import java.util.Locale;
 

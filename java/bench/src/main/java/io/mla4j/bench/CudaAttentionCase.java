@@ -1,7 +1,7 @@
 package io.mla4j.bench;
 
-import io.mla4j.ffi.CudaDevice;
-import io.mla4j.ffi.CudaGraph;
+import io.mla4j.cuda.CudaDevice;
+import io.mla4j.cuda.CudaGraph;
 
 /**
  * Attention on a GPU: a run is a graph of operations, launched at once and waited for, so that what

@@ -2,7 +2,7 @@ package io.mla4j.bench;
 
 import io.mla4j.Backends;
 import io.mla4j.Device;
-import io.mla4j.ffi.CudaDevice;
+import io.mla4j.cuda.CudaDevice;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;

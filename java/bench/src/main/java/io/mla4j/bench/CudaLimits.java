@@ -1,7 +1,7 @@
 package io.mla4j.bench;
 
 import io.mla4j.ComputeType;
-import io.mla4j.ffi.CudaDevice;
+import io.mla4j.cuda.CudaDevice;
 import io.mla4j.ops.Ops.Projection;
 import io.mla4j.ops.Tensor;
 import io.mla4j.ops.TensorType;

@@ -4,7 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import io.mla4j.ffi.CudaTileKernels;
+import io.mla4j.cuda.CudaTileKernels;
 import io.mla4j.testkit.Cuts;
 import io.mla4j.testkit.Operation;
 import io.mla4j.testkit.OperationCase;

@@ -22,7 +22,7 @@ import io.mla4j.Sequence;
 import io.mla4j.Step;
 import io.mla4j.cpu.CpuDevice;
 import io.mla4j.cpu.ScalarKernels;
-import io.mla4j.ffi.CudaBackend;
+import io.mla4j.cuda.CudaBackend;
 import io.mla4j.ops.Ops.FeedForward;
 import io.mla4j.ops.Ops.Mixture;
 import io.mla4j.spi.Backend;

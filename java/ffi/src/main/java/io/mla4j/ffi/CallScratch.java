@@ -32,13 +32,13 @@ import java.lang.foreign.MemorySegment;
  *
  * <p>The memory belongs to the garbage collector: it lives as long as the thread.
  */
-final class CallScratch {
+public final class CallScratch {
   private static final ThreadLocal<CallScratch> OF_THREAD =
       ThreadLocal.withInitial(CallScratch::new);
   private static final int ERROR_BYTES = 512;
 
   /** Where the library writes its error text. */
-  final MemorySegment error;
+  public final MemorySegment error;
 
   private final MemorySegment linear;
   private final MemorySegment headLinear;
@@ -71,16 +71,16 @@ final class CallScratch {
   }
 
   /** The scratch of the calling thread. */
-  static CallScratch ofThread() {
+  public static CallScratch ofThread() {
     return OF_THREAD.get();
   }
 
-  int errorBytes() {
+  public int errorBytes() {
     return ERROR_BYTES;
   }
 
   /** {@code mla_linear_params}. */
-  MemorySegment fill(LinearParams p) {
+  public MemorySegment fill(LinearParams p) {
     MemorySegment s = linear;
     mla_linear_params.compute(s, code(p.compute()));
     mla_linear_params.weight_type(s, code(p.weightType()));
@@ -96,7 +96,7 @@ final class CallScratch {
   }
 
   /** {@code mla_head_linear_params}. */
-  MemorySegment fill(HeadLinearParams p) {
+  public MemorySegment fill(HeadLinearParams p) {
     MemorySegment s = headLinear;
     mla_head_linear_params.compute(s, code(p.compute()));
     mla_head_linear_params.weight_type(s, code(p.weightType()));
@@ -117,7 +117,7 @@ final class CallScratch {
   }
 
   /** {@code mla_cache_params}. */
-  MemorySegment fill(CacheParams p) {
+  public MemorySegment fill(CacheParams p) {
     MemorySegment s = cache;
     mla_cache_params.cache_type(
         s, p.layout().type() == CacheType.F32 ? Mla.MLA_TYPE_F32() : Mla.MLA_TYPE_BF16());
@@ -132,7 +132,7 @@ final class CallScratch {
   }
 
   /** {@code mla_attention_params}; window, sparse_count and softcap stay 0. */
-  MemorySegment fill(AttentionParams p) {
+  public MemorySegment fill(AttentionParams p) {
     MemorySegment s = attention;
     mla_attention_params.compute(s, code(p.compute()));
     mla_attention_params.heads(s, p.heads());
@@ -158,7 +158,7 @@ final class CallScratch {
   }
 
   /** {@code mla_merge_params}. */
-  MemorySegment fill(MergeParams p) {
+  public MemorySegment fill(MergeParams p) {
     MemorySegment s = merge;
     mla_merge_params.parts(s, p.parts());
     mla_merge_params.tokens(s, p.tokens());
@@ -178,7 +178,7 @@ final class CallScratch {
   }
 
   /** {@code mla_append_params}. */
-  MemorySegment fill(AppendParams p) {
+  public MemorySegment fill(AppendParams p) {
     MemorySegment s = append;
     mla_append_params.tokens(s, p.tokens());
     mla_append_params.position(s, p.position());
@@ -189,7 +189,7 @@ final class CallScratch {
   }
 
   /** {@code mla_rope_params}. */
-  MemorySegment fill(RopeParams p) {
+  public MemorySegment fill(RopeParams p) {
     MemorySegment s = rope;
     mla_rope_params.tokens(s, p.tokens());
     mla_rope_params.heads(s, p.heads());
@@ -204,7 +204,7 @@ final class CallScratch {
   }
 
   /** {@code mla_route_params}. */
-  MemorySegment fill(RouteParams p) {
+  public MemorySegment fill(RouteParams p) {
     MemorySegment s = route;
     Routing r = p.routing();
     mla_route_params.tokens(s, p.tokens());
@@ -231,7 +231,7 @@ final class CallScratch {
   }
 
   /** {@code MLA_TYPE_*}. */
-  static int code(TensorType type) {
+  public static int code(TensorType type) {
     return switch (type) {
       case F32 -> Mla.MLA_TYPE_F32();
       case BF16 -> Mla.MLA_TYPE_BF16();
@@ -242,7 +242,7 @@ final class CallScratch {
     };
   }
 
-  static int code(ComputeType compute) {
+  public static int code(ComputeType compute) {
     return compute == ComputeType.BF16 ? Mla.MLA_COMPUTE_BF16() : Mla.MLA_COMPUTE_F32();
   }
 

@@ -14,14 +14,14 @@ import java.nio.charset.StandardCharsets;
  * <p>They stand in a file, which a test compares with the bindings: to ask the bindings links every
  * function, and each takes milliseconds.
  */
-record NativeLayout(String text) {
+public record NativeLayout(String text) {
   /** Of {@code mla_kernels}. */
-  static NativeLayout cpu() {
+  public static NativeLayout cpu() {
     return read("cpu-layout.txt");
   }
 
   /** Of {@code mla_device_kernels}. */
-  static NativeLayout device() {
+  public static NativeLayout device() {
     return read("device-layout.txt");
   }
 
@@ -38,7 +38,7 @@ record NativeLayout(String text) {
    *
    * @throws BackendException naming the first line that differs
    */
-  void require(String library, String told) {
+  public void require(String library, String told) {
     if (told.equals(text)) {
       return;
     }

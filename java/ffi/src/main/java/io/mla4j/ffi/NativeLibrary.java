@@ -4,6 +4,7 @@ import io.mla4j.BackendException;
 import io.mla4j.ffi.abi.Mla;
 import io.mla4j.ffi.abi.mla_get_kernels_fn;
 import io.mla4j.ffi.abi.mla_kernels;
+import io.mla4j.ffi.library.LibraryFile;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.List;

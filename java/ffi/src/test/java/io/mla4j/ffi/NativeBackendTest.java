@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.mla4j.BackendException;
 import io.mla4j.Backends;
 import io.mla4j.Device;
+import io.mla4j.ffi.library.LibraryFinder;
 import io.mla4j.spi.Backend;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;

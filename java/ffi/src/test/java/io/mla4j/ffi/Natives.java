@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.fail;
 import static org.junit.jupiter.api.Assumptions.abort;
 
 import io.mla4j.BackendException;
+import io.mla4j.ffi.library.LibraryFinder;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;

@@ -1,7 +1,7 @@
 package io.mla4j.model;
 
 import io.mla4j.Device;
-import io.mla4j.ffi.CudaBackend;
+import io.mla4j.cuda.CudaBackend;
 import io.mla4j.spi.Backend;
 import io.mla4j.testkit.CudaTestLibrary;
 

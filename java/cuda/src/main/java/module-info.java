@@ -1,0 +1,10 @@
+/** Kernels for NVIDIA GPUs: the backend {@code cuda}. */
+module io.mla4j.cuda {
+  requires io.mla4j.core;
+  requires io.mla4j.ffi;
+
+  exports io.mla4j.cuda;
+
+  provides io.mla4j.spi.Backend with
+      io.mla4j.cuda.CudaBackend;
+}

@@ -1,0 +1,193 @@
+package io.mla4j.ffi.library;
+
+import io.mla4j.BackendException;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.function.Function;
+import java.util.function.UnaryOperator;
+
+/**
+ * Finds the file of a library: the one that the user names, else the one in the folder that a build
+ * names, else the jar's, extracted into a cache.
+ *
+ * @param kind {@code cpu} or {@code cuda}: the library is {@code libmla4j_kind.so}, named by the
+ *     property {@code mla4j.kind.library} or the variable {@code MLA4J_KIND_LIBRARY}, in the folder
+ *     of the property {@code mla4j.kind.folder}
+ * @param properties system properties by name
+ * @param environment environment variables by name
+ * @param resources files of the jar by their path
+ */
+public record LibraryFinder(
+    String kind,
+    UnaryOperator<String> properties,
+    UnaryOperator<String> environment,
+    Resources resources) {
+  /** The folder in which libraries of jars are kept. */
+  public static final String CACHE_PROPERTY = "mla4j.cache";
+
+  /** Files of the jar. */
+  @FunctionalInterface
+  public interface Resources {
+    /** The content of a file, or null where there is none. */
+    InputStream open(String path);
+  }
+
+  /** The finder of this process for a kind of library. */
+  public static LibraryFinder ofProcess(String kind) {
+    return new LibraryFinder(
+        kind,
+        System::getProperty,
+        System::getenv,
+        LibraryFinder.class.getClassLoader()::getResourceAsStream);
+  }
+
+  /** Whether the user insists on a file: it is loaded or nothing is. */
+  public boolean isNamed() {
+    return named().isPresent();
+  }
+
+  private Optional<String> named() {
+    return value(properties.apply("mla4j." + kind + ".library"))
+        .or(() -> value(environment.apply("MLA4J_" + kind.toUpperCase(Locale.ROOT) + "_LIBRARY")));
+  }
+
+  /**
+   * What became of looking for a library.
+   *
+   * @param file the file, or null where none was found
+   * @param library the opened library, or null
+   * @param failure why there is none, or null
+   */
+  public record Found<L>(Path file, L library, BackendException failure) {}
+
+  /** Finds the file and opens it; never throws. */
+  public <L> Found<L> open(Function<Path, L> opener) {
+    Path file = null;
+    try {
+      file = find();
+      return new Found<>(file, opener.apply(file), null);
+    } catch (BackendException e) {
+      return new Found<>(file, null, e);
+    } catch (InvalidPathException e) {
+      return new Found<>(null, null, new BackendException("no path: " + e.getMessage(), e));
+    } catch (IllegalCallerException e) {
+      return new Found<>(file, null, new BackendException(e.getMessage(), e));
+    }
+  }
+
+  /**
+   * The library file, extracted if need be.
+   *
+   * @throws BackendException where there is none, with the reason
+   */
+  public Path find() {
+    Optional<Path> named = named().map(Path::of);
+    if (named.isPresent()) {
+      return named.get();
+    }
+    String os = os();
+    String name = System.mapLibraryName("mla4j_" + kind);
+    Optional<Path> folder = value(properties.apply(folderProperty())).map(Path::of);
+    if (folder.isPresent()) {
+      Path file = folder.get().resolve(name);
+      if (!Files.isRegularFile(file)) {
+        throw new BackendException(
+            "there is no " + file + " (-D" + folderProperty() + " names its folder)");
+      }
+      return file;
+    }
+    String resource = "META-INF/native/" + os + "-" + arch() + "/" + name;
+    String sha256 = readSha256(resource);
+    return new LibraryCache(cacheFolder(os)).extract(name, sha256, () -> resources.open(resource));
+  }
+
+  private String folderProperty() {
+    return "mla4j." + kind + ".folder";
+  }
+
+  private String readSha256(String resource) {
+    String path = resource + ".sha256";
+    try (InputStream in = resources.open(path)) {
+      if (in == null) {
+        throw new BackendException(whyMissing(resource));
+      }
+      String text = new String(in.readNBytes(1024), StandardCharsets.US_ASCII).strip();
+      String sha256 = text.split("\\s", 2)[0].toLowerCase(Locale.ROOT);
+      if (!sha256.matches("[0-9a-f]{64}")) {
+        throw new BackendException(path + " in the jar holds no SHA-256");
+      }
+      return sha256;
+    } catch (IOException e) {
+      throw new BackendException(path + " in the jar cannot be read: " + e.getMessage(), e);
+    }
+  }
+
+  /** The build leaves a line where it could not make the library. */
+  private String whyMissing(String resource) throws IOException {
+    try (InputStream in = resources.open("META-INF/native/" + missing())) {
+      return "no "
+          + (kind.equals("cpu") ? "native" : "CUDA")
+          + " library was built: "
+          + (in == null
+              ? "there is no " + resource + " in the jar"
+              : new String(in.readNBytes(1024), StandardCharsets.UTF_8).strip());
+    }
+  }
+
+  private String missing() {
+    return kind.equals("cpu") ? "missing.txt" : "missing-" + kind + ".txt";
+  }
+
+  private Path cacheFolder(String os) {
+    Optional<Path> asked = value(properties.apply(CACHE_PROPERTY)).map(Path::of);
+    if (asked.isPresent()) {
+      return asked.get().resolve("mla4j");
+    }
+    Optional<Path> known =
+        switch (os) {
+          case "windows" -> value(environment.apply("LOCALAPPDATA")).map(Path::of);
+          case "macos" -> home().map(h -> h.resolve("Library").resolve("Caches"));
+          default ->
+              value(environment.apply("XDG_CACHE_HOME"))
+                  .map(Path::of)
+                  // The specification of base folders says to ignore relative ones.
+                  .filter(Path::isAbsolute)
+                  .or(() -> home().map(h -> h.resolve(".cache")));
+        };
+    return known
+        .orElseThrow(
+            () ->
+                new BackendException(
+                    "there is no home folder to keep the native library in; name a folder with -D"
+                        + CACHE_PROPERTY))
+        .resolve("mla4j");
+  }
+
+  private Optional<Path> home() {
+    return value(properties.apply("user.home")).map(Path::of).filter(Path::isAbsolute);
+  }
+
+  private static Optional<String> value(String text) {
+    return Optional.ofNullable(text).filter(t -> !t.isBlank());
+  }
+
+  private String os() {
+    String os = properties.apply("os.name").toLowerCase(Locale.ROOT);
+    return os.startsWith("windows") ? "windows" : os.startsWith("mac") ? "macos" : os;
+  }
+
+  private String arch() {
+    String arch = properties.apply("os.arch").toLowerCase(Locale.ROOT);
+    return switch (arch) {
+      case "amd64", "x86_64", "x86-64" -> "x86_64";
+      case "aarch64", "arm64" -> "aarch64";
+      default -> arch;
+    };
+  }
+}

@@ -1,0 +1,120 @@
+package io.mla4j.ffi.library;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.mla4j.BackendException;
+import java.io.ByteArrayInputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.util.HashMap;
+import java.util.HexFormat;
+import java.util.Map;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Where the library is looked for, in which order, and what is said where it is not. */
+class LibraryFinderTest {
+  private static final byte[] CONTENT = "the library".getBytes(StandardCharsets.UTF_8);
+
+  @TempDir Path folder;
+  private final Map<String, String> properties = new HashMap<>();
+  private final Map<String, String> environment = new HashMap<>();
+  private final Map<String, byte[]> jar = new HashMap<>();
+  private String sha256;
+
+  @BeforeEach
+  void linux() throws Exception {
+    sha256 = HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(CONTENT));
+    platform("Linux", "amd64", "linux-x86_64");
+    properties.put("user.home", folder.resolve("home").toString());
+  }
+
+  private void platform(String os, String arch, String inJar) {
+    properties.put("os.name", os);
+    properties.put("os.arch", arch);
+    jar.clear();
+    String path = "META-INF/native/" + inJar + "/" + System.mapLibraryName("mla4j_cpu");
+    jar.put(path, CONTENT);
+    jar.put(path + ".sha256", (sha256 + "  libmla4j_cpu.so\n").getBytes(StandardCharsets.UTF_8));
+  }
+
+  private LibraryFinder finder() {
+    return new LibraryFinder(
+        "cpu",
+        properties::get,
+        environment::get,
+        path -> {
+          byte[] bytes = jar.get(path);
+          return bytes == null ? null : (InputStream) new ByteArrayInputStream(bytes);
+        });
+  }
+
+  private void assertExtractedTo(Path cache) {
+    Path file = finder().find();
+    assertEquals(
+        cache.resolve("mla4j").resolve(sha256).resolve(System.mapLibraryName("mla4j_cpu")), file);
+    assertTrue(Files.isRegularFile(file));
+    assertFalse(finder().isNamed());
+  }
+
+  @Test
+  void aNamedFileWinsAndIsTakenAsItIs() {
+    environment.put("MLA4J_CPU_LIBRARY", "/b/lib.so");
+    assertEquals(Path.of("/b/lib.so"), finder().find());
+    properties.put("mla4j.cpu.library", "/a/lib.so");
+    properties.put("mla4j.cpu.folder", folder.toString());
+    assertEquals(Path.of("/a/lib.so"), finder().find());
+    assertTrue(finder().isNamed());
+  }
+
+  @Test
+  void theFolderOfABuildComesBeforeTheJar() throws IOException {
+    properties.put("mla4j.cpu.folder", folder.toString());
+    Path file = folder.resolve(System.mapLibraryName("mla4j_cpu"));
+    BackendException e = assertThrows(BackendException.class, () -> finder().find());
+    assertTrue(e.getMessage().contains(file.toString()), e.getMessage());
+    Files.createFile(file);
+    assertEquals(file, finder().find());
+  }
+
+  @Test
+  void cacheFoldersOfThePlatforms() {
+    assertExtractedTo(folder.resolve("home/.cache"));
+    environment.put("XDG_CACHE_HOME", "relative");
+    assertExtractedTo(folder.resolve("home/.cache"));
+    environment.put("XDG_CACHE_HOME", folder.resolve("xdg").toString());
+    assertExtractedTo(folder.resolve("xdg"));
+    properties.put("mla4j.cache", folder.resolve("asked").toString());
+    assertExtractedTo(folder.resolve("asked"));
+    properties.remove("mla4j.cache");
+    platform("Mac OS X", "aarch64", "macos-aarch64");
+    assertExtractedTo(folder.resolve("home/Library/Caches"));
+    platform("Windows 11", "amd64", "windows-x86_64");
+    environment.put("LOCALAPPDATA", folder.resolve("local").toString());
+    assertExtractedTo(folder.resolve("local"));
+  }
+
+  @Test
+  void saysWhyThereIsNone() {
+    properties.put("user.home", "?");
+    BackendException homeless = assertThrows(BackendException.class, () -> finder().find());
+    assertTrue(homeless.getMessage().contains("-Dmla4j.cache"), homeless.getMessage());
+    jar.replaceAll((path, bytes) -> path.endsWith(".sha256") ? new byte[] {'x'} : bytes);
+    BackendException noSum = assertThrows(BackendException.class, () -> finder().find());
+    assertTrue(noSum.getMessage().contains("SHA-256"), noSum.getMessage());
+    jar.clear();
+    BackendException notBuilt = assertThrows(BackendException.class, () -> finder().find());
+    assertTrue(notBuilt.getMessage().contains("linux-x86_64"), notBuilt.getMessage());
+    jar.put("META-INF/native/missing.txt", "no g++\n".getBytes(StandardCharsets.UTF_8));
+    BackendException noCompiler = assertThrows(BackendException.class, () -> finder().find());
+    assertTrue(noCompiler.getMessage().endsWith("built: no g++"), noCompiler.getMessage());
+  }
+}
