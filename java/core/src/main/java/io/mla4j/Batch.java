@@ -143,6 +143,6 @@ public final class Batch {
         firstToken[i + 1] = Math.addExact(firstToken[i], queries);
       }
     }
-    return new PagedPlan(cache, sequences, firstToken, kvTokens, shape, form, () -> {});
+    return new StepPlan(cache, sequences, firstToken, kvTokens, shape, form, () -> {});
   }
 }

@@ -1,5 +1,6 @@
 package io.mla4j;
 
+import io.mla4j.ops.Operation;
 import io.mla4j.ops.Ops;
 import io.mla4j.ops.Sampling;
 import io.mla4j.ops.Weight;
@@ -9,7 +10,7 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * A processor that computes {@link Ops} on memory that it can reach.
+ * A processor that computes {@link Operation}s on memory that it can reach.
  *
  * <p>Thread-safe. One operation runs at a time; callers wait for their turn.
  */
@@ -75,8 +76,40 @@ public interface Device extends AutoCloseable {
     return Optional.empty();
   }
 
-  /** The operations. */
+  /** The operations as calls. */
   Ops ops();
+
+  /**
+   * Makes an operation ready to run, any number of times.
+   *
+   * @throws io.mla4j.InvalidArgumentException where it is null, or an operand is of a format or in
+   *     memory that the device cannot compute with, naming the operand
+   * @throws BackendException where the device lacks the operation, with its name
+   */
+  default BoundOperation bind(Operation operation) {
+    if (operation == null) {
+      throw new InvalidArgumentException("operation is null");
+    }
+    return OpsAdapter.bind(this, operation);
+  }
+
+  /** Binds an operation that needs no plan and runs it once. */
+  default void run(Operation operation) {
+    bind(operation).run();
+  }
+
+  /** Binds an operation on a layer of the cache and runs it once. */
+  default void run(Operation operation, DecodePlan plan) {
+    bind(operation).run(plan);
+  }
+
+  /**
+   * Whether the device has {@link io.mla4j.ops.Argmax} and {@link io.mla4j.ops.Sample}: then logits
+   * need not come back to choose a token.
+   */
+  default boolean choosesTokens() {
+    return sampling().isPresent();
+  }
 
   /**
    * Waits for an operation that runs and frees what the device keeps. Closing twice is harmless.

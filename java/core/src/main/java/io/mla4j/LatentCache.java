@@ -1,6 +1,7 @@
 package io.mla4j;
 
 import io.mla4j.spi.CacheParams;
+import io.mla4j.spi.PagedView;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
@@ -143,14 +144,14 @@ public final class LatentCache implements AutoCloseable {
     return layerBases[layer];
   }
 
-  synchronized DecodePlan.Lease acquire() {
+  synchronized PagedView.Lease acquire() {
     requireOpen();
     leases++;
     return new PoolLease();
   }
 
   /** Counts once, however often it is closed. */
-  private final class PoolLease implements DecodePlan.Lease {
+  private final class PoolLease implements PagedView.Lease {
     private boolean released;
 
     @Override

@@ -65,7 +65,7 @@ public final class Step implements AutoCloseable {
     for (int i = 0; i < tokens.length; i++) {
       kvTokens[i] = sequences.get(i).length() + tokens[i];
     }
-    return new PagedPlan(cache, sequences, first, kvTokens, shape, form, this::requireOpen);
+    return new StepPlan(cache, sequences, first, kvTokens, shape, form, this::requireOpen);
   }
 
   /**

@@ -1,5 +1,6 @@
 package io.mla4j.ops;
 
+import io.mla4j.DecodePlan;
 import io.mla4j.InvalidArgumentException;
 import java.util.Arrays;
 
@@ -48,6 +49,12 @@ final class Checks {
     requireWritable(name, tensor);
   }
 
+  /** The same with one dimension. */
+  static void requireOutput(String name, Tensor tensor, TensorType type, long d0) {
+    require(name, tensor, type, d0);
+    requireWritable(name, tensor);
+  }
+
   /** The same with three dimensions. */
   static void requireOutput(
       String name, Tensor tensor, TensorType type, long d0, long d1, long d2) {
@@ -70,9 +77,7 @@ final class Checks {
 
   /** {@code tensor} is F32 with {@code rank} dimensions. */
   static void requireFloats(String name, Tensor tensor, int rank) {
-    if (tensor == null) {
-      throw new InvalidArgumentException(name + " is null");
-    }
+    requireNonNull(name, tensor);
     if (tensor.type() != TensorType.F32 || tensor.rank() != rank) {
       throw new InvalidArgumentException(
           name + " is " + tensor + ", but must be F32 with " + rank + " dimensions");
@@ -109,6 +114,56 @@ final class Checks {
     if (weight == null || weight.tensor().rank() != 2) {
       throw new InvalidArgumentException(
           name + " is " + (weight == null ? null : weight.tensor()) + ", but must be a matrix");
+    }
+  }
+
+  /** Cosines and sines of {@code tokens} tokens, without gaps: how many elements they turn. */
+  static int requireRotation(Rotation rotation, long tokens) {
+    requireNonNull("rotation", rotation);
+    requireFloats("rotation.cosines", rotation.cosines(), 2);
+    long pairs = rotation.cosines().dim(1);
+    require("rotation.cosines", rotation.cosines(), TensorType.F32, tokens, pairs);
+    require("rotation.sines", rotation.sines(), TensorType.F32, tokens, pairs);
+    require(
+        tokens < 2 || rotation.cosines().stride(0) == pairs && rotation.sines().stride(0) == pairs,
+        "rotation has gaps between its rows, but must be contiguous");
+    return toInt("rotation", 2 * pairs);
+  }
+
+  /** A scale, and slopes for every head where there are any. */
+  static void requireScore(AttentionScore score, long heads) {
+    requireNonNull("score", score);
+    if (score.alibiSlopes() != null) {
+      require("score.alibiSlopes", score.alibiSlopes(), TensorType.F32, heads);
+    }
+  }
+
+  /** A layer of whatever cache. */
+  static void requireLayer(int layer) {
+    require(layer >= 0, "layer is " + layer + ", but must not be negative");
+  }
+
+  /** A layer of the plan's cache. */
+  static void requireLayer(int layer, DecodePlan plan) {
+    requireNonNull("plan", plan);
+    if (layer >= plan.layers()) {
+      throw new InvalidArgumentException(
+          "layer is " + layer + ", but the cache has layers 0.." + (plan.layers() - 1));
+    }
+  }
+
+  /** {@code tensor} has a row for each token of the plan. */
+  static void requireTokens(String name, Tensor tensor, DecodePlan plan) {
+    if (tensor.dim(0) != plan.tokens()) {
+      throw new InvalidArgumentException(
+          name + " is " + tensor + ", but the plan has " + plan.tokens() + " tokens");
+    }
+  }
+
+  /** An argument that must be there. */
+  static void requireNonNull(String name, Object argument) {
+    if (argument == null) {
+      throw new InvalidArgumentException(name + " is null");
     }
   }
 

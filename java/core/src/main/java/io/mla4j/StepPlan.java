@@ -1,11 +1,12 @@
 package io.mla4j;
 
 import io.mla4j.spi.CacheParams;
+import io.mla4j.spi.PagedView;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 
 /** A plan over the page tables of sequences. */
-final class PagedPlan implements DecodePlan {
+final class StepPlan implements PagedView {
   private final LatentCache cache;
   private final List<Sequence> sequences;
   private final int[] firstToken;
@@ -22,7 +23,7 @@ final class PagedPlan implements DecodePlan {
    * @param requireOpen throws where the pages may no longer belong to the sequences
    * @throws InvalidArgumentException where the shape's row is not the cache's
    */
-  PagedPlan(
+  StepPlan(
       LatentCache cache,
       List<Sequence> sequences,
       int[] firstToken,

@@ -1,0 +1,39 @@
+package io.mla4j.ops;
+
+import io.mla4j.ComputeType;
+import io.mla4j.MlaShape;
+
+/**
+ * W_UV onto the result of absorbed attention (DeepSeek-V2, section 2.1.2): {@code out[t, h] =
+ * W_UV[h] x[t, h]}.
+ *
+ * @param x (n, heads, latent) F32
+ * @param kvB (heads * (nope + value), latent), as in {@link Absorb}
+ * @param out (n, heads, value) F32
+ */
+public record Expand(Tensor x, Weight kvB, ComputeType compute, Tensor out) implements Operation {
+  /** Checks types and shapes. */
+  public Expand {
+    Checks.requireFloats("x", x, 3);
+    Checks.requireFloats("out", out, 3);
+    Checks.requireMatrix("kvB", kvB);
+    Checks.requireNonNull("compute", compute);
+    Checks.requireOutput("out", out, TensorType.F32, x.dim(0), x.dim(1), out.dim(2));
+    MlaShape shape = shape(x, kvB, out);
+    Checks.require(
+        "kvB", kvB, (long) shape.heads() * (shape.nope() + shape.value()), shape.latent());
+  }
+
+  /** The sizes that the operands give; a rope of 0. */
+  public MlaShape shape() {
+    return shape(x, kvB, out);
+  }
+
+  private static MlaShape shape(Tensor x, Weight kvB, Tensor out) {
+    int heads = Checks.positiveInt("heads", x.dim(1));
+    int latent = Checks.toInt("latent", x.dim(2));
+    int value = Checks.toInt("value", out.dim(2));
+    int nope = Checks.toInt("nope", kvB.tensor().dim(0) / heads - value);
+    return new MlaShape(heads, latent, 0, nope, value);
+  }
+}

@@ -1,0 +1,48 @@
+package io.mla4j.ops;
+
+import io.mla4j.ComputeType;
+import io.mla4j.InvalidArgumentException;
+
+/**
+ * A SwiGLU network: {@code out = down(silu(gate x) * up x)}.
+ *
+ * @param x (n, in) F32
+ * @param out (n, width) F32
+ */
+public record FeedForward(Tensor x, Weights weights, ComputeType compute, Tensor out)
+    implements Operation {
+  /**
+   * The matrices of a SwiGLU network.
+   *
+   * @param gate (inner, in)
+   * @param up (inner, in)
+   * @param down (width, inner)
+   */
+  public record Weights(Weight gate, Weight up, Weight down) {}
+
+  /** Checks types and shapes. */
+  public FeedForward {
+    requireRows(x, out);
+    Checks.requireNonNull("compute", compute);
+    requireNetwork("weights", weights, x, out);
+  }
+
+  static void requireRows(Tensor x, Tensor out) {
+    Checks.requireFloats("x", x, 2);
+    Checks.requireFloats("out", out, 2);
+    Checks.requireOutput("out", out, TensorType.F32, x.dim(0), out.dim(1));
+  }
+
+  static void requireNetwork(String name, Weights weights, Tensor x, Tensor out) {
+    try {
+      Checks.require(weights != null, " is null");
+      Checks.requireMatrix(".gate", weights.gate());
+      long inner = weights.gate().tensor().dim(0);
+      Checks.require(".gate", weights.gate(), inner, x.dim(1));
+      Checks.require(".up", weights.up(), inner, x.dim(1));
+      Checks.require(".down", weights.down(), out.dim(1), inner);
+    } catch (InvalidArgumentException e) {
+      throw new InvalidArgumentException(name + e.getMessage());
+    }
+  }
+}

@@ -1,0 +1,57 @@
+package io.mla4j.spi;
+
+import io.mla4j.AttentionForm;
+import io.mla4j.DecodePlan;
+import io.mla4j.InvalidArgumentException;
+import java.lang.foreign.MemorySegment;
+
+/** What a backend reads of a plan: the pages of its sequences, and how each is to be attended. */
+public interface PagedView extends DecodePlan {
+  /**
+   * The view of a plan.
+   *
+   * @throws InvalidArgumentException where it is null or was not made by a step
+   */
+  static PagedView of(DecodePlan plan) {
+    if (plan instanceof PagedView view) {
+      return view;
+    }
+    throw new InvalidArgumentException(
+        plan == null ? "plan is null" : "plan was not made by a step or a batch");
+  }
+
+  /**
+   * The page table of sequence {@code i}: I32 page ids, at least {@code ceil(kvTokens / pageSize)}.
+   */
+  @Override
+  MemorySegment pageTable(int i);
+
+  /** The form for sequence {@code i}: never {@link AttentionForm#AUTO}. */
+  @Override
+  AttentionForm form(int i);
+
+  /** Cached tokens that one tile of sequence {@code i} covers, absorbed form. */
+  @Override
+  int splitLength(int i);
+
+  /**
+   * Keeps the pool open until {@link Lease#close}: an operation takes one before it touches the
+   * pages.
+   *
+   * @throws io.mla4j.ClosedException where the pool or the step is closed
+   */
+  @Override
+  Lease acquire();
+
+  /** Numbers of the pages, the same for every layer. */
+  @Override
+  CacheParams cacheParams();
+
+  /** The pages of layer {@code layer}. */
+  @Override
+  MemorySegment layerBase(int layer);
+
+  /** Keeps a pool open. */
+  @FunctionalInterface
+  interface Lease extends DecodePlan.Lease {}
+}
