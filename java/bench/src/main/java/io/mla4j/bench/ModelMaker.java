@@ -1,9 +1,9 @@
 package io.mla4j.bench;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
-import io.mla4j.model.SafetensorsWriter;
-import io.mla4j.model.TensorNames;
-import io.mla4j.model.TensorRole;
+import io.mla4j.checkpoint.SafetensorsWriter;
+import io.mla4j.checkpoint.TensorNames;
+import io.mla4j.checkpoint.TensorRole;
 import io.mla4j.ops.Tensor;
 import io.mla4j.ops.TensorType;
 import java.io.IOException;

@@ -2,11 +2,11 @@ package io.mla4j.bench;
 
 import io.mla4j.LatentLayout;
 import io.mla4j.MlaShape;
+import io.mla4j.checkpoint.FfnDescription;
+import io.mla4j.checkpoint.LayerDescription;
+import io.mla4j.checkpoint.StoredTensor;
+import io.mla4j.checkpoint.WeightTable;
 import io.mla4j.model.Decoder;
-import io.mla4j.model.FfnDescription;
-import io.mla4j.model.LayerDescription;
-import io.mla4j.model.StoredTensor;
-import io.mla4j.model.WeightTable;
 import io.mla4j.ops.Routing;
 import java.util.Arrays;
 

@@ -3,9 +3,9 @@ package io.mla4j.bench;
 import io.mla4j.Batch;
 import io.mla4j.LatentCache;
 import io.mla4j.Sequence;
+import io.mla4j.checkpoint.WeightTable;
 import io.mla4j.cpu.CpuDevice;
 import io.mla4j.model.Decoder;
-import io.mla4j.model.WeightTable;
 import java.util.Arrays;
 import java.util.SplittableRandom;
 

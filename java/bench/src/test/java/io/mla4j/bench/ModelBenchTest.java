@@ -5,12 +5,12 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.mla4j.AttentionForm;
-import io.mla4j.model.Checkpoint;
-import io.mla4j.model.ConfigReader;
-import io.mla4j.model.ModelDescription;
-import io.mla4j.model.SafetensorsWriter;
-import io.mla4j.model.StoredTensor;
-import io.mla4j.model.WeightTable;
+import io.mla4j.checkpoint.Checkpoint;
+import io.mla4j.checkpoint.ConfigReader;
+import io.mla4j.checkpoint.ModelDescription;
+import io.mla4j.checkpoint.SafetensorsWriter;
+import io.mla4j.checkpoint.StoredTensor;
+import io.mla4j.checkpoint.WeightTable;
 import io.mla4j.ops.Tensor;
 import io.mla4j.ops.TensorType;
 import java.lang.foreign.Arena;

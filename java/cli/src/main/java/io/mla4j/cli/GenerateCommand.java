@@ -2,10 +2,10 @@ package io.mla4j.cli;
 
 import com.fasterxml.jackson.core.JsonGenerator;
 import io.mla4j.InvalidArgumentException;
-import io.mla4j.model.Generation;
-import io.mla4j.model.SamplingOptions;
-import io.mla4j.model.TextGenerator;
-import io.mla4j.model.Tokenizer;
+import io.mla4j.text.Generation;
+import io.mla4j.text.SamplingOptions;
+import io.mla4j.text.TextGenerator;
+import io.mla4j.text.Tokenizer;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;

@@ -2,7 +2,7 @@ package io.mla4j.cli;
 
 import com.fasterxml.jackson.core.JsonGenerator;
 import io.mla4j.LatentCache;
-import io.mla4j.model.SafetensorsWriter;
+import io.mla4j.checkpoint.SafetensorsWriter;
 import io.mla4j.ops.Tensor;
 import io.mla4j.ops.TensorType;
 import java.io.IOException;

@@ -1,8 +1,8 @@
 package io.mla4j.cli;
 
 import io.mla4j.InvalidArgumentException;
+import io.mla4j.checkpoint.ConfigReader;
 import io.mla4j.model.CacheMemory;
-import io.mla4j.model.ConfigReader;
 import io.mla4j.model.KnownModel;
 import java.io.IOException;
 import java.nio.file.Files;

@@ -1,6 +1,6 @@
 package io.mla4j.cli;
 
-import io.mla4j.model.Tokenizer;
+import io.mla4j.text.Tokenizer;
 import java.nio.file.Path;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;

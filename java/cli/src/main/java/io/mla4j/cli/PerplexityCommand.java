@@ -2,9 +2,9 @@ package io.mla4j.cli;
 
 import io.mla4j.LatentCache;
 import io.mla4j.Mla4jException;
-import io.mla4j.model.ModelDescription;
-import io.mla4j.model.Tokenizer;
+import io.mla4j.checkpoint.ModelDescription;
 import io.mla4j.ops.Tensor;
+import io.mla4j.text.Tokenizer;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;

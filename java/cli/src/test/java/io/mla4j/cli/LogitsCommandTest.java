@@ -5,8 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import io.mla4j.model.Checkpoint;
-import io.mla4j.model.StoredTensor;
+import io.mla4j.checkpoint.Checkpoint;
+import io.mla4j.checkpoint.StoredTensor;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -4,6 +4,7 @@ import io.mla4j.CacheType;
 import io.mla4j.InvalidArgumentException;
 import io.mla4j.LatentLayout;
 import io.mla4j.MlaShape;
+import io.mla4j.checkpoint.ModelDescription;
 import java.util.ArrayList;
 import java.util.List;
 

@@ -13,6 +13,9 @@ import io.mla4j.LatentLayout;
 import io.mla4j.MlaShape;
 import io.mla4j.Sequence;
 import io.mla4j.Step;
+import io.mla4j.checkpoint.AttentionDescription;
+import io.mla4j.checkpoint.ModelDescription;
+import io.mla4j.checkpoint.WeightTable;
 import io.mla4j.ops.Mirror;
 import io.mla4j.ops.Ops;
 import io.mla4j.ops.Ops.Projection;
@@ -417,15 +420,23 @@ public final class Decoder implements AutoCloseable {
    *
    * @param hidden (n, hidden) as {@link #forward} returns it, n at most 64
    * @param sampling the device's
+   * @param temperature divisor of the logits
+   * @param topK how many tokens stay at most; 0 for all
+   * @param topP the likeliest tokens stay whose probabilities together reach this
    * @param uniform (n) in [0, 1), or null where the temperature is 0
    * @param ids (n) the result
    */
-  void choose(
-      Tensor hidden, Sampling sampling, SamplingOptions chosen, float[] uniform, int[] ids) {
+  public void choose(
+      Tensor hidden,
+      Sampling sampling,
+      double temperature,
+      int topK,
+      double topP,
+      float[] uniform,
+      int[] ids) {
     int count = (int) hidden.dim(0);
     project(hidden);
     Mirror chosenIds = logits.mirror("ids", TensorType.I32, count, 1).reshape(count);
-    float temperature = (float) Math.min(chosen.temperature(), MAX_TEMPERATURE);
     if (temperature == 0) {
       sampling.argmax(logitRows.onDevice(), chosenIds.onDevice());
     } else {
@@ -434,9 +445,9 @@ public final class Decoder implements AutoCloseable {
       numbers.toDevice();
       sampling.sample(
           logitRows.onDevice(),
-          temperature,
-          chosen.topK(),
-          Math.max((float) chosen.topP(), Float.MIN_NORMAL),
+          (float) Math.min(temperature, MAX_TEMPERATURE),
+          topK,
+          Math.max((float) topP, Float.MIN_NORMAL),
           numbers.onDevice(),
           chosenIds.onDevice());
     }

@@ -1,6 +1,8 @@
 package io.mla4j.model;
 
 import io.mla4j.MlaShape;
+import io.mla4j.checkpoint.AttentionDescription;
+import io.mla4j.checkpoint.ModelDescription;
 import io.mla4j.ops.AttentionScore;
 import io.mla4j.ops.Mirror;
 import io.mla4j.ops.Ops.Projection;

@@ -1,2 +1,2 @@
-/** Models: configuration, checkpoints, tokenizer, decoder, sampling, text generation. */
+/** The decoder: from token ids to hidden states, logits and rows of the latent cache. */
 package io.mla4j.model;

@@ -6,6 +6,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.mla4j.CacheType;
 import io.mla4j.InvalidArgumentException;
+import io.mla4j.checkpoint.ConfigReader;
+import io.mla4j.checkpoint.GoldenCheckpointsTest;
 import java.util.List;
 import java.util.Optional;
 import org.junit.jupiter.api.Test;

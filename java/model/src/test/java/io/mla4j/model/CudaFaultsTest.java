@@ -13,6 +13,11 @@ import io.mla4j.DeviceLostException;
 import io.mla4j.DeviceMemoryException;
 import io.mla4j.LatentCache;
 import io.mla4j.Sequence;
+import io.mla4j.checkpoint.Checkpoint;
+import io.mla4j.checkpoint.ConfigReader;
+import io.mla4j.checkpoint.ModelDescription;
+import io.mla4j.checkpoint.ModelFiles;
+import io.mla4j.checkpoint.WeightTable;
 import io.mla4j.ops.Tensor;
 import io.mla4j.testkit.Emulator;
 import io.mla4j.testkit.Emulator.Counters;
@@ -61,12 +66,7 @@ class CudaFaultsTest {
       int[] chosen = {7};
       for (int i = 0; i < count; i++) {
         Tensor hidden = decoder.forward(Batch.of(sequence), chosen);
-        decoder.choose(
-            hidden,
-            decoder.device().sampling().orElseThrow(),
-            SamplingOptions.GREEDY,
-            null,
-            chosen);
+        decoder.choose(hidden, decoder.device().sampling().orElseThrow(), 0, 0, 1, null, chosen);
         ids[i] = chosen[0];
       }
     }

@@ -15,6 +15,7 @@ import io.mla4j.Sequence;
 import io.mla4j.cuda.CudaDevice;
 import io.mla4j.cuda.CudaGraph;
 import io.mla4j.ops.Tensor;
+import io.mla4j.text.Generation;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.List;

@@ -10,6 +10,8 @@ import io.mla4j.ops.Mirror;
 import io.mla4j.ops.Sampling;
 import io.mla4j.ops.Tensor;
 import io.mla4j.ops.TensorType;
+import io.mla4j.text.Sampler;
+import io.mla4j.text.SamplingOptions;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;

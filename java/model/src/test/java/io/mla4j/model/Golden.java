@@ -2,6 +2,8 @@ package io.mla4j.model;
 
 import static java.lang.foreign.ValueLayout.JAVA_LONG_UNALIGNED;
 
+import io.mla4j.checkpoint.Checkpoint;
+import io.mla4j.checkpoint.StoredTensor;
 import java.net.URISyntaxException;
 import java.nio.file.Path;
 import java.util.List;

@@ -1,0 +1,161 @@
+package io.mla4j.checkpoint;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.lang.foreign.Arena;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+
+/**
+ * The tensors of a model directory: {@code model.safetensors}, or the shards that {@code
+ * model.safetensors.index.json} names.
+ *
+ * <p>The files are memory-mapped and checked whole before the first tensor is handed out.
+ * Thread-safe. Closing it invalidates every tensor.
+ */
+public final class Checkpoint implements AutoCloseable {
+  private static final String SINGLE = "model.safetensors";
+  private static final String INDEX = "model.safetensors.index.json";
+  private static final long MAX_INDEX_BYTES = 100_000_000;
+
+  private final Path file;
+  private final Arena arena;
+  private final Map<String, StoredTensor> tensors = new LinkedHashMap<>();
+
+  private Checkpoint(Path file, Arena arena) {
+    this.file = file;
+    this.arena = arena;
+  }
+
+  /**
+   * Opens the weights in {@code directory}.
+   *
+   * @throws CheckpointException naming the file and tensor that is missing or malformed
+   */
+  public static Checkpoint open(Path directory) {
+    if (!Files.isDirectory(directory)) {
+      throw new CheckpointException(directory + ": is not a directory");
+    }
+    if (Files.exists(directory.resolve(SINGLE))) {
+      return openFile(directory.resolve(SINGLE));
+    }
+    if (!Files.exists(directory.resolve(INDEX))) {
+      throw new CheckpointException(directory + ": has neither " + SINGLE + " nor " + INDEX);
+    }
+    Checkpoint checkpoint = new Checkpoint(directory.resolve(INDEX), Arena.ofShared());
+    try {
+      checkpoint.openShards();
+      return checkpoint;
+    } catch (RuntimeException | Error e) {
+      checkpoint.close();
+      throw e;
+    }
+  }
+
+  /**
+   * Opens one safetensors file of any name.
+   *
+   * @throws CheckpointException naming the file and tensor that is missing or malformed
+   */
+  public static Checkpoint openFile(Path file) {
+    Checkpoint checkpoint = new Checkpoint(file, Arena.ofShared());
+    try {
+      checkpoint.tensors.putAll(SafetensorsFile.map(file, checkpoint.arena).tensors());
+      return checkpoint;
+    } catch (RuntimeException | Error e) {
+      checkpoint.close();
+      throw e;
+    }
+  }
+
+  /** The file that was opened: the tensors' own, or the index of several. */
+  public Path path() {
+    return file;
+  }
+
+  /** Every tensor by name. */
+  public Map<String, StoredTensor> tensors() {
+    return Collections.unmodifiableMap(tensors);
+  }
+
+  /** The tensor called {@code name}, where there is one. */
+  public Optional<StoredTensor> find(String name) {
+    return Optional.ofNullable(tensors.get(name));
+  }
+
+  /**
+   * The tensor called {@code name}.
+   *
+   * @throws CheckpointException where there is none
+   */
+  public StoredTensor get(String name) {
+    return find(name)
+        .orElseThrow(
+            () -> new CheckpointException(file + ": tensor " + Quote.name(name) + " is missing"));
+  }
+
+  /** Unmaps the files. Closing twice is harmless. */
+  @Override
+  public void close() {
+    if (arena.scope().isAlive()) {
+      arena.close();
+    }
+  }
+
+  private void openShards() {
+    JsonNode weightMap = Json.readObject(file, MAX_INDEX_BYTES).get("weight_map");
+    if (weightMap == null || !weightMap.isObject() || weightMap.isEmpty()) {
+      throw new CheckpointException(
+          file + ": key 'weight_map' must be an object that names a file for each tensor");
+    }
+    Map<String, Map<String, StoredTensor>> shards = new TreeMap<>();
+    for (Map.Entry<String, JsonNode> entry : weightMap.properties()) {
+      if (!entry.getValue().isTextual()) {
+        throw new CheckpointException(
+            file + ": tensor " + Quote.name(entry.getKey()) + " must have a file name as text");
+      }
+      shards.put(entry.getValue().textValue(), Map.of());
+    }
+    for (Map.Entry<String, Map<String, StoredTensor>> shard : shards.entrySet()) {
+      shard.setValue(SafetensorsFile.map(shardFile(shard.getKey()), arena).tensors());
+      for (StoredTensor tensor : shard.getValue().values()) {
+        StoredTensor other = tensors.putIfAbsent(tensor.name(), tensor);
+        if (other != null) {
+          throw tensor.error("is also in " + other.file());
+        }
+      }
+    }
+    for (Map.Entry<String, JsonNode> entry : weightMap.properties()) {
+      if (!shards.get(entry.getValue().textValue()).containsKey(entry.getKey())) {
+        throw new CheckpointException(
+            file
+                + ": tensor "
+                + Quote.name(entry.getKey())
+                + " is not in "
+                + Quote.name(entry.getValue().textValue()));
+      }
+    }
+  }
+
+  /**
+   * Shards lie beside their index: a name that leads elsewhere, or back to the index, is refused
+   * before a file is opened.
+   */
+  private Path shardFile(String name) {
+    if (!name.endsWith(".safetensors")
+        || name.contains("/")
+        || name.contains("\\")
+        || name.indexOf('\0') >= 0) {
+      throw new CheckpointException(
+          file
+              + ": file "
+              + Quote.name(name)
+              + " must be the name of a .safetensors file in the same directory");
+    }
+    return file.resolveSibling(name);
+  }
+}

@@ -1,0 +1,34 @@
+package io.mla4j.checkpoint;
+
+import io.mla4j.ops.Routing;
+
+/** The feed-forward network of one layer. */
+public sealed interface FfnDescription {
+  /**
+   * One SwiGLU network for every token.
+   *
+   * @param width its inner width
+   */
+  record Dense(int width) implements FfnDescription {}
+
+  /**
+   * Routed experts and shared ones.
+   *
+   * @param routing how experts are chosen and weighted
+   * @param choiceBias whether the router has a bias for the choice
+   * @param expertWidth inner width of one routed expert
+   * @param sharedWidth inner width of the shared experts together, 0 for none
+   */
+  record Mixture(Routing routing, ChoiceBias choiceBias, int expertWidth, int sharedWidth)
+      implements FfnDescription {}
+
+  /** Whether a router has a bias that only the choice of experts sees. */
+  enum ChoiceBias {
+    /** It has none. */
+    NONE,
+    /** Absent counts as zeros. */
+    OPTIONAL,
+    /** It must be in the checkpoint. */
+    REQUIRED
+  }
+}

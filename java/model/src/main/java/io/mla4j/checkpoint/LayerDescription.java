@@ -1,0 +1,9 @@
+package io.mla4j.checkpoint;
+
+/**
+ * One block: {@code x += residualScale * attention(norm(x)); x += residualScale * ffn(norm(x))}.
+ *
+ * @param attention its attention
+ * @param ffn its feed-forward network
+ */
+public record LayerDescription(AttentionDescription attention, FfnDescription ffn) {}

@@ -1,0 +1,43 @@
+package io.mla4j.checkpoint;
+
+import java.util.List;
+import java.util.OptionalInt;
+
+/**
+ * Everything about a model but its weights, as the decoder needs it: families differ in these
+ * numbers, not in code.
+ *
+ * <p>{@code h = embedScale * embedding[id]}; the layers; {@code logits = output(norm(h))}.
+ *
+ * @param family {@code model_type} of config.json
+ * @param vocabulary rows of the embedding
+ * @param hidden width of the model
+ * @param normEps epsilon of the block norms and of the final norm
+ * @param context the most tokens that a sequence may have
+ * @param tied whether the embedding serves as output projection where the checkpoint has none
+ * @param embedScale factor on embeddings
+ * @param residualScale factor on every branch before it is added
+ * @param layers the blocks, first to last
+ * @param bos the id that starts a text, where there is one
+ * @param eos the ids that end a text, ascending
+ * @param names the names of the tensors
+ */
+public record ModelDescription(
+    String family,
+    int vocabulary,
+    int hidden,
+    float normEps,
+    int context,
+    boolean tied,
+    float embedScale,
+    float residualScale,
+    List<LayerDescription> layers,
+    OptionalInt bos,
+    List<Integer> eos,
+    TensorNames names) {
+  /** Keeps its own copies of the lists. */
+  public ModelDescription {
+    layers = List.copyOf(layers);
+    eos = List.copyOf(eos);
+  }
+}

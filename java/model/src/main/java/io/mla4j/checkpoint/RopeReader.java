@@ -1,0 +1,199 @@
+package io.mla4j.checkpoint;
+
+import io.mla4j.InvalidArgumentException;
+import io.mla4j.ops.RopeLayout;
+import io.mla4j.position.RopeEncoding;
+import io.mla4j.position.RopeScaling;
+import java.util.Optional;
+import java.util.Set;
+
+/**
+ * The rotary keys of a configuration: {@code rope_theta} with the older {@code rope_scaling}, or
+ * {@code rope_parameters} with theta inside.
+ */
+final class RopeReader {
+  private static final Set<String> KEYS =
+      Set.of(
+          "type",
+          "rope_type",
+          "rope_theta",
+          "factor",
+          "original_max_position_embeddings",
+          "attention_factor",
+          "beta_fast",
+          "beta_slow",
+          "mscale",
+          "mscale_all_dim",
+          "truncate",
+          "low_freq_factor",
+          "high_freq_factor",
+          "short_factor",
+          "long_factor",
+          "partial_rotary_factor");
+
+  private final ConfigKeys config;
+  private final ConfigKeys rope;
+  private final int context;
+
+  private RopeReader(ConfigKeys config, ConfigKeys rope, int context) {
+    this.config = config;
+    this.rope = rope;
+    this.context = context;
+  }
+
+  /**
+   * What the keys say.
+   *
+   * @param encoding the rotation
+   * @param scoreMultiplier the factor on 1 / sqrt(nope + rope): m(factor, mscale_all_dim)^2, or 1
+   */
+  record Rope(RopeEncoding encoding, double scoreMultiplier) {}
+
+  static Rope read(
+      ConfigKeys config, int width, int context, double defaultTheta, RopeLayout layout) {
+    Optional<ConfigKeys> older = config.object("rope_scaling").filter(keys -> !keys.isEmpty());
+    Optional<ConfigKeys> newer = config.object("rope_parameters").filter(keys -> !keys.isEmpty());
+    if (older.isPresent() && newer.isPresent()) {
+      throw config.error("rope_scaling", "and rope_parameters are both there, but only one may be");
+    }
+    double theta = theta(config, defaultTheta);
+    Optional<ConfigKeys> present = older.or(() -> newer);
+    requireWhole(config);
+    config.has("original_max_position_embeddings");
+    if (present.isEmpty()) {
+      return new Rope(
+          encoding(config, "rope_theta", width, theta, layout, new RopeScaling.Unscaled()), 1);
+    }
+    ConfigKeys rope = present.get();
+    return new RopeReader(config, rope, context).read(width, theta(rope, theta), layout);
+  }
+
+  private static double theta(ConfigKeys keys, double absent) {
+    return keys.number("rope_theta", absent, theta -> theta > 1, "a number above 1");
+  }
+
+  private static void requireWhole(ConfigKeys keys) {
+    keys.number(
+        "partial_rotary_factor", 1, factor -> factor == 1, "1: qk_rope_head_dim is rotated whole");
+  }
+
+  private static RopeEncoding encoding(
+      ConfigKeys keys,
+      String key,
+      int width,
+      double theta,
+      RopeLayout layout,
+      RopeScaling scaling) {
+    try {
+      return new RopeEncoding(width, theta, layout, scaling);
+    } catch (InvalidArgumentException e) {
+      throw keys.error(key, "does not fit: " + e.getMessage());
+    }
+  }
+
+  private Rope read(int width, double theta, RopeLayout layout) {
+    requireWhole(rope);
+    KEYS.forEach(rope::has);
+    for (String key : rope.unread()) {
+      throw rope.error(key, "is not known, and may change the rotation");
+    }
+    Optional<String> type = rope.text("rope_type").or(() -> rope.text("type"));
+    String name = type.orElse("default");
+    RopeScaling scaling = scaling(name, width);
+    double multiplier = 1;
+    double mscaleAllDim = factorOrZero("mscale_all_dim");
+    if (!name.equals("default") && mscaleAllDim != 0) {
+      double m = RopeScaling.Yarn.mscale(factor(), mscaleAllDim);
+      multiplier = m * m;
+    }
+    return new Rope(encoding(rope, "factor", width, theta, layout, scaling), multiplier);
+  }
+
+  private RopeScaling scaling(String type, int width) {
+    return switch (type) {
+      case "default" -> new RopeScaling.Unscaled();
+      case "linear" -> new RopeScaling.Linear(factor());
+      case "ntk" -> new RopeScaling.Ntk(factor());
+      case "dynamic" -> new RopeScaling.DynamicNtk(factor(), context);
+      case "yarn" ->
+          new RopeScaling.Yarn(
+              factor(),
+              originalContext(),
+              betaOr("beta_fast", 32),
+              betaOr("beta_slow", 1),
+              rope.flag("truncate", true),
+              rope.has("attention_factor")
+                  ? positive("attention_factor", 1)
+                  : RopeScaling.Yarn.attentionFactor(
+                      factor(), factorOrZero("mscale"), factorOrZero("mscale_all_dim")));
+      case "longrope" ->
+          new RopeScaling.LongRope(
+              rope.numbers("short_factor", width / 2, x -> x > 0, "a positive number"),
+              rope.numbers("long_factor", width / 2, x -> x > 0, "a positive number"),
+              originalContext(),
+              rope.has("attention_factor")
+                  ? positive("attention_factor", 1)
+                  : RopeScaling.LongRope.attentionFactor(factor(), originalContext()));
+      case "llama3" -> {
+        required("low_freq_factor");
+        required("high_freq_factor");
+        double low = positive("low_freq_factor", 1);
+        yield new RopeScaling.Llama3(
+            factor(),
+            low,
+            rope.number(
+                "high_freq_factor",
+                4,
+                high -> high > low,
+                "a number above low_freq_factor, " + low),
+            originalContext());
+      }
+      default ->
+          throw rope.error(
+              rope.has("rope_type") ? "rope_type" : "type",
+              "is "
+                  + Quote.name(type)
+                  + ", but must be one of default, linear, ntk, dynamic, yarn, longrope, llama3");
+    };
+  }
+
+  private void required(String key) {
+    if (!rope.has(key)) {
+      throw rope.error(key, "is missing");
+    }
+  }
+
+  /** Absent: the context divided by the original one, where the latter is given. */
+  private double factor() {
+    if (!rope.has("factor") && !hasOriginalContext()) {
+      required("factor");
+    }
+    return positive("factor", (double) context / originalContext());
+  }
+
+  private boolean hasOriginalContext() {
+    return rope.has("original_max_position_embeddings")
+        || config.has("original_max_position_embeddings");
+  }
+
+  /** The key beside the rotary ones wins, as in transformers; absent: the whole context. */
+  private int originalContext() {
+    String key = "original_max_position_embeddings";
+    int inside = rope.wholeNumber(key, context, 1, Integer.MAX_VALUE);
+    return config.wholeNumber(key, inside, 1, Integer.MAX_VALUE);
+  }
+
+  private double positive(String key, double absent) {
+    return rope.number(key, absent, x -> x > 0, "a positive number");
+  }
+
+  /** 0 counts as absent, as in transformers. */
+  private double betaOr(String key, double absent) {
+    double beta = factorOrZero(key);
+    return beta == 0 ? absent : beta;
+  }
+
+  private double factorOrZero(String key) {
+    return rope.number(key, 0, x -> x >= 0, "0 or a positive number");
+  }
+}

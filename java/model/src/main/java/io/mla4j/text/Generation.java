@@ -1,0 +1,47 @@
+package io.mla4j.text;
+
+/**
+ * What was generated.
+ *
+ * @param text without special tokens, and without the stop string that ended it
+ * @param ids every generated id, the one that ended the text included
+ * @param finishReason why it ended
+ * @param promptTokens ids of the prompt
+ * @param promptNanos time for the prompt, up to its logits
+ * @param generationNanos time for everything after it
+ * @param cacheBytes bytes of the latent cache
+ */
+public record Generation(
+    String text,
+    int[] ids,
+    FinishReason finishReason,
+    int promptTokens,
+    long promptNanos,
+    long generationNanos,
+    long cacheBytes) {
+  /** Why a generation ended. */
+  public enum FinishReason {
+    /** The model said that the text is over. */
+    EOS,
+    /** A stop string appeared. */
+    STOP,
+    /** As many tokens as were asked for. */
+    LENGTH,
+    /** The model's context is full. */
+    CONTEXT
+  }
+
+  /** Prompt tokens in a second. */
+  public double promptTokensPerSecond() {
+    return promptTokens / seconds(promptNanos);
+  }
+
+  /** Generated tokens in a second, the first one, which the prompt's logits gave, not counted. */
+  public double generatedTokensPerSecond() {
+    return ids.length < 2 ? 0 : (ids.length - 1) / seconds(generationNanos);
+  }
+
+  private static double seconds(long nanos) {
+    return Math.max(1, nanos) / 1e9;
+  }
+}

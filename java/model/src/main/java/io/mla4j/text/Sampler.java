@@ -1,0 +1,216 @@
+package io.mla4j.text;
+
+import static java.lang.foreign.ValueLayout.JAVA_FLOAT_UNALIGNED;
+
+import io.mla4j.InvalidArgumentException;
+import io.mla4j.Mla4jException;
+import java.lang.foreign.MemorySegment;
+import java.util.BitSet;
+import java.util.SplittableRandom;
+
+/**
+ * Chooses tokens from logits as {@link SamplingOptions} says.
+ *
+ * <p>Deterministic: the same options and logits give the same tokens. Of equal logits the lower id
+ * counts as larger. After the first token nothing of the vocabulary's size is allocated. Belongs to
+ * one thread.
+ */
+public final class Sampler {
+  private final SamplingOptions options;
+  private final SplittableRandom random;
+  private final BitSet occurred = new BitSet();
+
+  private float[] scores = new float[0];
+
+  /** The largest score. */
+  private float largest;
+
+  /**
+   * Keys of the tokens that may be drawn, smallest key best: a heap, then those taken from it, the
+   * best last.
+   */
+  private long[] candidates = new long[0];
+
+  private int count;
+  private int heapSize;
+
+  /** A sampler at the start of its sequence of random numbers. */
+  public Sampler(SamplingOptions options) {
+    this.options = options;
+    this.random = new SplittableRandom(options.seed());
+  }
+
+  /** Tells of a token that occurred without being chosen here: one of the prompt. */
+  public void observe(int id) {
+    occurred.set(id);
+  }
+
+  /**
+   * Chooses a token and remembers that it occurred.
+   *
+   * @param logits (vocabulary) F32, contiguous; not changed
+   * @throws Mla4jException where a logit is NaN or infinite
+   */
+  public int next(MemorySegment logits) {
+    read(logits);
+    int id = options.temperature() == 0 ? indexOfLargest() : sample();
+    occurred.set(id);
+    return id;
+  }
+
+  /** Copies the logits with the penalty on those that occurred. */
+  private void read(MemorySegment logits) {
+    long size = logits.byteSize() / Float.BYTES;
+    if (size < 1 || size > Integer.MAX_VALUE - 8) {
+      throw new InvalidArgumentException(
+          "logits has " + size + " numbers, but must have one for each token of a vocabulary");
+    }
+    if (scores.length != size) {
+      scores = new float[(int) size];
+      candidates = new long[options.temperature() == 0 ? 0 : (int) size];
+    }
+    MemorySegment.copy(logits, JAVA_FLOAT_UNALIGNED, 0, scores, 0, scores.length);
+    float penalty = (float) options.repetitionPenalty();
+    if (penalty != 1) {
+      for (int id = occurred.nextSetBit(0);
+          id >= 0 && id < scores.length;
+          id = occurred.nextSetBit(id + 1)) {
+        scores[id] = scores[id] > 0 ? scores[id] / penalty : scores[id] * penalty;
+      }
+    }
+    largest = Float.NEGATIVE_INFINITY;
+    for (int id = 0; id < scores.length; id++) {
+      if (!Float.isFinite(scores[id])) {
+        throw new Mla4jException(
+            "logit "
+                + id
+                + " is "
+                + scores[id]
+                + ", but must be finite: the weights or the activations are not");
+      }
+      largest = Math.max(largest, scores[id]);
+    }
+  }
+
+  private int indexOfLargest() {
+    int id = 0;
+    while (scores[id] != largest) {
+      id++;
+    }
+    return id;
+  }
+
+  private int sample() {
+    boolean ranked = options.topK() > 0 && options.topK() < scores.length;
+    if (!ranked && options.topP() == 1) {
+      collect(options.minP());
+      double total = 0;
+      for (int i = 0; i < count; i++) {
+        total += weight(id(i));
+      }
+      double left = random.nextDouble() * total;
+      int at = 0;
+      while (at < count - 1 && (left -= weight(id(at))) >= 0) {
+        at++;
+      }
+      return id(at);
+    }
+    double total = 0;
+    if (ranked) {
+      collect(0);
+      heapify();
+      for (int i = 0; i < Math.min(options.topK(), count); i++) {
+        total += weight(best(i));
+      }
+    } else {
+      for (int id = 0; id < scores.length; id++) {
+        total += weight(id);
+      }
+      // tokens below (1 - topP) / vocabulary have less than 1 - topP together: those above reach
+      // topP without them
+      double certain = (1 - options.topP()) / scores.length * total;
+      collect(Math.min(1, Math.max(options.minP(), certain)));
+      heapify();
+    }
+    return drawBest(ranked ? Math.min(options.topK(), count) : count, options.topP() * total);
+  }
+
+  /** Draws among the best tokens up to the one with which their weights reach {@code wanted}. */
+  private int drawBest(int limit, double wanted) {
+    double reached = 0;
+    int kept = 0;
+    while (kept < limit
+        && (reached < wanted || options.topP() == 1)
+        && weight(best(kept)) >= options.minP()) {
+      reached += weight(best(kept++));
+    }
+    double left = random.nextDouble() * reached;
+    int at = 0;
+    while (at < kept - 1 && (left -= weight(best(at))) >= 0) {
+      at++;
+    }
+    return best(at);
+  }
+
+  /** The probability relative to the likeliest token's. */
+  private double weight(int id) {
+    return Math.exp(((double) scores[id] - largest) / options.temperature());
+  }
+
+  /** Makes candidates of all tokens whose weight is at least {@code smallest}. */
+  private void collect(double smallest) {
+    count = 0;
+    for (int id = 0; id < scores.length; id++) {
+      if (weight(id) >= smallest) {
+        candidates[count++] = key(id);
+      }
+    }
+  }
+
+  /** The score's complement above the id's 31 bits, so that the smallest key is the best token. */
+  private long key(int id) {
+    // + 0f makes one zero of both; then the order of the numbers is that of unsigned integers
+    int bits = Float.floatToIntBits(scores[id] + 0f);
+    int ascending = bits < 0 ? ~bits : bits | Integer.MIN_VALUE;
+    return Integer.toUnsignedLong(~ascending) << 31 | id;
+  }
+
+  private int id(int candidate) {
+    return (int) (candidates[candidate] & Integer.MAX_VALUE);
+  }
+
+  /** The token that is the best but {@code rank} of the candidates. */
+  private int best(int rank) {
+    while (count - heapSize <= rank) {
+      long root = candidates[0];
+      heapSize--;
+      siftDown(0, candidates[heapSize]);
+      candidates[heapSize] = root;
+    }
+    return id(count - 1 - rank);
+  }
+
+  private void heapify() {
+    heapSize = count;
+    for (int at = heapSize / 2 - 1; at >= 0; at--) {
+      siftDown(at, candidates[at]);
+    }
+  }
+
+  /** Puts {@code key} where it belongs at or below {@code at}. */
+  private void siftDown(int at, long key) {
+    int child = 2 * at + 1;
+    while (child < heapSize) {
+      if (child + 1 < heapSize && candidates[child + 1] < candidates[child]) {
+        child++;
+      }
+      if (candidates[child] >= key) {
+        break;
+      }
+      candidates[at] = candidates[child];
+      at = child;
+      child = 2 * at + 1;
+    }
+    candidates[at] = key;
+  }
+}

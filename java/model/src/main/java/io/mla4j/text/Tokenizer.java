@@ -1,0 +1,149 @@
+package io.mla4j.text;
+
+import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
+import io.mla4j.checkpoint.CheckpointException;
+import io.mla4j.checkpoint.TokenizerFiles;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.OptionalInt;
+
+/**
+ * Text to ids and back, as {@code tokenizer.json} and {@code tokenizer_files.json} say.
+ *
+ * <p>Special tokens that a text spells out become their ids, so a rendered chat template can be
+ * encoded. Thread-safe. Close it after its last use.
+ */
+public final class Tokenizer implements AutoCloseable {
+  private final HuggingFaceTokenizer tokenizer;
+  private final OptionalInt bos;
+
+  private Tokenizer(HuggingFaceTokenizer tokenizer, OptionalInt bos) {
+    this.tokenizer = tokenizer;
+    this.bos = bos;
+  }
+
+  /**
+   * Reads {@code tokenizer.json} and, where it is there, {@code tokenizer_files.json}.
+   *
+   * @throws CheckpointException naming the file that is missing or malformed
+   */
+  public static Tokenizer open(Path directory) {
+    TokenizerFiles files = TokenizerFiles.read(directory);
+    HuggingFaceTokenizer tokenizer;
+    try {
+      tokenizer = TokenizerLibrary.load(files.json());
+    } catch (IOException | RuntimeException | LinkageError e) {
+      throw files.unusable(e);
+    }
+    try {
+      return new Tokenizer(tokenizer, addedBos(tokenizer, files));
+    } catch (RuntimeException e) {
+      tokenizer.close();
+      throw e;
+    }
+  }
+
+  /** The id that starts a text, where the configuration asks for one. */
+  public OptionalInt bos() {
+    return bos;
+  }
+
+  /**
+   * The ids of {@code text}.
+   *
+   * @param addBos whether {@link #bos} is put before it, unless the text already starts with it
+   */
+  public int[] encode(String text, boolean addBos) {
+    int[] ids = encode(tokenizer, text);
+    if (!addBos || bos.isEmpty() || (ids.length > 0 && ids[0] == bos.getAsInt())) {
+      return ids;
+    }
+    int[] withBos = new int[ids.length + 1];
+    withBos[0] = bos.getAsInt();
+    System.arraycopy(ids, 0, withBos, 1, ids.length);
+    return withBos;
+  }
+
+  /**
+   * The text of {@code ids}. Ids that the tokenizer does not know have none.
+   *
+   * @param skipSpecial whether special tokens are left out
+   */
+  public String decode(int[] ids, boolean skipSpecial) {
+    return decode(ids, 0, ids.length, skipSpecial);
+  }
+
+  String decode(int[] ids, int from, int to, boolean skipSpecial) {
+    long[] wide = new long[to - from];
+    for (int i = from; i < to; i++) {
+      wide[i - from] = ids[i];
+    }
+    return wide.length == 0 ? "" : tokenizer.decode(wide, skipSpecial);
+  }
+
+  /** A decoder for ids that come one by one. */
+  public StreamingDecoder streamingDecoder(boolean skipSpecial) {
+    return new StreamingDecoder(this, skipSpecial);
+  }
+
+  /** Frees the native tokenizer. Closing twice is harmless. */
+  @Override
+  public void close() {
+    tokenizer.close();
+  }
+
+  private static int[] encode(HuggingFaceTokenizer tokenizer, String text) {
+    long[] ids = tokenizer.encode(wellFormed(text), false, false).getIds();
+    int[] narrow = new int[ids.length];
+    for (int i = 0; i < ids.length; i++) {
+      narrow[i] = Math.toIntExact(ids[i]);
+    }
+    return narrow;
+  }
+
+  /** Half a surrogate pair is no text; it becomes U+FFFD, as it does when Java writes UTF-8. */
+  private static String wellFormed(String text) {
+    StringBuilder fixed = null;
+    for (int i = 0; i < text.length(); i++) {
+      char c = text.charAt(i);
+      if (!Character.isSurrogate(c)) {
+        continue;
+      }
+      if (Character.isHighSurrogate(c)
+          && i + 1 < text.length()
+          && Character.isLowSurrogate(text.charAt(i + 1))) {
+        i++;
+        continue;
+      }
+      if (fixed == null) {
+        fixed = new StringBuilder(text);
+      }
+      fixed.setCharAt(i, '\uFFFD');
+    }
+    return fixed == null ? text : fixed.toString();
+  }
+
+  /** The id of bos_token, where the configuration says that it is put before a text. */
+  private static OptionalInt addedBos(HuggingFaceTokenizer tokenizer, TokenizerFiles files) {
+    if (files.bosToken().isEmpty()) {
+      return OptionalInt.empty();
+    }
+    String bosToken = files.bosToken().get();
+    int[] ids = encode(tokenizer, bosToken);
+    if (ids.length != 1) {
+      if (files.addBos().orElse(false)) {
+        throw files.unknownBos();
+      }
+      return OptionalInt.empty();
+    }
+    boolean add =
+        files
+            .addBos()
+            .orElseGet(
+                () -> {
+                  long[] empty = tokenizer.encode("", true, false).getIds();
+                  return empty.length > 0 && empty[0] == ids[0];
+                });
+    return add ? OptionalInt.of(ids[0]) : OptionalInt.empty();
+  }
+}
