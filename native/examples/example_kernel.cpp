@@ -12,10 +12,9 @@ static float bf16(const char* row, int i) {
 static int64_t workspace(const mla_attention_params*, const mla_cache_params*, int32_t) { return 0; }
 
 static int32_t attend(const mla_attention_params* p, const mla_cache_params* c, const float* q,
-                      const void* cache, const int32_t* page_table, const float* slopes, const float*,
-                      const int32_t*, int32_t head_begin, int32_t head_end, int32_t query_begin,
-                      int32_t query_end, int32_t kv_begin, int32_t kv_end, float* out, float* lse, void*,
-                      int64_t, char*, int32_t) {
+                      const void* cache, const int32_t* page_table, const float* slopes, int32_t head_begin,
+                      int32_t head_end, int32_t query_begin, int32_t query_end, int32_t kv_begin,
+                      int32_t kv_end, float* out, float* lse, void*, int64_t, char*, int32_t) {
   if (c->cache_type != MLA_TYPE_BF16 || slopes || p->key_offset || !p->causal) return MLA_UNSUPPORTED;
   for (int t = query_begin; t < query_end; t++)
     for (int h = head_begin; h < head_end; h++) {
@@ -41,7 +40,7 @@ static int32_t attend(const mla_attention_params* p, const mla_cache_params* c, 
 }
 
 extern "C" const mla_kernels* mla_get_kernels(int32_t abi_version, int32_t isa) {
-  static mla_kernels k{sizeof k, MLA_ABI_VERSION, MLA_ISA_GENERIC, 1, 1 << MLA_ISA_GENERIC};
+  static mla_kernels k{sizeof k, MLA_ABI_VERSION, MLA_ISA_GENERIC, 1 << MLA_ISA_GENERIC, 0, 16};
   k.attention_workspace = workspace;
   k.attend_absorbed = attend;
   return abi_version == MLA_ABI_VERSION && isa <= MLA_ISA_GENERIC ? &k : nullptr;

@@ -38,8 +38,7 @@ void expect_refused(const mla_kernels& kernels, const std::vector<Bad<C>>& cases
 class Arguments : public KernelTest {};
 
 struct Pack {
-  mla_linear_params params{
-      sizeof(mla_linear_params), MLA_COMPUTE_F32, MLA_TYPE_BF16, 20, 8, 4, 0, 0, 8, 8, 4};
+  mla_linear_params params{sizeof(mla_linear_params), MLA_COMPUTE_F32, MLA_TYPE_BF16, 20, 8, 4, 8, 8, 4};
   const mla_linear_params* p = &params;
   Guarded<float> x{std::vector<float>(160, 1.f)};
   Guarded<uint8_t> packed{4096};
@@ -67,8 +66,6 @@ TEST_P(Arguments, OfPack) {
                      {[](Pack& c) { c.params.k = 0; }, MLA_INVALID_ARGUMENT, "k is 0"},
                      {[](Pack& c) { c.params.k = INT32_MAX; }, MLA_INVALID_ARGUMENT, "k is"},
                      {[](Pack& c) { c.params.n = -1; }, MLA_INVALID_ARGUMENT, "n is -1"},
-                     {[](Pack& c) { c.params.scale_block_rows = 128; }, MLA_UNSUPPORTED, "scale blocks"},
-                     {[](Pack& c) { c.params.scale_block_columns = 128; }, MLA_UNSUPPORTED, "scale blocks"},
                      {[](Pack& c) { c.params.x_stride = -1; }, MLA_INVALID_ARGUMENT, "x_stride"},
                      {[](Pack& c) { c.params.x_stride = kHuge; }, MLA_INVALID_ARGUMENT, "x_stride"},
                      {[](Pack& c) { c.params.weight_stride = 7; }, MLA_INVALID_ARGUMENT, "weight_stride"},
@@ -93,17 +90,16 @@ TEST_P(Arguments, OfPack) {
 }
 
 struct Linear {
-  mla_linear_params params{sizeof(mla_linear_params), MLA_COMPUTE_F32, MLA_TYPE_BF16, 2, 8, 4, 0, 0, 8, 8, 4};
+  mla_linear_params params{sizeof(mla_linear_params), MLA_COMPUTE_F32, MLA_TYPE_BF16, 2, 8, 4, 8, 8, 4};
   const mla_linear_params* p = &params;
   Guarded<uint8_t> packed{4096}, weight{64};
   Guarded<float> y{8};
   const void* packed_data = packed.data();
   const void* weight_data = weight.data();
-  const float* scales = nullptr;
   float* to = y.data();
   int begin = 0, end = 4;
   int32_t operator()(const mla_kernels& k, char* error, int32_t size) {
-    return k.linear(p, packed_data, weight_data, scales, nullptr, begin, end, to, error, size);
+    return k.linear(p, packed_data, weight_data, nullptr, begin, end, to, error, size);
   }
 };
 
@@ -112,7 +108,6 @@ TEST_P(Arguments, OfLinear) {
       kernels(), {
                      {[](Linear& c) { c.p = nullptr; }, MLA_INVALID_ARGUMENT, "params is NULL"},
                      {[](Linear& c) { c.params.k = -1; }, MLA_INVALID_ARGUMENT, "k is -1"},
-                     {[](Linear& c) { c.scales = c.y.data(); }, MLA_UNSUPPORTED, "scales"},
                      {[](Linear& c) { c.begin = -1; }, MLA_INVALID_ARGUMENT, "n range is -1..4"},
                      {[](Linear& c) { c.end = 5; }, MLA_INVALID_ARGUMENT, "n range is 0..5"},
                      {[](Linear& c) { c.packed_data = nullptr; }, MLA_INVALID_ARGUMENT, "packed is NULL"},
@@ -123,17 +118,16 @@ TEST_P(Arguments, OfLinear) {
 
 struct HeadLinear {
   mla_head_linear_params params{
-      sizeof(mla_head_linear_params), MLA_COMPUTE_F32, MLA_TYPE_F32, 2, 2, 3, 4, 0, 0, 0, 6, 3, 8, 4, 12, 3};
+      sizeof(mla_head_linear_params), MLA_COMPUTE_F32, MLA_TYPE_F32, 2, 2, 3, 4, 0, 6, 3, 8, 4, 12, 3};
   const mla_head_linear_params* p = &params;
   Guarded<float> x{12}, weight{24}, y{16};
   const float* x_data = x.data();
   const void* weight_data = weight.data();
-  const float* scales = nullptr;
   float* to = y.data();
   int head_begin = 0, head_end = 2, token_begin = 0, token_end = 2;
   int32_t operator()(const mla_kernels& k, char* error, int32_t size) {
-    return k.head_linear(p, x_data, weight_data, scales, head_begin, head_end, token_begin, token_end, to,
-                         error, size);
+    return k.head_linear(p, x_data, weight_data, head_begin, head_end, token_begin, token_end, to, error,
+                         size);
   }
 };
 
@@ -151,7 +145,6 @@ TEST_P(Arguments, OfHeadLinear) {
           {[](C& c) { c.params.in = 0; }, MLA_INVALID_ARGUMENT, "in is 0"},
           {[](C& c) { c.params.out = 0; }, MLA_INVALID_ARGUMENT, "out is 0"},
           {[](C& c) { c.params.transposed = 2; }, MLA_INVALID_ARGUMENT, "transposed"},
-          {[](C& c) { c.params.scale_block_rows = 1; }, MLA_UNSUPPORTED, "scale blocks"},
           {[](C& c) { c.params.x_token_stride = -1; }, MLA_INVALID_ARGUMENT, "x_token_stride"},
           {[](C& c) { c.params.x_head_stride = kHuge; }, MLA_INVALID_ARGUMENT, "x_head_stride"},
           {[](C& c) { c.params.y_token_stride = 3; }, MLA_INVALID_ARGUMENT, "y_token_stride"},
@@ -159,7 +152,6 @@ TEST_P(Arguments, OfHeadLinear) {
           {[](C& c) { c.params.weight_head_stride = -1; }, MLA_INVALID_ARGUMENT, "weight_head_stride"},
           {[](C& c) { c.params.weight_stride = 2; }, MLA_INVALID_ARGUMENT, "weight_stride"},
           {[](C& c) { c.params.transposed = 1; }, MLA_INVALID_ARGUMENT, "weight_stride"},
-          {[](C& c) { c.scales = c.y.data(); }, MLA_UNSUPPORTED, "scales"},
           {[](C& c) { c.head_end = 3; }, MLA_INVALID_ARGUMENT, "head range is 0..3"},
           {[](C& c) { c.token_begin = -1; }, MLA_INVALID_ARGUMENT, "token range is -1..2"},
           {[](C& c) { c.x_data = nullptr; }, MLA_INVALID_ARGUMENT, "x is NULL"},
@@ -182,9 +174,6 @@ struct Attend {
   const void* cache_data = cache.data();
   const void* weight_data = weight.data();
   const int32_t* page_table = pages.data();
-  const float* sinks = nullptr;
-  const int32_t* sparse = nullptr;
-  const float* scales = nullptr;
   int head_begin = 0, head_end = 2, query_begin = 0, query_end = 2, kv_begin = 0, kv_end = 5;
   float* out_data = out.data();
   float* lse_data = lse.data();
@@ -209,22 +198,22 @@ struct Attend {
     params.lse_token_stride = 2;
     params.weight_head_stride = 20;
     params.weight_stride = 4;
-    cache_params = {sizeof cache_params, MLA_TYPE_F32, 4, 2, 4, 2, 3, 0, 24, 48};
+    cache_params = {sizeof cache_params, MLA_TYPE_F32, 4, 2, 4, 2, 3, 24, 48};
   }
 };
 
 struct Absorbed : Attend {
   int32_t operator()(const mla_kernels& k, char* error, int32_t size) {
-    return k.attend_absorbed(p, c, q_data, cache_data, page_table, nullptr, sinks, sparse, head_begin,
-                             head_end, query_begin, query_end, kv_begin, kv_end, out_data, lse_data,
-                             workspace, workspace_bytes, error, size);
+    return k.attend_absorbed(p, c, q_data, cache_data, page_table, nullptr, head_begin, head_end, query_begin,
+                             query_end, kv_begin, kv_end, out_data, lse_data, workspace, workspace_bytes,
+                             error, size);
   }
 };
 
 struct Decompressed : Attend {
   int32_t operator()(const mla_kernels& k, char* error, int32_t size) {
-    return k.attend_decompressed(p, c, q_data, weight_data, scales, cache_data, page_table, nullptr, sinks,
-                                 head_begin, head_end, query_begin, query_end, out_data, lse_data, workspace,
+    return k.attend_decompressed(p, c, q_data, weight_data, cache_data, page_table, nullptr, head_begin,
+                                 head_end, query_begin, query_end, out_data, lse_data, workspace,
                                  workspace_bytes, error, size);
   }
 };
@@ -242,9 +231,6 @@ std::vector<Bad<C>> bad_attention() {
       {[](C& a) { a.params.heads = 1 << 16, a.params.query_tokens = a.params.kv_tokens = 1 << 24; },
        MLA_INVALID_ARGUMENT, "heads * query_tokens"},
       {[](C& a) { a.params.causal = 2; }, MLA_INVALID_ARGUMENT, "causal"},
-      {[](C& a) { a.params.window = 4; }, MLA_UNSUPPORTED, "window"},
-      {[](C& a) { a.params.sparse_count = 4; }, MLA_UNSUPPORTED, "sparse_count"},
-      {[](C& a) { a.params.softcap = 30; }, MLA_UNSUPPORTED, "softcap"},
       {[](C& a) { a.params.key_offset = 2; }, MLA_INVALID_ARGUMENT, "key_offset is 2"},
       {[](C& a) { a.params.scale = 0; }, MLA_INVALID_ARGUMENT, "scale"},
       {[](C& a) { a.params.scale = __builtin_nanf(""); }, MLA_INVALID_ARGUMENT, "scale"},
@@ -269,7 +255,6 @@ std::vector<Bad<C>> bad_attention() {
       {[](C& a) { a.cache_params.row_stride_bytes = 26; }, MLA_INVALID_ARGUMENT, "row_stride_bytes"},
       {[](C& a) { a.cache_params.page_stride_bytes = 47; }, MLA_INVALID_ARGUMENT, "page_stride_bytes"},
       {[](C& a) { a.cache_params.page_stride_bytes = kHuge; }, MLA_INVALID_ARGUMENT, "page_stride_bytes"},
-      {[](C& a) { a.sinks = a.q.data(); }, MLA_UNSUPPORTED, "sinks"},
       {[](C& a) { a.head_end = 3; }, MLA_INVALID_ARGUMENT, "head range is 0..3"},
       {[](C& a) { a.query_begin = -1; }, MLA_INVALID_ARGUMENT, "query range is -1..2"},
       {[](C& a) { a.q_data = nullptr; }, MLA_INVALID_ARGUMENT, "q is NULL"},
@@ -288,7 +273,6 @@ std::vector<Bad<C>> bad_attention() {
 
 TEST_P(Arguments, OfAttendAbsorbed) {
   std::vector<Bad<Absorbed>> bad = bad_attention<Absorbed>();
-  bad.push_back({[](Absorbed& a) { a.sparse = a.pages.data(); }, MLA_UNSUPPORTED, "sparse_indices"});
   bad.push_back({[](Absorbed& a) { a.params.key_offset = 4, a.cache_params.rope = 0; }, MLA_INVALID_ARGUMENT,
                  "rope is 0"});
   bad.push_back({[](Absorbed& a) { a.kv_end = 6; }, MLA_INVALID_ARGUMENT, "kv range is 0..6"});
@@ -303,11 +287,9 @@ TEST_P(Arguments, OfAttendDecompressed) {
   bad.push_back({[](C& a) { a.params.nope = 0; }, MLA_INVALID_ARGUMENT, "nope"});
   bad.push_back({[](C& a) { a.params.value = 0; }, MLA_INVALID_ARGUMENT, "value"});
   bad.push_back({[](C& a) { a.params.weight_type = 5; }, MLA_INVALID_ARGUMENT, "weight_type"});
-  bad.push_back({[](C& a) { a.params.scale_block_rows = 128; }, MLA_UNSUPPORTED, "scale blocks"});
   bad.push_back({[](C& a) { a.params.weight_stride = 3; }, MLA_INVALID_ARGUMENT, "weight_stride"});
   bad.push_back(
       {[](C& a) { a.params.weight_head_stride = -20; }, MLA_INVALID_ARGUMENT, "weight_head_stride"});
-  bad.push_back({[](C& a) { a.scales = a.q.data(); }, MLA_UNSUPPORTED, "kv_b_scales"});
   bad.push_back({[](C& a) { a.weight_data = nullptr; }, MLA_INVALID_ARGUMENT, "kv_b is NULL"});
   expect_refused<C>(kernels(), bad);
 }
@@ -325,7 +307,7 @@ TEST_P(Arguments, OfAttentionWorkspace) {
 }
 
 struct Merge {
-  mla_merge_params params{sizeof(mla_merge_params), 2, 2, 2, 3, 0, 12, 6, 3, 4, 2, 1, 6, 3, 2, 1};
+  mla_merge_params params{sizeof(mla_merge_params), 2, 2, 2, 3, 12, 6, 3, 4, 2, 1, 6, 3, 2, 1};
   const mla_merge_params* p = &params;
   Guarded<float> partial_out{std::vector<float>(24, 1.f)}, partial_lse{std::vector<float>(8, 0.f)}, out{12},
       lse{4};
@@ -373,8 +355,8 @@ TEST_P(Arguments, OfMerge) {
 }
 
 struct Append {
-  mla_append_params params{sizeof(mla_append_params), 2, 3, MLA_ROPE_PAIRS, 1e-6f, 0, 6};
-  mla_cache_params cache_params{sizeof(mla_cache_params), MLA_TYPE_F32, 4, 2, 4, 2, 3, 0, 24, 48};
+  mla_append_params params{sizeof(mla_append_params), 2, 3, MLA_ROPE_PAIRS, 1e-6f, 6};
+  mla_cache_params cache_params{sizeof(mla_cache_params), MLA_TYPE_F32, 4, 2, 4, 2, 3, 24, 48};
   const mla_append_params* p = &params;
   const mla_cache_params* c = &cache_params;
   Guarded<float> a{std::vector<float>(12, 1.f)}, weight{std::vector<float>(4, 1.f)},
@@ -545,19 +527,9 @@ TEST_P(Arguments, OfEmbed) {
 }
 
 struct Route {
-  mla_route_params params{sizeof(mla_route_params),
-                          2,
-                          8,
-                          2,
-                          MLA_SCORE_SIGMOID,
-                          4,
-                          2,
-                          MLA_GROUP_SCORE_TOP2_SUM,
-                          MLA_GROUP_MASK_ZERO,
-                          1,
-                          1.f,
-                          0,
-                          8};
+  mla_route_params params{sizeof(mla_route_params), 2, 8,   2,
+                          MLA_SCORE_SIGMOID,        4, 2,   MLA_GROUP_SCORE_TOP2_SUM,
+                          MLA_GROUP_MASK_ZERO,      1, 1.f, 8};
   const mla_route_params* p = &params;
   Guarded<float> logits{std::vector<float>(16, 1.f)}, weights{4};
   Guarded<int32_t> experts{4};

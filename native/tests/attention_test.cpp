@@ -102,8 +102,8 @@ void absorbed(const mla_kernels& kernels, const Sequence& s, int head_begin, int
               int query_end, int kv_begin, int kv_end, float* out, float* lse) {
   Workspace w(kernels, s, 0);
   MLA_CALL(kernels.attend_absorbed, &s.p, &s.cache.params(), s.q.data(), s.cache.data(), s.cache.pages(),
-           s.slope_data(), nullptr, nullptr, head_begin, head_end, query_begin, query_end, kv_begin, kv_end,
-           out, lse, w.memory.data(), w.size);
+           s.slope_data(), head_begin, head_end, query_begin, query_end, kv_begin, kv_end, out, lse,
+           w.memory.data(), w.size);
 }
 
 // key(token, head, i), value(token, head, i) in double; the expected result against `r`.
@@ -403,8 +403,8 @@ TEST_P(Attend, BlocksOfSixteenRowsHaveTheSameBitsInAnyCall) {
       }
       Workspace w(kernels(), s, 0);
       MLA_CALL(kernels().attend_absorbed, &s.p, &copy.params(), s.q.data(), copy.data(), copy.pages(),
-               s.slope_data(), nullptr, nullptr, 0, 48, 0, 5, 0, 130, paged.out.data(), paged.lse.data(),
-               w.memory.data(), w.size);
+               s.slope_data(), 0, 48, 0, 5, 0, 130, paged.out.data(), paged.lse.data(), w.memory.data(),
+               w.size);
       EXPECT_EQ(std::memcmp(whole.out.data(), paged.out.data(), paged.out.bytes()), 0) << "other pages";
     }
   }
@@ -432,8 +432,8 @@ TEST_P(Attend, DecompressedAgreesWithTheReferenceOverRandomShapes) {
     for (size_t i = 0; i + 1 < heads.size(); i++) {
       for (size_t j = 0; j + 1 < queries.size(); j++)
         MLA_CALL(kernels().attend_decompressed, &s.p, &s.cache.params(), s.q.data(), kv_b.bytes.data(),
-                 nullptr, s.cache.data(), s.cache.pages(), s.slope_data(), nullptr, heads[i], heads[i + 1],
-                 queries[j], queries[j + 1], r.out.data(), r.lse.data(), w.memory.data(), w.size);
+                 s.cache.data(), s.cache.pages(), s.slope_data(), heads[i], heads[i + 1], queries[j],
+                 queries[j + 1], r.out.data(), r.lse.data(), w.memory.data(), w.size);
     }
     // [token][head][nope + value], as the kernel rounds it
     std::vector<double> rebuilt;

@@ -78,8 +78,8 @@ TEST(Example, AttendsAsTheGenericKernelsDo) {
     const int64_t bytes = tables[i]->attention_workspace(&params, &cache, 0);
     std::vector<char> workspace(bytes + 64);
     char* aligned = workspace.data() + (-(uintptr_t)workspace.data() & 63);
-    MLA_CALL(tables[i]->attend_absorbed, &params, &cache, q.data(), rows.data(), pages, nullptr, nullptr,
-             nullptr, 0, kHeads, 0, kQueries, 0, kTokens, out[i].data(), lse[i].data(), aligned, bytes);
+    MLA_CALL(tables[i]->attend_absorbed, &params, &cache, q.data(), rows.data(), pages, nullptr, 0, kHeads, 0,
+             kQueries, 0, kTokens, out[i].data(), lse[i].data(), aligned, bytes);
   }
   for (size_t i = 0; i < out[0].size(); i++) EXPECT_NEAR(out[0][i], out[1][i], 2e-6) << i;
   for (size_t i = 0; i < lse[0].size(); i++) EXPECT_NEAR(lse[0][i], lse[1][i], 2e-6) << i;

@@ -54,8 +54,8 @@ void run(const mla_kernels& kernels, const Heads& c, const std::vector<int>& hea
          const std::vector<int>& token_cuts, Guarded<float>& y) {
   for (size_t h = 0; h + 1 < head_cuts.size(); h++) {
     for (size_t t = 0; t + 1 < token_cuts.size(); t++)
-      MLA_CALL(kernels.head_linear, &c.p, c.x.data(), c.weight.bytes.data(), nullptr, head_cuts[h],
-               head_cuts[h + 1], token_cuts[t], token_cuts[t + 1], y.data());
+      MLA_CALL(kernels.head_linear, &c.p, c.x.data(), c.weight.bytes.data(), head_cuts[h], head_cuts[h + 1],
+               token_cuts[t], token_cuts[t + 1], y.data());
   }
 }
 

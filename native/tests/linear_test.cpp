@@ -69,7 +69,7 @@ void run(const mla_kernels& kernels, const Layer& l, const std::vector<int>& row
     MLA_CALL(kernels.pack, &l.p, l.x.data(), l.index_data(), row_cuts[i], row_cuts[i + 1], packed.data(),
              bytes);
   for (size_t i = 0; i + 1 < n_cuts.size(); i++)
-    MLA_CALL(kernels.linear, &l.p, packed.data(), l.weight.bytes.data(), nullptr, l.bias_data(), n_cuts[i],
+    MLA_CALL(kernels.linear, &l.p, packed.data(), l.weight.bytes.data(), l.bias_data(), n_cuts[i],
              n_cuts[i + 1], y.data());
 }
 
@@ -167,8 +167,8 @@ TEST_P(Linear, ARowHasTheSameBitsAloneAndAmongOthers) {
       MLA_CALL(kernels().pack, &p, many.x.data(), many.indices.data() + row, 0, 1, packed.data(),
                packed.bytes());
       Guarded<float> alone(s.n);
-      MLA_CALL(kernels().linear, &p, packed.data(), many.weight.bytes.data(), nullptr, many.bias_data(), 0,
-               s.n, alone.data());
+      MLA_CALL(kernels().linear, &p, packed.data(), many.weight.bytes.data(), many.bias_data(), 0, s.n,
+               alone.data());
       ASSERT_EQ(std::memcmp(alone.data(), together.data() + row * many.p.y_stride, s.n * sizeof(float)), 0)
           << "row " << row;
     }
@@ -203,7 +203,7 @@ TEST_P(Linear, RoundsActivationsToNearestEvenInBf16) {
     std::memcpy(weight.data(), type == MLA_TYPE_F32 ? static_cast<const void*>(&one) : &half,
                 type_size(type));
     Guarded<float> y(s.rows);
-    MLA_CALL(kernels().linear, &p, packed.data(), weight.data(), nullptr, nullptr, 0, 1, y.data());
+    MLA_CALL(kernels().linear, &p, packed.data(), weight.data(), nullptr, 0, 1, y.data());
     for (int i = 0; i < s.rows; i++)
       EXPECT_EQ(y[i], bf16_value(to_bf16(values[i]))) << values[i] << " type " << type;
   }
@@ -242,9 +242,9 @@ TEST_P(Linear, NoRowsAndEmptyRangesDoNothing) {
   mla_linear_params p = params_of({0, 8, 4, MLA_TYPE_BF16, MLA_COMPUTE_F32});
   EXPECT_EQ(kernels().packed_bytes(&p), 0);
   MLA_CALL(kernels().pack, &p, nullptr, nullptr, 0, 0, nullptr, 0);
-  MLA_CALL(kernels().linear, &p, nullptr, nullptr, nullptr, nullptr, 0, 4, nullptr);
+  MLA_CALL(kernels().linear, &p, nullptr, nullptr, nullptr, 0, 4, nullptr);
   p.rows = 2;
-  MLA_CALL(kernels().linear, &p, nullptr, nullptr, nullptr, nullptr, 3, 3, nullptr);
+  MLA_CALL(kernels().linear, &p, nullptr, nullptr, nullptr, 3, 3, nullptr);
 }
 
 MLA_TEST_ALL_KERNELS(Linear);

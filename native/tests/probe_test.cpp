@@ -17,9 +17,10 @@ TEST_P(Probe, CountsWhatItRepeats) {
       EXPECT_EQ(kernels().probe(what, 1000, nullptr, 0), -1);
       continue;
     }
+    const int lanes[MLA_ISA_COUNT] = {4, 8, 16, 16};
     const int products = what == MLA_PROBE_FMA_F32 ? 1 : what == MLA_PROBE_DOT_BF16 ? 2 : 4;
     EXPECT_GT(one, 0);
-    EXPECT_EQ(one % (2 * products * kernels().lanes), 0);
+    EXPECT_EQ(one % (2 * products * lanes[kernels().isa]), 0);
     EXPECT_EQ(kernels().probe(what, 0, nullptr, 0), 0);
     EXPECT_EQ(kernels().probe(what, 1000, nullptr, 0), 1000 * one);
   }

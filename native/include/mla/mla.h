@@ -16,7 +16,7 @@
  *  - Same bits: an element of a result is one fixed sequence of operations given the table, the compute type and the
  *    shape of its own row or sequence: never of the number of rows, the range of the call or the calling thread.
  *    Attention alone also depends on how a sequence's heads and queries are cut into calls: calls whose rows (queries
- *    times heads in the absorbed form, queries in the decompressed one) are multiples of 16 agree with each other;
+ *    times heads in the absorbed form, queries in the decompressed one) are multiples of row_multiple agree with each other;
  *    otherwise a caller cuts sequences of the same shape in the same way.
  *  - Every function may be called from any thread at the same time as any other on disjoint outputs and workspaces.
  *  - Functions return MLA_OK or another status; then `error` (if not NULL, error_size > 0) holds a NUL-terminated text
@@ -31,7 +31,7 @@
 extern "C" {
 #endif
 
-#define MLA_ABI_VERSION 1
+#define MLA_ABI_VERSION 2
 
 /* Status codes. */
 #define MLA_OK 0
@@ -74,14 +74,15 @@ extern "C" {
 #define MLA_DESCRIBE_REASON 2  /* why MLA_ISA_AUTO chooses what it does on this processor, one line */
 #define MLA_DESCRIBE_LAYOUT \
   3 /* the sizes, offsets and signatures of this header as the library was compiled with */
+#define MLA_DESCRIBE_ISAS \
+  4 /* the names of all instruction sets in the order of MLA_ISA_*, one space between two: "generic avx2" */
 
-/* The text of MLA_DESCRIBE_LAYOUT, compared with the Java bindings when a library is loaded: lines that end in '\n', types
- * named i32, i64, f32 and ptr. First the structs in the order of this header, each followed by its fields:
- *   struct mla_linear_params 56
+/* The text of MLA_DESCRIBE_LAYOUT, compared with the Java bindings when a library is loaded: the structs and types of entry points of this
+ * header in the order of their names, lines that end in '\n', types named i32, i64, f32, f64 and ptr, functions as result and arguments.
+ *   struct mla_linear_params 48
  *   mla_linear_params.struct_size 0 i32
- * then the functions of mla_kernels in order and the entry point, as result and arguments:
- *   function describe i32(i32,ptr,i32)
- *   function mla_get_kernels ptr(i32,i32) */
+ *   mla_kernels.describe 64 i32(i32,ptr,i32)
+ *   mla_get_kernels_fn ptr(i32,i32) */
 
 /* Rotary layouts: which two elements of a rotated part form pair i of rope/2. */
 #define MLA_ROPE_PAIRS 0  /* 2i and 2i + 1 */
@@ -100,11 +101,9 @@ typedef struct mla_linear_params {
   int32_t struct_size;
   int32_t compute;
   int32_t weight_type;
-  int32_t rows;             /* rows of x, at least 0 */
-  int32_t k;                /* length of a row of x and of W, at least 1 */
-  int32_t n;                /* rows of W */
-  int32_t scale_block_rows; /* block of W that shares one scale; 0 without scales */
-  int32_t scale_block_columns;
+  int32_t rows;          /* rows of x, at least 0 */
+  int32_t k;             /* length of a row of x and of W, at least 1 */
+  int32_t n;             /* rows of W */
   int64_t x_stride;      /* between rows of x */
   int64_t weight_stride; /* between rows of W */
   int64_t y_stride;      /* between rows of y */
@@ -120,8 +119,6 @@ typedef struct mla_head_linear_params {
   int32_t in;         /* length of x[t, h, :] */
   int32_t out;        /* length of y[t, h, :] */
   int32_t transposed; /* 0: W_h is out x in; 1: W_h is in x out */
-  int32_t scale_block_rows;
-  int32_t scale_block_columns;
   int64_t x_token_stride;
   int64_t x_head_stride;
   int64_t y_token_stride;
@@ -140,7 +137,6 @@ typedef struct mla_cache_params {
   int32_t rope_offset; /* element of a row where the rotated key starts, at least latent */
   int32_t page_size;   /* tokens in a page */
   int32_t page_count;  /* pages of the pool: a page id outside [0, page_count) is an error, never an access */
-  int32_t reserved;
   int64_t row_stride_bytes;
   int64_t page_stride_bytes;
 } mla_cache_params;
@@ -156,15 +152,10 @@ typedef struct mla_attention_params {
   int32_t query_tokens;
   int32_t kv_tokens;
   int32_t causal;
-  int32_t window;       /* 0: none; others are MLA_UNSUPPORTED in this version */
-  int32_t sparse_count; /* 0: none; others are MLA_UNSUPPORTED in this version */
-  int32_t nope;         /* decompressed form only: length of a head's unrotated query and key */
-  int32_t value;        /* decompressed form only: length of a head's value */
-  int32_t weight_type;  /* decompressed form only: type of kv_b */
-  int32_t scale_block_rows;
-  int32_t scale_block_columns;
-  float scale;   /* of the dot product; no default */
-  float softcap; /* 0: none; others are MLA_UNSUPPORTED in this version */
+  int32_t nope;        /* decompressed form only: length of a head's unrotated query and key */
+  int32_t value;       /* decompressed form only: length of a head's value */
+  int32_t weight_type; /* decompressed form only: type of kv_b */
+  float scale;         /* of the dot product; no default */
   int32_t
       key_offset; /* absorbed form only: element of a row where its key starts. 0: the latent is part of the key (MLA).
                          rope_offset: rows hold a value and a key of their own, as in multi-query attention */
@@ -186,7 +177,6 @@ typedef struct mla_merge_params {
   int32_t tokens;
   int32_t heads;
   int32_t width;
-  int32_t reserved;
   int64_t part_stride; /* of partial_out, between parts */
   int64_t part_token_stride;
   int64_t part_head_stride;
@@ -205,8 +195,7 @@ typedef struct mla_append_params {
   int32_t tokens;
   int32_t position; /* of token 0 in its sequence: token t becomes token position + t */
   int32_t rope_layout;
-  float eps; /* of the latent's RMSNorm */
-  int32_t reserved;
+  float eps;        /* of the latent's RMSNorm */
   int64_t a_stride; /* between rows of a */
 } mla_append_params;
 
@@ -237,7 +226,6 @@ typedef struct mla_route_params {
   int32_t group_mask;  /* MLA_GROUP_MASK_*: the value of experts in groups that are not kept */
   int32_t renormalize; /* 1: weights are divided by their sum + 1e-20 */
   float weight_scale;  /* multiplies the weights at the end */
-  int32_t reserved;
   int64_t logits_stride;
 } mla_route_params;
 
@@ -245,9 +233,17 @@ typedef struct mla_kernels {
   int32_t struct_size;
   int32_t abi_version;
   int32_t isa;            /* MLA_ISA_* of this table */
-  int32_t lanes;          /* float32 values in a vector */
   int32_t supported_isas; /* bit i: MLA_ISA i runs on this processor */
   int32_t prefers_bf16;   /* 1 where this table multiplies bf16 faster than float32 */
+  int32_t row_multiple;   /* rows of attention that are computed together, see "same bits" above */
+
+  /* What the two forms of attention cost, to choose between them: picoseconds for a multiply-add of one thread, of which only
+   * the ratios count; all 0 where the library does not know. */
+  double cost_absorbed;     /* scores and values of the absorbed form */
+  double cost_project;      /* absorbing a query and projecting its output */
+  double cost_decompressed; /* scores and values of the decompressed form */
+  double cost_rebuild;      /* keys and values from latents */
+  double cost_start;        /* tokens in whose rebuilding the weights of a head are packed */
 
   /* Writes a text (MLA_DESCRIBE_*) to `text`, truncated to size with its NUL; returns the full length without NUL,
    * or -1 for an unknown subject. */
@@ -262,16 +258,16 @@ typedef struct mla_kernels {
                   int32_t row_end, void* packed, int64_t packed_bytes, char* error, int32_t error_size);
 
   /* y[:, n_begin .. n_end) = x W^T + bias for all rows. packed: as written by pack; weight (n, k) weight_type;
-   * scales: must be NULL in this version; bias (n) float32 or NULL; y (rows, n) float32. */
+   * bias (n) float32 or NULL; y (rows, n) float32. */
   int32_t (*linear)(const mla_linear_params* params, const void* packed, const void* weight,
-                    const float* scales, const float* bias, int32_t n_begin, int32_t n_end, float* y,
-                    char* error, int32_t error_size);
+                    const float* bias, int32_t n_begin, int32_t n_end, float* y, char* error,
+                    int32_t error_size);
 
   /* Heads [head_begin, head_end) of tokens [token_begin, token_end). x (tokens, heads, in) float32; weight: see params;
    * y (tokens, heads, out) float32. */
   int32_t (*head_linear)(const mla_head_linear_params* params, const float* x, const void* weight,
-                         const float* scales, int32_t head_begin, int32_t head_end, int32_t token_begin,
-                         int32_t token_end, float* y, char* error, int32_t error_size);
+                         int32_t head_begin, int32_t head_end, int32_t token_begin, int32_t token_end,
+                         float* y, char* error, int32_t error_size);
 
   /* Workspace of one call of attend_absorbed (form 0) or attend_decompressed (form 1) with any ranges. */
   int64_t (*attention_workspace)(const mla_attention_params* params, const mla_cache_params* cache,
@@ -282,24 +278,24 @@ typedef struct mla_kernels {
    * float32; lse (query_tokens, heads) float32, natural logarithm; keys and values are the rows of the cache themselves.
    * Computes queries [query_begin, query_end), heads [head_begin, head_end) over keys [kv_begin, kv_end) of the sequence.
    * cache: the layer's first page; page_table (ceil(kv_tokens / page_size)) int32; alibi_slopes (heads) float32 or NULL;
-   * sinks and sparse_indices: must be NULL in this version; workspace: aligned to 64. */
+   * workspace: aligned to 64. */
   int32_t (*attend_absorbed)(const mla_attention_params* params, const mla_cache_params* cache_params,
                              const float* q, const void* cache, const int32_t* page_table,
-                             const float* alibi_slopes, const float* sinks, const int32_t* sparse_indices,
-                             int32_t head_begin, int32_t head_end, int32_t query_begin, int32_t query_end,
-                             int32_t kv_begin, int32_t kv_end, float* out, float* lse, void* workspace,
-                             int64_t workspace_bytes, char* error, int32_t error_size);
+                             const float* alibi_slopes, int32_t head_begin, int32_t head_end,
+                             int32_t query_begin, int32_t query_end, int32_t kv_begin, int32_t kv_end,
+                             float* out, float* lse, void* workspace, int64_t workspace_bytes, char* error,
+                             int32_t error_size);
 
   /* Decompressed form: q (query_tokens, heads, nope + rope) float32, rotated; kv_b: per head nope rows of W_UK, then value
    * rows of W_UV, each of latent elements; out (query_tokens, heads, value) float32; lse as above. Keys and values of a
    * block of tokens are rebuilt from the latents in the workspace and forgotten. With MLA_COMPUTE_BF16 and a bf16 cache
    * the rebuilt keys and values are rounded to bf16. Over all keys of the sequence. */
   int32_t (*attend_decompressed)(const mla_attention_params* params, const mla_cache_params* cache_params,
-                                 const float* q, const void* kv_b, const float* kv_b_scales,
-                                 const void* cache, const int32_t* page_table, const float* alibi_slopes,
-                                 const float* sinks, int32_t head_begin, int32_t head_end,
-                                 int32_t query_begin, int32_t query_end, float* out, float* lse,
-                                 void* workspace, int64_t workspace_bytes, char* error, int32_t error_size);
+                                 const float* q, const void* kv_b, const void* cache,
+                                 const int32_t* page_table, const float* alibi_slopes, int32_t head_begin,
+                                 int32_t head_end, int32_t query_begin, int32_t query_end, float* out,
+                                 float* lse, void* workspace, int64_t workspace_bytes, char* error,
+                                 int32_t error_size);
 
   /* m = max lse; weights exp(lse - m) / sum; out = sum of weight * partial_out; lse = m + log sum. All parts empty: out 0,
    * lse -infinity. partial_out (parts, tokens, heads, width), partial_lse (parts, tokens, heads), out (tokens, heads,

@@ -30,6 +30,9 @@ int32_t describe(int isa, int32_t subject, char* text, int32_t size) {
     case MLA_DESCRIBE_LAYOUT:
       s = layout_text();
       break;
+    case MLA_DESCRIBE_ISAS:
+      for (int i = 0; i < MLA_ISA_COUNT; i++) s += std::string(i == 0 ? "" : " ") + isa_name(i);
+      break;
     default:
       return -1;
   }
@@ -84,12 +87,10 @@ struct Checked {
     });
   }
 
-  static int32_t linear(const mla_linear_params* p, const void* packed, const void* weight,
-                        const float* scales, const float* bias, int32_t n_begin, int32_t n_end, float* y,
-                        char* error, int32_t error_size) {
+  static int32_t linear(const mla_linear_params* p, const void* packed, const void* weight, const float* bias,
+                        int32_t n_begin, int32_t n_end, float* y, char* error, int32_t error_size) {
     return guard(error, error_size, [&] {
       check(p);
-      require_absent("scales", scales);
       require_bounds("n", n_begin, n_end, p->n);
       if (n_begin == n_end || p->rows == 0) return;
       require_pointer("packed", packed);
@@ -100,11 +101,10 @@ struct Checked {
   }
 
   static int32_t head_linear(const mla_head_linear_params* p, const float* x, const void* weight,
-                             const float* scales, int32_t head_begin, int32_t head_end, int32_t token_begin,
-                             int32_t token_end, float* y, char* error, int32_t error_size) {
+                             int32_t head_begin, int32_t head_end, int32_t token_begin, int32_t token_end,
+                             float* y, char* error, int32_t error_size) {
     return guard(error, error_size, [&] {
       check(p);
-      require_absent("scales", scales);
       require_bounds("head", head_begin, head_end, p->heads);
       require_bounds("token", token_begin, token_end, p->tokens);
       if (head_begin == head_end || token_begin == token_end) return;
@@ -140,16 +140,13 @@ struct Checked {
 
   static int32_t attend_absorbed(const mla_attention_params* p, const mla_cache_params* c, const float* q,
                                  const void* cache, const int32_t* page_table, const float* alibi_slopes,
-                                 const float* sinks, const int32_t* sparse_indices, int32_t head_begin,
-                                 int32_t head_end, int32_t query_begin, int32_t query_end, int32_t kv_begin,
-                                 int32_t kv_end, float* out, float* lse, void* workspace,
+                                 int32_t head_begin, int32_t head_end, int32_t query_begin, int32_t query_end,
+                                 int32_t kv_begin, int32_t kv_end, float* out, float* lse, void* workspace,
                                  int64_t workspace_bytes, char* error, int32_t error_size) {
     return guard(error, error_size, [&] {
       check(p, false);
       check(c);
       check_key_offset(p, c);
-      require_absent("sinks", sinks);
-      require_absent("sparse_indices", sparse_indices);
       check_attention(p, c, 0, head_begin, head_end, query_begin, query_end, workspace, workspace_bytes);
       require_bounds("kv", kv_begin, kv_end, p->kv_tokens);
       if (head_begin == head_end || query_begin == query_end) return;
@@ -164,17 +161,15 @@ struct Checked {
   }
 
   static int32_t attend_decompressed(const mla_attention_params* p, const mla_cache_params* c, const float* q,
-                                     const void* kv_b, const float* kv_b_scales, const void* cache,
-                                     const int32_t* page_table, const float* alibi_slopes, const float* sinks,
-                                     int32_t head_begin, int32_t head_end, int32_t query_begin,
-                                     int32_t query_end, float* out, float* lse, void* workspace,
-                                     int64_t workspace_bytes, char* error, int32_t error_size) {
+                                     const void* kv_b, const void* cache, const int32_t* page_table,
+                                     const float* alibi_slopes, int32_t head_begin, int32_t head_end,
+                                     int32_t query_begin, int32_t query_end, float* out, float* lse,
+                                     void* workspace, int64_t workspace_bytes, char* error,
+                                     int32_t error_size) {
     return guard(error, error_size, [&] {
       check(p, true);
       check(c);
       require_stride("weight_stride", p->weight_stride, (int64_t)p->nope + p->value, c->latent);
-      require_absent("kv_b_scales", kv_b_scales);
-      require_absent("sinks", sinks);
       check_attention(p, c, 1, head_begin, head_end, query_begin, query_end, workspace, workspace_bytes);
       if (head_begin == head_end || query_begin == query_end) return;
       require_pointer("q", q);
@@ -366,9 +361,14 @@ struct Checked {
         (int32_t)sizeof(mla_kernels),
         MLA_ABI_VERSION,
         I,
-        raw().lanes,
         supported_isas(),
         prefers_bf16(I) ? 1 : 0,
+        kRowMultiple,
+        raw().costs.absorbed,
+        raw().costs.project,
+        raw().costs.decompressed,
+        raw().costs.rebuild,
+        raw().costs.start,
         describe,
         packed_bytes,
         pack,

@@ -35,10 +35,6 @@ inline void require_pointer(const char* name, const void* p) {
   if (p == nullptr) fail(MLA_INVALID_ARGUMENT, std::string(name) + " is NULL");
 }
 
-inline void require_absent(const char* name, const void* p) {
-  if (p != nullptr) fail(MLA_UNSUPPORTED, std::string(name) + " is given, but this version computes without");
-}
-
 template <class Params>
 void require_struct(const char* name, const Params* params) {
   require_pointer(name, params);
@@ -71,11 +67,6 @@ inline void require_type(const char* name, int32_t type) {
   require_range(name, type, MLA_TYPE_F32, MLA_TYPE_F16);
 }
 
-inline void require_no_blocks(int32_t rows, int32_t columns) {
-  if (rows != 0 || columns != 0)
-    fail(MLA_UNSUPPORTED, "scale blocks are given, but this version computes without");
-}
-
 inline void check(const mla_linear_params* p) {
   require_struct("params", p);
   require_compute(p->compute);
@@ -83,7 +74,6 @@ inline void check(const mla_linear_params* p) {
   require_range("rows", p->rows, 0, INT_MAX - 64);
   require_range("k", p->k, 1, 1 << 28);
   require_range("n", p->n, 0, INT_MAX);
-  require_no_blocks(p->scale_block_rows, p->scale_block_columns);
   require_stride("x_stride", p->x_stride, p->rows, 0);
   require_stride("weight_stride", p->weight_stride, p->n, p->k);
   require_stride("y_stride", p->y_stride, p->rows, p->n);
@@ -98,7 +88,6 @@ inline void check(const mla_head_linear_params* p) {
   require_range("in", p->in, 1, 1 << 16);
   require_range("out", p->out, 1, 1 << 16);
   require_range("transposed", p->transposed, 0, 1);
-  require_no_blocks(p->scale_block_rows, p->scale_block_columns);
   const int rows = p->transposed ? p->in : p->out, columns = p->transposed ? p->out : p->in;
   require_stride("x_token_stride", p->x_token_stride, p->tokens, 0);
   require_stride("x_head_stride", p->x_head_stride, p->heads, 0);
@@ -154,13 +143,7 @@ inline void check(const mla_attention_params* p, bool decompressed) {
   require_range("causal", p->causal, 0, 1);
   require((int64_t)p->heads * p->query_tokens <= INT_MAX, "heads * query_tokens",
           (int64_t)p->heads * p->query_tokens, "at most 2147483647");
-  if (p->window != 0)
-    fail(MLA_UNSUPPORTED, "window is " + std::to_string(p->window) + ", but this version computes without");
-  if (p->sparse_count != 0)
-    fail(MLA_UNSUPPORTED,
-         "sparse_count is " + std::to_string(p->sparse_count) + ", but this version computes without");
   if (decompressed) require(p->key_offset == 0, "key_offset", p->key_offset, "0 in the decompressed form");
-  if (p->softcap != 0) fail(MLA_UNSUPPORTED, "softcap is given, but this version computes without");
   if (!(p->scale > 0) || p->scale > 3e38f)
     fail(MLA_INVALID_ARGUMENT, "scale is " + std::to_string(p->scale) + ", but must be finite and positive");
   require_stride("q_token_stride", p->q_token_stride, p->query_tokens, 0);
@@ -173,7 +156,6 @@ inline void check(const mla_attention_params* p, bool decompressed) {
     require_range("nope", p->nope, 1, 1 << 16);
     require_range("value", p->value, 1, 1 << 16);
     require_type("weight_type", p->weight_type);
-    require_no_blocks(p->scale_block_rows, p->scale_block_columns);
     require_stride("weight_head_stride", p->weight_head_stride, p->heads, 0);
   }
 }

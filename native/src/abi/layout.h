@@ -4,10 +4,6 @@
 
 namespace mla {
 
-// Lines "struct NAME SIZE", "NAME.FIELD OFFSET TYPE" and "function NAME TYPE(TYPE,...)", types i32, i64, f32, ptr: of the params structs
-// and mla_kernels.
 std::string layout_text();
-// Of the params structs alone.
-std::string params_layout_text();
 
 }  // namespace mla

@@ -36,7 +36,7 @@ namespace {
 }  // namespace MLA_ISA
 
 extern const RawKernels MLA_JOIN(MLA_ISA, _kernels) = {
-    MLA_ISA::L,
+    MLA_ISA::Isa::kCosts,
     MLA_ISA::packed_bytes,
     MLA_ISA::pack,
     MLA_ISA::linear,

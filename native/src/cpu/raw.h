@@ -10,8 +10,15 @@ constexpr int kMaxExperts = 4096;  // arrays of the router on the stack
 constexpr int kMaxGroups = 256;
 constexpr int kMaxRow = 8192;  // numbers of a padded cache row, on the stack of append
 
+constexpr int kRowMultiple = 16;  // rows of attention that every instruction set computes together
+
+// Picoseconds for a multiply-add of one thread, see mla_kernels.
+struct AttentionCosts {
+  double absorbed, project, decompressed, rebuild, start;
+};
+
 struct RawKernels {
-  int lanes;
+  AttentionCosts costs;
   int64_t (*packed_bytes)(const mla_linear_params&);
   void (*pack)(const mla_linear_params&, const float* x, const int32_t* indices, int row_begin, int row_end,
                void* packed);

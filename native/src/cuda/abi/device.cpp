@@ -3,7 +3,7 @@
 #include <cstring>
 
 #include "abi/checks.h"
-#include "cuda/abi/device_layout.h"
+#include "abi/layout.h"
 #include "cuda/common/runtime.h"
 #include "cuda/kernels/launches.h"
 #include "cuda/kernels/plan.h"
@@ -77,7 +77,7 @@ int32_t describe(int32_t subject, char* text, int32_t size) {
         if (const Result r = cuda::count_devices(&count)) s = cuda::error_text(r.code);
         break;
       case MLA_DESCRIBE_LAYOUT:
-        s = device_layout_text();
+        s = layout_text();
         break;
       default:
         return -1;

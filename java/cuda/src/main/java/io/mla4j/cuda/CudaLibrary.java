@@ -39,7 +39,7 @@ final class CudaLibrary {
     }
     MemorySegment table = address.reinterpret(mla_device_kernels.sizeof());
     // describe comes first in every version, so that the layout can be asked for.
-    NativeLayout.device()
+    NativeLayout.read()
         .require(file.toString(), describe(file.toString(), table, Mla.MLA_DESCRIBE_LAYOUT()));
     return new CudaLibrary(table, describe(file.toString(), table, Mla.MLA_DESCRIBE_VERSION()));
   }

@@ -87,8 +87,6 @@ public final class CallScratch {
     mla_linear_params.rows(s, p.rows());
     mla_linear_params.k(s, p.k());
     mla_linear_params.n(s, p.n());
-    mla_linear_params.scale_block_rows(s, p.scaleBlockRows());
-    mla_linear_params.scale_block_columns(s, p.scaleBlockColumns());
     mla_linear_params.x_stride(s, p.xStride());
     mla_linear_params.weight_stride(s, p.weightStride());
     mla_linear_params.y_stride(s, p.yStride());
@@ -105,8 +103,6 @@ public final class CallScratch {
     mla_head_linear_params.in(s, p.in());
     mla_head_linear_params.out(s, p.out());
     mla_head_linear_params.transposed(s, p.transposed() ? 1 : 0);
-    mla_head_linear_params.scale_block_rows(s, p.scaleBlockRows());
-    mla_head_linear_params.scale_block_columns(s, p.scaleBlockColumns());
     mla_head_linear_params.x_token_stride(s, p.xTokenStride());
     mla_head_linear_params.x_head_stride(s, p.xHeadStride());
     mla_head_linear_params.y_token_stride(s, p.yTokenStride());
@@ -131,7 +127,7 @@ public final class CallScratch {
     return s;
   }
 
-  /** {@code mla_attention_params}; window, sparse_count and softcap stay 0. */
+  /** {@code mla_attention_params}. */
   public MemorySegment fill(AttentionParams p) {
     MemorySegment s = attention;
     mla_attention_params.compute(s, code(p.compute()));
@@ -142,8 +138,6 @@ public final class CallScratch {
     mla_attention_params.nope(s, p.nope());
     mla_attention_params.value(s, p.value());
     mla_attention_params.weight_type(s, code(p.weightType()));
-    mla_attention_params.scale_block_rows(s, p.scaleBlockRows());
-    mla_attention_params.scale_block_columns(s, p.scaleBlockColumns());
     mla_attention_params.scale(s, p.scale());
     mla_attention_params.key_offset(s, p.keyOffset());
     mla_attention_params.q_token_stride(s, p.qTokenStride());

@@ -39,7 +39,6 @@ import java.util.OptionalLong;
  * throws {@link BackendException} with its name.
  */
 public final class NativeKernels implements TileKernels {
-  private static final MemorySegment NULL = MemorySegment.NULL;
   private static final long WORKSPACE_ALIGNMENT = 64;
 
   private final String isa;
@@ -248,7 +247,6 @@ public final class NativeKernels implements TileKernels {
             s.fill(p),
             packed,
             weight,
-            NULL,
             bias,
             nBegin,
             nEnd,
@@ -288,7 +286,6 @@ public final class NativeKernels implements TileKernels {
             s.fill(p),
             x,
             weight,
-            NULL,
             headBegin,
             headEnd,
             tokenBegin,
@@ -351,8 +348,6 @@ public final class NativeKernels implements TileKernels {
             cache,
             pageTable,
             alibiSlopes,
-            NULL,
-            NULL,
             headBegin,
             headEnd,
             queryBegin,
@@ -412,11 +407,9 @@ public final class NativeKernels implements TileKernels {
             s.fill(c),
             q,
             kvB,
-            NULL,
             cache,
             pageTable,
             alibiSlopes,
-            NULL,
             headBegin,
             headEnd,
             queryBegin,

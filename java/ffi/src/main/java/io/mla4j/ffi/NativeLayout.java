@@ -15,18 +15,9 @@ import java.nio.charset.StandardCharsets;
  * function, and each takes milliseconds.
  */
 public record NativeLayout(String text) {
-  /** Of {@code mla_kernels}. */
-  public static NativeLayout cpu() {
-    return read("cpu-layout.txt");
-  }
-
-  /** Of {@code mla_device_kernels}. */
-  public static NativeLayout device() {
-    return read("device-layout.txt");
-  }
-
-  private static NativeLayout read(String name) {
-    try (InputStream in = NativeLayout.class.getResourceAsStream(name)) {
+  /** The text of the jar. */
+  public static NativeLayout read() {
+    try (InputStream in = NativeLayout.class.getResourceAsStream("layout.txt")) {
       return new NativeLayout(new String(in.readAllBytes(), StandardCharsets.UTF_8));
     } catch (IOException e) {
       throw new UncheckedIOException(e);

@@ -37,7 +37,7 @@ public final class NativeLibrary {
     }
     boolean describes = mla_kernels.describe(bestTable).address() != 0;
     if (describes) {
-      NativeLayout.cpu().require(name, describe(Mla.MLA_DESCRIBE_LAYOUT()));
+      NativeLayout.read().require(name, describe(Mla.MLA_DESCRIBE_LAYOUT()));
     }
     isas = NativeIsa.supported(mla_kernels.supported_isas(bestTable), mla_kernels.isa(bestTable));
     version = describes ? describe(Mla.MLA_DESCRIBE_VERSION()) : "unknown";

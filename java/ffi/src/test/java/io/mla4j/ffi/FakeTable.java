@@ -20,7 +20,7 @@ final class FakeTable {
     mla_kernels.struct_size(table, (int) mla_kernels.sizeof());
     mla_kernels.abi_version(table, Mla.MLA_ABI_VERSION());
     mla_kernels.supported_isas(table, 1);
-    describe(NativeLayout.cpu().text());
+    describe(NativeLayout.read().text());
   }
 
   void describe(String layout) {

@@ -23,10 +23,10 @@ public class Mla extends Mla$shared {
     static final SymbolLookup SYMBOL_LOOKUP = SymbolLookup.loaderLookup()
             .or(Linker.nativeLinker().defaultLookup());
 
-    private static final int MLA_ABI_VERSION = (int)1L;
+    private static final int MLA_ABI_VERSION = (int)2L;
     /**
      * {@snippet lang=c :
-     * #define MLA_ABI_VERSION 1
+     * #define MLA_ABI_VERSION 2
      * }
      */
     public static int MLA_ABI_VERSION() {
@@ -274,6 +274,15 @@ public class Mla extends Mla$shared {
      */
     public static int MLA_DESCRIBE_LAYOUT() {
         return MLA_DESCRIBE_LAYOUT;
+    }
+    private static final int MLA_DESCRIBE_ISAS = (int)4L;
+    /**
+     * {@snippet lang=c :
+     * #define MLA_DESCRIBE_ISAS 4
+     * }
+     */
+    public static int MLA_DESCRIBE_ISAS() {
+        return MLA_DESCRIBE_ISAS;
     }
     private static final int MLA_ROPE_PAIRS = (int)0L;
     /**

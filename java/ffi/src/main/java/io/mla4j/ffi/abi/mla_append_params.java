@@ -20,7 +20,6 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     int32_t position;
  *     int32_t rope_layout;
  *     float eps;
- *     int32_t reserved;
  *     int64_t a_stride;
  * }
  * }
@@ -37,7 +36,7 @@ public class mla_append_params {
         Mla.C_INT.withName("position"),
         Mla.C_INT.withName("rope_layout"),
         Mla.C_FLOAT.withName("eps"),
-        Mla.C_INT.withName("reserved"),
+        MemoryLayout.paddingLayout(4),
         Mla.C_LONG.withName("a_stride")
     ).withName("mla_append_params");
 
@@ -266,50 +265,6 @@ public class mla_append_params {
      */
     public static void eps(MemorySegment struct, float fieldValue) {
         struct.set(eps$LAYOUT, eps$OFFSET, fieldValue);
-    }
-
-    private static final OfInt reserved$LAYOUT = (OfInt)$LAYOUT.select(groupElement("reserved"));
-
-    /**
-     * Layout for field:
-     * {@snippet lang=c :
-     * int32_t reserved
-     * }
-     */
-    public static final OfInt reserved$layout() {
-        return reserved$LAYOUT;
-    }
-
-    private static final long reserved$OFFSET = $LAYOUT.byteOffset(groupElement("reserved"));
-
-    /**
-     * Offset for field:
-     * {@snippet lang=c :
-     * int32_t reserved
-     * }
-     */
-    public static final long reserved$offset() {
-        return reserved$OFFSET;
-    }
-
-    /**
-     * Getter for field:
-     * {@snippet lang=c :
-     * int32_t reserved
-     * }
-     */
-    public static int reserved(MemorySegment struct) {
-        return struct.get(reserved$LAYOUT, reserved$OFFSET);
-    }
-
-    /**
-     * Setter for field:
-     * {@snippet lang=c :
-     * int32_t reserved
-     * }
-     */
-    public static void reserved(MemorySegment struct, int fieldValue) {
-        struct.set(reserved$LAYOUT, reserved$OFFSET, fieldValue);
     }
 
     private static final OfLong a_stride$LAYOUT = (OfLong)$LAYOUT.select(groupElement("a_stride"));

@@ -21,15 +21,10 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     int32_t query_tokens;
  *     int32_t kv_tokens;
  *     int32_t causal;
- *     int32_t window;
- *     int32_t sparse_count;
  *     int32_t nope;
  *     int32_t value;
  *     int32_t weight_type;
- *     int32_t scale_block_rows;
- *     int32_t scale_block_columns;
  *     float scale;
- *     float softcap;
  *     int32_t key_offset;
  *     int64_t q_token_stride;
  *     int64_t q_head_stride;
@@ -55,16 +50,12 @@ public class mla_attention_params {
         Mla.C_INT.withName("query_tokens"),
         Mla.C_INT.withName("kv_tokens"),
         Mla.C_INT.withName("causal"),
-        Mla.C_INT.withName("window"),
-        Mla.C_INT.withName("sparse_count"),
         Mla.C_INT.withName("nope"),
         Mla.C_INT.withName("value"),
         Mla.C_INT.withName("weight_type"),
-        Mla.C_INT.withName("scale_block_rows"),
-        Mla.C_INT.withName("scale_block_columns"),
         Mla.C_FLOAT.withName("scale"),
-        Mla.C_FLOAT.withName("softcap"),
         Mla.C_INT.withName("key_offset"),
+        MemoryLayout.paddingLayout(4),
         Mla.C_LONG.withName("q_token_stride"),
         Mla.C_LONG.withName("q_head_stride"),
         Mla.C_LONG.withName("out_token_stride"),
@@ -346,94 +337,6 @@ public class mla_attention_params {
         struct.set(causal$LAYOUT, causal$OFFSET, fieldValue);
     }
 
-    private static final OfInt window$LAYOUT = (OfInt)$LAYOUT.select(groupElement("window"));
-
-    /**
-     * Layout for field:
-     * {@snippet lang=c :
-     * int32_t window
-     * }
-     */
-    public static final OfInt window$layout() {
-        return window$LAYOUT;
-    }
-
-    private static final long window$OFFSET = $LAYOUT.byteOffset(groupElement("window"));
-
-    /**
-     * Offset for field:
-     * {@snippet lang=c :
-     * int32_t window
-     * }
-     */
-    public static final long window$offset() {
-        return window$OFFSET;
-    }
-
-    /**
-     * Getter for field:
-     * {@snippet lang=c :
-     * int32_t window
-     * }
-     */
-    public static int window(MemorySegment struct) {
-        return struct.get(window$LAYOUT, window$OFFSET);
-    }
-
-    /**
-     * Setter for field:
-     * {@snippet lang=c :
-     * int32_t window
-     * }
-     */
-    public static void window(MemorySegment struct, int fieldValue) {
-        struct.set(window$LAYOUT, window$OFFSET, fieldValue);
-    }
-
-    private static final OfInt sparse_count$LAYOUT = (OfInt)$LAYOUT.select(groupElement("sparse_count"));
-
-    /**
-     * Layout for field:
-     * {@snippet lang=c :
-     * int32_t sparse_count
-     * }
-     */
-    public static final OfInt sparse_count$layout() {
-        return sparse_count$LAYOUT;
-    }
-
-    private static final long sparse_count$OFFSET = $LAYOUT.byteOffset(groupElement("sparse_count"));
-
-    /**
-     * Offset for field:
-     * {@snippet lang=c :
-     * int32_t sparse_count
-     * }
-     */
-    public static final long sparse_count$offset() {
-        return sparse_count$OFFSET;
-    }
-
-    /**
-     * Getter for field:
-     * {@snippet lang=c :
-     * int32_t sparse_count
-     * }
-     */
-    public static int sparse_count(MemorySegment struct) {
-        return struct.get(sparse_count$LAYOUT, sparse_count$OFFSET);
-    }
-
-    /**
-     * Setter for field:
-     * {@snippet lang=c :
-     * int32_t sparse_count
-     * }
-     */
-    public static void sparse_count(MemorySegment struct, int fieldValue) {
-        struct.set(sparse_count$LAYOUT, sparse_count$OFFSET, fieldValue);
-    }
-
     private static final OfInt nope$LAYOUT = (OfInt)$LAYOUT.select(groupElement("nope"));
 
     /**
@@ -566,94 +469,6 @@ public class mla_attention_params {
         struct.set(weight_type$LAYOUT, weight_type$OFFSET, fieldValue);
     }
 
-    private static final OfInt scale_block_rows$LAYOUT = (OfInt)$LAYOUT.select(groupElement("scale_block_rows"));
-
-    /**
-     * Layout for field:
-     * {@snippet lang=c :
-     * int32_t scale_block_rows
-     * }
-     */
-    public static final OfInt scale_block_rows$layout() {
-        return scale_block_rows$LAYOUT;
-    }
-
-    private static final long scale_block_rows$OFFSET = $LAYOUT.byteOffset(groupElement("scale_block_rows"));
-
-    /**
-     * Offset for field:
-     * {@snippet lang=c :
-     * int32_t scale_block_rows
-     * }
-     */
-    public static final long scale_block_rows$offset() {
-        return scale_block_rows$OFFSET;
-    }
-
-    /**
-     * Getter for field:
-     * {@snippet lang=c :
-     * int32_t scale_block_rows
-     * }
-     */
-    public static int scale_block_rows(MemorySegment struct) {
-        return struct.get(scale_block_rows$LAYOUT, scale_block_rows$OFFSET);
-    }
-
-    /**
-     * Setter for field:
-     * {@snippet lang=c :
-     * int32_t scale_block_rows
-     * }
-     */
-    public static void scale_block_rows(MemorySegment struct, int fieldValue) {
-        struct.set(scale_block_rows$LAYOUT, scale_block_rows$OFFSET, fieldValue);
-    }
-
-    private static final OfInt scale_block_columns$LAYOUT = (OfInt)$LAYOUT.select(groupElement("scale_block_columns"));
-
-    /**
-     * Layout for field:
-     * {@snippet lang=c :
-     * int32_t scale_block_columns
-     * }
-     */
-    public static final OfInt scale_block_columns$layout() {
-        return scale_block_columns$LAYOUT;
-    }
-
-    private static final long scale_block_columns$OFFSET = $LAYOUT.byteOffset(groupElement("scale_block_columns"));
-
-    /**
-     * Offset for field:
-     * {@snippet lang=c :
-     * int32_t scale_block_columns
-     * }
-     */
-    public static final long scale_block_columns$offset() {
-        return scale_block_columns$OFFSET;
-    }
-
-    /**
-     * Getter for field:
-     * {@snippet lang=c :
-     * int32_t scale_block_columns
-     * }
-     */
-    public static int scale_block_columns(MemorySegment struct) {
-        return struct.get(scale_block_columns$LAYOUT, scale_block_columns$OFFSET);
-    }
-
-    /**
-     * Setter for field:
-     * {@snippet lang=c :
-     * int32_t scale_block_columns
-     * }
-     */
-    public static void scale_block_columns(MemorySegment struct, int fieldValue) {
-        struct.set(scale_block_columns$LAYOUT, scale_block_columns$OFFSET, fieldValue);
-    }
-
     private static final OfFloat scale$LAYOUT = (OfFloat)$LAYOUT.select(groupElement("scale"));
 
     /**
@@ -696,50 +511,6 @@ public class mla_attention_params {
      */
     public static void scale(MemorySegment struct, float fieldValue) {
         struct.set(scale$LAYOUT, scale$OFFSET, fieldValue);
-    }
-
-    private static final OfFloat softcap$LAYOUT = (OfFloat)$LAYOUT.select(groupElement("softcap"));
-
-    /**
-     * Layout for field:
-     * {@snippet lang=c :
-     * float softcap
-     * }
-     */
-    public static final OfFloat softcap$layout() {
-        return softcap$LAYOUT;
-    }
-
-    private static final long softcap$OFFSET = $LAYOUT.byteOffset(groupElement("softcap"));
-
-    /**
-     * Offset for field:
-     * {@snippet lang=c :
-     * float softcap
-     * }
-     */
-    public static final long softcap$offset() {
-        return softcap$OFFSET;
-    }
-
-    /**
-     * Getter for field:
-     * {@snippet lang=c :
-     * float softcap
-     * }
-     */
-    public static float softcap(MemorySegment struct) {
-        return struct.get(softcap$LAYOUT, softcap$OFFSET);
-    }
-
-    /**
-     * Setter for field:
-     * {@snippet lang=c :
-     * float softcap
-     * }
-     */
-    public static void softcap(MemorySegment struct, float fieldValue) {
-        struct.set(softcap$LAYOUT, softcap$OFFSET, fieldValue);
     }
 
     private static final OfInt key_offset$LAYOUT = (OfInt)$LAYOUT.select(groupElement("key_offset"));

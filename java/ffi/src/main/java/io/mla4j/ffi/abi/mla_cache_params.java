@@ -22,7 +22,6 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     int32_t rope_offset;
  *     int32_t page_size;
  *     int32_t page_count;
- *     int32_t reserved;
  *     int64_t row_stride_bytes;
  *     int64_t page_stride_bytes;
  * }
@@ -42,7 +41,7 @@ public class mla_cache_params {
         Mla.C_INT.withName("rope_offset"),
         Mla.C_INT.withName("page_size"),
         Mla.C_INT.withName("page_count"),
-        Mla.C_INT.withName("reserved"),
+        MemoryLayout.paddingLayout(4),
         Mla.C_LONG.withName("row_stride_bytes"),
         Mla.C_LONG.withName("page_stride_bytes")
     ).withName("mla_cache_params");
@@ -360,50 +359,6 @@ public class mla_cache_params {
      */
     public static void page_count(MemorySegment struct, int fieldValue) {
         struct.set(page_count$LAYOUT, page_count$OFFSET, fieldValue);
-    }
-
-    private static final OfInt reserved$LAYOUT = (OfInt)$LAYOUT.select(groupElement("reserved"));
-
-    /**
-     * Layout for field:
-     * {@snippet lang=c :
-     * int32_t reserved
-     * }
-     */
-    public static final OfInt reserved$layout() {
-        return reserved$LAYOUT;
-    }
-
-    private static final long reserved$OFFSET = $LAYOUT.byteOffset(groupElement("reserved"));
-
-    /**
-     * Offset for field:
-     * {@snippet lang=c :
-     * int32_t reserved
-     * }
-     */
-    public static final long reserved$offset() {
-        return reserved$OFFSET;
-    }
-
-    /**
-     * Getter for field:
-     * {@snippet lang=c :
-     * int32_t reserved
-     * }
-     */
-    public static int reserved(MemorySegment struct) {
-        return struct.get(reserved$LAYOUT, reserved$OFFSET);
-    }
-
-    /**
-     * Setter for field:
-     * {@snippet lang=c :
-     * int32_t reserved
-     * }
-     */
-    public static void reserved(MemorySegment struct, int fieldValue) {
-        struct.set(reserved$LAYOUT, reserved$OFFSET, fieldValue);
     }
 
     private static final OfLong row_stride_bytes$LAYOUT = (OfLong)$LAYOUT.select(groupElement("row_stride_bytes"));

@@ -23,8 +23,6 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     int32_t in;
  *     int32_t out;
  *     int32_t transposed;
- *     int32_t scale_block_rows;
- *     int32_t scale_block_columns;
  *     int64_t x_token_stride;
  *     int64_t x_head_stride;
  *     int64_t y_token_stride;
@@ -49,8 +47,6 @@ public class mla_head_linear_params {
         Mla.C_INT.withName("in"),
         Mla.C_INT.withName("out"),
         Mla.C_INT.withName("transposed"),
-        Mla.C_INT.withName("scale_block_rows"),
-        Mla.C_INT.withName("scale_block_columns"),
         Mla.C_LONG.withName("x_token_stride"),
         Mla.C_LONG.withName("x_head_stride"),
         Mla.C_LONG.withName("y_token_stride"),
@@ -416,94 +412,6 @@ public class mla_head_linear_params {
      */
     public static void transposed(MemorySegment struct, int fieldValue) {
         struct.set(transposed$LAYOUT, transposed$OFFSET, fieldValue);
-    }
-
-    private static final OfInt scale_block_rows$LAYOUT = (OfInt)$LAYOUT.select(groupElement("scale_block_rows"));
-
-    /**
-     * Layout for field:
-     * {@snippet lang=c :
-     * int32_t scale_block_rows
-     * }
-     */
-    public static final OfInt scale_block_rows$layout() {
-        return scale_block_rows$LAYOUT;
-    }
-
-    private static final long scale_block_rows$OFFSET = $LAYOUT.byteOffset(groupElement("scale_block_rows"));
-
-    /**
-     * Offset for field:
-     * {@snippet lang=c :
-     * int32_t scale_block_rows
-     * }
-     */
-    public static final long scale_block_rows$offset() {
-        return scale_block_rows$OFFSET;
-    }
-
-    /**
-     * Getter for field:
-     * {@snippet lang=c :
-     * int32_t scale_block_rows
-     * }
-     */
-    public static int scale_block_rows(MemorySegment struct) {
-        return struct.get(scale_block_rows$LAYOUT, scale_block_rows$OFFSET);
-    }
-
-    /**
-     * Setter for field:
-     * {@snippet lang=c :
-     * int32_t scale_block_rows
-     * }
-     */
-    public static void scale_block_rows(MemorySegment struct, int fieldValue) {
-        struct.set(scale_block_rows$LAYOUT, scale_block_rows$OFFSET, fieldValue);
-    }
-
-    private static final OfInt scale_block_columns$LAYOUT = (OfInt)$LAYOUT.select(groupElement("scale_block_columns"));
-
-    /**
-     * Layout for field:
-     * {@snippet lang=c :
-     * int32_t scale_block_columns
-     * }
-     */
-    public static final OfInt scale_block_columns$layout() {
-        return scale_block_columns$LAYOUT;
-    }
-
-    private static final long scale_block_columns$OFFSET = $LAYOUT.byteOffset(groupElement("scale_block_columns"));
-
-    /**
-     * Offset for field:
-     * {@snippet lang=c :
-     * int32_t scale_block_columns
-     * }
-     */
-    public static final long scale_block_columns$offset() {
-        return scale_block_columns$OFFSET;
-    }
-
-    /**
-     * Getter for field:
-     * {@snippet lang=c :
-     * int32_t scale_block_columns
-     * }
-     */
-    public static int scale_block_columns(MemorySegment struct) {
-        return struct.get(scale_block_columns$LAYOUT, scale_block_columns$OFFSET);
-    }
-
-    /**
-     * Setter for field:
-     * {@snippet lang=c :
-     * int32_t scale_block_columns
-     * }
-     */
-    public static void scale_block_columns(MemorySegment struct, int fieldValue) {
-        struct.set(scale_block_columns$LAYOUT, scale_block_columns$OFFSET, fieldValue);
     }
 
     private static final OfLong x_token_stride$LAYOUT = (OfLong)$LAYOUT.select(groupElement("x_token_stride"));

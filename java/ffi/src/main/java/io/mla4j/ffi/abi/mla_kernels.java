@@ -18,17 +18,22 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     int32_t struct_size;
  *     int32_t abi_version;
  *     int32_t isa;
- *     int32_t lanes;
  *     int32_t supported_isas;
  *     int32_t prefers_bf16;
+ *     int32_t row_multiple;
+ *     double cost_absorbed;
+ *     double cost_project;
+ *     double cost_decompressed;
+ *     double cost_rebuild;
+ *     double cost_start;
  *     int32_t (*describe)(int32_t, char *, int32_t);
  *     int64_t (*packed_bytes)(const mla_linear_params *);
  *     int32_t (*pack)(const mla_linear_params *, const float *, const int32_t *, int32_t, int32_t, void *, int64_t, char *, int32_t);
- *     int32_t (*linear)(const mla_linear_params *, const void *, const void *, const float *, const float *, int32_t, int32_t, float *, char *, int32_t);
- *     int32_t (*head_linear)(const mla_head_linear_params *, const float *, const void *, const float *, int32_t, int32_t, int32_t, int32_t, float *, char *, int32_t);
+ *     int32_t (*linear)(const mla_linear_params *, const void *, const void *, const float *, int32_t, int32_t, float *, char *, int32_t);
+ *     int32_t (*head_linear)(const mla_head_linear_params *, const float *, const void *, int32_t, int32_t, int32_t, int32_t, float *, char *, int32_t);
  *     int64_t (*attention_workspace)(const mla_attention_params *, const mla_cache_params *, int32_t);
- *     int32_t (*attend_absorbed)(const mla_attention_params *, const mla_cache_params *, const float *, const void *, const int32_t *, const float *, const float *, const int32_t *, int32_t, int32_t, int32_t, int32_t, int32_t, int32_t, float *, float *, void *, int64_t, char *, int32_t);
- *     int32_t (*attend_decompressed)(const mla_attention_params *, const mla_cache_params *, const float *, const void *, const float *, const void *, const int32_t *, const float *, const float *, int32_t, int32_t, int32_t, int32_t, float *, float *, void *, int64_t, char *, int32_t);
+ *     int32_t (*attend_absorbed)(const mla_attention_params *, const mla_cache_params *, const float *, const void *, const int32_t *, const float *, int32_t, int32_t, int32_t, int32_t, int32_t, int32_t, float *, float *, void *, int64_t, char *, int32_t);
+ *     int32_t (*attend_decompressed)(const mla_attention_params *, const mla_cache_params *, const float *, const void *, const void *, const int32_t *, const float *, int32_t, int32_t, int32_t, int32_t, float *, float *, void *, int64_t, char *, int32_t);
  *     int32_t (*merge)(const mla_merge_params *, const float *, const float *, int32_t, int32_t, int32_t, int32_t, float *, float *, char *, int32_t);
  *     int32_t (*append)(const mla_append_params *, const mla_cache_params *, const float *, const float *, const float *, const float *, const int32_t *, int32_t, int32_t, void *, char *, int32_t);
  *     int32_t (*rope)(const mla_rope_params *, const float *, const float *, const float *, int32_t, int32_t, float *, char *, int32_t);
@@ -52,9 +57,14 @@ public class mla_kernels {
         Mla.C_INT.withName("struct_size"),
         Mla.C_INT.withName("abi_version"),
         Mla.C_INT.withName("isa"),
-        Mla.C_INT.withName("lanes"),
         Mla.C_INT.withName("supported_isas"),
         Mla.C_INT.withName("prefers_bf16"),
+        Mla.C_INT.withName("row_multiple"),
+        Mla.C_DOUBLE.withName("cost_absorbed"),
+        Mla.C_DOUBLE.withName("cost_project"),
+        Mla.C_DOUBLE.withName("cost_decompressed"),
+        Mla.C_DOUBLE.withName("cost_rebuild"),
+        Mla.C_DOUBLE.withName("cost_start"),
         Mla.C_POINTER.withName("describe"),
         Mla.C_POINTER.withName("packed_bytes"),
         Mla.C_POINTER.withName("pack"),
@@ -214,50 +224,6 @@ public class mla_kernels {
         struct.set(isa$LAYOUT, isa$OFFSET, fieldValue);
     }
 
-    private static final OfInt lanes$LAYOUT = (OfInt)$LAYOUT.select(groupElement("lanes"));
-
-    /**
-     * Layout for field:
-     * {@snippet lang=c :
-     * int32_t lanes
-     * }
-     */
-    public static final OfInt lanes$layout() {
-        return lanes$LAYOUT;
-    }
-
-    private static final long lanes$OFFSET = $LAYOUT.byteOffset(groupElement("lanes"));
-
-    /**
-     * Offset for field:
-     * {@snippet lang=c :
-     * int32_t lanes
-     * }
-     */
-    public static final long lanes$offset() {
-        return lanes$OFFSET;
-    }
-
-    /**
-     * Getter for field:
-     * {@snippet lang=c :
-     * int32_t lanes
-     * }
-     */
-    public static int lanes(MemorySegment struct) {
-        return struct.get(lanes$LAYOUT, lanes$OFFSET);
-    }
-
-    /**
-     * Setter for field:
-     * {@snippet lang=c :
-     * int32_t lanes
-     * }
-     */
-    public static void lanes(MemorySegment struct, int fieldValue) {
-        struct.set(lanes$LAYOUT, lanes$OFFSET, fieldValue);
-    }
-
     private static final OfInt supported_isas$LAYOUT = (OfInt)$LAYOUT.select(groupElement("supported_isas"));
 
     /**
@@ -344,6 +310,270 @@ public class mla_kernels {
      */
     public static void prefers_bf16(MemorySegment struct, int fieldValue) {
         struct.set(prefers_bf16$LAYOUT, prefers_bf16$OFFSET, fieldValue);
+    }
+
+    private static final OfInt row_multiple$LAYOUT = (OfInt)$LAYOUT.select(groupElement("row_multiple"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int32_t row_multiple
+     * }
+     */
+    public static final OfInt row_multiple$layout() {
+        return row_multiple$LAYOUT;
+    }
+
+    private static final long row_multiple$OFFSET = $LAYOUT.byteOffset(groupElement("row_multiple"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int32_t row_multiple
+     * }
+     */
+    public static final long row_multiple$offset() {
+        return row_multiple$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int32_t row_multiple
+     * }
+     */
+    public static int row_multiple(MemorySegment struct) {
+        return struct.get(row_multiple$LAYOUT, row_multiple$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int32_t row_multiple
+     * }
+     */
+    public static void row_multiple(MemorySegment struct, int fieldValue) {
+        struct.set(row_multiple$LAYOUT, row_multiple$OFFSET, fieldValue);
+    }
+
+    private static final OfDouble cost_absorbed$LAYOUT = (OfDouble)$LAYOUT.select(groupElement("cost_absorbed"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * double cost_absorbed
+     * }
+     */
+    public static final OfDouble cost_absorbed$layout() {
+        return cost_absorbed$LAYOUT;
+    }
+
+    private static final long cost_absorbed$OFFSET = $LAYOUT.byteOffset(groupElement("cost_absorbed"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * double cost_absorbed
+     * }
+     */
+    public static final long cost_absorbed$offset() {
+        return cost_absorbed$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * double cost_absorbed
+     * }
+     */
+    public static double cost_absorbed(MemorySegment struct) {
+        return struct.get(cost_absorbed$LAYOUT, cost_absorbed$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * double cost_absorbed
+     * }
+     */
+    public static void cost_absorbed(MemorySegment struct, double fieldValue) {
+        struct.set(cost_absorbed$LAYOUT, cost_absorbed$OFFSET, fieldValue);
+    }
+
+    private static final OfDouble cost_project$LAYOUT = (OfDouble)$LAYOUT.select(groupElement("cost_project"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * double cost_project
+     * }
+     */
+    public static final OfDouble cost_project$layout() {
+        return cost_project$LAYOUT;
+    }
+
+    private static final long cost_project$OFFSET = $LAYOUT.byteOffset(groupElement("cost_project"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * double cost_project
+     * }
+     */
+    public static final long cost_project$offset() {
+        return cost_project$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * double cost_project
+     * }
+     */
+    public static double cost_project(MemorySegment struct) {
+        return struct.get(cost_project$LAYOUT, cost_project$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * double cost_project
+     * }
+     */
+    public static void cost_project(MemorySegment struct, double fieldValue) {
+        struct.set(cost_project$LAYOUT, cost_project$OFFSET, fieldValue);
+    }
+
+    private static final OfDouble cost_decompressed$LAYOUT = (OfDouble)$LAYOUT.select(groupElement("cost_decompressed"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * double cost_decompressed
+     * }
+     */
+    public static final OfDouble cost_decompressed$layout() {
+        return cost_decompressed$LAYOUT;
+    }
+
+    private static final long cost_decompressed$OFFSET = $LAYOUT.byteOffset(groupElement("cost_decompressed"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * double cost_decompressed
+     * }
+     */
+    public static final long cost_decompressed$offset() {
+        return cost_decompressed$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * double cost_decompressed
+     * }
+     */
+    public static double cost_decompressed(MemorySegment struct) {
+        return struct.get(cost_decompressed$LAYOUT, cost_decompressed$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * double cost_decompressed
+     * }
+     */
+    public static void cost_decompressed(MemorySegment struct, double fieldValue) {
+        struct.set(cost_decompressed$LAYOUT, cost_decompressed$OFFSET, fieldValue);
+    }
+
+    private static final OfDouble cost_rebuild$LAYOUT = (OfDouble)$LAYOUT.select(groupElement("cost_rebuild"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * double cost_rebuild
+     * }
+     */
+    public static final OfDouble cost_rebuild$layout() {
+        return cost_rebuild$LAYOUT;
+    }
+
+    private static final long cost_rebuild$OFFSET = $LAYOUT.byteOffset(groupElement("cost_rebuild"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * double cost_rebuild
+     * }
+     */
+    public static final long cost_rebuild$offset() {
+        return cost_rebuild$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * double cost_rebuild
+     * }
+     */
+    public static double cost_rebuild(MemorySegment struct) {
+        return struct.get(cost_rebuild$LAYOUT, cost_rebuild$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * double cost_rebuild
+     * }
+     */
+    public static void cost_rebuild(MemorySegment struct, double fieldValue) {
+        struct.set(cost_rebuild$LAYOUT, cost_rebuild$OFFSET, fieldValue);
+    }
+
+    private static final OfDouble cost_start$LAYOUT = (OfDouble)$LAYOUT.select(groupElement("cost_start"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * double cost_start
+     * }
+     */
+    public static final OfDouble cost_start$layout() {
+        return cost_start$LAYOUT;
+    }
+
+    private static final long cost_start$OFFSET = $LAYOUT.byteOffset(groupElement("cost_start"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * double cost_start
+     * }
+     */
+    public static final long cost_start$offset() {
+        return cost_start$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * double cost_start
+     * }
+     */
+    public static double cost_start(MemorySegment struct) {
+        return struct.get(cost_start$LAYOUT, cost_start$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * double cost_start
+     * }
+     */
+    public static void cost_start(MemorySegment struct, double fieldValue) {
+        struct.set(cost_start$LAYOUT, cost_start$OFFSET, fieldValue);
     }
 
     /**
@@ -658,7 +888,7 @@ public class mla_kernels {
 
     /**
      * {@snippet lang=c :
-     * int32_t (*linear)(const mla_linear_params *, const void *, const void *, const float *, const float *, int32_t, int32_t, float *, char *, int32_t)
+     * int32_t (*linear)(const mla_linear_params *, const void *, const void *, const float *, int32_t, int32_t, float *, char *, int32_t)
      * }
      */
     public final static class linear {
@@ -671,12 +901,11 @@ public class mla_kernels {
          * The function pointer signature, expressed as a functional interface
          */
         public interface Function {
-            int apply(MemorySegment _x0, MemorySegment _x1, MemorySegment _x2, MemorySegment _x3, MemorySegment _x4, int _x5, int _x6, MemorySegment _x7, MemorySegment _x8, int _x9);
+            int apply(MemorySegment _x0, MemorySegment _x1, MemorySegment _x2, MemorySegment _x3, int _x4, int _x5, MemorySegment _x6, MemorySegment _x7, int _x8);
         }
 
         private static final FunctionDescriptor $DESC = FunctionDescriptor.of(
             Mla.C_INT,
-            Mla.C_POINTER,
             Mla.C_POINTER,
             Mla.C_POINTER,
             Mla.C_POINTER,
@@ -710,9 +939,9 @@ public class mla_kernels {
         /**
          * Invoke the upcall stub {@code funcPtr}, with given parameters
          */
-        public static int invoke(MemorySegment funcPtr, MemorySegment _x0, MemorySegment _x1, MemorySegment _x2, MemorySegment _x3, MemorySegment _x4, int _x5, int _x6, MemorySegment _x7, MemorySegment _x8, int _x9) {
+        public static int invoke(MemorySegment funcPtr, MemorySegment _x0, MemorySegment _x1, MemorySegment _x2, MemorySegment _x3, int _x4, int _x5, MemorySegment _x6, MemorySegment _x7, int _x8) {
             try {
-                return (int) DOWN$MH.invokeExact(funcPtr, _x0, _x1, _x2, _x3, _x4, _x5, _x6, _x7, _x8, _x9);
+                return (int) DOWN$MH.invokeExact(funcPtr, _x0, _x1, _x2, _x3, _x4, _x5, _x6, _x7, _x8);
             } catch (Error | RuntimeException ex) {
                 throw ex;
             } catch (Throwable ex$) {
@@ -726,7 +955,7 @@ public class mla_kernels {
     /**
      * Layout for field:
      * {@snippet lang=c :
-     * int32_t (*linear)(const mla_linear_params *, const void *, const void *, const float *, const float *, int32_t, int32_t, float *, char *, int32_t)
+     * int32_t (*linear)(const mla_linear_params *, const void *, const void *, const float *, int32_t, int32_t, float *, char *, int32_t)
      * }
      */
     public static final AddressLayout linear$layout() {
@@ -738,7 +967,7 @@ public class mla_kernels {
     /**
      * Offset for field:
      * {@snippet lang=c :
-     * int32_t (*linear)(const mla_linear_params *, const void *, const void *, const float *, const float *, int32_t, int32_t, float *, char *, int32_t)
+     * int32_t (*linear)(const mla_linear_params *, const void *, const void *, const float *, int32_t, int32_t, float *, char *, int32_t)
      * }
      */
     public static final long linear$offset() {
@@ -748,7 +977,7 @@ public class mla_kernels {
     /**
      * Getter for field:
      * {@snippet lang=c :
-     * int32_t (*linear)(const mla_linear_params *, const void *, const void *, const float *, const float *, int32_t, int32_t, float *, char *, int32_t)
+     * int32_t (*linear)(const mla_linear_params *, const void *, const void *, const float *, int32_t, int32_t, float *, char *, int32_t)
      * }
      */
     public static MemorySegment linear(MemorySegment struct) {
@@ -758,7 +987,7 @@ public class mla_kernels {
     /**
      * Setter for field:
      * {@snippet lang=c :
-     * int32_t (*linear)(const mla_linear_params *, const void *, const void *, const float *, const float *, int32_t, int32_t, float *, char *, int32_t)
+     * int32_t (*linear)(const mla_linear_params *, const void *, const void *, const float *, int32_t, int32_t, float *, char *, int32_t)
      * }
      */
     public static void linear(MemorySegment struct, MemorySegment fieldValue) {
@@ -767,7 +996,7 @@ public class mla_kernels {
 
     /**
      * {@snippet lang=c :
-     * int32_t (*head_linear)(const mla_head_linear_params *, const float *, const void *, const float *, int32_t, int32_t, int32_t, int32_t, float *, char *, int32_t)
+     * int32_t (*head_linear)(const mla_head_linear_params *, const float *, const void *, int32_t, int32_t, int32_t, int32_t, float *, char *, int32_t)
      * }
      */
     public final static class head_linear {
@@ -780,12 +1009,11 @@ public class mla_kernels {
          * The function pointer signature, expressed as a functional interface
          */
         public interface Function {
-            int apply(MemorySegment _x0, MemorySegment _x1, MemorySegment _x2, MemorySegment _x3, int _x4, int _x5, int _x6, int _x7, MemorySegment _x8, MemorySegment _x9, int _x10);
+            int apply(MemorySegment _x0, MemorySegment _x1, MemorySegment _x2, int _x3, int _x4, int _x5, int _x6, MemorySegment _x7, MemorySegment _x8, int _x9);
         }
 
         private static final FunctionDescriptor $DESC = FunctionDescriptor.of(
             Mla.C_INT,
-            Mla.C_POINTER,
             Mla.C_POINTER,
             Mla.C_POINTER,
             Mla.C_POINTER,
@@ -820,9 +1048,9 @@ public class mla_kernels {
         /**
          * Invoke the upcall stub {@code funcPtr}, with given parameters
          */
-        public static int invoke(MemorySegment funcPtr, MemorySegment _x0, MemorySegment _x1, MemorySegment _x2, MemorySegment _x3, int _x4, int _x5, int _x6, int _x7, MemorySegment _x8, MemorySegment _x9, int _x10) {
+        public static int invoke(MemorySegment funcPtr, MemorySegment _x0, MemorySegment _x1, MemorySegment _x2, int _x3, int _x4, int _x5, int _x6, MemorySegment _x7, MemorySegment _x8, int _x9) {
             try {
-                return (int) DOWN$MH.invokeExact(funcPtr, _x0, _x1, _x2, _x3, _x4, _x5, _x6, _x7, _x8, _x9, _x10);
+                return (int) DOWN$MH.invokeExact(funcPtr, _x0, _x1, _x2, _x3, _x4, _x5, _x6, _x7, _x8, _x9);
             } catch (Error | RuntimeException ex) {
                 throw ex;
             } catch (Throwable ex$) {
@@ -836,7 +1064,7 @@ public class mla_kernels {
     /**
      * Layout for field:
      * {@snippet lang=c :
-     * int32_t (*head_linear)(const mla_head_linear_params *, const float *, const void *, const float *, int32_t, int32_t, int32_t, int32_t, float *, char *, int32_t)
+     * int32_t (*head_linear)(const mla_head_linear_params *, const float *, const void *, int32_t, int32_t, int32_t, int32_t, float *, char *, int32_t)
      * }
      */
     public static final AddressLayout head_linear$layout() {
@@ -848,7 +1076,7 @@ public class mla_kernels {
     /**
      * Offset for field:
      * {@snippet lang=c :
-     * int32_t (*head_linear)(const mla_head_linear_params *, const float *, const void *, const float *, int32_t, int32_t, int32_t, int32_t, float *, char *, int32_t)
+     * int32_t (*head_linear)(const mla_head_linear_params *, const float *, const void *, int32_t, int32_t, int32_t, int32_t, float *, char *, int32_t)
      * }
      */
     public static final long head_linear$offset() {
@@ -858,7 +1086,7 @@ public class mla_kernels {
     /**
      * Getter for field:
      * {@snippet lang=c :
-     * int32_t (*head_linear)(const mla_head_linear_params *, const float *, const void *, const float *, int32_t, int32_t, int32_t, int32_t, float *, char *, int32_t)
+     * int32_t (*head_linear)(const mla_head_linear_params *, const float *, const void *, int32_t, int32_t, int32_t, int32_t, float *, char *, int32_t)
      * }
      */
     public static MemorySegment head_linear(MemorySegment struct) {
@@ -868,7 +1096,7 @@ public class mla_kernels {
     /**
      * Setter for field:
      * {@snippet lang=c :
-     * int32_t (*head_linear)(const mla_head_linear_params *, const float *, const void *, const float *, int32_t, int32_t, int32_t, int32_t, float *, char *, int32_t)
+     * int32_t (*head_linear)(const mla_head_linear_params *, const float *, const void *, int32_t, int32_t, int32_t, int32_t, float *, char *, int32_t)
      * }
      */
     public static void head_linear(MemorySegment struct, MemorySegment fieldValue) {
@@ -979,7 +1207,7 @@ public class mla_kernels {
 
     /**
      * {@snippet lang=c :
-     * int32_t (*attend_absorbed)(const mla_attention_params *, const mla_cache_params *, const float *, const void *, const int32_t *, const float *, const float *, const int32_t *, int32_t, int32_t, int32_t, int32_t, int32_t, int32_t, float *, float *, void *, int64_t, char *, int32_t)
+     * int32_t (*attend_absorbed)(const mla_attention_params *, const mla_cache_params *, const float *, const void *, const int32_t *, const float *, int32_t, int32_t, int32_t, int32_t, int32_t, int32_t, float *, float *, void *, int64_t, char *, int32_t)
      * }
      */
     public final static class attend_absorbed {
@@ -992,13 +1220,11 @@ public class mla_kernels {
          * The function pointer signature, expressed as a functional interface
          */
         public interface Function {
-            int apply(MemorySegment _x0, MemorySegment _x1, MemorySegment _x2, MemorySegment _x3, MemorySegment _x4, MemorySegment _x5, MemorySegment _x6, MemorySegment _x7, int _x8, int _x9, int _x10, int _x11, int _x12, int _x13, MemorySegment _x14, MemorySegment _x15, MemorySegment _x16, long _x17, MemorySegment _x18, int _x19);
+            int apply(MemorySegment _x0, MemorySegment _x1, MemorySegment _x2, MemorySegment _x3, MemorySegment _x4, MemorySegment _x5, int _x6, int _x7, int _x8, int _x9, int _x10, int _x11, MemorySegment _x12, MemorySegment _x13, MemorySegment _x14, long _x15, MemorySegment _x16, int _x17);
         }
 
         private static final FunctionDescriptor $DESC = FunctionDescriptor.of(
             Mla.C_INT,
-            Mla.C_POINTER,
-            Mla.C_POINTER,
             Mla.C_POINTER,
             Mla.C_POINTER,
             Mla.C_POINTER,
@@ -1041,9 +1267,9 @@ public class mla_kernels {
         /**
          * Invoke the upcall stub {@code funcPtr}, with given parameters
          */
-        public static int invoke(MemorySegment funcPtr, MemorySegment _x0, MemorySegment _x1, MemorySegment _x2, MemorySegment _x3, MemorySegment _x4, MemorySegment _x5, MemorySegment _x6, MemorySegment _x7, int _x8, int _x9, int _x10, int _x11, int _x12, int _x13, MemorySegment _x14, MemorySegment _x15, MemorySegment _x16, long _x17, MemorySegment _x18, int _x19) {
+        public static int invoke(MemorySegment funcPtr, MemorySegment _x0, MemorySegment _x1, MemorySegment _x2, MemorySegment _x3, MemorySegment _x4, MemorySegment _x5, int _x6, int _x7, int _x8, int _x9, int _x10, int _x11, MemorySegment _x12, MemorySegment _x13, MemorySegment _x14, long _x15, MemorySegment _x16, int _x17) {
             try {
-                return (int) DOWN$MH.invokeExact(funcPtr, _x0, _x1, _x2, _x3, _x4, _x5, _x6, _x7, _x8, _x9, _x10, _x11, _x12, _x13, _x14, _x15, _x16, _x17, _x18, _x19);
+                return (int) DOWN$MH.invokeExact(funcPtr, _x0, _x1, _x2, _x3, _x4, _x5, _x6, _x7, _x8, _x9, _x10, _x11, _x12, _x13, _x14, _x15, _x16, _x17);
             } catch (Error | RuntimeException ex) {
                 throw ex;
             } catch (Throwable ex$) {
@@ -1057,7 +1283,7 @@ public class mla_kernels {
     /**
      * Layout for field:
      * {@snippet lang=c :
-     * int32_t (*attend_absorbed)(const mla_attention_params *, const mla_cache_params *, const float *, const void *, const int32_t *, const float *, const float *, const int32_t *, int32_t, int32_t, int32_t, int32_t, int32_t, int32_t, float *, float *, void *, int64_t, char *, int32_t)
+     * int32_t (*attend_absorbed)(const mla_attention_params *, const mla_cache_params *, const float *, const void *, const int32_t *, const float *, int32_t, int32_t, int32_t, int32_t, int32_t, int32_t, float *, float *, void *, int64_t, char *, int32_t)
      * }
      */
     public static final AddressLayout attend_absorbed$layout() {
@@ -1069,7 +1295,7 @@ public class mla_kernels {
     /**
      * Offset for field:
      * {@snippet lang=c :
-     * int32_t (*attend_absorbed)(const mla_attention_params *, const mla_cache_params *, const float *, const void *, const int32_t *, const float *, const float *, const int32_t *, int32_t, int32_t, int32_t, int32_t, int32_t, int32_t, float *, float *, void *, int64_t, char *, int32_t)
+     * int32_t (*attend_absorbed)(const mla_attention_params *, const mla_cache_params *, const float *, const void *, const int32_t *, const float *, int32_t, int32_t, int32_t, int32_t, int32_t, int32_t, float *, float *, void *, int64_t, char *, int32_t)
      * }
      */
     public static final long attend_absorbed$offset() {
@@ -1079,7 +1305,7 @@ public class mla_kernels {
     /**
      * Getter for field:
      * {@snippet lang=c :
-     * int32_t (*attend_absorbed)(const mla_attention_params *, const mla_cache_params *, const float *, const void *, const int32_t *, const float *, const float *, const int32_t *, int32_t, int32_t, int32_t, int32_t, int32_t, int32_t, float *, float *, void *, int64_t, char *, int32_t)
+     * int32_t (*attend_absorbed)(const mla_attention_params *, const mla_cache_params *, const float *, const void *, const int32_t *, const float *, int32_t, int32_t, int32_t, int32_t, int32_t, int32_t, float *, float *, void *, int64_t, char *, int32_t)
      * }
      */
     public static MemorySegment attend_absorbed(MemorySegment struct) {
@@ -1089,7 +1315,7 @@ public class mla_kernels {
     /**
      * Setter for field:
      * {@snippet lang=c :
-     * int32_t (*attend_absorbed)(const mla_attention_params *, const mla_cache_params *, const float *, const void *, const int32_t *, const float *, const float *, const int32_t *, int32_t, int32_t, int32_t, int32_t, int32_t, int32_t, float *, float *, void *, int64_t, char *, int32_t)
+     * int32_t (*attend_absorbed)(const mla_attention_params *, const mla_cache_params *, const float *, const void *, const int32_t *, const float *, int32_t, int32_t, int32_t, int32_t, int32_t, int32_t, float *, float *, void *, int64_t, char *, int32_t)
      * }
      */
     public static void attend_absorbed(MemorySegment struct, MemorySegment fieldValue) {
@@ -1098,7 +1324,7 @@ public class mla_kernels {
 
     /**
      * {@snippet lang=c :
-     * int32_t (*attend_decompressed)(const mla_attention_params *, const mla_cache_params *, const float *, const void *, const float *, const void *, const int32_t *, const float *, const float *, int32_t, int32_t, int32_t, int32_t, float *, float *, void *, int64_t, char *, int32_t)
+     * int32_t (*attend_decompressed)(const mla_attention_params *, const mla_cache_params *, const float *, const void *, const void *, const int32_t *, const float *, int32_t, int32_t, int32_t, int32_t, float *, float *, void *, int64_t, char *, int32_t)
      * }
      */
     public final static class attend_decompressed {
@@ -1111,13 +1337,11 @@ public class mla_kernels {
          * The function pointer signature, expressed as a functional interface
          */
         public interface Function {
-            int apply(MemorySegment _x0, MemorySegment _x1, MemorySegment _x2, MemorySegment _x3, MemorySegment _x4, MemorySegment _x5, MemorySegment _x6, MemorySegment _x7, MemorySegment _x8, int _x9, int _x10, int _x11, int _x12, MemorySegment _x13, MemorySegment _x14, MemorySegment _x15, long _x16, MemorySegment _x17, int _x18);
+            int apply(MemorySegment _x0, MemorySegment _x1, MemorySegment _x2, MemorySegment _x3, MemorySegment _x4, MemorySegment _x5, MemorySegment _x6, int _x7, int _x8, int _x9, int _x10, MemorySegment _x11, MemorySegment _x12, MemorySegment _x13, long _x14, MemorySegment _x15, int _x16);
         }
 
         private static final FunctionDescriptor $DESC = FunctionDescriptor.of(
             Mla.C_INT,
-            Mla.C_POINTER,
-            Mla.C_POINTER,
             Mla.C_POINTER,
             Mla.C_POINTER,
             Mla.C_POINTER,
@@ -1159,9 +1383,9 @@ public class mla_kernels {
         /**
          * Invoke the upcall stub {@code funcPtr}, with given parameters
          */
-        public static int invoke(MemorySegment funcPtr, MemorySegment _x0, MemorySegment _x1, MemorySegment _x2, MemorySegment _x3, MemorySegment _x4, MemorySegment _x5, MemorySegment _x6, MemorySegment _x7, MemorySegment _x8, int _x9, int _x10, int _x11, int _x12, MemorySegment _x13, MemorySegment _x14, MemorySegment _x15, long _x16, MemorySegment _x17, int _x18) {
+        public static int invoke(MemorySegment funcPtr, MemorySegment _x0, MemorySegment _x1, MemorySegment _x2, MemorySegment _x3, MemorySegment _x4, MemorySegment _x5, MemorySegment _x6, int _x7, int _x8, int _x9, int _x10, MemorySegment _x11, MemorySegment _x12, MemorySegment _x13, long _x14, MemorySegment _x15, int _x16) {
             try {
-                return (int) DOWN$MH.invokeExact(funcPtr, _x0, _x1, _x2, _x3, _x4, _x5, _x6, _x7, _x8, _x9, _x10, _x11, _x12, _x13, _x14, _x15, _x16, _x17, _x18);
+                return (int) DOWN$MH.invokeExact(funcPtr, _x0, _x1, _x2, _x3, _x4, _x5, _x6, _x7, _x8, _x9, _x10, _x11, _x12, _x13, _x14, _x15, _x16);
             } catch (Error | RuntimeException ex) {
                 throw ex;
             } catch (Throwable ex$) {
@@ -1175,7 +1399,7 @@ public class mla_kernels {
     /**
      * Layout for field:
      * {@snippet lang=c :
-     * int32_t (*attend_decompressed)(const mla_attention_params *, const mla_cache_params *, const float *, const void *, const float *, const void *, const int32_t *, const float *, const float *, int32_t, int32_t, int32_t, int32_t, float *, float *, void *, int64_t, char *, int32_t)
+     * int32_t (*attend_decompressed)(const mla_attention_params *, const mla_cache_params *, const float *, const void *, const void *, const int32_t *, const float *, int32_t, int32_t, int32_t, int32_t, float *, float *, void *, int64_t, char *, int32_t)
      * }
      */
     public static final AddressLayout attend_decompressed$layout() {
@@ -1187,7 +1411,7 @@ public class mla_kernels {
     /**
      * Offset for field:
      * {@snippet lang=c :
-     * int32_t (*attend_decompressed)(const mla_attention_params *, const mla_cache_params *, const float *, const void *, const float *, const void *, const int32_t *, const float *, const float *, int32_t, int32_t, int32_t, int32_t, float *, float *, void *, int64_t, char *, int32_t)
+     * int32_t (*attend_decompressed)(const mla_attention_params *, const mla_cache_params *, const float *, const void *, const void *, const int32_t *, const float *, int32_t, int32_t, int32_t, int32_t, float *, float *, void *, int64_t, char *, int32_t)
      * }
      */
     public static final long attend_decompressed$offset() {
@@ -1197,7 +1421,7 @@ public class mla_kernels {
     /**
      * Getter for field:
      * {@snippet lang=c :
-     * int32_t (*attend_decompressed)(const mla_attention_params *, const mla_cache_params *, const float *, const void *, const float *, const void *, const int32_t *, const float *, const float *, int32_t, int32_t, int32_t, int32_t, float *, float *, void *, int64_t, char *, int32_t)
+     * int32_t (*attend_decompressed)(const mla_attention_params *, const mla_cache_params *, const float *, const void *, const void *, const int32_t *, const float *, int32_t, int32_t, int32_t, int32_t, float *, float *, void *, int64_t, char *, int32_t)
      * }
      */
     public static MemorySegment attend_decompressed(MemorySegment struct) {
@@ -1207,7 +1431,7 @@ public class mla_kernels {
     /**
      * Setter for field:
      * {@snippet lang=c :
-     * int32_t (*attend_decompressed)(const mla_attention_params *, const mla_cache_params *, const float *, const void *, const float *, const void *, const int32_t *, const float *, const float *, int32_t, int32_t, int32_t, int32_t, float *, float *, void *, int64_t, char *, int32_t)
+     * int32_t (*attend_decompressed)(const mla_attention_params *, const mla_cache_params *, const float *, const void *, const void *, const int32_t *, const float *, int32_t, int32_t, int32_t, int32_t, float *, float *, void *, int64_t, char *, int32_t)
      * }
      */
     public static void attend_decompressed(MemorySegment struct, MemorySegment fieldValue) {

@@ -21,8 +21,6 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     int32_t rows;
  *     int32_t k;
  *     int32_t n;
- *     int32_t scale_block_rows;
- *     int32_t scale_block_columns;
  *     int64_t x_stride;
  *     int64_t weight_stride;
  *     int64_t y_stride;
@@ -42,8 +40,6 @@ public class mla_linear_params {
         Mla.C_INT.withName("rows"),
         Mla.C_INT.withName("k"),
         Mla.C_INT.withName("n"),
-        Mla.C_INT.withName("scale_block_rows"),
-        Mla.C_INT.withName("scale_block_columns"),
         Mla.C_LONG.withName("x_stride"),
         Mla.C_LONG.withName("weight_stride"),
         Mla.C_LONG.withName("y_stride")
@@ -318,94 +314,6 @@ public class mla_linear_params {
      */
     public static void n(MemorySegment struct, int fieldValue) {
         struct.set(n$LAYOUT, n$OFFSET, fieldValue);
-    }
-
-    private static final OfInt scale_block_rows$LAYOUT = (OfInt)$LAYOUT.select(groupElement("scale_block_rows"));
-
-    /**
-     * Layout for field:
-     * {@snippet lang=c :
-     * int32_t scale_block_rows
-     * }
-     */
-    public static final OfInt scale_block_rows$layout() {
-        return scale_block_rows$LAYOUT;
-    }
-
-    private static final long scale_block_rows$OFFSET = $LAYOUT.byteOffset(groupElement("scale_block_rows"));
-
-    /**
-     * Offset for field:
-     * {@snippet lang=c :
-     * int32_t scale_block_rows
-     * }
-     */
-    public static final long scale_block_rows$offset() {
-        return scale_block_rows$OFFSET;
-    }
-
-    /**
-     * Getter for field:
-     * {@snippet lang=c :
-     * int32_t scale_block_rows
-     * }
-     */
-    public static int scale_block_rows(MemorySegment struct) {
-        return struct.get(scale_block_rows$LAYOUT, scale_block_rows$OFFSET);
-    }
-
-    /**
-     * Setter for field:
-     * {@snippet lang=c :
-     * int32_t scale_block_rows
-     * }
-     */
-    public static void scale_block_rows(MemorySegment struct, int fieldValue) {
-        struct.set(scale_block_rows$LAYOUT, scale_block_rows$OFFSET, fieldValue);
-    }
-
-    private static final OfInt scale_block_columns$LAYOUT = (OfInt)$LAYOUT.select(groupElement("scale_block_columns"));
-
-    /**
-     * Layout for field:
-     * {@snippet lang=c :
-     * int32_t scale_block_columns
-     * }
-     */
-    public static final OfInt scale_block_columns$layout() {
-        return scale_block_columns$LAYOUT;
-    }
-
-    private static final long scale_block_columns$OFFSET = $LAYOUT.byteOffset(groupElement("scale_block_columns"));
-
-    /**
-     * Offset for field:
-     * {@snippet lang=c :
-     * int32_t scale_block_columns
-     * }
-     */
-    public static final long scale_block_columns$offset() {
-        return scale_block_columns$OFFSET;
-    }
-
-    /**
-     * Getter for field:
-     * {@snippet lang=c :
-     * int32_t scale_block_columns
-     * }
-     */
-    public static int scale_block_columns(MemorySegment struct) {
-        return struct.get(scale_block_columns$LAYOUT, scale_block_columns$OFFSET);
-    }
-
-    /**
-     * Setter for field:
-     * {@snippet lang=c :
-     * int32_t scale_block_columns
-     * }
-     */
-    public static void scale_block_columns(MemorySegment struct, int fieldValue) {
-        struct.set(scale_block_columns$LAYOUT, scale_block_columns$OFFSET, fieldValue);
     }
 
     private static final OfLong x_stride$LAYOUT = (OfLong)$LAYOUT.select(groupElement("x_stride"));

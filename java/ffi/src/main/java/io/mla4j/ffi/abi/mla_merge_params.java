@@ -20,7 +20,6 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     int32_t tokens;
  *     int32_t heads;
  *     int32_t width;
- *     int32_t reserved;
  *     int64_t part_stride;
  *     int64_t part_token_stride;
  *     int64_t part_head_stride;
@@ -46,7 +45,7 @@ public class mla_merge_params {
         Mla.C_INT.withName("tokens"),
         Mla.C_INT.withName("heads"),
         Mla.C_INT.withName("width"),
-        Mla.C_INT.withName("reserved"),
+        MemoryLayout.paddingLayout(4),
         Mla.C_LONG.withName("part_stride"),
         Mla.C_LONG.withName("part_token_stride"),
         Mla.C_LONG.withName("part_head_stride"),
@@ -284,50 +283,6 @@ public class mla_merge_params {
      */
     public static void width(MemorySegment struct, int fieldValue) {
         struct.set(width$LAYOUT, width$OFFSET, fieldValue);
-    }
-
-    private static final OfInt reserved$LAYOUT = (OfInt)$LAYOUT.select(groupElement("reserved"));
-
-    /**
-     * Layout for field:
-     * {@snippet lang=c :
-     * int32_t reserved
-     * }
-     */
-    public static final OfInt reserved$layout() {
-        return reserved$LAYOUT;
-    }
-
-    private static final long reserved$OFFSET = $LAYOUT.byteOffset(groupElement("reserved"));
-
-    /**
-     * Offset for field:
-     * {@snippet lang=c :
-     * int32_t reserved
-     * }
-     */
-    public static final long reserved$offset() {
-        return reserved$OFFSET;
-    }
-
-    /**
-     * Getter for field:
-     * {@snippet lang=c :
-     * int32_t reserved
-     * }
-     */
-    public static int reserved(MemorySegment struct) {
-        return struct.get(reserved$LAYOUT, reserved$OFFSET);
-    }
-
-    /**
-     * Setter for field:
-     * {@snippet lang=c :
-     * int32_t reserved
-     * }
-     */
-    public static void reserved(MemorySegment struct, int fieldValue) {
-        struct.set(reserved$LAYOUT, reserved$OFFSET, fieldValue);
     }
 
     private static final OfLong part_stride$LAYOUT = (OfLong)$LAYOUT.select(groupElement("part_stride"));

@@ -26,7 +26,6 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     int32_t group_mask;
  *     int32_t renormalize;
  *     float weight_scale;
- *     int32_t reserved;
  *     int64_t logits_stride;
  * }
  * }
@@ -49,7 +48,7 @@ public class mla_route_params {
         Mla.C_INT.withName("group_mask"),
         Mla.C_INT.withName("renormalize"),
         Mla.C_FLOAT.withName("weight_scale"),
-        Mla.C_INT.withName("reserved"),
+        MemoryLayout.paddingLayout(4),
         Mla.C_LONG.withName("logits_stride")
     ).withName("mla_route_params");
 
@@ -542,50 +541,6 @@ public class mla_route_params {
      */
     public static void weight_scale(MemorySegment struct, float fieldValue) {
         struct.set(weight_scale$LAYOUT, weight_scale$OFFSET, fieldValue);
-    }
-
-    private static final OfInt reserved$LAYOUT = (OfInt)$LAYOUT.select(groupElement("reserved"));
-
-    /**
-     * Layout for field:
-     * {@snippet lang=c :
-     * int32_t reserved
-     * }
-     */
-    public static final OfInt reserved$layout() {
-        return reserved$LAYOUT;
-    }
-
-    private static final long reserved$OFFSET = $LAYOUT.byteOffset(groupElement("reserved"));
-
-    /**
-     * Offset for field:
-     * {@snippet lang=c :
-     * int32_t reserved
-     * }
-     */
-    public static final long reserved$offset() {
-        return reserved$OFFSET;
-    }
-
-    /**
-     * Getter for field:
-     * {@snippet lang=c :
-     * int32_t reserved
-     * }
-     */
-    public static int reserved(MemorySegment struct) {
-        return struct.get(reserved$LAYOUT, reserved$OFFSET);
-    }
-
-    /**
-     * Setter for field:
-     * {@snippet lang=c :
-     * int32_t reserved
-     * }
-     */
-    public static void reserved(MemorySegment struct, int fieldValue) {
-        struct.set(reserved$LAYOUT, reserved$OFFSET, fieldValue);
     }
 
     private static final OfLong logits_stride$LAYOUT = (OfLong)$LAYOUT.select(groupElement("logits_stride"));
