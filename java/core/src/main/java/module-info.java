@@ -4,6 +4,10 @@ module io.mla4j.core {
   exports io.mla4j.cpu to
       io.mla4j.ffi,
       io.mla4j.vector;
+  exports io.mla4j.extract to
+      io.mla4j.cuda,
+      io.mla4j.ffi,
+      io.mla4j.model;
   exports io.mla4j.ops;
   exports io.mla4j.position;
   exports io.mla4j.spi;
