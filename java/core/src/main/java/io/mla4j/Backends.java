@@ -1,5 +1,6 @@
 package io.mla4j;
 
+import io.mla4j.cpu.ScalarBackend;
 import io.mla4j.spi.Backend;
 import java.lang.System.Logger.Level;
 import java.util.ArrayList;
@@ -10,6 +11,7 @@ import java.util.Optional;
 import java.util.ServiceConfigurationError;
 import java.util.ServiceLoader;
 import java.util.function.Function;
+import java.util.function.Predicate;
 import java.util.stream.Collectors;
 
 /**
@@ -17,11 +19,11 @@ import java.util.stream.Collectors;
  * vector, scalar.
  *
  * <p>Without a name the highest one that works is opened, and one log line says which and, for each
- * that was passed over, why. A name is strict: a backend that is unknown or does not work here is
- * an error. So is an instruction set; given without a backend, it means the highest backend that
- * has it. Names come from the {@link Choice}, the system properties {@code mla4j.backend} and
- * {@code mla4j.isa}, or the environment variables {@code MLA4J_BACKEND} and {@code MLA4J_ISA}, in
- * this order.
+ * that was passed over, why: a warning where the kernels are therefore those in Java. A name is
+ * strict: a backend that is unknown or does not work here is an error. So is an instruction set;
+ * given without a backend, it means the highest backend that has it. Names come from the {@link
+ * Choice}, the system properties {@code mla4j.backend} and {@code mla4j.isa}, or the environment
+ * variables {@code MLA4J_BACKEND} and {@code MLA4J_ISA}, in this order.
  *
  * <p>Thread-safe.
  */
@@ -31,11 +33,18 @@ public final class Backends {
   /** A broken service file must not keep the search going for ever. */
   private static final int MAX_FAILURES = 100;
 
+  /** Kernels in Java have lower ranks. */
+  private static final int NATIVE_RANK = 200;
+
+  private static final Comparator<Candidate> BY_RANK =
+      Comparator.comparingInt(Candidate::rank).reversed();
+
   /** The backends of this process, looked for at the first question. */
   private static final class Found {
     static final List<Candidate> CANDIDATES =
-        List.copyOf(
-            load(ServiceLoader.load(Backend.class, Backends.class.getClassLoader()).iterator()));
+        all(
+            ServiceLoader.load(Backend.class, Backends.class.getClassLoader()).iterator(),
+            Backends.class.getClassLoader());
   }
 
   private Backends() {}
@@ -99,6 +108,22 @@ public final class Backends {
     }
   }
 
+  /**
+   * The providers, and what the service files may have lost: the scalar backend of this module,
+   * which works whether a file names it or not, and those that only can say that they are lost.
+   */
+  static List<Candidate> all(Iterator<Backend> providers, ClassLoader loader) {
+    List<Candidate> all = load(providers);
+    Predicate<String> isFound = name -> all.stream().anyMatch(c -> c.isOf(name));
+    List<Backend> lost = UnregisteredBackend.among(loader, isFound);
+    if (!isFound.test(ScalarBackend.class.getName())) {
+      lost.add(new ScalarBackend());
+    }
+    lost.forEach(backend -> all.add(new Candidate(backend, null)));
+    all.sort(BY_RANK);
+    return List.copyOf(all);
+  }
+
   /** A provider that fails to load becomes a candidate with a reason. */
   static List<Candidate> load(Iterator<Backend> providers) {
     List<Candidate> found = new ArrayList<>();
@@ -114,7 +139,7 @@ public final class Backends {
         found.add(new Candidate(null, e));
       }
     }
-    found.sort(Comparator.comparingInt(Candidate::rank).reversed());
+    found.sort(BY_RANK);
     return found;
   }
 
@@ -126,6 +151,13 @@ public final class Backends {
   record Candidate(Backend backend, Throwable failure) {
     String name() {
       return backend == null ? "(not loaded)" : backend.name();
+    }
+
+    /** Whether it is this class, or the failure to load it. */
+    boolean isOf(String className) {
+      return backend == null
+          ? String.valueOf(failure.getMessage()).contains(className)
+          : backend.getClass().getName().equals(className);
     }
 
     /** What did not load counts as the best, so that it is named as passed over. */
@@ -199,7 +231,9 @@ public final class Backends {
                 "backend " + name + " does not work here: " + probe.reason());
           }
           return logged(
-              open(candidate, new Backend.Options(choice.threads(), isa)), "as asked for");
+              open(candidate, new Backend.Options(choice.threads(), isa)),
+              Level.INFO,
+              "as asked for");
         }
       }
       String known =
@@ -230,7 +264,12 @@ public final class Backends {
         if (probe.available() && fits) {
           String others =
               refused.isEmpty() ? "the best" : "passed over: " + String.join("; ", refused);
-          return logged(open(candidate, new Backend.Options(threads, isa)), others);
+          // Nobody is to wait for slow kernels without having been told.
+          boolean slow = !refused.isEmpty() && isa == null && candidate.rank() < NATIVE_RANK;
+          return logged(
+              open(candidate, new Backend.Options(threads, isa)),
+              slow ? Level.WARNING : Level.INFO,
+              others);
         }
         String reason = probe.available() ? "it has only isa " + probe.isas() : probe.reason();
         if (!probe.available() && candidate.backend() != null && candidate.backend().demanded()) {
@@ -253,9 +292,9 @@ public final class Backends {
       }
     }
 
-    private static Device logged(Device device, String why) {
+    private static Device logged(Device device, Level level, String why) {
       LOG.log(
-          Level.INFO,
+          level,
           "backend {0}, isa {1}, {2} threads ({3})",
           device.backend(),
           device.isa(),

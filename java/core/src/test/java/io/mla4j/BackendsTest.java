@@ -7,6 +7,10 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.mla4j.cpu.ScalarBackend;
 import io.mla4j.spi.Backend;
+import java.net.MalformedURLException;
+import java.net.URI;
+import java.net.URISyntaxException;
+import java.net.URL;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
@@ -165,6 +169,47 @@ class BackendsTest {
     assertEquals(1, log.size());
     assertTrue(log.getFirst().startsWith("backend scalar, isa scalar, 1 threads"), log.getFirst());
     assertTrue(log.getFirst().contains("jdk/incubator/vector/FloatVector"), log.getFirst());
+  }
+
+  /** A jar of all jars may have lost the files that name the backends. */
+  @Test
+  void scalarWorksWithoutAServiceFile() {
+    List<Backends.Candidate> none =
+        Backends.all(List.<Backend>of().iterator(), Backends.class.getClassLoader());
+    assertEquals(List.of("scalar"), none.stream().map(Backends.Candidate::name).toList());
+    List<Backends.Candidate> one =
+        Backends.all(List.of(SCALAR).iterator(), Backends.class.getClassLoader());
+    assertEquals(1, one.size(), "and is there once");
+  }
+
+  @Test
+  void aBackendThatIsThereButNotRegisteredSaysSo() throws Exception {
+    // A loader that sees a class file of the native backend, as it lies in a jar of all jars.
+    ClassLoader loader =
+        new ClassLoader() {
+          @Override
+          public URL getResource(String name) {
+            return name.equals("io/mla4j/ffi/NativeBackend.class")
+                ? url("jar:file:/app/all.jar!/" + name)
+                : null;
+          }
+        };
+    List<Backends.Candidate> all = Backends.all(List.<Backend>of().iterator(), loader);
+    assertEquals(List.of("native", "scalar"), all.stream().map(Backends.Candidate::name).toList());
+    Backends.Selection selection = new Backends.Selection(all, _ -> null, _ -> null);
+    String told = "io.mla4j.ffi.NativeBackend is in /app/all.jar, but not registered: no META-INF/";
+    String refusal = refusal(() -> selection.open(new Backends.Choice("native", null, 1)));
+    assertTrue(refusal.contains(told), refusal);
+    List<String> log = logged(() -> selection.open(new Backends.Choice(null, null, 1)).close());
+    assertTrue(log.getFirst().contains("passed over: native (" + told), log.getFirst());
+  }
+
+  private static URL url(String text) {
+    try {
+      return new URI(text).toURL();
+    } catch (URISyntaxException | MalformedURLException e) {
+      throw new AssertionError(e);
+    }
   }
 
   @Test

@@ -39,8 +39,8 @@ final class Natives {
 
   private static Found find() {
     try {
-      Path file = LibraryFinder.ofProcess("cpu").find();
-      return new Found(file, NativeLibrary.open(file), null);
+      return LibraryFinder.ofProcess("cpu")
+          .load(file -> new Found(file, NativeLibrary.open(file), null));
     } catch (BackendException e) {
       return new Found(null, null, e.getMessage());
     }

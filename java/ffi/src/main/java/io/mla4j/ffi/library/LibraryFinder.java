@@ -1,12 +1,16 @@
 package io.mla4j.ffi.library;
 
 import io.mla4j.BackendException;
+import io.mla4j.extract.Digest;
+import io.mla4j.extract.Extraction;
+import io.mla4j.extract.PackedFile;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.function.Function;
@@ -14,7 +18,7 @@ import java.util.function.UnaryOperator;
 
 /**
  * Finds the file of a library: the one that the user names, else the one in the folder that a build
- * names, else the jar's, extracted into a cache.
+ * names, else the jar's, {@linkplain Extraction extracted}.
  *
  * @param kind {@code cpu} or {@code cuda}: the library is {@code libmla4j_kind.so}, named by the
  *     property {@code mla4j.kind.library} or the variable {@code MLA4J_KIND_LIBRARY}, in the folder
@@ -28,9 +32,6 @@ public record LibraryFinder(
     UnaryOperator<String> properties,
     UnaryOperator<String> environment,
     Resources resources) {
-  /** The folder in which libraries of jars are kept. */
-  public static final String CACHE_PROPERTY = "mla4j.cache";
-
   /** Files of the jar. */
   @FunctionalInterface
   public interface Resources {
@@ -68,43 +69,51 @@ public record LibraryFinder(
 
   /** Finds the file and opens it; never throws. */
   public <L> Found<L> open(Function<Path, L> opener) {
-    Path file = null;
+    Path[] file = {null};
     try {
-      file = find();
-      return new Found<>(file, opener.apply(file), null);
+      L library =
+          load(
+              found -> {
+                file[0] = found;
+                return opener.apply(found);
+              });
+      return new Found<>(file[0], library, null);
     } catch (BackendException e) {
-      return new Found<>(file, null, e);
+      return new Found<>(file[0], null, e);
     } catch (InvalidPathException e) {
       return new Found<>(null, null, new BackendException("no path: " + e.getMessage(), e));
     } catch (IllegalCallerException e) {
-      return new Found<>(file, null, new BackendException(e.getMessage(), e));
+      return new Found<>(file[0], null, new BackendException(e.getMessage(), e));
     }
   }
 
   /**
-   * The library file, extracted if need be.
+   * Finds the file, extracted if need be, and has it loaded.
    *
+   * @param loader given the file, which may be gone after it returns
    * @throws BackendException where there is none, with the reason
    */
-  public Path find() {
-    Optional<Path> named = named().map(Path::of);
-    if (named.isPresent()) {
-      return named.get();
-    }
-    String os = os();
+  public <L> L load(Function<Path, L> loader) {
     String name = System.mapLibraryName("mla4j_" + kind);
-    Optional<Path> folder = value(properties.apply(folderProperty())).map(Path::of);
-    if (folder.isPresent()) {
-      Path file = folder.get().resolve(name);
-      if (!Files.isRegularFile(file)) {
-        throw new BackendException(
-            "there is no " + file + " (-D" + folderProperty() + " names its folder)");
-      }
-      return file;
+    Optional<Path> onDisk = named().map(Path::of).or(() -> inFolder(name));
+    if (onDisk.isPresent()) {
+      return loader.apply(onDisk.get());
     }
-    String resource = "META-INF/native/" + os + "-" + arch() + "/" + name;
-    String sha256 = readSha256(resource);
-    return new LibraryCache(cacheFolder(os)).extract(name, sha256, () -> resources.open(resource));
+    String resource = "META-INF/native/" + os() + "-" + arch() + "/" + name;
+    PackedFile packed =
+        new PackedFile(name, Digest.sha256(readSha256(resource)), () -> resources.open(resource));
+    return new Extraction(properties, environment).load(List.of(packed), loader);
+  }
+
+  /** The file in the folder of a build, where one is named. */
+  private Optional<Path> inFolder(String name) {
+    Optional<Path> file =
+        value(properties.apply(folderProperty())).map(folder -> Path.of(folder).resolve(name));
+    if (file.isPresent() && !Files.isRegularFile(file.get())) {
+      throw new BackendException(
+          "there is no " + file.get() + " (-D" + folderProperty() + " names its folder)");
+    }
+    return file;
   }
 
   private String folderProperty() {
@@ -142,35 +151,6 @@ public record LibraryFinder(
 
   private String missing() {
     return kind.equals("cpu") ? "missing.txt" : "missing-" + kind + ".txt";
-  }
-
-  private Path cacheFolder(String os) {
-    Optional<Path> asked = value(properties.apply(CACHE_PROPERTY)).map(Path::of);
-    if (asked.isPresent()) {
-      return asked.get().resolve("mla4j");
-    }
-    Optional<Path> known =
-        switch (os) {
-          case "windows" -> value(environment.apply("LOCALAPPDATA")).map(Path::of);
-          case "macos" -> home().map(h -> h.resolve("Library").resolve("Caches"));
-          default ->
-              value(environment.apply("XDG_CACHE_HOME"))
-                  .map(Path::of)
-                  // The specification of base folders says to ignore relative ones.
-                  .filter(Path::isAbsolute)
-                  .or(() -> home().map(h -> h.resolve(".cache")));
-        };
-    return known
-        .orElseThrow(
-            () ->
-                new BackendException(
-                    "there is no home folder to keep the native library in; name a folder with -D"
-                        + CACHE_PROPERTY))
-        .resolve("mla4j");
-  }
-
-  private Optional<Path> home() {
-    return value(properties.apply("user.home")).map(Path::of).filter(Path::isAbsolute);
   }
 
   private static Optional<String> value(String text) {
