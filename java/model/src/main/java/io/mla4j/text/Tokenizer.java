@@ -1,6 +1,7 @@
 package io.mla4j.text;
 
 import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
+import io.mla4j.BackendException;
 import io.mla4j.checkpoint.CheckpointException;
 import io.mla4j.checkpoint.TokenizerFiles;
 import java.io.IOException;
@@ -8,7 +9,7 @@ import java.nio.file.Path;
 import java.util.OptionalInt;
 
 /**
- * Text to ids and back, as {@code tokenizer.json} and {@code tokenizer_files.json} say.
+ * Text to ids and back, as {@code tokenizer.json} and {@code tokenizer_config.json} say.
  *
  * <p>Special tokens that a text spells out become their ids, so a rendered chat template can be
  * encoded. Thread-safe. Close it after its last use.
@@ -23,15 +24,18 @@ public final class Tokenizer implements AutoCloseable {
   }
 
   /**
-   * Reads {@code tokenizer.json} and, where it is there, {@code tokenizer_files.json}.
+   * Reads {@code tokenizer.json} and, where it is there, {@code tokenizer_config.json}.
    *
    * @throws CheckpointException naming the file that is missing or malformed
+   * @throws BackendException where the tokenizer's native library cannot be extracted or loaded
    */
   public static Tokenizer open(Path directory) {
     TokenizerFiles files = TokenizerFiles.read(directory);
     HuggingFaceTokenizer tokenizer;
     try {
       tokenizer = TokenizerLibrary.load(files.json());
+    } catch (BackendException e) {
+      throw e;
     } catch (IOException | RuntimeException | LinkageError e) {
       throw files.unusable(e);
     }

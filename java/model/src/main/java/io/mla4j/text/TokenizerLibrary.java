@@ -1,45 +1,170 @@
 package io.mla4j.text;
 
 import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
+import ai.djl.huggingface.tokenizers.jni.LibUtils;
+import io.mla4j.BackendException;
+import io.mla4j.extract.Digest;
+import io.mla4j.extract.Extraction;
+import io.mla4j.extract.PackedFile;
 import java.io.ByteArrayInputStream;
+import java.io.File;
 import java.io.IOException;
+import java.io.OutputStream;
+import java.net.JarURLConnection;
+import java.net.URL;
+import java.net.URLConnection;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
+import java.util.jar.JarEntry;
+import java.util.jar.JarFile;
+import java.util.zip.CRC32;
+import java.util.zip.CheckedInputStream;
 
 /**
  * The way to ai.djl.huggingface.tokenizers, which by itself cuts texts at 512 ids, asks a metadata
  * address of a cloud who it is, looks for downloads, and unpacks its native library into the home
- * folder. Here it does none of that.
+ * folder, unchecked and for one class loader. Here it does none of that: its library is {@linkplain
+ * Extraction extracted as all are}.
  *
  * <p>Its switches are system properties; they are set while a tokenizer is made and taken back, so
  * that a host that uses the library for other things keeps its settings. What the host has set
- * itself is left alone.
+ * itself is left alone, {@code RUST_LIBRARY_PATH} with a library of its own included.
  */
 final class TokenizerLibrary {
+  private static final String LIBRARY_PATH = "RUST_LIBRARY_PATH";
+
+  /**
+   * The files that class loaders of this process have loaded through JNI, which gives a file to one
+   * class loader only. A system property is what all of them see.
+   */
+  private static final String LOADED = "io.mla4j.text.tokenizer.loaded";
+
+  /** One object for all class loaders: the switches and {@link #LOADED} are everybody's. */
+  private static final Object LOCK = TokenizerLibrary.class.getName().intern();
+
+  private static boolean loaded;
+
   private TokenizerLibrary() {}
 
   /**
    * A tokenizer of the text of a tokenizer.json, which neither truncates nor pads nor adds special
    * tokens.
    *
+   * @throws BackendException where the native library cannot be extracted or loaded
    * @throws RuntimeException of any kind where the library refuses the text
-   * @throws LinkageError where its native part does not load
    */
-  static synchronized HuggingFaceTokenizer load(String json) throws IOException {
-    List<String> ours = new ArrayList<>();
+  static HuggingFaceTokenizer load(String json) throws IOException {
+    synchronized (LOCK) {
+      List<String> ours = new ArrayList<>();
+      Thread thread = Thread.currentThread();
+      ClassLoader context = thread.getContextClassLoader();
+      try {
+        // It looks for its files with the thread's class loader, which may not know it.
+        thread.setContextClassLoader(HuggingFaceTokenizer.class.getClassLoader());
+        set("OPT_OUT_TRACKING", "true", ours);
+        set("ai.djl.offline", "true", ours);
+        loadNative(ours);
+        return HuggingFaceTokenizer.newInstance(
+            new ByteArrayInputStream(json.getBytes(StandardCharsets.UTF_8)),
+            Map.of("addSpecialTokens", "false", "truncation", "false", "padding", "false"));
+      } finally {
+        ours.forEach(System::clearProperty);
+        thread.setContextClassLoader(context);
+      }
+    }
+  }
+
+  private static void loadNative(List<String> ours) throws IOException {
+    if (loaded) {
+      return;
+    }
+    if (System.getenv(LIBRARY_PATH) != null || System.getProperty(LIBRARY_PATH) != null) {
+      initialize("named by " + LIBRARY_PATH);
+    } else {
+      List<PackedFile> files = packedFiles();
+      Extraction extraction = Extraction.ofProcess();
+      extraction.load(
+          files,
+          file ->
+              isLoaded(file)
+                  ? extraction.loadCopy(files, copy -> initialize(copy, ours))
+                  : initialize(file, ours));
+    }
+    loaded = true;
+  }
+
+  private static Path initialize(Path file, List<String> ours) {
+    set(LIBRARY_PATH, file.toString(), ours);
+    initialize(file.toString());
+    System.setProperty(LOADED, System.getProperty(LOADED, "") + file + File.pathSeparator);
+    return file;
+  }
+
+  private static boolean isLoaded(Path file) {
+    return Arrays.asList(System.getProperty(LOADED, "").split(File.pathSeparator))
+        .contains(file.toString());
+  }
+
+  /** Has the class loaded that loads the library, once and for all. */
+  private static void initialize(String file) {
     try {
-      set("OPT_OUT_TRACKING", "true", ours);
-      set("ai.djl.offline", "true", ours);
-      set("ENGINE_CACHE_DIR", cacheDirectory().toString(), ours);
-      return HuggingFaceTokenizer.newInstance(
-          new ByteArrayInputStream(json.getBytes(StandardCharsets.UTF_8)),
-          Map.of("addSpecialTokens", "false", "truncation", "false", "padding", "false"));
-    } finally {
-      ours.forEach(System::clearProperty);
+      LibUtils.checkStatus();
+    } catch (RuntimeException | LinkageError e) {
+      Throwable cause = e;
+      while (cause.getCause() != null) {
+        cause = cause.getCause();
+      }
+      throw new BackendException(
+          "the tokenizer's native library (" + file + ") does not load: " + cause.getMessage(), e);
+    }
+  }
+
+  /** The files of this platform, those that the library needs before it. */
+  private static List<PackedFile> packedFiles() throws IOException {
+    String os = System.getProperty("os.name").toLowerCase(Locale.ROOT);
+    String platform = os.startsWith("win") ? "win" : os.startsWith("mac") ? "osx" : os;
+    String arch = System.getProperty("os.arch");
+    String folder =
+        "native/lib/" + platform + "-" + (arch.equals("amd64") ? "x86_64" : arch) + "/cpu/";
+    List<PackedFile> files = new ArrayList<>();
+    if (platform.equals("win")) {
+      files.add(packedFile(folder, "libwinpthread-1.dll"));
+      files.add(packedFile(folder, "libgcc_s_seh-1.dll"));
+      files.add(packedFile(folder, "libstdc++-6.dll"));
+    }
+    files.add(packedFile(folder, System.mapLibraryName("tokenizers")));
+    return files;
+  }
+
+  private static PackedFile packedFile(String folder, String name) throws IOException {
+    URL url = HuggingFaceTokenizer.class.getClassLoader().getResource(folder + name);
+    if (url == null) {
+      throw new BackendException(
+          "the tokenizer has no native library for this platform: there is no " + folder + name);
+    }
+    return new PackedFile(name, digest(url), url::openStream);
+  }
+
+  /** As the jar notes it; computed where the file lies in none. */
+  private static Digest digest(URL url) throws IOException {
+    URLConnection connection = url.openConnection();
+    connection.setUseCaches(false);
+    if (connection instanceof JarURLConnection jar) {
+      try (JarFile file = jar.getJarFile()) {
+        JarEntry entry = file.getJarEntry(jar.getEntryName());
+        if (entry.getCrc() >= 0 && entry.getSize() >= 0) {
+          return Digest.crc32(entry.getCrc(), entry.getSize());
+        }
+      }
+    }
+    try (CheckedInputStream in = new CheckedInputStream(url.openStream(), new CRC32())) {
+      long size = in.transferTo(OutputStream.nullOutputStream());
+      return Digest.crc32(in.getChecksum().getValue(), size);
     }
   }
 
@@ -47,23 +172,6 @@ final class TokenizerLibrary {
     if (System.getProperty(property) == null) {
       System.setProperty(property, value);
       ours.add(property);
-    }
-  }
-
-  /**
-   * {@code <cache>/mla4j}: under XDG_CACHE_HOME, else ~/.cache, else the folder for temporary
-   * files.
-   */
-  private static Path cacheDirectory() throws IOException {
-    String xdg = System.getenv("XDG_CACHE_HOME");
-    Path cache =
-        xdg != null && !xdg.isEmpty()
-            ? Path.of(xdg)
-            : Path.of(System.getProperty("user.home"), ".cache");
-    try {
-      return Files.createDirectories(cache.resolve("mla4j"));
-    } catch (IOException e) {
-      return Files.createTempDirectory("mla4j");
     }
   }
 }
