@@ -23,7 +23,7 @@ abstract class ModelCase extends CpuCase {
         device.isa(),
         null,
         AttentionSpec.lower(decoder.options().form()),
-        decoder.model().layers().getFirst().attention().shape().heads(),
+        decoder.model().layers().getFirst().mla().shape().heads(),
         tokens,
         1,
         queries,

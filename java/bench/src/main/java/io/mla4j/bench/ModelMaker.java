@@ -29,6 +29,7 @@ final class ModelMaker {
   private final ModelShape shape;
   private final Arena arena;
   private final SafetensorsWriter writer = new SafetensorsWriter().metadata("format", "pt");
+  private final TensorNames names = TensorNames.of("deepseek_v3");
   private final SplittableRandom random = new SplittableRandom(461);
   private final short[] normals = new short[TABLE];
 
@@ -112,8 +113,7 @@ final class ModelMaker {
     for (int i = 0; i < width; i++) {
       segment.setAtIndex(ValueLayout.JAVA_SHORT, i, ONE);
     }
-    writer.add(
-        TensorNames.DEEPSEEK.name(role, layer, 0), Tensor.of(segment, TensorType.BF16, width));
+    writer.add(names.name(role, layer, 0), Tensor.of(segment, TensorType.BF16, width));
   }
 
   private void matrix(TensorRole role, int layer, int expert, int rows, int columns) {
@@ -126,8 +126,6 @@ final class ModelMaker {
             ValueLayout.JAVA_SHORT, i + j, normals[(int) (bits >>> 16 * j) & TABLE - 1]);
       }
     }
-    writer.add(
-        TensorNames.DEEPSEEK.name(role, layer, expert),
-        Tensor.of(segment, TensorType.BF16, rows, columns));
+    writer.add(names.name(role, layer, expert), Tensor.of(segment, TensorType.BF16, rows, columns));
   }
 }

@@ -48,7 +48,7 @@ final class ModelWork {
     int layers = table.layers().size();
     for (int i = 0; i < layers; i++) {
       LayerDescription layer = decoder.model().layers().get(i);
-      MlaShape s = layer.attention().shape();
+      MlaShape s = layer.mla().shape();
       WeightTable.Layer weights = table.layers().get(i);
       int queries = i == layers - 1 ? 1 : tokens;
       long latentDown = Matrices.of(weights.attention().latentDown()).count();
@@ -70,7 +70,7 @@ final class ModelWork {
       WeightTable.Layer weights = table.layers().get(i);
       Matrices linear = linear(layer, weights, false);
       flop += 2 * linear.count();
-      flop += attention(layer.attention().shape(), mean, 1, mean);
+      flop += attention(layer.mla().shape(), mean, 1, mean);
       bytes += linear.and(latentUp(weights)).bytes();
     }
     long cache = cacheBytes(decoder, mean);
@@ -120,7 +120,7 @@ final class ModelWork {
   }
 
   private static long cacheBytes(Decoder decoder, long tokens) {
-    MlaShape shape = decoder.model().layers().getFirst().attention().shape();
+    MlaShape shape = decoder.model().layers().getFirst().mla().shape();
     return tokens * LatentLayout.of(shape, decoder.options().cacheType()).rowStrideBytes();
   }
 }

@@ -141,7 +141,7 @@ class ModelBenchTest {
       assertEquals(2048, description.hidden());
       assertEquals(32000, description.vocabulary());
       assertEquals(preset.shape().layers(), description.layers().size());
-      assertEquals(16, description.layers().getFirst().attention().shape().heads());
+      assertEquals(16, description.layers().getFirst().mla().shape().heads());
     }
     assertEquals(Preset.V2_LITE_3L, Preset.of("v2-lite-3l"));
     assertThrows(BenchException.class, () -> Preset.of("other"));

@@ -5,26 +5,50 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
 import java.util.function.Predicate;
+import java.util.stream.Collectors;
 
 /**
  * The keys of one JSON object of a configuration, read with type and range, and remembered, so that
- * those that nobody read can be judged. A key that holds null counts as absent, except for {@link
- * #isNull}.
+ * those that nobody read can be judged. What the object does not say, its family's defaults say. A
+ * key that holds null counts as absent, but in {@link #isNull} and {@link #orNone}.
  */
 final class ConfigKeys {
   private final Path file;
   private final String prefix;
   private final JsonNode object;
+  private final JsonNode defaults;
+  private final Map<String, List<String>> aliases;
   private final Set<String> read = new HashSet<>();
 
+  /** A value and the key that it stands at, which may be another name of the one asked for. */
+  private record Entry(String key, JsonNode value) {}
+
+  /** An object that no family says anything about. */
   ConfigKeys(Path file, String prefix, JsonNode object) {
+    this(file, prefix, object, object.path(""), Map.of());
+  }
+
+  /** The whole of a config.json. */
+  ConfigKeys(Path file, JsonNode object, Family family) {
+    this(file, "", object, family.defaults(), family.aliases());
+  }
+
+  private ConfigKeys(
+      Path file,
+      String prefix,
+      JsonNode object,
+      JsonNode defaults,
+      Map<String, List<String>> aliases) {
     this.file = file;
     this.prefix = prefix;
     this.object = object;
+    this.defaults = defaults;
+    this.aliases = aliases;
   }
 
   /** An exception that names the file and the key: {@code what} completes the sentence. */
@@ -32,9 +56,9 @@ final class ConfigKeys {
     return new CheckpointException(file + ": " + Quote.line(prefix + key) + " " + what);
   }
 
+  /** Whether the object itself says something about the key. */
   boolean has(String key) {
-    read.add(key);
-    return object.hasNonNull(key);
+    return own(key) != null;
   }
 
   /**
@@ -42,37 +66,91 @@ final class ConfigKeys {
    * number.
    */
   boolean isNull(String key) {
-    read.add(key);
+    return own(key) == null
+        && (holdsNull(key)
+            || aliases.getOrDefault(key, List.of()).stream().anyMatch(this::holdsNull));
+  }
+
+  private boolean holdsNull(String key) {
     return object.has(key) && object.get(key).isNull();
   }
 
-  int wholeNumber(String key, int absent, int low, int high) {
-    return wholeNumber(key, low, high).orElse(absent);
-  }
-
-  OptionalInt wholeNumber(String key, int low, int high) {
-    return has(key)
-        ? OptionalInt.of(wholeNumber(key, object.get(key), low, high))
-        : OptionalInt.empty();
-  }
-
-  /** A list of whole numbers, or a single one. */
-  List<Integer> wholeNumbers(String key, int low, int high) {
-    List<Integer> numbers = new ArrayList<>();
-    if (has(key)) {
-      JsonNode node = object.get(key);
-      if (node.isArray()) {
-        for (JsonNode element : node) {
-          numbers.add(wholeNumber(key, element, low, high));
-        }
-      } else {
-        numbers.add(wholeNumber(key, node, low, high));
+  /** What the object itself says, or null. */
+  private Entry own(String key) {
+    read.add(key);
+    Entry entry = object.hasNonNull(key) ? new Entry(key, object.get(key)) : null;
+    for (String alias : aliases.getOrDefault(key, List.of())) {
+      read.add(alias);
+      if (!object.hasNonNull(alias)) {
+        continue;
       }
+      Entry other = new Entry(alias, object.get(alias));
+      if (entry != null && !same(entry.value, other.value)) {
+        throw error(alias, "is " + show(other.value) + ", but " + key + " is " + show(entry.value));
+      }
+      entry = other;
+    }
+    return entry;
+  }
+
+  private static boolean same(JsonNode a, JsonNode b) {
+    return a.isNumber() && b.isNumber() ? a.doubleValue() == b.doubleValue() : a.equals(b);
+  }
+
+  /** What the object or the family says, or null. */
+  private Entry entry(String key) {
+    Entry own = own(key);
+    return own == null && defaults.hasNonNull(key) ? new Entry(key, defaults.get(key)) : own;
+  }
+
+  private Entry required(String key) {
+    Entry entry = entry(key);
+    if (entry == null) {
+      throw error(key, "is missing");
+    }
+    return entry;
+  }
+
+  /** A whole number that must be there. */
+  int wholeNumber(String key, int low, int high) {
+    return wholeNumber(required(key), low, high);
+  }
+
+  int wholeNumber(String key, int absent, int low, int high) {
+    Entry entry = entry(key);
+    return entry == null ? absent : wholeNumber(entry, low, high);
+  }
+
+  /** A whole number that the object may be without, by null or where there is no default. */
+  OptionalInt orNone(String key, int low, int high) {
+    Entry entry = isNull(key) ? null : entry(key);
+    return entry == null ? OptionalInt.empty() : OptionalInt.of(wholeNumber(entry, low, high));
+  }
+
+  /**
+   * A list of whole numbers, or a single one. A default counts as far as it is in the range; null
+   * is an empty list.
+   */
+  List<Integer> wholeNumbers(String key, int low, int high) {
+    Entry own = own(key);
+    List<Integer> numbers = new ArrayList<>();
+    if (own != null) {
+      elements(own.value).forEach(e -> numbers.add(wholeNumber(new Entry(own.key, e), low, high)));
+    } else if (!isNull(key) && defaults.hasNonNull(key)) {
+      elements(defaults.get(key)).stream()
+          .map(JsonNode::intValue)
+          .filter(number -> number >= low && number <= high)
+          .forEach(numbers::add);
     }
     return numbers;
   }
 
-  private int wholeNumber(String key, JsonNode node, int low, int high) {
+  private static List<JsonNode> elements(JsonNode node) {
+    return node.isArray() ? node.valueStream().toList() : List.of(node);
+  }
+
+  private int wholeNumber(Entry entry, int low, int high) {
+    JsonNode node = entry.value;
     // 4.0 is whole; 4.5, NaN, texts and numbers beyond int are not
     boolean fits =
         node.isNumber()
@@ -81,105 +159,89 @@ final class ConfigKeys {
                 : node.doubleValue() == Math.rint(node.doubleValue())
                     && Math.abs(node.doubleValue()) <= Integer.MAX_VALUE);
     if (!fits || (int) node.doubleValue() < low || (int) node.doubleValue() > high) {
-      throw error(key, "is " + show(node) + ", but must be a whole number in " + low + ".." + high);
+      throw error(
+          entry.key, "is " + show(node) + ", but must be a whole number in " + low + ".." + high);
     }
     return (int) node.doubleValue();
   }
 
+  /** A number that must be there. */
+  double number(String key, Predicate<Double> allowed, String what) {
+    return number(required(key), allowed, what);
+  }
+
   double number(String key, double absent, Predicate<Double> allowed, String what) {
-    return has(key) ? number(key, object.get(key), allowed, what) : absent;
+    Entry entry = entry(key);
+    return entry == null ? absent : number(entry, allowed, what);
   }
 
   List<Double> numbers(String key, int count, Predicate<Double> allowed, String what) {
-    if (!has(key) || !object.get(key).isArray() || object.get(key).size() != count) {
+    Entry entry = entry(key);
+    if (entry == null || !entry.value.isArray() || entry.value.size() != count) {
       throw error(key, "must be a list of " + count + " numbers");
     }
-    List<Double> numbers = new ArrayList<>();
-    for (JsonNode element : object.get(key)) {
-      numbers.add(number(key, element, allowed, what));
-    }
-    return numbers;
+    return entry
+        .value
+        .valueStream()
+        .map(element -> number(new Entry(entry.key, element), allowed, what))
+        .toList();
   }
 
-  private double number(String key, JsonNode node, Predicate<Double> allowed, String what) {
-    if (!node.isNumber()
-        || !Double.isFinite(node.doubleValue())
-        || !allowed.test(node.doubleValue())) {
-      throw error(key, "is " + show(node) + ", but must be " + what);
+  private double number(Entry entry, Predicate<Double> allowed, String what) {
+    double value = entry.value.doubleValue();
+    if (!entry.value.isNumber() || !Double.isFinite(value) || !allowed.test(value)) {
+      throw error(entry.key, "is " + show(entry.value) + ", but must be " + what);
     }
-    return node.doubleValue();
+    return value;
   }
 
   boolean flag(String key, boolean absent) {
-    if (!has(key)) {
-      return absent;
+    Entry entry = entry(key);
+    if (entry != null && !entry.value.isBoolean()) {
+      throw error(entry.key, "is " + show(entry.value) + ", but must be true or false");
     }
-    JsonNode node = object.get(key);
-    if (!node.isBoolean()) {
-      throw error(key, "is " + show(node) + ", but must be true or false");
-    }
-    return node.booleanValue();
+    return entry == null ? absent : entry.value.booleanValue();
   }
 
   Optional<String> text(String key) {
-    if (!has(key)) {
-      return Optional.empty();
+    Entry entry = entry(key);
+    if (entry != null && !entry.value.isTextual()) {
+      throw error(entry.key, "is " + show(entry.value) + ", but must be a text");
     }
-    JsonNode node = object.get(key);
-    if (!node.isTextual()) {
-      throw error(key, "is " + show(node) + ", but must be a text");
-    }
-    return Optional.of(node.textValue());
-  }
-
-  /**
-   * A text that must be {@code only}, where it is there at all: other values ask for something
-   * else.
-   */
-  void require(String key, String only) {
-    text(key)
-        .filter(text -> !text.equals(only))
-        .ifPresent(
-            text -> {
-              throw error(
-                  key,
-                  "is " + Quote.name(text) + ", but only " + Quote.name(only) + " is supported");
-            });
-  }
-
-  /** A flag that must be false, where it is there at all. */
-  void requireOff(String key) {
-    if (flag(key, false)) {
-      throw error(key, "is true, but only false is supported");
-    }
+    return Optional.ofNullable(entry).map(e -> e.value.textValue());
   }
 
   Optional<List<String>> texts(String key) {
-    if (!has(key)) {
+    Entry entry = entry(key);
+    if (entry == null) {
       return Optional.empty();
     }
-    List<String> texts = new ArrayList<>();
-    JsonNode node = object.get(key);
-    for (JsonNode element : node) {
-      if (element.isTextual()) {
-        texts.add(element.textValue());
-      }
+    if (!entry.value.isArray() || !entry.value.valueStream().allMatch(JsonNode::isTextual)) {
+      throw error(entry.key, "must be a list of texts");
     }
-    if (!node.isArray() || texts.size() != node.size()) {
-      throw error(key, "must be a list of texts");
+    return Optional.of(entry.value.valueStream().map(JsonNode::textValue).toList());
+  }
+
+  /** Refuses another value than {@code values}, a list or the text {@code any}. */
+  void require(String key, JsonNode values) {
+    Entry own = own(key);
+    if (own != null && values.isArray() && values.valueStream().noneMatch(own.value::equals)) {
+      throw error(
+          own.key,
+          "is "
+              + show(own.value)
+              + ", but only "
+              + values.valueStream().map(ConfigKeys::show).collect(Collectors.joining(" or "))
+              + " is supported");
     }
-    return Optional.of(texts);
   }
 
   Optional<ConfigKeys> object(String key) {
-    if (!has(key)) {
-      return Optional.empty();
+    Entry entry = entry(key);
+    if (entry != null && !entry.value.isObject()) {
+      throw error(entry.key, "is " + show(entry.value) + ", but must be an object");
     }
-    JsonNode node = object.get(key);
-    if (!node.isObject()) {
-      throw error(key, "is " + show(node) + ", but must be an object");
-    }
-    return Optional.of(new ConfigKeys(file, prefix + key + ".", node));
+    return Optional.ofNullable(entry).map(e -> new ConfigKeys(file, prefix + e.key + ".", e.value));
   }
 
   boolean isEmpty() {
@@ -205,6 +267,6 @@ final class ConfigKeys {
   }
 
   private static String show(JsonNode node) {
-    return Quote.line(node.toString());
+    return node.isTextual() ? Quote.name(node.textValue()) : Quote.line(node.toString());
   }
 }

@@ -1,204 +1,189 @@
 package io.mla4j.checkpoint;
 
-import io.mla4j.checkpoint.FfnDescription.ChoiceBias;
-import io.mla4j.ops.Routing;
-import java.util.Arrays;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.io.InputStream;
+import java.net.JarURLConnection;
+import java.net.URI;
+import java.net.URL;
+import java.net.URLConnection;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
 import java.util.Optional;
-import java.util.OptionalInt;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /**
- * What a {@code model_type} fixes by itself, and what it assumes where a key is absent (the
- * configuration classes of Hugging Face transformers 5.23).
+ * What a {@code model_type} fixes by itself, and what it assumes where a key is absent: the file
+ * {@code families/<model_type>.json} beside this class, in the words of config.json.
+ *
+ * <p>A file may extend another one: objects are laid over the other's, null takes a key away. A
+ * family that computes nothing new is such a file and nothing else.
+ *
+ * <dl>
+ *   <dt>{@code defaults}
+ *   <dd>values of absent keys of config.json
+ *   <dt>{@code aliases}
+ *   <dd>other names of a key
+ *   <dt>{@code values}
+ *   <dd>the values that a key may have, or {@code "any"} where it changes nothing
+ *   <dt>{@code attention}
+ *   <dd>{@code latent_norm_eps}: a number, or the key that holds it
+ *   <dt>{@code router}
+ *   <dd>how experts are chosen, see {@link FfnReader}; absent in a family without experts
+ *   <dt>{@code tensors}
+ *   <dd>{@code names} of the roles of {@link TensorRole}; {@code layer}: how the names of a layer's
+ *       tensors begin; {@code ignored}: how the names of tensors end that say nothing; see {@link
+ *       TensorNames}
+ * </dl>
+ *
+ * @param modelType the value of {@code model_type}
  */
-enum Family {
-  /**
-   * Softmax routing. Unselected groups count as 0, not as -infinity. With {@code norm_topk_prob}
-   * the weights are renormalised and not scaled, as in the model's own code; transformers ignores
-   * that key, and every published model has it false.
-   */
-  DEEPSEEK_V2(
-      "deepseek_v2",
-      new Defaults(
-          102400,
-          4096,
-          11008,
-          1407,
-          32,
-          32,
-          OptionalInt.of(1536),
-          512,
-          128,
-          64,
-          128,
-          2048,
-          0,
-          2,
-          64,
-          2,
-          OptionalInt.empty(),
-          false,
-          1.0,
-          OptionalInt.empty(),
-          OptionalInt.empty(),
-          0,
-          false,
-          10000),
-      new Router(
-          "softmax",
-          Routing.Score.SOFTMAX,
-          Routing.GroupScore.MAX,
-          Routing.GroupMask.ZERO,
-          ChoiceBias.NONE,
-          true)),
-  /** Sigmoid routing with a bias for the choice, groups ranked by their two best. */
-  DEEPSEEK_V3("deepseek_v3", Defaults.V3, Router.V3),
-  /** DeepSeek-V3 under another name. */
-  KIMI_K2("kimi_k2", Defaults.V3, Router.V3),
-  /** DeepSeek-V3 without experts, embedding tied. */
-  YOUTU(
-      "youtu",
-      new Defaults(
-          128256,
-          2048,
-          6144,
-          0,
-          32,
-          16,
-          OptionalInt.of(1536),
-          512,
-          128,
-          64,
-          128,
-          131072,
-          128000,
-          128001,
-          0,
-          0,
-          OptionalInt.empty(),
-          true,
-          1.0,
-          OptionalInt.empty(),
-          OptionalInt.empty(),
-          0,
-          true,
-          10000),
-      null);
+record Family(
+    String modelType,
+    JsonNode defaults,
+    Map<String, List<String>> aliases,
+    JsonNode values,
+    JsonNode attention,
+    Optional<JsonNode> router,
+    TensorNames names) {
+  private static final String FOLDER = "families/";
+  private static final String ENDING = ".json";
+  private static final Pattern MODEL_TYPE = Pattern.compile("[A-Za-z0-9_.-]{1,100}");
+  private static final Set<String> KEYS =
+      Set.of("about", "extends", "defaults", "aliases", "values", "attention", "router", "tensors");
 
-  /**
-   * Values of absent keys.
-   *
-   * @param moeWidth moe_intermediate_size
-   * @param context max_position_embeddings
-   */
-  record Defaults(
-      int vocabulary,
-      int hidden,
-      int denseWidth,
-      int moeWidth,
-      int layers,
-      int heads,
-      OptionalInt queryLatent,
-      int latent,
-      int nope,
-      int rope,
-      int value,
-      int context,
-      int bos,
-      int eos,
-      int experts,
-      int sharedExperts,
-      OptionalInt topK,
-      boolean renormalize,
-      double routedScale,
-      OptionalInt groups,
-      OptionalInt keptGroups,
-      int firstDense,
-      boolean tied,
-      double theta) {
-    static final Defaults V3 =
-        new Defaults(
-            129280,
-            7168,
-            18432,
-            2048,
-            61,
-            128,
-            OptionalInt.of(1536),
-            512,
-            128,
-            64,
-            128,
-            4096,
-            0,
-            1,
-            256,
-            1,
-            OptionalInt.of(8),
-            true,
-            2.5,
-            OptionalInt.of(8),
-            OptionalInt.of(4),
-            3,
-            false,
-            10000);
-  }
-
-  /**
-   * How experts are chosen.
-   *
-   * @param scoringFunc the only scoring_func
-   * @param scaleExcludesRenormalize whether renormalised weights are not scaled
-   */
-  record Router(
-      String scoringFunc,
-      Routing.Score score,
-      Routing.GroupScore groupScore,
-      Routing.GroupMask groupMask,
-      ChoiceBias choiceBias,
-      boolean scaleExcludesRenormalize) {
-    static final Router V3 =
-        new Router(
-            "sigmoid",
-            Routing.Score.SIGMOID,
-            Routing.GroupScore.TOP2_SUM,
-            Routing.GroupMask.NEGATIVE_INFINITY,
-            ChoiceBias.REQUIRED,
-            false);
-  }
-
-  private final String modelType;
-  private final Defaults defaults;
-  private final Router router;
-
-  Family(String modelType, Defaults defaults, Router router) {
-    this.modelType = modelType;
-    this.defaults = defaults;
-    this.router = router;
-  }
-
-  /** The value of {@code model_type}. */
-  String modelType() {
-    return modelType;
-  }
-
-  /** What absent keys mean. */
-  Defaults defaults() {
-    return defaults;
-  }
-
-  /** How experts are chosen; empty in a family without experts. */
-  Optional<Router> router() {
-    return Optional.ofNullable(router);
-  }
-
-  /** The family called {@code modelType}. */
+  /** The family called {@code modelType}, where there is one. */
   static Optional<Family> named(String modelType) {
-    return Arrays.stream(values()).filter(family -> family.modelType.equals(modelType)).findFirst();
+    return find(modelType).map(json -> of(modelType, json));
   }
 
   /** The names of all families, for a message. */
   static String supported() {
-    return Arrays.stream(values()).map(Family::modelType).collect(Collectors.joining(", "));
+    return String.join(", ", files());
+  }
+
+  private static Family of(String modelType, ObjectNode json) {
+    json.fieldNames()
+        .forEachRemaining(
+            key -> {
+              if (!KEYS.contains(key)) {
+                throw error(modelType, "has " + Quote.name(key) + ", which is not known");
+              }
+            });
+    Map<String, List<String>> aliases = new TreeMap<>();
+    json.path("aliases")
+        .properties()
+        .forEach(alias -> aliases.put(alias.getKey(), texts(alias.getValue())));
+    JsonNode tensors = json.path("tensors");
+    if (!tensors.path("layer").asText().contains(TensorNames.LAYER)) {
+      throw error(modelType, "has no tensors.layer with {l} for the layer's number");
+    }
+    return new Family(
+        modelType,
+        json.path("defaults"),
+        aliases,
+        json.path("values"),
+        json.path("attention"),
+        Optional.ofNullable(json.get("router")),
+        new TensorNames(
+            tensors.path("names").properties().stream()
+                .collect(
+                    Collectors.toMap(
+                        name -> role(modelType, name.getKey()), name -> name.getValue().asText())),
+            tensors.path("layer").asText(),
+            texts(tensors.path("ignored"))));
+  }
+
+  private static TensorRole role(String modelType, String name) {
+    return TensorRole.named(name)
+        .orElseThrow(
+            () -> error(modelType, "names a tensor " + Quote.name(name) + ", which is no role"));
+  }
+
+  private static List<String> texts(JsonNode array) {
+    return array.valueStream().map(JsonNode::asText).toList();
+  }
+
+  /** The file of {@code modelType}, laid over the one that it extends. */
+  private static Optional<ObjectNode> find(String modelType) {
+    if (!MODEL_TYPE.matcher(modelType).matches()) {
+      return Optional.empty();
+    }
+    ObjectNode json;
+    try (InputStream in = Family.class.getResourceAsStream(FOLDER + modelType + ENDING)) {
+      if (in == null) {
+        return Optional.empty();
+      }
+      json = Json.readObject("family " + modelType, in);
+    } catch (IOException e) {
+      throw error(modelType, "cannot be read: " + Quote.line(e.toString()));
+    }
+    JsonNode base = json.remove("extends");
+    if (base == null) {
+      return Optional.of(json);
+    }
+    ObjectNode merged =
+        find(base.asText())
+            .orElseThrow(
+                () ->
+                    error(
+                        modelType,
+                        "extends " + Quote.name(base.asText()) + ", which is not there"));
+    lay(json, merged);
+    return Optional.of(merged);
+  }
+
+  private static void lay(ObjectNode upper, ObjectNode lower) {
+    for (Map.Entry<String, JsonNode> entry : upper.properties()) {
+      JsonNode below = lower.get(entry.getKey());
+      if (entry.getValue().isNull()) {
+        lower.remove(entry.getKey());
+      } else if (entry.getValue() instanceof ObjectNode object && below instanceof ObjectNode old) {
+        lay(object, old);
+      } else {
+        lower.set(entry.getKey(), entry.getValue());
+      }
+    }
+  }
+
+  /** The names of the files, in whatever this class was loaded from. */
+  private static Set<String> files() {
+    URL known = Family.class.getResource(FOLDER + "deepseek_v3" + ENDING);
+    try {
+      URLConnection connection = known.openConnection();
+      if (connection instanceof JarURLConnection jar) {
+        String folder = jar.getEntryName().substring(0, jar.getEntryName().lastIndexOf('/') + 1);
+        return names(
+            jar.getJarFile().stream()
+                .map(entry -> entry.getName())
+                .filter(name -> name.startsWith(folder))
+                .map(name -> name.substring(folder.length())));
+      }
+      try (Stream<Path> files = Files.list(Path.of(URI.create(known.toString())).getParent())) {
+        return names(files.map(file -> file.getFileName().toString()));
+      }
+    } catch (IOException e) {
+      throw new CheckpointException(
+          "the families cannot be listed: " + Quote.line(e.toString()), e);
+    }
+  }
+
+  private static Set<String> names(Stream<String> files) {
+    return files
+        .filter(file -> file.endsWith(ENDING))
+        .map(file -> file.substring(0, file.length() - ENDING.length()))
+        .collect(Collectors.toCollection(TreeSet::new));
+  }
+
+  private static CheckpointException error(String modelType, String what) {
+    return new CheckpointException("family " + modelType + ": " + what);
   }
 }

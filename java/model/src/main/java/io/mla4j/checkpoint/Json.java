@@ -47,7 +47,7 @@ final class Json {
    * @throws CheckpointException where the file is missing, no regular file, larger than {@code
    *     limit} bytes or no JSON object
    */
-  static JsonNode readObject(Path file, long limit) {
+  static ObjectNode readObject(Path file, long limit) {
     requireFile(file);
     try {
       long size = Files.size(file);
@@ -55,21 +55,32 @@ final class Json {
         throw new CheckpointException(
             file + ": has " + size + " bytes, but at most " + limit + " are read");
       }
-      try (InputStream in = Files.newInputStream(file);
-          JsonParser parser = FACTORY.createParser(in)) {
-        if (parser.nextToken() != JsonToken.START_OBJECT) {
-          throw new CheckpointException(file + ": does not hold a JSON object");
-        }
-        JsonNode node = readNode(parser);
-        if (parser.nextToken() != null) {
-          throw new CheckpointException(file + ": goes on after its JSON object");
-        }
-        return node;
+      try (InputStream in = Files.newInputStream(file)) {
+        return readObject(file.toString(), in);
       }
-    } catch (JsonProcessingException e) {
-      throw malformed(file.toString(), e);
     } catch (IOException e) {
       throw new CheckpointException(file + ": cannot be read: " + Quote.line(e.toString()), e);
+    }
+  }
+
+  /**
+   * The object in {@code in}.
+   *
+   * @param where what messages call it
+   * @throws CheckpointException where it is no JSON object
+   */
+  static ObjectNode readObject(String where, InputStream in) throws IOException {
+    try (JsonParser parser = FACTORY.createParser(in)) {
+      if (parser.nextToken() != JsonToken.START_OBJECT) {
+        throw new CheckpointException(where + ": does not hold a JSON object");
+      }
+      JsonNode node = readNode(parser);
+      if (parser.nextToken() != null) {
+        throw new CheckpointException(where + ": goes on after its JSON object");
+      }
+      return (ObjectNode) node;
+    } catch (JsonProcessingException e) {
+      throw malformed(where, e);
     }
   }
 

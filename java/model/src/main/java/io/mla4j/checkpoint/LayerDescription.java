@@ -6,4 +6,9 @@ package io.mla4j.checkpoint;
  * @param attention its attention
  * @param ffn its feed-forward network
  */
-public record LayerDescription(AttentionDescription attention, FfnDescription ffn) {}
+public record LayerDescription(AttentionDescription attention, FfnDescription ffn) {
+  /** The attention of a layer that attends to latents. */
+  public AttentionDescription.Mla mla() {
+    return (AttentionDescription.Mla) attention;
+  }
+}

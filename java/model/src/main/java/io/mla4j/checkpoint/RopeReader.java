@@ -6,6 +6,7 @@ import io.mla4j.position.RopeEncoding;
 import io.mla4j.position.RopeScaling;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.Predicate;
 
 /**
  * The rotary keys of a configuration: {@code rope_theta} with the older {@code rope_scaling}, or
@@ -31,6 +32,9 @@ final class RopeReader {
           "long_factor",
           "partial_rotary_factor");
 
+  private static final Predicate<Double> IS_THETA = theta -> theta > 1;
+  private static final String THETA = "a number above 1";
+
   private final ConfigKeys config;
   private final ConfigKeys rope;
   private final int context;
@@ -49,14 +53,13 @@ final class RopeReader {
    */
   record Rope(RopeEncoding encoding, double scoreMultiplier) {}
 
-  static Rope read(
-      ConfigKeys config, int width, int context, double defaultTheta, RopeLayout layout) {
+  static Rope read(ConfigKeys config, int width, int context, RopeLayout layout) {
     Optional<ConfigKeys> older = config.object("rope_scaling").filter(keys -> !keys.isEmpty());
     Optional<ConfigKeys> newer = config.object("rope_parameters").filter(keys -> !keys.isEmpty());
     if (older.isPresent() && newer.isPresent()) {
       throw config.error("rope_scaling", "and rope_parameters are both there, but only one may be");
     }
-    double theta = theta(config, defaultTheta);
+    double theta = config.number("rope_theta", IS_THETA, THETA);
     Optional<ConfigKeys> present = older.or(() -> newer);
     requireWhole(config);
     config.has("original_max_position_embeddings");
@@ -65,11 +68,8 @@ final class RopeReader {
           encoding(config, "rope_theta", width, theta, layout, new RopeScaling.Unscaled()), 1);
     }
     ConfigKeys rope = present.get();
-    return new RopeReader(config, rope, context).read(width, theta(rope, theta), layout);
-  }
-
-  private static double theta(ConfigKeys keys, double absent) {
-    return keys.number("rope_theta", absent, theta -> theta > 1, "a number above 1");
+    return new RopeReader(config, rope, context)
+        .read(width, rope.number("rope_theta", theta, IS_THETA, THETA), layout);
   }
 
   private static void requireWhole(ConfigKeys keys) {

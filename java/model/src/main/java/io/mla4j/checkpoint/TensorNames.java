@@ -1,54 +1,41 @@
 package io.mla4j.checkpoint;
 
-import static java.util.Map.entry;
-
+import java.util.Collections;
+import java.util.EnumMap;
+import java.util.List;
 import java.util.Map;
+import java.util.regex.Pattern;
 
 /**
- * The names of a family's tensors: a template for each role, in which {@code {l}} stands for the
- * layer and {@code {e}} for the expert.
+ * The names of a family's tensors: a template for each role, in which {@code {layer}} stands for
+ * how a layer's names begin, {@code {l}} for its number and {@code {e}} for that of an expert.
  *
  * @param templates a template for each role that the family has
+ * @param layer how the names of a layer's tensors begin
+ * @param ignored how the names of tensors end that old checkpoints carry and that the configuration
+ *     says better
  */
-public record TensorNames(Map<TensorRole, String> templates) {
-  /** The names that DeepSeek-V2 introduced and most families kept. */
-  public static final TensorNames DEEPSEEK =
-      new TensorNames(
-          Map.ofEntries(
-              entry(TensorRole.EMBEDDING, "model.embed_tokens.weight"),
-              entry(TensorRole.FINAL_NORM, "model.norm.weight"),
-              entry(TensorRole.OUTPUT, "lm_head.weight"),
-              entry(TensorRole.ATTENTION_NORM, "model.layers.{l}.input_layernorm.weight"),
-              entry(TensorRole.FFN_NORM, "model.layers.{l}.post_attention_layernorm.weight"),
-              entry(TensorRole.QUERY, "model.layers.{l}.self_attn.q_proj.weight"),
-              entry(TensorRole.QUERY_DOWN, "model.layers.{l}.self_attn.q_a_proj.weight"),
-              entry(TensorRole.QUERY_DOWN_BIAS, "model.layers.{l}.self_attn.q_a_proj.bias"),
-              entry(TensorRole.QUERY_NORM, "model.layers.{l}.self_attn.q_a_layernorm.weight"),
-              entry(TensorRole.QUERY_UP, "model.layers.{l}.self_attn.q_b_proj.weight"),
-              entry(TensorRole.LATENT_DOWN, "model.layers.{l}.self_attn.kv_a_proj_with_mqa.weight"),
-              entry(
-                  TensorRole.LATENT_DOWN_BIAS,
-                  "model.layers.{l}.self_attn.kv_a_proj_with_mqa.bias"),
-              entry(TensorRole.LATENT_NORM, "model.layers.{l}.self_attn.kv_a_layernorm.weight"),
-              entry(TensorRole.LATENT_UP, "model.layers.{l}.self_attn.kv_b_proj.weight"),
-              entry(TensorRole.ATTENTION_OUTPUT, "model.layers.{l}.self_attn.o_proj.weight"),
-              entry(TensorRole.ATTENTION_OUTPUT_BIAS, "model.layers.{l}.self_attn.o_proj.bias"),
-              entry(TensorRole.DENSE_GATE, "model.layers.{l}.mlp.gate_proj.weight"),
-              entry(TensorRole.DENSE_UP, "model.layers.{l}.mlp.up_proj.weight"),
-              entry(TensorRole.DENSE_DOWN, "model.layers.{l}.mlp.down_proj.weight"),
-              entry(TensorRole.ROUTER, "model.layers.{l}.mlp.gate.weight"),
-              entry(TensorRole.ROUTER_BIAS, "model.layers.{l}.mlp.gate.e_score_correction_bias"),
-              entry(TensorRole.EXPERT_GATE, "model.layers.{l}.mlp.experts.{e}.gate_proj.weight"),
-              entry(TensorRole.EXPERT_UP, "model.layers.{l}.mlp.experts.{e}.up_proj.weight"),
-              entry(TensorRole.EXPERT_DOWN, "model.layers.{l}.mlp.experts.{e}.down_proj.weight"),
-              entry(TensorRole.SHARED_GATE, "model.layers.{l}.mlp.shared_experts.gate_proj.weight"),
-              entry(TensorRole.SHARED_UP, "model.layers.{l}.mlp.shared_experts.up_proj.weight"),
-              entry(
-                  TensorRole.SHARED_DOWN, "model.layers.{l}.mlp.shared_experts.down_proj.weight")));
+public record TensorNames(Map<TensorRole, String> templates, String layer, List<String> ignored) {
+  static final String LAYER = "{l}";
+  private static final String EXPERT = "{e}";
 
-  /** Keeps its own copy of the templates. */
+  /** Keeps its own copies, with {@code {layer}} written out. */
   public TensorNames {
-    templates = Map.copyOf(templates);
+    templates = new EnumMap<>(templates);
+    templates.replaceAll((_, template) -> template.replace("{layer}", layer));
+    templates = Collections.unmodifiableMap(templates);
+    ignored = List.copyOf(ignored);
+  }
+
+  /**
+   * The names in the family called {@code modelType}.
+   *
+   * @throws CheckpointException where there is no such family
+   */
+  public static TensorNames of(String modelType) {
+    return Family.named(modelType)
+        .orElseThrow(() -> new CheckpointException("there is no family " + Quote.name(modelType)))
+        .names();
   }
 
   /**
@@ -57,7 +44,23 @@ public record TensorNames(Map<TensorRole, String> templates) {
   public String name(TensorRole role, int layer, int expert) {
     return templates
         .get(role)
-        .replace("{l}", Integer.toString(layer))
-        .replace("{e}", Integer.toString(expert));
+        .replace(LAYER, Integer.toString(layer))
+        .replace(EXPERT, Integer.toString(expert));
+  }
+
+  /** What matches the names of layers' tensors; its first group is the layer's number. */
+  Pattern layerPattern() {
+    int at = layer.indexOf(LAYER);
+    return Pattern.compile(
+        Pattern.quote(layer.substring(0, at))
+            + "(\\d{1,9})"
+            + Pattern.quote(layer.substring(at + LAYER.length()))
+            + ".*",
+        Pattern.DOTALL);
+  }
+
+  /** Whether {@code name} is one of those that say nothing. */
+  boolean ignores(String name) {
+    return ignored.stream().anyMatch(name::endsWith);
   }
 }

@@ -1,5 +1,9 @@
 package io.mla4j.checkpoint;
 
+import java.util.Arrays;
+import java.util.Locale;
+import java.util.Optional;
+
 /** What a tensor of a checkpoint is for. */
 public enum TensorRole {
   /** Token embedding (vocabulary, hidden). */
@@ -60,5 +64,12 @@ public enum TensorRole {
   /** Up-projection of the shared experts (shared width, hidden). */
   SHARED_UP,
   /** Down-projection of the shared experts (hidden, shared width). */
-  SHARED_DOWN
+  SHARED_DOWN;
+
+  /** The role that a family's file calls {@code name}: in lower case. */
+  static Optional<TensorRole> named(String name) {
+    return Arrays.stream(values())
+        .filter(role -> role.name().toLowerCase(Locale.ROOT).equals(name))
+        .findFirst();
+  }
 }

@@ -120,12 +120,6 @@ public record WeightTable(
 
   /** Looks tensors up and remembers which ones have a place. */
   private static final class Resolver {
-    private static final Pattern LAYER =
-        Pattern.compile("model\\.layers\\.(\\d{1,9})\\..*", Pattern.DOTALL);
-
-    /** Tensors that old checkpoints carry and that the configuration says better. */
-    private static final String INVERSE_FREQUENCIES = "rotary_emb.inv_freq";
-
     private final ModelDescription model;
     private final Checkpoint checkpoint;
     private final Set<String> used = new HashSet<>();
@@ -153,7 +147,7 @@ public record WeightTable(
     private Layer layer(int l, LayerDescription layer) {
       return new Layer(
           vector(TensorRole.ATTENTION_NORM, l, model.hidden()),
-          attention(l, layer.attention()),
+          attention(l, layer.mla()),
           vector(TensorRole.FFN_NORM, l, model.hidden()),
           switch (layer.ffn()) {
             case FfnDescription.Dense dense ->
@@ -168,7 +162,7 @@ public record WeightTable(
           });
     }
 
-    private AttentionWeights attention(int l, AttentionDescription attention) {
+    private AttentionWeights attention(int l, AttentionDescription.Mla attention) {
       MlaShape shape = attention.shape();
       int hidden = model.hidden();
       int queries = shape.heads() * shape.query();
@@ -245,7 +239,7 @@ public record WeightTable(
     }
 
     private Optional<StoredTensor> bias(
-        AttentionDescription attention, TensorRole role, int layer, int width) {
+        AttentionDescription.Mla attention, TensorRole role, int layer, int width) {
       return attention.bias() ? Optional.of(vector(role, layer, width)) : Optional.empty();
     }
 
@@ -291,12 +285,13 @@ public record WeightTable(
      * else.
      */
     private void refuseUnused() {
+      Pattern layer = model.names().layerPattern();
       for (StoredTensor tensor : checkpoint.tensors().values()) {
-        Matcher matcher = LAYER.matcher(tensor.name());
+        Matcher matcher = layer.matcher(tensor.name());
         if (matcher.matches()
             && Integer.parseInt(matcher.group(1)) < model.layers().size()
             && !used.contains(tensor.name())
-            && !tensor.name().endsWith(INVERSE_FREQUENCIES)) {
+            && !model.names().ignores(tensor.name())) {
           throw tensor.error("has no place in a model of type " + model.family());
         }
       }

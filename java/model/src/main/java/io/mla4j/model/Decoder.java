@@ -123,7 +123,7 @@ public final class Decoder implements AutoCloseable {
     shapeOf = new int[layers];
     encodingOf = new int[layers];
     for (int i = 0; i < layers; i++) {
-      AttentionDescription attention = model.layers().get(i).attention();
+      AttentionDescription.Mla attention = model.layers().get(i).mla();
       shapeOf[i] = indexIn(shapes, attention.shape());
       encodingOf[i] = indexIn(encodings, attention.rope());
     }
@@ -164,7 +164,7 @@ public final class Decoder implements AutoCloseable {
   public LatentCache newCache(int sequences, int tokens) {
     long pages = (long) sequences * Math.ceilDiv(Math.max(1, tokens), options.pageSize());
     return LatentCache.builder(device)
-        .layout(LatentLayout.of(model.layers().getFirst().attention().shape(), options.cacheType()))
+        .layout(LatentLayout.of(model.layers().getFirst().mla().shape(), options.cacheType()))
         .layers(model.layers().size())
         .pageSize(options.pageSize())
         .pages(pages)
@@ -334,7 +334,7 @@ public final class Decoder implements AutoCloseable {
         i,
         frame.layers().get(i).latent(),
         weights.layers().get(i).attention().latentNorm(),
-        model.layers().get(i).attention().latentNormEps(),
+        model.layers().get(i).mla().latentNormEps(),
         frame.rotations().get(encodingOf[i]));
   }
 
@@ -344,7 +344,7 @@ public final class Decoder implements AutoCloseable {
     Frame.Layer a = f.layers().get(i);
     ComputeType compute = options.compute();
     if (a.queryLatent() != null) {
-      float eps = model.layers().get(i).attention().latentNormEps();
+      float eps = model.layers().get(i).mla().latentNormEps();
       ops.rmsNorm(a.queryLatent(), w.queryNorm(), eps, a.queryLatent());
       ops.linear(a.queryLatent(), a.fromQueryLatent(), compute);
     }

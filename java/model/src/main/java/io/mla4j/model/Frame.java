@@ -74,11 +74,7 @@ record Frame(
     for (int i = 0; i < layers.length; i++) {
       layers[i] =
           layer(
-              n,
-              model.layers().get(i).attention(),
-              weights.layers().get(i).attention(),
-              h,
-              activations);
+              n, model.layers().get(i).mla(), weights.layers().get(i).attention(), h, activations);
     }
     Angles[] angles = new Angles[encodings.size()];
     Rotation[] rotations = new Rotation[encodings.size()];
@@ -106,7 +102,7 @@ record Frame(
 
   private static Layer layer(
       int n,
-      AttentionDescription attention,
+      AttentionDescription.Mla attention,
       DecoderWeights.Attention w,
       Tensor h,
       Activations activations) {

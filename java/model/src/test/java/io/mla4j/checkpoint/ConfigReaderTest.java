@@ -82,7 +82,7 @@ class ConfigReaderTest {
     assertEquals(61, model.layers().size());
     assertInstanceOf(FfnDescription.Dense.class, model.layers().get(2).ffn());
     assertInstanceOf(FfnDescription.Mixture.class, model.layers().get(3).ffn());
-    AttentionDescription attention = model.layers().get(0).attention();
+    AttentionDescription.Mla attention = model.layers().get(0).mla();
     assertEquals(new MlaShape(128, 512, 64, 128, 128), attention.shape());
     assertEquals(0.1352337789, attention.scoreScale(), 1e-8);
     assertEquals(new RopeScaling.Yarn(40, 4096, 32, 1, true, 1), attention.rope().scaling());
@@ -104,8 +104,8 @@ class ConfigReaderTest {
   @Test
   void deepSeekV2Lite() throws IOException {
     ModelDescription model = read(DEEPSEEK_V2_LITE);
-    assertEquals(OptionalInt.empty(), model.layers().get(0).attention().queryLatent());
-    assertEquals(0.1147213868, model.layers().get(0).attention().scoreScale(), 1e-8);
+    assertEquals(OptionalInt.empty(), model.layers().get(0).mla().queryLatent());
+    assertEquals(0.1147213868, model.layers().get(0).mla().scoreScale(), 1e-8);
     assertEquals(OptionalInt.of(100000), model.bos());
     assertEquals(List.of(100001), model.eos());
     assertEquals(1, routing(model).groups());
@@ -119,14 +119,13 @@ class ConfigReaderTest {
           config.put("model_type", "kimi_k2").put("rope_theta", 50000.0);
           ((ObjectNode) config.get("rope_scaling")).put("factor", 32).put("beta_fast", 1.0);
         };
-    assertEquals(0.1308608, read(DEEPSEEK_V3, kimi).layers().get(0).attention().scoreScale(), 1e-8);
+    assertEquals(0.1308608, read(DEEPSEEK_V3, kimi).layers().get(0).mla().scoreScale(), 1e-8);
     ModelDescription moonlight =
         read(
             DEEPSEEK_V3,
             config -> config.putNull("rope_scaling").put("n_group", 1).put("topk_group", 1));
-    assertEquals(1 / Math.sqrt(192), moonlight.layers().get(0).attention().scoreScale(), 1e-8);
-    assertEquals(
-        new RopeScaling.Unscaled(), moonlight.layers().get(0).attention().rope().scaling());
+    assertEquals(1 / Math.sqrt(192), moonlight.layers().get(0).mla().scoreScale(), 1e-8);
+    assertEquals(new RopeScaling.Unscaled(), moonlight.layers().get(0).mla().rope().scaling());
   }
 
   @Test
@@ -135,7 +134,7 @@ class ConfigReaderTest {
     assertEquals(129280, v3.vocabulary());
     assertEquals(61, v3.layers().size());
     assertEquals(4096, v3.context());
-    assertEquals(OptionalInt.of(1536), v3.layers().get(0).attention().queryLatent());
+    assertEquals(OptionalInt.of(1536), v3.layers().get(0).mla().queryLatent());
     assertEquals(routing(read(DEEPSEEK_V3)), routing(v3));
     assertFalse(v3.tied());
     ModelDescription v2 = read("{\"model_type\": \"deepseek_v2\", \"num_experts_per_tok\": 6}");
@@ -323,7 +322,7 @@ class ConfigReaderTest {
     return read(DEEPSEEK_V3, config -> config.set("rope_scaling", parsed))
         .layers()
         .get(0)
-        .attention()
+        .mla()
         .rope()
         .scaling();
   }
@@ -340,7 +339,7 @@ class ConfigReaderTest {
         read(DEEPSEEK_V3, config -> config.set("rope_scaling", linear))
             .layers()
             .get(0)
-            .attention()
+            .mla()
             .scoreScale(),
         1e-8);
     linear.put("type", "default");
@@ -349,7 +348,7 @@ class ConfigReaderTest {
         read(DEEPSEEK_V3, config -> config.set("rope_scaling", linear))
             .layers()
             .get(0)
-            .attention()
+            .mla()
             .scoreScale(),
         1e-8);
   }

@@ -74,7 +74,7 @@ public class GoldenCheckpointsTest {
             128,
             128),
         model.layers().get(1).ffn());
-    AttentionDescription attention = model.layers().get(5).attention();
+    AttentionDescription.Mla attention = model.layers().get(5).mla();
     double m = 0.1 * Math.log(4) + 1;
     assertEquals(m * m / Math.sqrt(48), attention.scoreScale(), 1e-8);
     assertEquals(new RopeScaling.Yarn(4, 512, 32, 1, true, 1), attention.rope().scaling());
@@ -137,8 +137,8 @@ public class GoldenCheckpointsTest {
     }
   }
 
-  private static AttentionDescription attention(String name) {
-    return ConfigReader.read(GOLDEN.resolve(name)).layers().get(0).attention();
+  private static AttentionDescription.Mla attention(String name) {
+    return ConfigReader.read(GOLDEN.resolve(name)).layers().get(0).mla();
   }
 
   private static FfnDescription.Mixture mixture(String name) {
