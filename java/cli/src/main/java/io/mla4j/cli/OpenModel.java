@@ -41,10 +41,7 @@ final class OpenModel implements AutoCloseable {
     this.decoder = decoder;
   }
 
-  /**
-   * Opens what the options name. Says on stderr why a faster backend is not used, where none was
-   * named.
-   */
+  /** Opens what the options name. */
   static OpenModel open(ModelOptions options, Streams streams) {
     options.check();
     Path directory = options.directory();
@@ -54,7 +51,6 @@ final class OpenModel implements AutoCloseable {
     try {
       WeightTable weights = WeightTable.resolve(model, checkpoint);
       device = Backends.open(new Backends.Choice(options.backend, options.isa, options.threads));
-      tellPassedOver(device, options, streams);
       return new OpenModel(checkpoint, device, decoder(model, weights, device, options, streams));
     } catch (RuntimeException | Error e) {
       if (device != null) {
@@ -87,29 +83,6 @@ final class OpenModel implements AutoCloseable {
             bar.maxHint(all);
             bar.stepTo(bytes);
           });
-    }
-  }
-
-  private static void tellPassedOver(Device device, ModelOptions options, Streams streams) {
-    boolean named =
-        options.backend != null
-            || System.getProperty("mla4j.backend") != null
-            || System.getenv("MLA4J_BACKEND") != null;
-    boolean fast = device.backend().equals("native") || device.backend().equals("cuda");
-    if (named || fast) {
-      return;
-    }
-    for (Backends.Status status : Backends.list()) {
-      if (status.name().equals(device.backend())) {
-        return;
-      }
-      // A machine without a GPU is nothing to remark on.
-      if (!status.probe().available() && !status.name().equals("cuda")) {
-        streams
-            .err()
-            .println(
-                "mla4j: backend " + status.name() + " is not used: " + status.probe().reason());
-      }
     }
   }
 
