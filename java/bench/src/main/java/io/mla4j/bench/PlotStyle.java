@@ -99,8 +99,8 @@ final class PlotStyle {
   /** From below the least to above the most, so that no point lies on the border. */
   private static double[] range(
       XYChart chart, ToDoubleFunction<XYSeries> min, ToDoubleFunction<XYSeries> max) {
-    double least = chart.getSeriesMap().values().stream().mapToDouble(min).min().orElse(1);
-    double most = chart.getSeriesMap().values().stream().mapToDouble(max).max().orElse(1);
+    double least = chart.getSeriesCollection().stream().mapToDouble(min).min().orElse(1);
+    double most = chart.getSeriesCollection().stream().mapToDouble(max).max().orElse(1);
     return new double[] {least / 1.3, most * 1.3};
   }
 
@@ -117,7 +117,7 @@ final class PlotStyle {
     XYStyler style = chart.getStyler();
     style.setXAxisMin(0.0);
     style.setXAxisMax(max + 0.5);
-    style.setxAxisTickLabelsFormattingFunction(
+    style.setXAxisTickLabelsFormattingFunction(
         x -> x == Math.rint(x) ? Long.toString(Math.round(x)) : "");
   }
 

@@ -1,6 +1,7 @@
 package io.mla4j.bench;
 
 import java.io.IOException;
+import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -15,7 +16,7 @@ import java.util.function.Function;
 import java.util.function.Predicate;
 import java.util.function.ToDoubleFunction;
 import org.knowm.xchart.BitmapEncoder;
-import org.knowm.xchart.VectorGraphicsEncoder;
+import org.knowm.xchart.ChartEncoder;
 import org.knowm.xchart.XYChart;
 
 /** The pictures of a report: SVG and PNG files, and one page that shows them. */
@@ -61,8 +62,9 @@ public final class Plots {
       for (Map.Entry<String, XYChart> entry : new Plots(report).charts.entrySet()) {
         Path svg = folder.resolve(entry.getKey() + ".svg");
         Path png = folder.resolve(entry.getKey() + ".png");
-        VectorGraphicsEncoder.saveVectorGraphic(
-            entry.getValue(), svg.toString(), VectorGraphicsEncoder.VectorGraphicsFormat.SVG);
+        try (OutputStream to = Files.newOutputStream(svg)) {
+          ChartEncoder.saveChart(entry.getValue(), to, "svg");
+        }
         BitmapEncoder.saveBitmapWithDPI(
             entry.getValue(), png.toString(), BitmapEncoder.BitmapFormat.PNG, PNG_DPI);
         files.add(svg);
