@@ -5,7 +5,7 @@ import io.mla4j.ops.Mirror;
 import io.mla4j.ops.RopeLayout;
 import io.mla4j.ops.Rotation;
 import io.mla4j.ops.Tensor;
-import io.mla4j.ops.TensorType;
+import io.mla4j.ops.StorageFormat;
 import io.mla4j.ops.Weight;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -123,7 +123,7 @@ public final class Attention {
           "kvB has " + kvB.length + " numbers, but must have " + rows + " x " + shape.latent());
     }
     MemorySegment copy = Arena.ofAuto().allocateFrom(ValueLayout.JAVA_FLOAT, kvB);
-    Tensor tensor = Tensor.of(copy, TensorType.F32, rows, shape.latent());
+    Tensor tensor = Tensor.of(copy, StorageFormat.F32, rows, shape.latent());
     return withWeights(cache, shape, Weight.of(tensor), score, compute);
   }
 
@@ -317,7 +317,7 @@ public final class Attention {
 
     void reserve(Device device, long count) {
       if (mirror == null || mirror.host().dim(0) < count) {
-        mirror = Mirror.allocate(device, Arena.ofAuto(), TensorType.F32, count);
+        mirror = Mirror.allocate(device, Arena.ofAuto(), StorageFormat.F32, count);
         filled = 0;
       }
     }
@@ -348,7 +348,7 @@ public final class Attention {
     }
 
     Tensor tensor(long... shape) {
-      return Tensor.of(mirror.onDevice().segment(), TensorType.F32, shape);
+      return Tensor.of(mirror.onDevice().segment(), StorageFormat.F32, shape);
     }
   }
 }

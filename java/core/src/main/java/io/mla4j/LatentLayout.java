@@ -1,5 +1,7 @@
 package io.mla4j;
 
+import io.mla4j.ops.StorageFormat;
+
 /**
  * How one cached row lies in memory: the latent, zeros up to a multiple of 16 numbers, the rotated
  * key, zeros up to a multiple of 16 numbers; the row starts at a multiple of 64 bytes. 512 + 64
@@ -34,15 +36,25 @@ public record LatentLayout(int latent, int rope, CacheType type) {
 
   /** The element at which the rotated key starts. */
   public int ropeOffset() {
-    return roundUp(latent, 16);
+    return (int) roundUp(latent, multiple());
   }
 
   /** Bytes from one row to the next. */
   public long rowStrideBytes() {
-    return roundUp((ropeOffset() + roundUp(rope, 16)) * type.tensorType().bytes(), 64);
+    return roundUp(type.format().bytes(ropeOffset() + roundUp(rope, multiple())), 64);
   }
 
-  private static int roundUp(int n, int multiple) {
+  /** Elements of a row with all of its padding: the whole blocks in its bytes. */
+  public int rowElements() {
+    StorageFormat format = type.format();
+    return (int) (rowStrideBytes() / format.blockBytes()) * format.blockElements();
+  }
+
+  private int multiple() {
+    return Math.max(16, type.format().blockElements());
+  }
+
+  private static long roundUp(long n, int multiple) {
     return (n + multiple - 1) / multiple * multiple;
   }
 }

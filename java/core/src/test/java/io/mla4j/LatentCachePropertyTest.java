@@ -7,7 +7,7 @@ import io.mla4j.cpu.ScalarBackend;
 import io.mla4j.ops.RopeLayout;
 import io.mla4j.ops.Rotation;
 import io.mla4j.ops.Tensor;
-import io.mla4j.ops.TensorType;
+import io.mla4j.ops.StorageFormat;
 import io.mla4j.spi.Backend;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -224,10 +224,10 @@ class LatentCachePropertyTest {
           }
           Rotation none =
               new Rotation(
-                  Tensor.of(ones, TensorType.F32, n, 1),
-                  Tensor.of(zeros, TensorType.F32, n, 1),
+                  Tensor.of(ones, StorageFormat.F32, n, 1),
+                  Tensor.of(zeros, StorageFormat.F32, n, 1),
                   RopeLayout.PAIRS);
-          Tensor a = Tensor.of(rows, TensorType.F32, n, LATENT + ROPE);
+          Tensor a = Tensor.of(rows, StorageFormat.F32, n, LATENT + ROPE);
           cache.device().ops().appendLatent(plan, layer, a, null, 0, none);
         }
       }

@@ -1,10 +1,10 @@
 package io.mla4j;
 
-import io.mla4j.cpu.Bf16;
+import io.mla4j.ops.Bf16;
 import io.mla4j.ops.RopeLayout;
 import io.mla4j.ops.Rotation;
 import io.mla4j.ops.Tensor;
-import io.mla4j.ops.TensorType;
+import io.mla4j.ops.StorageFormat;
 import io.mla4j.ops.Weight;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -35,27 +35,27 @@ public final class TestTensors {
   public static Tensor of(float[] values, long... shape) {
     MemorySegment segment = Arena.ofAuto().allocate(Math.max(1, 4L * values.length), 64);
     MemorySegment.copy(values, 0, segment, ValueLayout.JAVA_FLOAT, 0, values.length);
-    return Tensor.of(segment, TensorType.F32, shape);
+    return Tensor.of(segment, StorageFormat.F32, shape);
   }
 
   /** The given numbers as I32. */
   public static Tensor ofInts(int... values) {
     MemorySegment segment = Arena.ofAuto().allocate(Math.max(1, 4L * values.length), 64);
     MemorySegment.copy(values, 0, segment, ValueLayout.JAVA_INT, 0, values.length);
-    return Tensor.of(segment, TensorType.I32, values.length);
+    return Tensor.of(segment, StorageFormat.I32, values.length);
   }
 
   /** A random matrix, stored as {@code type}: F32, BF16 or F16. */
-  public static Weight weight(Random random, TensorType type, double scale, long out, long in) {
+  public static Weight weight(Random random, StorageFormat type, double scale, long out, long in) {
     Tensor floats = random(random, scale, out, in);
-    if (type == TensorType.F32) {
+    if (type == StorageFormat.F32) {
       return Weight.of(floats);
     }
     float[] values = floats(floats);
     MemorySegment segment = Arena.ofAuto().allocate(2L * values.length, 64);
     for (int i = 0; i < values.length; i++) {
       short bits =
-          type == TensorType.BF16 ? Bf16.fromFloat(values[i]) : Float.floatToFloat16(values[i]);
+          type == StorageFormat.BF16 ? Bf16.fromFloat(values[i]) : Float.floatToFloat16(values[i]);
       segment.setAtIndex(ValueLayout.JAVA_SHORT, i, bits);
     }
     return Weight.of(Tensor.of(segment, type, out, in));
@@ -73,12 +73,9 @@ public final class TestTensors {
   public static double value(Weight weight, long i, long j) {
     Tensor t = weight.tensor();
     long at = i * t.stride(0) + j;
-    return switch (t.type()) {
-      case F32 -> t.segment().get(ValueLayout.JAVA_FLOAT_UNALIGNED, 4 * at);
-      case BF16 -> Bf16.toFloat(t.segment().get(ValueLayout.JAVA_SHORT_UNALIGNED, 2 * at));
-      case F16 -> Float.float16ToFloat(t.segment().get(ValueLayout.JAVA_SHORT_UNALIGNED, 2 * at));
-      default -> throw new IllegalArgumentException(t.type().name());
-    };
+    float[] value = new float[1];
+    t.format().widen(t.segment(), t.format().bytes(at), value, 0, 1);
+    return value[0];
   }
 
   /** Rotations by random angles for n tokens. */

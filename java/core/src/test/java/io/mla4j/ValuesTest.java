@@ -4,11 +4,11 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import io.mla4j.cpu.Bf16;
+import io.mla4j.ops.Bf16;
 import io.mla4j.ops.AttentionScore;
 import io.mla4j.ops.Routing;
 import io.mla4j.ops.Tensor;
-import io.mla4j.ops.TensorType;
+import io.mla4j.ops.StorageFormat;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Random;
@@ -24,23 +24,23 @@ class ValuesTest {
 
   @Test
   void tensorsFitTheirMemory() {
-    assertEquals(60, Tensor.of(MEMORY, TensorType.F32, 60).dim(0));
-    assertRefused(() -> Tensor.of(MEMORY, TensorType.F32, 61));
-    assertRefused(() -> Tensor.of(MEMORY, TensorType.F32, -1));
-    assertRefused(() -> Tensor.of(MEMORY, TensorType.F32));
-    assertRefused(() -> Tensor.of(MEMORY, TensorType.F32, 1L << 32, 1L << 32));
-    assertRefused(() -> Tensor.of(MEMORY, TensorType.F32, Long.MAX_VALUE / 2));
+    assertEquals(60, Tensor.of(MEMORY, StorageFormat.F32, 60).dim(0));
+    assertRefused(() -> Tensor.of(MEMORY, StorageFormat.F32, 61));
+    assertRefused(() -> Tensor.of(MEMORY, StorageFormat.F32, -1));
+    assertRefused(() -> Tensor.of(MEMORY, StorageFormat.F32));
+    assertRefused(() -> Tensor.of(MEMORY, StorageFormat.F32, 1L << 32, 1L << 32));
+    assertRefused(() -> Tensor.of(MEMORY, StorageFormat.F32, Long.MAX_VALUE / 2));
     assertRefused(
-        () -> Tensor.strided(MEMORY, TensorType.F32, new long[] {3, 20}, new long[] {21, 1}));
+        () -> Tensor.strided(MEMORY, StorageFormat.F32, new long[] {3, 20}, new long[] {21, 1}));
     assertRefused(
-        () -> Tensor.strided(MEMORY, TensorType.F32, new long[] {3, 20}, new long[] {20, 2}));
+        () -> Tensor.strided(MEMORY, StorageFormat.F32, new long[] {3, 20}, new long[] {20, 2}));
     assertRefused(
-        () -> Tensor.strided(MEMORY, TensorType.F32, new long[] {2, 2}, new long[] {1L << 62, 1}));
+        () -> Tensor.strided(MEMORY, StorageFormat.F32, new long[] {2, 2}, new long[] {1L << 62, 1}));
   }
 
   @Test
   void slicesAndReshapesStayInside() {
-    Tensor tensor = Tensor.of(MEMORY, TensorType.F32, 6, 10);
+    Tensor tensor = Tensor.of(MEMORY, StorageFormat.F32, 6, 10);
     assertEquals(MEMORY.address() + 80, tensor.slice(2, 3).segment().address());
     assertEquals(3, tensor.slice(2, 3).dim(0));
     assertEquals(0, tensor.slice(6, 0).dim(0));
@@ -49,7 +49,7 @@ class ValuesTest {
     assertRefused(() -> tensor.slice(Long.MAX_VALUE, 2));
     assertEquals(20, tensor.reshape(3, 20).dim(1));
     assertRefused(() -> tensor.reshape(7, 9));
-    Tensor gaps = Tensor.strided(MEMORY, TensorType.F32, new long[] {3, 10}, new long[] {20, 1});
+    Tensor gaps = Tensor.strided(MEMORY, StorageFormat.F32, new long[] {3, 10}, new long[] {20, 1});
     assertRefused(() -> gaps.reshape(30));
   }
 

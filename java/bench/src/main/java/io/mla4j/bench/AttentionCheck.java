@@ -3,7 +3,7 @@ package io.mla4j.bench;
 import io.mla4j.CacheType;
 import io.mla4j.ComputeType;
 import io.mla4j.ops.Tensor;
-import io.mla4j.ops.TensorType;
+import io.mla4j.ops.StorageFormat;
 import io.mla4j.testkit.Attention;
 import io.mla4j.testkit.Rounding;
 import java.lang.foreign.MemorySegment;
@@ -57,14 +57,14 @@ final class AttentionCheck {
     this.firstToken = firstToken;
     this.scale = scale;
     width = spec.layout().latent() + spec.layout().rope();
-    rounds = spec.compute() == ComputeType.BF16 && spec.cacheType() == CacheType.BF16;
+    rounds = spec.cacheType().rounds(spec.compute());
     block = new double[Math.min(BLOCK, spec.tokens()) * width];
   }
 
   /** Reads the cached tokens from {@code begin} to {@code end}. */
   private void readBlock(int begin, int end) {
-    TensorType type = spec.cacheType().tensorType();
-    long stride = spec.layout().rowStrideBytes() / type.bytes();
+    StorageFormat type = spec.cacheType().format();
+    long stride = spec.layout().rowStrideBytes() / type.blockBytes();
     for (int s = begin; s < end; s++) {
       long page = pageTable.getAtIndex(ValueLayout.JAVA_INT, s / spec.page());
       long from = (page * spec.page() + s % spec.page()) * stride;
@@ -191,6 +191,6 @@ final class AttentionCheck {
   }
 
   private static double weight(Tensor kvB, int row, int column) {
-    return Rounding.read(TensorType.BF16, kvB.segment(), row * kvB.stride(0) + column);
+    return Rounding.read(StorageFormat.BF16, kvB.segment(), row * kvB.stride(0) + column);
   }
 }

@@ -128,7 +128,7 @@ record AttentionSpec(
         hasWeights() && chosen == AttentionForm.ABSORBED ? "with W_UK and W_UV" : null);
   }
 
-  static String lower(Enum<?> value) {
-    return value.name().toLowerCase(Locale.ROOT);
+  static String lower(Object value) {
+    return value.toString().toLowerCase(Locale.ROOT);
   }
 }

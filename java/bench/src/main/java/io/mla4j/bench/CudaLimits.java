@@ -4,7 +4,7 @@ import io.mla4j.ComputeType;
 import io.mla4j.cuda.CudaDevice;
 import io.mla4j.ops.Ops.Projection;
 import io.mla4j.ops.Tensor;
-import io.mla4j.ops.TensorType;
+import io.mla4j.ops.StorageFormat;
 import io.mla4j.ops.Weight;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -57,11 +57,11 @@ final class CudaLimits implements Limits, AutoCloseable {
   }
 
   private Tensor input(long n) {
-    return Tensor.of(pool.slice(2 * n * n, 4 * n * n), TensorType.F32, n, n);
+    return Tensor.of(pool.slice(2 * n * n, 4 * n * n), StorageFormat.F32, n, n);
   }
 
   private List<Projection> linear(int n, Arena memory) {
-    Tensor weight = Tensor.of(pool.slice(0, 2L * n * n), TensorType.BF16, n, n);
+    Tensor weight = Tensor.of(pool.slice(0, 2L * n * n), StorageFormat.BF16, n, n);
     Tensor out = RandomNumbers.floats(device, memory, 0, n, n);
     return List.of(new Projection(Weight.of(weight), null, out));
   }

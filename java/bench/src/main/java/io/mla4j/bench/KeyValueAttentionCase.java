@@ -2,7 +2,7 @@ package io.mla4j.bench;
 
 import io.mla4j.cpu.CpuDevice;
 import io.mla4j.ops.Tensor;
-import io.mla4j.ops.TensorType;
+import io.mla4j.ops.StorageFormat;
 import io.mla4j.spi.AttentionParams;
 import io.mla4j.spi.CacheParams;
 import io.mla4j.spi.MergeParams;
@@ -96,7 +96,7 @@ final class KeyValueAttentionCase extends CpuCase {
             true,
             0,
             0,
-            TensorType.F32,
+            StorageFormat.F32,
             0,
             0,
             AttentionSpec.KEY_VALUE_SCALE,

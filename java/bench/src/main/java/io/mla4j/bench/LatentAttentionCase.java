@@ -159,7 +159,7 @@ class LatentAttentionCase extends Case {
       return tensor;
     }
     long[] shape = LongStream.range(0, tensor.rank()).map(i -> tensor.dim((int) i)).toArray();
-    return Tensor.of(onHost(tensor.segment()), tensor.type(), shape);
+    return Tensor.of(onHost(tensor.segment()), tensor.format(), shape);
   }
 
   private MemorySegment onHost(MemorySegment segment) {

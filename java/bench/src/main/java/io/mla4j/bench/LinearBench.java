@@ -2,7 +2,7 @@ package io.mla4j.bench;
 
 import io.mla4j.ComputeType;
 import io.mla4j.cpu.CpuDevice;
-import io.mla4j.ops.TensorType;
+import io.mla4j.ops.StorageFormat;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Function;
@@ -21,7 +21,7 @@ final class LinearBench {
       List<ComputeType> computes =
           grid.computes().isEmpty() ? List.of(device.preferredComputeType()) : grid.computes();
       for (ComputeType compute : computes) {
-        for (TensorType type : grid.weightTypes()) {
+        for (StorageFormat type : grid.weightTypes()) {
           for (AttentionGrid.Residency residency : grid.residencies()) {
             for (LinearGrid.Benchmark benchmark : grid.benchmarks()) {
               addSizes(planned, grid, device, compute, type, residency, benchmark);
@@ -57,7 +57,7 @@ final class LinearBench {
       LinearGrid grid,
       CpuDevice device,
       ComputeType compute,
-      TensorType type,
+      StorageFormat type,
       AttentionGrid.Residency residency,
       LinearGrid.Benchmark benchmark) {
     if (benchmark == LinearGrid.Benchmark.GROUPED) {

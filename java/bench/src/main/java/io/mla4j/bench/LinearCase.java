@@ -4,7 +4,7 @@ import io.mla4j.ComputeType;
 import io.mla4j.cpu.CpuDevice;
 import io.mla4j.ops.Ops.Projection;
 import io.mla4j.ops.Tensor;
-import io.mla4j.ops.TensorType;
+import io.mla4j.ops.StorageFormat;
 import io.mla4j.ops.Weight;
 import io.mla4j.testkit.Rounding;
 import java.lang.foreign.Arena;
@@ -18,7 +18,7 @@ final class LinearCase extends CpuCase {
   private final LinearGrid.Size size;
   private final int rows;
   private final ComputeType compute;
-  private final TensorType type;
+  private final StorageFormat type;
   private final boolean cold;
   private final DataPool pool;
   private final Arena arena = Arena.ofShared();
@@ -31,7 +31,7 @@ final class LinearCase extends CpuCase {
       LinearGrid.Size size,
       int rows,
       ComputeType compute,
-      TensorType type,
+      StorageFormat type,
       AttentionGrid.Residency residency,
       DataPool pool) {
     super(axes(device, size, rows, compute, type, residency), work(size, rows, type), device);
@@ -46,11 +46,11 @@ final class LinearCase extends CpuCase {
     weight = piece(0);
   }
 
-  static long weightBytes(LinearGrid.Size size, TensorType type) {
-    return (long) size.k() * size.n() * type.bytes();
+  static long weightBytes(LinearGrid.Size size, StorageFormat type) {
+    return type.bytes((long) size.k() * size.n());
   }
 
-  static Work work(LinearGrid.Size size, int rows, TensorType type) {
+  static Work work(LinearGrid.Size size, int rows, StorageFormat type) {
     return new Work(2L * rows * size.k() * size.n(), weightBytes(size, type), 0);
   }
 
@@ -59,7 +59,7 @@ final class LinearCase extends CpuCase {
       LinearGrid.Size size,
       int rows,
       ComputeType compute,
-      TensorType type,
+      StorageFormat type,
       AttentionGrid.Residency residency) {
     return new Axes(
         rows == 1 ? "gemv" : "gemm",

@@ -1,7 +1,7 @@
 package io.mla4j.bench;
 
 import io.mla4j.ComputeType;
-import io.mla4j.ops.TensorType;
+import io.mla4j.ops.StorageFormat;
 import java.util.List;
 
 /**
@@ -22,7 +22,7 @@ public record LinearGrid(
     List<String> isas,
     List<Integer> threads,
     List<ComputeType> computes,
-    List<TensorType> weightTypes,
+    List<StorageFormat> weightTypes,
     List<AttentionGrid.Residency> residencies,
     MixtureSize mixture) {
   /** What is named twice is measured once. */

@@ -7,7 +7,7 @@ import io.mla4j.ops.Ops.FeedForward;
 import io.mla4j.ops.Ops.Mixture;
 import io.mla4j.ops.Routing;
 import io.mla4j.ops.Tensor;
-import io.mla4j.ops.TensorType;
+import io.mla4j.ops.StorageFormat;
 import io.mla4j.ops.Weight;
 import java.lang.foreign.Arena;
 import java.lang.foreign.ValueLayout;
@@ -30,7 +30,7 @@ final class MixtureCase extends CpuCase {
 
   private final MixtureSize size;
   private final ComputeType compute;
-  private final TensorType type;
+  private final StorageFormat type;
   private final DataPool pool;
   private final Arena arena = Arena.ofShared();
   private final Routing routing;
@@ -47,7 +47,7 @@ final class MixtureCase extends CpuCase {
       CpuDevice device,
       MixtureSize size,
       ComputeType compute,
-      TensorType type,
+      StorageFormat type,
       AttentionGrid.Residency residency,
       DataPool pool) {
     super(axes(device, size, compute, type, residency), work(size, type), device);
@@ -76,7 +76,7 @@ final class MixtureCase extends CpuCase {
   /** The experts whose weights are this piece of the pool. */
   private Mixture mixture(int i) {
     if (pieces[i] == null) {
-      long matrix = (long) size.hidden() * size.inner() * type.bytes();
+      long matrix = type.bytes((long) size.hidden() * size.inner());
       long begin = i * weightBytes(size, type);
       List<FeedForward> experts = new ArrayList<>();
       for (int e = 0; e < size.experts(); e++) {
@@ -92,14 +92,14 @@ final class MixtureCase extends CpuCase {
   }
 
   private Weight weight(long offset, int n, int k) {
-    return Weight.of(Tensor.of(pool.slice(offset, (long) n * k * type.bytes()), type, n, k));
+    return Weight.of(Tensor.of(pool.slice(offset, type.bytes((long) n * k)), type, n, k));
   }
 
-  static long weightBytes(MixtureSize size, TensorType type) {
-    return 3L * size.experts() * size.hidden() * size.inner() * type.bytes();
+  static long weightBytes(MixtureSize size, StorageFormat type) {
+    return type.bytes(3L * size.experts() * size.hidden() * size.inner());
   }
 
-  static Work work(MixtureSize size, TensorType type) {
+  static Work work(MixtureSize size, StorageFormat type) {
     long networks = 6L * size.tokens() * size.topK() * size.hidden() * size.inner();
     long router = 2L * size.tokens() * size.hidden() * size.experts();
     return new Work(networks + router, weightBytes(size, type), 0);
@@ -109,7 +109,7 @@ final class MixtureCase extends CpuCase {
       CpuDevice device,
       MixtureSize size,
       ComputeType compute,
-      TensorType type,
+      StorageFormat type,
       AttentionGrid.Residency residency) {
     return new Axes(
         "grouped",

@@ -49,7 +49,7 @@ final class MixtureOracle {
     double[] y = new double[(int) weight.dim(0)];
     for (int n = 0; n < y.length; n++) {
       for (int k = 0; k < x.length; k++) {
-        y[n] += x[k] * Rounding.read(weight.type(), weight.segment(), (long) n * x.length + k);
+        y[n] += x[k] * Rounding.read(weight.format(), weight.segment(), (long) n * x.length + k);
       }
     }
     return y;

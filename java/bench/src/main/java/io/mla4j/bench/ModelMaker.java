@@ -5,7 +5,7 @@ import io.mla4j.checkpoint.SafetensorsWriter;
 import io.mla4j.checkpoint.TensorNames;
 import io.mla4j.checkpoint.TensorRole;
 import io.mla4j.ops.Tensor;
-import io.mla4j.ops.TensorType;
+import io.mla4j.ops.StorageFormat;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -113,7 +113,7 @@ final class ModelMaker {
     for (int i = 0; i < width; i++) {
       segment.setAtIndex(ValueLayout.JAVA_SHORT, i, ONE);
     }
-    writer.add(names.name(role, layer, 0), Tensor.of(segment, TensorType.BF16, width));
+    writer.add(names.name(role, layer, 0), Tensor.of(segment, StorageFormat.BF16, width));
   }
 
   private void matrix(TensorRole role, int layer, int expert, int rows, int columns) {
@@ -126,6 +126,6 @@ final class ModelMaker {
             ValueLayout.JAVA_SHORT, i + j, normals[(int) (bits >>> 16 * j) & TABLE - 1]);
       }
     }
-    writer.add(names.name(role, layer, expert), Tensor.of(segment, TensorType.BF16, rows, columns));
+    writer.add(names.name(role, layer, expert), Tensor.of(segment, StorageFormat.BF16, rows, columns));
   }
 }

@@ -2,7 +2,7 @@ package io.mla4j.bench;
 
 import io.mla4j.Device;
 import io.mla4j.ops.Tensor;
-import io.mla4j.ops.TensorType;
+import io.mla4j.ops.StorageFormat;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -29,7 +29,7 @@ final class RandomNumbers {
             }
           });
     }
-    return Tensor.of(segment, TensorType.F32, shape);
+    return Tensor.of(segment, StorageFormat.F32, shape);
   }
 
   /** BF16 numbers of this deviation. */
@@ -46,7 +46,7 @@ final class RandomNumbers {
             to.setAtIndex(ValueLayout.JAVA_SHORT, i, (short) (bits >>> 16));
           }
         });
-    return Tensor.of(segment, TensorType.BF16, shape);
+    return Tensor.of(segment, StorageFormat.BF16, shape);
   }
 
   /** Fills memory of a device, through memory of the host where Java cannot reach it. */

@@ -5,7 +5,7 @@ import io.mla4j.CacheType;
 import io.mla4j.bench.AttentionGrid.Phase;
 import io.mla4j.bench.AttentionGrid.Residency;
 import io.mla4j.model.DecoderOptions;
-import io.mla4j.ops.TensorType;
+import io.mla4j.ops.StorageFormat;
 import java.util.Collections;
 import java.util.List;
 
@@ -85,7 +85,7 @@ public enum Suite {
             List.of(),
             most,
             List.of(),
-            List.of(TensorType.BF16),
+            List.of(StorageFormat.BF16),
             List.of(Residency.COLD),
             mixture));
     benchmark.model(

@@ -5,7 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import io.mla4j.CacheType;
 import io.mla4j.ComputeType;
 import io.mla4j.ops.Tensor;
-import io.mla4j.ops.TensorType;
+import io.mla4j.ops.StorageFormat;
 import io.mla4j.testkit.Attention;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -60,7 +60,7 @@ class AttentionCheckTest {
     for (int i = 0; i < values.length; i++) {
       segment.setAtIndex(ValueLayout.JAVA_FLOAT, i, (float) values[i]);
     }
-    return Tensor.of(segment, TensorType.F32, 1, 1, values.length);
+    return Tensor.of(segment, StorageFormat.F32, 1, 1, values.length);
   }
 
   private AttentionCheck check(AttentionSpec spec, MemorySegment pages) {

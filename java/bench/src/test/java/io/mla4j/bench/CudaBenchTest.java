@@ -15,7 +15,7 @@ import io.mla4j.CacheType;
 import io.mla4j.ComputeType;
 import io.mla4j.bench.AttentionGrid.Phase;
 import io.mla4j.bench.AttentionGrid.Residency;
-import io.mla4j.ops.TensorType;
+import io.mla4j.ops.StorageFormat;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -144,7 +144,7 @@ class CudaBenchTest {
             List.of(),
             List.of(1),
             List.of(),
-            List.of(TensorType.BF16),
+            List.of(StorageFormat.BF16),
             List.of(Residency.COLD),
             LinearGrid.MixtureSize.V2_LITE);
     BenchException e = assertThrows(BenchException.class, () -> benchmark.linear(grid));

@@ -9,7 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.mla4j.ComputeType;
 import io.mla4j.bench.AttentionGrid.Residency;
 import io.mla4j.cpu.CpuDevice;
-import io.mla4j.ops.TensorType;
+import io.mla4j.ops.StorageFormat;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.List;
@@ -28,7 +28,7 @@ class LinearBenchTest {
             List.of(),
             List.of(2),
             List.of(),
-            List.of(TensorType.BF16, TensorType.F16, TensorType.F32),
+            List.of(StorageFormat.BF16, StorageFormat.F16, StorageFormat.F32),
             List.of(Residency.COLD),
             new LinearGrid.MixtureSize(9, 8, 2, 64, 48));
     Settings settings = new Settings(1, 0, 0, true, false, 4 << 20, 8 << 20);
@@ -71,7 +71,7 @@ class LinearBenchTest {
     List<List<Float>> seen = new ArrayList<>();
     StringBuilder letters = new StringBuilder();
     try (MixtureCase mixture =
-        new MixtureCase(device, size, ComputeType.F32, TensorType.BF16, residency, pool)) {
+        new MixtureCase(device, size, ComputeType.F32, StorageFormat.BF16, residency, pool)) {
       assertEquals(AttentionSpec.lower(residency), mixture.axes.residency());
       for (int i = 0; i < 3; i++) {
         mixture.run();

@@ -12,7 +12,7 @@ import io.mla4j.checkpoint.SafetensorsWriter;
 import io.mla4j.checkpoint.StoredTensor;
 import io.mla4j.checkpoint.WeightTable;
 import io.mla4j.ops.Tensor;
-import io.mla4j.ops.TensorType;
+import io.mla4j.ops.StorageFormat;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -95,7 +95,7 @@ class ModelBenchTest {
       for (StoredTensor tensor : checkpoint.tensors().values()) {
         MemorySegment wide = arena.allocateFrom(ValueLayout.JAVA_FLOAT, tensor.toFloats());
         long[] shape = tensor.shape().stream().mapToLong(n -> n).toArray();
-        writer.add(tensor.name(), Tensor.of(wide, TensorType.F32, shape));
+        writer.add(tensor.name(), Tensor.of(wide, StorageFormat.F32, shape));
       }
       Path floats = Files.createDirectory(folder.resolve("floats"));
       writer.write(floats.resolve("model.safetensors"));

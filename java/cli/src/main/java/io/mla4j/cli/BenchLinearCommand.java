@@ -5,7 +5,7 @@ import io.mla4j.bench.Benchmark;
 import io.mla4j.bench.LinearGrid;
 import io.mla4j.bench.LinearGrid.MixtureSize;
 import io.mla4j.bench.Report;
-import io.mla4j.ops.TensorType;
+import io.mla4j.ops.StorageFormat;
 import java.util.List;
 
 /** {@code mla4j bench linear}: matrix products. */
@@ -16,7 +16,7 @@ final class BenchLinearCommand extends BenchMeasurement {
   List<String> sizes = List.of("2048x2048", "2048x10944", "10944x2048");
   List<Integer> rows = List.of(512);
   private final BenchKernels kernels = new BenchKernels("native", "vector", "scalar");
-  List<TensorType> weightTypes = List.of(TensorType.BF16);
+  List<StorageFormat> weightTypes = List.of(StorageFormat.BF16);
   List<AttentionGrid.Residency> residencies = List.of(AttentionGrid.Residency.COLD);
   int mixtureTokens = MixtureSize.V2_LITE.tokens();
   int experts = MixtureSize.V2_LITE.experts();
@@ -44,7 +44,7 @@ final class BenchLinearCommand extends BenchMeasurement {
     args.list(
         "--weight-type",
         "TYPE",
-        TensorType.class,
+        StorageFormat.class,
         v -> weightTypes = v,
         "bf16, f16, f32; default: bf16.");
     args.list(
@@ -77,8 +77,8 @@ final class BenchLinearCommand extends BenchMeasurement {
   @Override
   Report measure(Benchmark benchmark) {
     kernels.check(this);
-    for (TensorType type : weightTypes) {
-      if (type != TensorType.BF16 && type != TensorType.F16 && type != TensorType.F32) {
+    for (StorageFormat type : weightTypes) {
+      if (type != StorageFormat.BF16 && type != StorageFormat.F16 && type != StorageFormat.F32) {
         throw usage("--weight-type is " + type + ", but must be bf16, f16 or f32");
       }
     }

@@ -4,7 +4,7 @@ import com.fasterxml.jackson.core.JsonGenerator;
 import io.mla4j.LatentCache;
 import io.mla4j.checkpoint.SafetensorsWriter;
 import io.mla4j.ops.Tensor;
-import io.mla4j.ops.TensorType;
+import io.mla4j.ops.StorageFormat;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -68,7 +68,7 @@ final class LogitsCommand extends StreamCommand {
 
   private static Tensor newTensor(Arena arena, int n, int vocabulary) {
     long bytes = (long) n * vocabulary * Float.BYTES;
-    return Tensor.of(arena.allocate(bytes, 64), TensorType.F32, n, vocabulary);
+    return Tensor.of(arena.allocate(bytes, 64), StorageFormat.F32, n, vocabulary);
   }
 
   private static void compute(OpenModel model, int[][] sequences, Top[] tops, Tensor[] full) {

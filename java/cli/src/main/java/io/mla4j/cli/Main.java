@@ -1,6 +1,8 @@
 package io.mla4j.cli;
 
 import io.mla4j.Backends;
+import io.mla4j.CacheType;
+import io.mla4j.ops.StorageFormat;
 import java.io.PrintWriter;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -45,6 +47,8 @@ public final class Main {
     addCommands(root.args(), streams, args);
     CommandLine command = root.args().parser();
     command.registerConverter(IdList.class, new IdList.Converter());
+    command.registerConverter(CacheType.class, CacheType::of);
+    command.registerConverter(StorageFormat.class, StorageFormat::weight);
     ErrorHandler errors = new ErrorHandler(streams);
     command.setOut(new PrintWriter(streams.out(), true));
     command.setErr(new PrintWriter(streams.err(), true));

@@ -171,8 +171,8 @@ final class OpenModel implements AutoCloseable {
     json.writeNumberField("threads", device.threads());
   }
 
-  private static String lower(Enum<?> value) {
-    return value.name().toLowerCase(Locale.ROOT);
+  private static String lower(Object value) {
+    return value.toString().toLowerCase(Locale.ROOT);
   }
 
   @Override

@@ -6,7 +6,7 @@ import io.mla4j.ComputeType;
 import io.mla4j.cuda.CudaScratch.RebuildParams;
 import io.mla4j.cuda.CudaScratch.StepParams;
 import io.mla4j.ops.Tensor;
-import io.mla4j.ops.TensorType;
+import io.mla4j.ops.StorageFormat;
 import io.mla4j.ops.Weight;
 import io.mla4j.spi.AppendParams;
 import io.mla4j.spi.AttentionParams;
@@ -80,11 +80,11 @@ public final class CudaTileKernels implements TileKernels, AutoCloseable {
     }
 
     /** A weight as the device multiplies it exactly: F16 becomes F32. */
-    MemorySegment weight(TensorType type, MemorySegment host) {
-      if (type != TensorType.F16) {
+    MemorySegment weight(StorageFormat type, MemorySegment host) {
+      if (type != StorageFormat.F16) {
         return copy(host);
       }
-      Tensor all = Tensor.of(host, type, 1, host.byteSize() / type.bytes());
+      Tensor all = Tensor.of(host, type, 1, host.byteSize() / type.blockBytes());
       Weight placed = device.place(List.of(Weight.of(all)), ComputeType.F32, arena).getFirst();
       return device.resolve("weight", placed.tensor().segment());
     }
@@ -112,8 +112,8 @@ public final class CudaTileKernels implements TileKernels, AutoCloseable {
     assertEquals("0.." + count, begin + ".." + end);
   }
 
-  private static TensorType typeOf(TensorType stored) {
-    return stored == TensorType.F16 ? TensorType.F32 : stored;
+  private static StorageFormat typeOf(StorageFormat stored) {
+    return stored == StorageFormat.F16 ? StorageFormat.F32 : stored;
   }
 
   @Override
@@ -516,7 +516,7 @@ public final class CudaTileKernels implements TileKernels, AutoCloseable {
 
   @Override
   public void embed(
-      TensorType tableType,
+      StorageFormat tableType,
       MemorySegment table,
       long tableStride,
       int vocabulary,

@@ -57,7 +57,7 @@ class BadArgumentsTest {
   }
 
   private Weight w(long out, long in) {
-    return Tensors.weight(random, TensorType.BF16, out, in);
+    return Tensors.weight(random, StorageFormat.BF16, out, in);
   }
 
   /**
@@ -100,12 +100,12 @@ class BadArgumentsTest {
                   List.of(new Projection(w(8, 5), null, out), new Projection(w(8, 5), x(7), out)),
                   f32));
       refuses(
-          "scales",
+          "I32",
           out,
           () ->
               ops.linear(
                   x(N, 5),
-                  List.of(new Projection(new Weight(w(8, 5).tensor(), x(1, 1), 8, 8), null, out)),
+                  List.of(new Projection(Weight.of(Tensor.of(x(8, 5).segment(), StorageFormat.I32, 8, 5)), null, out)),
                   f32));
       FeedForward network = new FeedForward(w(9, 8), w(9, 8), w(8, 9));
       refuses("gate", out, () -> ops.feedForward(x(N, 7), network, f32, out));
@@ -216,7 +216,7 @@ class BadArgumentsTest {
   void kernelsRefusePagesOutsideOfThePool(TileKernels kernels) {
     int queries = 2;
     int kv = 7;
-    for (CacheType type : CacheType.values()) {
+    for (CacheType type : CacheType.all()) {
       CacheParams cache =
           new CacheParams(
               LatentLayout.of(SHAPE, type),
@@ -321,7 +321,7 @@ class BadArgumentsTest {
         true,
         SHAPE.nope(),
         SHAPE.value(),
-        TensorType.F32,
+        StorageFormat.F32,
         0,
         0,
         0.3f,
@@ -347,7 +347,7 @@ class BadArgumentsTest {
               InvalidArgumentException.class,
               () ->
                   kernels.embed(
-                      TensorType.F32,
+                      StorageFormat.F32,
                       x(10, 8).segment(),
                       8,
                       10,

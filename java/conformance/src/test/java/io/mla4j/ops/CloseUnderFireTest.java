@@ -74,7 +74,7 @@ class CloseUnderFireTest {
     Weight kvB =
         Tensors.weight(
             random,
-            TensorType.BF16,
+            StorageFormat.BF16,
             (long) SHAPE.heads() * (SHAPE.nope() + SHAPE.value()),
             SHAPE.latent());
     Tensor rows = Tensors.random(random, 0.3, CACHED, SHAPE.cached());

@@ -78,7 +78,7 @@ class OpsSameBitsTest {
               random.nextInt(1, 33),
               random.nextInt(1, 33));
       ComputeType compute = ComputeType.values()[(int) Math.floorMod(seed, 2L)];
-      CacheType type = CacheType.values()[(int) Math.floorMod(seed / 2, 2L)];
+      CacheType type = CacheType.all().get((int) Math.floorMod(seed / 2, 2L));
       List<Text> texts =
           List.of(
               new Text(seed + 10, random.nextInt(300, 900), 1),
@@ -149,7 +149,7 @@ class OpsSameBitsTest {
     Weight kvB =
         Tensors.weight(
             shared,
-            TensorType.BF16,
+            StorageFormat.BF16,
             (long) shape.heads() * (shape.nope() + shape.value()),
             shape.latent());
     Tensor hostNorm = Tensors.random(shared, 1, shape.latent());
@@ -282,7 +282,7 @@ class OpsSameBitsTest {
   void operationsOnTokens(TileKernels kernels) {
     int n = 75; // more than the rows that are packed by the caller alone
     for (ComputeType compute : ComputeType.values()) {
-      for (TensorType type : List.of(TensorType.F32, TensorType.BF16, TensorType.F16)) {
+      for (StorageFormat type : List.of(StorageFormat.F32, StorageFormat.BF16, StorageFormat.F16)) {
         for (RowOperation operation : operations(n, compute, type)) {
           String name = kernels.isa() + " " + operation.name() + " " + compute + " " + type;
           int[] expected;
@@ -315,7 +315,7 @@ class OpsSameBitsTest {
     return Tensors.bits(out);
   }
 
-  private static List<RowOperation> operations(int n, ComputeType compute, TensorType type) {
+  private static List<RowOperation> operations(int n, ComputeType compute, StorageFormat type) {
     SplittableRandom random = new SplittableRandom(5);
     int in = 131;
     int heads = 5;
@@ -347,7 +347,7 @@ class OpsSameBitsTest {
     Mixture mixture =
         new Mixture(
             routing,
-            Tensors.weight(random, TensorType.F32, 12, in),
+            Tensors.weight(random, StorageFormat.F32, 12, in),
             Tensors.random(random, 0.1, 12),
             experts,
             network);
@@ -397,7 +397,7 @@ class OpsSameBitsTest {
                 ops.add(x.slice(first, count), x.slice(first, count), 0.3f, out)));
   }
 
-  static FeedForward network(SplittableRandom random, TensorType type, int in, int inner) {
+  static FeedForward network(SplittableRandom random, StorageFormat type, int in, int inner) {
     return new FeedForward(
         Tensors.weight(random, type, inner, in),
         Tensors.weight(random, type, inner, in),

@@ -28,20 +28,20 @@ final class Tensors {
     for (long i = 0; i < count; i++) {
       segment.setAtIndex(ValueLayout.JAVA_FLOAT, i, Float.NaN);
     }
-    return Tensor.of(segment, TensorType.F32, shape);
+    return Tensor.of(segment, StorageFormat.F32, shape);
   }
 
   /** A weight of this type with deviation {@code 1 / sqrt(in)}. */
-  static Weight weight(SplittableRandom random, TensorType type, long out, long in) {
+  static Weight weight(SplittableRandom random, StorageFormat type, long out, long in) {
     Tensor exact = random(random, 1 / Math.sqrt(in), out, in);
-    if (type == TensorType.F32) {
+    if (type == StorageFormat.F32) {
       return Weight.of(exact);
     }
     MemorySegment segment = Arena.ofAuto().allocate(2 * out * in, 64);
     for (long i = 0; i < out * in; i++) {
       float value = exact.segment().getAtIndex(ValueLayout.JAVA_FLOAT, i);
       short stored =
-          type == TensorType.F16
+          type == StorageFormat.F16
               ? Float.floatToFloat16(value)
               : (short) (Float.floatToRawIntBits(value) >>> 16);
       segment.setAtIndex(ValueLayout.JAVA_SHORT, i, stored);
@@ -52,7 +52,7 @@ final class Tensors {
   static Tensor ints(int... values) {
     MemorySegment segment = Arena.ofAuto().allocate(Math.max(4, 4L * values.length), 64);
     MemorySegment.copy(values, 0, segment, ValueLayout.JAVA_INT, 0, values.length);
-    return Tensor.of(segment, TensorType.I32, values.length);
+    return Tensor.of(segment, StorageFormat.I32, values.length);
   }
 
   /** The tensor where operations of {@code device} take it: itself, or a copy in its memory. */
@@ -71,14 +71,14 @@ final class Tensors {
 
   private static Tensor copy(Device device, Tensor from, LongFunction<MemorySegment> allocate) {
     long[] shape = new long[from.rank()];
-    long bytes = from.type().bytes();
+    long bytes = from.format().blockBytes();
     for (int i = 0; i < shape.length; i++) {
       shape[i] = from.dim(i);
       bytes *= shape[i];
     }
     MemorySegment to = allocate.apply(bytes);
     device.copy(from.segment(), 0, to, 0, bytes);
-    return Tensor.of(to, from.type(), shape);
+    return Tensor.of(to, from.format(), shape);
   }
 
   /** The bits of a contiguous F32 tensor. */

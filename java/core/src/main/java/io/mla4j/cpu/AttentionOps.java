@@ -6,7 +6,7 @@ import io.mla4j.DecodePlan;
 import io.mla4j.MlaShape;
 import io.mla4j.ops.AttentionScore;
 import io.mla4j.ops.Tensor;
-import io.mla4j.ops.TensorType;
+import io.mla4j.ops.StorageFormat;
 import io.mla4j.ops.Weight;
 import io.mla4j.spi.AttentionParams;
 import io.mla4j.spi.HeadLinearParams;
@@ -125,7 +125,7 @@ final class AttentionOps implements AutoCloseable {
             && last.dim(1) == d1
             && last.dim(2) == d2
         ? last
-        : Tensor.of(segment, TensorType.F32, d0, d1, d2);
+        : Tensor.of(segment, StorageFormat.F32, d0, d1, d2);
   }
 
   private static Tensor rows(Tensor tensor, int first, int count) {
@@ -157,7 +157,7 @@ final class AttentionOps implements AutoCloseable {
         params =
             new HeadLinearParams(
                 compute,
-                kvB.tensor().type(),
+                kvB.tensor().format(),
                 (int) x.dim(0),
                 s.heads(),
                 transposed ? s.nope() : s.latent(),
@@ -184,7 +184,7 @@ final class AttentionOps implements AutoCloseable {
       return params != null
           && (s == shape || s.equals(shape))
           && params.compute() == compute
-          && params.weightType() == kvB.tensor().type()
+          && params.weightType() == kvB.tensor().format()
           && params.tokens() == x.dim(0)
           && params.xTokenStride() == x.stride(0)
           && params.xHeadStride() == x.stride(1)
@@ -338,7 +338,7 @@ final class AttentionOps implements AutoCloseable {
           true,
           0,
           0,
-          TensorType.F32,
+          StorageFormat.F32,
           0,
           0,
           scale,
@@ -415,7 +415,7 @@ final class AttentionOps implements AutoCloseable {
                   true,
                   s.nope(),
                   s.value(),
-                  kvB.tensor().type(),
+                  kvB.tensor().format(),
                   0,
                   0,
                   score.scale(),

@@ -127,14 +127,14 @@ final class LinearOps implements AutoCloseable {
     LinearParams p = recentParams[slot];
     if (p == null
         || p.compute() != compute
-        || p.weightType() != w.type()
+        || p.weightType() != w.format()
         || p.rows() != rows
         || p.k() != in
         || p.n() != out
         || p.xStride() != xStride
         || p.weightStride() != w.stride(0)
         || p.yStride() != yStride) {
-      p = new LinearParams(compute, w.type(), rows, in, out, 0, 0, xStride, w.stride(0), yStride);
+      p = new LinearParams(compute, w.format(), rows, in, out, 0, 0, xStride, w.stride(0), yStride);
       recentParams[slot] = p;
     }
     return p;

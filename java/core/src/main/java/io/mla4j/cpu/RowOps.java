@@ -128,7 +128,7 @@ final class RowOps {
     @Override
     void runRows(int begin, int end) {
       kernels.embed(
-          table.tensor().type(),
+          table.tensor().format(),
           table.tensor().segment(),
           table.tensor().stride(0),
           (int) table.tensor().dim(0),

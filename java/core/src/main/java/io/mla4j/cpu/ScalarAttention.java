@@ -1,5 +1,6 @@
 package io.mla4j.cpu;
 
+import io.mla4j.ops.Bf16;
 import io.mla4j.spi.AttentionParams;
 import io.mla4j.spi.CacheParams;
 import io.mla4j.spi.MergeParams;
@@ -104,7 +105,7 @@ final class ScalarAttention {
     for (int h = headBegin; h < headEnd; h++) {
       for (int r = 0; r < p.nope() + p.value(); r++) {
         long element = h * p.weightHeadStride() + r * p.weightStride();
-        Stored.widen(p.weightType(), kvB, element * p.weightType().bytes(), w, r * latent, latent);
+        p.weightType().widen(kvB, p.weightType().bytes(element), w, r * latent, latent);
       }
       for (int t = 0; t < queries; t++) {
         long at = (queryBegin + t) * p.qTokenStride() + h * p.qHeadStride();

@@ -3,7 +3,7 @@ package io.mla4j.cpu;
 import io.mla4j.CacheType;
 import io.mla4j.ComputeType;
 import io.mla4j.InvalidArgumentException;
-import io.mla4j.ops.TensorType;
+import io.mla4j.ops.StorageFormat;
 import io.mla4j.spi.AppendParams;
 import io.mla4j.spi.AttentionParams;
 import io.mla4j.spi.CacheParams;
@@ -235,7 +235,7 @@ public class ScalarKernels implements TileKernels {
 
   @Override
   public void embed(
-      TensorType tableType,
+      StorageFormat tableType,
       MemorySegment table,
       long tableStride,
       int vocabulary,
@@ -297,7 +297,7 @@ public class ScalarKernels implements TileKernels {
 
   /** Queries and probabilities are rounded where both the compute type and the cache are bf16. */
   protected static boolean roundsQueries(AttentionParams p, CacheParams c) {
-    return p.compute() == ComputeType.BF16 && c.layout().type() == CacheType.BF16;
+    return c.layout().type().rounds(p.compute());
   }
 
   /** The position of query t in its sequence. */

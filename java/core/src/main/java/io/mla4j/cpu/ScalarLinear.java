@@ -50,8 +50,8 @@ final class ScalarLinear {
       int rows = Math.min(BLOCK, p.rows() - rowBegin);
       Stored.readFloats(packed, (long) rowBegin * p.k(), x, 0, rows * p.k());
       for (int n = nBegin; n < nEnd; n++) {
-        long offset = n * p.weightStride() * p.weightType().bytes();
-        Stored.widen(p.weightType(), weight, offset, w, 0, p.k());
+        long offset = p.weightType().bytes(n * p.weightStride());
+        p.weightType().widen(weight, offset, w, 0, p.k());
         float b = ScalarKernels.isNull(bias) ? 0 : Stored.readFloat(bias, n);
         for (int i = 0; i < rows; i++) {
           long at = (rowBegin + i) * p.yStride() + n;
@@ -81,8 +81,7 @@ final class ScalarLinear {
     for (int h = headBegin; h < headEnd; h++) {
       for (int r = 0; r < rows; r++) {
         long element = h * p.weightHeadStride() + r * p.weightStride();
-        Stored.widen(
-            p.weightType(), weight, element * p.weightType().bytes(), w, r * columns, columns);
+        p.weightType().widen(weight, p.weightType().bytes(element), w, r * columns, columns);
       }
       for (int t = tokenBegin; t < tokenEnd; t++) {
         Stored.readFloats(x, t * p.xTokenStride() + h * p.xHeadStride(), in, 0, p.in());

@@ -1,5 +1,7 @@
 package io.mla4j.cpu;
 
+import io.mla4j.ops.Bf16;
+
 /** The inner loops of the scalar kernels. */
 final class ScalarLoops {
   private ScalarLoops() {}

@@ -2,7 +2,7 @@ package io.mla4j.cpu;
 
 import io.mla4j.InvalidArgumentException;
 import io.mla4j.ops.RopeLayout;
-import io.mla4j.ops.TensorType;
+import io.mla4j.ops.StorageFormat;
 import io.mla4j.spi.AppendParams;
 import io.mla4j.spi.CacheParams;
 import io.mla4j.spi.RopeParams;
@@ -29,8 +29,8 @@ final class ScalarRows {
       MemorySegment cache) {
     int latent = c.layout().latent();
     int rope = c.layout().rope();
-    int width =
-        Math.toIntExact(c.layout().rowStrideBytes() / c.layout().type().tensorType().bytes());
+    StorageFormat format = c.layout().type().format();
+    int width = c.layout().rowElements();
     Scratch scratch = Scratch.ofThread();
     float[] in = scratch.floats(0, latent + rope);
     float[] row = scratch.floats(1, width);
@@ -50,7 +50,7 @@ final class ScalarRows {
       readAngles(cosines, sines, t, rope / 2, angles);
       rotate(in, latent, row, c.layout().ropeOffset(), rope, p.ropeLayout(), angles);
       long offset = Stored.rowOffset(c, pageTable, p.position() + t);
-      Stored.narrow(row, 0, c.layout().type().tensorType(), cache, offset, width);
+      format.narrow(row, 0, width, cache, offset);
     }
   }
 
@@ -142,7 +142,7 @@ final class ScalarRows {
   }
 
   static void embed(
-      TensorType tableType,
+      StorageFormat tableType,
       MemorySegment table,
       long tableStride,
       int vocabulary,
@@ -159,7 +159,7 @@ final class ScalarRows {
         throw new InvalidArgumentException(
             "ids[" + i + "] is " + id + ", but the vocabulary is 0.." + (vocabulary - 1));
       }
-      Stored.widen(tableType, table, id * tableStride * tableType.bytes(), row, 0, width);
+      tableType.widen(table, tableType.bytes(id * tableStride), row, 0, width);
       for (int j = 0; j < width; j++) {
         row[j] *= scale;
       }

@@ -1,7 +1,7 @@
 package io.mla4j.cpu;
 
 import io.mla4j.InvalidArgumentException;
-import io.mla4j.ops.TensorType;
+import io.mla4j.ops.StorageFormat;
 import io.mla4j.spi.CacheParams;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -43,41 +43,6 @@ public final class Stored {
     segment.set(ValueLayout.JAVA_INT_UNALIGNED, index * Integer.BYTES, value);
   }
 
-  /** Widens n stored numbers that start {@code offset} bytes into segment. */
-  public static void widen(
-      TensorType type, MemorySegment segment, long offset, float[] to, int at, int n) {
-    switch (type) {
-      case F32 -> MemorySegment.copy(segment, ValueLayout.JAVA_FLOAT_UNALIGNED, offset, to, at, n);
-      case BF16 -> {
-        for (int i = 0; i < n; i++) {
-          to[at + i] = Bf16.toFloat(segment.get(ValueLayout.JAVA_SHORT_UNALIGNED, offset + 2L * i));
-        }
-      }
-      case F16 -> {
-        for (int i = 0; i < n; i++) {
-          to[at + i] =
-              Float.float16ToFloat(segment.get(ValueLayout.JAVA_SHORT_UNALIGNED, offset + 2L * i));
-        }
-      }
-      default -> throw new InvalidArgumentException("weights of type " + type + " are unsupported");
-    }
-  }
-
-  /**
-   * Rounds n float32 numbers to {@code type} (F32 or BF16) and writes them {@code offset} bytes
-   * into segment.
-   */
-  static void narrow(
-      float[] from, int at, TensorType type, MemorySegment segment, long offset, int n) {
-    if (type == TensorType.F32) {
-      MemorySegment.copy(from, at, segment, ValueLayout.JAVA_FLOAT_UNALIGNED, offset, n);
-      return;
-    }
-    for (int i = 0; i < n; i++) {
-      segment.set(ValueLayout.JAVA_SHORT_UNALIGNED, offset + 2L * i, Bf16.fromFloat(from[at + i]));
-    }
-  }
-
   /**
    * The byte offset of token {@code position}'s row in a layer.
    *
@@ -109,14 +74,14 @@ public final class Stored {
       int begin,
       int end,
       float[] to) {
-    TensorType type = params.layout().type().tensorType();
+    StorageFormat format = params.layout().type().format();
     int latent = params.layout().latent();
     int rope = params.layout().rope();
     for (int s = begin, at = 0; s < end; s++, at += latent + rope) {
       long row = rowOffset(params, pageTable, s);
-      widen(type, cache, row, to, at, latent);
-      long key = row + (long) params.layout().ropeOffset() * type.bytes();
-      widen(type, cache, key, to, at + latent, rope);
+      format.widen(cache, row, to, at, latent);
+      long key = row + format.bytes(params.layout().ropeOffset());
+      format.widen(cache, key, to, at + latent, rope);
     }
   }
 }

@@ -19,7 +19,7 @@ public record Absorb(Tensor q, Weight kvB, ComputeType compute, Tensor out) impl
     Checks.requireFloats("out", out, 3);
     Checks.requireMatrix("kvB", kvB);
     Checks.requireNonNull("compute", compute);
-    Checks.requireOutput("out", out, TensorType.F32, q.dim(0), q.dim(1), out.dim(2));
+    Checks.requireOutput("out", out, StorageFormat.F32, q.dim(0), q.dim(1), out.dim(2));
     MlaShape shape = shape(q, kvB, out);
     Checks.require(
         "kvB", kvB, (long) shape.heads() * (shape.nope() + shape.value()), shape.latent());

@@ -11,7 +11,7 @@ public record Add(Tensor x, Tensor residual, float scale, Tensor out) implements
   /** Checks types and shapes. */
   public Add {
     Checks.requireFloats("x", x, 2);
-    Checks.require("residual", residual, TensorType.F32, x.dim(0), x.dim(1));
-    Checks.requireOutput("out", out, TensorType.F32, x.dim(0), x.dim(1));
+    Checks.require("residual", residual, StorageFormat.F32, x.dim(0), x.dim(1));
+    Checks.requireOutput("out", out, StorageFormat.F32, x.dim(0), x.dim(1));
   }
 }

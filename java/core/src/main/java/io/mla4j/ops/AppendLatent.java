@@ -24,11 +24,11 @@ public record AppendLatent(
     Checks.require(
         "latentAndKey",
         latentAndKey,
-        TensorType.F32,
+        StorageFormat.F32,
         latentAndKey.dim(0),
         Math.max(latent, 1) + rope);
     if (normWeight != null) {
-      Checks.require("normWeight", normWeight, TensorType.F32, latent);
+      Checks.require("normWeight", normWeight, StorageFormat.F32, latent);
     }
     Checks.requireLayer(layer);
   }
@@ -43,6 +43,6 @@ public record AppendLatent(
           "rotation turns " + rope + " elements, but the cache has " + plan.shape().rope());
     }
     Checks.require(
-        "latentAndKey", latentAndKey, TensorType.F32, plan.tokens(), plan.shape().cached());
+        "latentAndKey", latentAndKey, StorageFormat.F32, plan.tokens(), plan.shape().cached());
   }
 }

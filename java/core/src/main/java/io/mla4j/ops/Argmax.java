@@ -11,7 +11,7 @@ public record Argmax(Tensor logits, Tensor ids) implements Operation {
   /** Checks types and shapes. */
   public Argmax {
     Checks.requireFloats("logits", logits, 2);
-    Checks.require("logits", logits, TensorType.F32, logits.dim(0), logits.dim(1));
-    Checks.requireOutput("ids", ids, TensorType.I32, logits.dim(0));
+    Checks.require("logits", logits, StorageFormat.F32, logits.dim(0), logits.dim(1));
+    Checks.requireOutput("ids", ids, StorageFormat.I32, logits.dim(0));
   }
 }

@@ -30,8 +30,8 @@ public record Attend(
     Checks.requireFloats("q", q, 3);
     Checks.requireNonNull("shape", shape);
     Checks.requireNonNull("compute", compute);
-    Checks.require("q", q, TensorType.F32, q.dim(0), shape.heads(), shape.query());
-    Checks.requireOutput("out", out, TensorType.F32, q.dim(0), shape.heads(), shape.value());
+    Checks.require("q", q, StorageFormat.F32, q.dim(0), shape.heads(), shape.query());
+    Checks.requireOutput("out", out, StorageFormat.F32, q.dim(0), shape.heads(), shape.value());
     Checks.require(
         "kvB", kvB, (long) shape.heads() * (shape.nope() + shape.value()), shape.latent());
     Checks.requireScore(score, shape.heads());

@@ -22,10 +22,10 @@ public record AttendAbsorbed(
     Checks.requireFloats("out", out, 3);
     Checks.requireNonNull("compute", compute);
     Checks.positiveInt("heads", q.dim(1));
-    Checks.require("q", q, TensorType.F32, q.dim(0), q.dim(1), Math.max(q.dim(2), out.dim(2)));
-    Checks.requireOutput("out", out, TensorType.F32, q.dim(0), q.dim(1), out.dim(2));
+    Checks.require("q", q, StorageFormat.F32, q.dim(0), q.dim(1), Math.max(q.dim(2), out.dim(2)));
+    Checks.requireOutput("out", out, StorageFormat.F32, q.dim(0), q.dim(1), out.dim(2));
     if (lse != null) {
-      Checks.requireOutput("lse", lse, TensorType.F32, q.dim(0), q.dim(1));
+      Checks.requireOutput("lse", lse, StorageFormat.F32, q.dim(0), q.dim(1));
     }
     Checks.requireScore(score, q.dim(1));
     Checks.requireLayer(layer);
@@ -34,7 +34,7 @@ public record AttendAbsorbed(
   @Override
   public void requireFits(DecodePlan plan) {
     Checks.requireLayer(layer, plan);
-    Checks.require("q", q, TensorType.F32, plan.tokens(), q.dim(1), plan.shape().cached());
+    Checks.require("q", q, StorageFormat.F32, plan.tokens(), q.dim(1), plan.shape().cached());
     if (out.dim(2) != plan.shape().latent()) {
       throw new InvalidArgumentException(
           "out is " + out + ", but the cache has latents of " + plan.shape().latent());

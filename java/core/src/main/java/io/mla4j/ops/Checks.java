@@ -9,33 +9,33 @@ final class Checks {
   private Checks() {}
 
   /** {@code tensor} has this type and one dimension. */
-  static void require(String name, Tensor tensor, TensorType type, long d0) {
-    require(name, tensor, type, 1, d0, 0, 0);
+  static void require(String name, Tensor tensor, StorageFormat format, long d0) {
+    require(name, tensor, format, 1, d0, 0, 0);
   }
 
   /** {@code tensor} has this type and shape. */
-  static void require(String name, Tensor tensor, TensorType type, long d0, long d1) {
-    require(name, tensor, type, 2, d0, d1, 0);
+  static void require(String name, Tensor tensor, StorageFormat format, long d0, long d1) {
+    require(name, tensor, format, 2, d0, d1, 0);
   }
 
   /** {@code tensor} has this type and shape. */
-  static void require(String name, Tensor tensor, TensorType type, long d0, long d1, long d2) {
-    require(name, tensor, type, 3, d0, d1, d2);
+  static void require(String name, Tensor tensor, StorageFormat format, long d0, long d1, long d2) {
+    require(name, tensor, format, 3, d0, d1, d2);
   }
 
   /** The first {@code rank} of the dimensions count: an array of them would be garbage. */
   private static void require(
-      String name, Tensor tensor, TensorType type, int rank, long d0, long d1, long d2) {
+      String name, Tensor tensor, StorageFormat format, int rank, long d0, long d1, long d2) {
     if (tensor == null) {
       throw new InvalidArgumentException(name + " is null");
     }
-    if (tensor.type() != type
+    if (tensor.format() != format
         || tensor.rank() != rank
         || tensor.dim(0) != d0
         || rank > 1 && tensor.dim(1) != d1
         || rank > 2 && tensor.dim(2) != d2) {
       String shape = Arrays.toString(Arrays.copyOf(new long[] {d0, d1, d2}, rank));
-      throw new InvalidArgumentException(name + " is " + tensor + ", but must be " + type + shape);
+      throw new InvalidArgumentException(name + " is " + tensor + ", but must be " + format + shape);
     }
     requireNative(name, tensor);
   }
@@ -44,21 +44,21 @@ final class Checks {
    * {@code tensor} is of this type and shape, and may be written: a mapped file may not, and a
    * kernel would not be told.
    */
-  static void requireOutput(String name, Tensor tensor, TensorType type, long d0, long d1) {
-    require(name, tensor, type, d0, d1);
+  static void requireOutput(String name, Tensor tensor, StorageFormat format, long d0, long d1) {
+    require(name, tensor, format, d0, d1);
     requireWritable(name, tensor);
   }
 
   /** The same with one dimension. */
-  static void requireOutput(String name, Tensor tensor, TensorType type, long d0) {
-    require(name, tensor, type, d0);
+  static void requireOutput(String name, Tensor tensor, StorageFormat format, long d0) {
+    require(name, tensor, format, d0);
     requireWritable(name, tensor);
   }
 
   /** The same with three dimensions. */
   static void requireOutput(
-      String name, Tensor tensor, TensorType type, long d0, long d1, long d2) {
-    require(name, tensor, type, d0, d1, d2);
+      String name, Tensor tensor, StorageFormat format, long d0, long d1, long d2) {
+    require(name, tensor, format, d0, d1, d2);
     requireWritable(name, tensor);
   }
 
@@ -78,29 +78,19 @@ final class Checks {
   /** {@code tensor} is F32 with {@code rank} dimensions. */
   static void requireFloats(String name, Tensor tensor, int rank) {
     requireNonNull(name, tensor);
-    if (tensor.type() != TensorType.F32 || tensor.rank() != rank) {
+    if (tensor.format() != StorageFormat.F32 || tensor.rank() != rank) {
       throw new InvalidArgumentException(
           name + " is " + tensor + ", but must be F32 with " + rank + " dimensions");
     }
   }
 
-  /** {@code weight} is an F32, BF16 or F16 matrix of this shape, without scales. */
+  /** {@code weight} is a matrix of this shape, in a format of weights. */
   static void require(String name, Weight weight, long out, long in) {
-    if (weight == null) {
-      throw new InvalidArgumentException(name + " is null");
-    }
+    requireNonNull(name, weight);
     Tensor tensor = weight.tensor();
-    boolean stored =
-        tensor.type() == TensorType.F32
-            || tensor.type() == TensorType.BF16
-            || tensor.type() == TensorType.F16;
-    if (!stored || weight.scales() != null) {
+    if (!tensor.format().isWeight()) {
       throw new InvalidArgumentException(
-          name
-              + " is "
-              + tensor
-              + (weight.scales() == null ? "" : " with scales")
-              + ", but must be F32, BF16 or F16 without scales");
+          name + " is " + tensor + ", but must be " + StorageFormat.weightNames());
     }
     if (tensor.rank() != 2 || tensor.dim(0) != out || tensor.dim(1) != in) {
       throw new InvalidArgumentException(
@@ -122,8 +112,8 @@ final class Checks {
     requireNonNull("rotation", rotation);
     requireFloats("rotation.cosines", rotation.cosines(), 2);
     long pairs = rotation.cosines().dim(1);
-    require("rotation.cosines", rotation.cosines(), TensorType.F32, tokens, pairs);
-    require("rotation.sines", rotation.sines(), TensorType.F32, tokens, pairs);
+    require("rotation.cosines", rotation.cosines(), StorageFormat.F32, tokens, pairs);
+    require("rotation.sines", rotation.sines(), StorageFormat.F32, tokens, pairs);
     require(
         tokens < 2 || rotation.cosines().stride(0) == pairs && rotation.sines().stride(0) == pairs,
         "rotation has gaps between its rows, but must be contiguous");
@@ -134,7 +124,7 @@ final class Checks {
   static void requireScore(AttentionScore score, long heads) {
     requireNonNull("score", score);
     if (score.alibiSlopes() != null) {
-      require("score.alibiSlopes", score.alibiSlopes(), TensorType.F32, heads);
+      require("score.alibiSlopes", score.alibiSlopes(), StorageFormat.F32, heads);
     }
   }
 

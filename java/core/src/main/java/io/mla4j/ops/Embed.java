@@ -15,8 +15,8 @@ public record Embed(Weight table, Tensor ids, float scale, Tensor out) implement
   /** Checks types and shapes. */
   public Embed {
     Checks.requireFloats("out", out, 2);
-    Checks.requireOutput("out", out, TensorType.F32, out.dim(0), out.dim(1));
-    Checks.require("ids", ids, TensorType.I32, out.dim(0));
+    Checks.requireOutput("out", out, StorageFormat.F32, out.dim(0), out.dim(1));
+    Checks.require("ids", ids, StorageFormat.I32, out.dim(0));
     Checks.requireMatrix("table", table);
     Checks.require("table", table, table.tensor().dim(0), out.dim(1));
     Checks.toInt("vocabulary", table.tensor().dim(0));

@@ -18,7 +18,7 @@ public record Expand(Tensor x, Weight kvB, ComputeType compute, Tensor out) impl
     Checks.requireFloats("out", out, 3);
     Checks.requireMatrix("kvB", kvB);
     Checks.requireNonNull("compute", compute);
-    Checks.requireOutput("out", out, TensorType.F32, x.dim(0), x.dim(1), out.dim(2));
+    Checks.requireOutput("out", out, StorageFormat.F32, x.dim(0), x.dim(1), out.dim(2));
     MlaShape shape = shape(x, kvB, out);
     Checks.require(
         "kvB", kvB, (long) shape.heads() * (shape.nope() + shape.value()), shape.latent());

@@ -30,7 +30,7 @@ public record FeedForward(Tensor x, Weights weights, ComputeType compute, Tensor
   static void requireRows(Tensor x, Tensor out) {
     Checks.requireFloats("x", x, 2);
     Checks.requireFloats("out", out, 2);
-    Checks.requireOutput("out", out, TensorType.F32, x.dim(0), out.dim(1));
+    Checks.requireOutput("out", out, StorageFormat.F32, x.dim(0), out.dim(1));
   }
 
   static void requireNetwork(String name, Weights weights, Tensor x, Tensor out) {

@@ -43,10 +43,10 @@ public record Linear(Tensor x, List<Projection> projections, ComputeType compute
 
   private static void check(Tensor x, Projection p) {
     Checks.requireFloats("out", p.out(), 2);
-    Checks.requireOutput("out", p.out(), TensorType.F32, x.dim(0), p.out().dim(1));
+    Checks.requireOutput("out", p.out(), StorageFormat.F32, x.dim(0), p.out().dim(1));
     Checks.require("weight", p.weight(), p.out().dim(1), x.dim(1));
     if (p.bias() != null) {
-      Checks.require("bias", p.bias(), TensorType.F32, p.out().dim(1));
+      Checks.require("bias", p.bias(), StorageFormat.F32, p.out().dim(1));
     }
   }
 }

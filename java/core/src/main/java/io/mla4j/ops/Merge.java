@@ -17,10 +17,10 @@ public record Merge(Tensor partialOut, Tensor partialLse, Tensor out, Tensor lse
     Checks.requireFloats("partialOut", partialOut, 4);
     long n = partialOut.dim(1);
     long heads = partialOut.dim(2);
-    Checks.require("partialLse", partialLse, TensorType.F32, partialOut.dim(0), n, heads);
-    Checks.requireOutput("out", out, TensorType.F32, n, heads, partialOut.dim(3));
+    Checks.require("partialLse", partialLse, StorageFormat.F32, partialOut.dim(0), n, heads);
+    Checks.requireOutput("out", out, StorageFormat.F32, n, heads, partialOut.dim(3));
     if (lse != null) {
-      Checks.requireOutput("lse", lse, TensorType.F32, n, heads);
+      Checks.requireOutput("lse", lse, StorageFormat.F32, n, heads);
     }
   }
 }

@@ -18,14 +18,15 @@ public record Mirror(Device device, Tensor host, Tensor onDevice) {
    *
    * @throws io.mla4j.Mla4jException where there is not enough memory, naming the bytes
    */
-  public static Mirror allocate(Device device, Arena arena, TensorType type, long... shape) {
-    long bytes = type.bytes();
+  public static Mirror allocate(Device device, Arena arena, StorageFormat format, long... shape) {
+    long bytes = 1;
     for (long dimension : shape) {
       bytes = Math.multiplyExact(bytes, dimension);
     }
-    Tensor onDevice = Tensor.of(device.allocate(bytes, arena), type, shape);
+    bytes = format.bytes(bytes);
+    Tensor onDevice = Tensor.of(device.allocate(bytes, arena), format, shape);
     Tensor host =
-        device.hostAccessible() ? onDevice : Tensor.of(arena.allocate(bytes, 64), type, shape);
+        device.hostAccessible() ? onDevice : Tensor.of(arena.allocate(bytes, 64), format, shape);
     return new Mirror(device, host, onDevice);
   }
 
@@ -59,6 +60,6 @@ public record Mirror(Device device, Tensor host, Tensor onDevice) {
   }
 
   private static long contiguousBytes(Tensor tensor) {
-    return tensor.dim(0) == 0 ? 0 : tensor.dim(0) * tensor.stride(0) * tensor.type().bytes();
+    return tensor.dim(0) == 0 ? 0 : tensor.format().bytes(tensor.dim(0) * tensor.stride(0));
   }
 }

@@ -43,7 +43,7 @@ public record Mixture(Tensor x, Weights weights, ComputeType compute, Tensor out
     FeedForward.requireRows(x, out);
     Checks.require("weights.router", weights.router(), experts, x.dim(1));
     if (weights.bias() != null) {
-      Checks.require("weights.bias", weights.bias(), TensorType.F32, experts);
+      Checks.require("weights.bias", weights.bias(), StorageFormat.F32, experts);
     }
     int inner = -1;
     for (int e = 0; e < experts; e++) {

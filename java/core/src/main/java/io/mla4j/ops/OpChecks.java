@@ -20,8 +20,8 @@ public final class OpChecks {
   /** Of {@link Ops#embed}; ids are looked at where Java may read them. */
   public static void embed(Weight table, Tensor ids, Tensor out) {
     Checks.requireFloats("out", out, 2);
-    Checks.requireOutput("out", out, TensorType.F32, out.dim(0), out.dim(1));
-    Checks.require("ids", ids, TensorType.I32, out.dim(0));
+    Checks.requireOutput("out", out, StorageFormat.F32, out.dim(0), out.dim(1));
+    Checks.require("ids", ids, StorageFormat.I32, out.dim(0));
     Checks.requireMatrix("table", table);
     Checks.require("table", table, table.tensor().dim(0), out.dim(1));
     int vocabulary = Checks.toInt("vocabulary", table.tensor().dim(0));
@@ -39,8 +39,8 @@ public final class OpChecks {
   /** Of {@link Ops#rmsNorm}. */
   public static void rmsNorm(Tensor x, Tensor weight, Tensor out) {
     Checks.requireFloats("x", x, 2);
-    Checks.requireOutput("out", out, TensorType.F32, x.dim(0), x.dim(1));
-    Checks.require("weight", weight, TensorType.F32, x.dim(1));
+    Checks.requireOutput("out", out, StorageFormat.F32, x.dim(0), x.dim(1));
+    Checks.require("weight", weight, StorageFormat.F32, x.dim(1));
   }
 
   /** Of {@link Ops#linear}. */
@@ -58,24 +58,24 @@ public final class OpChecks {
 
   private static void check(Tensor x, Projection p) {
     Checks.requireFloats("out", p.out(), 2);
-    Checks.requireOutput("out", p.out(), TensorType.F32, x.dim(0), p.out().dim(1));
+    Checks.requireOutput("out", p.out(), StorageFormat.F32, x.dim(0), p.out().dim(1));
     Checks.require("weight", p.weight(), p.out().dim(1), x.dim(1));
     if (p.bias() != null) {
-      Checks.require("bias", p.bias(), TensorType.F32, p.out().dim(1));
+      Checks.require("bias", p.bias(), StorageFormat.F32, p.out().dim(1));
     }
   }
 
   /** Of {@link Ops#add}. */
   public static void add(Tensor x, Tensor residual, Tensor out) {
     Checks.requireFloats("x", x, 2);
-    Checks.require("residual", residual, TensorType.F32, x.dim(0), x.dim(1));
-    Checks.requireOutput("out", out, TensorType.F32, x.dim(0), x.dim(1));
+    Checks.require("residual", residual, StorageFormat.F32, x.dim(0), x.dim(1));
+    Checks.requireOutput("out", out, StorageFormat.F32, x.dim(0), x.dim(1));
   }
 
   /** Of {@link Ops#rotate}: the elements that are turned. */
   public static int rotate(Tensor q, Rotation rotation, Tensor out) {
     Checks.requireFloats("q", q, 3);
-    Checks.requireOutput("out", out, TensorType.F32, q.dim(0), q.dim(1), q.dim(2));
+    Checks.requireOutput("out", out, StorageFormat.F32, q.dim(0), q.dim(1), q.dim(2));
     int rope = checkRotation(rotation, q.dim(0));
     if (rope > q.dim(2)) {
       throw new InvalidArgumentException(
@@ -89,7 +89,7 @@ public final class OpChecks {
     Checks.requireFloats("q", q, 3);
     Checks.requireFloats("out", out, 3);
     Checks.requireMatrix("kvB", kvB);
-    Checks.requireOutput("out", out, TensorType.F32, q.dim(0), q.dim(1), out.dim(2));
+    Checks.requireOutput("out", out, StorageFormat.F32, q.dim(0), q.dim(1), out.dim(2));
     int heads = Checks.positiveInt("heads", q.dim(1));
     int latent = Checks.toInt("latent", kvB.tensor().dim(1));
     int rope = Checks.toInt("rope", out.dim(2) - latent);
@@ -105,7 +105,7 @@ public final class OpChecks {
     Checks.requireFloats("x", x, 3);
     Checks.requireFloats("out", out, 3);
     Checks.requireMatrix("kvB", kvB);
-    Checks.requireOutput("out", out, TensorType.F32, x.dim(0), x.dim(1), out.dim(2));
+    Checks.requireOutput("out", out, StorageFormat.F32, x.dim(0), x.dim(1), out.dim(2));
     int heads = Checks.positiveInt("heads", x.dim(1));
     int latent = Checks.toInt("latent", x.dim(2));
     int value = Checks.toInt("value", out.dim(2));
@@ -120,9 +120,9 @@ public final class OpChecks {
       DecodePlan plan, int layer, Tensor latentAndKey, Tensor normWeight, Rotation rotation) {
     int latent = plan.cacheParams().layout().latent();
     int rope = plan.cacheParams().layout().rope();
-    Checks.require("latentAndKey", latentAndKey, TensorType.F32, plan.tokens(), latent + rope);
+    Checks.require("latentAndKey", latentAndKey, StorageFormat.F32, plan.tokens(), latent + rope);
     if (normWeight != null) {
-      Checks.require("normWeight", normWeight, TensorType.F32, latent);
+      Checks.require("normWeight", normWeight, StorageFormat.F32, latent);
     }
     int rotated = checkRotation(rotation, plan.tokens());
     if (rotated != rope) {
@@ -139,10 +139,10 @@ public final class OpChecks {
     int rope = plan.cacheParams().layout().rope();
     Checks.requireFloats("q", q, 3);
     Checks.positiveInt("heads", q.dim(1));
-    Checks.require("q", q, TensorType.F32, plan.tokens(), q.dim(1), latent + rope);
-    Checks.requireOutput("out", out, TensorType.F32, plan.tokens(), q.dim(1), latent);
+    Checks.require("q", q, StorageFormat.F32, plan.tokens(), q.dim(1), latent + rope);
+    Checks.requireOutput("out", out, StorageFormat.F32, plan.tokens(), q.dim(1), latent);
     if (lse != null) {
-      Checks.requireOutput("lse", lse, TensorType.F32, plan.tokens(), q.dim(1));
+      Checks.requireOutput("lse", lse, StorageFormat.F32, plan.tokens(), q.dim(1));
     }
     checkScore(score, q.dim(1));
     requireLayer(plan, layer);
@@ -152,8 +152,8 @@ public final class OpChecks {
   public static void attend(
       DecodePlan plan, int layer, Tensor q, Weight kvB, AttentionScore score, Tensor out) {
     MlaShape shape = plan.shape();
-    Checks.require("q", q, TensorType.F32, plan.tokens(), shape.heads(), shape.query());
-    Checks.requireOutput("out", out, TensorType.F32, plan.tokens(), shape.heads(), shape.value());
+    Checks.require("q", q, StorageFormat.F32, plan.tokens(), shape.heads(), shape.query());
+    Checks.requireOutput("out", out, StorageFormat.F32, plan.tokens(), shape.heads(), shape.value());
     Checks.require(
         "kvB", kvB, (long) shape.heads() * (shape.nope() + shape.value()), shape.latent());
     checkScore(score, shape.heads());
@@ -166,14 +166,14 @@ public final class OpChecks {
     Checks.require(
         "partialLse",
         partialLse,
-        TensorType.F32,
+        StorageFormat.F32,
         partialOut.dim(0),
         partialOut.dim(1),
         partialOut.dim(2));
     Checks.requireOutput(
-        "out", out, TensorType.F32, partialOut.dim(1), partialOut.dim(2), partialOut.dim(3));
+        "out", out, StorageFormat.F32, partialOut.dim(1), partialOut.dim(2), partialOut.dim(3));
     if (lse != null) {
-      Checks.requireOutput("lse", lse, TensorType.F32, partialOut.dim(1), partialOut.dim(2));
+      Checks.requireOutput("lse", lse, StorageFormat.F32, partialOut.dim(1), partialOut.dim(2));
     }
     return new MergeParams(
         (int) partialOut.dim(0),
@@ -212,7 +212,7 @@ public final class OpChecks {
     checkRows(x, out);
     Checks.require("weights.router", weights.router(), experts, x.dim(1));
     if (weights.bias() != null) {
-      Checks.require("weights.bias", weights.bias(), TensorType.F32, experts);
+      Checks.require("weights.bias", weights.bias(), StorageFormat.F32, experts);
     }
     int inner = -1;
     for (int e = 0; e < experts; e++) {
@@ -241,7 +241,7 @@ public final class OpChecks {
   private static void checkRows(Tensor x, Tensor out) {
     Checks.requireFloats("x", x, 2);
     Checks.requireFloats("out", out, 2);
-    Checks.requireOutput("out", out, TensorType.F32, x.dim(0), out.dim(1));
+    Checks.requireOutput("out", out, StorageFormat.F32, x.dim(0), out.dim(1));
   }
 
   private static void checkNetwork(String name, FeedForward weights, Tensor x, Tensor out) {
@@ -266,8 +266,8 @@ public final class OpChecks {
     Checks.require(rotation != null, "rotation is null");
     Checks.requireFloats("rotation.cosines", rotation.cosines(), 2);
     long pairs = rotation.cosines().dim(1);
-    Checks.require("rotation.cosines", rotation.cosines(), TensorType.F32, tokens, pairs);
-    Checks.require("rotation.sines", rotation.sines(), TensorType.F32, tokens, pairs);
+    Checks.require("rotation.cosines", rotation.cosines(), StorageFormat.F32, tokens, pairs);
+    Checks.require("rotation.sines", rotation.sines(), StorageFormat.F32, tokens, pairs);
     Checks.require(
         tokens < 2 || rotation.cosines().stride(0) == pairs && rotation.sines().stride(0) == pairs,
         "rotation has gaps between its rows, but must be contiguous");
@@ -277,7 +277,7 @@ public final class OpChecks {
   private static void checkScore(AttentionScore score, long heads) {
     Checks.require(score != null, "score is null");
     if (score.alibiSlopes() != null) {
-      Checks.require("score.alibiSlopes", score.alibiSlopes(), TensorType.F32, heads);
+      Checks.require("score.alibiSlopes", score.alibiSlopes(), StorageFormat.F32, heads);
     }
   }
 

@@ -11,7 +11,7 @@ public record RmsNorm(Tensor x, Tensor weight, float eps, Tensor out) implements
   /** Checks types and shapes. */
   public RmsNorm {
     Checks.requireFloats("x", x, 2);
-    Checks.requireOutput("out", out, TensorType.F32, x.dim(0), x.dim(1));
-    Checks.require("weight", weight, TensorType.F32, x.dim(1));
+    Checks.requireOutput("out", out, StorageFormat.F32, x.dim(0), x.dim(1));
+    Checks.require("weight", weight, StorageFormat.F32, x.dim(1));
   }
 }

@@ -14,7 +14,7 @@ public record Rotate(Tensor q, Rotation rotation, Tensor out) implements Operati
   /** Checks types and shapes. */
   public Rotate {
     Checks.requireFloats("q", q, 3);
-    Checks.requireOutput("out", out, TensorType.F32, q.dim(0), q.dim(1), q.dim(2));
+    Checks.requireOutput("out", out, StorageFormat.F32, q.dim(0), q.dim(1), q.dim(2));
     int rope = Checks.requireRotation(rotation, q.dim(0));
     if (rope > q.dim(2)) {
       throw new InvalidArgumentException(

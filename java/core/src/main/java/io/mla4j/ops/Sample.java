@@ -20,9 +20,9 @@ public record Sample(
   /** Checks types, shapes and numbers. */
   public Sample {
     Checks.requireFloats("logits", logits, 2);
-    Checks.require("logits", logits, TensorType.F32, logits.dim(0), logits.dim(1));
-    Checks.require("uniform", uniform, TensorType.F32, logits.dim(0));
-    Checks.requireOutput("ids", ids, TensorType.I32, logits.dim(0));
+    Checks.require("logits", logits, StorageFormat.F32, logits.dim(0), logits.dim(1));
+    Checks.require("uniform", uniform, StorageFormat.F32, logits.dim(0));
+    Checks.requireOutput("ids", ids, StorageFormat.I32, logits.dim(0));
     if (!(temperature > 0) || temperature == Float.POSITIVE_INFINITY) {
       throw new InvalidArgumentException(
           "temperature is " + temperature + ", but must be a finite positive number");

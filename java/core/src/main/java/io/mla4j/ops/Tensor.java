@@ -1,6 +1,8 @@
 package io.mla4j.ops;
 
+import io.mla4j.Device;
 import io.mla4j.InvalidArgumentException;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 
@@ -11,14 +13,17 @@ import java.util.Arrays;
  */
 public final class Tensor {
   private final MemorySegment segment;
-  private final TensorType type;
+  private final StorageFormat format;
   private final long[] shape;
   private final long[] strides;
   private View lastView;
 
-  private Tensor(MemorySegment segment, TensorType type, long[] shape, long[] strides) {
+  /** Whose memory it is; null for memory of the host. */
+  private Device device;
+
+  private Tensor(MemorySegment segment, StorageFormat format, long[] shape, long[] strides) {
     this.segment = segment;
-    this.type = type;
+    this.format = format;
     this.shape = shape;
     this.strides = strides;
   }
@@ -29,7 +34,7 @@ public final class Tensor {
    * @throws InvalidArgumentException where a dimension is negative or the segment is too small for
    *     the shape
    */
-  public static Tensor of(MemorySegment segment, TensorType type, long... shape) {
+  public static Tensor of(MemorySegment segment, StorageFormat format, long... shape) {
     long[] strides = new long[shape.length];
     long count = 1;
     for (int i = shape.length - 1; i >= 0; i--) {
@@ -40,18 +45,18 @@ public final class Tensor {
         throw new InvalidArgumentException("shape " + Arrays.toString(shape) + " overflows");
       }
     }
-    return strided(segment, type, shape, strides);
+    return strided(segment, format, shape, strides);
   }
 
   /**
    * A tensor whose element (i, j, ..) lies {@code i * strides[0] + j * strides[1] + ..} elements
-   * behind the start.
+   * after the start.
    *
    * @throws InvalidArgumentException where a dimension or stride is negative, the last stride is
    *     not 1, or an element lies outside of the segment
    */
   public static Tensor strided(
-      MemorySegment segment, TensorType type, long[] shape, long[] strides) {
+      MemorySegment segment, StorageFormat format, long[] shape, long[] strides) {
     if (shape.length == 0 || shape.length != strides.length) {
       throw new InvalidArgumentException(
           "shape "
@@ -75,10 +80,11 @@ public final class Tensor {
         empty |= shape[i] == 0;
         last = Math.addExact(last, Math.multiplyExact(Math.max(shape[i] - 1, 0), strides[i]));
       }
-      last = Math.multiplyExact(Math.addExact(last, 1), type.bytes());
+      last = format.bytes(Math.addExact(last, 1));
     } catch (ArithmeticException e) {
       throw new InvalidArgumentException("shape " + Arrays.toString(shape) + " overflows");
     }
+    requireWholeBlocks(format, shape, strides);
     if (!empty && strides[shape.length - 1] != 1) {
       throw new InvalidArgumentException(
           "the last stride is " + strides[shape.length - 1] + ", but must be 1");
@@ -88,13 +94,123 @@ public final class Tensor {
           "shape "
               + Arrays.toString(shape)
               + " of "
-              + type
+              + format
               + " needs "
               + last
               + " bytes, but the segment has "
               + segment.byteSize());
     }
-    return new Tensor(segment, type, shape.clone(), strides.clone());
+    return new Tensor(segment, format, shape.clone(), strides.clone());
+  }
+
+  private static void requireWholeBlocks(StorageFormat format, long[] shape, long[] strides) {
+    int block = format.blockElements();
+    boolean whole = shape[shape.length - 1] % block == 0;
+    for (int i = 0; i < shape.length - 1; i++) {
+      whole &= strides[i] % block == 0;
+    }
+    if (!whole) {
+      throw new InvalidArgumentException(
+          "shape "
+              + Arrays.toString(shape)
+              + " of "
+              + format
+              + " has rows that are no whole blocks of "
+              + block
+              + " elements");
+    }
+  }
+
+  /**
+   * Zeroed memory of {@code device}, freed when nothing refers to it any more.
+   *
+   * @throws io.mla4j.Mla4jException where there is not enough memory, naming the bytes
+   */
+  public static Tensor allocate(Device device, StorageFormat format, long... shape) {
+    long elements = elements(shape);
+    MemorySegment segment = device.allocate(format.bytes(elements), Arena.ofAuto());
+    Tensor tensor = of(segment, format, shape);
+    tensor.device = device;
+    return tensor;
+  }
+
+  /**
+   * Writes all elements in the order of their indices, rounded as the format says.
+   *
+   * @return this tensor
+   * @throws InvalidArgumentException where there are more or fewer values than elements, the tensor
+   *     has gaps, or its format cannot be written
+   */
+  public Tensor copyFrom(float... values) {
+    requireElements(values.length);
+    long bytes = format.bytes(values.length);
+    MemorySegment host = onHost() ? segment : Arena.ofAuto().allocate(bytes, 64);
+    format.narrow(values, 0, values.length, host, 0);
+    if (host != segment) {
+      device.copy(host, 0, segment, 0, bytes);
+    }
+    return this;
+  }
+
+  /**
+   * The same for I32.
+   *
+   * @throws InvalidArgumentException as above
+   */
+  public Tensor copyFrom(int... values) {
+    requireElements(values.length);
+    if (format != StorageFormat.I32) {
+      throw new InvalidArgumentException("int elements cannot be stored as " + format);
+    }
+    MemorySegment host = MemorySegment.ofArray(values);
+    if (onHost()) {
+      MemorySegment.copy(host, 0, segment, 0, host.byteSize());
+    } else {
+      device.copy(host, 0, segment, 0, host.byteSize());
+    }
+    return this;
+  }
+
+  /**
+   * All elements as float32, in the order of their indices.
+   *
+   * @throws InvalidArgumentException where the tensor has gaps, more elements than an array, or a
+   *     format without real numbers
+   */
+  public float[] toArray() {
+    long elements = elements(shape);
+    if (elements > Integer.MAX_VALUE - 8) {
+      throw new InvalidArgumentException(this + " has more elements than an array");
+    }
+    requireElements((int) elements);
+    long bytes = format.bytes(elements);
+    MemorySegment host = onHost() ? segment : Arena.ofAuto().allocate(bytes, 64);
+    if (host != segment) {
+      device.copy(segment, 0, host, 0, bytes);
+    }
+    float[] values = new float[(int) elements];
+    format.widen(host, 0, values, 0, values.length);
+    return values;
+  }
+
+  private boolean onHost() {
+    return device == null || device.hostAccessible();
+  }
+
+  private void requireElements(int count) {
+    long elements = requireContiguous();
+    if (elements != count) {
+      throw new InvalidArgumentException(
+          this + " has " + elements + " elements, but " + count + " are given");
+    }
+  }
+
+  private static long elements(long[] shape) {
+    try {
+      return Arrays.stream(shape).reduce(1, Math::multiplyExact);
+    } catch (ArithmeticException e) {
+      throw new InvalidArgumentException("shape " + Arrays.toString(shape) + " overflows");
+    }
   }
 
   /** The memory, starting at element 0. */
@@ -112,7 +228,7 @@ public final class Tensor {
     }
     View view = lastView; // threads race here; a view that is lost is made again
     if (view == null || view.row != row) {
-      view = new View(row, segment.asSlice(Math.multiplyExact(row, strides[0]) * type.bytes()));
+      view = new View(row, segment.asSlice(format.bytes(Math.multiplyExact(row, strides[0]))));
       lastView = view;
     }
     return view.segment;
@@ -120,9 +236,9 @@ public final class Tensor {
 
   private record View(long row, MemorySegment segment) {}
 
-  /** The type of the numbers. */
-  public TensorType type() {
-    return type;
+  /** How the elements are stored. */
+  public StorageFormat format() {
+    return format;
   }
 
   /** The number of dimensions. */
@@ -154,19 +270,13 @@ public final class Tensor {
     long[] newShape = shape.clone();
     newShape[0] = count;
     MemorySegment rest =
-        count == 0 ? segment.asSlice(0, 0) : segment.asSlice(from * strides[0] * type.bytes());
-    return new Tensor(rest, type, newShape, strides);
+        count == 0 ? segment.asSlice(0, 0) : segment.asSlice(format.bytes(from * strides[0]));
+    return derived(new Tensor(rest, format, newShape, strides));
   }
 
   /** The same numbers under another contiguous shape; this tensor must be contiguous. */
   public Tensor reshape(long... newShape) {
-    long expected = 1;
-    for (int i = shape.length - 1; i >= 0; i--) {
-      if (shape[i] > 1 && strides[i] != expected) {
-        throw new InvalidArgumentException("a tensor with gaps cannot be reshaped: " + this);
-      }
-      expected *= shape[i];
-    }
+    long expected = requireContiguous();
     long count = Arrays.stream(newShape).reduce(1, Math::multiplyExact);
     if (count != expected) {
       throw new InvalidArgumentException(
@@ -179,11 +289,28 @@ public final class Tensor {
               + " has "
               + expected);
     }
-    return of(segment, type, newShape);
+    return derived(of(segment, format, newShape));
+  }
+
+  /** The number of elements, which must lie one behind the other. */
+  private long requireContiguous() {
+    long expected = 1;
+    for (int i = shape.length - 1; i >= 0; i--) {
+      if (shape[i] > 1 && strides[i] != expected) {
+        throw new InvalidArgumentException(this + " has gaps, but must be contiguous");
+      }
+      expected *= shape[i];
+    }
+    return expected;
+  }
+
+  private Tensor derived(Tensor view) {
+    view.device = device;
+    return view;
   }
 
   @Override
   public String toString() {
-    return type + Arrays.toString(shape);
+    return format + Arrays.toString(shape);
   }
 }

@@ -2,17 +2,22 @@ package io.mla4j.ops;
 
 /**
  * A weight matrix as it is stored: {@code out x in}, row-major. Element (i, j) is {@code tensor[i,
- * j]}, times {@code scales[i / blockRows, j / blockColumns]} where there are scales.
+ * j]} as its format widens it.
  *
- * @param tensor the stored numbers, rank 2
- * @param scales F32 factors, or null
- * @param blockRows rows that share a scale; 0 without scales
- * @param blockColumns columns that share a scale; 0 without scales
+ * <p>What a format keeps apart from its blocks, such as scales in a plane of their own, belongs here
+ * as a further tensor.
+ *
+ * @param tensor the stored elements, rank 2
  */
-public record Weight(Tensor tensor, Tensor scales, int blockRows, int blockColumns) {
-  /** A weight without scales. */
+public record Weight(Tensor tensor) {
+  /** A weight. */
   public static Weight of(Tensor tensor) {
-    return new Weight(tensor, null, 0, 0);
+    return new Weight(tensor);
+  }
+
+  /** How its elements are stored. */
+  public StorageFormat format() {
+    return tensor.format();
   }
 
   /** Rows: the width of the result. */

@@ -1,7 +1,7 @@
 package io.mla4j.spi;
 
 import io.mla4j.ComputeType;
-import io.mla4j.ops.TensorType;
+import io.mla4j.ops.StorageFormat;
 
 /**
  * Numbers of the attention of one sequence, {@code mla_attention_params}. Query t stands at
@@ -26,7 +26,7 @@ public record AttentionParams(
     boolean causal,
     int nope,
     int value,
-    TensorType weightType,
+    StorageFormat weightType,
     int scaleBlockRows,
     int scaleBlockColumns,
     float scale,

@@ -1,7 +1,7 @@
 package io.mla4j.spi;
 
 import io.mla4j.ComputeType;
-import io.mla4j.ops.TensorType;
+import io.mla4j.ops.StorageFormat;
 
 /**
  * Numbers of one small linear per head, {@code mla_head_linear_params}. Strides in elements.
@@ -12,7 +12,7 @@ import io.mla4j.ops.TensorType;
  */
 public record HeadLinearParams(
     ComputeType compute,
-    TensorType weightType,
+    StorageFormat weightType,
     int tokens,
     int heads,
     int in,

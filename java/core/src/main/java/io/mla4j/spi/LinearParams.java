@@ -1,7 +1,7 @@
 package io.mla4j.spi;
 
 import io.mla4j.ComputeType;
-import io.mla4j.ops.TensorType;
+import io.mla4j.ops.StorageFormat;
 
 /**
  * Numbers of a linear layer, {@code mla_linear_params}: rows x k times (n x k)^T. Strides in
@@ -15,7 +15,7 @@ import io.mla4j.ops.TensorType;
  */
 public record LinearParams(
     ComputeType compute,
-    TensorType weightType,
+    StorageFormat weightType,
     int rows,
     int k,
     int n,

@@ -229,7 +229,7 @@ public interface TileKernels {
 
   /** y[i] = scale * table[ids[i]]; ids (count) I32. */
   void embed(
-      io.mla4j.ops.TensorType tableType,
+      io.mla4j.ops.StorageFormat tableType,
       MemorySegment table,
       long tableStride,
       int vocabulary,

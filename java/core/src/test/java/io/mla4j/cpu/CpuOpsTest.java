@@ -1,5 +1,7 @@
 package io.mla4j.cpu;
 
+import io.mla4j.ops.Bf16;
+
 import static io.mla4j.TestTensors.floats;
 import static io.mla4j.TestTensors.poisoned;
 import static io.mla4j.TestTensors.random;
@@ -34,7 +36,7 @@ import io.mla4j.ops.RopeLayout;
 import io.mla4j.ops.Rotation;
 import io.mla4j.ops.Routing;
 import io.mla4j.ops.Tensor;
-import io.mla4j.ops.TensorType;
+import io.mla4j.ops.StorageFormat;
 import io.mla4j.ops.Weight;
 import io.mla4j.spi.Backend;
 import java.lang.foreign.MemorySegment;
@@ -100,10 +102,9 @@ class CpuOpsTest {
   }
 
   @ParameterizedTest
-  @EnumSource(
-      value = TensorType.class,
-      names = {"F32", "BF16", "F16"})
-  void embedScalesRowsOfTheTable(TensorType type) {
+  @ValueSource(strings = {"F32", "BF16", "F16"})
+  void embedScalesRowsOfTheTable(String name) {
+    StorageFormat type = StorageFormat.weight(name);
     Weight table = weight(random, type, 1, 50, 33);
     int[] ids = {0, 49, 7, 7, 12};
     float[] out =
@@ -118,7 +119,7 @@ class CpuOpsTest {
   @ParameterizedTest
   @ValueSource(ints = {-1, 50, Integer.MIN_VALUE})
   void embedRefusesIdsOutsideOfTheVocabulary(int id) {
-    Weight table = weight(random, TensorType.F32, 1, 50, 8);
+    Weight table = weight(random, StorageFormat.F32, 1, 50, 8);
     Tensor ids = TestTensors.ofInts(3, id);
     Exception e =
         assertThrows(
@@ -181,10 +182,10 @@ class CpuOpsTest {
   @ValueSource(ints = {1, 3, 17, 70, 130})
   void linearLayersThatShareAnInput(int n) {
     Tensor x = random(random, 1, n, 75);
-    Weight a = weight(random, TensorType.BF16, 0.1, 130, 75);
-    Weight b = weight(random, TensorType.F16, 0.1, 1, 75);
-    Weight c = weight(random, TensorType.BF16, 0.1, 517, 75);
-    Weight d = weight(random, TensorType.F32, 0.1, 49, 75);
+    Weight a = weight(random, StorageFormat.BF16, 0.1, 130, 75);
+    Weight b = weight(random, StorageFormat.F16, 0.1, 1, 75);
+    Weight c = weight(random, StorageFormat.BF16, 0.1, 517, 75);
+    Weight d = weight(random, StorageFormat.F32, 0.1, 49, 75);
     Tensor bias = random(random, 1, 517);
     List<float[]> first = null;
     for (Device device : DEVICES) {
@@ -217,7 +218,7 @@ class CpuOpsTest {
   void rowAloneHasTheBitsOfTheRowInMany(ComputeType compute) {
     int n = 90;
     Tensor x = random(random, 1, n, 200);
-    Weight w = weight(random, TensorType.BF16, 0.1, 301, 200);
+    Weight w = weight(random, StorageFormat.BF16, 0.1, 301, 200);
     float[] all =
         sameOnAll((ops, o) -> ops.linear(x, List.of(new Projection(w, null, o)), compute), n, 301);
     for (int t : new int[] {0, 1, 63, 64, 89}) {
@@ -233,7 +234,7 @@ class CpuOpsTest {
   @Test
   void bf16ComputeRoundsTheActivations() {
     Tensor x = random(random, 1, 4, 64);
-    Weight w = weight(random, TensorType.F32, 0.1, 20, 64);
+    Weight w = weight(random, StorageFormat.F32, 0.1, 20, 64);
     float[] out =
         sameOnAll(
             (ops, o) -> ops.linear(x, List.of(new Projection(w, null, o)), ComputeType.BF16),
@@ -250,11 +251,11 @@ class CpuOpsTest {
   void stridedTensorsAreReadAndWrittenInPlace() {
     Tensor wide = random(random, 1, 6, 100);
     Tensor x =
-        Tensor.strided(wide.segment(), TensorType.F32, new long[] {6, 40}, new long[] {100, 1});
-    Weight w = weight(random, TensorType.F32, 0.1, 30, 40);
+        Tensor.strided(wide.segment(), StorageFormat.F32, new long[] {6, 40}, new long[] {100, 1});
+    Weight w = weight(random, StorageFormat.F32, 0.1, 30, 40);
     Tensor space = poisoned(6, 50);
     Tensor out =
-        Tensor.strided(space.segment(), TensorType.F32, new long[] {6, 30}, new long[] {50, 1});
+        Tensor.strided(space.segment(), StorageFormat.F32, new long[] {6, 30}, new long[] {50, 1});
     ONE.ops().linear(x, List.of(new Projection(w, null, out)), ComputeType.F32);
     double[] dense = new double[6 * 40];
     float[] actual = new float[6 * 30];
@@ -278,12 +279,12 @@ class CpuOpsTest {
   @ValueSource(ints = {1, 5, 80})
   void feedForwardIsSwiglu(int n) {
     Tensor x = random(random, 1, n, 48);
-    FeedForward w = network(48, 70, TensorType.BF16);
+    FeedForward w = network(48, 70, StorageFormat.BF16);
     float[] out = sameOnAll((ops, o) -> ops.feedForward(x, w, ComputeType.F32, o), n, 48);
     Oracle.assertClose(Oracle.swiglu(doubles(x), w.gate(), w.up(), w.down()), out, TOLERANCE);
   }
 
-  private FeedForward network(int width, int inner, TensorType type) {
+  private FeedForward network(int width, int inner, StorageFormat type) {
     return new FeedForward(
         weight(random, type, 0.2, inner, width),
         weight(random, type, 0.2, inner, width),
@@ -293,14 +294,14 @@ class CpuOpsTest {
   private Mixture mixture(Routing routing, int width, boolean biased, boolean shared) {
     List<FeedForward> experts = new ArrayList<>();
     for (int e = 0; e < routing.experts(); e++) {
-      experts.add(network(width, 20, TensorType.BF16));
+      experts.add(network(width, 20, StorageFormat.BF16));
     }
     return new Mixture(
         routing,
-        weight(random, TensorType.F32, 0.3, routing.experts(), width),
+        weight(random, StorageFormat.F32, 0.3, routing.experts(), width),
         biased ? random(random, 0.1, routing.experts()) : null,
         experts,
-        shared ? network(width, 36, TensorType.BF16) : null);
+        shared ? network(width, 36, StorageFormat.BF16) : null);
   }
 
   private static Routing deepseekV3(int experts, int topK) {
@@ -612,7 +613,7 @@ class CpuOpsTest {
   @EnumSource(ComputeType.class)
   void sequenceAloneHasTheBitsOfTheSequenceInBatch(ComputeType compute) {
     int n = Arrays.stream(QUERIES).sum();
-    Weight kvB = weight(random, TensorType.BF16, 0.2, 5 * 22, 24);
+    Weight kvB = weight(random, StorageFormat.BF16, 0.2, 5 * 22, 24);
     Tensor q = random(random, 0.3, n, 5, 20);
     AttentionScore score = AttentionScore.of(0.2f);
     for (Device device : DEVICES) {
@@ -647,7 +648,7 @@ class CpuOpsTest {
   @EnumSource(AttentionForm.class)
   void attendAgreesWithTheFormulaInEveryForm(AttentionForm form) {
     int n = Arrays.stream(QUERIES).sum();
-    Weight kvB = weight(random, TensorType.BF16, 0.2, 5 * 22, 24);
+    Weight kvB = weight(random, StorageFormat.BF16, 0.2, 5 * 22, 24);
     Tensor q = random(random, 0.3, n, 5, 20);
     for (Device device : DEVICES) {
       try (Attended a = new Attended(device, new Random(5), SHAPE, CacheType.F32, LENGTHS);
@@ -671,7 +672,7 @@ class CpuOpsTest {
 
   @Test
   void absorbAndExpandMultiplyWithTheHalvesOfKvB() {
-    Weight kvB = weight(random, TensorType.F16, 0.2, 5 * 22, 24);
+    Weight kvB = weight(random, StorageFormat.F16, 0.2, 5 * 22, 24);
     Tensor q = random(random, 1, 7, 5, 20);
     float[] absorbed = sameOnAll((ops, o) -> ops.absorb(q, kvB, ComputeType.F32, o), 7, 5, 32);
     Oracle.assertClose(Oracle.absorb(doubles(q), kvB, SHAPE), absorbed, TOLERANCE);
@@ -717,7 +718,7 @@ class CpuOpsTest {
   @Test
   void wrongShapesAreNamedAndNothingIsWritten() {
     Tensor x = random(random, 1, 3, 8);
-    Weight w = weight(random, TensorType.F32, 1, 5, 8);
+    Weight w = weight(random, StorageFormat.F32, 1, 5, 8);
     Ops ops = ONE.ops();
     Tensor out = poisoned(3, 5);
     assertRefused("x ", () -> ops.rmsNorm(null, x, 1, out));
@@ -731,7 +732,7 @@ class CpuOpsTest {
                 x,
                 List.of(
                     new Projection(w, null, out),
-                    new Projection(weight(random, TensorType.F32, 1, 5, 9), null, poisoned(3, 5))),
+                    new Projection(weight(random, StorageFormat.F32, 1, 5, 9), null, poisoned(3, 5))),
                 ComputeType.F32));
     assertRefused(
         "projections[0].bias ",
@@ -744,14 +745,14 @@ class CpuOpsTest {
                 x,
                 List.of(
                     new Projection(
-                        Weight.of(Tensor.of(x.segment(), TensorType.U8, 5, 8)), null, out)),
+                        Weight.of(Tensor.of(x.segment(), StorageFormat.U8, 5, 8)), null, out)),
                 ComputeType.F32));
     assertRefused("projections ", () -> ops.linear(x, List.of(), ComputeType.F32));
     assertRefused(
         "kvB ", () -> ops.absorb(poisoned(1, 5, 20), null, ComputeType.F32, poisoned(1, 5, 32)));
     assertRefused(
         "heads ", () -> ops.absorb(poisoned(1, 0, 20), w, ComputeType.F32, poisoned(1, 0, 32)));
-    FeedForward f = network(8, 6, TensorType.F32);
+    FeedForward f = network(8, 6, StorageFormat.F32);
     assertRefused(
         "weights.up ",
         () ->
@@ -766,7 +767,7 @@ class CpuOpsTest {
                 new Mixture(m.routing(), m.router(), null, m.experts().subList(0, 3), null),
                 ComputeType.F32,
                 poisoned(3, 8)));
-    Tensor onHeap = Tensor.of(MemorySegment.ofArray(new float[24]), TensorType.F32, 3, 8);
+    Tensor onHeap = Tensor.of(MemorySegment.ofArray(new float[24]), StorageFormat.F32, 3, 8);
     assertRefused("residual ", () -> ops.add(x, onHeap, 1, poisoned(3, 8)));
     assertRefused(
         "projections[0].weight ",
@@ -775,7 +776,7 @@ class CpuOpsTest {
                 x,
                 List.of(new Projection(Weight.of(onHeap), null, poisoned(3, 3))),
                 ComputeType.F32));
-    Tensor readOnly = Tensor.of(x.segment().asReadOnly(), TensorType.F32, 3, 8);
+    Tensor readOnly = Tensor.of(x.segment().asReadOnly(), StorageFormat.F32, 3, 8);
     assertRefused("out ", () -> ops.add(x, x, 1, readOnly));
     for (float value : floats(out)) {
       assertTrue(Float.isNaN(value));
@@ -818,7 +819,7 @@ class CpuOpsTest {
       Ops ops = device.ops();
       ops.rmsNorm(none, random(random, 1, 24), 1, none);
       ops.add(none, none, 1, none);
-      ops.feedForward(none, network(24, 8, TensorType.F32), ComputeType.F32, none);
+      ops.feedForward(none, network(24, 8, StorageFormat.F32), ComputeType.F32, none);
       ops.mixture(none, mixture(softmax(4, 2), 24, false, false), ComputeType.F32, none);
       ops.mixture(none, mixture(softmax(4, 2), 24, false, true), ComputeType.F32, none);
     }
@@ -833,7 +834,7 @@ class CpuOpsTest {
           return CpuDevice.ARENA_ALLOCATOR.allocate(bytes, arena);
         };
     Mixture experts = mixture(deepseekV3(16, 4), 24, true, true);
-    Weight kvB = weight(random, TensorType.BF16, 0.2, 5 * 22, 24);
+    Weight kvB = weight(random, StorageFormat.BF16, 0.2, 5 * 22, 24);
     Tensor x = random(random, 1, 4, 24);
     Tensor q = random(random, 1, 4, 5, 20);
     try (Device device = new CpuDevice("counting", new ScalarKernels(), counting, 2);

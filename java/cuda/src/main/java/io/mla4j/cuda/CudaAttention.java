@@ -87,7 +87,7 @@ final class CudaAttention implements AutoCloseable {
         device.stream(),
         new HeadLinearParams(
             compute,
-            kvB.tensor().type(),
+            kvB.tensor().format(),
             tokens,
             s.heads(),
             s.nope(),
@@ -140,12 +140,12 @@ final class CudaAttention implements AutoCloseable {
     if (tokens == 0) {
       return;
     }
-    long firstRow = s.nope() * kvB.tensor().stride(0) * kvB.tensor().type().bytes();
+    long firstRow = kvB.format().bytes(s.nope() * kvB.tensor().stride(0));
     kernels.headLinear(
         device.stream(),
         new HeadLinearParams(
             compute,
-            kvB.tensor().type(),
+            kvB.tensor().format(),
             tokens,
             s.heads(),
             s.latent(),
@@ -269,7 +269,7 @@ final class CudaAttention implements AutoCloseable {
         new RebuildParams(
             s.nope(),
             s.value(),
-            kvB.tensor().type(),
+            kvB.tensor().format(),
             headRows(s) * kvB.tensor().stride(0),
             kvB.tensor().stride(0));
     kernels.attendDecompressed(

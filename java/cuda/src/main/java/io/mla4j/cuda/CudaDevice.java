@@ -10,7 +10,7 @@ import io.mla4j.Mla4jException;
 import io.mla4j.ops.Ops;
 import io.mla4j.ops.Sampling;
 import io.mla4j.ops.Tensor;
-import io.mla4j.ops.TensorType;
+import io.mla4j.ops.StorageFormat;
 import io.mla4j.ops.Weight;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -183,27 +183,22 @@ public final class CudaDevice implements Device {
   }
 
   private static long storedBytes(Weight weight, ComputeType compute) {
-    return Math.multiplyExact(
-        weight.tensor().dim(0) * typeFor(weight, compute).bytes(), weight.tensor().dim(1));
+    return typeFor(weight, compute)
+        .bytes(Math.multiplyExact(weight.tensor().dim(0), weight.tensor().dim(1)));
   }
 
   /** BF16 stays. F32 and F16 become BF16 where that is computed with, else F32, which is exact. */
-  private static TensorType typeFor(Weight weight, ComputeType compute) {
-    TensorType type = weight.tensor().type();
-    if (weight.scales() != null
-        || type != TensorType.F32 && type != TensorType.BF16 && type != TensorType.F16) {
+  private static StorageFormat typeFor(Weight weight, ComputeType compute) {
+    if (!weight.format().isWeight()) {
       throw new InvalidArgumentException(
-          "weight is "
-              + weight.tensor()
-              + (weight.scales() == null ? "" : " with scales")
-              + ", but must be F32, BF16 or F16 without scales");
+          "weight is " + weight.tensor() + ", but must be " + StorageFormat.weightNames());
     }
-    return type == TensorType.BF16 || compute == ComputeType.BF16
-        ? TensorType.BF16
-        : TensorType.F32;
+    return weight.format() == StorageFormat.BF16 || compute == ComputeType.BF16
+        ? StorageFormat.BF16
+        : StorageFormat.F32;
   }
 
-  private void upload(Weight weight, MemorySegment to, TensorType type) {
+  private void upload(Weight weight, MemorySegment to, StorageFormat type) {
     Tensor from = weight.tensor();
     long columns = from.dim(1);
     if (from.dim(0) > 1 && from.stride(0) != columns) {
@@ -211,15 +206,15 @@ public final class CudaDevice implements Device {
           "weight is " + from + " with gaps between its rows, but must be contiguous");
     }
     long count = from.dim(0) * columns;
-    long piece = PIECE / from.type().bytes();
+    long piece = PIECE / from.format().blockBytes();
     for (long done = 0; done < count; done += piece) {
       long elements = Math.min(piece, count - done);
       MemorySegment source =
-          from.segment().asSlice(done * from.type().bytes(), elements * from.type().bytes());
-      MemorySegment target = to.asSlice(done * type.bytes(), elements * type.bytes());
-      if (from.type() == type) {
+          from.segment().asSlice(from.format().bytes(done), from.format().bytes(elements));
+      MemorySegment target = to.asSlice(type.bytes(done), type.bytes(elements));
+      if (from.format() == type) {
         copy(source, 0, target, 0, source.byteSize());
-      } else if (type == TensorType.F32) {
+      } else if (type == StorageFormat.F32) {
         copy(widened(source, elements), 0, target, 0, target.byteSize());
       } else {
         inTurn(
@@ -227,7 +222,7 @@ public final class CudaDevice implements Device {
               MemorySegment raw = ops.pieceOf(source.byteSize());
               upload(source, raw);
               kernels.convert(
-                  stream.handle(), from.type(), raw, elements, resolve("weight", target));
+                  stream.handle(), from.format(), raw, elements, resolve("weight", target));
             });
       }
     }

@@ -12,7 +12,7 @@ import io.mla4j.ffi.CallScratch;
 import io.mla4j.ffi.abi.Mla;
 import io.mla4j.ffi.abi.mla_device_info;
 import io.mla4j.ffi.abi.mla_device_kernels;
-import io.mla4j.ops.TensorType;
+import io.mla4j.ops.StorageFormat;
 import io.mla4j.spi.AppendParams;
 import io.mla4j.spi.CacheParams;
 import io.mla4j.spi.HeadLinearParams;
@@ -245,7 +245,7 @@ final class CudaKernels {
   }
 
   void convert(
-      MemorySegment stream, TensorType from, MemorySegment source, long count, MemorySegment to) {
+      MemorySegment stream, StorageFormat from, MemorySegment source, long count, MemorySegment to) {
     check(
         mla_device_kernels.convert.invoke(
             mla_device_kernels.convert(table),
@@ -260,7 +260,7 @@ final class CudaKernels {
 
   void embed(
       MemorySegment stream,
-      TensorType type,
+      StorageFormat type,
       MemorySegment weights,
       long weightStride,
       int vocabulary,

@@ -48,7 +48,7 @@ final class CudaMixture implements AutoCloseable {
       ComputeType compute, Weight weight, int rows, long xStride, long yStride) {
     Tensor w = weight.tensor();
     return new LinearParams(
-        compute, w.type(), rows, weight.in(), weight.out(), 0, 0, xStride, w.stride(0), yStride);
+        compute, w.format(), rows, weight.in(), weight.out(), 0, 0, xStride, w.stride(0), yStride);
   }
 
   void feedForward(
@@ -124,13 +124,13 @@ final class CudaMixture implements AutoCloseable {
     MemorySegment grouped = group(chosen, n, topK, experts, params, tokenOf, slotOf);
     groupedLinear(params, gate, experts, from, tokenOf, grouped, gated);
     params = params(compute, up.first, count, x.stride(0), inner);
-    if (up.first.tensor().type() != gate.first.tensor().type()) {
+    if (up.first.tensor().format() != gate.first.tensor().format()) {
       grouped = group(chosen, n, topK, experts, params, tokenOf, slotOf);
     }
     groupedLinear(params, up, experts, from, tokenOf, grouped, upped);
     kernels.swiglu(device.stream(), gated, inner, upped, inner, count, inner, gated, inner);
     params = params(compute, down.first, count, inner, width);
-    if (down.first.tensor().type() != up.first.tensor().type()) {
+    if (down.first.tensor().format() != up.first.tensor().format()) {
       grouped = group(chosen, n, topK, experts, params, tokenOf, slotOf);
     }
     groupedLinear(params, down, experts, gated, NULL, grouped, results);
@@ -191,7 +191,7 @@ final class CudaMixture implements AutoCloseable {
   private Stack stack(String name, List<FeedForward> experts, Function<FeedForward, Weight> part) {
     Weight first = part.apply(experts.getFirst());
     MemorySegment segment = first.tensor().segment();
-    int size = first.tensor().type().bytes();
+    int size = first.tensor().format().blockBytes();
     long spacing =
         experts.size() == 1
             ? segment.byteSize()
@@ -201,7 +201,7 @@ final class CudaMixture implements AutoCloseable {
       if (tensor.segment().address() - segment.address() != e * spacing
           || spacing <= 0
           || spacing % size != 0
-          || tensor.type() != first.tensor().type()
+          || tensor.format() != first.tensor().format()
           || tensor.dim(0) > 1 && tensor.stride(0) != first.tensor().stride(0)) {
         throw new InvalidArgumentException(
             "weights.experts["

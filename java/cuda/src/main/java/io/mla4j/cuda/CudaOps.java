@@ -11,7 +11,7 @@ import io.mla4j.ops.Ops;
 import io.mla4j.ops.Rotation;
 import io.mla4j.ops.Sampling;
 import io.mla4j.ops.Tensor;
-import io.mla4j.ops.TensorType;
+import io.mla4j.ops.StorageFormat;
 import io.mla4j.ops.Weight;
 import io.mla4j.spi.AppendParams;
 import io.mla4j.spi.LinearParams;
@@ -62,7 +62,7 @@ final class CudaOps implements Ops, Sampling, AutoCloseable {
         () ->
             kernels.embed(
                 device.stream(),
-                t.type(),
+                t.format(),
                 of("table", t),
                 t.stride(0),
                 (int) t.dim(0),
@@ -335,7 +335,7 @@ final class CudaOps implements Ops, Sampling, AutoCloseable {
       Tensor logits, float temperature, int topK, float topP, Tensor uniform, Tensor ids) {
     checkSampling(logits, ids);
     if (uniform == null
-        || uniform.type() != TensorType.F32
+        || uniform.format() != StorageFormat.F32
         || uniform.rank() != 1
         || uniform.dim(0) != logits.dim(0)) {
       throw new InvalidArgumentException(
@@ -357,12 +357,12 @@ final class CudaOps implements Ops, Sampling, AutoCloseable {
   }
 
   private static void checkSampling(Tensor logits, Tensor ids) {
-    if (logits == null || logits.type() != TensorType.F32 || logits.rank() != 2) {
+    if (logits == null || logits.format() != StorageFormat.F32 || logits.rank() != 2) {
       throw new InvalidArgumentException(
           "logits is " + logits + ", but must be F32 with 2 dimensions");
     }
     if (ids == null
-        || ids.type() != TensorType.I32
+        || ids.format() != StorageFormat.I32
         || ids.rank() != 1
         || ids.dim(0) != logits.dim(0)) {
       throw new InvalidArgumentException(

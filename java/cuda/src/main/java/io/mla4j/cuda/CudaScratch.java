@@ -6,7 +6,7 @@ import io.mla4j.ffi.abi.Mla;
 import io.mla4j.ffi.abi.mla_device_info;
 import io.mla4j.ffi.abi.mla_rebuild_params;
 import io.mla4j.ffi.abi.mla_step_params;
-import io.mla4j.ops.TensorType;
+import io.mla4j.ops.StorageFormat;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -98,7 +98,7 @@ final class CudaScratch {
    * @param weightHeadStride between the kv_b rows of two heads
    */
   record RebuildParams(
-      int nope, int value, TensorType weightType, long weightHeadStride, long weightStride) {}
+      int nope, int value, StorageFormat weightType, long weightHeadStride, long weightStride) {}
 
   /** {@code mla_rebuild_params}. */
   MemorySegment fill(RebuildParams p) {

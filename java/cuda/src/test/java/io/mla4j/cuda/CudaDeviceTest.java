@@ -18,7 +18,7 @@ import io.mla4j.ffi.library.LibraryFinder;
 import io.mla4j.ops.Ops.FeedForward;
 import io.mla4j.ops.Ops.Projection;
 import io.mla4j.ops.Tensor;
-import io.mla4j.ops.TensorType;
+import io.mla4j.ops.StorageFormat;
 import io.mla4j.ops.Weight;
 import io.mla4j.spi.Backend;
 import io.mla4j.testkit.CudaTestLibrary;
@@ -75,7 +75,7 @@ class CudaDeviceTest {
   private Tensor onDevice(Arena owner, float[] numbers, long... shape) {
     MemorySegment memory = device.allocate(4L * numbers.length, owner);
     device.copy(host(numbers), 0, memory, 0, 4L * numbers.length);
-    return Tensor.of(memory, TensorType.F32, shape);
+    return Tensor.of(memory, StorageFormat.F32, shape);
   }
 
   private Tensor rows(float first) {
@@ -141,12 +141,12 @@ class CudaDeviceTest {
   @Test
   void memoryOfTheHostIsNoArgument() {
     Tensor there = rows(1);
-    Tensor here = Tensor.of(arena.allocate(4 * ROWS * WIDTH), TensorType.F32, ROWS, WIDTH);
+    Tensor here = Tensor.of(arena.allocate(4 * ROWS * WIDTH), StorageFormat.F32, ROWS, WIDTH);
     Tensor line = onDevice(arena, numbers(WIDTH, 1), WIDTH);
-    Tensor hostLine = Tensor.of(arena.allocate(4 * WIDTH), TensorType.F32, WIDTH);
+    Tensor hostLine = Tensor.of(arena.allocate(4 * WIDTH), StorageFormat.F32, WIDTH);
     Tensor square = onDevice(arena, numbers(WIDTH * WIDTH, 1), WIDTH, WIDTH);
     Weight hostSquare =
-        Weight.of(Tensor.of(arena.allocate(4 * WIDTH * WIDTH), TensorType.F32, WIDTH, WIDTH));
+        Weight.of(Tensor.of(arena.allocate(4 * WIDTH * WIDTH), StorageFormat.F32, WIDTH, WIDTH));
     var ops = device.ops();
     Map<String, Executable> calls = new LinkedHashMap<>();
     calls.put("x", () -> ops.add(here, there, 1, there));
@@ -173,7 +173,7 @@ class CudaDeviceTest {
         () ->
             ops.embed(
                 Weight.of(square),
-                Tensor.of(arena.allocate(4 * ROWS), TensorType.I32, ROWS),
+                Tensor.of(arena.allocate(4 * ROWS), StorageFormat.I32, ROWS),
                 1,
                 there));
     calls.put(
@@ -182,7 +182,7 @@ class CudaDeviceTest {
             device
                 .sampling()
                 .orElseThrow()
-                .argmax(here, Tensor.of(device.allocate(12, arena), TensorType.I32, ROWS)));
+                .argmax(here, Tensor.of(device.allocate(12, arena), StorageFormat.I32, ROWS)));
     calls.forEach(
         (name, call) -> {
           Exception e = assertThrows(InvalidArgumentException.class, call, name);
@@ -236,14 +236,14 @@ class CudaDeviceTest {
     CudaDevice second = open();
     try (Arena shorter = Arena.ofShared()) {
       MemorySegment memory = second.allocate(64, shorter);
-      Tensor x = Tensor.of(memory, TensorType.F32, 4, 4);
+      Tensor x = Tensor.of(memory, StorageFormat.F32, 4, 4);
       second
           .ops()
           .feedForward(
               x,
               new FeedForward(Weight.of(x), Weight.of(x), Weight.of(x)),
               ComputeType.F32,
-              Tensor.of(second.allocate(64, shorter), TensorType.F32, 4, 4));
+              Tensor.of(second.allocate(64, shorter), StorageFormat.F32, 4, 4));
       second.capture(() -> second.ops().add(x, x, 1, x)).close();
       CudaGraph last = second.capture(() -> second.ops().add(x, x, 1, x));
       assertFalse(emulator.counters().holdsWhat(before));
@@ -322,15 +322,15 @@ class CudaDeviceTest {
     }
     List<Weight> stored =
         List.of(
-            Weight.of(Tensor.of(f32, TensorType.F32, 6, 50)),
-            Weight.of(Tensor.of(f16, TensorType.F16, 6, 50)));
+            Weight.of(Tensor.of(f32, StorageFormat.F32, 6, 50)),
+            Weight.of(Tensor.of(f16, StorageFormat.F16, 6, 50)));
     for (ComputeType compute : ComputeType.values()) {
-      TensorType type = compute == ComputeType.BF16 ? TensorType.BF16 : TensorType.F32;
+      StorageFormat type = compute == ComputeType.BF16 ? StorageFormat.BF16 : StorageFormat.F32;
       List<Weight> placed = device.place(stored, compute, arena);
       for (int w = 0; w < 2; w++) {
         Tensor there = placed.get(w).tensor();
-        assertEquals(type, there.type());
-        MemorySegment back = arena.allocate(type.bytes() * values.length, 4);
+        assertEquals(type, there.format());
+        MemorySegment back = arena.allocate(type.bytes(values.length), 4);
         device.copy(there.segment(), 0, back, 0, back.byteSize());
         for (int i = 0; i < values.length; i++) {
           float exact = w == 0 ? values[i] : Float.float16ToFloat(Float.floatToFloat16(values[i]));
@@ -339,10 +339,10 @@ class CudaDeviceTest {
         }
       }
     }
-    Weight scaled = new Weight(stored.get(0).tensor(), rows(1), 128, 128);
+    Weight integers = Weight.of(Tensor.of(f32, StorageFormat.I32, 6, 50));
     assertThrows(
         InvalidArgumentException.class,
-        () -> device.place(List.of(scaled), ComputeType.F32, arena));
+        () -> device.place(List.of(integers), ComputeType.F32, arena));
   }
 
   // Choice

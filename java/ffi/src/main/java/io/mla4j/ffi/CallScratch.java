@@ -14,7 +14,7 @@ import io.mla4j.ffi.abi.mla_rope_params;
 import io.mla4j.ffi.abi.mla_route_params;
 import io.mla4j.ops.RopeLayout;
 import io.mla4j.ops.Routing;
-import io.mla4j.ops.TensorType;
+import io.mla4j.ops.StorageFormat;
 import io.mla4j.spi.AppendParams;
 import io.mla4j.spi.AttentionParams;
 import io.mla4j.spi.CacheParams;
@@ -116,7 +116,7 @@ public final class CallScratch {
   public MemorySegment fill(CacheParams p) {
     MemorySegment s = cache;
     mla_cache_params.cache_type(
-        s, p.layout().type() == CacheType.F32 ? Mla.MLA_TYPE_F32() : Mla.MLA_TYPE_BF16());
+        s, code(p.layout().type().format()));
     mla_cache_params.latent(s, p.layout().latent());
     mla_cache_params.rope(s, p.layout().rope());
     mla_cache_params.rope_offset(s, p.layout().ropeOffset());
@@ -225,15 +225,12 @@ public final class CallScratch {
   }
 
   /** {@code MLA_TYPE_*}. */
-  public static int code(TensorType type) {
-    return switch (type) {
-      case F32 -> Mla.MLA_TYPE_F32();
-      case BF16 -> Mla.MLA_TYPE_BF16();
-      case F16 -> Mla.MLA_TYPE_F16();
-      default ->
-          throw new InvalidArgumentException(
-              "weights of type " + type + " are unsupported by the native kernels");
-    };
+  public static int code(StorageFormat type) {
+    if (type.code() < 0) {
+      throw new InvalidArgumentException(
+          "weights of type " + type + " are unsupported by the native kernels");
+    }
+    return type.code();
   }
 
   public static int code(ComputeType compute) {

@@ -15,7 +15,7 @@ import io.mla4j.BackendException;
 import io.mla4j.InvalidArgumentException;
 import io.mla4j.ffi.abi.Mla;
 import io.mla4j.ffi.abi.mla_kernels;
-import io.mla4j.ops.TensorType;
+import io.mla4j.ops.StorageFormat;
 import io.mla4j.spi.AppendParams;
 import io.mla4j.spi.AttentionParams;
 import io.mla4j.spi.CacheParams;
@@ -662,7 +662,7 @@ public final class NativeKernels implements TileKernels {
 
   @Override
   public void embed(
-      TensorType tableType,
+      StorageFormat tableType,
       MemorySegment table,
       long tableStride,
       int vocabulary,
@@ -775,8 +775,8 @@ public final class NativeKernels implements TileKernels {
     notNegative("width", width);
   }
 
-  private static void weight(String name, MemorySegment segment, TensorType type, long elements) {
-    input(name, segment, bytes(elements, type.bytes()), type.bytes());
+  private static void weight(String name, MemorySegment segment, StorageFormat type, long elements) {
+    input(name, segment, type.bytes(elements), Integer.lowestOneBit(type.blockBytes()));
   }
 
   private static void angles(MemorySegment cosines, MemorySegment sines, int tokens, int rope) {
@@ -806,7 +806,7 @@ public final class NativeKernels implements TileKernels {
         "cache",
         cache,
         extent(c.pageCount(), c.pageStrideBytes(), pageBytes),
-        c.layout().type().tensorType().bytes());
+        c.layout().type().format().blockBytes());
     input4("page_table", pageTable, (tokens + c.pageSize() - 1) / c.pageSize());
   }
 

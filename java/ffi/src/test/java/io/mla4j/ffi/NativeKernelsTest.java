@@ -13,7 +13,7 @@ import io.mla4j.LatentLayout;
 import io.mla4j.cpu.ScalarKernels;
 import io.mla4j.ops.RopeLayout;
 import io.mla4j.ops.Routing;
-import io.mla4j.ops.TensorType;
+import io.mla4j.ops.StorageFormat;
 import io.mla4j.spi.AppendParams;
 import io.mla4j.spi.AttentionParams;
 import io.mla4j.spi.CacheParams;
@@ -50,10 +50,10 @@ class NativeKernelsTest {
   private static final CacheParams CACHE =
       new CacheParams(new LatentLayout(LATENT, ROPE, CacheType.F32), 2, 7, 2 * 256);
   private static final LinearParams LINEAR =
-      new LinearParams(ComputeType.F32, TensorType.F32, TOKENS, 18, 11, 0, 0, 18, 18, 11);
+      new LinearParams(ComputeType.F32, StorageFormat.F32, TOKENS, 18, 11, 0, 0, 18, 18, 11);
   private static final HeadLinearParams HEAD_LINEAR =
       new HeadLinearParams(
-          ComputeType.F32, TensorType.F32, TOKENS, HEADS, 8, 9, false, 0, 0, 24, 8, 27, 9, 72, 8);
+          ComputeType.F32, StorageFormat.F32, TOKENS, HEADS, 8, 9, false, 0, 0, 24, 8, 27, 9, 72, 8);
   private static final AttentionParams ABSORBED = attention(LATENT + ROPE, LATENT);
   private static final AttentionParams DECOMPRESSED = attention(NOPE + ROPE, VALUE);
   private static final MergeParams MERGE =
@@ -89,7 +89,7 @@ class NativeKernelsTest {
         true,
         NOPE,
         VALUE,
-        TensorType.F32,
+        StorageFormat.F32,
         0,
         0,
         0.3f,
@@ -287,7 +287,7 @@ class NativeKernelsTest {
   void embed() {
     MemorySegment table = floats(6 * 20);
     MemorySegment ids = ints(5, 0, 2);
-    same(3 * 19, (k, y) -> k.embed(TensorType.F32, table, 20, 6, ids, 3, 17, 1.5f, y, 19));
+    same(3 * 19, (k, y) -> k.embed(StorageFormat.F32, table, 20, 6, ids, 3, 17, 1.5f, y, 19));
   }
 
   @Test
@@ -326,9 +326,9 @@ class NativeKernelsTest {
     refused("weight has", () -> k.headLinear(HEAD_LINEAR, big, bytes(800), NULL, 0, 3, 0, 5, big));
     refused("head range", () -> k.headLinear(HEAD_LINEAR, big, big, NULL, 0, 4, 0, 5, big));
     refused(
-        "table has", () -> k.embed(TensorType.BF16, bytes(4), 20, 6, ints(0), 1, 17, 1, big, 17));
-    refused("type I32", () -> k.embed(TensorType.I32, big, 20, 6, ints(0), 1, 17, 1, big, 17));
-    refused("ids[0] is 6", () -> k.embed(TensorType.F32, big, 20, 6, ints(6), 1, 17, 1, big, 17));
+        "table has", () -> k.embed(StorageFormat.BF16, bytes(4), 20, 6, ints(0), 1, 17, 1, big, 17));
+    refused("type I32", () -> k.embed(StorageFormat.I32, big, 20, 6, ints(0), 1, 17, 1, big, 17));
+    refused("ids[0] is 6", () -> k.embed(StorageFormat.F32, big, 20, 6, ints(6), 1, 17, 1, big, 17));
     refused("logits has", () -> k.route(ROUTE, bytes(32), NULL, 0, 5, big, big));
     refused("weights_out has", () -> k.route(ROUTE, big, NULL, 0, 5, big, bytes(56)));
     refused("partial_out has", () -> k.merge(MERGE, bytes(900), big, 0, 5, 0, 3, big, big));

@@ -108,11 +108,11 @@ public final class SafetensorsWriter {
   }
 
   private static long byteSize(Tensor tensor) {
-    long bytes = tensor.type().bytes();
+    long elements = 1;
     for (int i = 0; i < tensor.rank(); i++) {
-      bytes *= tensor.dim(i);
+      elements *= tensor.dim(i);
     }
-    return bytes;
+    return tensor.format().bytes(elements);
   }
 
   private byte[] header() throws IOException {
@@ -130,7 +130,7 @@ public final class SafetensorsWriter {
       for (Map.Entry<String, Tensor> entry : tensors.entrySet()) {
         Tensor tensor = entry.getValue();
         json.writeObjectFieldStart(entry.getKey());
-        json.writeStringField("dtype", tensor.type().name());
+        json.writeStringField("dtype", tensor.format().name());
         json.writeArrayFieldStart("shape");
         for (int i = 0; i < tensor.rank(); i++) {
           json.writeNumber(tensor.dim(i));

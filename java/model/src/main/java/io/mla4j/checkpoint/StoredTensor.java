@@ -1,7 +1,5 @@
 package io.mla4j.checkpoint;
 
-import static java.lang.foreign.ValueLayout.JAVA_FLOAT_UNALIGNED;
-import static java.lang.foreign.ValueLayout.JAVA_SHORT_UNALIGNED;
 
 import io.mla4j.ops.Tensor;
 import java.lang.foreign.MemorySegment;
@@ -37,7 +35,7 @@ public record StoredTensor(
   public Tensor tensor() {
     return Tensor.of(
         segment,
-        type.tensorType()
+        type.format()
             .orElseThrow(() -> error("has dtype " + type + ", which cannot be computed with")),
         shape.stream().mapToLong(Long::longValue).toArray());
   }
@@ -45,24 +43,15 @@ public record StoredTensor(
   /**
    * A copy, widened to float32, which is exact.
    *
-   * @throws CheckpointException where the type is not F32, BF16 or F16, or there are 2^31 elements
+   * @throws CheckpointException where the type is not one of weights, or there are 2^31 elements
    *     or more
    */
   public float[] toFloats() {
     if (!type.isWeight() || elements() > Integer.MAX_VALUE - 8) {
       throw error("has dtype " + type + " and shape " + shape + ", and cannot be read as float32");
     }
-    if (type == StoredType.F32) {
-      return segment.toArray(JAVA_FLOAT_UNALIGNED);
-    }
-    short[] stored = segment.toArray(JAVA_SHORT_UNALIGNED);
-    float[] values = new float[stored.length];
-    for (int i = 0; i < values.length; i++) {
-      values[i] =
-          type == StoredType.BF16
-              ? Float.intBitsToFloat(stored[i] << 16)
-              : Float.float16ToFloat(stored[i]);
-    }
+    float[] values = new float[(int) elements()];
+    type.format().orElseThrow().widen(segment, 0, values, 0, values.length);
     return values;
   }
 

@@ -3,7 +3,7 @@ package io.mla4j.model;
 import io.mla4j.Device;
 import io.mla4j.ops.Mirror;
 import io.mla4j.ops.Tensor;
-import io.mla4j.ops.TensorType;
+import io.mla4j.ops.StorageFormat;
 import java.lang.foreign.Arena;
 import java.util.HashMap;
 import java.util.Map;
@@ -42,14 +42,14 @@ final class Activations implements AutoCloseable {
     Tensor all = tensors.get(name);
     if (all == null) {
       long bytes = Math.multiplyExact((long) capacity * Float.BYTES, width);
-      all = Tensor.of(device.allocate(bytes, arena), TensorType.F32, capacity, width);
+      all = Tensor.of(device.allocate(bytes, arena), StorageFormat.F32, capacity, width);
       tensors.put(name, all);
     }
     return all.first(tokens);
   }
 
   /** What Java writes or reads, called {@code name}: (tokens, width) of {@code type}. */
-  Mirror mirror(String name, TensorType type, int tokens, int width) {
+  Mirror mirror(String name, StorageFormat type, int tokens, int width) {
     Mirror all = mirrors.get(name);
     if (all == null) {
       all = Mirror.allocate(device, arena, type, capacity, width);

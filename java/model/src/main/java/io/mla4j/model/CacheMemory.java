@@ -68,7 +68,7 @@ public record CacheMemory(MlaShape shape, int layers) {
     rows.add(exact("GQA", (long) Math.min(GROUPS, shape.heads()) * head, context, batch));
     rows.add(exact("MQA", head, context, batch));
     rows.add(exact("MLA", shape.cached(), context, batch));
-    for (CacheType type : CacheType.values()) {
+    for (CacheType type : CacheType.all()) {
       long stride = LatentLayout.of(shape, type).rowStrideBytes();
       rows.add(row("MLA", type, true, stride, context, batch));
     }

@@ -21,7 +21,7 @@ import io.mla4j.ops.Ops;
 import io.mla4j.ops.Ops.Projection;
 import io.mla4j.ops.Sampling;
 import io.mla4j.ops.Tensor;
-import io.mla4j.ops.TensorType;
+import io.mla4j.ops.StorageFormat;
 import io.mla4j.ops.Weight;
 import io.mla4j.position.RopeEncoding;
 import io.mla4j.position.RopeTable;
@@ -436,11 +436,11 @@ public final class Decoder implements AutoCloseable {
       int[] ids) {
     int count = (int) hidden.dim(0);
     project(hidden);
-    Mirror chosenIds = logits.mirror("ids", TensorType.I32, count, 1).reshape(count);
+    Mirror chosenIds = logits.mirror("ids", StorageFormat.I32, count, 1).reshape(count);
     if (temperature == 0) {
       sampling.argmax(logitRows.onDevice(), chosenIds.onDevice());
     } else {
-      Mirror numbers = logits.mirror("uniform", TensorType.F32, count, 1).reshape(count);
+      Mirror numbers = logits.mirror("uniform", StorageFormat.F32, count, 1).reshape(count);
       MemorySegment.copy(uniform, 0, numbers.host().segment(), JAVA_FLOAT, 0, count);
       numbers.toDevice();
       sampling.sample(
@@ -460,7 +460,7 @@ public final class Decoder implements AutoCloseable {
     int count = (int) hidden.dim(0);
     if (logitRows == null || logitRows.host().dim(0) != count) {
       logits.reserve(count);
-      logitRows = logits.mirror("logits", TensorType.F32, count, model.vocabulary());
+      logitRows = logits.mirror("logits", StorageFormat.F32, count, model.vocabulary());
       firstLogitRow = logitRows.host().first(1).reshape(model.vocabulary());
       toLogits = List.of(new Projection(weights.output(), null, logitRows.onDevice()));
     }

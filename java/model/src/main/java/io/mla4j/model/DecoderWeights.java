@@ -10,7 +10,7 @@ import io.mla4j.checkpoint.StoredTensor;
 import io.mla4j.checkpoint.WeightTable;
 import io.mla4j.ops.Ops;
 import io.mla4j.ops.Tensor;
-import io.mla4j.ops.TensorType;
+import io.mla4j.ops.StorageFormat;
 import io.mla4j.ops.Weight;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -229,7 +229,7 @@ record DecoderWeights(Weight embedding, Tensor finalNorm, Weight output, List<La
       float[] values = stored.toFloats();
       MemorySegment segment = device.allocate(size, arena);
       device.copy(MemorySegment.ofArray(values), 0, segment, 0, size);
-      return Tensor.of(segment, TensorType.F32, values.length);
+      return Tensor.of(segment, StorageFormat.F32, values.length);
     }
   }
 }

@@ -8,7 +8,7 @@ import io.mla4j.ops.Mirror;
 import io.mla4j.ops.Ops.Projection;
 import io.mla4j.ops.Rotation;
 import io.mla4j.ops.Tensor;
-import io.mla4j.ops.TensorType;
+import io.mla4j.ops.StorageFormat;
 import io.mla4j.position.RopeEncoding;
 import java.util.List;
 
@@ -83,15 +83,15 @@ record Frame(
       int pairs = encoding.width() / 2;
       angles[i] =
           new Angles(
-              activations.mirror("cosines" + i, TensorType.F32, n, pairs),
-              activations.mirror("sines" + i, TensorType.F32, n, pairs));
+              activations.mirror("cosines" + i, StorageFormat.F32, n, pairs),
+              activations.mirror("sines" + i, StorageFormat.F32, n, pairs));
       rotations[i] =
           new Rotation(
               angles[i].cosines().onDevice(), angles[i].sines().onDevice(), encoding.layout());
     }
     return new Frame(
         n,
-        activations.mirror("ids", TensorType.I32, n, 1).reshape(n),
+        activations.mirror("ids", StorageFormat.I32, n, 1).reshape(n),
         activations.rows("x", n, model.hidden()),
         h,
         activations.rows("ffn", n, model.hidden()),

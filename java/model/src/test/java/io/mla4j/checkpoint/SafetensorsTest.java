@@ -9,7 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.mla4j.InvalidArgumentException;
 import io.mla4j.Mla4jException;
 import io.mla4j.ops.Tensor;
-import io.mla4j.ops.TensorType;
+import io.mla4j.ops.StorageFormat;
 import java.io.RandomAccessFile;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -29,7 +29,7 @@ class SafetensorsTest {
 
   private static Tensor floats(float[] values, long... shape) {
     MemorySegment segment = Arena.ofAuto().allocateFrom(ValueLayout.JAVA_FLOAT, values);
-    return Tensor.of(segment, TensorType.F32, shape);
+    return Tensor.of(segment, StorageFormat.F32, shape);
   }
 
   private Path file(String header, int dataBytes) throws Exception {
@@ -55,7 +55,7 @@ class SafetensorsTest {
     new SafetensorsWriter()
         .metadata("format", "pt")
         .add("logits \"1\"\n", floats(values, 2, 3))
-        .add("ids", Tensor.of(ids, TensorType.I64, 3))
+        .add("ids", Tensor.of(ids, StorageFormat.I64, 3))
         .add("none", floats(new float[] {0}, 0))
         .write(file);
     try (Checkpoint checkpoint = Checkpoint.openFile(file)) {
@@ -99,7 +99,7 @@ class SafetensorsTest {
     assertThrows(InvalidArgumentException.class, () -> writer.add("a", tensor));
     assertThrows(InvalidArgumentException.class, () -> writer.add("__metadata__", tensor));
     Tensor gaps =
-        Tensor.strided(tensor.segment(), TensorType.F32, new long[] {2, 1}, new long[] {2, 1});
+        Tensor.strided(tensor.segment(), StorageFormat.F32, new long[] {2, 1}, new long[] {2, 1});
     assertThrows(InvalidArgumentException.class, () -> writer.add("b", gaps));
   }
 
@@ -112,11 +112,11 @@ class SafetensorsTest {
         .add(
             "f16",
             Tensor.of(
-                Arena.ofAuto().allocateFrom(ValueLayout.JAVA_SHORT, halves), TensorType.F16, 5))
+                Arena.ofAuto().allocateFrom(ValueLayout.JAVA_SHORT, halves), StorageFormat.F16, 5))
         .add(
             "bf16",
             Tensor.of(
-                Arena.ofAuto().allocateFrom(ValueLayout.JAVA_SHORT, bf16), TensorType.BF16, 5))
+                Arena.ofAuto().allocateFrom(ValueLayout.JAVA_SHORT, bf16), StorageFormat.BF16, 5))
         .write(file);
     try (Checkpoint checkpoint = Checkpoint.openFile(file)) {
       assertArrayEquals(

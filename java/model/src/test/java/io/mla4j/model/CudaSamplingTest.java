@@ -9,7 +9,7 @@ import io.mla4j.InvalidArgumentException;
 import io.mla4j.ops.Mirror;
 import io.mla4j.ops.Sampling;
 import io.mla4j.ops.Tensor;
-import io.mla4j.ops.TensorType;
+import io.mla4j.ops.StorageFormat;
 import io.mla4j.text.Sampler;
 import io.mla4j.text.SamplingOptions;
 import java.lang.foreign.Arena;
@@ -34,7 +34,7 @@ class CudaSamplingTest {
   private final SplittableRandom random = new SplittableRandom(4);
 
   private Mirror logits(Device device, Arena arena) {
-    Mirror logits = Mirror.allocate(device, arena, TensorType.F32, ROWS, VOCABULARY);
+    Mirror logits = Mirror.allocate(device, arena, StorageFormat.F32, ROWS, VOCABULARY);
     for (long i = 0; i < ROWS * VOCABULARY; i++) {
       float logit = (float) (2 * random.nextGaussian());
       logits.host().segment().setAtIndex(ValueLayout.JAVA_FLOAT, i, logit);
@@ -52,7 +52,7 @@ class CudaSamplingTest {
       logits.host().segment().setAtIndex(ValueLayout.JAVA_FLOAT, 700, 50);
       logits.host().segment().setAtIndex(ValueLayout.JAVA_FLOAT, 31, 50);
       logits.toDevice();
-      Mirror ids = Mirror.allocate(device, arena, TensorType.I32, ROWS);
+      Mirror ids = Mirror.allocate(device, arena, StorageFormat.I32, ROWS);
       device.sampling().orElseThrow().argmax(logits.onDevice(), ids.onDevice());
       ids.toHost();
       Sampler host = new Sampler(SamplingOptions.GREEDY);
@@ -71,7 +71,7 @@ class CudaSamplingTest {
     try (Device device = CudaDevices.open();
         Arena arena = Arena.ofShared()) {
       Mirror logits = logits(device, arena);
-      Mirror uniform = Mirror.allocate(device, arena, TensorType.F32, ROWS);
+      Mirror uniform = Mirror.allocate(device, arena, StorageFormat.F32, ROWS);
       float[] draws = new float[ROWS];
       for (int row = 0; row < ROWS; row++) {
         draws[row] = row == 0 ? 0 : random.nextFloat();
@@ -79,7 +79,7 @@ class CudaSamplingTest {
       MemorySegment.copy(
           draws, 0, uniform.host().segment(), ValueLayout.JAVA_FLOAT, 0, draws.length);
       uniform.toDevice();
-      Mirror ids = Mirror.allocate(device, arena, TensorType.I32, ROWS);
+      Mirror ids = Mirror.allocate(device, arena, StorageFormat.I32, ROWS);
       device
           .sampling()
           .orElseThrow()
@@ -132,9 +132,9 @@ class CudaSamplingTest {
         Arena arena = Arena.ofShared()) {
       Sampling sampling = device.sampling().orElseThrow();
       Tensor logits = logits(device, arena).onDevice();
-      Tensor ids = Mirror.allocate(device, arena, TensorType.I32, ROWS).onDevice();
-      Tensor uniform = Mirror.allocate(device, arena, TensorType.F32, ROWS).onDevice();
-      Tensor few = Mirror.allocate(device, arena, TensorType.I32, 2).onDevice();
+      Tensor ids = Mirror.allocate(device, arena, StorageFormat.I32, ROWS).onDevice();
+      Tensor uniform = Mirror.allocate(device, arena, StorageFormat.F32, ROWS).onDevice();
+      Tensor few = Mirror.allocate(device, arena, StorageFormat.I32, 2).onDevice();
       refuses("ids", () -> sampling.argmax(logits, few));
       refuses("logits", () -> sampling.argmax(uniform, ids));
       refuses("uniform", () -> sampling.sample(logits, 1, 0, 1, ids, ids));

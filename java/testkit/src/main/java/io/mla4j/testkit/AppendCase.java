@@ -3,7 +3,7 @@ package io.mla4j.testkit;
 import io.mla4j.CacheType;
 import io.mla4j.LatentLayout;
 import io.mla4j.ops.RopeLayout;
-import io.mla4j.ops.TensorType;
+import io.mla4j.ops.StorageFormat;
 import io.mla4j.spi.AppendParams;
 import io.mla4j.spi.TileKernels;
 import java.lang.foreign.MemorySegment;
@@ -28,7 +28,7 @@ final class AppendCase implements OperationCase {
 
   AppendCase(CaseRandom r) {
     layout =
-        new LatentLayout(Pages.randomLatent(r, 512), Pages.randomRope(r), r.of(CacheType.values()));
+        new LatentLayout(Pages.randomLatent(r, 512), Pages.randomRope(r), r.of(CacheType.all().toArray(CacheType[]::new)));
     tokens = r.oneIn(3) ? 1 : r.size(1, 40);
     position = r.oneIn(3) ? 0 : r.between(0, 300);
     pageSize = Pages.randomPageSize(r);
@@ -128,7 +128,7 @@ final class AppendCase implements OperationCase {
 
   /** The nearest stored number, or its neighbour where the float32 error may cross the middle. */
   private void store(double[] rows, double[] allowed, int at, double error) {
-    if (layout.type().tensorType() == TensorType.F32) {
+    if (layout.type().format() == StorageFormat.F32) {
       allowed[at] = error;
       return;
     }
@@ -144,15 +144,15 @@ final class AppendCase implements OperationCase {
     CaseRandom random = cuts.random();
     try (GuardedMemory memory = new GuardedMemory()) {
       Grid in =
-          Grid.any(memory, random, TensorType.F32, tokens, 1, layout.latent() + layout.rope())
+          Grid.any(memory, random, StorageFormat.F32, tokens, 1, layout.latent() + layout.rope())
               .fill(a);
       Pages pages = new Pages(memory, random, layout, pageSize, position + tokens);
       MemorySegment weight =
           norm == null
               ? MemorySegment.NULL
-              : Grid.dense(memory, TensorType.F32, 1, 1, norm.length).fill(norm).segment;
-      Grid cos = Grid.dense(memory, TensorType.F32, tokens, 1, layout.rope() / 2).fill(cosines);
-      Grid sin = Grid.dense(memory, TensorType.F32, tokens, 1, layout.rope() / 2).fill(sines);
+              : Grid.dense(memory, StorageFormat.F32, 1, 1, norm.length).fill(norm).segment;
+      Grid cos = Grid.dense(memory, StorageFormat.F32, tokens, 1, layout.rope() / 2).fill(cosines);
+      Grid sin = Grid.dense(memory, StorageFormat.F32, tokens, 1, layout.rope() / 2).fill(sines);
       AppendParams params = new AppendParams(tokens, position, ropeLayout, eps, in.aStride);
       boolean[] written = new boolean[position + tokens];
       boolean[] asked = new boolean[tokens * width];

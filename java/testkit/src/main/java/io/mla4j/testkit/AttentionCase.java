@@ -3,7 +3,7 @@ package io.mla4j.testkit;
 import io.mla4j.CacheType;
 import io.mla4j.ComputeType;
 import io.mla4j.LatentLayout;
-import io.mla4j.ops.TensorType;
+import io.mla4j.ops.StorageFormat;
 import io.mla4j.spi.AttentionParams;
 import io.mla4j.spi.TileKernels;
 import java.lang.foreign.MemorySegment;
@@ -40,7 +40,7 @@ final class AttentionCase implements OperationCase {
   private final boolean causal;
   private final int nope;
   private final int value;
-  private final TensorType weightType;
+  private final StorageFormat weightType;
   private final int pageSize;
   private final float scale;
   private final double deviation;
@@ -61,11 +61,11 @@ final class AttentionCase implements OperationCase {
     nope = decompressed ? sizes.nope() : 0;
     value = decompressed ? sizes.value() : 0;
     pageSize = sizes.page();
-    CacheType cacheType = r.of(CacheType.values());
+    CacheType cacheType = r.of(CacheType.all().toArray(CacheType[]::new));
     boolean flashMla = compute == ComputeType.BF16 && !r.oneIn(4);
     layout = new LatentLayout(sizes.latent(), sizes.rope(), flashMla ? CacheType.BF16 : cacheType);
     ownKeys = !decompressed && layout.rope() > 0 && r.oneIn(4);
-    weightType = r.of(TensorType.F32, TensorType.BF16, TensorType.F16);
+    weightType = r.of(StorageFormat.F32, StorageFormat.BF16, StorageFormat.F16);
     causal = !r.oneIn(4);
     boolean part = !decompressed && r.oneIn(3);
     kvBegin = part ? r.between(0, kv) : 0;
@@ -141,7 +141,7 @@ final class AttentionCase implements OperationCase {
 
   /** Queries, probabilities, rebuilt keys and values are rounded where both types are bf16. */
   private boolean rounds() {
-    return compute == ComputeType.BF16 && layout.type() == CacheType.BF16;
+    return layout.type().rounds(compute);
   }
 
   @Override
@@ -307,15 +307,15 @@ final class AttentionCase implements OperationCase {
   public List<Output> run(TileKernels kernels, Cuts cuts) {
     CaseRandom random = cuts.random();
     try (GuardedMemory memory = new GuardedMemory()) {
-      Grid query = Grid.any(memory, random, TensorType.F32, queries, heads, queryWidth()).fill(q);
-      Grid out = Grid.any(memory, random, TensorType.F32, queries, heads, outWidth());
-      Grid lse = Grid.any(memory, random, TensorType.F32, queries, heads, 1);
+      Grid query = Grid.any(memory, random, StorageFormat.F32, queries, heads, queryWidth()).fill(q);
+      Grid out = Grid.any(memory, random, StorageFormat.F32, queries, heads, outWidth());
+      Grid lse = Grid.any(memory, random, StorageFormat.F32, queries, heads, 1);
       Pages pages = new Pages(memory, random, layout, pageSize, kvTokens).fill(rows);
       Grid weight = Grid.headRows(memory, random, weightType, heads, nope + value, layout.latent());
       MemorySegment alibi =
           slopes == null
               ? MemorySegment.NULL
-              : Grid.dense(memory, TensorType.F32, 1, 1, heads).fill(slopes).segment;
+              : Grid.dense(memory, StorageFormat.F32, 1, 1, heads).fill(slopes).segment;
       if (decompressed) {
         weight.fill(kvB);
       }

@@ -1,6 +1,6 @@
 package io.mla4j.testkit;
 
-import io.mla4j.ops.TensorType;
+import io.mla4j.ops.StorageFormat;
 import io.mla4j.spi.TileKernels;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
@@ -93,14 +93,14 @@ final class CombineCase implements OperationCase {
   public List<Output> run(TileKernels kernels, Cuts cuts) {
     try (GuardedMemory memory = new GuardedMemory()) {
       CaseRandom random = cuts.random();
-      Grid from = Grid.any(memory, random, TensorType.F32, slotCount, 1, width).fill(expertOut);
-      Grid slot = Grid.dense(memory, TensorType.I32, tokens, 1, topK).fill(slots);
-      Grid weight = Grid.dense(memory, TensorType.F32, tokens, 1, topK).fill(weights);
-      Grid last = Grid.any(memory, random, TensorType.F32, tokens, 1, width);
+      Grid from = Grid.any(memory, random, StorageFormat.F32, slotCount, 1, width).fill(expertOut);
+      Grid slot = Grid.dense(memory, StorageFormat.I32, tokens, 1, topK).fill(slots);
+      Grid weight = Grid.dense(memory, StorageFormat.F32, tokens, 1, topK).fill(weights);
+      Grid last = Grid.any(memory, random, StorageFormat.F32, tokens, 1, width);
       if (shared != null) {
         last.fill(shared);
       }
-      Grid out = Grid.any(memory, random, TensorType.F32, tokens, 1, width);
+      Grid out = Grid.any(memory, random, StorageFormat.F32, tokens, 1, width);
       for (Cuts.Range t : cuts.ranges(tokens, 1)) {
         if (!cuts.skips()) {
           out.ask(t.begin(), t.end(), 0, 1);

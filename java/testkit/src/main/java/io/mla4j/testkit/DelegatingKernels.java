@@ -1,7 +1,7 @@
 package io.mla4j.testkit;
 
 import io.mla4j.AttentionCosts;
-import io.mla4j.ops.TensorType;
+import io.mla4j.ops.StorageFormat;
 import io.mla4j.spi.AppendParams;
 import io.mla4j.spi.AttentionParams;
 import io.mla4j.spi.CacheParams;
@@ -241,7 +241,7 @@ public class DelegatingKernels implements TileKernels {
 
   @Override
   public void embed(
-      TensorType tableType,
+      StorageFormat tableType,
       MemorySegment table,
       long tableStride,
       int vocabulary,

@@ -1,12 +1,12 @@
 package io.mla4j.testkit;
 
-import io.mla4j.ops.TensorType;
+import io.mla4j.ops.StorageFormat;
 import io.mla4j.spi.TileKernels;
 import java.util.List;
 
 /** {@code embed}: rows of a table, scaled: one float32 rounding, so exactly one result. */
 final class EmbedCase implements OperationCase {
-  private final TensorType type;
+  private final StorageFormat type;
   private final int vocabulary;
   private final int width;
   private final int count;
@@ -15,7 +15,7 @@ final class EmbedCase implements OperationCase {
   private final float[] table;
 
   EmbedCase(CaseRandom r) {
-    type = r.of(TensorType.F32, TensorType.BF16, TensorType.F16);
+    type = r.of(StorageFormat.F32, StorageFormat.BF16, StorageFormat.F16);
     vocabulary = r.size(1, 200);
     width = r.size(1, 600);
     count = r.oneIn(3) ? 1 : r.size(1, 40);
@@ -78,8 +78,8 @@ final class EmbedCase implements OperationCase {
   public List<Output> run(TileKernels kernels, Cuts cuts) {
     try (GuardedMemory memory = new GuardedMemory()) {
       Grid from = Grid.any(memory, cuts.random(), type, vocabulary, 1, width).fill(table);
-      Grid id = Grid.dense(memory, TensorType.I32, 1, 1, count).fill(ids);
-      Grid out = Grid.any(memory, cuts.random(), TensorType.F32, count, 1, width);
+      Grid id = Grid.dense(memory, StorageFormat.I32, 1, 1, count).fill(ids);
+      Grid out = Grid.any(memory, cuts.random(), StorageFormat.F32, count, 1, width);
       for (Cuts.Range r : cuts.ranges(count, 1)) {
         if (!cuts.skips()) {
           out.ask(r.begin(), r.end(), 0, 1);

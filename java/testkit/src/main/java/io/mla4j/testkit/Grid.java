@@ -1,6 +1,6 @@
 package io.mla4j.testkit;
 
-import io.mla4j.ops.TensorType;
+import io.mla4j.ops.StorageFormat;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
@@ -16,12 +16,12 @@ final class Grid {
   private final int a;
   private final int b;
   private final int c;
-  private final TensorType type;
+  private final StorageFormat type;
   private final boolean[] asked;
   private byte[] before;
 
   private Grid(
-      GuardedMemory memory, TensorType type, int a, int b, int c, long aStride, long bStride) {
+      GuardedMemory memory, StorageFormat type, int a, int b, int c, long aStride, long bStride) {
     this.type = type;
     this.a = a;
     this.b = b;
@@ -30,7 +30,7 @@ final class Grid {
     this.bStride = bStride;
     boolean empty = a == 0 || b == 0 || c == 0;
     long elements = empty ? 0 : (a - 1) * aStride + (b - 1) * bStride + c;
-    this.segment = memory.allocate(elements * type.bytes(), type.bytes());
+    this.segment = memory.allocate(type.bytes(elements), type.blockBytes());
     this.asked = new boolean[a * b * c];
   }
 
@@ -38,7 +38,7 @@ final class Grid {
    * Rows of c one after the other: first by a, then by b, or the other way round; with gaps or
    * without.
    */
-  static Grid any(GuardedMemory memory, CaseRandom random, TensorType type, int a, int b, int c) {
+  static Grid any(GuardedMemory memory, CaseRandom random, StorageFormat type, int a, int b, int c) {
     int gap = gap(random);
     int outerGap = gap(random);
     if (b > 1 && random.oneIn(4)) {
@@ -53,22 +53,22 @@ final class Grid {
    * apart.
    */
   static Grid headRows(
-      GuardedMemory memory, CaseRandom random, TensorType type, int a, int b, int c) {
+      GuardedMemory memory, CaseRandom random, StorageFormat type, int a, int b, int c) {
     return ordered(memory, type, a, b, c, c + gap(random), gap(random));
   }
 
   /** By a, then by b, {@code gap} numbers between rows and as many more between blocks. */
-  static Grid gapped(GuardedMemory memory, TensorType type, int a, int b, int c, int gap) {
+  static Grid gapped(GuardedMemory memory, StorageFormat type, int a, int b, int c, int gap) {
     return ordered(memory, type, a, b, c, c + gap, gap);
   }
 
   /** By a, then by b, without gaps. */
-  static Grid dense(GuardedMemory memory, TensorType type, int a, int b, int c) {
+  static Grid dense(GuardedMemory memory, StorageFormat type, int a, int b, int c) {
     return ordered(memory, type, a, b, c, c, 0);
   }
 
   private static Grid ordered(
-      GuardedMemory memory, TensorType type, int a, int b, int c, long bStride, long outerGap) {
+      GuardedMemory memory, StorageFormat type, int a, int b, int c, long bStride, long outerGap) {
     return new Grid(memory, type, a, b, c, b * bStride + outerGap, bStride);
   }
 
@@ -81,7 +81,7 @@ final class Grid {
     for (int i = 0, at = 0; i < a; i++) {
       for (int j = 0; j < b; j++) {
         long to = i * aStride + j * bStride;
-        if (type == TensorType.F32) {
+        if (type == StorageFormat.F32) {
           MemorySegment.copy(dense, at, segment, ValueLayout.JAVA_FLOAT_UNALIGNED, 4 * to, c);
           at += c;
         } else {
@@ -140,7 +140,7 @@ final class Grid {
       for (int j = 0; j < b; j++) {
         for (int k = 0; k < c; k++, at++) {
           int from = (int) (i * aStride + j * bStride + k);
-          dense[at] = type == TensorType.I32 ? raw[from] : Float.intBitsToFloat(raw[from]);
+          dense[at] = type == StorageFormat.I32 ? raw[from] : Float.intBitsToFloat(raw[from]);
           written[from] = asked[at];
         }
       }

@@ -1,7 +1,7 @@
 package io.mla4j.testkit;
 
 import io.mla4j.ComputeType;
-import io.mla4j.ops.TensorType;
+import io.mla4j.ops.StorageFormat;
 import io.mla4j.spi.HeadLinearParams;
 import io.mla4j.spi.TileKernels;
 import java.lang.foreign.MemorySegment;
@@ -11,7 +11,7 @@ import java.util.List;
 /** {@code headLinear}: W_UK^T q or W_UV u, one matrix a head. */
 final class HeadLinearCase implements OperationCase {
   private final ComputeType compute;
-  private final TensorType type;
+  private final StorageFormat type;
   private final int tokens;
   private final int heads;
   private final int in;
@@ -23,7 +23,7 @@ final class HeadLinearCase implements OperationCase {
 
   HeadLinearCase(CaseRandom r) {
     compute = r.of(ComputeType.values());
-    type = r.of(TensorType.F32, TensorType.BF16, TensorType.F16);
+    type = r.of(StorageFormat.F32, StorageFormat.BF16, StorageFormat.F16);
     heads = r.size(1, 128);
     tokens = r.oneIn(3) ? 1 : r.size(1, 24);
     int budget = 1_500_000 / heads;
@@ -95,10 +95,10 @@ final class HeadLinearCase implements OperationCase {
     int rows = transposed ? in : out;
     int columns = transposed ? out : in;
     try (GuardedMemory memory = new GuardedMemory()) {
-      Grid from = Grid.any(memory, cuts.random(), TensorType.F32, tokens, heads, in).fill(x);
+      Grid from = Grid.any(memory, cuts.random(), StorageFormat.F32, tokens, heads, in).fill(x);
       // kv_b interleaves the rows of W_UK and W_UV: rows of a head are neighbours, heads are apart.
       Grid weight = Grid.headRows(memory, cuts.random(), type, heads, rows, columns).fill(w);
-      Grid to = Grid.any(memory, cuts.random(), TensorType.F32, tokens, heads, out);
+      Grid to = Grid.any(memory, cuts.random(), StorageFormat.F32, tokens, heads, out);
       HeadLinearParams params =
           new HeadLinearParams(
               compute,

@@ -1,7 +1,7 @@
 package io.mla4j.testkit;
 
 import io.mla4j.ComputeType;
-import io.mla4j.ops.TensorType;
+import io.mla4j.ops.StorageFormat;
 import io.mla4j.spi.LinearParams;
 import io.mla4j.spi.TileKernels;
 import java.lang.foreign.MemorySegment;
@@ -13,7 +13,7 @@ final class LinearCase implements OperationCase {
   static final int FEW = 64;
 
   private final ComputeType compute;
-  private final TensorType type;
+  private final StorageFormat type;
   private final int rows;
   private final int sourceRows;
   private final int k;
@@ -26,7 +26,7 @@ final class LinearCase implements OperationCase {
 
   LinearCase(CaseRandom r) {
     compute = r.of(ComputeType.values());
-    type = r.of(TensorType.F32, TensorType.BF16, TensorType.F16);
+    type = r.of(StorageFormat.F32, StorageFormat.BF16, StorageFormat.F16);
     rows = r.oneIn(3) ? 1 : r.size(1, r.oneIn(6) ? 200 : 40);
     // A few large ones: several blocks of every dimension.
     int work = r.oneIn(20) ? 12_000_000 : 1_000_000;
@@ -105,17 +105,17 @@ final class LinearCase implements OperationCase {
   @Override
   public List<Output> run(TileKernels kernels, Cuts cuts) {
     try (GuardedMemory memory = new GuardedMemory()) {
-      Grid in = Grid.any(memory, cuts.random(), TensorType.F32, sourceRows, 1, k).fill(x);
+      Grid in = Grid.any(memory, cuts.random(), StorageFormat.F32, sourceRows, 1, k).fill(x);
       Grid weight = Grid.any(memory, cuts.random(), type, n, 1, k).fill(w);
-      Grid out = Grid.any(memory, cuts.random(), TensorType.F32, rows, 1, n);
+      Grid out = Grid.any(memory, cuts.random(), StorageFormat.F32, rows, 1, n);
       MemorySegment gather =
           indices == null
               ? MemorySegment.NULL
-              : Grid.dense(memory, TensorType.I32, 1, 1, rows).fill(indices).segment;
+              : Grid.dense(memory, StorageFormat.I32, 1, 1, rows).fill(indices).segment;
       MemorySegment added =
           bias == null
               ? MemorySegment.NULL
-              : Grid.dense(memory, TensorType.F32, 1, 1, n).fill(bias).segment;
+              : Grid.dense(memory, StorageFormat.F32, 1, 1, n).fill(bias).segment;
       LinearParams params =
           new LinearParams(
               compute, type, rows, k, n, 0, 0, in.aStride, weight.aStride, out.aStride);

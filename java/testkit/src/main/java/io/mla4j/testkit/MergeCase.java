@@ -1,6 +1,6 @@
 package io.mla4j.testkit;
 
-import io.mla4j.ops.TensorType;
+import io.mla4j.ops.StorageFormat;
 import io.mla4j.spi.MergeParams;
 import io.mla4j.spi.TileKernels;
 import java.lang.foreign.MemorySegment;
@@ -90,11 +90,11 @@ final class MergeCase implements OperationCase {
     try (GuardedMemory memory = new GuardedMemory()) {
       // Parts are neighbours in the grid's first dimension, (token, head) rows in its second.
       Grid partial =
-          Grid.gapped(memory, TensorType.F32, parts, tokens * heads, width, gap).fill(partialOut);
+          Grid.gapped(memory, StorageFormat.F32, parts, tokens * heads, width, gap).fill(partialOut);
       Grid partialLses =
-          Grid.gapped(memory, TensorType.F32, parts, tokens * heads, 1, gap).fill(partialLse);
-      Grid out = Grid.any(memory, cuts.random(), TensorType.F32, tokens, heads, width);
-      Grid lse = Grid.any(memory, cuts.random(), TensorType.F32, tokens, heads, 1);
+          Grid.gapped(memory, StorageFormat.F32, parts, tokens * heads, 1, gap).fill(partialLse);
+      Grid out = Grid.any(memory, cuts.random(), StorageFormat.F32, tokens, heads, width);
+      Grid lse = Grid.any(memory, cuts.random(), StorageFormat.F32, tokens, heads, 1);
       MergeParams params =
           new MergeParams(
               parts,

@@ -4,7 +4,7 @@ import io.mla4j.CacheType;
 import io.mla4j.ComputeType;
 import io.mla4j.ops.RopeLayout;
 import io.mla4j.ops.Routing;
-import io.mla4j.ops.TensorType;
+import io.mla4j.ops.StorageFormat;
 import io.mla4j.spi.AppendParams;
 import io.mla4j.spi.AttentionParams;
 import io.mla4j.spi.CacheParams;
@@ -529,7 +529,7 @@ public enum Mutant {
 
     @Override
     public void embed(
-        TensorType tableType,
+        StorageFormat tableType,
         MemorySegment table,
         long tableStride,
         int vocabulary,

@@ -1,7 +1,7 @@
 package io.mla4j.testkit;
 
 import io.mla4j.LatentLayout;
-import io.mla4j.ops.TensorType;
+import io.mla4j.ops.StorageFormat;
 import io.mla4j.spi.CacheParams;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -41,14 +41,14 @@ final class Pages {
   /** Writes dense rows {@code (tokens, latent + rope)}; padding is zero, as append leaves it. */
   Pages fill(float[] rows) {
     LatentLayout layout = params.layout();
-    TensorType type = layout.type().tensorType();
+    StorageFormat type = layout.type().format();
     int width = layout.latent() + layout.rope();
     for (int s = 0; s < rows.length / width; s++) {
       long at = rowOffset(s);
       cache.asSlice(at, layout.rowStrideBytes()).fill((byte) 0);
       for (int i = 0; i < width; i++) {
         int element = i < layout.latent() ? i : layout.ropeOffset() + i - layout.latent();
-        Rounding.write(type, cache, at / type.bytes() + element, rows[s * width + i]);
+        Rounding.write(type, cache, at / type.blockBytes() + element, rows[s * width + i]);
       }
     }
     before = cache.toArray(ValueLayout.JAVA_BYTE);
@@ -64,10 +64,10 @@ final class Pages {
 
   /** Every number of the row of token s, padding included. */
   float[] row(int s) {
-    TensorType type = params.layout().type().tensorType();
+    StorageFormat type = params.layout().type().format();
     float[] row = new float[rowElements(params.layout())];
     for (int i = 0; i < row.length; i++) {
-      row[i] = Rounding.read(type, cache, rowOffset(s) / type.bytes() + i);
+      row[i] = Rounding.read(type, cache, rowOffset(s) / type.blockBytes() + i);
     }
     return row;
   }
@@ -88,7 +88,7 @@ final class Pages {
   }
 
   static int rowElements(LatentLayout layout) {
-    return (int) (layout.rowStrideBytes() / layout.type().tensorType().bytes());
+    return layout.rowElements();
   }
 
   private long rowOffset(int s) {
@@ -100,7 +100,7 @@ final class Pages {
   static float[] randomRows(CaseRandom r, LatentLayout layout, int tokens, double deviation) {
     float[] rows = r.normals(tokens * (layout.latent() + layout.rope()), deviation);
     for (int i = 0; i < rows.length; i++) {
-      rows[i] = Rounding.stored(layout.type().tensorType(), rows[i]);
+      rows[i] = Rounding.stored(layout.type().format(), rows[i]);
     }
     return rows;
   }

@@ -1,7 +1,7 @@
 package io.mla4j.testkit;
 
 import io.mla4j.ops.RopeLayout;
-import io.mla4j.ops.TensorType;
+import io.mla4j.ops.StorageFormat;
 import io.mla4j.spi.RopeParams;
 import io.mla4j.spi.TileKernels;
 import java.util.Arrays;
@@ -94,11 +94,11 @@ final class RopeCase implements OperationCase {
   @Override
   public List<Output> run(TileKernels kernels, Cuts cuts) {
     try (GuardedMemory memory = new GuardedMemory()) {
-      Grid in = Grid.any(memory, cuts.random(), TensorType.F32, tokens, heads, width).fill(x);
+      Grid in = Grid.any(memory, cuts.random(), StorageFormat.F32, tokens, heads, width).fill(x);
       Grid out =
-          inPlace ? in : Grid.any(memory, cuts.random(), TensorType.F32, tokens, heads, width);
-      Grid cos = Grid.dense(memory, TensorType.F32, tokens, 1, rope / 2).fill(cosines);
-      Grid sin = Grid.dense(memory, TensorType.F32, tokens, 1, rope / 2).fill(sines);
+          inPlace ? in : Grid.any(memory, cuts.random(), StorageFormat.F32, tokens, heads, width);
+      Grid cos = Grid.dense(memory, StorageFormat.F32, tokens, 1, rope / 2).fill(cosines);
+      Grid sin = Grid.dense(memory, StorageFormat.F32, tokens, 1, rope / 2).fill(sines);
       RopeParams params =
           new RopeParams(
               tokens, heads, width, rope, layout, in.aStride, in.bStride, out.aStride, out.bStride);

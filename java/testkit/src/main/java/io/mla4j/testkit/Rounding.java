@@ -1,6 +1,6 @@
 package io.mla4j.testkit;
 
-import io.mla4j.ops.TensorType;
+import io.mla4j.ops.StorageFormat;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
@@ -21,39 +21,40 @@ public final class Rounding {
     return (float) (Math.rint(value / spacing) * spacing);
   }
 
-  /** The value after storage as {@code type} (F32, BF16 or F16). */
-  static float stored(TensorType type, float value) {
-    return switch (type) {
-      case F32 -> value;
-      case BF16 -> bf16(value);
-      case F16 -> Float.float16ToFloat(Float.floatToFloat16(value));
-      default -> throw new IllegalArgumentException("type " + type);
+  /** The value after storage as {@code format} (F32, BF16 or F16). */
+  static float stored(StorageFormat format, float value) {
+    return switch (format.name()) {
+      case "F32" -> value;
+      case "BF16" -> bf16(value);
+      case "F16" -> Float.float16ToFloat(Float.floatToFloat16(value));
+      default -> throw new IllegalArgumentException("format " + format);
     };
   }
 
-  /** Writes a value that {@code type} holds exactly. */
-  static void write(TensorType type, MemorySegment segment, long index, float value) {
-    switch (type) {
-      case F32 -> segment.set(ValueLayout.JAVA_FLOAT_UNALIGNED, 4 * index, value);
-      case BF16 ->
+  /** Writes a value that {@code format} holds exactly. */
+  static void write(StorageFormat format, MemorySegment segment, long index, float value) {
+    switch (format.name()) {
+      case "F32" -> segment.set(ValueLayout.JAVA_FLOAT_UNALIGNED, 4 * index, value);
+      case "BF16" ->
           segment.set(
               ValueLayout.JAVA_SHORT_UNALIGNED,
               2 * index,
               (short) (Float.floatToRawIntBits(value) >>> 16));
-      case F16 ->
+      case "F16" ->
           segment.set(ValueLayout.JAVA_SHORT_UNALIGNED, 2 * index, Float.floatToFloat16(value));
-      default -> throw new IllegalArgumentException("type " + type);
+      default -> throw new IllegalArgumentException("format " + format);
     }
   }
 
   /** Reads a stored F32, BF16 or F16 number. */
-  public static float read(TensorType type, MemorySegment segment, long index) {
-    return switch (type) {
-      case F32 -> segment.get(ValueLayout.JAVA_FLOAT_UNALIGNED, 4 * index);
-      case BF16 ->
+  public static float read(StorageFormat format, MemorySegment segment, long index) {
+    return switch (format.name()) {
+      case "F32" -> segment.get(ValueLayout.JAVA_FLOAT_UNALIGNED, 4 * index);
+      case "BF16" ->
           Float.intBitsToFloat(segment.get(ValueLayout.JAVA_SHORT_UNALIGNED, 2 * index) << 16);
-      case F16 -> Float.float16ToFloat(segment.get(ValueLayout.JAVA_SHORT_UNALIGNED, 2 * index));
-      default -> throw new IllegalArgumentException("type " + type);
+      case "F16" ->
+          Float.float16ToFloat(segment.get(ValueLayout.JAVA_SHORT_UNALIGNED, 2 * index));
+      default -> throw new IllegalArgumentException("format " + format);
     };
   }
 }

@@ -1,7 +1,7 @@
 package io.mla4j.testkit;
 
 import io.mla4j.ops.Routing;
-import io.mla4j.ops.TensorType;
+import io.mla4j.ops.StorageFormat;
 import io.mla4j.spi.RouteParams;
 import io.mla4j.spi.TileKernels;
 import java.lang.foreign.MemorySegment;
@@ -163,14 +163,14 @@ final class RouteCase implements OperationCase {
     int k = routing.topK();
     try (GuardedMemory memory = new GuardedMemory()) {
       Grid in =
-          Grid.any(memory, cuts.random(), TensorType.F32, tokens, 1, routing.experts())
+          Grid.any(memory, cuts.random(), StorageFormat.F32, tokens, 1, routing.experts())
               .fill(logits);
       MemorySegment added =
           bias == null
               ? MemorySegment.NULL
-              : Grid.dense(memory, TensorType.F32, 1, 1, bias.length).fill(bias).segment;
-      Grid experts = Grid.dense(memory, TensorType.I32, tokens, 1, k);
-      Grid weights = Grid.dense(memory, TensorType.F32, tokens, 1, k);
+              : Grid.dense(memory, StorageFormat.F32, 1, 1, bias.length).fill(bias).segment;
+      Grid experts = Grid.dense(memory, StorageFormat.I32, tokens, 1, k);
+      Grid weights = Grid.dense(memory, StorageFormat.F32, tokens, 1, k);
       for (Cuts.Range t : cuts.ranges(tokens, 1)) {
         if (!cuts.skips()) {
           experts.ask(t.begin(), t.end(), 0, 1);

@@ -1,6 +1,6 @@
 package io.mla4j.testkit;
 
-import io.mla4j.ops.TensorType;
+import io.mla4j.ops.StorageFormat;
 import io.mla4j.spi.TileKernels;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
@@ -115,16 +115,16 @@ final class RowCase implements OperationCase {
   public List<Output> run(TileKernels kernels, Cuts cuts) {
     boolean vector = kind == Kind.RMS_NORM;
     try (GuardedMemory memory = new GuardedMemory()) {
-      Grid a = Grid.any(memory, cuts.random(), TensorType.F32, rows, 1, width).fill(x);
+      Grid a = Grid.any(memory, cuts.random(), StorageFormat.F32, rows, 1, width).fill(x);
       Grid b =
           vector
-              ? Grid.dense(memory, TensorType.F32, 1, 1, width).fill(second)
-              : Grid.any(memory, cuts.random(), TensorType.F32, rows, 1, width).fill(second);
+              ? Grid.dense(memory, StorageFormat.F32, 1, 1, width).fill(second)
+              : Grid.any(memory, cuts.random(), StorageFormat.F32, rows, 1, width).fill(second);
       Grid out =
           switch (over) {
             case 1 -> a;
             case 2 -> b;
-            default -> Grid.any(memory, cuts.random(), TensorType.F32, rows, 1, width);
+            default -> Grid.any(memory, cuts.random(), StorageFormat.F32, rows, 1, width);
           };
       for (Cuts.Range r : cuts.ranges(rows, 1)) {
         if (!cuts.skips()) {

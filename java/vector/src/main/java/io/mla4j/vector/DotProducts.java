@@ -4,7 +4,7 @@ import static io.mla4j.vector.Lanes.F;
 import static io.mla4j.vector.Lanes.L;
 import static java.nio.ByteOrder.LITTLE_ENDIAN;
 
-import io.mla4j.ops.TensorType;
+import io.mla4j.ops.StorageFormat;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
@@ -79,14 +79,14 @@ final class DotProducts {
       int xStride,
       int rows,
       int k,
-      TensorType type,
+      StorageFormat type,
       MemorySegment weight,
       long offset,
       long strideBytes,
       int n,
       int c,
       int cStride) {
-    if (rows <= STREAM_ROWS && type != TensorType.F16) {
+    if (rows <= STREAM_ROWS && type != StorageFormat.F16) {
       timesStreamed(
           m, scratch, x, xStride, rows, k, type, weight, offset, strideBytes, n, c, cStride);
       return;
@@ -100,7 +100,7 @@ final class DotProducts {
         int width = Math.min(K_BLOCK, k - at);
         int padded = Lanes.roundUp(width);
         for (int i = 0; i < columns; i++) {
-          long from = offset + (j + i) * strideBytes + (long) at * type.bytes();
+          long from = offset + (j + i) * strideBytes + type.bytes(at);
           int row = scratch + i * PANEL_STRIDE;
           Lanes.widen(type, weight, from, m, row, width);
           Arrays.fill(m, row + width, row + padded, 0);
@@ -125,7 +125,7 @@ final class DotProducts {
       int xStride,
       int rows,
       int k,
-      TensorType type,
+      StorageFormat type,
       MemorySegment weight,
       long offset,
       long strideBytes,
@@ -172,13 +172,13 @@ final class DotProducts {
       int scratch,
       int x,
       int k,
-      TensorType type,
+      StorageFormat type,
       MemorySegment weight,
       long from,
       long apart,
       int to) {
     int whole = k / L * L;
-    if (type == TensorType.F32) {
+    if (type == StorageFormat.F32) {
       dot4F32(m, x, weight, from, apart, whole, to);
     } else {
       dot4Bf16(m, x, weight, from, apart, whole, to);
@@ -187,7 +187,7 @@ final class DotProducts {
       FloatVector a = FloatVector.fromArray(F, m, x + whole);
       Arrays.fill(m, scratch, scratch + L, 0);
       for (int i = 0; i < STREAMS; i++) {
-        long rest = from + i * apart + (long) whole * type.bytes();
+        long rest = from + i * apart + type.bytes(whole);
         Lanes.widen(type, weight, rest, m, scratch, k - whole);
         FloatVector b = FloatVector.fromArray(F, m, scratch);
         a.fma(b, FloatVector.fromArray(F, m, to + i * L)).intoArray(m, to + i * L);

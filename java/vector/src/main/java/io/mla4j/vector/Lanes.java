@@ -1,8 +1,8 @@
 package io.mla4j.vector;
 
-import io.mla4j.cpu.Bf16;
+import io.mla4j.ops.Bf16;
 import io.mla4j.cpu.Stored;
-import io.mla4j.ops.TensorType;
+import io.mla4j.ops.StorageFormat;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
@@ -145,20 +145,20 @@ final class Lanes {
 
   /** Widens n numbers of {@code type} that start {@code offset} bytes into segment, exactly. */
   static void widen(
-      TensorType type, MemorySegment segment, long offset, float[] to, int at, int n) {
-    if (type == TensorType.F32) {
+      StorageFormat type, MemorySegment segment, long offset, float[] to, int at, int n) {
+    if (type == StorageFormat.F32) {
       MemorySegment.copy(segment, ValueLayout.JAVA_FLOAT_UNALIGNED, offset, to, at, n);
       return;
     }
     int whole = n / L * L;
-    if (type == TensorType.BF16) {
+    if (type == StorageFormat.BF16) {
       widenBf16(segment, offset, to, at, whole);
-    } else if (type == TensorType.F16) {
+    } else if (type == StorageFormat.F16) {
       widenF16(segment, offset, to, at, whole);
     } else {
       whole = 0;
     }
-    Stored.widen(type, segment, offset + 2L * whole, to, at + whole, n - whole);
+    type.widen(segment, offset + type.bytes(whole), to, at + whole, n - whole);
   }
 
   private static void widenBf16(MemorySegment segment, long offset, float[] to, int at, int n) {

@@ -6,7 +6,7 @@ import static io.mla4j.vector.Lanes.L;
 import io.mla4j.CacheType;
 import io.mla4j.LatentLayout;
 import io.mla4j.cpu.Stored;
-import io.mla4j.ops.TensorType;
+import io.mla4j.ops.StorageFormat;
 import io.mla4j.spi.AttentionParams;
 import io.mla4j.spi.CacheParams;
 import java.lang.foreign.MemorySegment;
@@ -324,9 +324,9 @@ final class VectorAttention {
     int values = rest;
     int cached = values + blockTokens * outStride;
     int scratch = cached + blockTokens * stride;
-    TensorType type = params.weightType();
-    long strideBytes = params.weightStride() * type.bytes();
-    long keysAt = head * params.weightHeadStride() * type.bytes();
+    StorageFormat type = params.weightType();
+    long strideBytes = type.bytes(params.weightStride());
+    long keysAt = type.bytes(head * params.weightHeadStride());
     long valuesAt = keysAt + nope * strideBytes;
     for (int s = 0; s < end; s += blockTokens) {
       int tokens = Math.min(blockTokens, end - s);
@@ -379,10 +379,10 @@ final class VectorAttention {
    * key.
    */
   private void widenRows(int s, int tokens, int to, int stride, int ropeAt) {
-    TensorType type = cacheParams.layout().type().tensorType();
+    StorageFormat type = cacheParams.layout().type().format();
     int latent = cacheParams.layout().latent();
     int rope = cacheParams.layout().rope();
-    long keyBytes = (long) cacheParams.layout().ropeOffset() * type.bytes();
+    long keyBytes = type.bytes(cacheParams.layout().ropeOffset());
     for (int t = 0; t < tokens; t++) {
       long row = Stored.rowOffset(cacheParams, pageTable, s + t);
       Lanes.widen(type, cache, row, m, to + t * stride, latent);

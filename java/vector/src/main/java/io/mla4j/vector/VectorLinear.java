@@ -36,7 +36,7 @@ final class VectorLinear {
       MemorySegment y) {
     int k = p.k();
     int stride = rowStride(k);
-    long strideBytes = p.weightStride() * p.weightType().bytes();
+    long strideBytes = p.weightType().bytes(p.weightStride());
     int block = Math.min(p.rows(), ROW_BLOCK);
     // few rows read the whole range as streams
     int width = p.rows() <= DotProducts.STREAM_ROWS ? Slab.roundUp(nEnd - nBegin) : COLUMNS;
@@ -112,10 +112,10 @@ final class VectorLinear {
     int ones = Slab.after(columns, in * block);
     int results = Slab.after(ones, block);
     float[] m = Slab.ofThread(Slab.after(results, block * outStride));
-    long strideBytes = p.weightStride() * p.weightType().bytes();
+    long strideBytes = p.weightType().bytes(p.weightStride());
     Arrays.fill(m, ones, ones + block, 1);
     for (int h = headBegin; h < headEnd; h++) {
-      long weightAt = h * p.weightHeadStride() * p.weightType().bytes();
+      long weightAt = p.weightType().bytes(h * p.weightHeadStride());
       for (int t = tokenBegin; t < tokenEnd; t += ROW_BLOCK) {
         int tokens = Math.min(ROW_BLOCK, tokenEnd - t);
         for (int i = 0; i < tokens; i++) {

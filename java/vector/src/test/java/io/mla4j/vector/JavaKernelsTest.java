@@ -9,9 +9,9 @@ import io.mla4j.CacheType;
 import io.mla4j.ComputeType;
 import io.mla4j.InvalidArgumentException;
 import io.mla4j.LatentLayout;
-import io.mla4j.cpu.Bf16;
+import io.mla4j.ops.Bf16;
 import io.mla4j.cpu.ScalarKernels;
-import io.mla4j.ops.TensorType;
+import io.mla4j.ops.StorageFormat;
 import io.mla4j.spi.AttentionParams;
 import io.mla4j.spi.CacheParams;
 import io.mla4j.spi.HeadLinearParams;
@@ -31,8 +31,8 @@ import org.junit.jupiter.params.provider.MethodSource;
  * around them.
  */
 class JavaKernelsTest {
-  private static final TensorType[] WEIGHT_TYPES = {
-    TensorType.F32, TensorType.BF16, TensorType.F16
+  private static final StorageFormat[] WEIGHT_TYPES = {
+    StorageFormat.F32, StorageFormat.BF16, StorageFormat.F16
   };
 
   static Stream<TileKernels> kernels() {
@@ -53,7 +53,7 @@ class JavaKernelsTest {
       int rows = 1 + random.nextInt(run % 4 == 0 ? 140 : 9);
       int k = (run % 5 == 1 ? 2600 : 1) + random.nextInt(run % 5 == 0 ? 2300 : 300);
       int n = 1 + random.nextInt(120);
-      TensorType type = WEIGHT_TYPES[run % 3];
+      StorageFormat type = WEIGHT_TYPES[run % 3];
       ComputeType compute = ComputeType.values()[run % 2];
       int xStride = k + random.nextInt(3);
       int wStride = k + random.nextInt(3);
@@ -131,7 +131,7 @@ class JavaKernelsTest {
       int in = 1 + random.nextInt(150);
       int out = 1 + random.nextInt(150);
       boolean transposed = run % 2 == 0;
-      TensorType type = WEIGHT_TYPES[run % 3];
+      StorageFormat type = WEIGHT_TYPES[run % 3];
       ComputeType compute = ComputeType.values()[run / 2 % 2];
       int columns = transposed ? out : in;
       int matrix = in * out + 3 * columns;
@@ -331,18 +331,18 @@ class JavaKernelsTest {
 
   /** Stored numbers and what they are worth. */
   private record Stored(MemorySegment segment, float[] values) {
-    static Stored random(Random random, TensorType type, int n, float scale) {
+    static Stored random(Random random, StorageFormat type, int n, float scale) {
       float[] values = numbers(random, n);
-      MemorySegment segment = Arena.ofAuto().allocate(Math.max(1, (long) n * type.bytes()), 64);
+      MemorySegment segment = Arena.ofAuto().allocate(Math.max(1, type.bytes(n)), 64);
       for (int i = 0; i < n; i++) {
         values[i] *= i % 11 == 0 ? 1e-6f : scale;
-        switch (type) {
-          case BF16 -> {
+        switch (type.name()) {
+          case "BF16" -> {
             short bits = Bf16.fromFloat(values[i]);
             segment.set(ValueLayout.JAVA_SHORT, 2L * i, bits);
             values[i] = Bf16.toFloat(bits);
           }
-          case F16 -> {
+          case "F16" -> {
             short bits = Float.floatToFloat16(values[i]);
             segment.set(ValueLayout.JAVA_SHORT, 2L * i, bits);
             values[i] = Float.float16ToFloat(bits);
@@ -395,10 +395,10 @@ class JavaKernelsTest {
               : queryTokens + random.nextInt(run % 6 == 0 ? 1200 : run % 16 == 3 ? 600 : 150);
       causal = run % 3 != 0;
       decompressed = run % 2 == 0;
-      CacheType cacheType = CacheType.values()[run / 2 % 2];
+      CacheType cacheType = CacheType.all().get(run / 2 % 2);
       ComputeType compute = ComputeType.values()[run / 4 % 2];
       rounds = cacheType == CacheType.BF16 && compute == ComputeType.BF16;
-      TensorType type = WEIGHT_TYPES[run % 3];
+      StorageFormat type = WEIGHT_TYPES[run % 3];
       LatentLayout layout = new LatentLayout(latent, rope, cacheType);
       int pageSize = 1 + random.nextInt(70);
       int pages = (kvTokens + pageSize - 1) / pageSize;

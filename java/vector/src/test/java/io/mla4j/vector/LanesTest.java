@@ -2,7 +2,7 @@ package io.mla4j.vector;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
-import io.mla4j.ops.TensorType;
+import io.mla4j.ops.StorageFormat;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import org.junit.jupiter.api.Test;
@@ -18,7 +18,7 @@ class LanesTest {
       stored[i] = (short) i;
     }
     float[] widened = new float[VALUES];
-    Lanes.widen(TensorType.F16, MemorySegment.ofArray(stored), 0, widened, 0, VALUES);
+    Lanes.widen(StorageFormat.F16, MemorySegment.ofArray(stored), 0, widened, 0, VALUES);
     for (int i = 0; i < VALUES; i++) {
       float expected = Float.float16ToFloat((short) i);
       assertEquals(Float.floatToIntBits(expected), Float.floatToIntBits(widened[i]), "of " + i);
@@ -32,7 +32,7 @@ class LanesTest {
       stored[i] = (short) i;
     }
     float[] widened = new float[VALUES];
-    Lanes.widen(TensorType.BF16, MemorySegment.ofArray(stored), 0, widened, 0, VALUES);
+    Lanes.widen(StorageFormat.BF16, MemorySegment.ofArray(stored), 0, widened, 0, VALUES);
     for (int i = 0; i < VALUES; i++) {
       float expected = Float.intBitsToFloat(i << 16);
       assertEquals(Float.floatToIntBits(expected), Float.floatToIntBits(widened[i]), "of " + i);

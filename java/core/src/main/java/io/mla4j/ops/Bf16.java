@@ -1,4 +1,4 @@
-package io.mla4j.cpu;
+package io.mla4j.ops;
 
 /** Conversions between float32 and bfloat16, the upper half of a float32. */
 public final class Bf16 {

@@ -1,0 +1,147 @@
+package io.mla4j.ops;
+
+import io.mla4j.InvalidArgumentException;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.Collectors;
+
+/**
+ * How the elements of a tensor are stored: in blocks of so many elements and so many bytes, one
+ * after the other along a row.
+ *
+ * <p>A format is one class that says how a block becomes float32, exactly, and one line in the list
+ * below. Kernels that know more about it than that are faster, and all others read it through {@link
+ * #widen}.
+ */
+public abstract class StorageFormat {
+  private static final List<StorageFormat> WEIGHTS = new ArrayList<>();
+
+  /** IEEE 754 binary32. */
+  public static final StorageFormat F32 = weight(new F32Format());
+
+  /** The upper half of a binary32. */
+  public static final StorageFormat BF16 = weight(new Bf16Format());
+
+  /** IEEE 754 binary16. */
+  public static final StorageFormat F16 = weight(new F16Format());
+
+  /** 32-bit two's complement. */
+  public static final StorageFormat I32 = new IntegerFormat("I32", 4);
+
+  /** 64-bit two's complement. */
+  public static final StorageFormat I64 = new IntegerFormat("I64", 8);
+
+  /** An unsigned byte. */
+  public static final StorageFormat U8 = new IntegerFormat("U8", 1);
+
+  private final String name;
+  private final int code;
+  private final int blockElements;
+  private final int blockBytes;
+
+  /**
+   * A format.
+   *
+   * @param code {@code MLA_TYPE_*} of native kernels, or -1 where they have none
+   */
+  StorageFormat(String name, int code, int blockElements, int blockBytes) {
+    this.name = name;
+    this.code = code;
+    this.blockElements = blockElements;
+    this.blockBytes = blockBytes;
+  }
+
+  private static StorageFormat weight(StorageFormat format) {
+    WEIGHTS.add(format);
+    return format;
+  }
+
+  /** The formats that weights may be stored in. */
+  public static List<StorageFormat> weights() {
+    return List.copyOf(WEIGHTS);
+  }
+
+  /** Their names for a message: {@code F32, BF16 or F16}. */
+  public static String weightNames() {
+    String all = WEIGHTS.stream().map(StorageFormat::name).collect(Collectors.joining(", "));
+    int last = all.lastIndexOf(", ");
+    return all.substring(0, last) + " or " + all.substring(last + 2);
+  }
+
+  /**
+   * The format of weights that users call {@code name}, in whichever case.
+   *
+   * @throws InvalidArgumentException where there is none, with those that are known
+   */
+  public static StorageFormat weight(String name) {
+    for (StorageFormat format : WEIGHTS) {
+      if (format.name.equalsIgnoreCase(name)) {
+        return format;
+      }
+    }
+    throw new InvalidArgumentException(
+        "weight type is " + name + ", but must be " + weightNames());
+  }
+
+  /** The name that users say. */
+  public final String name() {
+    return name;
+  }
+
+  /** {@code MLA_TYPE_*} of native kernels, or -1 where they have none. */
+  public final int code() {
+    return code;
+  }
+
+  /** Elements of a block: 1 where each is stored by itself. */
+  public final int blockElements() {
+    return blockElements;
+  }
+
+  /** Bytes of a block. */
+  public final int blockBytes() {
+    return blockBytes;
+  }
+
+  /**
+   * Bytes of {@code elements} elements, a multiple of {@link #blockElements}: the offset of the
+   * block that follows them.
+   *
+   * @throws ArithmeticException where they are more than a long counts
+   */
+  public final long bytes(long elements) {
+    return Math.multiplyExact(
+        blockElements == 1 ? elements : elements / blockElements, (long) blockBytes);
+  }
+
+  /** Whether weights may be stored in it. */
+  public final boolean isWeight() {
+    return WEIGHTS.contains(this);
+  }
+
+  /**
+   * Reads elements as float32, which is exact.
+   *
+   * @param offset bytes from the segment's start to the first element, which begins a block
+   * @param to {@code to[at .. at + n)} is written
+   * @throws InvalidArgumentException where the format holds no real numbers
+   */
+  public abstract void widen(MemorySegment segment, long offset, float[] to, int at, int n);
+
+  /**
+   * Writes float32 elements, each rounded to the nearest that the format holds, ties to even.
+   *
+   * @param from {@code from[at .. at + n)} is read
+   * @param offset bytes from the segment's start to the first element, which begins a block
+   * @throws InvalidArgumentException where elements cannot be written one by one
+   */
+  public void narrow(float[] from, int at, int n, MemorySegment segment, long offset) {
+    throw new InvalidArgumentException("float32 elements cannot be stored as " + name);
+  }
+
+  @Override
+  public final String toString() {
+    return name;
+  }
+}
