@@ -16,7 +16,7 @@ import picocli.CommandLine.ScopeType;
  * JVM makes a class for each kind of annotation that is read: for one command that takes longer
  * than the JVM itself takes to start.
  */
-final class Args {
+public final class Args {
   static {
     // Groovy's class for closures would be looked for in every jar.
     System.setProperty("picocli.disable.closures", "true");
@@ -39,7 +39,8 @@ final class Args {
     return new Args(spec, spec::addOption);
   }
 
-  CommandSpec spec() {
+  /** What picocli knows of them. */
+  public CommandSpec spec() {
     return spec;
   }
 
@@ -48,7 +49,8 @@ final class Args {
     return new CommandLine(spec);
   }
 
-  void description(String... lines) {
+  /** What the help says above the options. */
+  public void description(String... lines) {
     spec.usageMessage().description(lines);
   }
 
@@ -62,7 +64,7 @@ final class Args {
   }
 
   /** An option that is there or not. */
-  void flag(String name, Consumer<Boolean> field, String description) {
+  public void flag(String name, Consumer<Boolean> field, String description) {
     options.accept(option(name, field, description).type(boolean.class).build());
   }
 
@@ -89,19 +91,20 @@ final class Args {
   }
 
   /** An option with one value. */
-  <T> void one(String name, String label, Class<T> type, Consumer<T> field, String description) {
+  public <T> void one(
+      String name, String label, Class<T> type, Consumer<T> field, String description) {
     options.accept(option(name, field, description).paramLabel(label).type(type).build());
   }
 
   /** An option with one value that must be there. */
-  <T> void required(
+  public <T> void required(
       String name, String label, Class<T> type, Consumer<T> field, String description) {
     options.accept(
         option(name, field, description).paramLabel(label).type(type).required(true).build());
   }
 
   /** An option with values that are separated by commas, or given one by one. */
-  <T> void list(
+  public <T> void list(
       String name, String label, Class<T> type, Consumer<List<T>> field, String description) {
     options.accept(
         option(name, field, description)
@@ -113,7 +116,7 @@ final class Args {
   }
 
   /** An option that may come several times. */
-  <T> void several(
+  public <T> void several(
       String name,
       String label,
       Class<T> type,
@@ -130,14 +133,14 @@ final class Args {
   }
 
   /** Options of which one must be there. */
-  void oneOf(Consumer<Args> members) {
+  public void oneOf(Consumer<Args> members) {
     ArgGroupSpec.Builder group = ArgGroupSpec.builder().multiplicity("1");
     members.accept(new Args(spec, group::addArg));
     spec.addArgGroup(group.build());
   }
 
   /** An argument by its place, which must be there. */
-  <T> void positional(
+  public <T> void positional(
       int index, String label, Class<T> type, Consumer<T> field, String description) {
     Binding binding = new Binding(field);
     spec.addPositional(

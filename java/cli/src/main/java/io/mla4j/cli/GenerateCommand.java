@@ -37,7 +37,7 @@ final class GenerateCommand extends StreamCommand {
   }
 
   @Override
-  void declare(Args args) {
+  public void declare(Args args) {
     args.description(
         "Continue a prompt: the text goes to stdout as it comes, a summary to stderr at the end.");
     options.declare(args);
@@ -115,7 +115,7 @@ final class GenerateCommand extends StreamCommand {
   }
 
   @Override
-  void execute() throws IOException {
+  public void execute() throws IOException {
     SamplingOptions sampling = sampling();
     checkRequest();
     options.check();

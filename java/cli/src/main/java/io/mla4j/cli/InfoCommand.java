@@ -24,13 +24,13 @@ final class InfoCommand extends StreamCommand {
   private record Used(String backend, String isa, String compute, int threads, String failure) {}
 
   @Override
-  void declare(Args args) {
+  public void declare(Args args) {
     args.description("Show the version, the backends and why each works or not, and what is used.");
     args.flag("--json", v -> json = v, "Print one JSON object.");
   }
 
   @Override
-  void execute() throws IOException {
+  public void execute() throws IOException {
     List<Backends.Status> backends = Backends.list();
     Used used = used();
     if (json) {

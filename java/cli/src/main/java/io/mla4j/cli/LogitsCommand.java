@@ -25,7 +25,7 @@ final class LogitsCommand extends StreamCommand {
   private record Top(int[][] ids, float[][] values) {}
 
   @Override
-  void declare(Args args) {
+  public void declare(Args args) {
     args.description("Compute the logits after every id; several --ids run as one batch.");
     options.declare(args);
     args.several(
@@ -45,7 +45,7 @@ final class LogitsCommand extends StreamCommand {
   }
 
   @Override
-  void execute() throws IOException {
+  public void execute() throws IOException {
     int[][] sequences = ids.stream().map(IdList::ids).toArray(int[][]::new);
     try (OpenModel model = OpenModel.open(options, streams);
         Arena arena = Arena.ofShared()) {

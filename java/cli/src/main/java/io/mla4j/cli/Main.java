@@ -5,15 +5,15 @@ import io.mla4j.CacheType;
 import io.mla4j.ops.StorageFormat;
 import java.io.PrintWriter;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
+import java.util.ServiceLoader;
 import java.util.Set;
 import java.util.function.Supplier;
 import picocli.CommandLine;
 
 /** The entry point: exit code 0 for fine, 1 for failed, 2 for bad usage. */
 public final class Main {
-  /** The commands by name, in the order of the help. */
+  /** The commands of this jar by name, in the order of the help. */
   private static final Map<String, Supplier<StreamCommand>> COMMANDS = new LinkedHashMap<>();
 
   static {
@@ -22,7 +22,6 @@ public final class Main {
     COMMANDS.put("logits", LogitsCommand::new);
     COMMANDS.put("info", InfoCommand::new);
     COMMANDS.put("memory", MemoryCommand::new);
-    COMMANDS.put("bench", BenchCommand::new);
   }
 
   private static final Set<String> RUNS_A_MODEL = Set.of("generate", "perplexity", "logits");
@@ -37,8 +36,8 @@ public final class Main {
     System.exit(code);
   }
 
-  /** Runs a command in this process. */
-  static int run(Streams streams, String... args) {
+  /** Runs a command in this process and returns its exit code. */
+  public static int run(Streams streams, String... args) {
     if (args.length > 0 && RUNS_A_MODEL.contains(args[0])) {
       // To link a backend takes longer than to read the options: it goes on beside them.
       Thread.ofPlatform().daemon().name("mla4j-backends").start(Backends::prepare);
@@ -64,11 +63,16 @@ public final class Main {
     return code == 0 && streams.out().checkError() ? ErrorHandler.FAILED : code;
   }
 
-  /** Adds the command that the arguments begin with, or all of them. */
+  /** Adds the command that the arguments begin with, or all of them and those of other jars. */
   private static void addCommands(Args root, Streams streams, String[] args) {
     String first = args.length == 0 ? null : args[0];
-    for (String name : COMMANDS.containsKey(first) ? List.of(first) : COMMANDS.keySet()) {
-      root.command(name, COMMANDS.get(name).get(), streams);
+    if (COMMANDS.containsKey(first)) {
+      root.command(first, COMMANDS.get(first).get(), streams);
+      return;
+    }
+    COMMANDS.forEach((name, command) -> root.command(name, command.get(), streams));
+    for (CommandProvider other : ServiceLoader.load(CommandProvider.class)) {
+      root.command(other.name(), other.create(), streams);
     }
   }
 }

@@ -19,7 +19,7 @@ final class MemoryCommand extends StreamCommand {
   boolean json;
 
   @Override
-  void declare(Args args) {
+  public void declare(Args args) {
     args.description("Show what the cache of a model costs under MHA, GQA, MQA and MLA.");
     args.required(
         "--model",
@@ -33,7 +33,7 @@ final class MemoryCommand extends StreamCommand {
   }
 
   @Override
-  void execute() throws IOException {
+  public void execute() throws IOException {
     CacheMemory memory = memory();
     List<CacheMemory.Row> rows;
     try {

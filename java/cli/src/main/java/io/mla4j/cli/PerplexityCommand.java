@@ -26,7 +26,7 @@ final class PerplexityCommand extends StreamCommand {
   int maxTokens = Integer.MAX_VALUE;
 
   @Override
-  void declare(Args args) {
+  public void declare(Args args) {
     args.description("Compute the perplexity of a text; the last line of stdout is the figure.");
     options.declare(args);
     args.required("--text", "FILE", Path.class, v -> text = v, "The text, UTF-8.");
@@ -45,7 +45,7 @@ final class PerplexityCommand extends StreamCommand {
   }
 
   @Override
-  void execute() throws IOException {
+  public void execute() throws IOException {
     if (context < 2) {
       throw usage("--context is " + context + ", but must be at least 2");
     }

@@ -11,7 +11,7 @@ import java.nio.charset.StandardCharsets;
  *
  * @param interactive whether a person watches stderr; the launcher knows
  */
-record Streams(InputStream in, PrintStream out, PrintStream err, boolean interactive) {
+public record Streams(InputStream in, PrintStream out, PrintStream err, boolean interactive) {
   /** Those of the process, in UTF-8 whatever the locale. */
   static Streams ofProcess() {
     return new Streams(

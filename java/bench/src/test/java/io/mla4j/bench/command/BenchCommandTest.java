@@ -1,4 +1,4 @@
-package io.mla4j.cli;
+package io.mla4j.bench.command;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.junit.jupiter.api.Assertions.assertEquals;
@@ -83,8 +83,7 @@ class BenchCommandTest {
 
   @Test
   void tablesComeBeforeFiles() throws Exception {
-    BenchOutputs outputs =
-        new BenchOutputs(folder + "/no/a.json", null, null, null, CacheTable.Budget.USUAL);
+    Outputs outputs = new Outputs(folder + "/no/a.json", null, null, null, CacheTable.Budget.USUAL);
     ByteArrayOutputStream out = new ByteArrayOutputStream();
     Report report = new Benchmark(Settings.quick(), Progress.NONE, () -> true, _ -> {}).soFar();
     assertThrows(IOException.class, () -> outputs.write(report, new PrintStream(out, true, UTF_8)));
@@ -133,7 +132,7 @@ class BenchCommandTest {
             "bench",
             "model",
             "--model",
-            TinyMla.FOLDER.toString(),
+            System.getProperty("mla4j.root") + "/models/tiny-mla",
             "--backend",
             "native",
             "--threads",

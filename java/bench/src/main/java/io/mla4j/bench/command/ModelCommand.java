@@ -1,4 +1,4 @@
-package io.mla4j.cli;
+package io.mla4j.bench.command;
 
 import io.mla4j.AttentionForm;
 import io.mla4j.CacheType;
@@ -6,12 +6,13 @@ import io.mla4j.bench.Benchmark;
 import io.mla4j.bench.ModelGrid;
 import io.mla4j.bench.Preset;
 import io.mla4j.bench.Report;
+import io.mla4j.cli.Args;
 import io.mla4j.model.DecoderOptions;
 import java.nio.file.Path;
 import java.util.List;
 
 /** {@code mla4j bench model}: a prompt, and generation behind contexts. */
-final class BenchModelCommand extends BenchMeasurement {
+final class ModelCommand extends Measurement {
   private static final int MAX = 1 << 20;
 
   private final Source source = new Source();
@@ -26,13 +27,13 @@ final class BenchModelCommand extends BenchMeasurement {
   List<Integer> prompts = List.of(512);
   List<Integer> generated = List.of(64);
   List<Integer> contexts = List.of(0, 4096, 16384);
-  private final BenchKernels kernels = new BenchKernels("native", "vector", "scalar");
+  private final KernelOptions kernels = new KernelOptions("native", "vector", "scalar");
   List<CacheType> cacheTypes = List.of();
   List<AttentionForm> forms = List.of(AttentionForm.AUTO);
   List<Integer> pages = List.of(DecoderOptions.DEFAULT_PAGE_SIZE);
 
   @Override
-  void declare(Args args) {
+  public void declare(Args args) {
     args.description(
         "A whole model: tokens per second of a prompt, and of generation behind contexts.");
     super.declare(args);

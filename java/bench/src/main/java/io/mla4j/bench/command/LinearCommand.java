@@ -1,21 +1,22 @@
-package io.mla4j.cli;
+package io.mla4j.bench.command;
 
 import io.mla4j.bench.AttentionGrid;
 import io.mla4j.bench.Benchmark;
 import io.mla4j.bench.LinearGrid;
 import io.mla4j.bench.LinearGrid.MixtureSize;
 import io.mla4j.bench.Report;
+import io.mla4j.cli.Args;
 import io.mla4j.ops.StorageFormat;
 import java.util.List;
 
 /** {@code mla4j bench linear}: matrix products. */
-final class BenchLinearCommand extends BenchMeasurement {
+final class LinearCommand extends Measurement {
   private static final int MAX = 1 << 24;
 
   List<LinearGrid.Benchmark> benchmarks = List.of(LinearGrid.Benchmark.values());
   List<String> sizes = List.of("2048x2048", "2048x10944", "10944x2048");
   List<Integer> rows = List.of(512);
-  private final BenchKernels kernels = new BenchKernels("native", "vector", "scalar");
+  private final KernelOptions kernels = new KernelOptions("native", "vector", "scalar");
   List<StorageFormat> weightTypes = List.of(StorageFormat.BF16);
   List<AttentionGrid.Residency> residencies = List.of(AttentionGrid.Residency.COLD);
   int mixtureTokens = MixtureSize.V2_LITE.tokens();
@@ -24,7 +25,7 @@ final class BenchLinearCommand extends BenchMeasurement {
   String expertSize = "2048x1408";
 
   @Override
-  void declare(Args args) {
+  public void declare(Args args) {
     args.description("Linear layers: gemm (many rows), gemv (one row), grouped (experts).");
     super.declare(args);
     kernels.declare(args);

@@ -1,4 +1,4 @@
-package io.mla4j.cli;
+package io.mla4j.bench.command;
 
 import io.mla4j.bench.BenchException;
 import io.mla4j.bench.CacheTable;
@@ -22,7 +22,7 @@ import java.nio.file.Path;
  * @param plot a folder, or null
  * @param budget the memory whose context is told
  */
-record BenchOutputs(String json, Path csv, Path markdown, Path plot, CacheTable.Budget budget) {
+record Outputs(String json, Path csv, Path markdown, Path plot, CacheTable.Budget budget) {
   /**
    * Before anything is measured, which may take hours.
    *

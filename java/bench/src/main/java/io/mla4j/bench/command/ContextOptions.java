@@ -1,9 +1,10 @@
-package io.mla4j.cli;
+package io.mla4j.bench.command;
 
 import io.mla4j.bench.CacheTable;
+import io.mla4j.cli.Args;
 
 /** For which memory a measurement tells the context that fits. */
-final class BenchContexts {
+final class ContextOptions {
   private static final long GIBIBYTE = 1L << 30;
 
   private int memory = (int) (CacheTable.Budget.USUAL.bytes() / GIBIBYTE);
@@ -27,7 +28,7 @@ final class BenchContexts {
         "And in the caches of so many layers; default: " + layers + ".");
   }
 
-  CacheTable.Budget budget(BenchOptions options) {
+  CacheTable.Budget budget(MeasurementOptions options) {
     return new CacheTable.Budget(
         options.range("--cache-memory", memory, 1, 1 << 20) * GIBIBYTE,
         options.range("--layers", layers, 1, 1 << 16));

@@ -1,4 +1,4 @@
-package io.mla4j.cli;
+package io.mla4j.bench.command;
 
 import io.mla4j.AttentionForm;
 import io.mla4j.CacheType;
@@ -7,17 +7,18 @@ import io.mla4j.bench.Benchmark;
 import io.mla4j.bench.CacheTable;
 import io.mla4j.bench.Kind;
 import io.mla4j.bench.Report;
+import io.mla4j.cli.Args;
 import io.mla4j.model.DecoderOptions;
 import java.nio.file.Path;
 import java.util.List;
 
 /** {@code mla4j bench attention}: decode and prefill. */
-final class BenchAttentionCommand extends BenchMeasurement {
+final class AttentionCommand extends Measurement {
   private static final int MAX = 1 << 24;
 
   List<AttentionGrid.Phase> phases = List.of(AttentionGrid.Phase.values());
   List<Kind> kinds = List.of(Kind.MLA);
-  private final BenchKernels kernels = new BenchKernels("native", "vector", "scalar", "cuda");
+  private final KernelOptions kernels = new KernelOptions("native", "vector", "scalar", "cuda");
   List<Integer> heads = List.of(16, 128);
   List<Integer> tokens = List.of(1024, 16384);
   List<Integer> batches = List.of(1);
@@ -29,10 +30,10 @@ final class BenchAttentionCommand extends BenchMeasurement {
   List<AttentionGrid.Residency> residencies = List.of(AttentionGrid.Residency.COLD);
   List<Integer> pages = List.of(DecoderOptions.DEFAULT_PAGE_SIZE);
   Path library;
-  private final BenchContexts contexts = new BenchContexts();
+  private final ContextOptions contexts = new ContextOptions();
 
   @Override
-  void declare(Args args) {
+  public void declare(Args args) {
     args.description(
         "Attention, decode and prefill: MLA, and MHA, GQA and MQA of the same model width. Options"
             + " with several values take a list: all combinations are measured, in turns.");

@@ -1,14 +1,16 @@
-package io.mla4j.cli;
+package io.mla4j.bench.command;
 
 import io.mla4j.bench.Benchmark;
 import io.mla4j.bench.Report;
+import io.mla4j.cli.Args;
+import io.mla4j.cli.StreamCommand;
 import java.nio.file.Path;
 import java.util.List;
 
 /** {@code mla4j bench startup}: how long until the first text. */
-final class BenchStartupCommand extends BenchMeasurement {
+final class StartupCommand extends Measurement {
   @Override
-  void declare(Args args) {
+  public void declare(Args args) {
     args.description(
         "From starting the script to the first byte of text, next to a JVM that says hello.");
     super.declare(args);

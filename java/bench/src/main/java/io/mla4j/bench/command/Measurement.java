@@ -1,10 +1,12 @@
-package io.mla4j.cli;
+package io.mla4j.bench.command;
 
 import io.mla4j.Mla4jException;
 import io.mla4j.bench.Benchmark;
 import io.mla4j.bench.CacheTable;
 import io.mla4j.bench.Progress;
 import io.mla4j.bench.Report;
+import io.mla4j.cli.Args;
+import io.mla4j.cli.StreamCommand;
 import java.io.IOException;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -13,7 +15,7 @@ import java.util.concurrent.atomic.AtomicBoolean;
 /**
  * A measurement: runs, tells how far it is, and hands out what it found, even when it is cut off.
  */
-abstract class BenchMeasurement extends StreamCommand {
+abstract class Measurement extends StreamCommand {
   private static final String CLEAR_LINE = "\r\033[K";
 
   /** How long Ctrl-C waits for a sample that has begun; without it, the rest is printed. */
@@ -25,12 +27,12 @@ abstract class BenchMeasurement extends StreamCommand {
   /** Pictures take seconds. */
   private static final int LONGEST_WRITE_SECONDS = 60;
 
-  final BenchOptions options = new BenchOptions();
+  final MeasurementOptions options = new MeasurementOptions();
   private final AtomicBoolean written = new AtomicBoolean();
   private volatile boolean stopped;
 
   @Override
-  void declare(Args args) {
+  public void declare(Args args) {
     options.declare(args);
   }
 
@@ -43,8 +45,8 @@ abstract class BenchMeasurement extends StreamCommand {
   }
 
   @Override
-  final void execute() throws IOException {
-    BenchOutputs outputs = options.outputs(budget());
+  public final void execute() throws IOException {
+    Outputs outputs = options.outputs(budget());
     outputs.check();
     Benchmark benchmark = new Benchmark(options.settings(), progress(), () -> stopped, this::note);
     // Ctrl-C ends the JVM as soon as its hooks return: this one waits until the results are out.
@@ -67,7 +69,7 @@ abstract class BenchMeasurement extends StreamCommand {
     }
   }
 
-  private void stop(Benchmark benchmark, BenchOutputs outputs, CountDownLatch done) {
+  private void stop(Benchmark benchmark, Outputs outputs, CountDownLatch done) {
     stopped = true;
     try {
       // In turns: the clock goes on while the system has suspended the process.
@@ -89,25 +91,23 @@ abstract class BenchMeasurement extends StreamCommand {
   }
 
   /** Writes the results, once. */
-  private boolean hand(Report report, BenchOutputs outputs) throws IOException {
+  private boolean hand(Report report, Outputs outputs) throws IOException {
     boolean first = written.compareAndSet(false, true);
     if (first) {
-      outputs.write(report, streams.out());
+      outputs.write(report, out());
     }
     return first;
   }
 
   private void note(String text) {
-    streams.err().println((streams.interactive() ? CLEAR_LINE : "") + "mla4j: " + text);
+    err().println((interactive() ? CLEAR_LINE : "") + "mla4j: " + text);
   }
 
   private Progress progress() {
-    if (!streams.interactive()) {
+    if (!interactive()) {
       return Progress.NONE;
     }
     return (at, total, label) ->
-        streams
-            .err()
-            .print(CLEAR_LINE + (at == total || stopped ? "" : at + "/" + total + " " + label));
+        err().print(CLEAR_LINE + (at == total || stopped ? "" : at + "/" + total + " " + label));
   }
 }

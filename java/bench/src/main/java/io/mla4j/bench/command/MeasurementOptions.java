@@ -1,14 +1,15 @@
-package io.mla4j.cli;
+package io.mla4j.bench.command;
 
 import io.mla4j.bench.CacheTable;
 import io.mla4j.bench.Settings;
+import io.mla4j.cli.Args;
 import java.nio.file.Path;
 import java.util.List;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.ParameterException;
 
 /** The options of every measurement: how it measures, and where results go. */
-final class BenchOptions {
+final class MeasurementOptions {
   private static final long MEBIBYTE = 1L << 20;
   private static final int MAX_THREADS = 1024;
 
@@ -100,8 +101,8 @@ final class BenchOptions {
   }
 
   /** Where the results go. */
-  BenchOutputs outputs(CacheTable.Budget budget) {
-    return new BenchOutputs(json, csv, markdown, plot, budget);
+  Outputs outputs(CacheTable.Budget budget) {
+    return new Outputs(json, csv, markdown, plot, budget);
   }
 
   List<Integer> threads() {

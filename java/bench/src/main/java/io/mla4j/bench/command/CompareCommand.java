@@ -1,16 +1,18 @@
-package io.mla4j.cli;
+package io.mla4j.bench.command;
 
 import io.mla4j.bench.Comparison;
+import io.mla4j.cli.Args;
+import io.mla4j.cli.StreamCommand;
 import java.nio.file.Path;
 
 /** {@code mla4j bench compare}: what changed between two reports. */
-final class BenchCompareCommand extends StreamCommand {
+final class CompareCommand extends StreamCommand {
   Path before;
 
   Path after;
 
   @Override
-  void declare(Args args) {
+  public void declare(Args args) {
     args.description(
         "List what changed between two files of --json beyond the noise: medians further apart than"
             + " three sigmas of both, and by more than 2 percent.");
@@ -19,13 +21,12 @@ final class BenchCompareCommand extends StreamCommand {
   }
 
   @Override
-  void execute() {
+  public void execute() {
     Comparison comparison = Comparison.of(before, after);
-    comparison.changed().forEach(streams.out()::println);
-    comparison.unknown().forEach(streams.out()::println);
-    comparison.onlyInOne().forEach(streams.out()::println);
-    streams
-        .out()
+    comparison.changed().forEach(out()::println);
+    comparison.unknown().forEach(out()::println);
+    comparison.onlyInOne().forEach(out()::println);
+    out()
         .println(
             comparison.changed().size()
                 + " rows changed, "

@@ -1,24 +1,26 @@
-package io.mla4j.cli;
+package io.mla4j.bench.command;
 
 import io.mla4j.bench.Benchmark;
 import io.mla4j.bench.Preset;
+import io.mla4j.cli.Args;
+import io.mla4j.cli.StreamCommand;
 import java.nio.file.Path;
 
 /** {@code mla4j bench make-model}: random weights for others to load. */
-final class BenchMakeModelCommand extends StreamCommand {
+final class MakeModelCommand extends StreamCommand {
   String preset;
   Path out;
 
   @Override
-  void declare(Args args) {
+  public void declare(Args args) {
     args.description("Write a model of random bf16 weights as a Hugging Face directory.");
     args.required("--preset", "NAME", String.class, v -> preset = v, "dense-461m or v2-lite-3l.");
     args.required("--out", "DIR", Path.class, v -> out = v, "The new folder.");
   }
 
   @Override
-  void execute() {
+  public void execute() {
     Benchmark.makeModel(read("--preset", preset, Preset::of), out);
-    streams.out().println(out);
+    out().println(out);
   }
 }

@@ -1,11 +1,13 @@
-package io.mla4j.cli;
+package io.mla4j.bench.command;
 
 import io.mla4j.ComputeType;
 import io.mla4j.bench.Benchmark;
+import io.mla4j.cli.Args;
+import io.mla4j.cli.StreamCommand;
 import java.util.List;
 
 /** Which kernels a measurement is about. */
-final class BenchKernels {
+final class KernelOptions {
   private final List<String> known;
   private List<String> backends;
   private List<String> isas = List.of();
@@ -16,7 +18,7 @@ final class BenchKernels {
    *
    * @param known by name
    */
-  BenchKernels(String... known) {
+  KernelOptions(String... known) {
     this.known = List.of(known);
   }
 

@@ -1,0 +1,2 @@
+/** {@code mla4j bench}: its commands and their options. */
+package io.mla4j.bench.command;
