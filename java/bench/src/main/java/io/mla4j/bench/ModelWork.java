@@ -5,10 +5,11 @@ import io.mla4j.MlaShape;
 import io.mla4j.checkpoint.FfnDescription;
 import io.mla4j.checkpoint.LayerDescription;
 import io.mla4j.checkpoint.StoredTensor;
+import io.mla4j.checkpoint.TensorRole;
 import io.mla4j.checkpoint.WeightTable;
 import io.mla4j.model.Decoder;
-import io.mla4j.ops.Routing;
 import java.util.Arrays;
+import java.util.List;
 
 /**
  * FLOP and bytes of whole models: two FLOP for each weight that a token meets, and attention in the
@@ -25,8 +26,9 @@ final class ModelWork {
           Arrays.stream(tensors).mapToLong(t -> t.segment().byteSize()).sum());
     }
 
-    static Matrices of(WeightTable.Dense network) {
-      return of(network.gate(), network.up(), network.down());
+    static Matrices of(WeightTable.Layer layer, TensorRole... roles) {
+      return of(
+          Arrays.stream(roles).map(layer::all).flatMap(List::stream).toArray(StoredTensor[]::new));
     }
 
     Matrices and(Matrices other) {
@@ -51,7 +53,7 @@ final class ModelWork {
       MlaShape s = layer.mla().shape();
       WeightTable.Layer weights = table.layers().get(i);
       int queries = i == layers - 1 ? 1 : tokens;
-      long latentDown = Matrices.of(weights.attention().latentDown()).count();
+      long latentDown = Matrices.of(weights, TensorRole.LATENT_DOWN).count();
       flop += 2L * tokens * latentDown;
       flop += 2L * queries * (linear(layer, weights, false).count() - latentDown);
       flop += attention(s, Work.visiblePairs(queries, tokens), queries, tokens);
@@ -88,35 +90,34 @@ final class ModelWork {
 
   /** W_UK and W_UV. */
   private static Matrices latentUp(WeightTable.Layer weights) {
-    return Matrices.of(weights.attention().latentUp());
+    return Matrices.of(weights, TensorRole.LATENT_UP);
   }
 
   /** All matrices of a layer but W_UK and W_UV; of experts, those of a token or all. */
   private static Matrices linear(
       LayerDescription layer, WeightTable.Layer weights, boolean allExperts) {
-    Matrices query =
-        switch (weights.attention().query()) {
-          case WeightTable.DirectQuery direct -> Matrices.of(direct.weight());
-          case WeightTable.LatentQuery latent -> Matrices.of(latent.down(), latent.up());
-        };
-    Matrices attention =
-        query.and(Matrices.of(weights.attention().latentDown(), weights.attention().output()));
-    return attention.and(
-        switch (weights.ffn()) {
-          case WeightTable.Dense dense -> Matrices.of(dense);
-          case WeightTable.Mixture mixture -> {
-            Routing routing = ((FfnDescription.Mixture) layer.ffn()).routing();
-            Matrices experts =
-                mixture.experts().stream().map(Matrices::of).reduce(Matrices::and).orElseThrow();
-            int chosen = allExperts ? routing.experts() : routing.topK();
-            yield mixture
-                .shared()
-                .map(Matrices::of)
-                .orElse(Matrices.of())
-                .and(experts.part(chosen, routing.experts()))
-                .and(Matrices.of(mixture.router()));
-          }
-        });
+    Matrices all =
+        Matrices.of(
+            weights,
+            TensorRole.QUERY,
+            TensorRole.QUERY_DOWN,
+            TensorRole.QUERY_UP,
+            TensorRole.LATENT_DOWN,
+            TensorRole.ATTENTION_OUTPUT,
+            TensorRole.DENSE_GATE,
+            TensorRole.DENSE_UP,
+            TensorRole.DENSE_DOWN,
+            TensorRole.ROUTER,
+            TensorRole.SHARED_GATE,
+            TensorRole.SHARED_UP,
+            TensorRole.SHARED_DOWN);
+    if (!(layer.ffn() instanceof FfnDescription.Mixture mixture)) {
+      return all;
+    }
+    int experts = mixture.routing().experts();
+    return all.and(
+        Matrices.of(weights, TensorRole.EXPERT_GATE, TensorRole.EXPERT_UP, TensorRole.EXPERT_DOWN)
+            .part(allExperts ? experts : mixture.routing().topK(), experts));
   }
 
   private static long cacheBytes(Decoder decoder, long tokens) {

@@ -1,10 +1,11 @@
 package io.mla4j.checkpoint;
 
-import io.mla4j.MlaShape;
 import java.util.ArrayList;
+import java.util.Collections;
+import java.util.EnumMap;
 import java.util.HashSet;
 import java.util.List;
-import java.util.Optional;
+import java.util.Map;
 import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -29,82 +30,22 @@ public record WeightTable(
   /**
    * One block.
    *
-   * @param attentionNorm (hidden)
-   * @param attention its attention
-   * @param ffnNorm (hidden)
-   * @param ffn its feed-forward network
+   * @param tensors of each role that the block has: one, or one for each expert
    */
-  public record Layer(
-      StoredTensor attentionNorm, AttentionWeights attention, StoredTensor ffnNorm, Ffn ffn) {}
+  public record Layer(Map<TensorRole, List<StoredTensor>> tensors) {
+    /** Keeps its own copy of the map. */
+    public Layer {
+      tensors = Collections.unmodifiableMap(new EnumMap<>(tensors));
+    }
 
-  /**
-   * The tensors of an attention.
-   *
-   * @param query how the queries are made
-   * @param latentDown (latent + rope, hidden)
-   * @param latentDownBias (latent + rope)
-   * @param latentNorm (latent)
-   * @param latentUp (heads * (nope + value), latent)
-   * @param output (hidden, heads * value)
-   * @param outputBias (hidden)
-   */
-  public record AttentionWeights(
-      Query query,
-      StoredTensor latentDown,
-      Optional<StoredTensor> latentDownBias,
-      StoredTensor latentNorm,
-      StoredTensor latentUp,
-      StoredTensor output,
-      Optional<StoredTensor> outputBias) {}
+    /** Whether the block has tensors of {@code role}. */
+    public boolean has(TensorRole role) {
+      return tensors.containsKey(role);
+    }
 
-  /** How the queries are made. */
-  public sealed interface Query {}
-
-  /**
-   * One projection.
-   *
-   * @param weight (heads * (nope + rope), hidden)
-   */
-  public record DirectQuery(StoredTensor weight) implements Query {}
-
-  /**
-   * Down, norm, up.
-   *
-   * @param down (qLora, hidden)
-   * @param downBias (qLora)
-   * @param norm (qLora)
-   * @param up (heads * (nope + rope), qLora)
-   */
-  public record LatentQuery(
-      StoredTensor down, Optional<StoredTensor> downBias, StoredTensor norm, StoredTensor up)
-      implements Query {}
-
-  /** A feed-forward network. */
-  public sealed interface Ffn {}
-
-  /**
-   * A SwiGLU network.
-   *
-   * @param gate (inner, hidden)
-   * @param up (inner, hidden)
-   * @param down (hidden, inner)
-   */
-  public record Dense(StoredTensor gate, StoredTensor up, StoredTensor down) implements Ffn {}
-
-  /**
-   * A mixture of experts.
-   *
-   * @param router (experts, hidden)
-   * @param bias (experts)
-   * @param experts one network each
-   * @param shared the shared experts as one network
-   */
-  public record Mixture(
-      StoredTensor router, Optional<StoredTensor> bias, List<Dense> experts, Optional<Dense> shared)
-      implements Ffn {
-    /** Keeps its own copy of the list. */
-    public Mixture {
-      experts = List.copyOf(experts);
+    /** Every tensor of {@code role}, none where the block has no such role. */
+    public List<StoredTensor> all(TensorRole role) {
+      return tensors.getOrDefault(role, List.of());
     }
   }
 
@@ -130,136 +71,34 @@ public record WeightTable(
     }
 
     WeightTable resolve() {
-      StoredTensor embedding =
-          matrix(TensorRole.EMBEDDING, 0, 0, model.vocabulary(), model.hidden());
-      StoredTensor finalNorm = vector(TensorRole.FINAL_NORM, 0, model.hidden());
-      boolean serves = model.tied() && checkpoint.find(name(TensorRole.OUTPUT, 0, 0)).isEmpty();
-      StoredTensor output =
-          serves ? embedding : matrix(TensorRole.OUTPUT, 0, 0, model.vocabulary(), model.hidden());
+      List<Long> table = List.of((long) model.vocabulary(), (long) model.hidden());
+      StoredTensor embedding = find(name(TensorRole.EMBEDDING, 0, 0), table);
+      StoredTensor finalNorm =
+          find(name(TensorRole.FINAL_NORM, 0, 0), List.of((long) model.hidden()));
+      String output = name(TensorRole.OUTPUT, 0, 0);
+      boolean serves = model.tied() && checkpoint.find(output).isEmpty();
+      StoredTensor outputTensor = serves ? embedding : find(output, table);
       List<Layer> layers = new ArrayList<>();
       for (int l = 0; l < model.layers().size(); l++) {
         layers.add(layer(l, model.layers().get(l)));
       }
       refuseUnused();
-      return new WeightTable(embedding, finalNorm, output, layers);
+      return new WeightTable(embedding, finalNorm, outputTensor, layers);
     }
 
-    private Layer layer(int l, LayerDescription layer) {
-      return new Layer(
-          vector(TensorRole.ATTENTION_NORM, l, model.hidden()),
-          attention(l, layer.mla()),
-          vector(TensorRole.FFN_NORM, l, model.hidden()),
-          switch (layer.ffn()) {
-            case FfnDescription.Dense dense ->
-                network(
-                    TensorRole.DENSE_GATE,
-                    TensorRole.DENSE_UP,
-                    TensorRole.DENSE_DOWN,
-                    l,
-                    0,
-                    dense.width());
-            case FfnDescription.Mixture mixture -> mixture(l, mixture);
-          });
-    }
-
-    private AttentionWeights attention(int l, AttentionDescription.Mla attention) {
-      MlaShape shape = attention.shape();
-      int hidden = model.hidden();
-      int queries = shape.heads() * shape.query();
-      Query query;
-      if (attention.queryLatent().isPresent()) {
-        int width = attention.queryLatent().getAsInt();
-        query =
-            new LatentQuery(
-                matrix(TensorRole.QUERY_DOWN, l, 0, width, hidden),
-                bias(attention, TensorRole.QUERY_DOWN_BIAS, l, width),
-                vector(TensorRole.QUERY_NORM, l, width),
-                matrix(TensorRole.QUERY_UP, l, 0, queries, width));
-      } else {
-        query = new DirectQuery(matrix(TensorRole.QUERY, l, 0, queries, hidden));
-      }
-      return new AttentionWeights(
-          query,
-          matrix(TensorRole.LATENT_DOWN, l, 0, shape.cached(), hidden),
-          bias(attention, TensorRole.LATENT_DOWN_BIAS, l, shape.cached()),
-          vector(TensorRole.LATENT_NORM, l, shape.latent()),
-          matrix(
-              TensorRole.LATENT_UP,
-              l,
-              0,
-              shape.heads() * (shape.nope() + shape.value()),
-              shape.latent()),
-          matrix(TensorRole.ATTENTION_OUTPUT, l, 0, hidden, shape.heads() * shape.value()),
-          bias(attention, TensorRole.ATTENTION_OUTPUT_BIAS, l, hidden));
-    }
-
-    private Mixture mixture(int l, FfnDescription.Mixture mixture) {
-      int experts = mixture.routing().experts();
-      StoredTensor router = matrix(TensorRole.ROUTER, l, 0, experts, model.hidden());
-      boolean absent = checkpoint.find(name(TensorRole.ROUTER_BIAS, l, 0)).isEmpty();
-      boolean noBias =
-          switch (mixture.choiceBias()) {
-            case NONE -> true;
-            case OPTIONAL -> absent;
-            case REQUIRED -> false;
-          };
-      Optional<StoredTensor> bias =
-          noBias ? Optional.empty() : Optional.of(vector(TensorRole.ROUTER_BIAS, l, experts));
-      List<Dense> networks = new ArrayList<>();
-      for (int e = 0; e < experts; e++) {
-        networks.add(
-            network(
-                TensorRole.EXPERT_GATE,
-                TensorRole.EXPERT_UP,
-                TensorRole.EXPERT_DOWN,
-                l,
-                e,
-                mixture.expertWidth()));
-      }
-      Optional<Dense> shared =
-          mixture.sharedWidth() == 0
-              ? Optional.empty()
-              : Optional.of(
-                  network(
-                      TensorRole.SHARED_GATE,
-                      TensorRole.SHARED_UP,
-                      TensorRole.SHARED_DOWN,
-                      l,
-                      0,
-                      mixture.sharedWidth()));
-      return new Mixture(router, bias, networks, shared);
-    }
-
-    private Dense network(
-        TensorRole gate, TensorRole up, TensorRole down, int layer, int expert, int width) {
-      return new Dense(
-          matrix(gate, layer, expert, width, model.hidden()),
-          matrix(up, layer, expert, width, model.hidden()),
-          matrix(down, layer, expert, model.hidden(), width));
-    }
-
-    private Optional<StoredTensor> bias(
-        AttentionDescription.Mla attention, TensorRole role, int layer, int width) {
-      return attention.bias() ? Optional.of(vector(role, layer, width)) : Optional.empty();
-    }
-
-    private StoredTensor matrix(TensorRole role, int layer, int expert, long rows, long columns) {
-      return find(name(role, layer, expert), List.of(rows, columns));
-    }
-
-    /**
-     * Norm weights and biases: small enough to look at every number, and one that is not finite
-     * spoils every token.
-     */
-    private StoredTensor vector(TensorRole role, int layer, long width) {
-      StoredTensor tensor = find(name(role, layer, 0), List.of(width));
-      float[] values = tensor.toFloats();
-      for (int i = 0; i < values.length; i++) {
-        if (!Float.isFinite(values[i])) {
-          throw tensor.error("has " + values[i] + " at index " + i + ", but must be finite");
+    private Layer layer(int l, LayerDescription description) {
+      Map<TensorRole, List<StoredTensor>> tensors = new EnumMap<>(TensorRole.class);
+      for (TensorNeed need : TensorNeed.of(description, model.hidden())) {
+        if (need.optional() && checkpoint.find(name(need.role(), l, 0)).isEmpty()) {
+          continue;
         }
+        List<StoredTensor> found = new ArrayList<>(need.count());
+        for (int e = 0; e < need.count(); e++) {
+          found.add(find(name(need.role(), l, e), need.shape()));
+        }
+        tensors.put(need.role(), found);
       }
-      return tensor;
+      return new Layer(tensors);
     }
 
     private StoredTensor find(String name, List<Long> shape) {
@@ -272,8 +111,24 @@ public record WeightTable(
         throw tensor.error(
             "has dtype " + tensor.type() + ", but weights must have one of F32, BF16, F16");
       }
+      if (shape.size() == 1) {
+        requireFinite(tensor);
+      }
       used.add(name);
       return tensor;
+    }
+
+    /**
+     * Norm weights and biases: small enough to look at every element, and one that is not finite
+     * spoils every token.
+     */
+    private static void requireFinite(StoredTensor tensor) {
+      float[] values = tensor.toFloats();
+      for (int i = 0; i < values.length; i++) {
+        if (!Float.isFinite(values[i])) {
+          throw tensor.error("has " + values[i] + " at index " + i + ", but must be finite");
+        }
+      }
     }
 
     private String name(TensorRole role, int layer, int expert) {

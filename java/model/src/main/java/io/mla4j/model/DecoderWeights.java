@@ -3,21 +3,19 @@ package io.mla4j.model;
 import io.mla4j.ComputeType;
 import io.mla4j.Device;
 import io.mla4j.DeviceMemoryException;
-import io.mla4j.checkpoint.FfnDescription;
-import io.mla4j.checkpoint.LayerDescription;
-import io.mla4j.checkpoint.ModelDescription;
 import io.mla4j.checkpoint.StoredTensor;
+import io.mla4j.checkpoint.TensorRole;
 import io.mla4j.checkpoint.WeightTable;
-import io.mla4j.ops.Ops;
-import io.mla4j.ops.Tensor;
+import io.mla4j.ops.FeedForward;
 import io.mla4j.ops.StorageFormat;
+import io.mla4j.ops.Tensor;
 import io.mla4j.ops.Weight;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
+import java.util.EnumMap;
 import java.util.List;
-import java.util.Optional;
-import java.util.stream.IntStream;
+import java.util.Map;
 
 /**
  * The weights as the operations take them: matrices are the mapped file itself, or a copy of it on
@@ -28,34 +26,30 @@ import java.util.stream.IntStream;
  * @param output (vocabulary, hidden)
  */
 record DecoderWeights(Weight embedding, Tensor finalNorm, Weight output, List<Layer> layers) {
-  /** One block. */
-  record Layer(Tensor attentionNorm, Attention attention, Tensor ffnNorm, Ffn ffn) {}
+  /** One block: what a {@link WeightTable.Layer} has, by role. */
+  record Layer(Map<TensorRole, List<Weight>> matrices, Map<TensorRole, Tensor> vectors) {
+    /** The matrix of {@code role}, or null. */
+    Weight matrix(TensorRole role) {
+      List<Weight> all = matrices.get(role);
+      return all == null ? null : all.getFirst();
+    }
 
-  /**
-   * The projections of an attention; biases are null where there are none.
-   *
-   * @param queryDown (qLora, hidden), or null where queries are projected at once
-   * @param queryUp (heads * (nope + rope), qLora or hidden)
-   */
-  record Attention(
-      Weight queryDown,
-      Tensor queryDownBias,
-      Tensor queryNorm,
-      Weight queryUp,
-      Weight latentDown,
-      Tensor latentDownBias,
-      Tensor latentNorm,
-      Weight latentUp,
-      Weight output,
-      Tensor outputBias) {}
+    /** The norm or bias of {@code role}, or null. */
+    Tensor vector(TensorRole role) {
+      return vectors.get(role);
+    }
 
-  /** A feed-forward network, dense or mixed. */
-  sealed interface Ffn {
-    /** One for all tokens. */
-    record Dense(Ops.FeedForward weights) implements Ffn {}
-
-    /** Routed experts. */
-    record Mixture(Ops.Mixture weights) implements Ffn {}
+    /** The networks of these roles, one for each expert; none where there is no such role. */
+    List<FeedForward.Weights> networks(TensorRole gate, TensorRole up, TensorRole down) {
+      List<FeedForward.Weights> networks = new ArrayList<>();
+      List<Weight> gates = matrices.getOrDefault(gate, List.of());
+      for (int i = 0; i < gates.size(); i++) {
+        networks.add(
+            new FeedForward.Weights(
+                gates.get(i), matrices.get(up).get(i), matrices.get(down).get(i)));
+      }
+      return networks;
+    }
   }
 
   /**
@@ -63,17 +57,16 @@ record DecoderWeights(Weight embedding, Tensor finalNorm, Weight output, List<La
    *     before anything was copied
    */
   static DecoderWeights load(
-      ModelDescription model,
       WeightTable table,
       Device device,
       ComputeType compute,
       Arena arena,
       Decoder.UploadListener listener) {
     if (device.hostAccessible()) {
-      return new Loader(device, compute, arena, listener, 0, false).weights(model, table);
+      return new Loader(device, compute, arena, listener, 0, false).weights(table);
     }
     Loader counter = new Loader(device, compute, arena, listener, 0, true);
-    counter.weights(model, table);
+    counter.weights(table);
     long all = counter.bytes;
     long free = device.freeMemory();
     if (all > free) {
@@ -86,7 +79,7 @@ record DecoderWeights(Weight embedding, Tensor finalNorm, Weight output, List<La
               + (all - free)
               + " bytes are missing");
     }
-    return new Loader(device, compute, arena, listener, all, false).weights(model, table);
+    return new Loader(device, compute, arena, listener, all, false).weights(table);
   }
 
   /** Places the tensors of a table on a device, or counts the bytes that this would take. */
@@ -114,93 +107,36 @@ record DecoderWeights(Weight embedding, Tensor finalNorm, Weight output, List<La
       this.counts = counts;
     }
 
-    DecoderWeights weights(ModelDescription model, WeightTable table) {
+    DecoderWeights weights(WeightTable table) {
       List<Layer> layers = new ArrayList<>();
-      for (int i = 0; i < model.layers().size(); i++) {
-        layers.add(layer(model.layers().get(i), table.layers().get(i)));
+      for (WeightTable.Layer layer : table.layers()) {
+        layers.add(layer(layer));
       }
-      Weight embedding = matrix(table.embedding());
+      Weight embedding = place(List.of(table.embedding()), compute).getFirst();
       boolean tied = table.output().segment().equals(table.embedding().segment());
       return new DecoderWeights(
           embedding,
           vector(table.finalNorm()),
-          tied ? embedding : matrix(table.output()),
+          tied ? embedding : place(List.of(table.output()), compute).getFirst(),
           List.copyOf(layers));
     }
 
-    Layer layer(LayerDescription description, WeightTable.Layer layer) {
-      return new Layer(
-          vector(layer.attentionNorm()),
-          attention(layer.attention()),
-          vector(layer.ffnNorm()),
-          ffn(description.ffn(), layer.ffn()));
-    }
-
-    private Attention attention(WeightTable.AttentionWeights w) {
-      Weight latentDown = matrix(w.latentDown());
-      Tensor latentDownBias = vector(w.latentDownBias());
-      Tensor latentNorm = vector(w.latentNorm());
-      Weight latentUp = matrix(w.latentUp());
-      Weight output = matrix(w.output());
-      Tensor outputBias = vector(w.outputBias());
-      return switch (w.query()) {
-        case WeightTable.DirectQuery q ->
-            new Attention(
-                null,
-                null,
-                null,
-                matrix(q.weight()),
-                latentDown,
-                latentDownBias,
-                latentNorm,
-                latentUp,
-                output,
-                outputBias);
-        case WeightTable.LatentQuery q ->
-            new Attention(
-                matrix(q.down()),
-                vector(q.downBias()),
-                vector(q.norm()),
-                matrix(q.up()),
-                latentDown,
-                latentDownBias,
-                latentNorm,
-                latentUp,
-                output,
-                outputBias);
-      };
-    }
-
-    private Ffn ffn(FfnDescription description, WeightTable.Ffn ffn) {
-      return switch (ffn) {
-        case WeightTable.Dense d -> new Ffn.Dense(feedForward(d));
-        case WeightTable.Mixture m ->
-            new Ffn.Mixture(
-                new Ops.Mixture(
-                    ((FfnDescription.Mixture) description).routing(),
-                    // The router's product is computed in float32 whatever the compute type.
-                    place(List.of(m.router()), ComputeType.F32).getFirst(),
-                    vector(m.bias()),
-                    experts(m.experts()),
-                    m.shared().map(this::feedForward).orElse(null)));
-      };
-    }
-
-    private List<Ops.FeedForward> experts(List<WeightTable.Dense> experts) {
-      List<Weight> gates = place(experts.stream().map(WeightTable.Dense::gate).toList(), compute);
-      List<Weight> ups = place(experts.stream().map(WeightTable.Dense::up).toList(), compute);
-      List<Weight> downs = place(experts.stream().map(WeightTable.Dense::down).toList(), compute);
-      return IntStream.range(0, experts.size())
-          .mapToObj(e -> new Ops.FeedForward(gates.get(e), ups.get(e), downs.get(e)))
-          .toList();
-    }
-
-    private Ops.FeedForward feedForward(WeightTable.Dense d) {
-      return new Ops.FeedForward(matrix(d.gate()), matrix(d.up()), matrix(d.down()));
-    }
-
-    private Weight matrix(StoredTensor stored) {
-      return place(List.of(stored), compute).getFirst();
+    private Layer layer(WeightTable.Layer layer) {
+      Map<TensorRole, List<Weight>> matrices = new EnumMap<>(TensorRole.class);
+      Map<TensorRole, Tensor> vectors = new EnumMap<>(TensorRole.class);
+      layer
+          .tensors()
+          .forEach(
+              (role, tensors) -> {
+                if (tensors.getFirst().shape().size() == 1) {
+                  vectors.put(role, vector(tensors.getFirst()));
+                } else {
+                  // The router's product is computed in float32 whatever the compute type.
+                  matrices.put(
+                      role, place(tensors, role == TensorRole.ROUTER ? ComputeType.F32 : compute));
+                }
+              });
+      return new Layer(matrices, vectors);
     }
 
     private List<Weight> place(List<StoredTensor> stored, ComputeType type) {
@@ -214,10 +150,6 @@ record DecoderWeights(Weight embedding, Tensor finalNorm, Weight output, List<La
         listener.uploaded(bytes, all);
       }
       return placed;
-    }
-
-    private Tensor vector(Optional<StoredTensor> stored) {
-      return stored.map(this::vector).orElse(null);
     }
 
     private Tensor vector(StoredTensor stored) {

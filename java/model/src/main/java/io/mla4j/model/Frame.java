@@ -1,134 +1,161 @@
 package io.mla4j.model;
 
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+
+import io.mla4j.BoundOperation;
+import io.mla4j.ComputeType;
+import io.mla4j.DecodePlan;
 import io.mla4j.MlaShape;
 import io.mla4j.checkpoint.AttentionDescription;
-import io.mla4j.checkpoint.ModelDescription;
-import io.mla4j.ops.AttentionScore;
+import io.mla4j.checkpoint.LayerDescription;
+import io.mla4j.ops.Embed;
 import io.mla4j.ops.Mirror;
-import io.mla4j.ops.Ops.Projection;
+import io.mla4j.ops.Operation;
+import io.mla4j.ops.RmsNorm;
 import io.mla4j.ops.Rotation;
-import io.mla4j.ops.Tensor;
 import io.mla4j.ops.StorageFormat;
+import io.mla4j.ops.Tensor;
+import io.mla4j.ops.Weight;
 import io.mla4j.position.RopeEncoding;
-import java.util.List;
 
 /**
- * The activations of a step of n tokens and what the operations of each layer take of them: made
- * once for every n, so that a decode loop makes no garbage.
- *
- * @param ids (n) I32, written by Java
- * @param x (n, hidden), the residual stream
- * @param h (n, hidden), normed, and the result of an attention
- * @param ffn (n, hidden), the result of a feed-forward network
- * @param angles for each rotary encoding of the model what Java writes of its rotation
- * @param rotations for each rotary encoding of the model
+ * The activations of a step of n tokens and the layers bound to them: made once for every n, so
+ * that a decode loop makes no garbage and checks nothing twice.
  */
-record Frame(
-    int n,
-    Mirror ids,
-    Tensor x,
-    Tensor h,
-    Tensor ffn,
-    List<Angles> angles,
-    List<Rotation> rotations,
-    List<Layer> layers) {
-  /** Cosines and sines (n, rope / 2), F32. */
-  record Angles(Mirror cosines, Mirror sines) {}
-
-  /**
-   * An attention's activations.
-   *
-   * @param fromHidden the projections of h, those of queries first
-   * @param queriesFromHidden of these, what queries need
-   * @param latentFromHidden of these, what the cache needs
-   * @param queryLatent (n, qLora), or null where queries are projected at once
-   * @param fromQueryLatent the projections of queryLatent, or null
-   * @param queries (n, heads, nope + rope)
-   * @param latent (n, latent + rope), what goes into the cache
-   * @param values (n, heads, value)
-   * @param flatValues the same as (n, heads * value)
-   * @param fromValues the projection of flatValues
-   */
-  record Layer(
-      List<Projection> fromHidden,
-      List<Projection> queriesFromHidden,
-      List<Projection> latentFromHidden,
-      Tensor queryLatent,
-      List<Projection> fromQueryLatent,
-      Tensor queries,
-      Tensor latent,
-      AttentionScore score,
-      Tensor values,
-      Tensor flatValues,
-      List<Projection> fromValues) {}
-
-  static Frame of(
-      int n,
-      ModelDescription model,
-      DecoderWeights weights,
-      List<RopeEncoding> encodings,
-      Activations activations) {
-    activations.reserve(n);
-    Tensor h = activations.rows("h", n, model.hidden());
-    Layer[] layers = new Layer[model.layers().size()];
-    for (int i = 0; i < layers.length; i++) {
-      layers[i] =
-          layer(
-              n, model.layers().get(i).mla(), weights.layers().get(i).attention(), h, activations);
+final class Frame {
+  /** One block. */
+  record Layer(AttentionPart attention, FfnPart ffn) {
+    void run(Plans plans) {
+      attention.run(plans);
+      ffn.run();
     }
-    Angles[] angles = new Angles[encodings.size()];
-    Rotation[] rotations = new Rotation[encodings.size()];
-    for (int i = 0; i < rotations.length; i++) {
-      RopeEncoding encoding = encodings.get(i);
-      int pairs = encoding.width() / 2;
-      angles[i] =
-          new Angles(
-              activations.mirror("cosines" + i, StorageFormat.F32, n, pairs),
-              activations.mirror("sines" + i, StorageFormat.F32, n, pairs));
-      rotations[i] =
-          new Rotation(
-              angles[i].cosines().onDevice(), angles[i].sines().onDevice(), encoding.layout());
-    }
-    return new Frame(
-        n,
-        activations.mirror("ids", StorageFormat.I32, n, 1).reshape(n),
-        activations.rows("x", n, model.hidden()),
-        h,
-        activations.rows("ffn", n, model.hidden()),
-        List.of(angles),
-        List.of(rotations),
-        List.of(layers));
   }
 
-  private static Layer layer(
-      int n,
-      AttentionDescription.Mla attention,
-      DecoderWeights.Attention w,
-      Tensor h,
-      Activations activations) {
-    MlaShape shape = attention.shape();
-    Tensor latent = activations.rows("latent", n, shape.cached());
-    Tensor q = activations.rows("q", n, shape.heads() * shape.query());
-    Tensor values = activations.rows("values", n, shape.heads() * shape.value());
-    Projection latentDown = new Projection(w.latentDown(), w.latentDownBias(), latent);
-    Projection queryUp = new Projection(w.queryUp(), null, q);
-    Tensor queryLatent =
-        w.queryDown() == null ? null : activations.rows("queryLatent", n, w.queryDown().out());
-    Projection toQueries =
-        queryLatent == null
-            ? queryUp
-            : new Projection(w.queryDown(), w.queryDownBias(), queryLatent);
-    return new Layer(
-        List.of(toQueries, latentDown),
-        List.of(toQueries),
-        List.of(latentDown),
-        queryLatent,
-        queryLatent == null ? null : List.of(queryUp),
-        q.reshape(n, shape.heads(), shape.query()),
-        latent,
-        AttentionScore.of(attention.scoreScale()),
-        values.reshape(n, shape.heads(), shape.value()),
-        values,
-        List.of(new Projection(w.output(), w.outputBias(), h)));
+  private final Graph graph;
+  private final Activations activations;
+  private final int n;
+  private final Mirror ids;
+  private final Tensor x;
+  private final Tensor h;
+  private final Rotations rotations;
+  private final BoundOperation embed;
+  private final Layer[] layers;
+  private final BoundOperation finalNorm;
+
+  /** A frame whose layers are bound when they are first asked for. */
+  Frame(Graph graph, Activations activations, int n) {
+    this.graph = graph;
+    this.activations = activations;
+    this.n = n;
+    activations.reserve(n);
+    int hidden = graph.model().hidden();
+    ids = activations.mirror("ids", StorageFormat.I32, n, 1).reshape(n);
+    x = activations.rows("x", n, hidden);
+    h = activations.rows("h", n, hidden);
+    rotations = new Rotations(graph.ropes(), activations, n);
+    embed =
+        bind(new Embed(graph.weights().embedding(), ids.onDevice(), graph.model().embedScale(), x));
+    layers = new Layer[graph.model().layers().size()];
+    finalNorm = bind(new RmsNorm(x, graph.weights().finalNorm(), eps(), h));
+  }
+
+  /** Tokens. */
+  int n() {
+    return n;
+  }
+
+  /** The residual stream, (n, hidden). */
+  Tensor x() {
+    return x;
+  }
+
+  /** What is normed, and the result of an attention; in the end the hidden states, (n, hidden). */
+  Tensor h() {
+    return h;
+  }
+
+  /** The activations called {@code name}, which layers share: (n, width) F32. */
+  Tensor rows(String name, int width) {
+    return activations.rows(name, n, width);
+  }
+
+  /** The rotation of the tokens by {@code encoding}. */
+  Rotation rotation(RopeEncoding encoding) {
+    return rotations.by(graph.ropes().get(encoding));
+  }
+
+  /** The place of the plan of {@code shape} among {@link Plans}. */
+  int planOf(MlaShape shape) {
+    return graph.shapes().indexOf(shape);
+  }
+
+  /** What matrix products compute with. */
+  ComputeType compute() {
+    return graph.compute();
+  }
+
+  /** Epsilon of the block norms. */
+  float eps() {
+    return graph.model().normEps();
+  }
+
+  /** The factor on every branch before it is added to x. */
+  float residualScale() {
+    return graph.model().residualScale();
+  }
+
+  /** {@code operation}, ready to run. */
+  BoundOperation bind(Operation operation) {
+    return graph.device().bind(operation);
+  }
+
+  /** Layer {@code i}, bound. */
+  Layer layer(int i) {
+    if (layers[i] == null) {
+      LayerDescription layer = graph.model().layers().get(i);
+      DecoderWeights.Layer weights = graph.weights().layers().get(i);
+      AttentionPart attention =
+          switch (layer.attention()) {
+            case AttentionDescription.Mla mla -> new MlaAttention(this, i, mla, weights);
+          };
+      layers[i] = new Layer(attention, new FfnPart(this, layer.ffn(), weights));
+    }
+    return layers[i];
+  }
+
+  /** x becomes the embeddings of the ids, whose tokens stand where the plan says. */
+  void start(int[][] tokens, DecodePlan plan) {
+    rotations.fill(plan);
+    int at = 0;
+    for (int[] list : tokens) {
+      for (int id : list) {
+        ids.host().segment().setAtIndex(JAVA_INT, at++, id);
+      }
+    }
+    ids.toDevice();
+    embed.run();
+  }
+
+  /** x and h become those of another frame's last token of each sequence. */
+  void startWithLast(int[][] tokens, Frame all, DecodePlan plan) {
+    rotations.fill(plan);
+    int end = 0;
+    int at = 0;
+    for (int[] list : tokens) {
+      end += list.length;
+      if (list.length > 0) {
+        ids.host().segment().setAtIndex(JAVA_INT, at++, end - 1);
+      }
+    }
+    ids.toDevice();
+    // Rows of a table by number: what an embedding is too.
+    graph.device().run(new Embed(Weight.of(all.x), ids.onDevice(), 1, x));
+    graph.device().run(new Embed(Weight.of(all.h), ids.onDevice(), 1, h));
+  }
+
+  /** h becomes the hidden states after the final norm. */
+  Tensor finish() {
+    finalNorm.run();
+    return h;
   }
 }

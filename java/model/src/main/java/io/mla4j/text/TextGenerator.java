@@ -5,7 +5,6 @@ import io.mla4j.InvalidArgumentException;
 import io.mla4j.LatentCache;
 import io.mla4j.Sequence;
 import io.mla4j.model.Decoder;
-import io.mla4j.ops.Sampling;
 import io.mla4j.ops.Tensor;
 import io.mla4j.text.Generation.FinishReason;
 import java.util.Arrays;
@@ -102,8 +101,8 @@ public final class TextGenerator {
     private final Batch batch;
     private final Sampler sampler;
 
-    /** The device's own choice, where it knows what the options ask for; else null. */
-    private final Sampling sampling;
+    /** Whether the device chooses: where it knows what the options ask for. */
+    private final boolean onDevice;
 
     private final SplittableRandom random;
     private final float[] uniform = new float[1];
@@ -119,10 +118,10 @@ public final class TextGenerator {
       this.batch = Batch.of(sequence);
       SamplingOptions options = request.sampling();
       this.sampler = new Sampler(options);
-      this.sampling =
-          options.minP() == 0 && options.repetitionPenalty() == 1
-              ? decoder.device().sampling().orElse(null)
-              : null;
+      this.onDevice =
+          options.minP() == 0
+              && options.repetitionPenalty() == 1
+              && decoder.device().choosesTokens();
       this.random = new SplittableRandom(options.seed());
       this.characters = tokenizer.streamingDecoder(true);
       this.text = new StopFilter(request.stop(), listener);
@@ -143,19 +142,13 @@ public final class TextGenerator {
     }
 
     int sample(Tensor hidden) {
-      if (sampling == null) {
+      if (!onDevice) {
         decoder.logits(hidden, (_, logits) -> chosen[0] = sampler.next(logits.segment()));
       } else {
         uniform[0] = random.nextFloat();
         SamplingOptions options = request.sampling();
         decoder.choose(
-            hidden,
-            sampling,
-            options.temperature(),
-            options.topK(),
-            options.topP(),
-            uniform,
-            chosen);
+            hidden, options.temperature(), options.topK(), options.topP(), uniform, chosen);
       }
       return chosen[0];
     }

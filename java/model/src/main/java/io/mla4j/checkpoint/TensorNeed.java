@@ -1,0 +1,90 @@
+package io.mla4j.checkpoint;
+
+import io.mla4j.MlaShape;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * Tensors that a layer has by its description: one, or one for each expert.
+ *
+ * @param count of the tensors of this role
+ * @param optional whether it may be absent
+ * @param shape of each; of rank 1 for norms and biases
+ */
+record TensorNeed(TensorRole role, int count, boolean optional, List<Long> shape) {
+  /** What {@code layer} needs in a model of width {@code hidden}. */
+  static List<TensorNeed> of(LayerDescription layer, int hidden) {
+    List<TensorNeed> needs = new ArrayList<>();
+    needs.add(one(TensorRole.ATTENTION_NORM, hidden));
+    switch (layer.attention()) {
+      case AttentionDescription.Mla mla -> addMla(needs, mla, hidden);
+    }
+    needs.add(one(TensorRole.FFN_NORM, hidden));
+    switch (layer.ffn()) {
+      case FfnDescription.Dense dense -> {
+        needs.add(one(TensorRole.DENSE_GATE, dense.width(), hidden));
+        needs.add(one(TensorRole.DENSE_UP, dense.width(), hidden));
+        needs.add(one(TensorRole.DENSE_DOWN, hidden, dense.width()));
+      }
+      case FfnDescription.Mixture mixture -> addMixture(needs, mixture, hidden);
+    }
+    return needs;
+  }
+
+  private static void addMla(List<TensorNeed> needs, AttentionDescription.Mla mla, int hidden) {
+    MlaShape shape = mla.shape();
+    int queries = shape.heads() * shape.query();
+    if (mla.queryLatent().isPresent()) {
+      int width = mla.queryLatent().getAsInt();
+      needs.add(one(TensorRole.QUERY_DOWN, width, hidden));
+      needs.add(one(TensorRole.QUERY_NORM, width));
+      needs.add(one(TensorRole.QUERY_UP, queries, width));
+      if (mla.bias()) {
+        needs.add(one(TensorRole.QUERY_DOWN_BIAS, width));
+      }
+    } else {
+      needs.add(one(TensorRole.QUERY, queries, hidden));
+    }
+    needs.add(one(TensorRole.LATENT_DOWN, shape.cached(), hidden));
+    needs.add(one(TensorRole.LATENT_NORM, shape.latent()));
+    needs.add(
+        one(TensorRole.LATENT_UP, shape.heads() * (shape.nope() + shape.value()), shape.latent()));
+    needs.add(one(TensorRole.ATTENTION_OUTPUT, hidden, shape.heads() * shape.value()));
+    if (mla.bias()) {
+      needs.add(one(TensorRole.LATENT_DOWN_BIAS, shape.cached()));
+      needs.add(one(TensorRole.ATTENTION_OUTPUT_BIAS, hidden));
+    }
+  }
+
+  private static void addMixture(
+      List<TensorNeed> needs, FfnDescription.Mixture mixture, int hidden) {
+    int experts = mixture.routing().experts();
+    int width = mixture.expertWidth();
+    int shared = mixture.sharedWidth();
+    needs.add(one(TensorRole.ROUTER, experts, hidden));
+    if (mixture.choiceBias() != FfnDescription.ChoiceBias.NONE) {
+      boolean optional = mixture.choiceBias() == FfnDescription.ChoiceBias.OPTIONAL;
+      needs.add(new TensorNeed(TensorRole.ROUTER_BIAS, 1, optional, List.of((long) experts)));
+    }
+    needs.add(several(TensorRole.EXPERT_GATE, experts, width, hidden));
+    needs.add(several(TensorRole.EXPERT_UP, experts, width, hidden));
+    needs.add(several(TensorRole.EXPERT_DOWN, experts, hidden, width));
+    if (shared > 0) {
+      needs.add(one(TensorRole.SHARED_GATE, shared, hidden));
+      needs.add(one(TensorRole.SHARED_UP, shared, hidden));
+      needs.add(one(TensorRole.SHARED_DOWN, hidden, shared));
+    }
+  }
+
+  private static TensorNeed one(TensorRole role, long width) {
+    return new TensorNeed(role, 1, false, List.of(width));
+  }
+
+  private static TensorNeed one(TensorRole role, long rows, long columns) {
+    return several(role, 1, rows, columns);
+  }
+
+  private static TensorNeed several(TensorRole role, int count, long rows, long columns) {
+    return new TensorNeed(role, count, false, List.of(rows, columns));
+  }
+}

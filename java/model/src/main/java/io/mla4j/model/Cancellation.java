@@ -1,0 +1,33 @@
+package io.mla4j.model;
+
+/**
+ * A way to give up a computation from another thread. It is looked at before every layer and every
+ * token, so the longest wait is a layer of a prompt's step; an interrupt of the computing thread
+ * has the same effect, and its status stays set. Thread-safe; good for one use.
+ */
+public final class Cancellation {
+  private volatile boolean cancelled;
+
+  /** One that nobody has used yet. */
+  public Cancellation() {}
+
+  /** Ends what watches this, now or as soon as it starts. */
+  public void cancel() {
+    cancelled = true;
+  }
+
+  /** Whether {@link #cancel} was called. */
+  public boolean isCancelled() {
+    return cancelled;
+  }
+
+  /** Whether the current thread is to stop: cancelled (null for never), or interrupted. */
+  static void check(Cancellation cancellation) {
+    if (cancellation != null && cancellation.cancelled) {
+      throw new CancelledException("cancelled");
+    }
+    if (Thread.currentThread().isInterrupted()) {
+      throw new CancelledException("interrupted");
+    }
+  }
+}

@@ -1,0 +1,52 @@
+package io.mla4j.model;
+
+import io.mla4j.ComputeType;
+import io.mla4j.Device;
+import io.mla4j.MlaShape;
+import io.mla4j.checkpoint.AttentionDescription;
+import io.mla4j.checkpoint.LayerDescription;
+import io.mla4j.checkpoint.ModelDescription;
+import io.mla4j.position.RopeEncoding;
+import io.mla4j.position.RopeTable;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * What every frame of a decoder is made from.
+ *
+ * @param shapes the different shapes of attention
+ * @param ropes the different rotary encodings
+ */
+record Graph(
+    ModelDescription model,
+    DecoderWeights weights,
+    Device device,
+    ComputeType compute,
+    List<MlaShape> shapes,
+    Map<RopeEncoding, RopeTable> ropes) {
+  static Graph of(
+      ModelDescription model, DecoderWeights weights, Device device, ComputeType compute) {
+    List<MlaShape> shapes = new ArrayList<>();
+    Map<RopeEncoding, RopeTable> ropes = new LinkedHashMap<>();
+    AttentionDescription last = null;
+    for (LayerDescription layer : model.layers()) {
+      // Layers mostly share one object; to compare two records for the first time takes the JVM
+      // milliseconds.
+      if (layer.attention() == last) {
+        continue;
+      }
+      last = layer.attention();
+      switch (last) {
+        case AttentionDescription.Mla mla -> {
+          if (!shapes.contains(mla.shape())) {
+            shapes.add(mla.shape());
+          }
+          ropes.computeIfAbsent(mla.rope(), RopeTable::new);
+        }
+      }
+    }
+    return new Graph(model, weights, device, compute, shapes, ropes);
+  }
+}

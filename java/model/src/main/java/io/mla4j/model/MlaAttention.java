@@ -1,0 +1,151 @@
+package io.mla4j.model;
+
+import io.mla4j.BoundOperation;
+import io.mla4j.ComputeType;
+import io.mla4j.MlaShape;
+import io.mla4j.checkpoint.AttentionDescription;
+import io.mla4j.checkpoint.TensorRole;
+import io.mla4j.ops.Add;
+import io.mla4j.ops.AppendLatent;
+import io.mla4j.ops.Attend;
+import io.mla4j.ops.AttentionScore;
+import io.mla4j.ops.Linear;
+import io.mla4j.ops.Linear.Projection;
+import io.mla4j.ops.RmsNorm;
+import io.mla4j.ops.Rotate;
+import io.mla4j.ops.Rotation;
+import io.mla4j.ops.Tensor;
+import java.util.List;
+
+/**
+ * Multi-head latent attention (DeepSeek-V2, section 2.1).
+ *
+ * <pre>
+ * h = norm(x)
+ * [c | k] = W_DKV h                  the latent path: into the cache go norm(c) and rotate(k)
+ * q = rotate(W_UQ norm(W_DQ h))      the query path, or rotate(W_Q h)
+ * x += residualScale * W_O attend(q)
+ * </pre>
+ */
+final class MlaAttention implements AttentionPart {
+  private final int plan;
+  private final BoundOperation norm;
+  private final BoundOperation project;
+  private final BoundOperation projectLatent;
+  private final BoundOperation projectQuery;
+  private final BoundOperation append;
+  private final QueryPath query;
+  private final BoundOperation attend;
+  private final BoundOperation output;
+  private final BoundOperation add;
+
+  MlaAttention(Frame f, int layer, AttentionDescription.Mla mla, DecoderWeights.Layer w) {
+    MlaShape shape = mla.shape();
+    ComputeType compute = f.compute();
+    Rotation rotation = f.rotation(mla.rope());
+    Tensor latent = f.rows("latent", shape.cached());
+    Tensor values = f.rows("values", shape.heads() * shape.value());
+    plan = f.planOf(shape);
+    norm = f.bind(new RmsNorm(f.x(), w.vector(TensorRole.ATTENTION_NORM), f.eps(), f.h()));
+    query = new QueryPath(f, mla, w, rotation);
+    Projection latentDown =
+        new Projection(
+            w.matrix(TensorRole.LATENT_DOWN), w.vector(TensorRole.LATENT_DOWN_BIAS), latent);
+    project = f.bind(new Linear(f.h(), List.of(query.fromHidden, latentDown), compute));
+    projectLatent = f.bind(new Linear(f.h(), List.of(latentDown), compute));
+    projectQuery = f.bind(new Linear(f.h(), List.of(query.fromHidden), compute));
+    append =
+        f.bind(
+            new AppendLatent(
+                layer, latent, w.vector(TensorRole.LATENT_NORM), mla.latentNormEps(), rotation));
+    attend =
+        f.bind(
+            new Attend(
+                layer,
+                shape,
+                query.queries,
+                w.matrix(TensorRole.LATENT_UP),
+                AttentionScore.of(mla.scoreScale()),
+                compute,
+                values.reshape(f.n(), shape.heads(), shape.value())));
+    output =
+        f.bind(
+            new Linear(
+                values,
+                List.of(
+                    new Projection(
+                        w.matrix(TensorRole.ATTENTION_OUTPUT),
+                        w.vector(TensorRole.ATTENTION_OUTPUT_BIAS),
+                        f.h())),
+                compute));
+    add = f.bind(new Add(f.x(), f.h(), f.residualScale(), f.x()));
+  }
+
+  @Override
+  public void run(Plans plans) {
+    norm.run();
+    project.run();
+    append.run(plans.get(plan));
+    finish(plans);
+  }
+
+  @Override
+  public void remember(Plans plans) {
+    norm.run();
+    projectLatent.run();
+    append.run(plans.get(plan));
+  }
+
+  @Override
+  public void attend(Plans plans) {
+    projectQuery.run();
+    finish(plans);
+  }
+
+  private void finish(Plans plans) {
+    query.run();
+    attend.run(plans.get(plan));
+    output.run();
+    add.run();
+  }
+
+  /** From what was projected from h to rotated queries. */
+  private static final class QueryPath {
+    /** W_DQ, or W_Q where there is no query latent. */
+    final Projection fromHidden;
+
+    /** (n, heads, nope + rope). */
+    final Tensor queries;
+
+    private final BoundOperation[] steps;
+
+    QueryPath(Frame f, AttentionDescription.Mla mla, DecoderWeights.Layer w, Rotation rotation) {
+      MlaShape shape = mla.shape();
+      Tensor q = f.rows("q", shape.heads() * shape.query());
+      queries = q.reshape(f.n(), shape.heads(), shape.query());
+      BoundOperation rotate = f.bind(new Rotate(queries, rotation, queries));
+      if (mla.queryLatent().isEmpty()) {
+        fromHidden = new Projection(w.matrix(TensorRole.QUERY), null, q);
+        steps = new BoundOperation[] {rotate};
+        return;
+      }
+      Tensor latent = f.rows("queryLatent", mla.queryLatent().getAsInt());
+      fromHidden =
+          new Projection(
+              w.matrix(TensorRole.QUERY_DOWN), w.vector(TensorRole.QUERY_DOWN_BIAS), latent);
+      steps =
+          new BoundOperation[] {
+            f.bind(
+                new RmsNorm(latent, w.vector(TensorRole.QUERY_NORM), mla.latentNormEps(), latent)),
+            f.bind(Linear.of(latent, w.matrix(TensorRole.QUERY_UP), f.compute(), q)),
+            rotate
+          };
+    }
+
+    void run() {
+      for (BoundOperation step : steps) {
+        step.run();
+      }
+    }
+  }
+}
