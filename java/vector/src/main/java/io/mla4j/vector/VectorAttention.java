@@ -26,13 +26,15 @@ final class VectorAttention {
       ThreadLocal.withInitial(VectorAttention::new);
 
   /**
-   * Tokens of a block, multiples of {@link Scores#KEY_MULTIPLE}: 216 KiB of the second-level cache
-   * are 96 rows of 576 floats, or 192 as they are stored.
+   * Tokens of a block, multiples of {@link RowScores#KEY_MULTIPLE}: 216 KiB of the second-level
+   * cache are 96 rows of 576 floats, or 192 as they are stored.
    */
   private static final int WIDENED_TOKENS = 96;
 
   private static final int STORED_TOKENS = 192;
 
+  private final DimensionScores fewScores = new DimensionScores();
+  private final WeightedSums sums = WeightedSums.ofThread();
   private AttentionParams params;
   private CacheParams cacheParams;
   private MemorySegment cache;
@@ -95,7 +97,7 @@ final class VectorAttention {
   /** (fewRows, queryStride). */
   private int fewQueries;
 
-  /** Scratch of {@link FewScores}. */
+  /** Scratch of {@link DimensionScores}. */
   private int fewSums;
 
   /** (slots, outStride): sums of weighted values. */
@@ -167,7 +169,8 @@ final class VectorAttention {
     this.evenWidth = width + width % 2;
     LatentLayout layout = cacheParams.layout();
     this.stored = absorbed && canUseStored(layout);
-    this.copiesInScores = stored && !ownKeys && laneRows == 0 && fewRows >= FewScores.LEAST_COPYING;
+    this.copiesInScores =
+        stored && !ownKeys && laneRows == 0 && fewRows >= DimensionScores.LEAST_COPYING;
     this.blockTokens = stored ? STORED_TOKENS : WIDENED_TOKENS;
     this.queryStride = Slab.roundUp(width);
     if (stored) {
@@ -182,7 +185,7 @@ final class VectorAttention {
     this.queries = Slab.START;
     this.fewQueries = Slab.after(queries, fewAt * evenWidth);
     this.fewSums = Slab.after(fewQueries, fewRows * queryStride);
-    this.out = Slab.after(fewSums, fewRows > 0 ? FewScores.SCRATCH : 0);
+    this.out = Slab.after(fewSums, fewRows > 0 ? DimensionScores.SCRATCH : 0);
     this.keys = Slab.after(out, slots * outStride);
     this.scores = Slab.after(keys, blockTokens * keyStride);
     this.maxima = Slab.after(scores, blockTokens * 2 * L);
@@ -194,6 +197,8 @@ final class VectorAttention {
     this.rest = Slab.after(visible, slots);
     int rebuilding = blockTokens * (outStride + cachedStride()) + DotProducts.SCRATCH;
     this.m = Slab.ofThread(rest + Math.max(rebuilding, L * queryStride));
+    fewScores.set(m, stored, fewQueries, queryStride, fewRows, keyStride, width, fewSums);
+    fewScores.setCache(cacheParams, cache, pageTable);
     return this;
   }
 
@@ -435,35 +440,9 @@ final class VectorAttention {
       if (rounds) {
         Lanes.roundBf16(m, scores, seen * lanes);
       }
-      int to = out + group * outStride;
-      int factors = corrections + group;
-      if (stored) {
-        WeightedSums.addBf16(
-            m,
-            scores,
-            lanes,
-            groupRows,
-            values,
-            valueStride,
-            seen,
-            valueWidth,
-            factors,
-            to,
-            outStride);
-      } else {
-        WeightedSums.add(
-            m,
-            scores,
-            lanes,
-            groupRows,
-            values,
-            valueStride,
-            seen,
-            valueWidth,
-            factors,
-            to,
-            outStride);
-      }
+      sums.set(m, stored, valueStride, valueWidth, outStride)
+          .add(
+              scores, lanes, groupRows, values, seen, corrections + group, out + group * outStride);
     }
   }
 
@@ -479,46 +458,19 @@ final class VectorAttention {
   /** Scores of the first {@code tokens} keys of the block for one group of rows. */
   private void score(int group, int lanes, int s, int tokens) {
     int k = keys + keyAt;
-    if (copiesInScores) {
-      FewScores.timesCopying(
-          m,
-          fewQueries,
-          queryStride,
-          fewRows,
-          cacheParams,
-          cache,
-          pageTable,
-          s,
-          k,
-          keyStride,
-          tokens,
-          width,
-          scores,
-          lanes,
-          fewSums);
-      return;
-    }
     if (group == fewAt) {
-      FewScores.times(
-          m,
-          stored,
-          fewQueries,
-          queryStride,
-          fewRows,
-          k,
-          keyStride,
-          tokens,
-          width,
-          scores,
-          lanes,
-          fewSums);
+      if (copiesInScores) {
+        fewScores.timesCopying(s, k, tokens, scores, lanes);
+      } else {
+        fewScores.times(k, tokens, scores, lanes);
+      }
       return;
     }
     int q = queries + group * evenWidth;
     if (stored) {
-      Scores.timesBf16(m, q, lanes / L, k, keyStride, tokens, evenWidth, scores);
+      RowScores.timesBf16(m, q, lanes / L, k, keyStride, tokens, evenWidth, scores);
     } else {
-      Scores.times(m, q, lanes / L, k, keyStride, tokens, evenWidth, scores);
+      RowScores.times(m, q, lanes / L, k, keyStride, tokens, evenWidth, scores);
     }
   }
 

@@ -71,13 +71,13 @@ final class VectorKernels extends ScalarKernels {
   }
 
   /**
-   * Heads that a decode step scores in lanes: all but a remainder that {@link FewScores} does
+   * Heads that a decode step scores in lanes: all but a remainder that {@link DimensionScores} does
    * faster. Given by the number of heads alone, so that a head's bits do not depend on the range of
    * a call.
    */
   private static int laneHeads(int heads) {
     int remainder = heads % (Lanes.WIDE ? 2 * Lanes.L : Lanes.L);
-    return remainder <= FewScores.MAX_ROWS ? heads - remainder : heads;
+    return remainder <= DimensionScores.MAX_ROWS ? heads - remainder : heads;
   }
 
   @Override

@@ -113,6 +113,7 @@ final class VectorLinear {
     int results = Slab.after(ones, block);
     float[] m = Slab.ofThread(Slab.after(results, block * outStride));
     long strideBytes = p.weightType().bytes(p.weightStride());
+    WeightedSums sums = WeightedSums.ofThread().set(m, false, outStride, out, outStride);
     Arrays.fill(m, ones, ones + block, 1);
     for (int h = headBegin; h < headEnd; h++) {
       long weightAt = p.weightType().bytes(h * p.weightHeadStride());
@@ -135,18 +136,7 @@ final class VectorLinear {
               long from = weightAt + (i + j) * strideBytes;
               Lanes.widen(p.weightType(), weight, from, m, scratch + j * outStride, out);
             }
-            WeightedSums.add(
-                m,
-                columns + i * tokens,
-                tokens,
-                tokens,
-                scratch,
-                outStride,
-                count,
-                out,
-                ones,
-                results,
-                outStride);
+            sums.add(columns + i * tokens, tokens, tokens, scratch, count, ones, results);
           }
         } else {
           DotProducts.times(
