@@ -1,6 +1,6 @@
 /** Kernels for NVIDIA GPUs: the backend {@code cuda}. */
 module io.mla4j.cuda {
-  requires io.mla4j.core;
+  requires transitive io.mla4j.device;
   requires io.mla4j.ffi;
 
   exports io.mla4j.cuda;

@@ -5,7 +5,7 @@ import io.mla4j.CacheType;
 import io.mla4j.ComputeType;
 import io.mla4j.Device;
 import io.mla4j.LatentLayout;
-import io.mla4j.cuda.CudaDevice;
+import io.mla4j.device.Accelerator;
 import java.nio.file.Path;
 import java.util.Locale;
 
@@ -113,7 +113,7 @@ record AttentionSpec(
         phase == AttentionGrid.Phase.DECODE ? "attention" : "prefill",
         lower(kind),
         device.backend(),
-        device instanceof CudaDevice cuda ? cuda.name() : device.isa(),
+        device instanceof Accelerator cuda ? cuda.name() : device.isa(),
         library == null ? null : library.toString(),
         kind == Kind.MLA ? lower(chosen) : null,
         heads,

@@ -12,9 +12,6 @@ abstract class Case implements AutoCloseable {
     this.limits = limits;
   }
 
-  /** Before some calls of {@link #run} with nothing between; not timed. */
-  void prepare() {}
-
   /** As many operations as {@link #operationsOfARun}. */
   abstract void run();
 

@@ -2,7 +2,7 @@ package io.mla4j.bench;
 
 import io.mla4j.Backends;
 import io.mla4j.Device;
-import io.mla4j.cuda.CudaDevice;
+import io.mla4j.device.Accelerator;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
@@ -15,14 +15,14 @@ final class CudaBench implements AutoCloseable {
   static final String BACKEND = "cuda";
 
   private final Settings settings;
-  private final CudaDevice device;
+  private final Accelerator device;
   private DataPool pool;
   private CudaLimits limits;
 
   CudaBench(Settings settings) {
     this.settings = settings;
     Device opened = Backends.open(new Backends.Choice(BACKEND, null, 0));
-    if (!(opened instanceof CudaDevice cuda)) {
+    if (!(opened instanceof Accelerator cuda)) {
       opened.close();
       throw new BenchException("backend " + BACKEND + " is not the one of this library");
     }

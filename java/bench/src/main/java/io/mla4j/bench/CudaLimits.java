@@ -1,10 +1,10 @@
 package io.mla4j.bench;
 
 import io.mla4j.ComputeType;
-import io.mla4j.cuda.CudaDevice;
+import io.mla4j.device.Accelerator;
 import io.mla4j.ops.Ops.Projection;
-import io.mla4j.ops.Tensor;
 import io.mla4j.ops.StorageFormat;
+import io.mla4j.ops.Tensor;
 import io.mla4j.ops.Weight;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -23,14 +23,14 @@ final class CudaLimits implements Limits, AutoCloseable {
   private static final long NANOS = 4_000_000;
   private static final int MEASUREMENTS = 5;
 
-  private final CudaDevice device;
+  private final Accelerator device;
   private final DataPool pool;
   private final Arena arena = Arena.ofShared();
   private final int size;
   private final Tensor x;
   private final List<Projection> projections;
 
-  CudaLimits(CudaDevice device, DataPool pool) {
+  CudaLimits(Accelerator device, DataPool pool) {
     this.device = device;
     this.pool = pool;
     int n = LEAST;

@@ -120,7 +120,6 @@ final class Runner {
 
   /** Long for the first row of its sort, less for the next ones; whether its times settled. */
   private boolean warmUp(Case c) {
-    c.prepare();
     boolean isNew = warmedUp.add(c.axes.code());
     long least = settings.warmUpNanos() / (isNew ? 1 : SHORT_WARM_UP);
     return warmUp.run(c::run, least, LONG_WARM_UP * settings.warmUpNanos(), stopped);
@@ -129,7 +128,6 @@ final class Runner {
   private void sample(Case c, Samples samples) {
     double peakBefore = c.limits.peak(c.axes, meter);
     double bandwidthBefore = c.limits.bandwidth(meter);
-    c.prepare();
     if (c.axes.isWarm()) {
       c.run(); // the limits have taken the caches
     }

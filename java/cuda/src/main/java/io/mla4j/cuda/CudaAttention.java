@@ -1,334 +1,217 @@
 package io.mla4j.cuda;
 
+import static io.mla4j.cuda.CudaCalls.code;
+
 import io.mla4j.ComputeType;
-import io.mla4j.DecodePlan;
-import io.mla4j.MlaShape;
-import io.mla4j.cuda.CudaScratch.RebuildParams;
-import io.mla4j.cuda.CudaScratch.StepParams;
+import io.mla4j.device.DeviceKernels.RunShape;
+import io.mla4j.device.KernelOperation.AttendDecompressed;
+import io.mla4j.device.StepLaunch;
+import io.mla4j.ffi.abi.mla_device_kernels;
+import io.mla4j.ffi.abi.mla_step_params;
+import io.mla4j.ops.AppendLatent;
+import io.mla4j.ops.Attend;
+import io.mla4j.ops.AttendAbsorbed;
 import io.mla4j.ops.AttentionScore;
-import io.mla4j.ops.RopeLayout;
-import io.mla4j.ops.Weight;
-import io.mla4j.spi.HeadLinearParams;
-import io.mla4j.spi.RopeParams;
+import io.mla4j.ops.Tensor;
+import io.mla4j.spi.CacheParams;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.util.ArrayList;
-import java.util.List;
+import java.lang.foreign.ValueLayout;
 
-/** Attention in both forms, of runs of sequences. Used in turn. */
-final class CudaAttention implements AutoCloseable {
-  private static final MemorySegment NULL = MemorySegment.NULL;
+/** Kernels on the cache, and the plans that they read. Used in the device's turn. */
+final class CudaAttention {
+  private final CudaCalls calls;
+  private final MemorySegment table;
+  private final CudaDriver.Info info;
+  private final MemorySegment planParams;
+  private CacheParams cacheParams;
+  private MemorySegment cacheStruct;
 
-  /** Plans that are kept: a step has one for each shape of its layers. */
-  private static final int PLANS = 4;
-
-  private final CudaDevice device;
-  private final CudaKernels kernels;
-  private final List<CudaPlan> plans = new ArrayList<>();
-  private final CudaBuffer workspace;
-  private final CudaBuffer absorbed;
-  private final CudaBuffer latents;
-
-  CudaAttention(CudaDevice device) {
-    this.device = device;
-    this.kernels = device.kernels();
-    workspace = new CudaBuffer(device);
-    absorbed = new CudaBuffer(device);
-    latents = new CudaBuffer(device);
+  CudaAttention(CudaCalls calls, CudaDriver.Info info) {
+    this.calls = calls;
+    this.table = calls.table();
+    this.info = info;
+    planParams = params(ComputeType.F32, 1);
   }
 
-  /**
-   * Rows of a tensor (n, heads, ..): where they begin, and the elements between tokens and heads.
-   */
-  record Rows(MemorySegment memory, long tokenStride, long headStride) {}
+  StepLaunch append(AppendLatent o) {
+    boolean turns = o.rotation().cosines().dim(1) > 0;
+    MemorySegment params = CudaStructs.append(o);
+    MemorySegment latentAndKey = calls.of("latentAndKey", o.latentAndKey());
+    MemorySegment normWeight = calls.of("normWeight", o.normWeight());
+    MemorySegment cosines = calls.of("rotation.cosines", turns ? o.rotation().cosines() : null);
+    MemorySegment sines = calls.of("rotation.sines", turns ? o.rotation().sines() : null);
+    return (plan, _, _, cache) ->
+        calls
+            .bind(
+                mla_device_kernels.append(table),
+                mla_device_kernels.append.descriptor(),
+                params,
+                struct(plan.cacheParams()),
+                latentAndKey,
+                normWeight,
+                cosines,
+                sines,
+                plan.slots(),
+                cache)
+            .launch();
+  }
 
-  /** The plan on the device: the one of the last call, as a rule. */
-  CudaPlan planOf(DecodePlan plan, int heads, boolean absorbed) {
-    for (CudaPlan made : plans) {
-      if (made.isFor(plan, heads, absorbed)) {
-        return made;
+  StepLaunch attendAbsorbed(AttendAbsorbed o) {
+    MemorySegment params = params(o.compute(), o.score().scale());
+    strides(params, o.q(), o.out(), o.lse());
+    MemorySegment q = calls.of("q", o.q());
+    MemorySegment out = calls.of("out", o.out());
+    MemorySegment lse = calls.of("lse", o.lse());
+    MemorySegment slopes = slopes(o.score());
+    return (plan, run, row, cache) -> {
+      if (run.shape().tokens() == 0) {
+        return;
       }
-    }
-    CudaPlan next = room(plan, heads, absorbed);
-    plans.add(next);
-    next.fill(plan, heads, absorbed);
-    return next;
+      set(params, run.shape());
+      MemorySegment cacheStruct = struct(plan.cacheParams());
+      long workspace =
+          mla_device_kernels.attention_workspace.invoke(
+              mla_device_kernels.attention_workspace(table), params, cacheStruct);
+      calls
+          .bind(
+              mla_device_kernels.attend_absorbed(table),
+              mla_device_kernels.attend_absorbed.descriptor(),
+              params,
+              cacheStruct,
+              run.plan(),
+              from(q, o.q(), row),
+              cache,
+              run.pageTable(),
+              slopes,
+              from(out, o.out(), row),
+              from(lse, o.lse(), row),
+              calls.memory().workspace(workspace),
+              workspace)
+          .launch();
+    };
   }
 
-  /**
-   * The plan of the step before makes room, whose memory is large enough as a rule and where a
-   * captured step finds it again, else the one that was made first.
-   */
-  private CudaPlan room(DecodePlan plan, int heads, boolean absorbed) {
-    for (CudaPlan made : plans) {
-      if (made.isLike(plan, heads, absorbed)) {
-        plans.remove(made);
-        return made;
+  StepLaunch attendDecompressed(AttendDecompressed decompressed) {
+    Attend o = decompressed.attend();
+    Tensor lse = decompressed.lse();
+    MemorySegment params = params(o.compute(), o.score().scale());
+    strides(params, o.q(), o.out(), lse);
+    MemorySegment rebuild = CudaStructs.rebuild(o);
+    MemorySegment q = calls.of("q", o.q());
+    MemorySegment kvB = calls.of("kvB", o.kvB().tensor());
+    MemorySegment out = calls.of("out", o.out());
+    MemorySegment sums = calls.of("lse", lse);
+    MemorySegment slopes = slopes(o.score());
+    return (plan, run, row, cache) -> {
+      if (run.shape().tokens() == 0) {
+        return;
       }
+      set(params, run.shape());
+      MemorySegment cacheStruct = struct(plan.cacheParams());
+      long workspace =
+          mla_device_kernels.decompressed_workspace.invoke(
+              mla_device_kernels.decompressed_workspace(table), params, rebuild, cacheStruct);
+      calls
+          .bind(
+              mla_device_kernels.attend_decompressed(table),
+              mla_device_kernels.attend_decompressed.descriptor(),
+              params,
+              rebuild,
+              cacheStruct,
+              run.plan(),
+              run.kvTokens(),
+              from(q, o.q(), row),
+              kvB,
+              cache,
+              run.pageTable(),
+              slopes,
+              from(out, o.out(), row),
+              from(sums, lse, row),
+              calls.memory().workspace(workspace),
+              workspace)
+          .launch();
+    };
+  }
+
+  int splits(RunShape shape, int queries, int kvTokens) {
+    set(planParams, shape);
+    return mla_device_kernels.splits.invoke(
+        mla_device_kernels.splits(table), planParams, queries, kvTokens);
+  }
+
+  long planBytes(RunShape shape) {
+    set(planParams, shape);
+    return mla_device_kernels.plan_bytes.invoke(mla_device_kernels.plan_bytes(table), planParams);
+  }
+
+  void writePlan(
+      RunShape shape, MemorySegment queryBegin, MemorySegment kvTokens, MemorySegment plan) {
+    set(planParams, shape);
+    CudaStatus.check(
+        mla_device_kernels.make_plan.invoke(
+            mla_device_kernels.make_plan(table),
+            planParams,
+            shape.sequences(),
+            queryBegin,
+            kvTokens,
+            plan,
+            plan.byteSize(),
+            CudaStatus.error(),
+            CudaStatus.ERROR_BYTES));
+  }
+
+  /** {@code mla_step_params}, causal; a plan depends on none of these. */
+  private MemorySegment params(ComputeType compute, float scale) {
+    MemorySegment s = mla_step_params.allocate(Arena.ofAuto());
+    mla_step_params.struct_size(s, (int) s.byteSize());
+    mla_step_params.compute(s, code(compute));
+    mla_step_params.causal(s, 1);
+    mla_step_params.multiprocessors(s, info.multiprocessors());
+    mla_step_params.shared_bytes(s, info.sharedBytes());
+    mla_step_params.scale(s, scale);
+    mla_step_params.out_token_stride(s, 1);
+    mla_step_params.out_head_stride(s, 1);
+    return s;
+  }
+
+  private static void strides(MemorySegment s, Tensor q, Tensor out, Tensor lse) {
+    mla_step_params.q_token_stride(s, q.stride(0));
+    mla_step_params.q_head_stride(s, q.stride(1));
+    mla_step_params.out_token_stride(s, out.stride(0));
+    mla_step_params.out_head_stride(s, out.stride(1));
+    if (lse != null) {
+      mla_step_params.lse_token_stride(s, lse.stride(0));
+      mla_step_params.lse_head_stride(s, lse.stride(1));
     }
-    return plans.size() < PLANS ? new CudaPlan(device) : plans.removeFirst();
   }
 
-  /** out[t, h] = [W_UK[h]^T q_nope[t, h] | q_rope[t, h]]. */
-  void absorb(
-      MlaShape s,
-      int tokens,
-      MemorySegment q,
-      long qTokenStride,
-      long qHeadStride,
-      Weight kvB,
-      ComputeType compute,
-      MemorySegment out,
-      long outTokenStride,
-      long outHeadStride) {
-    if (tokens == 0) {
-      return;
+  private static void set(MemorySegment s, RunShape shape) {
+    mla_step_params.heads(s, shape.heads());
+    mla_step_params.max_sequences(s, shape.sequences());
+    mla_step_params.max_tokens(s, shape.tokens());
+    mla_step_params.max_queries(s, shape.queries());
+    mla_step_params.max_splits(s, shape.splits());
+    mla_step_params.page_table_stride(s, shape.pageTableStride());
+  }
+
+  /** Of the last call, as a rule. */
+  private MemorySegment struct(CacheParams params) {
+    if (!params.equals(cacheParams)) {
+      cacheStruct = CudaStructs.cache(params);
+      cacheParams = params;
     }
-    kernels.headLinear(
-        device.stream(),
-        new HeadLinearParams(
-            compute,
-            kvB.tensor().format(),
-            tokens,
-            s.heads(),
-            s.nope(),
-            s.latent(),
-            true,
-            0,
-            0,
-            qTokenStride,
-            qHeadStride,
-            outTokenStride,
-            outHeadStride,
-            headRows(s) * kvB.tensor().stride(0),
-            kvB.tensor().stride(0)),
-        q,
-        device.resolve("kvB", kvB.tensor().segment()),
-        out);
-    if (s.rope() > 0) {
-      // A rotation of nothing copies.
-      kernels.rope(
-          device.stream(),
-          new RopeParams(
-              tokens,
-              s.heads(),
-              s.rope(),
-              0,
-              RopeLayout.PAIRS,
-              qTokenStride,
-              qHeadStride,
-              outTokenStride,
-              outHeadStride),
-          q.asSlice(4L * s.nope()),
-          NULL,
-          NULL,
-          out.asSlice(4L * s.latent()));
-    }
-  }
-
-  /** out[t, h] = W_UV[h] x[t, h]. */
-  void expand(
-      MlaShape s,
-      int tokens,
-      MemorySegment x,
-      long xTokenStride,
-      long xHeadStride,
-      Weight kvB,
-      ComputeType compute,
-      MemorySegment out,
-      long outTokenStride,
-      long outHeadStride) {
-    if (tokens == 0) {
-      return;
-    }
-    long firstRow = kvB.format().bytes(s.nope() * kvB.tensor().stride(0));
-    kernels.headLinear(
-        device.stream(),
-        new HeadLinearParams(
-            compute,
-            kvB.tensor().format(),
-            tokens,
-            s.heads(),
-            s.latent(),
-            s.value(),
-            false,
-            0,
-            0,
-            xTokenStride,
-            xHeadStride,
-            outTokenStride,
-            outHeadStride,
-            headRows(s) * kvB.tensor().stride(0),
-            kvB.tensor().stride(0)),
-        x,
-        device.resolve("kvB", kvB.tensor().segment()).asSlice(firstRow),
-        out);
-  }
-
-  /** Rows of kv_b for a head. */
-  private static long headRows(MlaShape s) {
-    return (long) s.nope() + s.value();
-  }
-
-  /** Over absorbed queries. */
-  void attendAbsorbed(
-      DecodePlan plan,
-      CudaPlan made,
-      CudaPlan.Run run,
-      MemorySegment cache,
-      Rows q,
-      AttentionScore score,
-      ComputeType compute,
-      Rows out,
-      Rows lse) {
-    if (run.tokens() == 0) {
-      return;
-    }
-    StepParams params = params(made, run, score, compute, q, out, lse);
-    kernels.attendAbsorbed(
-        device.stream(),
-        params,
-        plan.cacheParams(),
-        run.plan(),
-        q.memory(),
-        cache,
-        run.pageTable(),
-        slopes(score),
-        out.memory(),
-        lse == null ? NULL : lse.memory(),
-        workspace.bytes(kernels.attentionWorkspace(params, plan.cacheParams())));
-  }
-
-  /** Over rotated queries: they are absorbed, and the results expanded. */
-  void attendThroughLatents(
-      DecodePlan plan,
-      CudaPlan made,
-      CudaPlan.Run run,
-      MemorySegment cache,
-      Rows q,
-      Weight kvB,
-      AttentionScore score,
-      ComputeType compute,
-      Rows out) {
-    MlaShape s = plan.shape();
-    long rows = (long) run.tokens() * s.heads();
-    long width = s.cached();
-    MemorySegment queries = absorbed.floats(rows * width);
-    absorb(
-        s,
-        run.tokens(),
-        q.memory(),
-        q.tokenStride(),
-        q.headStride(),
-        kvB,
-        compute,
-        queries,
-        s.heads() * width,
-        width);
-    long latent = s.latent();
-    MemorySegment sums = latents.floats(rows * latent);
-    attendAbsorbed(
-        plan,
-        made,
-        run,
-        cache,
-        new Rows(queries, s.heads() * width, width),
-        score,
-        compute,
-        new Rows(sums, s.heads() * latent, latent),
-        null);
-    expand(
-        s,
-        run.tokens(),
-        sums,
-        s.heads() * latent,
-        latent,
-        kvB,
-        compute,
-        out.memory(),
-        out.tokenStride(),
-        out.headStride());
-  }
-
-  /** Over rotated queries: keys and values are rebuilt, a piece of each sequence at a time. */
-  void attendDecompressed(
-      DecodePlan plan,
-      CudaPlan made,
-      CudaPlan.Run run,
-      MemorySegment cache,
-      Rows q,
-      Weight kvB,
-      AttentionScore score,
-      ComputeType compute,
-      Rows out) {
-    if (run.tokens() == 0) {
-      return;
-    }
-    MlaShape s = plan.shape();
-    StepParams params = params(made, run, score, compute, q, out, null);
-    RebuildParams rebuild =
-        new RebuildParams(
-            s.nope(),
-            s.value(),
-            kvB.tensor().format(),
-            headRows(s) * kvB.tensor().stride(0),
-            kvB.tensor().stride(0));
-    kernels.attendDecompressed(
-        device.stream(),
-        params,
-        rebuild,
-        plan.cacheParams(),
-        run.plan(),
-        run.kvTokens(),
-        q.memory(),
-        device.resolve("kvB", kvB.tensor().segment()),
-        cache,
-        run.pageTable(),
-        slopes(score),
-        out.memory(),
-        NULL,
-        workspace.bytes(kernels.decompressedWorkspace(params, rebuild, plan.cacheParams())));
-  }
-
-  private StepParams params(
-      CudaPlan made,
-      CudaPlan.Run run,
-      AttentionScore score,
-      ComputeType compute,
-      Rows q,
-      Rows out,
-      Rows lse) {
-    CudaKernels.Info info = device.info();
-    return new StepParams(
-        compute,
-        made.heads(),
-        run.sequences(),
-        run.tokens(),
-        run.queries(),
-        run.splits(),
-        made.pageTableStride(),
-        info.multiprocessors(),
-        info.sharedBytes(),
-        score.scale(),
-        q.tokenStride(),
-        q.headStride(),
-        out.tokenStride(),
-        out.headStride(),
-        lse == null ? 0 : lse.tokenStride(),
-        lse == null ? 0 : lse.headStride());
+    return cacheStruct;
   }
 
   private MemorySegment slopes(AttentionScore score) {
-    return score.alibiSlopes() == null
-        ? NULL
-        : device.resolve("score.alibiSlopes", score.alibiSlopes().segment());
+    return calls.of("score.alibiSlopes", score.alibiSlopes());
   }
 
-  @Override
-  public void close() {
-    plans.forEach(CudaPlan::close);
-    plans.clear();
-    workspace.close();
-    absorbed.close();
-    latents.close();
+  /** The memory of an F32 tensor from a row on; NULL of null. */
+  private static MemorySegment from(MemorySegment memory, Tensor tensor, long row) {
+    return tensor == null
+        ? MemorySegment.NULL
+        : memory.asSlice(row * tensor.stride(0) * ValueLayout.JAVA_FLOAT.byteSize());
   }
 }

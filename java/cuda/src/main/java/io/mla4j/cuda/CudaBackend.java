@@ -3,6 +3,7 @@ package io.mla4j.cuda;
 import io.mla4j.BackendException;
 import io.mla4j.Device;
 import io.mla4j.Mla4jException;
+import io.mla4j.device.Accelerator;
 import io.mla4j.ffi.library.LibraryFinder;
 import io.mla4j.ffi.library.LibraryFinder.Found;
 import io.mla4j.spi.Backend;
@@ -19,12 +20,14 @@ import java.util.Optional;
  * Thread-safe.
  */
 public final class CudaBackend implements Backend {
+  static final String NAME = "cuda";
+
   private final LibraryFinder finder;
   private Found<CudaLibrary> found;
 
   /** A backend that has not looked for its library yet. */
   public CudaBackend() {
-    this(LibraryFinder.ofProcess("cuda"));
+    this(LibraryFinder.ofProcess(NAME));
   }
 
   CudaBackend(LibraryFinder finder) {
@@ -33,10 +36,10 @@ public final class CudaBackend implements Backend {
 
   /** A backend over the library {@code file} and no other. */
   public static CudaBackend of(Path file) {
-    LibraryFinder usual = LibraryFinder.ofProcess("cuda");
+    LibraryFinder usual = LibraryFinder.ofProcess(NAME);
     return new CudaBackend(
         new LibraryFinder(
-            "cuda",
+            NAME,
             name ->
                 name.equals("mla4j.cuda.library")
                     ? file.toString()
@@ -47,7 +50,7 @@ public final class CudaBackend implements Backend {
 
   @Override
   public String name() {
-    return "cuda";
+    return NAME;
   }
 
   @Override
@@ -67,11 +70,11 @@ public final class CudaBackend implements Backend {
       return unavailable(f, f.failure().getMessage());
     }
     try {
-      CudaKernels.Info info = f.library().kernels().info(deviceNumber(f.library().kernels()));
+      CudaDriver.Info info = CudaDriver.info(f.library().table(), deviceNumber(f.library()));
       return new Probe(
           true,
           describe(info),
-          List.of(CudaDevice.isa(info)),
+          List.of(info.isa()),
           Optional.of(f.file()),
           Optional.of(f.library().version()));
     } catch (Mla4jException e) {
@@ -89,7 +92,7 @@ public final class CudaBackend implements Backend {
   }
 
   /** {@code NVIDIA H100, compute capability 9.0, 79.6 of 80.0 GiB free, driver for CUDA 13.0}. */
-  private static String describe(CudaKernels.Info info) {
+  private static String describe(CudaDriver.Info info) {
     return String.format(
         Locale.ROOT,
         "%s, compute capability %d.%d, %.1f of %.1f GiB free, driver for CUDA %d.%d; weights in F16"
@@ -104,8 +107,8 @@ public final class CudaBackend implements Backend {
   }
 
   /** The device that is asked for, if it is there. */
-  private int deviceNumber(CudaKernels kernels) {
-    int count = kernels.count();
+  private int deviceNumber(CudaLibrary library) {
+    int count = CudaDriver.count(library.table());
     String asked =
         Optional.ofNullable(finder.properties().apply("mla4j.cuda.device"))
             .or(() -> Optional.ofNullable(finder.environment().apply("MLA4J_CUDA_DEVICE")))
@@ -129,13 +132,12 @@ public final class CudaBackend implements Backend {
       throw new BackendException(
           "backend cuda does not work here: " + f.failure().getMessage(), f.failure());
     }
-    CudaKernels kernels = f.library().kernels();
-    int number = deviceNumber(kernels);
-    String isa = CudaDevice.isa(kernels.info(number));
-    if (options.isa() != null && !options.isa().equals(isa)) {
-      throw new BackendException("isa is " + options.isa() + ", but the device has only " + isa);
+    CudaDriver driver = new CudaDriver(f.library().table(), deviceNumber(f.library()));
+    if (options.isa() != null && !options.isa().equals(driver.isa())) {
+      throw new BackendException(
+          "isa is " + options.isa() + ", but the device has only " + driver.isa());
     }
-    return new CudaDevice(kernels, number);
+    return new Accelerator(driver);
   }
 
   private synchronized Found<CudaLibrary> find() {

@@ -1,40 +1,55 @@
 package io.mla4j.cuda;
 
-import java.lang.foreign.MemorySegment;
+import static io.mla4j.cuda.CudaStatus.ERROR_BYTES;
+import static io.mla4j.cuda.CudaStatus.check;
+import static io.mla4j.cuda.CudaStatus.error;
+import static io.mla4j.cuda.CudaStatus.result;
 
-/** A place in a stream that can be waited for. Belongs to one thread at a time. */
-final class CudaEvent implements AutoCloseable {
-  private final CudaKernels kernels;
+import io.mla4j.device.DeviceEvent;
+import io.mla4j.ffi.abi.mla_device_kernels;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+
+/** An event of a GPU. */
+final class CudaEvent implements DeviceEvent {
+  private final MemorySegment table;
   private final int device;
   private MemorySegment handle;
   private boolean recorded;
 
-  CudaEvent(CudaKernels kernels, int device) {
-    this.kernels = kernels;
+  CudaEvent(MemorySegment table, int device) {
+    this.table = table;
     this.device = device;
-    this.handle = kernels.createEvent(device);
+    check(
+        mla_device_kernels.create_event.invoke(
+            mla_device_kernels.create_event(table), device, result(), error(), ERROR_BYTES));
+    handle = result().get(ValueLayout.ADDRESS, 0);
   }
 
-  /** The event is reached when the stream has passed what was launched so far. */
-  void record(CudaStream stream) {
-    kernels.recordEvent(stream.handle(), handle);
+  void record(MemorySegment stream) {
+    check(
+        mla_device_kernels.record_event.invoke(
+            mla_device_kernels.record_event(table), stream, handle, error(), ERROR_BYTES));
     recorded = true;
   }
 
-  /** Waits until the event is reached, if it was ever recorded. */
-  void synchronize() {
+  @Override
+  public void synchronize() {
     if (recorded) {
-      kernels.synchronizeEvent(device, handle);
+      check(
+          mla_device_kernels.synchronize_event.invoke(
+              mla_device_kernels.synchronize_event(table), device, handle, error(), ERROR_BYTES));
     }
   }
 
-  /** Closing twice is harmless. */
   @Override
   public void close() {
     if (handle != null) {
       MemorySegment open = handle;
       handle = null;
-      kernels.destroyEvent(device, open);
+      check(
+          mla_device_kernels.destroy_event.invoke(
+              mla_device_kernels.destroy_event(table), device, open, error(), ERROR_BYTES));
     }
   }
 }

@@ -57,8 +57,8 @@ final class CudaLibrary {
     return version;
   }
 
-  /** Its functions. */
-  CudaKernels kernels() {
-    return new CudaKernels(table);
+  /** Its {@code mla_device_kernels}. */
+  MemorySegment table() {
+    return table;
   }
 }

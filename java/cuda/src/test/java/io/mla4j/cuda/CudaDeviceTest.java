@@ -7,18 +7,24 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.mla4j.BackendException;
+import io.mla4j.BoundOperation;
 import io.mla4j.ClosedException;
 import io.mla4j.ComputeType;
 import io.mla4j.DeviceException;
 import io.mla4j.DeviceLostException;
 import io.mla4j.DeviceMemoryException;
 import io.mla4j.InvalidArgumentException;
-import io.mla4j.InvalidStateException;
+import io.mla4j.device.Accelerator;
 import io.mla4j.ffi.library.LibraryFinder;
-import io.mla4j.ops.Ops.FeedForward;
-import io.mla4j.ops.Ops.Projection;
-import io.mla4j.ops.Tensor;
+import io.mla4j.ops.Add;
+import io.mla4j.ops.Argmax;
+import io.mla4j.ops.Embed;
+import io.mla4j.ops.FeedForward;
+import io.mla4j.ops.Linear;
+import io.mla4j.ops.Operation;
+import io.mla4j.ops.RmsNorm;
 import io.mla4j.ops.StorageFormat;
+import io.mla4j.ops.Tensor;
 import io.mla4j.ops.Weight;
 import io.mla4j.spi.Backend;
 import io.mla4j.testkit.CudaTestLibrary;
@@ -37,13 +43,13 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
 
-/** A CUDA device's memory, from its allocation to its end, its choice, its failures, its graphs. */
+/** A CUDA device's memory, from its allocation to its end, its choice, its failures. */
 class CudaDeviceTest {
   private static final int ROWS = 3;
   private static final int WIDTH = 40;
 
   private final Arena arena = Arena.ofShared();
-  private CudaDevice device;
+  private Accelerator device;
 
   @BeforeEach
   void openDevice() {
@@ -56,8 +62,8 @@ class CudaDeviceTest {
     arena.close();
   }
 
-  private static CudaDevice open() {
-    return (CudaDevice) CudaBackend.of(CudaTestLibrary.file()).open(new Backend.Options(0, null));
+  private static Accelerator open() {
+    return (Accelerator) CudaBackend.of(CudaTestLibrary.file()).open(new Backend.Options(0, null));
   }
 
   private static float[] numbers(int count, float first) {
@@ -147,48 +153,41 @@ class CudaDeviceTest {
     Tensor square = onDevice(arena, numbers(WIDTH * WIDTH, 1), WIDTH, WIDTH);
     Weight hostSquare =
         Weight.of(Tensor.of(arena.allocate(4 * WIDTH * WIDTH), StorageFormat.F32, WIDTH, WIDTH));
-    var ops = device.ops();
-    Map<String, Executable> calls = new LinkedHashMap<>();
-    calls.put("x", () -> ops.add(here, there, 1, there));
-    calls.put("residual", () -> ops.add(there, here, 1, there));
-    calls.put("out", () -> ops.add(there, there, 1, here));
-    calls.put("weight", () -> ops.rmsNorm(there, hostLine, 1e-6f, there));
-    calls.put(
+    Map<String, Operation> operations = new LinkedHashMap<>();
+    operations.put("x", new Add(here, there, 1, there));
+    operations.put("residual", new Add(there, here, 1, there));
+    operations.put("out", new Add(there, there, 1, here));
+    operations.put("weight", new RmsNorm(there, hostLine, 1e-6f, there));
+    operations.put(
         "bias",
-        () ->
-            ops.linear(
-                there,
-                List.of(new Projection(Weight.of(square), hostLine, there)),
-                ComputeType.F32));
-    calls.put(
+        new Linear(
+            there,
+            List.of(new Linear.Projection(Weight.of(square), hostLine, there)),
+            ComputeType.F32));
+    operations.put(
         "weight ",
-        () ->
-            ops.feedForward(
-                there,
-                new FeedForward(hostSquare, Weight.of(square), Weight.of(square)),
-                ComputeType.F32,
-                there));
-    calls.put(
+        new FeedForward(
+            there,
+            new FeedForward.Weights(hostSquare, Weight.of(square), Weight.of(square)),
+            ComputeType.F32,
+            there));
+    operations.put(
         "ids",
-        () ->
-            ops.embed(
-                Weight.of(square),
-                Tensor.of(arena.allocate(4 * ROWS), StorageFormat.I32, ROWS),
-                1,
-                there));
-    calls.put(
-        "logits",
-        () ->
-            device
-                .sampling()
-                .orElseThrow()
-                .argmax(here, Tensor.of(device.allocate(12, arena), StorageFormat.I32, ROWS)));
-    calls.forEach(
-        (name, call) -> {
-          Exception e = assertThrows(InvalidArgumentException.class, call, name);
+        new Embed(
+            Weight.of(square),
+            Tensor.of(arena.allocate(4 * ROWS), StorageFormat.I32, ROWS),
+            1,
+            there));
+    operations.put(
+        "logits", new Argmax(here, Tensor.of(device.allocate(12, arena), StorageFormat.I32, ROWS)));
+    operations.forEach(
+        (name, operation) -> {
+          Exception e =
+              assertThrows(
+                  InvalidArgumentException.class, () -> device.bind(operation), operation::name);
           assertTrue(e.getMessage().startsWith(name.strip() + " is not in memory"), e.getMessage());
         });
-    ops.rmsNorm(there, line, 1e-6f, there);
+    device.run(new RmsNorm(there, line, 1e-6f, there));
   }
 
   @Test
@@ -201,7 +200,7 @@ class CudaDeviceTest {
     byte[] host = new byte[16];
     for (Executable call :
         List.<Executable>of(
-            () -> device.ops().add(gone, there, 1, there),
+            () -> device.run(new Add(gone, there, 1, there)),
             () -> device.copy(gone.segment(), 0, there.segment(), 0, 16),
             () -> device.copy(there.segment(), 0, gone.segment(), 0, 16),
             () -> device.copy(gone.segment(), 0, MemorySegment.ofArray(host), 0, 16),
@@ -217,7 +216,7 @@ class CudaDeviceTest {
       Arena shorter = Arena.ofShared();
       Tensor x = onDevice(shorter, numbers(ROWS * WIDTH, round), ROWS, WIDTH);
       Tensor y = rows(0);
-      device.ops().add(x, x, 1, y);
+      device.run(new Add(x, x, 1, y));
       // Nothing has waited: an emulated device has not run the kernel yet.
       if (round == 1) {
         Thread other = Thread.ofPlatform().start(shorter::close);
@@ -233,22 +232,18 @@ class CudaDeviceTest {
   void nothingIsLeaked() {
     Emulator emulator = Emulator.get();
     Counters before = emulator.counters();
-    CudaDevice second = open();
+    Accelerator second = open();
     try (Arena shorter = Arena.ofShared()) {
       MemorySegment memory = second.allocate(64, shorter);
       Tensor x = Tensor.of(memory, StorageFormat.F32, 4, 4);
-      second
-          .ops()
-          .feedForward(
+      second.run(
+          new FeedForward(
               x,
-              new FeedForward(Weight.of(x), Weight.of(x), Weight.of(x)),
+              new FeedForward.Weights(Weight.of(x), Weight.of(x), Weight.of(x)),
               ComputeType.F32,
-              Tensor.of(second.allocate(64, shorter), StorageFormat.F32, 4, 4));
-      second.capture(() -> second.ops().add(x, x, 1, x)).close();
-      CudaGraph last = second.capture(() -> second.ops().add(x, x, 1, x));
+              Tensor.of(second.allocate(64, shorter), StorageFormat.F32, 4, 4)));
       assertFalse(emulator.counters().holdsWhat(before));
       second.close();
-      last.close();
     }
     Counters after = emulator.counters();
     assertTrue(after.holdsWhat(before), before + " became " + after);
@@ -278,9 +273,7 @@ class CudaDeviceTest {
   void aClosedDeviceSaysSo() {
     Tensor x = rows(1);
     Weight square = Weight.of(onDevice(arena, numbers(WIDTH * WIDTH, 1), WIDTH, WIDTH));
-    CudaGraph graph = device.capture(() -> device.ops().add(x, x, 1, x));
-    graph.close();
-    graph.close();
+    BoundOperation bound = device.bind(new Add(x, x, 1, x));
     device.close();
     device.close();
     byte[] host = new byte[16];
@@ -288,19 +281,18 @@ class CudaDeviceTest {
     Counters before = emulator == null ? null : emulator.counters();
     for (Executable call :
         List.<Executable>of(
-            () -> device.ops().add(x, x, 1, x),
+            () -> device.run(new Add(x, x, 1, x)),
             () ->
-                device
-                    .ops()
-                    .feedForward(x, new FeedForward(square, square, square), ComputeType.F32, x),
+                device.run(
+                    new FeedForward(
+                        x, new FeedForward.Weights(square, square, square), ComputeType.F32, x)),
             () -> device.copy(x.segment(), 0, x.segment(), 16, 16),
             () -> device.copy(x.segment(), 0, MemorySegment.ofArray(host), 0, 16),
             () -> device.copy(MemorySegment.ofArray(host), 0, x.segment(), 0, 16),
             () -> device.allocate(16, arena),
             () -> device.place(List.of(square), ComputeType.F32, arena),
-            () -> device.capture(() -> {}),
             device::synchronize,
-            graph::launch)) {
+            bound::run)) {
       assertThrows(ClosedException.class, call);
     }
     if (emulator != null) {
@@ -349,7 +341,7 @@ class CudaDeviceTest {
 
   @Test
   void devicesAndIsasAreChosenStrictly() {
-    int count = device.kernels().count();
+    int count = CudaDriver.count(CudaLibrary.open(CudaTestLibrary.file()).table());
     for (String number : List.of("-1", String.valueOf(count), "x", "0x0", "99999999999")) {
       CudaBackend backend = backend(number);
       assertFalse(backend.probe().available());
@@ -385,15 +377,15 @@ class CudaDeviceTest {
     Tensor x = rows(1);
     try {
       emulator.failLaunch(0);
-      Exception e = assertThrows(DeviceException.class, () -> device.ops().add(x, x, 1, x));
+      Exception e = assertThrows(DeviceException.class, () -> device.run(new Add(x, x, 1, x)));
       assertTrue(e.getMessage().contains("add_kernel"), e.getMessage());
-      device.ops().add(x, x, 1, x);
+      device.run(new Add(x, x, 1, x));
       assertArrayEquals(doubled(1), read(x));
       emulator.failAllocation(0);
       assertThrows(DeviceMemoryException.class, () -> device.allocate(100, arena));
       device.allocate(100, arena);
       emulator.loseDeviceAt(0);
-      assertThrows(DeviceLostException.class, () -> device.ops().add(x, x, 1, x));
+      assertThrows(DeviceLostException.class, () -> device.run(new Add(x, x, 1, x)));
       assertThrows(DeviceLostException.class, () -> read(x));
       assertThrows(DeviceLostException.class, () -> device.allocate(100, arena));
       CudaBackend backend = CudaBackend.of(CudaTestLibrary.file());
@@ -405,72 +397,39 @@ class CudaDeviceTest {
     }
   }
 
-  // Graphs
+  // Operations that are kept
 
   @Test
-  void aGraphComputesWhatTheStepDid() {
+  void aBoundOperationComputesAfterKeptMemoryMoved() {
     Tensor x = rows(1);
-    Tensor y = rows(0);
-    CudaGraph graph = device.capture(() -> device.ops().add(x, x, 1, y));
-    assertArrayEquals(numbers(ROWS * WIDTH, 0), read(y), "captured, not run");
-    graph.launch();
-    assertArrayEquals(doubled(1), read(y));
-    device.copy(host(numbers(ROWS * WIDTH, 9)), 0, x.segment(), 0, 4 * ROWS * WIDTH);
-    graph.launch();
-    assertArrayEquals(doubled(9), read(y));
-    graph.close();
-    graph.close();
-    assertThrows(ClosedException.class, graph::launch);
-  }
-
-  @Test
-  void whatCannotBeCapturedIsToldAndTheDeviceGoesOn() {
-    Tensor x = rows(1);
-    Tensor y = rows(0);
-    Weight square = Weight.of(onDevice(arena, numbers(WIDTH * WIDTH, 1), WIDTH, WIDTH));
-    byte[] host = new byte[16];
-    Map<String, Runnable> steps = new LinkedHashMap<>();
-    steps.put(
-        "copies to the host",
-        () -> device.copy(x.segment(), 0, MemorySegment.ofArray(host), 0, 16));
-    steps.put("allocates memory", () -> device.allocate(64, arena));
-    steps.put(
-        "must run once before",
-        () ->
-            device
-                .ops()
-                .feedForward(x, new FeedForward(square, square, square), ComputeType.F32, y));
-    steps.forEach(
-        (message, step) -> {
-          Exception e = assertThrows(DeviceException.class, () -> device.capture(step), message);
-          assertTrue(e.getMessage().contains(message), e.getMessage());
-        });
-    assertThrows(
-        IllegalStateException.class,
-        () ->
-            device.capture(
-                () -> {
-                  throw new IllegalStateException();
-                }));
-    device.ops().add(x, x, 1, y);
-    assertArrayEquals(doubled(1), read(y));
+    Tensor few = rows(0);
+    Tensor many = rows(0);
+    Weight square = Weight.of(onDevice(arena, numbers(WIDTH * WIDTH, -1), WIDTH, WIDTH));
+    FeedForward.Weights network = new FeedForward.Weights(square, square, square);
+    BoundOperation first =
+        device.bind(new FeedForward(x.first(1), network, ComputeType.F32, few.first(1)));
+    first.run();
+    device.run(new FeedForward(x, network, ComputeType.F32, many));
+    device.copy(host(numbers(ROWS * WIDTH, 0)), 0, few.segment(), 0, 4 * ROWS * WIDTH);
+    first.run();
+    assertArrayEquals(
+        Arrays.copyOf(read(many), WIDTH), Arrays.copyOf(read(few), WIDTH), "a row has its bits");
+    assertArrayEquals(
+        Arrays.copyOfRange(numbers(ROWS * WIDTH, 0), WIDTH, ROWS * WIDTH),
+        Arrays.copyOfRange(read(few), WIDTH, ROWS * WIDTH));
     if (CudaTestLibrary.isEmulated()) {
       assertEquals("", Emulator.get().takeReports());
     }
   }
 
   @Test
-  void aGraphWhoseMemoryMovedIsNotLaunched() {
-    Tensor x = rows(1);
-    Weight square = Weight.of(onDevice(arena, numbers(WIDTH * WIDTH, 1), WIDTH, WIDTH));
-    FeedForward network = new FeedForward(square, square, square);
-    device.ops().feedForward(x.first(1), network, ComputeType.F32, x.first(1));
-    try (CudaGraph graph =
-        device.capture(
-            () -> device.ops().feedForward(x.first(1), network, ComputeType.F32, x.first(1)))) {
-      graph.launch();
-      device.ops().feedForward(x, network, ComputeType.F32, x);
-      assertThrows(InvalidStateException.class, graph::launch);
+  void aBoundOperationOnFreedMemoryIsRefused() {
+    BoundOperation bound;
+    try (Arena shorter = Arena.ofShared()) {
+      Tensor x = onDevice(shorter, numbers(ROWS * WIDTH, 5), ROWS, WIDTH);
+      bound = device.bind(new Add(x, x, 1, x));
+      bound.run();
     }
+    assertThrows(IllegalStateException.class, bound::run);
   }
 }

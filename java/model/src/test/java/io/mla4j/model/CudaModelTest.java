@@ -1,26 +1,17 @@
 package io.mla4j.model;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
-import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import io.mla4j.AttentionForm;
-import io.mla4j.Batch;
 import io.mla4j.CacheType;
 import io.mla4j.ComputeType;
 import io.mla4j.Device;
-import io.mla4j.LatentCache;
-import io.mla4j.Sequence;
-import io.mla4j.cuda.CudaDevice;
-import io.mla4j.cuda.CudaGraph;
-import io.mla4j.ops.Tensor;
 import io.mla4j.text.Generation;
-import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -111,38 +102,5 @@ class CudaModelTest {
       assertArrayEquals(Arrays.copyOf(ids, count), generation.ids());
       assertTrue(greedy.get("text").asText().startsWith(generation.text()));
     }
-  }
-
-  @Test
-  void aStepLaunchedAsAGraphHasItsBits() {
-    try (TinyMlaTest.Model model = TinyMlaTest.Model.open(CudaDevices.open(), ComputeType.BF16);
-        LatentCache cache = model.decoder().newCache(1, 16);
-        Sequence sequence = cache.newSequence()) {
-      Decoder decoder = model.decoder();
-      CudaDevice device = (CudaDevice) model.device();
-      Batch batch = Batch.of(sequence);
-      decoder.forward(batch, new int[] {0, 300, 301});
-      byte[] eager = bytes(device, decoder.forward(batch, new int[] {302}));
-      sequence.truncate(3);
-      byte[] other = bytes(device, decoder.forward(batch, new int[] {900}));
-      assertFalse(Arrays.equals(eager, other));
-      sequence.truncate(3);
-      Tensor[] hidden = new Tensor[1];
-      try (CudaGraph graph =
-          device.capture(() -> hidden[0] = decoder.forward(batch, new int[] {302}))) {
-        assertArrayEquals(other, bytes(device, hidden[0]), "captured, not run");
-        graph.launch();
-        assertArrayEquals(eager, bytes(device, hidden[0]));
-      }
-      // The device, the pool and the decoder go on.
-      sequence.truncate(3);
-      assertArrayEquals(eager, bytes(device, decoder.forward(batch, new int[] {302})));
-    }
-  }
-
-  private static byte[] bytes(Device device, Tensor tensor) {
-    byte[] bytes = new byte[(int) (4 * tensor.dim(0) * tensor.stride(0))];
-    device.copy(tensor.segment(), 0, MemorySegment.ofArray(bytes), 0, bytes.length);
-    return bytes;
   }
 }

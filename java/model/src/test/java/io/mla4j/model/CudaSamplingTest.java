@@ -8,8 +8,8 @@ import io.mla4j.Device;
 import io.mla4j.InvalidArgumentException;
 import io.mla4j.ops.Mirror;
 import io.mla4j.ops.Sampling;
-import io.mla4j.ops.Tensor;
 import io.mla4j.ops.StorageFormat;
+import io.mla4j.ops.Tensor;
 import io.mla4j.text.Sampler;
 import io.mla4j.text.SamplingOptions;
 import java.lang.foreign.Arena;
@@ -140,9 +140,9 @@ class CudaSamplingTest {
       refuses("uniform", () -> sampling.sample(logits, 1, 0, 1, ids, ids));
       refuses("temperature", () -> sampling.sample(logits, 0, 0, 1, uniform, ids));
       refuses("temperature", () -> sampling.sample(logits, Float.NaN, 0, 1, uniform, ids));
-      refuses("top_k", () -> sampling.sample(logits, 1, -1, 1, uniform, ids));
-      refuses("top_p", () -> sampling.sample(logits, 1, 0, 0, uniform, ids));
-      refuses("top_p", () -> sampling.sample(logits, 1, 0, 1.5f, uniform, ids));
+      refuses("topK", () -> sampling.sample(logits, 1, -1, 1, uniform, ids));
+      refuses("topP", () -> sampling.sample(logits, 1, 0, 0, uniform, ids));
+      refuses("topP", () -> sampling.sample(logits, 1, 0, 1.5f, uniform, ids));
     }
   }
 

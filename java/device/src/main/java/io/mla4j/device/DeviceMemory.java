@@ -1,7 +1,6 @@
-package io.mla4j.cuda;
+package io.mla4j.device;
 
 import io.mla4j.DeviceLostException;
-import io.mla4j.DeviceMemoryException;
 import io.mla4j.InvalidArgumentException;
 import io.mla4j.Mla4jException;
 import java.lang.System.Logger.Level;
@@ -16,23 +15,26 @@ import java.util.function.Consumer;
  * device that waits for the kernels that use it.
  *
  * <p>What {@link #allocate} hands out belongs to an arena of a thread that has ended: its address,
- * size and slices are right, and no thread may touch it. A kernel gets the segment behind it
- * ({@link #resolve}), which the caller's arena keeps open during the call. Thread-safe.
+ * size and slices are right, and no thread may touch it. A call gets the segment behind it ({@link
+ * #resolve}), which the caller's arena keeps open during the call. Thread-safe.
  */
-final class CudaMemory {
-  private static final System.Logger LOG = System.getLogger("io.mla4j.cuda");
+final class DeviceMemory {
+  private static final System.Logger LOG = System.getLogger("io.mla4j.device");
   private static final MemorySegment UNTOUCHABLE = untouchable();
-  private static final long ALIGNMENT = 64;
+  static final long ALIGNMENT = 64;
 
-  private final CudaKernels kernels;
-  private final int device;
+  private final DeviceDriver driver;
 
   /** What is allocated, by its address. */
   private final ConcurrentSkipListMap<Long, MemorySegment> live = new ConcurrentSkipListMap<>();
 
-  CudaMemory(CudaKernels kernels, int device) {
-    this.kernels = kernels;
-    this.device = device;
+  DeviceMemory(DeviceDriver driver) {
+    this.driver = driver;
+  }
+
+  /** A multiple of the alignment that holds {@code bytes}. */
+  static long aligned(long bytes) {
+    return (bytes + ALIGNMENT - 1) & -ALIGNMENT;
   }
 
   /**
@@ -51,7 +53,7 @@ final class CudaMemory {
   /** All addresses, in an arena that no living thread owns. */
   private static MemorySegment untouchable() {
     Owner owner = new Owner();
-    Thread thread = Thread.ofPlatform().name("mla4j-cuda-memory").start(owner);
+    Thread thread = Thread.ofPlatform().name("mla4j-device-memory").start(owner);
     boolean interrupted = false;
     while (thread.isAlive()) {
       try {
@@ -67,30 +69,36 @@ final class CudaMemory {
   }
 
   /**
-   * Memory with unspecified content that is freed when {@code arena} closes.
-   *
-   * @throws DeviceMemoryException where the device has not so much left
+   * Memory of a device as {@link #allocate} hands it out; whether it is there, {@link #resolve}
+   * tells.
    */
+  static MemorySegment at(long address, long bytes) {
+    return UNTOUCHABLE.asSlice(address, bytes);
+  }
+
+  /** Memory with unspecified content that is freed when {@code arena} closes. */
   MemorySegment allocate(long bytes, Arena arena) {
     if (bytes < 0) {
       throw new InvalidArgumentException("bytes is " + bytes + ", but must not be negative");
     }
-    MemorySegment address = kernels.allocate(device, Math.max(ALIGNMENT, bytes));
+    MemorySegment address = driver.allocate(Math.max(ALIGNMENT, bytes));
     long key = address.address();
     live.put(key, attach(address, bytes, arena, this::release));
-    return UNTOUCHABLE.asSlice(key, bytes);
+    return at(key, bytes);
   }
 
   private void release(MemorySegment memory) {
     live.remove(memory.address());
-    freed("device memory", () -> kernels.release(device, memory));
+    free("device memory", driver::release, memory);
   }
 
   /** Pinned memory of the host with unspecified content, freed when {@code arena} closes. */
-  MemorySegment allocateHost(long bytes, Arena arena) {
-    MemorySegment address = kernels.allocateHost(device, bytes);
+  MemorySegment allocatePinned(long bytes, Arena arena) {
     return attach(
-        address, bytes, arena, m -> freed("pinned memory", () -> kernels.releaseHost(device, m)));
+        driver.allocatePinned(bytes),
+        bytes,
+        arena,
+        m -> free("pinned memory", driver::releasePinned, m));
   }
 
   /** The arena frees the memory; where it cannot take it, it is freed at once. */
@@ -108,9 +116,9 @@ final class CudaMemory {
    * Closing an arena must free the rest of it, too: what a lost device does not take back is gone
    * with it.
    */
-  private static void freed(String what, Runnable release) {
+  private static void free(String what, Consumer<MemorySegment> release, MemorySegment memory) {
     try {
-      release.run();
+      release.accept(memory);
     } catch (DeviceLostException e) {
       // The call that lost it has told.
     } catch (Mla4jException e) {
@@ -135,7 +143,7 @@ final class CudaMemory {
   }
 
   /**
-   * What a kernel is given for a segment of {@link #allocate} or a slice of one.
+   * What a call is given for a segment of {@link #allocate} or a slice of one.
    *
    * @throws InvalidArgumentException where it is no memory of this device, or was freed
    */
@@ -144,8 +152,10 @@ final class CudaMemory {
     if (memory == null) {
       throw new InvalidArgumentException(
           name
-              + " is not in memory of the cuda device: it is the host's (Device.place and"
-              + " Device.copy bring it there), another device's, or freed");
+              + " is not in memory of the "
+              + driver.backend()
+              + " device: it is the host's (Device.place and Device.copy bring it there), another"
+              + " device's, or freed");
     }
     return memory.asSlice(segment.address() - memory.address(), segment.byteSize());
   }
