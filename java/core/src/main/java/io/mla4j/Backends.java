@@ -3,6 +3,7 @@ package io.mla4j;
 import io.mla4j.cpu.ScalarBackend;
 import io.mla4j.spi.Backend;
 import java.lang.System.Logger.Level;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.Iterator;
@@ -66,9 +67,20 @@ public final class Backends {
    *
    * @param name the name that selects it
    * @param rank the higher one of two that work is the default
-   * @param probe whether it works here, and why not
+   * @param available whether it works here
+   * @param reason one line: why not, or why this instruction set
+   * @param isas the instruction sets that can be named here, best first
+   * @param library the library file in use, if any
+   * @param version the library's version, if any
    */
-  public record Status(String name, int rank, Backend.Probe probe) {}
+  public record Status(
+      String name,
+      int rank,
+      boolean available,
+      String reason,
+      List<String> isas,
+      Optional<Path> library,
+      Optional<String> version) {}
 
   /** As {@link #open(Choice)} with {@link Choice#BEST}. */
   public static Device open() {
@@ -91,7 +103,7 @@ public final class Backends {
    * first.
    */
   public static List<Status> list() {
-    return Found.CANDIDATES.stream().map(c -> new Status(c.name(), c.rank(), c.probe())).toList();
+    return Found.CANDIDATES.stream().map(Candidate::status).toList();
   }
 
   /**
@@ -163,6 +175,18 @@ public final class Backends {
     /** What did not load counts as the best, so that it is named as passed over. */
     int rank() {
       return backend == null ? Integer.MAX_VALUE : backend.rank();
+    }
+
+    Status status() {
+      Backend.Probe found = probe();
+      return new Status(
+          name(),
+          rank(),
+          found.available(),
+          found.reason(),
+          found.isas(),
+          found.library(),
+          found.version());
     }
 
     Backend.Probe probe() {

@@ -1,9 +1,8 @@
 package io.mla4j.bench;
 
-import io.mla4j.CacheType;
 import io.mla4j.ComputeType;
-import io.mla4j.ops.Tensor;
 import io.mla4j.ops.StorageFormat;
+import io.mla4j.ops.Tensor;
 import io.mla4j.testkit.Attention;
 import io.mla4j.testkit.Rounding;
 import java.lang.foreign.MemorySegment;

@@ -88,10 +88,10 @@ public final class Benchmark {
       if (!status.name().equals("native") && !status.name().equals("vector")) {
         continue;
       }
-      if (status.probe().available()) {
+      if (status.available()) {
         usual.add(status.name());
       } else {
-        note.accept(status.name() + " is left out: " + status.probe().reason());
+        note.accept(status.name() + " is left out: " + status.reason());
       }
     }
     return usual.isEmpty() ? List.of("scalar") : usual;

@@ -1,8 +1,8 @@
 package io.mla4j.bench;
 
 import io.mla4j.cpu.CpuDevice;
-import io.mla4j.ops.Tensor;
 import io.mla4j.ops.StorageFormat;
+import io.mla4j.ops.Tensor;
 import io.mla4j.spi.AttentionParams;
 import io.mla4j.spi.CacheParams;
 import io.mla4j.spi.MergeParams;

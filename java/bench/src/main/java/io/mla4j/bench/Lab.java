@@ -30,8 +30,7 @@ final class Lab implements AutoCloseable {
   }
 
   static boolean hasNative() {
-    return Backends.list().stream()
-        .anyMatch(s -> s.name().equals("native") && s.probe().available());
+    return Backends.list().stream().anyMatch(s -> s.name().equals("native") && s.available());
   }
 
   Settings settings() {
@@ -111,8 +110,8 @@ final class Lab implements AutoCloseable {
   /** The kernels with the widest vectors and the most instructions, or null. */
   private NativeKernels widest() {
     return Backends.list().stream()
-        .filter(s -> s.name().equals("native") && s.probe().available())
-        .flatMap(s -> s.probe().isas().stream())
+        .filter(s -> s.name().equals("native") && s.available())
+        .flatMap(s -> s.isas().stream())
         .max(Comparator.comparing(NativeIsa::of))
         .map(isa -> (NativeKernels) device("native", isa, 1).kernels())
         .orElse(null);

@@ -58,8 +58,8 @@ public record Machine(
             + " "
             + System.getProperty("os.arch"),
         System.getProperty("java.vm.name") + " " + Runtime.version(),
-        natives.probe().isas().isEmpty() ? null : natives.probe().isas().getFirst(),
-        natives.probe().reason(),
+        natives.isas().isEmpty() ? null : natives.isas().getFirst(),
+        natives.reason(),
         Energy.open().source());
   }
 

@@ -4,8 +4,8 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import io.mla4j.checkpoint.SafetensorsWriter;
 import io.mla4j.checkpoint.TensorNames;
 import io.mla4j.checkpoint.TensorRole;
-import io.mla4j.ops.Tensor;
 import io.mla4j.ops.StorageFormat;
+import io.mla4j.ops.Tensor;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -126,6 +126,7 @@ final class ModelMaker {
             ValueLayout.JAVA_SHORT, i + j, normals[(int) (bits >>> 16 * j) & TABLE - 1]);
       }
     }
-    writer.add(names.name(role, layer, expert), Tensor.of(segment, StorageFormat.BF16, rows, columns));
+    writer.add(
+        names.name(role, layer, expert), Tensor.of(segment, StorageFormat.BF16, rows, columns));
   }
 }

@@ -13,7 +13,6 @@ import io.mla4j.Backends;
 import io.mla4j.CacheType;
 import io.mla4j.bench.AttentionGrid.Phase;
 import io.mla4j.bench.AttentionGrid.Residency;
-import io.mla4j.spi.Backend;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -267,9 +266,7 @@ class AttentionBenchTest {
 
   private static Backends.Status status(String name, boolean works) {
     return new Backends.Status(
-        name,
-        1,
-        new Backend.Probe(works, "a reason", List.of(), Optional.empty(), Optional.empty()));
+        name, 1, works, "a reason", List.of(), Optional.empty(), Optional.empty());
   }
 
   @Test

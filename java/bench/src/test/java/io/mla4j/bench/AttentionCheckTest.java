@@ -4,8 +4,8 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import io.mla4j.CacheType;
 import io.mla4j.ComputeType;
-import io.mla4j.ops.Tensor;
 import io.mla4j.ops.StorageFormat;
+import io.mla4j.ops.Tensor;
 import io.mla4j.testkit.Attention;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;

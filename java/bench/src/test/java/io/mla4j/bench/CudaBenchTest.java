@@ -33,8 +33,8 @@ class CudaBenchTest {
   void theEmulatedDeviceIsThere() {
     String reason =
         Backends.list().stream()
-            .filter(s -> s.name().equals("cuda") && !s.probe().available())
-            .map(s -> s.probe().reason())
+            .filter(s -> s.name().equals("cuda") && !s.available())
+            .map(s -> s.reason())
             .findFirst()
             .orElse(null);
     if (reason != null) {

@@ -56,7 +56,7 @@ final class InfoCommand extends StreamCommand {
   private static String reasonOf(List<Backends.Status> backends, Used used) {
     return backends.stream()
         .filter(s -> s.name().equals(used.backend()))
-        .map(s -> s.probe().reason())
+        .map(s -> s.reason())
         .map(r -> r.startsWith(used.isa() + ": ") ? r.substring(used.isa().length() + 2) : r)
         .findFirst()
         .orElse("");
@@ -71,7 +71,7 @@ final class InfoCommand extends StreamCommand {
   private static String gpu(List<Backends.Status> backends) {
     return backends.stream()
         .filter(s -> s.name().equals("cuda"))
-        .map(s -> (s.probe().available() ? "" : "none: ") + s.probe().reason())
+        .map(s -> (s.available() ? "" : "none: ") + s.reason())
         .findFirst()
         .orElse("none: this build has no CUDA backend");
   }
@@ -104,13 +104,12 @@ final class InfoCommand extends StreamCommand {
     for (Backends.Status status : backends) {
       out.printf(
           "  %-8s %s%n",
-          status.name(),
-          (status.probe().available() ? "works: " : "does not work: ") + status.probe().reason());
-      if (!status.probe().isas().isEmpty()) {
-        out.println("           isa      " + String.join(", ", status.probe().isas()));
+          status.name(), (status.available() ? "works: " : "does not work: ") + status.reason());
+      if (!status.isas().isEmpty()) {
+        out.println("           isa      " + String.join(", ", status.isas()));
       }
-      status.probe().library().ifPresent(file -> out.println("           library  " + file));
-      status.probe().version().ifPresent(v -> out.println("           version  " + v));
+      status.library().ifPresent(file -> out.println("           library  " + file));
+      status.version().ifPresent(v -> out.println("           version  " + v));
     }
   }
 
@@ -131,15 +130,15 @@ final class InfoCommand extends StreamCommand {
     for (Backends.Status status : backends) {
       out.writeStartObject();
       out.writeStringField("name", status.name());
-      out.writeBooleanField("available", status.probe().available());
-      out.writeStringField("reason", status.probe().reason());
+      out.writeBooleanField("available", status.available());
+      out.writeStringField("reason", status.reason());
       out.writeArrayFieldStart("isas");
-      for (String isa : status.probe().isas()) {
+      for (String isa : status.isas()) {
         out.writeString(isa);
       }
       out.writeEndArray();
-      out.writeStringField("library", status.probe().library().map(Object::toString).orElse(null));
-      out.writeStringField("version", status.probe().version().orElse(null));
+      out.writeStringField("library", status.library().map(Object::toString).orElse(null));
+      out.writeStringField("version", status.version().orElse(null));
       out.writeEndObject();
     }
     out.writeEndArray();

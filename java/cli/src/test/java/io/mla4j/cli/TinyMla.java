@@ -48,7 +48,7 @@ final class TinyMla {
   static List<String> backends() {
     List<String> names = new ArrayList<>();
     for (Backends.Status status : Backends.list()) {
-      if (status.probe().available()) {
+      if (status.available()) {
         names.add(status.name());
       }
     }

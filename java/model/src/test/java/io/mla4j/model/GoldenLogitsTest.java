@@ -39,11 +39,10 @@ class GoldenLogitsTest {
 
   static Stream<Backends.Choice> devices() {
     return Backends.list().stream()
-        .filter(status -> status.probe().available())
+        .filter(status -> status.available())
         .flatMap(
             status ->
-                status.probe().isas().stream()
-                    .map(isa -> new Backends.Choice(status.name(), isa, 2)));
+                status.isas().stream().map(isa -> new Backends.Choice(status.name(), isa, 2)));
   }
 
   @ParameterizedTest

@@ -71,8 +71,8 @@ class LogitHashesTest {
           .anyMatch(
               status ->
                   status.name().equals(backend)
-                      && status.probe().available()
-                      && status.probe().isas().contains(isa));
+                      && status.available()
+                      && status.isas().contains(isa));
     }
   }
 

@@ -1,0 +1,128 @@
+package io.mla4j;
+
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAnyPackage;
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
+import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import com.tngtech.archunit.base.DescribedPredicate;
+import com.tngtech.archunit.core.domain.Dependency;
+import com.tngtech.archunit.core.domain.JavaClass;
+import com.tngtech.archunit.core.domain.JavaClasses;
+import com.tngtech.archunit.core.importer.ClassFileImporter;
+import com.tngtech.archunit.core.importer.ImportOption;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.junit.jupiter.api.Test;
+
+/**
+ * Given the classes of all modules, when one uses another, then the arrow points the way that
+ * docs/architecture.md shows. Stands in the module that sees all the others.
+ */
+class ArchitectureTest {
+  /** What each module may use besides itself. */
+  private static final Map<String, Set<String>> MODULES =
+      Map.of(
+          "core", Set.of(),
+          "testkit", Set.of("core"),
+          "vector", Set.of("core"),
+          "ffi", Set.of("core"),
+          "device", Set.of("core"),
+          "cuda", Set.of("core", "device", "ffi"),
+          "model", Set.of("core"),
+          "cli", Set.of("core", "model"),
+          "bench", Set.of("core", "cuda", "ffi", "model", "cli", "testkit"));
+
+  /** Backends, and what tests or measures them. */
+  private static final Set<String> SEES_SPI =
+      Set.of("core", "vector", "ffi", "device", "cuda", "testkit", "bench");
+
+  /** {@code .../java/ffi/target/classes/...} or {@code .../mla4j-ffi-0.1.0.jar!/...}. */
+  private static final Pattern MODULE =
+      Pattern.compile("/java/(\\w+)/target/classes/|/mla4j-(\\w+)-[^/]*[.]jar");
+
+  private static final JavaClasses CLASSES =
+      new ClassFileImporter()
+          .withImportOption(ImportOption.Predefined.DO_NOT_INCLUDE_TESTS)
+          .withImportOption(location -> MODULE.matcher(location.toString()).find())
+          .importPackages("io.mla4j");
+
+  private static String module(JavaClass one) {
+    Matcher found = MODULE.matcher(one.getSource().orElseThrow().getUri().toString());
+    found.find();
+    return found.group(1) == null ? found.group(2) : found.group(1);
+  }
+
+  private static boolean isOurs(JavaClass one) {
+    return CLASSES.contain(one.getBaseComponentType().getName());
+  }
+
+  @Test
+  void modulesUseOnlyWhatTheyMay() {
+    Set<String> wrong = new TreeSet<>();
+    for (JavaClass one : CLASSES) {
+      for (Dependency arrow : one.getDirectDependenciesFromSelf()) {
+        JavaClass target = arrow.getTargetClass().getBaseComponentType();
+        if (isOurs(target)) {
+          String from = module(one);
+          String to = module(CLASSES.get(target.getName()));
+          if (!from.equals(to) && !MODULES.get(from).contains(to)) {
+            wrong.add(from + " uses " + to + ": " + arrow.getDescription());
+          }
+        }
+      }
+    }
+    assertEquals(Set.of(), wrong);
+  }
+
+  @Test
+  void usersNeverSeeWhatBackendsImplement() {
+    noClasses()
+        .that(
+            DescribedPredicate.describe(
+                "are of no backend", one -> !SEES_SPI.contains(module(one))))
+        .should()
+        .dependOnClassesThat(resideInAnyPackage("io.mla4j.spi", "io.mla4j.cpu"))
+        .check(CLASSES);
+    forbid("io.mla4j.bench.command", "io.mla4j.spi", "io.mla4j.cpu");
+  }
+
+  @Test
+  void packagesOfAModulePointOneWay() {
+    forbid("io.mla4j.ops", "io.mla4j.cpu");
+    forbid("io.mla4j.position", "io.mla4j.spi", "io.mla4j.cpu");
+    forbid("io.mla4j.spi", "io.mla4j.cpu");
+    forbid("io.mla4j.extract", "io.mla4j.ops", "io.mla4j.spi", "io.mla4j.cpu");
+    forbid("io.mla4j.checkpoint", "io.mla4j.model", "io.mla4j.text");
+    forbid("io.mla4j.model", "io.mla4j.text");
+    forbid("io.mla4j.bench", "io.mla4j.bench.command", "io.mla4j.cli");
+    forbid("io.mla4j.ffi.abi", "io.mla4j.ffi");
+  }
+
+  /** What users see opens backends, so the packages of core know each other. */
+  @Test
+  void noPackagesUseEachOtherInACircle() {
+    List<String> core = List.of("io.mla4j", "io.mla4j.ops", "io.mla4j.spi", "io.mla4j.cpu");
+    slices()
+        .matching("io.mla4j.(**)")
+        .should()
+        .beFreeOfCycles()
+        .ignoreDependency(
+            DescribedPredicate.describe("core", one -> core.contains(one.getPackageName())),
+            DescribedPredicate.describe("core", one -> core.contains(one.getPackageName())))
+        .check(CLASSES);
+  }
+
+  private static void forbid(String from, String... to) {
+    noClasses()
+        .that()
+        .resideInAPackage(from)
+        .should()
+        .dependOnClassesThat(resideInAnyPackage(to))
+        .check(CLASSES);
+  }
+}
