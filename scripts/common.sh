@@ -12,9 +12,12 @@ fail() {
 
 # Sets `found` to the file that a command's name stands for, or to nothing.
 find_command() {
-  local folder= folders=()
+  local folder= folders=() IFS=:
   found=
-  IFS=: read -ra folders <<<"$PATH"
+  set -f
+  # shellcheck disable=SC2206 # split at colons; a here-string may need a temporary file
+  folders=($PATH)
+  set +f
   for folder in "${folders[@]}"; do
     if [ -f "$folder/$1" ] && [ -x "$folder/$1" ]; then
       found=$folder/$1

@@ -52,6 +52,8 @@ public final class Main {
     command.setOut(new PrintWriter(streams.out(), true));
     command.setErr(new PrintWriter(streams.err(), true));
     command.setCaseInsensitiveEnumValuesAllowed(true);
+    // A value that begins with @ is a text like any other, not a file of arguments.
+    command.setExpandAtFiles(false);
     command.setParameterExceptionHandler(errors);
     command.setExecutionExceptionHandler(errors);
     int code;

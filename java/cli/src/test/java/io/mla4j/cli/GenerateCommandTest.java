@@ -67,6 +67,30 @@ class GenerateCommandTest {
   }
 
   @Test
+  void valuesAreTextWhateverTheyBeginWith() throws Exception {
+    Path note = Files.writeString(folder.resolve("note.txt"), "In --json --threads 1");
+    List<String> texts =
+        List.of("@" + note, "@", "@@", "@@x", "-", "-x", "- a list", "# no", "\"a\"", "'", "$x");
+    for (String text : texts) {
+      String prompt = "a " + text;
+      Path file = Files.writeString(folder.resolve("prompt.txt"), text);
+      JsonNode json = TinyMla.json(greedy("--json", "--prompt-file", file.toString()).fine().out());
+      if (!text.equals("-")) { // stdin
+        assertEquals(json.get("ids"), ids(greedy("--json", "--prompt", text)), text);
+        assertEquals(json.get("ids"), ids(greedy("--json", "--prompt=" + text)), text);
+      }
+      greedy("--prompt", prompt, "--stop", text).fine();
+    }
+    greedy("--prompt-file", "@" + note).refused(1, "@" + note, "does not exist");
+    TinyMla.run("logits", "--ids", "@" + note).refused(2, "@" + note);
+    Command.run("@" + note).refused(2, "@" + note);
+  }
+
+  private static JsonNode ids(Command run) {
+    return TinyMla.json(run.fine().out()).get("ids");
+  }
+
+  @Test
   void otherContinuationsAreExact() {
     List<JsonNode> cases = new ArrayList<>();
     TinyMla.expected().get("more_greedy").forEach(cases::add);
