@@ -6,7 +6,8 @@
 #include <cstdio>
 #include <string>
 
-#include "cpu/raw.h"
+#include "cpu/formats/formats.h"
+#include "cpu/limits.h"
 #include "mla/mla.h"
 
 namespace mla {
@@ -64,7 +65,18 @@ inline void require_compute(int32_t compute) {
   require_range("compute", compute, MLA_COMPUTE_F32, MLA_COMPUTE_BF16);
 }
 inline void require_type(const char* name, int32_t type) {
-  require_range(name, type, MLA_TYPE_F32, MLA_TYPE_F16);
+  require(WeightFormats::has(type), name, type, "a type of weights, MLA_TYPE_*");
+}
+// Elements of a row, or between two rows, of a weight: whole blocks of its format.
+inline void require_blocks(const char* name, int64_t elements, int32_t type) {
+  const int block = block_size(type).elements;
+  require(elements % block == 0, name, elements,
+          "a multiple of " + std::to_string(block) + ", the elements of a block");
+}
+inline void require_workspace(const char* name, int64_t bytes, int64_t needed) {
+  if (bytes < needed)
+    fail(MLA_WORKSPACE_TOO_SMALL,
+         std::string(name) + " has " + std::to_string(bytes) + " bytes, but needs " + std::to_string(needed));
 }
 
 inline void check(const mla_linear_params* p) {
@@ -76,6 +88,8 @@ inline void check(const mla_linear_params* p) {
   require_range("n", p->n, 0, INT_MAX);
   require_stride("x_stride", p->x_stride, p->rows, 0);
   require_stride("weight_stride", p->weight_stride, p->n, p->k);
+  require_blocks("k", p->k, p->weight_type);
+  require_blocks("weight_stride", p->weight_stride, p->weight_type);
   require_stride("y_stride", p->y_stride, p->rows, p->n);
 }
 
@@ -95,12 +109,15 @@ inline void check(const mla_head_linear_params* p) {
   require_stride("y_head_stride", p->y_head_stride, p->heads, p->out);
   require_stride("weight_head_stride", p->weight_head_stride, p->heads, 0);
   require_stride("weight_stride", p->weight_stride, rows, columns);
+  require_blocks(p->transposed ? "out" : "in", columns, p->weight_type);
+  require_blocks("weight_stride", p->weight_stride, p->weight_type);
+  require_blocks("weight_head_stride", p->weight_head_stride, p->weight_type);
 }
 
 inline void check(const mla_cache_params* c) {
   require_struct("cache_params", c);
-  if (c->cache_type != MLA_TYPE_F32 && c->cache_type != MLA_TYPE_BF16)
-    fail(c->cache_type == MLA_TYPE_F16 ? MLA_UNSUPPORTED : MLA_INVALID_ARGUMENT,
+  if (!CacheFormats::has(c->cache_type))
+    fail(WeightFormats::has(c->cache_type) ? MLA_UNSUPPORTED : MLA_INVALID_ARGUMENT,
          "cache_type is " + std::to_string(c->cache_type) + ", but must be MLA_TYPE_F32 or MLA_TYPE_BF16");
   require_range("latent", c->latent, 1, 4096);
   require_range("rope", c->rope, 0, 1024);
@@ -109,7 +126,7 @@ inline void check(const mla_cache_params* c) {
   require(c->rope_offset % 2 == 0, "rope_offset", c->rope_offset, "even");
   require_range("page_size", c->page_size, 1, 1 << 20);
   require_range("page_count", c->page_count, 0, INT_MAX);
-  const int64_t bytes = c->cache_type == MLA_TYPE_F32 ? 4 : 2;
+  const int64_t bytes = bytes_of(c->cache_type, 1);
   require_range("row_stride_bytes", c->row_stride_bytes, (c->rope_offset + c->rope) * bytes, kMaxRow * bytes);
   require(c->row_stride_bytes % bytes == 0, "row_stride_bytes", c->row_stride_bytes,
           "a multiple of the element size");
@@ -157,6 +174,8 @@ inline void check(const mla_attention_params* p, bool decompressed) {
     require_range("value", p->value, 1, 1 << 16);
     require_type("weight_type", p->weight_type);
     require_stride("weight_head_stride", p->weight_head_stride, p->heads, 0);
+    require_blocks("weight_stride", p->weight_stride, p->weight_type);
+    require_blocks("weight_head_stride", p->weight_head_stride, p->weight_type);
   }
 }
 

@@ -1,51 +1,64 @@
 // Attention of few rows, as of heads with keys of their own: each cached number is used a few times only, so that reading it is what takes
-// the time. Included inside an ISA's namespace.
+// the time.
 //
 //  - Nothing is copied: scores and values come from the rows where they lie. Scores have dimensions as lanes, four tokens at a time; the
 //    softmax has tokens as lanes; values have columns.
 //  - A block of tokens and the next one stay in L1: while a block is computed, the next one is loaded, in the order of its addresses and at
 //    an even pace: with each step as many lines as the step reads.
+#pragma once
+#include "cpu/attention_softmax.h"
+#include "cpu/attention_state.h"
+#include "cpu/cache.h"
+#include "cpu/formats/formats.h"
+#include "cpu/lanes.h"
+
+namespace mla {
+namespace {
 
 constexpr int kDirectRows = 4;  // operations of so many rows (queries times heads) are faster this way
-constexpr int kDirectTile = L == 16 ? 4 : 2;  // rows whose sums with four keys stay in registers
+template <class Isa>
+constexpr int kDirectTile = Isa::L == 16 ? 4 : 2;  // rows whose sums with four keys stay in registers
 
 // Stored numbers widened to float32,
-template <class R>
-struct WidenedNumbers {
-  typedef typename R::T T;  // of the cache
-  typedef float Q;          // of a packed query
-  typedef F V;
-  static constexpr int kStep = L;   // numbers of a key in a V
-  static constexpr int kShare = 1;  // tokens whose probabilities share 4 bytes
+template <class I, class Format>
+struct WidenedElements {
+  typedef I Isa;
+  typedef typename Format::Block T;  // of the cache
+  typedef float Q;                   // of a packed query
+  typedef F<Isa> V;
+  static constexpr int kStep = Isa::L;  // numbers of a key in a V
+  static constexpr int kShare = 1;      // tokens whose probabilities share 4 bytes
 
-  static MLA_INLINE V read(const T* p) { return R::read(p); }
-  static MLA_INLINE V read(const T* p, int n) { return R::read(p, n); }
+  static MLA_INLINE V read(const T* p) { return Format::template read<Isa>(p); }
+  static MLA_INLINE V read(const T* p, int n) { return Format::template read<Isa>(p, n); }
   static MLA_INLINE V query(const Q* p) { return Isa::load(p); }
-  static MLA_INLINE F dot(F sum, V a, V b) { return Isa::fma(a, b, sum); }
+  static MLA_INLINE F<Isa> dot(F<Isa> sum, V a, V b) { return Isa::fma(a, b, sum); }
 
   // Probabilities of a block, in place of their scores.
   template <int N>
-  static MLA_INLINE void put(float* to, const F (&e)[N], bool rounds) {
+  static MLA_INLINE void put(float* to, const F<Isa> (&e)[N], bool rounds) {
 #pragma GCC unroll 4
-    for (int v = 0; v < N; v++) Isa::store(to + v * L, rounds ? Isa::round_bf16(e[v]) : e[v]);
+    for (int v = 0; v < N; v++) Isa::store(to + v * Isa::L, rounds ? Isa::round_bf16(e[v]) : e[v]);
   }
 
   // Adds the values of two tokens, whose probabilities are at p, to sums of C vectors of columns; `left` columns are there.
   template <int N, int C>
-  static MLA_INLINE void add_values(F (&a)[N][C], const T* const* rows, int column, int left, const float* p,
-                                    int p_stride) {
+  static MLA_INLINE void add_values(F<Isa> (&a)[N][C], const T* const* rows, int column, int left,
+                                    const float* p, int p_stride) {
 #pragma GCC unroll 2
     for (int t = 0; t < 2; t++) {
-      F x[C];
+      F<Isa> x[C];
 #pragma GCC unroll 4
       for (int v = 0; v < C; v++) {
-        const T* from = rows[t] + column + v * L;
-        const int n = left - v * L;
-        x[v] = n >= L ? R::read(from) : n > 0 ? R::read(from, n) : Isa::zero();
+        const T* from = rows[t] + column + v * Isa::L;
+        const int n = left - v * Isa::L;
+        x[v] = n >= Isa::L ? Format::template read<Isa>(from)
+               : n > 0     ? Format::template read<Isa>(from, n)
+                           : Isa::zero();
       }
 #pragma GCC unroll 4
       for (int r = 0; r < N; r++) {
-        const F b = Isa::set1(p[r * p_stride + t]);
+        const F<Isa> b = Isa::set1(p[r * p_stride + t]);
 #pragma GCC unroll 4
         for (int v = 0; v < C; v++) a[r][v] = Isa::fma(x[v], b, a[r][v]);
       }
@@ -53,34 +66,35 @@ struct WidenedNumbers {
   }
 };
 
-#ifdef MLA_HAS_BF16_DOT
 // or pairs of bf16: two numbers of a key, two tokens of a column.
-struct PairedNumbers {
+template <class I>
+struct PairedElements {
+  typedef I Isa;
   typedef uint16_t T;
   typedef uint16_t Q;
-  typedef Isa::P V;
+  typedef P<Isa> V;
   static constexpr int kStep = 32;
   static constexpr int kShare = 2;
 
   static MLA_INLINE V read(const T* p) { return Isa::load_pairs(p); }
   static MLA_INLINE V read(const T* p, int n) { return Isa::load_pairs(p, n); }
   static MLA_INLINE V query(const Q* p) { return Isa::load_pairs(p); }
-  static MLA_INLINE F dot(F sum, V a, V b) { return Isa::dot(sum, a, b); }
+  static MLA_INLINE F<Isa> dot(F<Isa> sum, V a, V b) { return Isa::dot(sum, a, b); }
 
-  static MLA_INLINE void put(float* to, const F (&e)[1], bool) {
+  static MLA_INLINE void put(float* to, const F<Isa> (&e)[1], bool) {
     Isa::store_pairs(to, Isa::round_to_pairs(e[0], Isa::zero()));
   }
 
   template <int N, int C>
-  static MLA_INLINE void add_values(F (&a)[N][C], const T* const* rows, int column, int left, const float* p,
-                                    int p_stride) {
+  static MLA_INLINE void add_values(F<Isa> (&a)[N][C], const T* const* rows, int column, int left,
+                                    const float* p, int p_stride) {
 #pragma GCC unroll 2
     for (int v = 0; v < C; v += 2) {
-      const int n = left - v * L;
+      const int n = left - v * Isa::L;
       V x[2], low, high;
 #pragma GCC unroll 2
       for (int t = 0; t < 2; t++) {
-        const T* from = rows[t] + column + v * L;
+        const T* from = rows[t] + column + v * Isa::L;
         x[t] = n >= 32 ? Isa::load_pairs(from) : n > 0 ? Isa::load_pairs(from, n) : Isa::no_pairs();
       }
       Isa::interleave(x[0], x[1], &low, &high);
@@ -95,13 +109,13 @@ struct PairedNumbers {
     }
   }
 };
-#endif
 
 template <class K>
 struct DirectRows {
+  typedef typename K::Isa Isa;
   typedef typename K::T T;
   static constexpr int kTokens = 16;
-  static constexpr int kLanes = kTokens / L;  // vectors of a row's scores
+  static constexpr int kLanes = kTokens / Isa::L;  // vectors of a row's scores
 
   State s;                 // scores: [row][kTokens]
   const T* rows[kTokens];  // of the block; the last one again behind it
@@ -111,7 +125,7 @@ struct DirectRows {
   static DirectRows make(const mla_attention_params& p, const mla_cache_params& c, bool decompressed,
                          int rows, int, Carver* w) {
     DirectRows x{};
-    x.s = make_state(p, c, decompressed, rows, K::kStep, false, kTokens, w);
+    x.s = make_state<Isa>(p, c, decompressed, rows, K::kStep, false, kTokens, w);
     x.key_offset = p.key_offset;
     x.ahead.none = (const char*)x.s.scores;
     x.ahead.last = -1;
@@ -121,22 +135,25 @@ struct DirectRows {
 
 // head(row) is the address of a row's query.
 template <class K, class Head>
-static void pack_queries(const DirectRows<K>& a, const QueryRow& row, Head head) {
+void pack_queries(const DirectRows<K>& a, const QueryRow& row, Head head) {
+  typedef typename K::Isa Isa;
   const State& s = a.s;
   for (int r = 0; r < s.rows; r++)
-    copy_query(s.key_stride, s.rounds, head(r), row, (typename K::Q*)s.query + (int64_t)r * s.key_stride);
+    copy_query<Isa>(s.key_stride, s.rounds, head(r), row,
+                    (typename K::Q*)s.query + (int64_t)r * s.key_stride);
 }
 
 // N rows x 4 tokens. With every 32 numbers of the keys, as many lines are loaded as these take.
 template <class K, int N>
-static MLA_INLINE void direct_score_tile(const DirectRows<K>& a, int row, int token, const Lines& ahead) {
+MLA_INLINE void direct_score_tile(const DirectRows<K>& a, int row, int token, const Lines& ahead) {
+  typedef typename K::Isa Isa;
   constexpr int kRun = 32;
   const int stride = a.s.key_stride, width = a.s.key_width;
   const typename K::Q* q = (const typename K::Q*)a.s.query + (int64_t)row * stride;
   const typename K::T* k[4];
 #pragma GCC unroll 4
   for (int t = 0; t < 4; t++) k[t] = a.rows[token + t] + a.key_offset;
-  F sums[N][4];
+  F<Isa> sums[N][4];
 #pragma GCC unroll 4
   for (int r = 0; r < N; r++)
 #pragma GCC unroll 4
@@ -155,7 +172,7 @@ static MLA_INLINE void direct_score_tile(const DirectRows<K>& a, int row, int to
   const auto whole = [](const typename K::T* p) __attribute__((always_inline)) { return K::read(p); };
   int d = 0;
   for (; d + kRun <= width; d += kRun) {
-    load_lines<4 * kRun*(int)sizeof(typename K::T) / 64>(ahead, d / kRun);
+    load_lines<Isa, 4 * kRun*(int)sizeof(typename K::T) / 64>(ahead, d / kRun);
 #pragma GCC unroll 8
     for (int i = 0; i < kRun; i += K::kStep) add(d + i, whole);
   }
@@ -171,21 +188,22 @@ static MLA_INLINE void direct_score_tile(const DirectRows<K>& a, int row, int to
 // Scores of a row become probabilities relative to the largest score so far; base, sums and the factor of the old sums follow. first: the
 // block's first key, relative; keys from `tokens` on do not count.
 template <class K>
-static void direct_softmax(const DirectRows<K>& a, int row, int first, int tokens) {
+void direct_softmax(const DirectRows<K>& a, int row, int first, int tokens) {
+  typedef typename K::Isa Isa;
   typedef DirectRows<K> D;
   constexpr float kLowest = -3.4e38f;
   alignas(64) static constexpr float kIndex[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
   const State& s = a.s;
   float* scores = s.scores + row * D::kTokens;
-  const F hidden = Isa::set1(-__builtin_inff()), stored_scale = Isa::set1(s.scale);
+  const F<Isa> hidden = Isa::set1(-__builtin_inff()), stored_scale = Isa::set1(s.scale);
   const bool masked = needs_mask(s, row, first, tokens);
-  F x[D::kLanes];
+  F<Isa> x[D::kLanes];
 #pragma GCC unroll 4
   for (int v = 0; v < D::kLanes; v++) {
-    const F index = Isa::load(kIndex + v * L);
-    x[v] = Isa::load(scores + v * L);
+    const F<Isa> index = Isa::load(kIndex + v * Isa::L);
+    x[v] = Isa::load(scores + v * Isa::L);
     if (masked) {
-      const F distance = Isa::sub(Isa::set1(s.position[row] - (float)first), index);
+      const F<Isa> distance = Isa::sub(Isa::set1(s.position[row] - (float)first), index);
       if (s.biased)
         x[v] = Isa::sub(Isa::mul(x[v], stored_scale), Isa::mul(Isa::set1(s.slope[row]), distance));
       if (s.causal) x[v] = Isa::select_less(distance, Isa::zero(), hidden, x[v]);
@@ -193,44 +211,46 @@ static void direct_softmax(const DirectRows<K>& a, int row, int first, int token
     if (tokens < D::kTokens) x[v] = Isa::select_less(index, Isa::set1((float)tokens), x[v], hidden);
   }
   const float scale = s.biased ? 1 : s.scale, old = s.base[row];
-  F largest = x[0];
+  F<Isa> largest = x[0];
 #pragma GCC unroll 4
   for (int v = 1; v < D::kLanes; v++) largest = Isa::max(largest, x[v]);
   const float score = Isa::max_lanes(largest) * scale, base = score > old ? score : old;
   // a row that has seen nothing: -infinity minus this is -infinity, not NaN
   const float shift = base > kLowest ? -base : -kLowest;
-  F factor = Isa::set1(1);
-  if (base != old) factor = vector_exp2(Isa::set1(old + shift));
-  F e[D::kLanes];
+  F<Isa> factor = Isa::set1(1);
+  if (base != old) factor = vector_exp2<Isa>(Isa::set1(old + shift));
+  F<Isa> e[D::kLanes];
 #pragma GCC unroll 4
-  for (int v = 0; v < D::kLanes; v++) e[v] = vector_exp2(Isa::fma(x[v], Isa::set1(scale), Isa::set1(shift)));
+  for (int v = 0; v < D::kLanes; v++)
+    e[v] = vector_exp2<Isa>(Isa::fma(x[v], Isa::set1(scale), Isa::set1(shift)));
   K::put(scores, e, s.rounds);
-  F lanes = e[0];
+  F<Isa> lanes = e[0];
 #pragma GCC unroll 4
   for (int v = 1; v < D::kLanes; v++) lanes = Isa::add(lanes, e[v]);
   Isa::store(s.factor + row, factor, 1);
   s.base[row] = base;
-  s.sum[row] = s.sum[row] * s.factor[row] + sum(lanes);
+  s.sum[row] = s.sum[row] * s.factor[row] + sum<Isa>(lanes);
 }
 
-// N rows x kValueColumns columns. As many lines are loaded as the values take.
+// N rows x kValueColumns<Isa> columns. As many lines are loaded as the values take.
 template <class K, int N, bool kWhole>
-static MLA_INLINE void direct_value_tile(const DirectRows<K>& a, int row, int tile, int tokens,
-                                         const Lines& ahead) {
-  constexpr int VV = Isa::kValueVectors, kBytes = kValueColumns * (int)sizeof(typename K::T);
+MLA_INLINE void direct_value_tile(const DirectRows<K>& a, int row, int tile, int tokens, const Lines& ahead) {
+  typedef typename K::Isa Isa;
+  constexpr int VV = Isa::kValueVectors, kBytes = kValueColumns<Isa> * (int)sizeof(typename K::T);
   constexpr int kStep = 2 * kBytes >= 64 ? 2 : 4;
-  const int column = tile * kValueColumns, left = kWhole ? kValueColumns : a.s.value_width - column;
-  float* out = sums_at(a.s, row, tile);
+  const int column = tile * kValueColumns<Isa>, left = kWhole ? kValueColumns<Isa> : a.s.value_width - column;
+  float* out = sums_at<Isa>(a.s, row, tile);
   const float* p = a.s.scores + row * DirectRows<K>::kTokens;
-  F sums[N][VV];
+  F<Isa> sums[N][VV];
 #pragma GCC unroll 4
   for (int r = 0; r < N; r++) {
-    const F f = Isa::set1(a.s.factor[row + r]);
+    const F<Isa> f = Isa::set1(a.s.factor[row + r]);
 #pragma GCC unroll 4
-    for (int v = 0; v < VV; v++) sums[r][v] = Isa::mul(f, Isa::load(out + r * kValueColumns + v * L));
+    for (int v = 0; v < VV; v++)
+      sums[r][v] = Isa::mul(f, Isa::load(out + r * kValueColumns<Isa> + v * Isa::L));
   }
   for (int t = 0; t < tokens; t += kStep) {
-    load_lines<kStep * kBytes / 64>(ahead, t / kStep);
+    load_lines<Isa, kStep * kBytes / 64>(ahead, t / kStep);
 #pragma GCC unroll 2
     for (int i = t; i < t + kStep; i += 2)
       K::add_values(sums, a.rows + i, column, left, p + i / K::kShare, DirectRows<K>::kTokens);
@@ -238,32 +258,32 @@ static MLA_INLINE void direct_value_tile(const DirectRows<K>& a, int row, int ti
 #pragma GCC unroll 4
   for (int r = 0; r < N; r++)
 #pragma GCC unroll 4
-    for (int v = 0; v < VV; v++) Isa::store(out + r * kValueColumns + v * L, sums[r][v]);
+    for (int v = 0; v < VV; v++) Isa::store(out + r * kValueColumns<Isa> + v * Isa::L, sums[r][v]);
 }
 
 // N rows from `row` on over the first `tokens` of a block.
 template <class K, int N>
-static void attend_direct(DirectRows<K>& a, int row, int first, int tokens) {
+void attend_direct(DirectRows<K>& a, int row, int first, int tokens) {
   typedef DirectRows<K> D;
-  constexpr int kBytes = (int)sizeof(typename K::T);
+  constexpr int kBytes = (int)sizeof(typename K::T), kColumns = kValueColumns<typename K::Isa>;
   for (int t = 0; t < tokens; t += 4)
     direct_score_tile<K, N>(a, row, t, a.ahead.load(a.s.key_width / 32 * 4 * 32 * kBytes / 64));
   for (int r = row; r < row + N; r++) direct_softmax(a, r, first, tokens);
-  const int whole = a.s.value_width / kValueColumns;
+  const int whole = a.s.value_width / kColumns;
   for (int tile = 0; tile < whole; tile++)
-    direct_value_tile<K, N, true>(a, row, tile, tokens,
-                                  a.ahead.load(D::kTokens * kValueColumns * kBytes / 64));
-  if (whole * kValueColumns < a.s.value_width)
+    direct_value_tile<K, N, true>(a, row, tile, tokens, a.ahead.load(D::kTokens * kColumns * kBytes / 64));
+  if (whole * kColumns < a.s.value_width)
     direct_value_tile<K, N, false>(a, row, whole, tokens, Lines{a.ahead.none, 0});
 }
 
 // A block of tokens, which begins at `first` (relative), for the rows [begin, end).
 template <class K>
-static void attend_rows(DirectRows<K>& a, int begin, int end, int first, int tokens) {
+void attend_rows(DirectRows<K>& a, int begin, int end, int first, int tokens) {
   const int n = visible_tokens(a.s, end, first, tokens);
   if (n <= 0) return;
-  for (int r = begin; r < end; r += kDirectTile) {
-    switch (min_int(kDirectTile, end - r)) {
+  constexpr int kTile = kDirectTile<typename K::Isa>;
+  for (int r = begin; r < end; r += kTile) {
+    switch (min_int(kTile, end - r)) {
       case 4:
         attend_direct<K, 4>(a, r, first, n);
         break;
@@ -279,3 +299,6 @@ static void attend_rows(DirectRows<K>& a, int begin, int end, int first, int tok
     }
   }
 }
+
+}  // namespace
+}  // namespace mla

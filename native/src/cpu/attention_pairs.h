@@ -1,26 +1,34 @@
-// Attention with the bf16 dot product, which multiplies pairs of numbers: keys are read where they lie in the cache. Included inside an
-// ISA's namespace.
+// Attention with the bf16 dot product, which multiplies pairs of numbers: keys are read where they lie in the cache.
 //
 //  - Scores: a quad of rows is one vector. Its quarter g has the four rows' pair 4g + j of a chunk of 16 pairs; a key's chunk is loaded
 //    once, and one in-lane shuffle puts its pair 4g + j into all lanes of quarter g. So each load feeds as many dots as there are rows;
 //    broadcasting every pair from memory instead is bound by loads where there are few heads. The quarters are added at the end.
 //  - Values need pairs of tokens. The chunks that scores have just loaded are interleaved on the way, once per block, into
-//    [column tile][pair][kValueColumns], where all rows of the call use them: the row's only movement.
+//    [column tile][pair][kValueColumns<Isa>], where all rows of the call use them: the row's only movement.
+#pragma once
+#include "cpu/attention_softmax.h"
+#include "cpu/attention_state.h"
+#include "cpu/lanes.h"
 
-#ifdef MLA_HAS_BF16_DOT
+namespace mla {
+namespace {
 
+constexpr int kPairRows = 16;  // rows of a group: four quads
+
+template <class I>
 struct PairRows {
+  typedef I Isa;
   static constexpr int kTokens =
       128;  // a row's sums come from L2 once a block; 128 x 576 bf16 and their values are 272 KiB
   static constexpr int kStep = 32;
-  static constexpr int kRows = 16;  // of a group: four quads
+  static constexpr int kRows = kPairRows;
   static constexpr int kPairs = kTokens / 2;
 
   State s;
   uint32_t* probabilities;  // of a band: [group][pair][kRows]
   uint16_t* key_buffer;     // of several blocks: [token][key_stride]
-  uint32_t* value_buffer;   // of several blocks: [out_stride / kValueColumns][kPairs][kValueColumns]
-  uint32_t* values;         // of the block at hand
+  uint32_t* value_buffer;  // of several blocks: [out_stride / kValueColumns<Isa>][kPairs][kValueColumns<Isa>]
+  uint32_t* values;        // of the block at hand
   const uint16_t* keys[kTokens + 16];
   int interleaved;  // tokens of the block whose values are in place
   Ahead ahead;
@@ -28,7 +36,7 @@ struct PairRows {
   static PairRows make(const mla_attention_params& p, const mla_cache_params& c, bool decompressed, int rows,
                        int blocks, Carver* w) {
     PairRows x{};
-    x.s = make_state(p, c, decompressed, rows, kStep, false, kTokens, w);
+    x.s = make_state<Isa>(p, c, decompressed, rows, kStep, false, kTokens, w);
     x.probabilities = w->take<uint32_t>(kPairs * kBandRows);
     x.key_buffer = w->take<uint16_t>(decompressed ? (int64_t)blocks * kTokens * x.s.key_stride : 0);
     x.value_buffer = w->take<uint32_t>((int64_t)blocks * kPairs * x.s.out_stride);
@@ -49,17 +57,16 @@ struct PairRows {
   MLA_INLINE int quads_at(int row) const { return min_int(kRows, s.padded - row) / 4; }
 
   MLA_INLINE uint32_t* value_pairs(int pair, int column) const {
-    return values + ((int64_t)(column / kValueColumns) * kPairs + pair) * kValueColumns +
-           column % kValueColumns;
+    return values + ((int64_t)(column / kValueColumns<Isa>)*kPairs + pair) * kValueColumns<Isa> +
+           column % kValueColumns<Isa>;
   }
 };
 
 // Rows of bf16, [rows padded to 4][stride], as groups of up to kRows: [chunk][j][quad][L]. fill(row, to) writes a row of `stride` numbers.
-template <class Fill>
-static MLA_INLINE void pack_quads(int rows, int stride, uint16_t* lines, uint32_t* packed, Fill fill) {
-  for (int first = 0; first < rows;
-       first += PairRows::kRows, packed += (int64_t)PairRows::kRows * (stride / 2)) {
-    const int quads = (min_int(PairRows::kRows, rows - first) + 3) / 4;
+template <class Isa, class Fill>
+MLA_INLINE void pack_quads(int rows, int stride, uint16_t* lines, uint32_t* packed, Fill fill) {
+  for (int first = 0; first < rows; first += kPairRows, packed += (int64_t)kPairRows * (stride / 2)) {
+    const int quads = (min_int(kPairRows, rows - first) + 3) / 4;
     for (int v = 0; v < quads; v++) {
       for (int r = 0; r < 4; r++) {
         uint16_t* to = lines + (int64_t)r * stride;
@@ -69,39 +76,39 @@ static MLA_INLINE void pack_quads(int rows, int stride, uint16_t* lines, uint32_
           __builtin_memset(to, 0, 2 * (size_t)stride);
       }
       for (int d = 0; d < stride; d += 32) {
-        Isa::P x[4];
+        P<Isa> x[4];
 #pragma GCC unroll 4
         for (int r = 0; r < 4; r++) x[r] = Isa::load_pairs(lines + (int64_t)r * stride + d);
         Isa::transpose_quads(x);
 #pragma GCC unroll 4
         for (int j = 0; j < 4; j++)
-          Isa::store_pairs(packed + ((int64_t)(d / 32 * 4 + j) * quads + v) * L, x[j]);
+          Isa::store_pairs(packed + ((int64_t)(d / 32 * 4 + j) * quads + v) * Isa::L, x[j]);
       }
     }
   }
 }
 
 // head(row) is the address of a row's query.
-template <class Head>
-static void pack_queries(const PairRows& a, const QueryRow& row, Head head) {
+template <class Isa, class Head>
+void pack_queries(const PairRows<Isa>& a, const QueryRow& row, Head head) {
   const int stride = a.s.key_stride;
-  pack_quads(a.s.rows, stride, (uint16_t*)a.s.scratch, (uint32_t*)a.s.query,
-             [&](int r, uint16_t* to) { copy_query(stride, true, head(r), row, to); });
+  pack_quads<Isa>(a.s.rows, stride, (uint16_t*)a.s.scratch, (uint32_t*)a.s.query,
+                  [&](int r, uint16_t* to) { copy_query<Isa>(stride, true, head(r), row, to); });
 }
 
 // ---- scores ----
 
 // The next chunk of TT keys, x, times Q quads of rows.
-template <int Q, int TT>
-static MLA_INLINE void quad_chunk(const uint32_t* q, const Isa::P (&x)[TT], F (&a)[TT][Q]) {
-#define MLA_STEP(j)                                                                                  \
-  {                                                                                                  \
-    Isa::P y[Q];                                                                                     \
-    _Pragma("GCC unroll 4") for (int v = 0; v < Q; v++) y[v] = Isa::load_pairs(q + (j * Q + v) * L); \
-    _Pragma("GCC unroll 16") for (int t = 0; t < TT; t++) {                                          \
-      const Isa::P b = Isa::spread<j>(x[t]);                                                         \
-      _Pragma("GCC unroll 4") for (int v = 0; v < Q; v++) a[t][v] = Isa::dot(a[t][v], y[v], b);      \
-    }                                                                                                \
+template <class Isa, int Q, int TT>
+MLA_INLINE void quad_chunk(const uint32_t* q, const P<Isa> (&x)[TT], F<Isa> (&a)[TT][Q]) {
+#define MLA_STEP(j)                                                                                       \
+  {                                                                                                       \
+    P<Isa> y[Q];                                                                                          \
+    _Pragma("GCC unroll 4") for (int v = 0; v < Q; v++) y[v] = Isa::load_pairs(q + (j * Q + v) * Isa::L); \
+    _Pragma("GCC unroll 16") for (int t = 0; t < TT; t++) {                                               \
+      const P<Isa> b = Isa::template spread<j>(x[t]);                                                     \
+      _Pragma("GCC unroll 4") for (int v = 0; v < Q; v++) a[t][v] = Isa::dot(a[t][v], y[v], b);           \
+    }                                                                                                     \
   }
   MLA_STEP(0)
   MLA_STEP(1)
@@ -110,8 +117,8 @@ static MLA_INLINE void quad_chunk(const uint32_t* q, const Isa::P (&x)[TT], F (&
 #undef MLA_STEP
 }
 
-template <int TT>
-static MLA_INLINE void load_chunk(const uint16_t* const* keys, int d, int left, Isa::P (&x)[TT]) {
+template <class Isa, int TT>
+MLA_INLINE void load_chunk(const uint16_t* const* keys, int d, int left, P<Isa> (&x)[TT]) {
 #pragma GCC unroll 16
   for (int t = 0; t < TT; t++)
     x[t] = left >= 32 ? Isa::load_pairs(keys[t] + d) : Isa::load_pairs(keys[t] + d, left);
@@ -119,65 +126,66 @@ static MLA_INLINE void load_chunk(const uint16_t* const* keys, int d, int left, 
 
 // TT tokens x Q quads of rows: out [token][kRows]. values: where the first value_chunks chunks of these tokens are interleaved to. TT / 2
 // lines from `ahead` on are prefetched with each chunk: as many again as values prefetch.
-template <int Q, int TT>
-static MLA_INLINE void quad_tile(const uint32_t* q, const uint16_t* const* keys, int width, float* out,
-                                 uint32_t* values, int value_chunks, const char* ahead) {
-  F a[TT][Q];
+template <class Isa, int Q, int TT>
+MLA_INLINE void quad_tile(const uint32_t* q, const uint16_t* const* keys, int width, float* out,
+                          uint32_t* values, int value_chunks, const char* ahead) {
+  F<Isa> a[TT][Q];
 #pragma GCC unroll 16
   for (int t = 0; t < TT; t++)
 #pragma GCC unroll 4
     for (int v = 0; v < Q; v++) a[t][v] = Isa::zero();
   int d = 0;
-  for (int i = 0; i < value_chunks; i++, d += 32, q += 4 * Q * L) {
-    Isa::P x[TT];
-    load_chunk<TT>(keys, d, width - d, x);
+  for (int i = 0; i < value_chunks; i++, d += 32, q += 4 * Q * Isa::L) {
+    P<Isa> x[TT];
+    load_chunk<Isa, TT>(keys, d, width - d, x);
     prefetch_lines<TT / 2>(ahead, d / 32);
-    quad_chunk<Q, TT>(q, x, a);
-    uint32_t* to =
-        values + (int64_t)(d / kValueColumns) * PairRows::kPairs * kValueColumns + d % kValueColumns;
+    quad_chunk<Isa, Q, TT>(q, x, a);
+    uint32_t* to = values + (int64_t)(d / kValueColumns<Isa>)*PairRows<Isa>::kPairs * kValueColumns<Isa> +
+                   d % kValueColumns<Isa>;
 #pragma GCC unroll 8
     for (int t = 0; t < TT; t += 2) {
-      Isa::P low, high;
+      P<Isa> low, high;
       Isa::interleave(x[t], x[t + 1], &low, &high);
-      Isa::store_pairs(to + t / 2 * kValueColumns, low);
-      Isa::store_pairs(to + t / 2 * kValueColumns + L, high);
+      Isa::store_pairs(to + t / 2 * kValueColumns<Isa>, low);
+      Isa::store_pairs(to + t / 2 * kValueColumns<Isa> + Isa::L, high);
     }
   }
-  for (; d + 32 <= width; d += 32, q += 4 * Q * L) {
-    Isa::P x[TT];
-    load_chunk<TT>(keys, d, 32, x);
+  for (; d + 32 <= width; d += 32, q += 4 * Q * Isa::L) {
+    P<Isa> x[TT];
+    load_chunk<Isa, TT>(keys, d, 32, x);
     prefetch_lines<TT / 2>(ahead, d / 32);
-    quad_chunk<Q, TT>(q, x, a);
+    quad_chunk<Isa, Q, TT>(q, x, a);
   }
   if (d < width) {
-    Isa::P x[TT];
-    load_chunk<TT>(keys, d, width - d, x);
-    quad_chunk<Q, TT>(q, x, a);
+    P<Isa> x[TT];
+    load_chunk<Isa, TT>(keys, d, width - d, x);
+    quad_chunk<Isa, Q, TT>(q, x, a);
   }
 #pragma GCC unroll 16
   for (int t = 0; t < TT; t++) {
-    const F none = Isa::zero();
-    Isa::store(out + t * PairRows::kRows,
+    const F<Isa> none = Isa::zero();
+    Isa::store(out + t * kPairRows,
                Isa::sum_quarters(a[t][0], Q > 1 ? a[t][Q > 1] : none, Q > 2 ? a[t][Q > 2 ? 2 : 0] : none,
                                  Q > 3 ? a[t][Q > 3 ? 3 : 0] : none));
   }
 }
 
-template <int Q, int TT>
-static void quad_group(PairRows& a, const uint16_t* const* keys, int width, const uint32_t* q, int tokens,
-                       float* out) {
+template <int Q, int TT, class Isa>
+void quad_group(PairRows<Isa>& a, const uint16_t* const* keys, int width, const uint32_t* q, int tokens,
+                float* out) {
   const int chunks = (a.s.value_width + 31) / 32;
   for (int t = 0; t < tokens; t += TT) {
     const bool interleaves = t + TT > a.interleaved;
-    quad_tile<Q, TT>(q, keys + t, width, out + t * PairRows::kRows, a.value_pairs(t / 2, 0),
-                     interleaves ? chunks : 0, a.ahead.next(width / 32 * (TT / 2)));
+    quad_tile<Isa, Q, TT>(q, keys + t, width, out + t * kPairRows, a.value_pairs(t / 2, 0),
+                          interleaves ? chunks : 0, a.ahead.next(width / 32 * (TT / 2)));
     if (interleaves) a.interleaved = t + TT;
   }
 }
 
 // Scores [token][kRows] of a group; tokens up to the next multiple of 16 may be written.
-static void score_group(PairRows& a, const uint16_t* const* keys, int width, const uint32_t* q, int quads,
-                        int tokens, float* out) {
+template <class Isa>
+void score_group(PairRows<Isa>& a, const uint16_t* const* keys, int width, const uint32_t* q, int quads,
+                 int tokens, float* out) {
   if (quads == 4)
     quad_group<4, 4>(a, keys, width, q, tokens, out);
   else if (quads == 3)
@@ -191,33 +199,35 @@ static void score_group(PairRows& a, const uint16_t* const* keys, int width, con
 // ---- values ----
 
 // The probabilities of two tokens side by side; a last single one beside zero.
+template <class Isa>
 struct InPairs {
   uint32_t* at;
-  MLA_INLINE void put(int t, F p, F next) const {
-    Isa::store_pairs(at + t / 2 * PairRows::kRows, Isa::make_pairs(p, next));
+  MLA_INLINE void put(int t, F<Isa> p, F<Isa> next) const {
+    Isa::store_pairs(at + t / 2 * kPairRows, Isa::make_pairs(p, next));
   }
-  MLA_INLINE void put(int t, F p) const { put(t, p, Isa::zero()); }
+  MLA_INLINE void put(int t, F<Isa> p) const { put(t, p, Isa::zero()); }
 };
 
-// kRowTile rows x kValueColumns columns over the pairs of a block; N lines from `ahead` on are prefetched with every second pair.
-template <int N>
-static MLA_INLINE void pair_value_tile(const uint32_t* p, const uint32_t* values, float* out,
-                                       const float* factor, int pairs, const char* ahead) {
+// kRowTile rows x kValueColumns<Isa> columns over the pairs of a block; N lines from `ahead` on are prefetched with every second pair.
+template <class Isa, int N>
+MLA_INLINE void pair_value_tile(const uint32_t* p, const uint32_t* values, float* out, const float* factor,
+                                int pairs, const char* ahead) {
   constexpr int VV = Isa::kValueVectors;
-  F a[kRowTile][VV];
+  F<Isa> a[kRowTile][VV];
 #pragma GCC unroll 4
   for (int h = 0; h < kRowTile; h++) {
-    const F f = Isa::set1(factor[h]);
+    const F<Isa> f = Isa::set1(factor[h]);
 #pragma GCC unroll 4
-    for (int v = 0; v < VV; v++) a[h][v] = Isa::mul(f, Isa::load(out + h * kValueColumns + v * L));
+    for (int v = 0; v < VV; v++) a[h][v] = Isa::mul(f, Isa::load(out + h * kValueColumns<Isa> + v * Isa::L));
   }
   const auto add = [&](int t) __attribute__((always_inline)) {
-    Isa::P x[VV];
+    P<Isa> x[VV];
 #pragma GCC unroll 4
-    for (int v = 0; v < VV; v++) x[v] = Isa::load_pairs(values + (int64_t)t * kValueColumns + v * L);
+    for (int v = 0; v < VV; v++)
+      x[v] = Isa::load_pairs(values + (int64_t)t * kValueColumns<Isa> + v * Isa::L);
 #pragma GCC unroll 4
     for (int h = 0; h < kRowTile; h++) {
-      const Isa::P b = Isa::set1_pair(p[(int64_t)t * PairRows::kRows + h]);
+      const P<Isa> b = Isa::set1_pair(p[(int64_t)t * kPairRows + h]);
 #pragma GCC unroll 4
       for (int v = 0; v < VV; v++) a[h][v] = Isa::dot(a[h][v], x[v], b);
     }
@@ -232,39 +242,41 @@ static MLA_INLINE void pair_value_tile(const uint32_t* p, const uint32_t* values
 #pragma GCC unroll 4
   for (int h = 0; h < kRowTile; h++)
 #pragma GCC unroll 4
-    for (int v = 0; v < VV; v++) Isa::store(out + h * kValueColumns + v * L, a[h][v]);
+    for (int v = 0; v < VV; v++) Isa::store(out + h * kValueColumns<Isa> + v * Isa::L, a[h][v]);
 }
 
 // seen: the tokens of the block that each group of the band sees.
-template <int N>
-static void value_band(PairRows& a, int begin, int end, const int* seen) {
+template <int N, class Isa>
+void value_band(PairRows<Isa>& a, int begin, int end, const int* seen) {
   const State& s = a.s;
-  for (int tile = 0; tile < s.out_stride / kValueColumns; tile++) {
-    const uint32_t* values = a.value_pairs(0, tile * kValueColumns);
-    for (int r = begin, g = 0; r < end; r += PairRows::kRows, g++) {
+  for (int tile = 0; tile < s.out_stride / kValueColumns<Isa>; tile++) {
+    const uint32_t* values = a.value_pairs(0, tile * kValueColumns<Isa>);
+    for (int r = begin, g = 0; r < end; r += kPairRows, g++) {
       if (seen[g] <= 0) continue;
-      const uint32_t* p = a.probabilities + g * PairRows::kPairs * PairRows::kRows;
+      const uint32_t* p = a.probabilities + g * PairRows<Isa>::kPairs * kPairRows;
       const int pairs = (seen[g] + 1) / 2;
       for (int h = 0; h < 4 * a.quads_at(r); h += kRowTile)
-        pair_value_tile<N>(p + h, values, sums_at(s, r + h, tile), s.factor + r + h, pairs,
-                           a.ahead.next(pairs / 2 * N + 2 * N));
+        pair_value_tile<Isa, N>(p + h, values, sums_at<Isa>(s, r + h, tile), s.factor + r + h, pairs,
+                                a.ahead.next(pairs / 2 * N + 2 * N));
     }
   }
 }
 
 // A block of tokens, which begins at `first` (relative), for the band of rows [begin, end).
-static void attend_rows(PairRows& a, int begin, int end, int first, int tokens) {
+template <class Isa>
+void attend_rows(PairRows<Isa>& a, int begin, int end, int first, int tokens) {
   const State& s = a.s;
-  int seen[kBandRows / PairRows::kRows] = {};
-  for (int r = begin, g = 0; r < end; r += PairRows::kRows, g++) {
-    const int n = visible_tokens(s, r + PairRows::kRows, first, tokens);
+  int seen[kBandRows / kPairRows] = {};
+  for (int r = begin, g = 0; r < end; r += kPairRows, g++) {
+    const int n = visible_tokens(s, r + kPairRows, first, tokens);
     seen[g] = n;
     if (n <= 0) continue;
     float* scores = s.scores;
     score_group(a, a.keys, s.key_width, (const uint32_t*)s.query + (int64_t)r * (s.key_stride / 2),
                 a.quads_at(r), n, scores);
-    if (needs_mask(s, r, first, n)) mask_scores(s, r, L, first, n, scores);
-    softmax_vector(s, r, scores, L, n, InPairs{a.probabilities + g * PairRows::kPairs * PairRows::kRows});
+    if (needs_mask(s, r, first, n)) mask_scores<Isa>(s, r, Isa::L, first, n, scores);
+    softmax_vector<Isa>(s, r, scores, Isa::L, n,
+                        InPairs<Isa>{a.probabilities + g * PairRows<Isa>::kPairs * kPairRows});
   }
   // few row tiles have to prefetch more each
   if (s.padded > 8)
@@ -274,4 +286,6 @@ static void attend_rows(PairRows& a, int begin, int end, int first, int tokens) 
   else
     value_band<4>(a, begin, end, seen);
 }
-#endif
+
+}  // namespace
+}  // namespace mla

@@ -1,12 +1,21 @@
-// What a call of attention keeps in its workspace, and how its queries come into it. Included inside an ISA's namespace.
+// What a call of attention keeps in its workspace, and how its queries come into it.
 //
 // A row is a (query, head) pair of the call, ordered by query. Rows are taken in bands of up to kBandRows, which share what a block of
 // tokens has brought into the caches.
+#pragma once
+#include "cpu/cache.h"
+#include "cpu/formats/formats.h"
+#include "cpu/lanes.h"
+#include "mla/mla.h"
+
+namespace mla {
+namespace {
 
 constexpr int kMaxRows = 1024;  // of a block of rows in the absorbed form; its sums are 2 MiB
 constexpr int kBandRows = 64;
 constexpr int kRowTile = 4;
-constexpr int kValueColumns = Isa::kValueVectors * L;
+template <class Isa>
+constexpr int kValueColumns = Isa::kValueVectors * Isa::L;
 
 struct State {
   int rows;         // of this block of rows
@@ -30,7 +39,10 @@ struct State {
   void* scratch;    // queries of L rows while they are packed
 };
 
-static MLA_INLINE int padded_rows(int rows) { return round_up(rows, L) + L; }
+template <class Isa>
+MLA_INLINE int padded_rows(int rows) {
+  return round_up(rows, Isa::L) + Isa::L;
+}
 
 // Carves aligned arrays out of the workspace.
 struct Carver {
@@ -52,15 +64,15 @@ struct Lines {
 
 // Loads the step-th N lines, each by two accesses, and does nothing with them. A processor's own prefetcher follows loads: read in order,
 // they come three times as fast on a Zen 4 as by prefetch instructions, and twice as fast as by one access to a line.
-template <int N>
-static MLA_INLINE void load_lines(const Lines& lines, int step) {
+template <class Isa, int N>
+MLA_INLINE void load_lines(const Lines& lines, int step) {
 #pragma GCC unroll 8
   for (int i = 0; i < N; i++) {
     const float* line = (const float*)(lines.at + (step * N + i) * lines.step);
-    F x = Isa::load(line);
+    F<Isa> x = Isa::load(line);
     keep(x);
-    if constexpr (L < 16) {
-      F y = Isa::load(line + 8);
+    if constexpr (Isa::L < 16) {
+      F<Isa> y = Isa::load(line + 8);
       keep(y);
     }
   }
@@ -99,8 +111,9 @@ struct Ahead {
   MLA_INLINE bool done() const { return page > last || (page == last && offset >= stop); }
 
   // Loads all that is wanted at once.
+  template <class Isa>
   MLA_INLINE void fetch() {
-    while (!done() && page_bytes >= 64) load_lines<1>(load(1), 0);
+    while (!done() && page_bytes >= 64) load_lines<Isa, 1>(load(1), 0);
   }
 
   // Tokens [begin, end) of a sequence are next.
@@ -121,31 +134,33 @@ struct Ahead {
 
 // The step-th N lines from `ahead` on.
 template <int N>
-static MLA_INLINE void prefetch_lines(const char* ahead, int step) {
+MLA_INLINE void prefetch_lines(const char* ahead, int step) {
 #pragma GCC unroll 8
   for (int i = 0; i < N; i++) __builtin_prefetch(ahead + ((int64_t)step * N + i) * 64, 0, 2);
 }
 
-static MLA_INLINE bool uses_pairs(const mla_attention_params& p, const mla_cache_params& c) {
-  return Isa::kHasBf16Dot && p.compute == MLA_COMPUTE_BF16 && c.cache_type == MLA_TYPE_BF16;
+template <class Isa>
+MLA_INLINE bool uses_pairs(const mla_attention_params& p, const mla_cache_params& c) {
+  return Isa::kHasBf16Dot && p.compute == MLA_COMPUTE_BF16 && c.cache_type == Bf16::kType;
 }
 
 // step: numbers that a key is padded to. shares: keys are as wide as the sums, since values are read from them. tokens: of a block.
-static State make_state(const mla_attention_params& p, const mla_cache_params& c, bool decompressed, int rows,
-                        int step, bool shares, int tokens, Carver* w) {
+template <class Isa>
+State make_state(const mla_attention_params& p, const mla_cache_params& c, bool decompressed, int rows,
+                 int step, bool shares, int tokens, Carver* w) {
   constexpr float kLog2e = 1.44269504f;
   State s{};
   s.rows = rows;
   s.padded = round_up(rows, kRowTile);
   s.key_width = decompressed ? p.nope + c.rope : c.rope_offset + c.rope - p.key_offset;
   s.value_width = decompressed ? p.value : c.latent;
-  s.out_stride = round_up(s.value_width, kValueColumns);
+  s.out_stride = round_up(s.value_width, kValueColumns<Isa>);
   s.key_stride = round_up(s.key_width, step);
   if (shares && s.key_stride < s.out_stride) s.key_stride = s.out_stride;
   s.scale = p.scale < 2e38f ? p.scale * kLog2e : p.scale;
-  s.rounds = p.compute == MLA_COMPUTE_BF16 && c.cache_type == MLA_TYPE_BF16;
+  s.rounds = p.compute == MLA_COMPUTE_BF16 && c.cache_type == Bf16::kType;
   s.causal = p.causal;
-  const int padded = padded_rows(rows);
+  const int padded = padded_rows<Isa>(rows);
   s.base = w->take<float>(padded);
   s.sum = w->take<float>(padded);
   s.factor = w->take<float>(padded);
@@ -154,12 +169,13 @@ static State make_state(const mla_attention_params& p, const mla_cache_params& c
   s.query = w->take<float>((int64_t)padded * s.key_stride);
   s.out = w->take<float>((int64_t)s.padded * s.out_stride);
   s.scores = w->take<float>((int64_t)tokens * kBandRows);
-  s.scratch = w->take<float>((int64_t)L * s.key_stride);
+  s.scratch = w->take<float>((int64_t)Isa::L * s.key_stride);
   return s;
 }
 
-static void reset(const State& s) {
-  const int padded = padded_rows(s.rows);
+template <class Isa>
+void reset(const State& s) {
+  const int padded = padded_rows<Isa>(s.rows);
   for (int i = 0; i < padded; i++) {
     s.base[i] = -__builtin_inff();
     s.sum[i] = s.position[i] = s.slope[i] = 0;
@@ -167,34 +183,36 @@ static void reset(const State& s) {
   __builtin_memset(s.out, 0, sizeof(float) * (int64_t)s.padded * s.out_stride);
 }
 
-static MLA_INLINE void set_row(const State& s, int row, int position, float slope) {
+MLA_INLINE void set_row(const State& s, int row, int position, float slope) {
   s.position[row] = (float)position;
   s.slope[row] = slope * 1.44269504f;
 }
 
 // The tokens of a block of `tokens` from `first` on (relative, as positions are) that the last row before `end` sees.
-static MLA_INLINE int visible_tokens(const State& s, int end, int first, int tokens) {
+MLA_INLINE int visible_tokens(const State& s, int end, int first, int tokens) {
   if (!s.causal) return tokens;
   const float seen = s.position[min_int(end, s.rows) - 1] - (float)first + 1;
   return seen < (float)tokens ? (int)seen : tokens;
 }
 
-static MLA_INLINE bool needs_mask(const State& s, int row, int first, int tokens) {
+MLA_INLINE bool needs_mask(const State& s, int row, int first, int tokens) {
   return s.biased || (s.causal && s.position[row] < (float)(first + tokens - 1));
 }
 
 // The sums of a row tile in a column tile.
-static MLA_INLINE float* sums_at(const State& s, int row, int column_tile) {
-  return s.out + ((int64_t)column_tile * s.padded + row) * kValueColumns;
+template <class Isa>
+MLA_INLINE float* sums_at(const State& s, int row, int column_tile) {
+  return s.out + ((int64_t)column_tile * s.padded + row) * kValueColumns<Isa>;
 }
 
-static void write_row(const State& s, int row, float* out, float* lse) {
+template <class Isa>
+void write_result(const State& s, int row, float* out, float* lse) {
   constexpr float kLn2 = 0.693147181f;
   const float sum = s.sum[row];
-  const F divisor = Isa::set1(sum == 0 ? 1 : sum);
-  for (int i = 0; i < s.value_width; i += L) {
-    const float* from = sums_at(s, row, i / kValueColumns) + i % kValueColumns;
-    Isa::store(out + i, Isa::div(Isa::load(from), divisor), min_int(L, s.value_width - i));
+  const F<Isa> divisor = Isa::set1(sum == 0 ? 1 : sum);
+  for (int i = 0; i < s.value_width; i += Isa::L) {
+    const float* from = sums_at<Isa>(s, row, i / kValueColumns<Isa>) + i % kValueColumns<Isa>;
+    Isa::store(out + i, Isa::div(Isa::load(from), divisor), min_int(Isa::L, s.value_width - i));
   }
   *lse = sum == 0 ? -__builtin_inff() : s.base[row] * kLn2 + __builtin_logf(sum);
 }
@@ -202,15 +220,18 @@ static void write_row(const State& s, int row, float* out, float* lse) {
 // ---- queries ----
 
 // n numbers of `from` into `to`, rounded where that is bf16, or where `rounds` says so.
-static MLA_INLINE void copy_run(const float* from, int n, bool rounds, float* to) {
-  for (int i = 0; i < n; i += L) {
-    const F x = n - i >= L ? Isa::load(from + i) : Isa::load(from + i, n - i);
-    Isa::store(to + i, rounds ? Isa::round_bf16(x) : x, min_int(L, n - i));
+template <class Isa>
+MLA_INLINE void copy_run(const float* from, int n, bool rounds, float* to) {
+  for (int i = 0; i < n; i += Isa::L) {
+    const F<Isa> x = n - i >= Isa::L ? Isa::load(from + i) : Isa::load(from + i, n - i);
+    Isa::store(to + i, rounds ? Isa::round_bf16(x) : x, min_int(Isa::L, n - i));
   }
 }
-static MLA_INLINE void copy_run(const float* from, int n, bool, uint16_t* to) {
-  for (int i = 0; i < n; i += L)
-    Isa::store_bf16(to + i, n - i >= L ? Isa::load(from + i) : Isa::load(from + i, n - i), min_int(L, n - i));
+template <class Isa>
+MLA_INLINE void copy_run(const float* from, int n, bool, uint16_t* to) {
+  for (int i = 0; i < n; i += Isa::L)
+    Isa::store_bf16(to + i, n - i >= Isa::L ? Isa::load(from + i) : Isa::load(from + i, n - i),
+                    min_int(Isa::L, n - i));
 }
 
 // A head's numbers of a query: `plain` of them, then `rest` that belong behind a gap of zeros.
@@ -218,10 +239,13 @@ struct QueryRow {
   int plain, gap, rest;
 };
 
-template <class T>
-static MLA_INLINE void copy_query(int stride, bool rounds, const float* head, const QueryRow& row, T* to) {
+template <class Isa, class T>
+MLA_INLINE void copy_query(int stride, bool rounds, const float* head, const QueryRow& row, T* to) {
   for (int i = row.plain; i < row.plain + row.gap; i++) to[i] = 0;
   for (int i = row.plain + row.gap + row.rest; i < stride; i++) to[i] = 0;
-  copy_run(head, row.plain, rounds, to);
-  copy_run(head + row.plain, row.rest, rounds, to + row.plain + row.gap);
+  copy_run<Isa>(head, row.plain, rounds, to);
+  copy_run<Isa>(head + row.plain, row.rest, rounds, to + row.plain + row.gap);
 }
+
+}  // namespace
+}  // namespace mla

@@ -1,7 +1,14 @@
-// The cache's rows: where token s of a sequence lies, and appending new ones. Included inside an ISA's namespace.
+// The rows of the cache: where token s of a sequence lies, and its elements as floats. A row is stored in one of CacheFormats.
+#pragma once
+#include "cpu/formats/formats.h"
+#include "cpu/lanes.h"
+#include "mla/mla.h"
 
-static MLA_INLINE const char* cache_row(const mla_cache_params& c, const void* cache,
-                                        const int32_t* page_table, int s) {
+namespace mla {
+namespace {
+
+MLA_INLINE const char* cache_row(const mla_cache_params& c, const void* cache, const int32_t* page_table,
+                                 int s) {
   return (const char*)cache + page_table[s / c.page_size] * c.page_stride_bytes +
          s % c.page_size * c.row_stride_bytes;
 }
@@ -37,29 +44,34 @@ struct CacheRows {
   }
 };
 
-static void append(const mla_append_params& p, const mla_cache_params& c, const float* a,
-                   const float* norm_weight, const float* cosines, const float* sines,
-                   const int32_t* page_table, int token_begin, int token_end, void* cache) {
-  float row[kMaxRow];
-  const int pairs = c.rope / 2, bytes = c.cache_type == MLA_TYPE_F32 ? 4 : 2;
-  const int width = (int)(c.row_stride_bytes / bytes);
-  for (int t = token_begin; t < token_end; t++) {
-    const float* from = a + t * p.a_stride;
-    for (int i = 0; i < width; i++) row[i] = 0;
-    if (norm_weight) {
-      rms_norm_row(from, norm_weight, p.eps, c.latent, row);
-    } else {
-      for (int i = 0; i < c.latent; i++) row[i] = from[i];
+// The elements [first, first + n) of a row to `padded` floats, zero after them.
+template <class Isa>
+MLA_INLINE void widen_row(const mla_cache_params& c, const char* row, int first, int n, float* to,
+                          int padded) {
+  CacheFormats::with(c.cache_type, [&]<class Format>(Format) __attribute__((always_inline)) {
+    const auto* from = (const typename Format::Block*)row + first;
+    for (int i = 0; i < padded; i += Isa::L) {
+      const int left = n - i;
+      const F<Isa> v = left >= Isa::L ? Format::template read<Isa>(from + i)
+                       : left > 0     ? Format::template read<Isa>(from + i, left)
+                                      : Isa::zero();
+      Isa::store(to + i, v, min_int(Isa::L, padded - i));
     }
-    rotate(from + c.latent, cosines + (int64_t)t * pairs, sines + (int64_t)t * pairs, pairs, p.rope_layout,
-           row + c.rope_offset);
-    char* to = (char*)cache_row(c, cache, page_table, p.position + t);
-    for (int i = 0; i < width; i += L) {
-      const int n = min_int(L, width - i);
-      if (c.cache_type == MLA_TYPE_F32)
-        Isa::store((float*)to + i, Isa::load(row + i, n), n);
-      else
-        Isa::store_bf16((uint16_t*)to + i, Isa::load(row + i, n), n);
-    }
-  }
+  });
 }
+
+// A row from floats, as many as it has elements, padding included.
+template <class Isa>
+MLA_INLINE void store_row(const mla_cache_params& c, const float* from, char* row) {
+  CacheFormats::with(c.cache_type, [&]<class Format>(Format) {
+    typedef typename Format::Block Block;
+    const int width = (int)(c.row_stride_bytes / (int)sizeof(Block));
+    for (int i = 0; i < width; i += Isa::L) {
+      const int n = min_int(Isa::L, width - i);
+      Format::template write<Isa>((Block*)row + i, Isa::load(from + i, n), n);
+    }
+  });
+}
+
+}  // namespace
+}  // namespace mla

@@ -17,11 +17,8 @@ int supported_isas();
 // The one that MLA_ISA_AUTO means.
 int preferred_isa();
 
-// 1 where the table multiplies bf16 faster than float32.
+// Where the table multiplies bf16 faster than float32.
 bool prefers_bf16(int isa);
-
-// 1 where the processor has an int8 dot product of the table's vectors.
-bool has_int8_dot(int isa);
 
 // One line that says why preferred_isa() is what it is.
 std::string preference_reason();

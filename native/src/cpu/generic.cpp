@@ -1,7 +1,10 @@
 // The kernels for generic.
-#define MLA_ISA generic
 #include "cpu/isa/generic.h"
 
-#include "cpu/raw.h"
-//
-#include "cpu/instantiate.h"
+#include "cpu/kernels.h"
+
+namespace mla {
+
+extern constinit const RawKernels generic_kernels = kernels_of<Generic>();
+
+}  // namespace mla

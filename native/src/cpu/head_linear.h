@@ -1,15 +1,25 @@
-// One small linear per head: W_UK into the query (transposed), W_UV onto the attended latent (plain). Included inside an ISA's namespace.
+// One small linear per head: W_UK into the query (transposed), W_UV onto the attended latent (plain).
 //
 // Plain: the reduction of linear.h. Transposed: outputs in lanes, inputs added in order, one by one or, with the bf16 dot, in pairs. Tokens
 // are taken a few at a time, packed on the stack in blocks of kBlockK inputs; each token's sums do not notice the others.
+#pragma once
+#include "abi/checks.h"
+#include "cpu/formats/formats.h"
+#include "cpu/lanes.h"
+#include "cpu/linear.h"
+
+namespace mla {
+namespace {
 
 constexpr int kPlainTokens = 16;
 constexpr int kTransposedTokens = 4;
 // Vectors of outputs of a tile: a single token reads long runs of each weight row, as memory likes it.
+template <class Isa>
 constexpr int kTokenVectors = Isa::kValueVectors;
+template <class Isa>
 constexpr int kRowVectors = 4 * Isa::kValueVectors;
 
-// The packed activations of a few tokens; of one head, with the strides of a token.
+// A few tokens of one head, with the strides of a token.
 struct HeadTile {
   mla_linear_params p;
   const float* x;
@@ -18,52 +28,59 @@ struct HeadTile {
 
 // y = x W^T for the tokens of a tile.
 template <class K>
-static void head_plain(HeadTile t, const typename K::W* w) {
+void head_plain(HeadTile t, const typename K::W* w) {
   alignas(64) float packed[kPlainTokens * kBlockK];
   const int in = t.p.k;
   for (int k = 0; k < in; k += kBlockK) {
     t.p.k = min_int(kBlockK, in - k);
-    pack(t.p, t.x + k, nullptr, 0, t.p.rows, packed);
-    linear_of<K>(t.p, packed, w + k, nullptr, 0, t.p.n, k > 0, t.y);
+    pack_rows<typename K::Isa>(t.p, t.x + k, nullptr, 0, t.p.rows, packed);
+    linear_of<K>({t.p, packed, w + k / K::kElements, t.p.weight_stride / K::kElements, nullptr, k > 0, t.y},
+                 0, t.p.n);
   }
 }
 
-// Inputs as the transposed tiles take them, in two kinds: one by one, times weights widened to float32, of which R reads a vector,
-template <class R>
+// Inputs as the transposed tiles take them, in two kinds: one by one, times weights widened to float32,
+template <class I, class Format>
 struct OneByOne {
+  typedef I Isa;
   typedef float X;
-  typedef typename R::T W;
+  typedef typename Format::Block W;
+  typedef F<Isa> B;
+  static constexpr int L = Isa::L;
+  static constexpr int kElements = Format::kElements;
   static constexpr int kInputs = 1;
 
   static MLA_INLINE void pack(const float* x, int in, bool rounds, float* packed) {
     for (int i = 0; i < in; i += L) {
       const int n = min_int(L, in - i);
-      const F v = Isa::load(x + i, n);
+      const F<Isa> v = Isa::load(x + i, n);
       Isa::store(packed + i, rounds ? Isa::round_bf16(v) : v, n);
     }
   }
 
   // VV vectors of outputs of the weight row at w, of which `columns` are there.
   template <int VV>
-  static MLA_INLINE void read(const W* w, int64_t, bool, int columns, F (&b)[VV]) {
+  static MLA_INLINE void read(const W* w, int64_t, bool, int columns, F<Isa> (&b)[VV]) {
     if constexpr (VV == 1) {
-      b[0] = columns >= L ? R::read(w) : R::read(w, columns);
+      b[0] = columns >= L ? Format::template read<Isa>(w) : Format::template read<Isa>(w, columns);
     } else {
 #pragma GCC unroll 16
-      for (int v = 0; v < VV; v++) b[v] = R::read(w + v * L);
+      for (int v = 0; v < VV; v++) b[v] = Format::template read<Isa>(w + v * L);
     }
   }
-  static MLA_INLINE F broadcast(const X* x) { return Isa::set1(*x); }
-  static MLA_INLINE F add_product(F a, F b, F s) { return Isa::fma(a, b, s); }
-  typedef F B;
+  static MLA_INLINE F<Isa> broadcast(const X* x) { return Isa::set1(*x); }
+  static MLA_INLINE F<Isa> add_product(F<Isa> a, F<Isa> b, F<Isa> s) { return Isa::fma(a, b, s); }
 };
 
-#ifdef MLA_HAS_BF16_DOT
 // and two by two, rows of bf16 weights interleaved into pairs.
+template <class I>
 struct TwoByTwo {
+  typedef I Isa;
   typedef uint16_t X;
-  typedef uint16_t W;
-  typedef Isa::P B;
+  typedef Bf16::Block W;
+  typedef P<Isa> B;
+  static constexpr int L = Isa::L;
+  static constexpr int kElements = 1;
   static constexpr int kInputs = 2;
 
   static MLA_INLINE void pack(const float* x, int in, bool, uint16_t* packed) {
@@ -95,22 +112,23 @@ struct TwoByTwo {
     __builtin_memcpy(&pair, x, 4);
     return Isa::set1_pair(pair);
   }
-  static MLA_INLINE F add_product(B a, B b, F s) { return Isa::dot(s, a, b); }
+  static MLA_INLINE F<Isa> add_product(B a, B b, F<Isa> s) { return Isa::dot(s, a, b); }
 };
-#endif
 
 // y = x W: TT tokens x VV vectors of outputs over inputs [0, in), added to y where it is not the first block. x: [TT][kBlockK].
 template <class K, int TT, int VV>
-static MLA_INLINE void transposed_tile(const typename K::X* x, int in, const typename K::W* w,
-                                       int64_t w_stride, int columns, float* y, int64_t y_stride,
-                                       bool first) {
-  F s[TT][VV];
+MLA_INLINE void transposed_tile(const typename K::X* x, int in, const typename K::W* w, int64_t w_stride,
+                                int columns, float* y, int64_t y_stride, bool first) {
+  typedef typename K::Isa Isa;
+  constexpr int L = Isa::L;
+  F<Isa> s[TT][VV];
 #pragma GCC unroll 4
   for (int t = 0; t < TT; t++)
 #pragma GCC unroll 16
     for (int v = 0; v < VV; v++)
       s[t][v] = first ? Isa::zero() : Isa::load(y + t * y_stride + v * L, min_int(L, columns - v * L));
-  constexpr int C = VV < kTokenVectors ? VV : kTokenVectors;  // vectors of weights in registers at a time
+  constexpr int C =
+      VV < kTokenVectors<Isa> ? VV : kTokenVectors<Isa>;  // vectors of weights in registers at a time
   auto step = [&](int i, bool alone) __attribute__((always_inline)) {
 #pragma GCC unroll 4
     for (int v0 = 0; v0 < VV; v0 += C) {
@@ -134,8 +152,9 @@ static MLA_INLINE void transposed_tile(const typename K::X* x, int in, const typ
 }
 
 template <class K, int TT>
-static void head_transposed(const HeadTile& t, const typename K::W* w) {
-  constexpr int VV = TT == 1 ? kRowVectors : kTokenVectors;
+void head_transposed(const HeadTile& t, const typename K::W* w) {
+  typedef typename K::Isa Isa;
+  constexpr int L = Isa::L, VV = TT == 1 ? kRowVectors<Isa> : kTokenVectors<Isa>;
   alignas(64) typename K::X x[TT * kBlockK];
   for (int i0 = 0; i0 < t.p.k; i0 += kBlockK) {
     const int in = min_int(kBlockK, t.p.k - i0);
@@ -151,10 +170,47 @@ static void head_transposed(const HeadTile& t, const typename K::W* w) {
   }
 }
 
-// P: the kind of the plain form, T: of the transposed one.
-template <class P, class T>
-static void head_linear_of(const mla_head_linear_params& p, const float* x, const void* weight,
-                           int head_begin, int head_end, int token_begin, int token_end, float* y) {
+// The same where blocks of a format have to be widened first: a block of columns of a few rows at a time.
+template <class Isa, class Format, int TT>
+void head_transposed_blocks(HeadTile t, const typename Format::Block* w) {
+  constexpr int L = Isa::L, kRows = 16, kColumns = Format::kElements;
+  alignas(64) float widened[kRows * kColumns];
+  const int64_t stride = t.p.weight_stride / kColumns;
+  const int in = t.p.k, columns = t.p.n;
+  const bool rounds = t.p.compute == MLA_COMPUTE_BF16;
+  alignas(64) float x[TT * kBlockK];
+  for (int i0 = 0; i0 < in; i0 += kRows) {
+    const int rows = min_int(kRows, in - i0);
+    for (int r = 0; r < TT; r++)
+      OneByOne<Isa, F32>::pack(t.x + r * t.p.x_stride + i0, rows, rounds, x + r * kBlockK);
+    for (int j0 = 0; j0 < columns; j0 += kColumns) {
+      for (int i = 0; i < rows; i++)
+        Format::template widen<Isa>(w + (i0 + i) * stride + j0 / kColumns, widened + i * kColumns);
+      for (int j = 0; j < kColumns; j += L)
+        transposed_tile<OneByOne<Isa, F32>, TT, 1>(x, rows, widened + j, kColumns, L, t.y + j0 + j,
+                                                   t.p.y_stride, i0 == 0);
+    }
+  }
+}
+
+// x W for the TT tokens of a tile.
+template <class T, class Format, int TT>
+MLA_INLINE void head_transposed_any(const HeadTile& t, const typename Format::Block* w) {
+  if constexpr (Format::kElements == 1)
+    head_transposed<T, TT>(t, w);
+  else
+    head_transposed_blocks<typename T::Isa, Format, TT>(t, w);
+}
+
+// A call: tokens and heads of x, the weight of all heads.
+struct HeadRange {
+  int head_begin, head_end, token_begin, token_end;
+};
+
+// Plain: the kind of product of the plain form, Transposed: of the transposed one.
+template <class Plain, class Transposed, class Format>
+void head_linear_of(const mla_head_linear_params& p, const float* x, const typename Format::Block* weight,
+                    const HeadRange& range, float* y) {
   HeadTile tile{};
   tile.p.compute = p.compute;
   tile.p.weight_type = p.weight_type;
@@ -163,10 +219,10 @@ static void head_linear_of(const mla_head_linear_params& p, const float* x, cons
   tile.p.x_stride = p.x_token_stride;
   tile.p.weight_stride = p.weight_stride;
   tile.p.y_stride = p.y_token_stride;
-  for (int h = head_begin; h < head_end; h++) {
-    const typename P::W* wh = (const typename P::W*)weight + h * p.weight_head_stride;
-    for (int t = token_begin; t < token_end;) {
-      const int left = token_end - t;
+  for (int h = range.head_begin; h < range.head_end; h++) {
+    const auto* wh = weight + h * (p.weight_head_stride / Format::kElements);
+    for (int t = range.token_begin; t < range.token_end;) {
+      const int left = range.token_end - t;
       // transposed tiles come in two sizes only
       tile.p.rows = !p.transposed              ? min_int(kPlainTokens, left)
                     : left < kTransposedTokens ? 1
@@ -174,36 +230,42 @@ static void head_linear_of(const mla_head_linear_params& p, const float* x, cons
       tile.x = x + t * p.x_token_stride + h * p.x_head_stride;
       tile.y = y + t * p.y_token_stride + h * p.y_head_stride;
       if (!p.transposed)
-        head_plain<P>(tile, wh);
+        head_plain<Plain>(tile, wh);
       else if (tile.p.rows == kTransposedTokens)
-        head_transposed<T, kTransposedTokens>(tile, wh);
+        head_transposed_any<Transposed, Format, kTransposedTokens>(tile, wh);
       else
-        head_transposed<T, 1>(tile, wh);
+        head_transposed_any<Transposed, Format, 1>(tile, wh);
       t += tile.p.rows;
     }
   }
 }
 
-static void head_linear(const mla_head_linear_params& p, const float* x, const void* weight, int head_begin,
-                        int head_end, int token_begin, int token_end, float* y) {
-#ifdef MLA_HAS_BF16_DOT
-  if (p.compute == MLA_COMPUTE_BF16 && p.weight_type == MLA_TYPE_BF16) {
-    head_linear_of<Pairs, TwoByTwo>(p, x, weight, head_begin, head_end, token_begin, token_end, y);
-    return;
+template <class Isa>
+void head_linear(const mla_head_linear_params* params, const float* x, const void* weight, int head_begin,
+                 int head_end, int token_begin, int token_end, float* y) {
+  const mla_head_linear_params& p = *params;
+  const HeadRange range{head_begin, head_end, token_begin, token_end};
+  if constexpr (Isa::kHasBf16Dot) {
+    if (uses_bf16_dot<Isa>(p.compute, p.weight_type))
+      return head_linear_of<Pairs<Isa>, TwoByTwo<Isa>, Bf16>(p, x, (const Bf16::Block*)weight, range, y);
   }
-#endif
-  switch (p.weight_type) {
-    case MLA_TYPE_F32:
-      head_linear_of<Widened<F32Reader>, OneByOne<F32Reader>>(p, x, weight, head_begin, head_end, token_begin,
-                                                              token_end, y);
-      break;
-    case MLA_TYPE_BF16:
-      head_linear_of<Widened<Bf16Reader>, OneByOne<Bf16Reader>>(p, x, weight, head_begin, head_end,
-                                                                token_begin, token_end, y);
-      break;
-    default:
-      head_linear_of<Widened<F16Reader>, OneByOne<F16Reader>>(p, x, weight, head_begin, head_end, token_begin,
-                                                              token_end, y);
-      break;
-  }
+  WeightFormats::with(p.weight_type, [&]<class Format>(Format) {
+    head_linear_of<Widened<Isa, Format>, OneByOne<Isa, Format>, Format>(
+        p, x, (const typename Format::Block*)weight, range, y);
+  });
 }
+
+inline bool check_head_linear(const mla_head_linear_params* p, const float* x, const void* weight,
+                              int head_begin, int head_end, int token_begin, int token_end, const float* y) {
+  check(p);
+  require_bounds("head", head_begin, head_end, p->heads);
+  require_bounds("token", token_begin, token_end, p->tokens);
+  if (head_begin == head_end || token_begin == token_end) return false;
+  require_pointer("x", x);
+  require_pointer("weight", weight);
+  require_pointer("y", y);
+  return true;
+}
+
+}  // namespace
+}  // namespace mla

@@ -1,4 +1,4 @@
-// Linear layers: y = x W^T + bias. Included inside an ISA's namespace.
+// Linear layers: y = x W^T + bias.
 //
 // One output is one fixed reduction over k, whatever rows and ranges a call has: k in lanes, blocks of kBlockK, each summed by one tree
 // over its lanes, the blocks added in order to zero, the bias last. So a GEMV, a GEMM and a grouped GEMM give the same bits.
@@ -8,7 +8,16 @@
 // a panel is computed with for longer than it takes to read. Few rows read the weights as several long streams.
 //
 // Packed activations: blocks of kBlockRows rows; within one, blocks of kBlockK of k; within one, groups of up to 4 rows; within a group
-// [k / step][row][step], zero behind k and behind the rows. step is L floats, or 32 bf16 where the bf16 dot is used.
+// [k / step][row][step], zero beyond k and beyond the rows. step is L floats, or 32 bf16 where the bf16 dot is used.
+
+#pragma once
+#include "abi/checks.h"
+#include "cpu/formats/formats.h"
+#include "cpu/lanes.h"
+#include "cpu/raw.h"
+
+namespace mla {
+namespace {
 
 constexpr int kGroupRows = 4;
 constexpr int kBlockK = 1024;
@@ -20,33 +29,45 @@ constexpr int kChunk =
 // activations that do not stay in L1 beside it; neighbouring rows as streams, a power of two apart, get into each other's way.
 constexpr int kStreamedRows = 2 * kGroupRows;
 constexpr int kStreams = 4;
-constexpr int NR = Isa::kTileColumns;
-static_assert(kChunk % NR == 0 && kChunk % L == 0 && kBlockRows % 16 == 0);
+static_assert(kBlockRows % 16 == 0);
 
-static MLA_INLINE bool uses_bf16_dot(const mla_linear_params& p) {
-  return Isa::kHasBf16Dot && p.compute == MLA_COMPUTE_BF16 && p.weight_type == MLA_TYPE_BF16;
+template <class Isa>
+MLA_INLINE bool uses_bf16_dot(int compute, int weight_type) {
+  return Isa::kHasBf16Dot && compute == MLA_COMPUTE_BF16 && weight_type == Bf16::kType;
 }
-static MLA_INLINE int group_rows(int rows) { return min_int(rows, kGroupRows); }
-static MLA_INLINE int k_step(const mla_linear_params& p) { return uses_bf16_dot(p) ? 32 : L; }
+template <class Isa>
+MLA_INLINE bool uses_bf16_dot(const mla_linear_params& p) {
+  return uses_bf16_dot<Isa>(p.compute, p.weight_type);
+}
+MLA_INLINE int group_rows(int rows) { return min_int(rows, kGroupRows); }
+template <class Isa>
+MLA_INLINE int k_step(const mla_linear_params& p) {
+  return uses_bf16_dot<Isa>(p) ? 32 : Isa::L;
+}
 
-static int64_t packed_bytes(const mla_linear_params& p) {
+template <class Isa>
+int64_t packed_bytes(const mla_linear_params* params) {
+  const mla_linear_params& p = *params;
   const int group = group_rows(p.rows);
   if (group == 0) return 0;
   const int64_t groups = (p.rows + group - 1) / group;
-  return whole_lines(groups * group * (int64_t)round_up(p.k, k_step(p)) * (uses_bf16_dot(p) ? 2 : 4));
+  return whole_lines(groups * group * (int64_t)round_up(p.k, k_step<Isa>(p)) *
+                     (uses_bf16_dot<Isa>(p) ? 2 : 4));
 }
 
 // The element of the packed form at which row m and block of k `k` begin, m and k the first of a group and a block.
-static MLA_INLINE int64_t packed_at(int rows, int padded_k, int m, int k) {
+MLA_INLINE int64_t packed_at(int rows, int padded_k, int m, int k) {
   const int begin = m / kBlockRows * kBlockRows;
   const int block_rows = min_int(kBlockRows, round_up(rows, group_rows(rows)) - begin);
   return (int64_t)begin * padded_k + (int64_t)block_rows * k +
          (int64_t)(m - begin) * min_int(kBlockK, padded_k - k);
 }
 
-static void pack(const mla_linear_params& p, const float* x, const int32_t* indices, int row_begin,
-                 int row_end, void* packed) {
-  const int group = group_rows(p.rows), padded_k = round_up(p.k, k_step(p));
+template <class Isa>
+void pack_rows(const mla_linear_params& p, const float* x, const int32_t* indices, int row_begin, int row_end,
+               void* packed) {
+  constexpr int L = Isa::L;
+  const int group = group_rows(p.rows), padded_k = round_up(p.k, k_step<Isa>(p));
   const bool rounds = p.compute == MLA_COMPUTE_BF16;
   // the last group is padded with rows of zeros
   const int padded_end = row_end == p.rows ? round_up(row_end, group) : row_end;
@@ -56,21 +77,21 @@ static void pack(const mla_linear_params& p, const float* x, const int32_t* indi
     for (int k0 = 0; k0 < padded_k; k0 += kBlockK) {
       const int64_t start = packed_at(p.rows, padded_k, i - lane_row, k0);
       const int end = min_int(padded_k, k0 + kBlockK);
-      const int whole = row ? min_int(p.k, end) : k0;  // behind it, zeros are read
+      const int whole = row ? min_int(p.k, end) : k0;  // beyond it, zeros are read
       auto read = [&](int k) __attribute__((always_inline)) {
         return whole - k >= L ? Isa::load(row + k) : whole > k ? Isa::load(row + k, whole - k) : Isa::zero();
       };
-#ifdef MLA_HAS_BF16_DOT
-      if (uses_bf16_dot(p)) {
-        uint16_t* out = (uint16_t*)packed + start + lane_row * 32;
-        for (int k = k0; k < end; k += 32, out += group * 32)
-          Isa::store_pairs(out, Isa::round_to_pairs(read(k), read(k + L)));
-        continue;
+      if constexpr (Isa::kHasBf16Dot) {
+        if (uses_bf16_dot<Isa>(p)) {
+          uint16_t* out = (uint16_t*)packed + start + lane_row * 32;
+          for (int k = k0; k < end; k += 32, out += group * 32)
+            Isa::store_pairs(out, Isa::round_to_pairs(read(k), read(k + L)));
+          continue;
+        }
       }
-#endif
       float* out = (float*)packed + start + lane_row * L;
       for (int k = k0; k < end; k += L, out += group * L) {
-        const F v = read(k);
+        const F<Isa> v = read(k);
         Isa::store(out, rounds ? Isa::round_bf16(v) : v);
       }
     }
@@ -93,9 +114,9 @@ struct Nothing {
   MLA_INLINE void fetch(int64_t) const {}
 };
 
-// Runs step(k) for the k below whole, a multiple of kStep, and fetches a line of the next weights at each.
+// Runs step(k) for the k below whole, a multiple of kStep, and fetches a line of the next weights, kBytes an element, at each.
 template <int kStep, int kBytes, class Fetched, class Step>
-static MLA_INLINE void over_k(int whole, const Fetched& ahead, Step step) {
+MLA_INLINE void over_k(int whole, const Fetched& ahead, Step step) {
   for (int k = 0; k < whole; k += kStep) {
     ahead.fetch((int64_t)k * kBytes);
     step(k);
@@ -103,8 +124,8 @@ static MLA_INLINE void over_k(int whole, const Fetched& ahead, Step step) {
 }
 
 // Adds the sums of MR x N lanes to `sums`, whose rows are kChunk apart.
-template <int MR, int N>
-static MLA_INLINE void finish_tile(F (&s)[MR][N], float* sums) {
+template <class Isa, int MR, int N>
+MLA_INLINE void finish_tile(F<Isa> (&s)[MR][N], float* sums) {
   constexpr int kWhole = N / 4 * 4, kRest = N % 4;
   float r[4];
 #pragma GCC unroll 8
@@ -137,74 +158,89 @@ static MLA_INLINE void finish_tile(F (&s)[MR][N], float* sums) {
   }
 }
 
-template <int MR, int N>
-static MLA_INLINE void clear(F (&s)[MR][N]) {
+template <class Isa, int MR, int N>
+MLA_INLINE void clear(F<Isa> (&s)[MR][N]) {
 #pragma GCC unroll 8
   for (int i = 0; i < MR; i++)
 #pragma GCC unroll 8
     for (int j = 0; j < N; j++) s[i][j] = Isa::zero();
 }
 
-// The product of a tile, in two kinds: on weights widened to float32, of which R reads a vector,
-template <class R>
+// The product of a tile, in two kinds: on weights widened to float32,
+template <class I, class Format>
 struct Widened {
+  typedef I Isa;
   typedef float X;
-  typedef typename R::T W;
+  typedef typename Format::Block W;
+  static constexpr int L = Isa::L;
   static constexpr int kStep = L;
+  static constexpr int kElements = Format::kElements;
   static constexpr bool kUsesPanel = true;
+  static constexpr bool kReadsRows = kElements == 1;  // without a panel, from where they lie
+  static_assert(kElements == 1 || (kElements % 16 == 0 && kBlockK % kElements == 0));
 
-  // N rows of weights over kc of k as [k / L][N][L], zero behind kc.
+  // N rows of weights over kc of k as [k / L][N][L], zero beyond kc.
   template <int N>
   static MLA_INLINE void fill_panel(const W* w, int64_t w_stride, int kc, float* panel) {
-    for (int k = 0; k < kc; k += L)
+    if constexpr (kReadsRows) {
+      for (int k = 0; k < kc; k += L)
 #pragma GCC unroll 8
-      for (int j = 0; j < N; j++) {
-        const W* from = w + j * w_stride + k;
-        Isa::store(panel + k * N + j * L, kc - k >= L ? R::read(from) : R::read(from, kc - k));
-      }
+        for (int j = 0; j < N; j++) {
+          const W* from = w + j * w_stride + k;
+          Isa::store(panel + k * N + j * L, kc - k >= L ? Format::template read<Isa>(from)
+                                                        : Format::template read<Isa>(from, kc - k));
+        }
+    } else {
+      alignas(64) float row[kElements];
+      for (int j = 0; j < N; j++)
+        for (int k = 0; k < kc; k += kElements) {
+          Format::template widen<Isa>(w + j * w_stride + k / kElements, row);
+          for (int i = 0; i < kElements; i += L) Isa::store(panel + (k + i) * N + j * L, Isa::load(row + i));
+        }
+    }
   }
 
-  // MR rows x N weight rows over kc of k, from `panel` or, where it is null, from the weights themselves.
+  // MR rows x N weight rows over kc of k, from `panel` or, where it is null and they can be read so, from the rows themselves.
   template <int MR, int N, class Fetched>
   static MLA_INLINE void tile(const float* x, int group, const W* w, int64_t w_stride, const float* panel,
                               int kc, const Fetched& ahead, float* sums) {
-    F s[MR][N];
-    clear(s);
-    if (panel) {
+    F<Isa> s[MR][N];
+    clear<Isa>(s);
+    if (!kReadsRows || panel) {
       for (int k = 0; k < kc; k += L) {
-        ahead.fetch(k * (int64_t)sizeof(W));
+        ahead.fetch(k * (int64_t)sizeof(W) / kElements);
         // the shorter side stays in registers
         if constexpr (N < MR) {
-          F b[N];
+          F<Isa> b[N];
 #pragma GCC unroll 8
           for (int j = 0; j < N; j++) b[j] = Isa::load(panel + (int64_t)k * N + j * L);
 #pragma GCC unroll 8
           for (int i = 0; i < MR; i++) {
-            const F a = Isa::load(x + (int64_t)k * group + i * L);
+            const F<Isa> a = Isa::load(x + (int64_t)k * group + i * L);
 #pragma GCC unroll 8
             for (int j = 0; j < N; j++) s[i][j] = Isa::fma(a, b[j], s[i][j]);
           }
         } else {
-          F a[MR];
+          F<Isa> a[MR];
 #pragma GCC unroll 8
           for (int i = 0; i < MR; i++) a[i] = Isa::load(x + (int64_t)k * group + i * L);
 #pragma GCC unroll 8
           for (int j = 0; j < N; j++) {
-            const F b = Isa::load(panel + (int64_t)k * N + j * L);
+            const F<Isa> b = Isa::load(panel + (int64_t)k * N + j * L);
 #pragma GCC unroll 8
             for (int i = 0; i < MR; i++) s[i][j] = Isa::fma(a[i], b, s[i][j]);
           }
         }
       }
-    } else {
+    } else if constexpr (kReadsRows) {
       const int whole = kc / L * L;
       over_k<L, sizeof(W)>(whole, ahead, [&](int k) __attribute__((always_inline)) {
-        F b[N];
+        F<Isa> b[N];
 #pragma GCC unroll 8
-        for (int j = 0; j < N; j++) b[j] = R::read(w + j * w_stride + k);
+        for (int j = 0; j < N; j++) b[j] = Format::template read<Isa>(w + j * w_stride + k);
 #pragma GCC unroll 8
         for (int i = 0; i < MR; i++) {
-          const F a = Isa::load(x + (int64_t)k * group + i * L);
+          const F<Isa> a = Isa::load(x + (int64_t)k * group + i * L);
 #pragma GCC unroll 8
           for (int j = 0; j < N; j++) s[i][j] = Isa::fma(a, b[j], s[i][j]);
         }
@@ -212,24 +248,27 @@ struct Widened {
       if (whole < kc) {
 #pragma GCC unroll 8
         for (int j = 0; j < N; j++) {
-          const F b = R::read(w + j * w_stride + whole, kc - whole);
+          const F<Isa> b = Format::template read<Isa>(w + j * w_stride + whole, kc - whole);
 #pragma GCC unroll 8
           for (int i = 0; i < MR; i++)
             s[i][j] = Isa::fma(Isa::load(x + (int64_t)whole * group + i * L), b, s[i][j]);
         }
       }
     }
-    finish_tile<MR, N>(s, sums);
+    finish_tile<Isa, MR, N>(s, sums);
   }
 };
 
-#ifdef MLA_HAS_BF16_DOT
 // and on pairs of bf16: no widening, the weight's own memory is the operand.
+template <class I>
 struct Pairs {
+  typedef I Isa;
   typedef uint16_t X;
-  typedef uint16_t W;
+  typedef Bf16::Block W;
   static constexpr int kStep = 32;
+  static constexpr int kElements = 1;
   static constexpr bool kUsesPanel = false;
+  static constexpr bool kReadsRows = true;
 
   template <int N>
   static MLA_INLINE void fill_panel(const W*, int64_t, int, float*) {}
@@ -237,28 +276,28 @@ struct Pairs {
   template <int MR, int N, class Fetched>
   static MLA_INLINE void tile(const uint16_t* x, int group, const W* w, int64_t w_stride, const float*,
                               int kc, const Fetched& ahead, float* sums) {
-    F s[MR][N];
-    clear(s);
+    F<Isa> s[MR][N];
+    clear<Isa>(s);
     const int whole = kc / 32 * 32;
     over_k<32, sizeof(W)>(whole, ahead, [&](int k) __attribute__((always_inline)) {
       // the shorter side stays in registers
       if constexpr (N < MR) {
-        Isa::P b[N];
+        P<Isa> b[N];
 #pragma GCC unroll 8
         for (int j = 0; j < N; j++) b[j] = Isa::load_pairs(w + j * w_stride + k);
 #pragma GCC unroll 8
         for (int i = 0; i < MR; i++) {
-          const Isa::P a = Isa::load_pairs(x + (int64_t)k * group + i * 32);
+          const P<Isa> a = Isa::load_pairs(x + (int64_t)k * group + i * 32);
 #pragma GCC unroll 8
           for (int j = 0; j < N; j++) s[i][j] = Isa::dot(s[i][j], a, b[j]);
         }
       } else {
-        Isa::P a[MR];
+        P<Isa> a[MR];
 #pragma GCC unroll 8
         for (int i = 0; i < MR; i++) a[i] = Isa::load_pairs(x + (int64_t)k * group + i * 32);
 #pragma GCC unroll 8
         for (int j = 0; j < N; j++) {
-          const Isa::P b = Isa::load_pairs(w + j * w_stride + k);
+          const P<Isa> b = Isa::load_pairs(w + j * w_stride + k);
 #pragma GCC unroll 8
           for (int i = 0; i < MR; i++) s[i][j] = Isa::dot(s[i][j], a[i], b);
         }
@@ -267,16 +306,15 @@ struct Pairs {
     if (whole < kc) {
 #pragma GCC unroll 8
       for (int j = 0; j < N; j++) {
-        const Isa::P b = Isa::load_pairs(w + j * w_stride + whole, kc - whole);
+        const P<Isa> b = Isa::load_pairs(w + j * w_stride + whole, kc - whole);
 #pragma GCC unroll 8
         for (int i = 0; i < MR; i++)
           s[i][j] = Isa::dot(s[i][j], Isa::load_pairs(x + (int64_t)whole * group + i * 32), b);
       }
     }
-    finish_tile<MR, N>(s, sums);
+    finish_tile<Isa, MR, N>(s, sums);
   }
 };
-#endif
 
 // A panel: N weight rows over kc of k, with the rows of a block.
 template <class K>
@@ -292,7 +330,7 @@ struct Panel {
 };
 
 template <int N, class K, class Fetched>
-static MLA_INLINE void group_tile(const Panel<K>& p, int g, const float* widened, const Fetched& ahead) {
+MLA_INLINE void group_tile(const Panel<K>& p, int g, const float* widened, const Fetched& ahead) {
   const typename K::X* x = p.x + g * p.group_step;
   float* sums = p.sums + g * kGroupRows * kChunk;
   switch (min_int(kGroupRows, p.rows - g * kGroupRows)) {
@@ -313,8 +351,8 @@ static MLA_INLINE void group_tile(const Panel<K>& p, int g, const float* widened
 
 // next: the panel of which next_rows rows are fetched meanwhile, spread over the groups.
 template <int N, class K>
-static MLA_INLINE void panel_tiles(const Panel<K>& p, const float* widened, const typename K::W* next,
-                                   int next_rows) {
+MLA_INLINE void panel_tiles(const Panel<K>& p, const float* widened, const typename K::W* next,
+                            int next_rows) {
   const int groups = (p.rows + kGroupRows - 1) / kGroupRows;
   for (int g = 0; g < groups; g++) {
     const int begin = next_rows * g / groups, end = next_rows * (g + 1) / groups;
@@ -324,48 +362,68 @@ static MLA_INLINE void panel_tiles(const Panel<K>& p, const float* widened, cons
   }
 }
 
-// Outputs [n_begin, n_end), panels of N, for rows [m, m + rows), a block. adds: to y, instead of writing it.
+// What a linear layer is made of. Strides of the weight are in blocks of its format.
+template <class K>
+struct Layer {
+  const mla_linear_params& p;
+  const void* packed;
+  const typename K::W* weight;
+  int64_t weight_stride;
+  const float* bias;
+  bool adds;  // to y, instead of writing it
+  float* y;
+
+  // `rows` rows from m on and the weight rows n, n + step, .. over the block of k that begins at k.
+  MLA_INLINE Panel<K> panel(int m, int rows, int n, int step, int k, float* sums) const {
+    const int group = group_rows(p.rows), padded_k = round_up(p.k, K::kStep);
+    return Panel<K>{(const typename K::X*)packed + packed_at(p.rows, padded_k, m, k),
+                    rows,
+                    group,
+                    (int64_t)group * min_int(kBlockK, padded_k - k),
+                    weight + n * weight_stride + k / K::kElements,
+                    step * weight_stride,
+                    min_int(kBlockK, p.k - k),
+                    sums};
+  }
+};
+
+// Outputs [n_begin, n_end), panels of N, for rows [m, m + rows), a block.
 template <class K, int N>
-static void block_of(const mla_linear_params& p, const void* packed, const typename K::W* weight,
-                     const float* bias, int m, int rows, int n_begin, int n_end, bool adds, float* y) {
+void block_of(Layer<K> layer, int m, int rows, int n_begin, int n_end) {
+  typedef typename K::Isa Isa;
+  constexpr int L = Isa::L;
+  static_assert(kChunk % N == 0 && kChunk % L == 0);
+  const mla_linear_params& p = layer.p;
   alignas(64) float widened[K::kUsesPanel ? N * kBlockK : 1];
   alignas(64) float sums[kBlockRows * kChunk];
-  const int group = group_rows(p.rows), padded_k = round_up(p.k, K::kStep);
   const int blocks = (p.k + kBlockK - 1) / kBlockK;
   for (int n = n_begin; n < n_end; n += kChunk) {
     const int columns = min_int(kChunk, n_end - n), panels = columns / N;
     for (int i = 0; i < rows * kChunk; i += L) Isa::store(sums + i, Isa::zero());
-    auto panel = [&](int column, int block) {
-      const int k = block * kBlockK, kc = min_int(kBlockK, p.k - k);
-      return Panel<K>{(const typename K::X*)packed + packed_at(p.rows, padded_k, m, k),
-                      rows,
-                      group,
-                      (int64_t)group * min_int(kBlockK, padded_k - k),
-                      weight + (n + column) * p.weight_stride + k,
-                      p.weight_stride,
-                      kc,
-                      sums + column};
-    };
     for (int i = 0; i < panels * blocks; i++) {
-      const Panel<K> part = panel(i % panels * N, i / panels);
+      const int column = i % panels * N;
+      const Panel<K> part = layer.panel(m, rows, n + column, 1, i / panels * kBlockK, sums + column);
       const bool last = i + 1 == panels * blocks;
       const int next_row = last ? n + kChunk : n + (i + 1) % panels * N;
-      const typename K::W* next =
-          weight + next_row * p.weight_stride + (last ? 0 : (i + 1) / panels * kBlockK);
+      const typename K::W* next = layer.weight + next_row * layer.weight_stride +
+                                  (last ? 0 : (i + 1) / panels * (kBlockK / K::kElements));
       const int next_rows = next_row < n_end ? min_int(N, n_end - next_row) : 0;
       if (K::kUsesPanel) K::template fill_panel<N>(part.w, part.w_stride, part.kc, widened);
       panel_tiles<N, K>(part, K::kUsesPanel ? widened : nullptr, next, next_rows);
     }
     for (int column = panels * N; column < columns; column++)
-      for (int block = 0; block < blocks; block++)
-        panel_tiles<1, K>(panel(column, block), nullptr, weight, 0);
+      for (int block = 0; block < blocks; block++) {
+        const Panel<K> part = layer.panel(m, rows, n + column, 1, block * kBlockK, sums + column);
+        if (!K::kReadsRows) K::template fill_panel<1>(part.w, part.w_stride, part.kc, widened);
+        panel_tiles<1, K>(part, K::kReadsRows ? nullptr : widened, layer.weight, 0);
+      }
     for (int i = 0; i < rows; i++) {
       for (int j = 0; j < columns; j += L) {
         const int count = min_int(L, columns - j);
-        float* to = y + (m + i) * p.y_stride + n + j;
-        F s = Isa::load(sums + i * kChunk + j);
-        if (adds) s = Isa::add(Isa::load(to, count), s);
-        if (bias) s = Isa::add(s, Isa::load(bias + n + j, count));
+        float* to = layer.y + (m + i) * p.y_stride + n + j;
+        F<Isa> s = Isa::load(sums + i * kChunk + j);
+        if (layer.adds) s = Isa::add(Isa::load(to, count), s);
+        if (layer.bias) s = Isa::add(s, Isa::load(layer.bias + n + j, count));
         Isa::store(to, s, count);
       }
     }
@@ -374,80 +432,110 @@ static void block_of(const mla_linear_params& p, const void* packed, const typen
 
 // Outputs n, n + step, .. (N of them) of a few rows.
 template <int N, class K>
-static MLA_INLINE void few_rows_outputs(const mla_linear_params& p, const void* packed,
-                                        const typename K::W* weight, const float* bias, int n, int step,
-                                        bool adds, float* y) {
+MLA_INLINE void few_rows_outputs(Layer<K> layer, int n, int step) {
+  const mla_linear_params& p = layer.p;
   float sums[kStreamedRows * kChunk];
-  const int group = group_rows(p.rows), padded_k = round_up(p.k, K::kStep);
+  alignas(64) float widened[K::kReadsRows ? 1 : N * kBlockK];
   for (int i = 0; i < p.rows; i++)
     for (int j = 0; j < N; j++) sums[i * kChunk + j] = 0;
   for (int k = 0; k < p.k; k += kBlockK) {
-    const Panel<K> part{(const typename K::X*)packed + packed_at(p.rows, padded_k, 0, k),
-                        p.rows,
-                        group,
-                        (int64_t)group * min_int(kBlockK, padded_k - k),
-                        weight + n * p.weight_stride + k,
-                        step * p.weight_stride,
-                        min_int(kBlockK, p.k - k),
-                        sums};
-    group_tile<N>(part, 0, nullptr, Nothing{});
-    if (p.rows > kGroupRows) group_tile<N>(part, 1, nullptr, Nothing{});
+    const Panel<K> part = layer.panel(0, p.rows, n, step, k, sums);
+    if (!K::kReadsRows) K::template fill_panel<N>(part.w, part.w_stride, part.kc, widened);
+    const float* panel = K::kReadsRows ? nullptr : widened;
+    group_tile<N>(part, 0, panel, Nothing{});
+    if (p.rows > kGroupRows) group_tile<N>(part, 1, panel, Nothing{});
   }
   for (int i = 0; i < p.rows; i++) {
     for (int j = 0; j < N; j++) {
-      float* to = y + i * p.y_stride + n + j * step;
+      float* to = layer.y + i * p.y_stride + n + j * step;
       float s = sums[i * kChunk + j];
-      if (adds) s = *to + s;
-      if (bias) s = s + bias[n + j * step];
+      if (layer.adds) s = *to + s;
+      if (layer.bias) s = s + layer.bias[n + j * step];
       *to = s;
     }
   }
 }
 
 template <int N, class K>
-static void few_rows(const mla_linear_params& p, const void* packed, const typename K::W* weight,
-                     const float* bias, int n_begin, int n_end, bool adds, float* y) {
+void few_rows(Layer<K> layer, int n_begin, int n_end) {
   const int run = (n_end - n_begin) / N;
-  for (int n = n_begin; n < n_begin + run; n++)
-    few_rows_outputs<N, K>(p, packed, weight, bias, n, run, adds, y);
-  for (int n = n_begin + N * run; n < n_end; n++)
-    few_rows_outputs<1, K>(p, packed, weight, bias, n, 1, adds, y);
+  for (int n = n_begin; n < n_begin + run; n++) few_rows_outputs<N, K>(layer, n, run);
+  for (int n = n_begin + N * run; n < n_end; n++) few_rows_outputs<1, K>(layer, n, 1);
 }
 
 template <class K>
-static void linear_of(const mla_linear_params& p, const void* packed, const void* weight, const float* bias,
-                      int n_begin, int n_end, bool adds, float* y) {
-  const typename K::W* w = (const typename K::W*)weight;
-  if (p.rows < kGroupRows) {
-    few_rows<kStreams, K>(p, packed, w, bias, n_begin, n_end, adds, y);
-    return;
-  }
-  if (p.rows <= kStreamedRows) {
-    // a whole group's activations are as long as its streams: as many of these share them as the registers hold
-    few_rows<NR, K>(p, packed, w, bias, n_begin, n_end, adds, y);
-    return;
-  }
-  for (int m = 0; m < p.rows; m += kBlockRows)
-    block_of<K, NR>(p, packed, w, bias, m, min_int(kBlockRows, p.rows - m), n_begin, n_end, adds, y);
+void linear_of(Layer<K> layer, int n_begin, int n_end) {
+  constexpr int kColumns = K::Isa::kTileColumns;
+  const int rows = layer.p.rows;
+  if (rows < kGroupRows) return few_rows<kStreams, K>(layer, n_begin, n_end);
+  // a whole group's activations are as long as its streams: as many of these share them as the registers hold
+  if (rows <= kStreamedRows) return few_rows<kColumns, K>(layer, n_begin, n_end);
+  for (int m = 0; m < rows; m += kBlockRows)
+    block_of<K, kColumns>(layer, m, min_int(kBlockRows, rows - m), n_begin, n_end);
 }
 
-static void linear(const mla_linear_params& p, const void* packed, const void* weight, const float* bias,
-                   int n_begin, int n_end, float* y) {
-#ifdef MLA_HAS_BF16_DOT
-  if (uses_bf16_dot(p)) {
-    linear_of<Pairs>(p, packed, weight, bias, n_begin, n_end, false, y);
-    return;
+// Calls f with the kind of product that weights of this type take.
+template <class Isa, class Function>
+MLA_INLINE void with_product(int compute, int weight_type, Function f) {
+  if constexpr (Isa::kHasBf16Dot) {
+    if (uses_bf16_dot<Isa>(compute, weight_type)) return f(Pairs<Isa>{});
   }
-#endif
-  switch (p.weight_type) {
-    case MLA_TYPE_F32:
-      linear_of<Widened<F32Reader>>(p, packed, weight, bias, n_begin, n_end, false, y);
-      break;
-    case MLA_TYPE_BF16:
-      linear_of<Widened<Bf16Reader>>(p, packed, weight, bias, n_begin, n_end, false, y);
-      break;
-    default:
-      linear_of<Widened<F16Reader>>(p, packed, weight, bias, n_begin, n_end, false, y);
-      break;
-  }
+  WeightFormats::with(weight_type, [&]<class Format>(Format) { f(Widened<Isa, Format>{}); });
 }
+
+template <class Isa>
+void linear(const mla_linear_params* params, const void* packed, const void* weight, const float* bias,
+            int n_begin, int n_end, float* y) {
+  const mla_linear_params& p = *params;
+  with_product<Isa>(p.compute, p.weight_type, [&]<class K>(K) {
+    linear_of<K>({p, packed, (const typename K::W*)weight, p.weight_stride / K::kElements, bias, false, y},
+                 n_begin, n_end);
+  });
+}
+
+template <class Isa>
+void pack(const mla_linear_params* params, const float* x, const int32_t* indices, int row_begin, int row_end,
+          void* packed, int64_t) {
+  pack_rows<Isa>(*params, x, indices, row_begin, row_end, packed);
+}
+
+inline bool check_packed_bytes(const mla_linear_params* p) {
+  check(p);
+  return true;
+}
+
+inline bool check_pack(const RawKernels& kernels, const mla_linear_params* p, const float* x,
+                       const int32_t* indices, int row_begin, int row_end, const void* packed,
+                       int64_t packed_bytes) {
+  check(p);
+  require_bounds("row", row_begin, row_end, p->rows);
+  require(row_begin % 16 == 0, "row_begin", row_begin, "a multiple of 16");
+  require(row_end % 16 == 0 || row_end == p->rows, "row_end", row_end, "a multiple of 16 or rows");
+  if (row_begin == row_end) return false;
+  require_pointer("x", x);
+  require_pointer("packed", packed);
+  require_workspace("packed", packed_bytes, kernels.packed_bytes(p));
+  if (indices != nullptr) {
+    const int64_t highest = p->x_stride > 0 ? (int64_t{1} << 60) / p->x_stride : INT_MAX;
+    for (int i = row_begin; i < row_end; i++) {
+      if (indices[i] < 0 || indices[i] > highest)
+        fail(MLA_INVALID_ARGUMENT, "indices[" + std::to_string(i) + "] is " + std::to_string(indices[i]) +
+                                       ", but must be a row of x");
+    }
+  }
+  return true;
+}
+
+inline bool check_linear(const mla_linear_params* p, const void* packed, const void* weight, const float*,
+                         int n_begin, int n_end, const float* y) {
+  check(p);
+  require_bounds("n", n_begin, n_end, p->n);
+  if (n_begin == n_end || p->rows == 0) return false;
+  require_pointer("packed", packed);
+  require_pointer("weight", weight);
+  require_pointer("y", y);
+  return true;
+}
+
+}  // namespace
+}  // namespace mla

@@ -1,7 +1,16 @@
-// Partial results of attention over disjoint keys, merged in the order of the parts. Included inside an ISA's namespace.
+// Partial results of attention over disjoint keys, merged in the order of the parts.
+#pragma once
+#include "abi/checks.h"
+#include "cpu/lanes.h"
 
-static void merge(const mla_merge_params& p, const float* partial_out, const float* partial_lse,
-                  int token_begin, int token_end, int head_begin, int head_end, float* out, float* lse) {
+namespace mla {
+namespace {
+
+template <class Isa>
+void merge(const mla_merge_params* params, const float* partial_out, const float* partial_lse,
+           int token_begin, int token_end, int head_begin, int head_end, float* out, float* lse) {
+  constexpr int L = Isa::L;
+  const mla_merge_params& p = *params;
   for (int t = token_begin; t < token_end; t++) {
     for (int h = head_begin; h < head_end; h++) {
       const float* part_lse = partial_lse + t * p.part_lse_token_stride + h * p.part_lse_head_stride;
@@ -17,7 +26,7 @@ static void merge(const mla_merge_params& p, const float* partial_out, const flo
       for (int i = 0; i < p.parts && !empty; i++) {
         const float weight = __builtin_expf(part_lse[i * p.part_lse_stride] - max) / total;
         if (weight == 0) continue;  // an empty part may hold anything
-        const F w = Isa::set1(weight);
+        const F<Isa> w = Isa::set1(weight);
         for (int j = 0; j < p.width; j += L) {
           const int n = min_int(L, p.width - j);
           const float* from = part + i * p.part_stride + j;
@@ -32,3 +41,19 @@ static void merge(const mla_merge_params& p, const float* partial_out, const flo
     }
   }
 }
+
+inline bool check_merge(const mla_merge_params* p, const float* partial_out, const float* partial_lse,
+                        int token_begin, int token_end, int head_begin, int head_end, const float* out,
+                        const float* lse) {
+  check(p, lse != nullptr);
+  require_bounds("token", token_begin, token_end, p->tokens);
+  require_bounds("head", head_begin, head_end, p->heads);
+  if (token_begin == token_end || head_begin == head_end) return false;
+  require_pointer("partial_out", partial_out);
+  require_pointer("partial_lse", partial_lse);
+  require_pointer("out", out);
+  return true;
+}
+
+}  // namespace
+}  // namespace mla

@@ -1,16 +1,40 @@
-// The kernels of one instruction set without argument checks: what an ISA file defines and src/abi wraps.
+// The kernels of one instruction set without argument checks: what an instruction set's object defines and src/abi wraps.
 #pragma once
-#include <stdint.h>
+#include <cstdint>
 
 #include "mla/mla.h"
 
 namespace mla {
 
-constexpr int kMaxExperts = 4096;  // arrays of the router on the stack
-constexpr int kMaxGroups = 256;
-constexpr int kMaxRow = 8192;  // numbers of a padded cache row, on the stack of append
+// The functions of mla_kernels that instruction sets compute, in its order. Each is a template over Isa beside its check in a header of
+// its name, or of what it belongs to (kernels.h).
+#define MLA_OPERATIONS(X) \
+  X(packed_bytes)         \
+  X(pack)                 \
+  X(linear)               \
+  X(head_linear)          \
+  X(attention_workspace)  \
+  X(attend_absorbed)      \
+  X(attend_decompressed)  \
+  X(merge) X(append) X(rope) X(rms_norm) X(swiglu) X(add) X(embed) X(route) X(combine) X(probe)
 
-constexpr int kRowMultiple = 16;  // rows of attention that every instruction set computes together
+// The type of a function of mla_kernels without the error text: void (*)(..) of int32_t (*)(.., char*, int32_t). Those that return a
+// number instead of a status keep theirs.
+template <class Kept, class... Rest>
+struct WithoutError;
+template <class... Kept>
+struct WithoutError<void(Kept...), char*, int32_t> {
+  typedef void (*Type)(Kept...);
+};
+template <class... Kept, class A, class... Rest>
+struct WithoutError<void(Kept...), A, Rest...> : WithoutError<void(Kept..., A), Rest...> {};
+
+template <class Function>
+struct Raw {
+  typedef Function Type;
+};
+template <class... A>
+struct Raw<int32_t (*)(A...)> : WithoutError<void(), A...> {};
 
 // Picoseconds for a multiply-add of one thread, see mla_kernels.
 struct AttentionCosts {
@@ -19,50 +43,10 @@ struct AttentionCosts {
 
 struct RawKernels {
   AttentionCosts costs;
-  int64_t (*packed_bytes)(const mla_linear_params&);
-  void (*pack)(const mla_linear_params&, const float* x, const int32_t* indices, int row_begin, int row_end,
-               void* packed);
-  void (*linear)(const mla_linear_params&, const void* packed, const void* weight, const float* bias,
-                 int n_begin, int n_end, float* y);
-  void (*head_linear)(const mla_head_linear_params&, const float* x, const void* weight, int head_begin,
-                      int head_end, int token_begin, int token_end, float* y);
-  int64_t (*attention_workspace)(const mla_attention_params&, const mla_cache_params&, int form);
-  void (*attend_absorbed)(const mla_attention_params&, const mla_cache_params&, const float* q,
-                          const void* cache, const int32_t* page_table, const float* alibi_slopes,
-                          int head_begin, int head_end, int query_begin, int query_end, int kv_begin,
-                          int kv_end, float* out, float* lse, void* workspace);
-  void (*attend_decompressed)(const mla_attention_params&, const mla_cache_params&, const float* q,
-                              const void* kv_b, const void* cache, const int32_t* page_table,
-                              const float* alibi_slopes, int head_begin, int head_end, int query_begin,
-                              int query_end, float* out, float* lse, void* workspace);
-  void (*merge)(const mla_merge_params&, const float* partial_out, const float* partial_lse, int token_begin,
-                int token_end, int head_begin, int head_end, float* out, float* lse);
-  void (*append)(const mla_append_params&, const mla_cache_params&, const float* a, const float* norm_weight,
-                 const float* cosines, const float* sines, const int32_t* page_table, int token_begin,
-                 int token_end, void* cache);
-  void (*rope)(const mla_rope_params&, const float* x, const float* cosines, const float* sines,
-               int token_begin, int token_end, float* y);
-  void (*rms_norm)(const float* x, int64_t x_stride, const float* weight, float eps, int rows, int width,
-                   float* y, int64_t y_stride);
-  void (*swiglu)(const float* gate, int64_t gate_stride, const float* up, int64_t up_stride, int rows,
-                 int width, float* y, int64_t y_stride);
-  void (*add)(const float* x, int64_t x_stride, const float* r, int64_t r_stride, float scale, int rows,
-              int width, float* y, int64_t y_stride);
-  void (*embed)(int type, const void* table, int64_t table_stride, const int32_t* ids, int count, int width,
-                float scale, float* y, int64_t y_stride);
-  void (*route)(const mla_route_params&, const float* logits, const float* bias, int token_begin,
-                int token_end, int32_t* experts_out, float* weights_out);
-  void (*combine)(const float* expert_out, int64_t expert_out_stride, const int32_t* slots,
-                  const float* weights, const float* shared, int64_t shared_stride, int tokens, int top_k,
-                  int width, float* y, int64_t y_stride);
-  int64_t (*probe)(int what, int64_t count, const void* memory, int64_t bytes);
+  bool has_bf16_dot;
+#define X(function) Raw<decltype(mla_kernels::function)>::Type function;
+  MLA_OPERATIONS(X)
+#undef X
 };
-
-extern const RawKernels generic_kernels;
-#if defined(__x86_64__)
-extern const RawKernels avx2_kernels;
-extern const RawKernels avx512_kernels;
-extern const RawKernels avx512bf16_kernels;
-#endif
 
 }  // namespace mla

@@ -7,10 +7,9 @@
 #include "cpu/raw.h"
 
 namespace mla {
-namespace avx2 {
 namespace {
 
-struct Isa {
+struct Avx2 {
   static constexpr int L = 8;
   static constexpr int kTileColumns = 3;  // 4 x 3 sums, 3 weights and a row: 16 of 16 registers
   static constexpr int kScoreVectors = 2;
@@ -114,8 +113,18 @@ struct Isa {
                               _mm256_castpd_ps(_mm256_unpackhi_pd(abd, cdd)));
     _mm_storeu_ps(out, _mm_add_ps(_mm256_castps256_ps128(s), _mm256_extractf128_ps(s, 1)));
   }
+
+  // Sums of products of bytes, of unsigned and signed ones, in 32 bits. In assembly: not every processor with these vectors has the
+  // instruction, so that files are not compiled for it.
+  static constexpr bool kKnowsInt8Dot = true;
+  typedef __m256i Bytes;
+  static bool has_int8_dot() { return __builtin_cpu_supports("avxvnni"); }
+  static Bytes set1_bytes(int x) { return _mm256_set1_epi8((char)x); }
+  static Bytes dot_int8(Bytes sum, Bytes x, Bytes y) {
+    asm volatile("%{vex%} vpdpbusd %2, %1, %0" : "+x"(sum) : "x"(x), "x"(y));
+    return sum;
+  }
 };
 
 }  // namespace
-}  // namespace avx2
 }  // namespace mla

@@ -4,19 +4,16 @@
 
 #include <cstdint>
 
+#include "cpu/isa/avx512_base.h"
 #include "cpu/raw.h"
 
 namespace mla {
-namespace avx512 {
 namespace {
 
-#include "avx512_base.h"
-
-struct Isa : Avx512Base {
+struct Avx512 : Avx512Base {
   // Measured on one thread of a Zen 5 with 512 + 64 elements in a row and bf16 cache and weights.
   static constexpr AttentionCosts kCosts = {8.3, 10.2, 8, 9.4, 1};
 };
 
 }  // namespace
-}  // namespace avx512
 }  // namespace mla

@@ -1,4 +1,11 @@
-// What both AVX-512 vocabularies share: sixteen floats, 32 registers, masks for tails. Included inside an ISA's namespace.
+// What both AVX-512 vocabularies share: sixteen floats, 32 registers, masks for tails.
+#pragma once
+#include <immintrin.h>
+
+#include <cstdint>
+
+namespace mla {
+namespace {
 
 struct Avx512Base {
   static constexpr int L = 16;
@@ -91,4 +98,18 @@ struct Avx512Base {
     const __m256 h = _mm256_add_ps(_mm512_castps512_ps256(s), _mm512_extractf32x8_ps(s, 1));
     _mm_storeu_ps(out, _mm_add_ps(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1)));
   }
+
+  // Sums of products of bytes, of unsigned and signed ones, in 32 bits. In assembly: not every processor with these vectors has the
+  // instruction, so that files are not compiled for it.
+  static constexpr bool kKnowsInt8Dot = true;
+  typedef __m512i Bytes;
+  static bool has_int8_dot() { return __builtin_cpu_supports("avx512vnni"); }
+  static Bytes set1_bytes(int x) { return _mm512_set1_epi8((char)x); }
+  static Bytes dot_int8(Bytes sum, Bytes x, Bytes y) {
+    asm volatile("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(x), "v"(y));
+    return sum;
+  }
 };
+
+}  // namespace
+}  // namespace mla

@@ -4,15 +4,13 @@
 
 #include <cstdint>
 
+#include "cpu/isa/avx512_base.h"
 #include "cpu/raw.h"
 
 namespace mla {
-namespace avx512bf16 {
 namespace {
 
-#include "avx512_base.h"
-
-struct Isa : Avx512Base {
+struct Avx512Bf16 : Avx512Base {
   static constexpr bool kHasBf16Dot = true;
   // Measured on one thread of a Zen 5 with 512 + 64 elements in a row and bf16 cache and weights.
   static constexpr AttentionCosts kCosts = {4.1, 6, 4.2, 4, 15};
@@ -68,5 +66,4 @@ struct Isa : Avx512Base {
 };
 
 }  // namespace
-}  // namespace avx512bf16
 }  // namespace mla

@@ -5,16 +5,16 @@
 #include "cpu/raw.h"
 
 namespace mla {
-namespace generic {
 namespace {
 
-struct Isa {
+struct Generic {
   static constexpr int L = 4;             // floats in a vector
   static constexpr int kTileColumns = 2;  // outputs of a linear tile: 4 rows x 2 columns fit 16 registers
   static constexpr int kScoreVectors = 2;
   static constexpr int kScoreTokens = 4;
   static constexpr int kValueVectors = 2;
   static constexpr bool kHasBf16Dot = false;
+  static constexpr bool kKnowsInt8Dot = false;
   // Measured on one thread of a Zen 5 with 512 + 64 elements in a row and bf16 cache and weights.
   static constexpr AttentionCosts kCosts = {48.5, 68, 52, 44, 1};
 
@@ -109,5 +109,4 @@ struct Isa {
 };
 
 }  // namespace
-}  // namespace generic
 }  // namespace mla

@@ -1,7 +1,10 @@
 // The kernels for avx512.
-#define MLA_ISA avx512
 #include "cpu/isa/avx512.h"
 
-#include "cpu/raw.h"
-//
-#include "cpu/instantiate.h"
+#include "cpu/kernels.h"
+
+namespace mla {
+
+extern constinit const RawKernels avx512_kernels = kernels_of<Avx512>();
+
+}  // namespace mla

@@ -1,8 +1,10 @@
 // The kernels for avx512bf16.
-#define MLA_ISA avx512bf16
-#define MLA_HAS_BF16_DOT 1
 #include "cpu/isa/avx512bf16.h"
 
-#include "cpu/raw.h"
-//
-#include "cpu/instantiate.h"
+#include "cpu/kernels.h"
+
+namespace mla {
+
+extern constinit const RawKernels avx512bf16_kernels = kernels_of<Avx512Bf16>();
+
+}  // namespace mla

@@ -1,0 +1,31 @@
+// All kernels, and the table of them that an instruction set's object defines.
+#pragma once
+#include "cpu/add.h"
+#include "cpu/append.h"
+#include "cpu/attention.h"
+#include "cpu/combine.h"
+#include "cpu/embed.h"
+#include "cpu/head_linear.h"
+#include "cpu/linear.h"
+#include "cpu/merge.h"
+#include "cpu/probe.h"
+#include "cpu/raw.h"
+#include "cpu/rms_norm.h"
+#include "cpu/rope.h"
+#include "cpu/route.h"
+#include "cpu/swiglu.h"
+
+namespace mla {
+namespace {
+
+template <class Isa>
+constexpr RawKernels kernels_of() {
+  return {Isa::kCosts, Isa::kHasBf16Dot,
+#define X(function) function<Isa>,
+          MLA_OPERATIONS(X)
+#undef X
+  };
+}
+
+}  // namespace
+}  // namespace mla

@@ -1,0 +1,39 @@
+// y = gate / (1 + exp(-gate)) * up.
+#pragma once
+#include "abi/checks.h"
+#include "cpu/lanes.h"
+
+namespace mla {
+namespace {
+
+template <class Isa>
+void swiglu(const float* gate, int64_t gate_stride, const float* up, int64_t up_stride, int rows, int width,
+            float* y, int64_t y_stride) {
+  const F<Isa> one = Isa::set1(1.f), lowest = Isa::set1(-88.f);
+  for (int i = 0; i < rows; i++) {
+    for (int j = 0; j < width; j += Isa::L) {
+      const int n = min_int(Isa::L, width - j);
+      const F<Isa> g = Isa::load(gate + i * gate_stride + j, n), u = Isa::load(up + i * up_stride + j, n);
+      const F<Isa> activated = Isa::div(g, Isa::add(one, vector_exp<Isa>(Isa::sub(Isa::zero(), g))));
+      // below, the exponential saturates, and the quotient would grow with g instead of going to 0
+      Isa::store(y + i * y_stride + j, Isa::mul(Isa::select_less(g, lowest, Isa::zero(), activated), u), n);
+    }
+  }
+}
+
+inline bool check_swiglu(const float* gate, int64_t gate_stride, const float* up, int64_t up_stride, int rows,
+                         int width, const float* y, int64_t y_stride) {
+  require_range("rows", rows, 0, INT_MAX);
+  require_range("width", width, 1, INT_MAX);
+  require_stride("gate_stride", gate_stride, rows, 0);
+  require_stride("up_stride", up_stride, rows, 0);
+  require_stride("y_stride", y_stride, rows, width);
+  if (rows == 0) return false;
+  require_pointer("gate", gate);
+  require_pointer("up", up);
+  require_pointer("y", y);
+  return true;
+}
+
+}  // namespace
+}  // namespace mla
