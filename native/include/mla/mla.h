@@ -6,7 +6,7 @@
  * mla_get_device_kernels as well, whose table is described at the end, and has no mla_kernels.
  *
  * Conventions
- *  - Pointers are always direct arguments, never struct fields; structs carry numbers only and begin with their size.
+ *  - Pointers are always direct arguments, never struct fields; structs hold plain values only and begin with their size.
  *  - Activations are float32. Strides are in elements unless a name ends in _bytes. Ranges are half open.
  *  - A weight matrix W is stored as in checkpoints: out x in, row-major, of type weight_type, at any alignment of its
  *    element size (files are mapped as they are). x W^T is computed.

@@ -31,7 +31,7 @@ std::string text_of(int isa, int32_t subject) {
       return names;
     }
     default:
-      throw subject;
+      fail(MLA_INVALID_ARGUMENT, "unknown subject");
   }
 }
 
@@ -56,7 +56,7 @@ bool passes(const RawKernels& kernels, Check check, A... arguments) {
 }
 
 // A function of mla_kernels that checks its arguments and runs `kernel` of the instruction set I where there is something to do. One with
-// a status gives an error text, one with a number -1.
+// a status gives an error text, one with a count -1.
 template <int I, auto kernel, auto check, class Function>
 struct Checked;
 template <int I, auto kernel, auto check, class... A>

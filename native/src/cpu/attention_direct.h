@@ -1,4 +1,4 @@
-// Attention of few rows, as of heads with keys of their own: each cached number is used a few times only, so that reading it is what takes
+// Attention of few rows, as of heads with keys of their own: each cached element is used a few times only, so that reading it is what takes
 // the time.
 //
 //  - Nothing is copied: scores and values come from the rows where they lie. Scores have dimensions as lanes, four tokens at a time; the
@@ -19,14 +19,14 @@ constexpr int kDirectRows = 4;  // operations of so many rows (queries times hea
 template <class Isa>
 constexpr int kDirectTile = Isa::L == 16 ? 4 : 2;  // rows whose sums with four keys stay in registers
 
-// Stored numbers widened to float32,
+// Elements of the cache as DirectRows takes them: widened to float32.
 template <class I, class Format>
 struct WidenedElements {
   typedef I Isa;
   typedef typename Format::Block T;  // of the cache
   typedef float Q;                   // of a packed query
   typedef F<Isa> V;
-  static constexpr int kStep = Isa::L;  // numbers of a key in a V
+  static constexpr int kStep = Isa::L;  // elements of a key in a V
   static constexpr int kShare = 1;      // tokens whose probabilities share 4 bytes
 
   static MLA_INLINE V read(const T* p) { return Format::template read<Isa>(p); }
@@ -66,7 +66,7 @@ struct WidenedElements {
   }
 };
 
-// or pairs of bf16: two numbers of a key, two tokens of a column.
+// Elements of the cache as DirectRows takes them with the bf16 dot: pairs, of two elements of a key or two tokens of a column.
 template <class I>
 struct PairedElements {
   typedef I Isa;
@@ -118,7 +118,7 @@ struct DirectRows {
   static constexpr int kLanes = kTokens / Isa::L;  // vectors of a row's scores
 
   State s;                 // scores: [row][kTokens]
-  const T* rows[kTokens];  // of the block; the last one again behind it
+  const T* rows[kTokens];  // of the block; the last one again after it
   int key_offset;
   Ahead ahead;
 
@@ -143,7 +143,7 @@ void pack_queries(const DirectRows<K>& a, const QueryRow& row, Head head) {
                     (typename K::Q*)s.query + (int64_t)r * s.key_stride);
 }
 
-// N rows x 4 tokens. With every 32 numbers of the keys, as many lines are loaded as these take.
+// N rows x 4 tokens. With every 32 elements of the keys, as many lines are loaded as these take.
 template <class K, int N>
 MLA_INLINE void direct_score_tile(const DirectRows<K>& a, int row, int token, const Lines& ahead) {
   typedef typename K::Isa Isa;

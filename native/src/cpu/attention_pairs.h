@@ -1,4 +1,4 @@
-// Attention with the bf16 dot product, which multiplies pairs of numbers: keys are read where they lie in the cache.
+// Attention with the bf16 dot product, which multiplies pairs: keys are read where they lie in the cache.
 //
 //  - Scores: a quad of rows is one vector. Its quarter g has the four rows' pair 4g + j of a chunk of 16 pairs; a key's chunk is loaded
 //    once, and one in-lane shuffle puts its pair 4g + j into all lanes of quarter g. So each load feeds as many dots as there are rows;
@@ -62,7 +62,7 @@ struct PairRows {
   }
 };
 
-// Rows of bf16, [rows padded to 4][stride], as groups of up to kRows: [chunk][j][quad][L]. fill(row, to) writes a row of `stride` numbers.
+// Rows of bf16, [rows padded to 4][stride], as groups of up to kPairRows: [chunk][j][quad][L]. fill(row, to) writes a row of `stride` elements.
 template <class Isa, class Fill>
 MLA_INLINE void pack_quads(int rows, int stride, uint16_t* lines, uint32_t* packed, Fill fill) {
   for (int first = 0; first < rows; first += kPairRows, packed += (int64_t)kPairRows * (stride / 2)) {

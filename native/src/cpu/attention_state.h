@@ -20,9 +20,9 @@ constexpr int kValueColumns = Isa::kValueVectors * Isa::L;
 struct State {
   int rows;         // of this block of rows
   int padded;       // to kRowTile: the rows that have sums
-  int key_width;    // numbers of a key, padded to key_stride
+  int key_width;    // elements of a key, padded to key_stride
   int key_stride;   // of a packed query; of a key in a buffer
-  int value_width;  // numbers of a value
+  int value_width;  // elements of a value
   int out_stride;   // value_width padded to kValueColumns
   float scale;      // of scores, into powers of two
   bool rounds;      // q and p to bf16
@@ -144,7 +144,7 @@ MLA_INLINE bool uses_pairs(const mla_attention_params& p, const mla_cache_params
   return Isa::kHasBf16Dot && p.compute == MLA_COMPUTE_BF16 && c.cache_type == Bf16::kType;
 }
 
-// step: numbers that a key is padded to. shares: keys are as wide as the sums, since values are read from them. tokens: of a block.
+// step: a key is padded to a multiple of so many elements. shares: keys are as wide as the sums, since values are read from them. tokens: of a block.
 template <class Isa>
 State make_state(const mla_attention_params& p, const mla_cache_params& c, bool decompressed, int rows,
                  int step, bool shares, int tokens, Carver* w) {
@@ -219,7 +219,7 @@ void write_result(const State& s, int row, float* out, float* lse) {
 
 // ---- queries ----
 
-// n numbers of `from` into `to`, rounded where that is bf16, or where `rounds` says so.
+// n elements of `from` into `to`, rounded where that is bf16, or where `rounds` says so.
 template <class Isa>
 MLA_INLINE void copy_run(const float* from, int n, bool rounds, float* to) {
   for (int i = 0; i < n; i += Isa::L) {
@@ -234,7 +234,7 @@ MLA_INLINE void copy_run(const float* from, int n, bool, uint16_t* to) {
                     min_int(Isa::L, n - i));
 }
 
-// A head's numbers of a query: `plain` of them, then `rest` that belong behind a gap of zeros.
+// A head's elements of a query: `plain` of them, then `rest` that belong after a gap of zeros.
 struct QueryRow {
   int plain, gap, rest;
 };

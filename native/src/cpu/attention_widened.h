@@ -1,6 +1,6 @@
 // Attention over rows that are widened to float32 once per block of tokens.
 //
-//  - Scores have rows as vector lanes: q is packed once as [dimension][row], a key's number is broadcast. Rows that do not fill a vector
+//  - Scores have rows as vector lanes: q is packed once as [dimension][row], a key's element is broadcast. Rows that do not fill a vector
 //    are scored with dimensions as lanes instead of padding them.
 //  - Values have latent columns as lanes: kRowTile rows x kValueVectors vectors of sums stay in registers over all tokens of a block.
 #pragma once

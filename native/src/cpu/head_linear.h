@@ -39,7 +39,7 @@ void head_plain(HeadTile t, const typename K::W* w) {
   }
 }
 
-// Inputs as the transposed tiles take them, in two kinds: one by one, times weights widened to float32,
+// Inputs as the transposed tiles take them: one by one, times weights widened to float32.
 template <class I, class Format>
 struct OneByOne {
   typedef I Isa;
@@ -72,7 +72,7 @@ struct OneByOne {
   static MLA_INLINE F<Isa> add_product(F<Isa> a, F<Isa> b, F<Isa> s) { return Isa::fma(a, b, s); }
 };
 
-// and two by two, rows of bf16 weights interleaved into pairs.
+// Inputs as the transposed tiles take them with the bf16 dot: two by two, rows of bf16 weights interleaved into pairs.
 template <class I>
 struct TwoByTwo {
   typedef I Isa;
@@ -170,7 +170,7 @@ void head_transposed(const HeadTile& t, const typename K::W* w) {
   }
 }
 
-// The same where blocks of a format have to be widened first: a block of columns of a few rows at a time.
+// head_transposed for formats whose blocks have to be widened first: a block of columns of a few rows at a time.
 template <class Isa, class Format, int TT>
 void head_transposed_blocks(HeadTile t, const typename Format::Block* w) {
   constexpr int L = Isa::L, kRows = 16, kColumns = Format::kElements;

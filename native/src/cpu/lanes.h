@@ -1,8 +1,9 @@
 // What every kernel uses of an Isa, the vocabulary of an instruction set (isa/): its vectors by short names, sums over lanes, exponentials.
 //
-// All kernels are templates over Isa in the unnamed namespace: an instruction set's object must not leave a function behind that the linker
+// All kernels are templates over Isa in the unnamed namespace: an instruction set's object must not export a function that the linker
 // could pick for another processor.
 #pragma once
+#include <cstddef>
 #include <cstdint>
 
 #define MLA_INLINE inline __attribute__((always_inline))

@@ -19,7 +19,7 @@ namespace mla {
   X(merge) X(append) X(rope) X(rms_norm) X(swiglu) X(add) X(embed) X(route) X(combine) X(probe)
 
 // The type of a function of mla_kernels without the error text: void (*)(..) of int32_t (*)(.., char*, int32_t). Those that return a
-// number instead of a status keep theirs.
+// count instead of a status keep theirs.
 template <class Kept, class... Rest>
 struct WithoutError;
 template <class... Kept>

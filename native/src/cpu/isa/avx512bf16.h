@@ -52,7 +52,7 @@ struct Avx512Bf16 : Avx512Base {
     const F cd = _mm512_add_ps(_mm512_shuffle_f32x4(c, d, 0x44), _mm512_shuffle_f32x4(c, d, 0xee));
     return _mm512_add_ps(_mm512_shuffle_f32x4(ab, cd, 0x88), _mm512_shuffle_f32x4(ab, cd, 0xdd));
   }
-  // 32 numbers rounded to bf16 in their order, subnormals to zero as the dot takes them.
+  // 32 elements rounded to bf16 in their order, subnormals to zero as the dot takes them.
   static P round_to_pairs(F first, F second) { return (__m512i)_mm512_cvtne2ps_pbh(second, first); }
   // The 16 pairs (x[i], y[i]) of the columns 0..15 and 16..31 of two rows of 32.
   static void interleave(P x, P y, P* low, P* high) {

@@ -1,0 +1,233 @@
+// Tiles of linear layers: a few rows times a few rows of weights over a block of k. The product comes in two kinds: Widened, of weights of
+// any format as floats, and Pairs, of bf16 weights as they lie in memory.
+#pragma once
+#include "cpu/formats/formats.h"
+#include "cpu/lanes.h"
+
+namespace mla {
+namespace {
+
+constexpr int kBlockK = 1024;
+// Outputs whose sums of a block of rows wait on the stack: whole lines of y, whole panels of any width.
+constexpr int kChunk = 48;
+
+// Rows of weights to be fetched into the cache while a tile is computed, a line of each at every step.
+struct NextWeights {
+  const char* at;  // of the first one, at the first k
+  int64_t stride;  // bytes between them
+  int rows;
+
+  MLA_INLINE void fetch(int64_t bytes) const {
+    const char* line = at + bytes;
+    for (int i = 0; i < rows; i++, line += stride) __builtin_prefetch(line);
+  }
+};
+
+struct Nothing {
+  MLA_INLINE void fetch(int64_t) const {}
+};
+
+// Runs step(k) for the k below whole, a multiple of kStep, and fetches a line of the next weights, kBytes an element, at each.
+template <int kStep, int kBytes, class Fetched, class Step>
+MLA_INLINE void over_k(int whole, const Fetched& ahead, Step step) {
+  for (int k = 0; k < whole; k += kStep) {
+    ahead.fetch((int64_t)k * kBytes);
+    step(k);
+  }
+}
+
+// Adds the sums of MR x N lanes to `sums`, whose rows are kChunk apart.
+template <class Isa, int MR, int N>
+MLA_INLINE void finish_tile(F<Isa> (&s)[MR][N], float* sums) {
+  constexpr int kWhole = N / 4 * 4, kRest = N % 4;
+  float r[4];
+#pragma GCC unroll 8
+  for (int i = 0; i < MR; i++) {
+#pragma GCC unroll 2
+    for (int j = 0; j < kWhole; j += 4) {
+      Isa::sum4(s[i][j], s[i][j + 1], s[i][j + 2], s[i][j + 3], r);
+      float* to = sums + i * kChunk + j;
+#pragma GCC unroll 8
+      for (int c = 0; c < 4; c++) to[c] = to[c] + r[c];
+    }
+  }
+  if constexpr (kRest > 0) {
+    // the columns that are left, row by row: any four sums may share a tree
+    constexpr int kCount = MR * kRest;
+    auto at = [&](int e) __attribute__((always_inline)) {
+      return e < kCount ? s[e / kRest][kWhole + e % kRest] : Isa::zero();
+    };
+#pragma GCC unroll 8
+    for (int e = 0; e < kCount; e += 4) {
+      Isa::sum4(at(e), at(e + 1), at(e + 2), at(e + 3), r);
+#pragma GCC unroll 8
+      for (int c = 0; c < 4; c++) {
+        if (e + c < kCount) {
+          float* to = sums + (e + c) / kRest * kChunk + kWhole + (e + c) % kRest;
+          *to = *to + r[c];
+        }
+      }
+    }
+  }
+}
+
+template <class Isa, int MR, int N>
+MLA_INLINE void clear(F<Isa> (&s)[MR][N]) {
+#pragma GCC unroll 8
+  for (int i = 0; i < MR; i++)
+#pragma GCC unroll 8
+    for (int j = 0; j < N; j++) s[i][j] = Isa::zero();
+}
+
+// The product of a tile on weights of any format, widened to float32.
+template <class I, class Format>
+struct Widened {
+  typedef I Isa;
+  typedef float X;
+  typedef typename Format::Block W;
+  static constexpr int L = Isa::L;
+  static constexpr int kStep = L;
+  static constexpr int kElements = Format::kElements;
+  static constexpr bool kUsesPanel = true;
+  static constexpr bool kReadsRows = kElements == 1;  // without a panel, from where they lie
+  static_assert(kElements == 1 || (kElements % 16 == 0 && kBlockK % kElements == 0));
+
+  // N rows of weights over kc of k as [k / L][N][L], zero beyond kc.
+  template <int N>
+  static MLA_INLINE void fill_panel(const W* w, int64_t w_stride, int kc, float* panel) {
+    if constexpr (kReadsRows) {
+      for (int k = 0; k < kc; k += L)
+#pragma GCC unroll 8
+        for (int j = 0; j < N; j++) {
+          const W* from = w + j * w_stride + k;
+          Isa::store(panel + k * N + j * L, kc - k >= L ? Format::template read<Isa>(from)
+                                                        : Format::template read<Isa>(from, kc - k));
+        }
+    } else {
+      alignas(64) float row[kElements];
+      for (int j = 0; j < N; j++)
+        for (int k = 0; k < kc; k += kElements) {
+          Format::template widen<Isa>(w + j * w_stride + k / kElements, row);
+          for (int i = 0; i < kElements; i += L) Isa::store(panel + (k + i) * N + j * L, Isa::load(row + i));
+        }
+    }
+  }
+
+  // MR rows x N weight rows over kc of k, from `panel` or, where it is null and they can be read so, from the rows themselves.
+  template <int MR, int N, class Fetched>
+  static MLA_INLINE void tile(const float* x, int group, const W* w, int64_t w_stride, const float* panel,
+                              int kc, const Fetched& ahead, float* sums) {
+    F<Isa> s[MR][N];
+    clear<Isa>(s);
+    if (!kReadsRows || panel) {
+      for (int k = 0; k < kc; k += L) {
+        ahead.fetch(k * (int64_t)sizeof(W) / kElements);
+        // the shorter side stays in registers
+        if constexpr (N < MR) {
+          F<Isa> b[N];
+#pragma GCC unroll 8
+          for (int j = 0; j < N; j++) b[j] = Isa::load(panel + (int64_t)k * N + j * L);
+#pragma GCC unroll 8
+          for (int i = 0; i < MR; i++) {
+            const F<Isa> a = Isa::load(x + (int64_t)k * group + i * L);
+#pragma GCC unroll 8
+            for (int j = 0; j < N; j++) s[i][j] = Isa::fma(a, b[j], s[i][j]);
+          }
+        } else {
+          F<Isa> a[MR];
+#pragma GCC unroll 8
+          for (int i = 0; i < MR; i++) a[i] = Isa::load(x + (int64_t)k * group + i * L);
+#pragma GCC unroll 8
+          for (int j = 0; j < N; j++) {
+            const F<Isa> b = Isa::load(panel + (int64_t)k * N + j * L);
+#pragma GCC unroll 8
+            for (int i = 0; i < MR; i++) s[i][j] = Isa::fma(a[i], b, s[i][j]);
+          }
+        }
+      }
+    } else if constexpr (kReadsRows) {
+      const int whole = kc / L * L;
+      over_k<L, sizeof(W)>(whole, ahead, [&](int k) __attribute__((always_inline)) {
+        F<Isa> b[N];
+#pragma GCC unroll 8
+        for (int j = 0; j < N; j++) b[j] = Format::template read<Isa>(w + j * w_stride + k);
+#pragma GCC unroll 8
+        for (int i = 0; i < MR; i++) {
+          const F<Isa> a = Isa::load(x + (int64_t)k * group + i * L);
+#pragma GCC unroll 8
+          for (int j = 0; j < N; j++) s[i][j] = Isa::fma(a, b[j], s[i][j]);
+        }
+      });
+      if (whole < kc) {
+#pragma GCC unroll 8
+        for (int j = 0; j < N; j++) {
+          const F<Isa> b = Format::template read<Isa>(w + j * w_stride + whole, kc - whole);
+#pragma GCC unroll 8
+          for (int i = 0; i < MR; i++)
+            s[i][j] = Isa::fma(Isa::load(x + (int64_t)whole * group + i * L), b, s[i][j]);
+        }
+      }
+    }
+    finish_tile<Isa, MR, N>(s, sums);
+  }
+};
+
+// The product of a tile on pairs of bf16: no widening, the weight's own memory is the operand.
+template <class I>
+struct Pairs {
+  typedef I Isa;
+  typedef uint16_t X;
+  typedef Bf16::Block W;
+  static constexpr int kStep = 32;
+  static constexpr int kElements = 1;
+  static constexpr bool kUsesPanel = false;
+  static constexpr bool kReadsRows = true;
+
+  template <int N>
+  static MLA_INLINE void fill_panel(const W*, int64_t, int, float*) {}
+
+  template <int MR, int N, class Fetched>
+  static MLA_INLINE void tile(const uint16_t* x, int group, const W* w, int64_t w_stride, const float*,
+                              int kc, const Fetched& ahead, float* sums) {
+    F<Isa> s[MR][N];
+    clear<Isa>(s);
+    const int whole = kc / 32 * 32;
+    over_k<32, sizeof(W)>(whole, ahead, [&](int k) __attribute__((always_inline)) {
+      // the shorter side stays in registers
+      if constexpr (N < MR) {
+        P<Isa> b[N];
+#pragma GCC unroll 8
+        for (int j = 0; j < N; j++) b[j] = Isa::load_pairs(w + j * w_stride + k);
+#pragma GCC unroll 8
+        for (int i = 0; i < MR; i++) {
+          const P<Isa> a = Isa::load_pairs(x + (int64_t)k * group + i * 32);
+#pragma GCC unroll 8
+          for (int j = 0; j < N; j++) s[i][j] = Isa::dot(s[i][j], a, b[j]);
+        }
+      } else {
+        P<Isa> a[MR];
+#pragma GCC unroll 8
+        for (int i = 0; i < MR; i++) a[i] = Isa::load_pairs(x + (int64_t)k * group + i * 32);
+#pragma GCC unroll 8
+        for (int j = 0; j < N; j++) {
+          const P<Isa> b = Isa::load_pairs(w + j * w_stride + k);
+#pragma GCC unroll 8
+          for (int i = 0; i < MR; i++) s[i][j] = Isa::dot(s[i][j], a[i], b);
+        }
+      }
+    });
+    if (whole < kc) {
+#pragma GCC unroll 8
+      for (int j = 0; j < N; j++) {
+        const P<Isa> b = Isa::load_pairs(w + j * w_stride + whole, kc - whole);
+#pragma GCC unroll 8
+        for (int i = 0; i < MR; i++)
+          s[i][j] = Isa::dot(s[i][j], Isa::load_pairs(x + (int64_t)whole * group + i * 32), b);
+      }
+    }
+    finish_tile<Isa, MR, N>(s, sums);
+  }
+};
+
+}  // namespace
+}  // namespace mla
