@@ -3,9 +3,9 @@ package io.mla4j.cli;
 import com.fasterxml.jackson.core.JsonGenerator;
 import io.mla4j.InvalidArgumentException;
 import io.mla4j.text.Generation;
+import io.mla4j.text.GenerationOptions;
+import io.mla4j.text.Model;
 import io.mla4j.text.SamplingOptions;
-import io.mla4j.text.TextGenerator;
-import io.mla4j.text.Tokenizer;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
@@ -120,13 +120,10 @@ final class GenerateCommand extends StreamCommand {
     checkRequest();
     options.check();
     String text = text();
-    try (PendingTokenizer pending = PendingTokenizer.open(options.directory());
-        OpenModel model = OpenModel.open(options, streams)) {
-      Tokenizer tokenizer = pending.get();
-      int[] ids = text == null ? prompt.ids.ids() : tokenizer.encode(text, true);
-      TextGenerator generator = new TextGenerator(model.decoder(), tokenizer);
-      Generation generation =
-          generator.generate(new TextGenerator.Request(ids, maxTokens, sampling, stop), listener());
+    try (Model model = options.builder(streams).open()) {
+      int[] ids = text == null ? prompt.ids.ids() : model.tokenizer().encode(text, true);
+      GenerationOptions how = new GenerationOptions(maxTokens, sampling, stop, null);
+      Generation generation = model.generate(ids, how, listener());
       report(model, generation);
     }
   }
@@ -182,7 +179,7 @@ final class GenerateCommand extends StreamCommand {
     };
   }
 
-  private void report(OpenModel model, Generation generation) throws IOException {
+  private void report(Model model, Generation generation) throws IOException {
     if (json) {
       JsonPrinter.print(streams.out(), out -> write(out, model, generation));
       return;
@@ -200,10 +197,10 @@ final class GenerateCommand extends StreamCommand {
             generation.generatedTokensPerSecond(),
             reason(generation),
             Units.bytes(generation.cacheBytes()),
-            model.figures());
+            model.summary());
   }
 
-  private static void write(JsonGenerator out, OpenModel model, Generation generation)
+  private static void write(JsonGenerator out, Model model, Generation generation)
       throws IOException {
     out.writeStringField("text", generation.text());
     out.writeFieldName("ids");
@@ -214,7 +211,7 @@ final class GenerateCommand extends StreamCommand {
     out.writeNumberField("promptTokensPerSecond", generation.promptTokensPerSecond());
     out.writeNumberField("generatedTokensPerSecond", generation.generatedTokensPerSecond());
     out.writeNumberField("cacheBytes", generation.cacheBytes());
-    model.writeFigures(out);
+    JsonPrinter.writeFigures(out, model);
   }
 
   private static String reason(Generation generation) {

@@ -1,10 +1,10 @@
 package io.mla4j.cli;
 
 import com.fasterxml.jackson.core.JsonGenerator;
-import io.mla4j.LatentCache;
 import io.mla4j.checkpoint.SafetensorsWriter;
 import io.mla4j.ops.StorageFormat;
 import io.mla4j.ops.Tensor;
+import io.mla4j.text.Model;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -47,7 +47,7 @@ final class LogitsCommand extends StreamCommand {
   @Override
   public void execute() throws IOException {
     int[][] sequences = ids.stream().map(IdList::ids).toArray(int[][]::new);
-    try (OpenModel model = OpenModel.open(options, streams);
+    try (Model model = options.builder(streams).withoutTokenizer().open();
         Arena arena = Arena.ofShared()) {
       Top[] tops = new Top[sequences.length];
       Tensor[] full = new Tensor[sequences.length];
@@ -71,20 +71,17 @@ final class LogitsCommand extends StreamCommand {
     return Tensor.of(arena.allocate(bytes, 64), StorageFormat.F32, n, vocabulary);
   }
 
-  private static void compute(OpenModel model, int[][] sequences, Top[] tops, Tensor[] full) {
-    try (LatentCache cache = model.newCache(sequences)) {
-      model.run(
-          cache,
-          sequences,
-          (sequence, position, logits) -> {
-            setTop(tops[sequence], position, logits);
-            if (full[sequence] != null) {
-              long bytes = logits.dim(0) * Float.BYTES;
-              MemorySegment.copy(
-                  logits.segment(), 0, full[sequence].segment(), position * bytes, bytes);
-            }
-          });
-    }
+  private static void compute(Model model, int[][] sequences, Top[] tops, Tensor[] full) {
+    model.logits(
+        sequences,
+        (sequence, position, logits) -> {
+          setTop(tops[sequence], position, logits);
+          if (full[sequence] != null) {
+            long bytes = logits.dim(0) * Float.BYTES;
+            MemorySegment.copy(
+                logits.segment(), 0, full[sequence].segment(), position * bytes, bytes);
+          }
+        });
   }
 
   private static void setTop(Top top, int position, Tensor logits) {
@@ -119,7 +116,7 @@ final class LogitsCommand extends StreamCommand {
     writer.write(out);
   }
 
-  private void print(OpenModel model, int[][] sequences, Top[] tops) throws IOException {
+  private void print(Model model, int[][] sequences, Top[] tops) throws IOException {
     if (json) {
       JsonPrinter.print(streams.out(), to -> writeJson(to, model, sequences, tops));
       return;
@@ -132,7 +129,7 @@ final class LogitsCommand extends StreamCommand {
         printTop(sequences[i], tops[i]);
       }
     }
-    streams.err().println(model.figures());
+    streams.err().println(model.summary());
   }
 
   /** {@code position id: id logit, id logit, ..}. */
@@ -150,7 +147,7 @@ final class LogitsCommand extends StreamCommand {
     }
   }
 
-  private void writeJson(JsonGenerator to, OpenModel model, int[][] sequences, Top[] tops)
+  private void writeJson(JsonGenerator to, Model model, int[][] sequences, Top[] tops)
       throws IOException {
     if (out != null) {
       to.writeStringField("file", out.toString());
@@ -177,6 +174,6 @@ final class LogitsCommand extends StreamCommand {
       to.writeEndObject();
     }
     to.writeEndArray();
-    model.writeFigures(to);
+    JsonPrinter.writeFigures(to, model);
   }
 }

@@ -3,10 +3,12 @@ package io.mla4j.cli;
 import io.mla4j.AttentionForm;
 import io.mla4j.CacheType;
 import io.mla4j.ComputeType;
-import io.mla4j.Device;
-import io.mla4j.model.DecoderOptions;
+import io.mla4j.model.Decoder;
+import io.mla4j.text.Model;
 import java.nio.file.Path;
 import java.util.List;
+import me.tongfei.progressbar.ProgressBar;
+import me.tongfei.progressbar.ProgressBarBuilder;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.ParameterException;
 
@@ -104,16 +106,48 @@ final class ModelOptions {
     return Path.of(home, "models", "tiny-mla");
   }
 
-  /** How to compute: what was asked for, else what is fast on {@code device}. */
-  DecoderOptions decoderOptions(Device device) {
-    DecoderOptions defaults =
-        compute == null ? DecoderOptions.defaults(device) : DecoderOptions.of(compute);
-    return new DecoderOptions(
-        defaults.compute(),
-        cacheType == null ? defaults.cacheType() : cacheType,
-        form,
-        page == null ? defaults.pageSize() : page,
-        chunk == null ? defaults.chunk() : chunk);
+  /**
+   * How to open the model. Shows on a terminal how far weights are copied to a device with memory
+   * of its own.
+   */
+  Model.Builder builder(Streams streams) {
+    check();
+    Model.Builder builder =
+        Model.builder(directory())
+            .backend(backend)
+            .isa(isa)
+            .threads(threads)
+            .compute(compute)
+            .cacheType(cacheType)
+            .form(form);
+    if (page != null) {
+      builder.pageSize(page);
+    }
+    if (chunk != null) {
+      builder.chunk(chunk);
+    }
+    return streams.interactive() ? builder.onUpload(new UploadBar()) : builder;
+  }
+
+  /** A bar from the first copied bytes to the last. */
+  private static final class UploadBar implements Decoder.UploadListener {
+    private ProgressBar bar;
+
+    @Override
+    public void uploaded(long bytes, long all) {
+      if (bar == null) {
+        bar =
+            new ProgressBarBuilder()
+                .setTaskName("weights")
+                .setUnit(" MiB", 1 << 20)
+                .setInitialMax(all)
+                .build();
+      }
+      bar.stepTo(bytes);
+      if (bytes == all) {
+        bar.close();
+      }
+    }
   }
 
   private void range(String name, int value, int least, int most) {

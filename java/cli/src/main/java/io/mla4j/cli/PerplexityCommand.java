@@ -1,9 +1,9 @@
 package io.mla4j.cli;
 
-import io.mla4j.LatentCache;
 import io.mla4j.Mla4jException;
 import io.mla4j.checkpoint.ModelDescription;
 import io.mla4j.ops.Tensor;
+import io.mla4j.text.Model;
 import io.mla4j.text.Tokenizer;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -54,13 +54,12 @@ final class PerplexityCommand extends StreamCommand {
     }
     String content = TextFiles.read(text);
     options.check();
-    try (PendingTokenizer pending = PendingTokenizer.open(options.directory());
-        OpenModel model = OpenModel.open(options, streams)) {
+    try (Model model = options.builder(streams).open()) {
       if (context > model.description().context()) {
         throw usage(
             "--context is " + context + ", but the model's is " + model.description().context());
       }
-      Tokenizer tokenizer = pending.get();
+      Tokenizer tokenizer = model.tokenizer();
       int bos = bos(tokenizer, model.description());
       int[] ids = tokenizer.encode(content, false);
       ids = Arrays.copyOf(ids, Math.min(ids.length, maxTokens));
@@ -77,20 +76,17 @@ final class PerplexityCommand extends StreamCommand {
         () -> new Mla4jException("the model has no BOS token, which starts every window"));
   }
 
-  private void score(OpenModel model, int[] ids, int bos) {
+  private void score(Model model, int[] ids, int bos) {
     long start = System.nanoTime();
     double negativeLogLikelihood = 0;
-    int[] window = new int[Math.min(context, ids.length + 1)];
-    try (LatentCache cache = model.decoder().newCache(1, window.length);
-        ProgressBar bar = progressBar(ids.length)) {
+    try (ProgressBar bar = progressBar(ids.length)) {
       for (int begin = 0; begin < ids.length; begin += context - 1) {
         int count = Math.min(context - 1, ids.length - begin);
         int[] input = new int[count + 1];
         input[0] = bos;
         System.arraycopy(ids, begin, input, 1, count);
         double[] sum = new double[1];
-        model.run(
-            cache,
+        model.logits(
             new int[][] {input},
             (_, position, logits) -> {
               if (position < count) {
@@ -113,7 +109,7 @@ final class PerplexityCommand extends StreamCommand {
             ids.length,
             context,
             ids.length / seconds,
-            model.figures());
+            model.summary());
   }
 
   private ProgressBar progressBar(int tokens) {

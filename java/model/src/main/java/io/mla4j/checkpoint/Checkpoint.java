@@ -9,6 +9,7 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
+import java.util.concurrent.locks.LockSupport;
 
 /**
  * The tensors of a model directory: {@code model.safetensors}, or the shards that {@code
@@ -98,11 +99,16 @@ public final class Checkpoint implements AutoCloseable {
             () -> new CheckpointException(file + ": tensor " + Quote.name(name) + " is missing"));
   }
 
-  /** Unmaps the files. Closing twice is harmless. */
+  /** Waits for operations that read the tensors, and unmaps the files. Twice is harmless. */
   @Override
   public void close() {
-    if (arena.scope().isAlive()) {
-      arena.close();
+    while (arena.scope().isAlive()) {
+      try {
+        arena.close();
+      } catch (IllegalStateException e) {
+        // an operation of another thread keeps the memory open, or that thread was faster
+        LockSupport.parkNanos(100_000);
+      }
     }
   }
 

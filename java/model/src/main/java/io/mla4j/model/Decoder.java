@@ -11,6 +11,7 @@ import io.mla4j.Sequence;
 import io.mla4j.Step;
 import io.mla4j.checkpoint.ModelDescription;
 import io.mla4j.checkpoint.WeightTable;
+import io.mla4j.guard.Turn;
 import io.mla4j.ops.Tensor;
 import java.lang.foreign.Arena;
 

@@ -28,7 +28,9 @@ public record Generation(
     /** As many tokens as were asked for. */
     LENGTH,
     /** The model's context is full. */
-    CONTEXT
+    CONTEXT,
+    /** Somebody gave it up: by {@link io.mla4j.model.Cancellation} or an interrupt. */
+    CANCELLED
   }
 
   /** Prompt tokens in a second. */

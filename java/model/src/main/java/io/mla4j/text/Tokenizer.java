@@ -2,21 +2,28 @@ package io.mla4j.text;
 
 import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
 import io.mla4j.BackendException;
+import io.mla4j.ClosedException;
 import io.mla4j.checkpoint.CheckpointException;
 import io.mla4j.checkpoint.TokenizerFiles;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.OptionalInt;
+import java.util.concurrent.locks.ReadWriteLock;
+import java.util.concurrent.locks.ReentrantReadWriteLock;
+import java.util.function.Supplier;
 
 /**
  * Text to ids and back, as {@code tokenizer.json} and {@code tokenizer_config.json} say.
  *
  * <p>Special tokens that a text spells out become their ids, so a rendered chat template can be
- * encoded. Thread-safe. Close it after its last use.
+ * encoded. Thread-safe; {@link #close} waits for calls that run, and later ones are a {@link
+ * ClosedException}.
  */
 public final class Tokenizer implements AutoCloseable {
   private final HuggingFaceTokenizer tokenizer;
   private final OptionalInt bos;
+  private final ReadWriteLock lock = new ReentrantReadWriteLock();
+  private boolean closed;
 
   private Tokenizer(HuggingFaceTokenizer tokenizer, OptionalInt bos) {
     this.tokenizer = tokenizer;
@@ -58,7 +65,7 @@ public final class Tokenizer implements AutoCloseable {
    * @param addBos whether {@link #bos} is put before it, unless the text already starts with it
    */
   public int[] encode(String text, boolean addBos) {
-    int[] ids = encode(tokenizer, text);
+    int[] ids = use(() -> encode(tokenizer, text));
     if (!addBos || bos.isEmpty() || (ids.length > 0 && ids[0] == bos.getAsInt())) {
       return ids;
     }
@@ -82,7 +89,7 @@ public final class Tokenizer implements AutoCloseable {
     for (int i = from; i < to; i++) {
       wide[i - from] = ids[i];
     }
-    return wide.length == 0 ? "" : tokenizer.decode(wide, skipSpecial);
+    return wide.length == 0 ? "" : use(() -> tokenizer.decode(wide, skipSpecial));
   }
 
   /** A decoder for ids that come one by one. */
@@ -93,7 +100,27 @@ public final class Tokenizer implements AutoCloseable {
   /** Frees the native tokenizer. Closing twice is harmless. */
   @Override
   public void close() {
-    tokenizer.close();
+    lock.writeLock().lock();
+    try {
+      if (!closed) {
+        closed = true;
+        tokenizer.close();
+      }
+    } finally {
+      lock.writeLock().unlock();
+    }
+  }
+
+  private <T> T use(Supplier<T> body) {
+    lock.readLock().lock();
+    try {
+      if (closed) {
+        throw new ClosedException("the tokenizer is closed");
+      }
+      return body.get();
+    } finally {
+      lock.readLock().unlock();
+    }
   }
 
   private static int[] encode(HuggingFaceTokenizer tokenizer, String text) {

@@ -94,11 +94,10 @@ class CudaModelTest {
   @EnumSource(ComputeType.class)
   void greedyTextIsExact(ComputeType compute) {
     JsonNode greedy = TinyMlaTest.EXPECTED.get("greedy");
-    try (TinyMlaTest.Model model = TinyMlaTest.Model.open(CudaDevices.open(), compute)) {
+    try (TinyMlaTest.TinyMla model = TinyMlaTest.TinyMla.open(CudaDevices.open(), compute)) {
       int[] ids = TinyMlaTest.ints(greedy.get("ids"));
       int count = compute == ComputeType.F32 && !WHOLE ? F32_TOKENS : ids.length;
-      Generation generation =
-          model.generate(TinyMlaTest.ints(greedy.get("prompt_ids")), count, List.of());
+      Generation generation = model.generate(TinyMlaTest.ints(greedy.get("prompt_ids")), count);
       assertArrayEquals(Arrays.copyOf(ids, count), generation.ids());
       assertTrue(greedy.get("text").asText().startsWith(generation.text()));
     }

@@ -7,28 +7,18 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.mla4j.Backends;
-import io.mla4j.Batch;
 import io.mla4j.ComputeType;
 import io.mla4j.Device;
-import io.mla4j.LatentCache;
-import io.mla4j.Sequence;
-import io.mla4j.checkpoint.Checkpoint;
-import io.mla4j.checkpoint.ConfigReader;
-import io.mla4j.checkpoint.ModelDescription;
-import io.mla4j.checkpoint.WeightTable;
-import io.mla4j.ops.Tensor;
 import io.mla4j.text.Generation;
 import io.mla4j.text.Generation.FinishReason;
+import io.mla4j.text.GenerationOptions;
+import io.mla4j.text.Model;
 import io.mla4j.text.SamplingOptions;
-import io.mla4j.text.TextGenerator;
-import io.mla4j.text.TextGenerator.Request;
-import io.mla4j.text.Tokenizer;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
 import java.util.Arrays;
-import java.util.List;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
 import org.junit.jupiter.api.Test;
@@ -51,11 +41,11 @@ class TinyMlaTest {
   @MethodSource("devices")
   void greedyTextIsExact(Backends.Choice choice) {
     for (ComputeType compute : ComputeType.values()) {
-      try (Model model = Model.open(choice, compute)) {
+      try (TinyMla model = TinyMla.open(choice, compute)) {
         JsonNode greedy = EXPECTED.get("greedy");
-        int[] prompt = model.tokenizer.encode(greedy.get("prompt").asText(), true);
+        int[] prompt = model.opened.tokenizer().encode(greedy.get("prompt").asText(), true);
         assertArrayEquals(ints(greedy.get("prompt_ids")), prompt);
-        Generation generation = model.generate(prompt, 24, List.of());
+        Generation generation = model.generate(prompt, 24);
         assertArrayEquals(ints(greedy.get("ids")), generation.ids(), choice + " " + compute);
         assertEquals(greedy.get("text").asText(), generation.text());
         assertEquals(FinishReason.LENGTH, generation.finishReason());
@@ -66,12 +56,12 @@ class TinyMlaTest {
   @ParameterizedTest
   @MethodSource("devices")
   void otherContinuationsAreExactInF32(Backends.Choice choice) {
-    try (Model model = Model.open(choice, ComputeType.F32)) {
+    try (TinyMla model = TinyMla.open(choice, ComputeType.F32)) {
       Stream<JsonNode> more =
           StreamSupport.stream(EXPECTED.get("more_greedy").spliterator(), false);
       for (JsonNode node : Stream.concat(more, Stream.of(EXPECTED.get("chat"))).toList()) {
         int[] ids = ints(node.get("ids"));
-        Generation generation = model.generate(ints(node.get("prompt_ids")), ids.length, List.of());
+        Generation generation = model.generate(ints(node.get("prompt_ids")), ids.length);
         assertArrayEquals(ids, generation.ids(), choice + " " + node.get("prompt"));
       }
     }
@@ -87,20 +77,20 @@ class TinyMlaTest {
 
   @Test
   void streamsTheTextThatItReturns() {
-    try (Model model = Model.open(Backends.Choice.BEST, ComputeType.F32)) {
+    try (TinyMla model = TinyMla.open(Backends.Choice.BEST, ComputeType.F32)) {
       StringBuilder streamed = new StringBuilder();
-      Request request = model.request(EXPECTED.get("greedy"), 24, List.of());
       Generation generation =
-          new TextGenerator(model.decoder, model.tokenizer).generate(request, streamed::append);
+          model.opened.generate(
+              ints(EXPECTED.get("greedy").get("prompt_ids")), greedy(24), streamed::append);
       assertEquals(generation.text(), streamed.toString());
     }
   }
 
   @Test
   void stopsAtAStopTextAndLeavesItOut() {
-    try (Model model = Model.open(Backends.Choice.BEST, ComputeType.F32)) {
+    try (TinyMla model = TinyMla.open(Backends.Choice.BEST, ComputeType.F32)) {
       int[] prompt = ints(EXPECTED.get("greedy").get("prompt_ids"));
-      Generation generation = model.generate(prompt, 24, List.of("thy face", "never"));
+      Generation generation = model.generate(prompt, 24, "thy face", "never");
       assertEquals(FinishReason.STOP, generation.finishReason());
       assertEquals(" unto me, saying, Son of man, set ", generation.text());
       int[] all = ints(EXPECTED.get("greedy").get("ids"));
@@ -110,9 +100,9 @@ class TinyMlaTest {
 
   @Test
   void endsWithTheTextThatEndsAndSaysWhy() {
-    try (Model model = Model.open(Backends.Choice.BEST, ComputeType.F32)) {
+    try (TinyMla model = TinyMla.open(Backends.Choice.BEST, ComputeType.F32)) {
       JsonNode psalm = EXPECTED.get("more_greedy").get(0);
-      Generation generation = model.generate(ints(psalm.get("prompt_ids")), 100, List.of());
+      Generation generation = model.generate(ints(psalm.get("prompt_ids")), 100);
       assertEquals(FinishReason.EOS, generation.finishReason());
       assertArrayEquals(ints(psalm.get("ids")), generation.ids());
       assertEquals(" for his mercy endureth for ever.", generation.text());
@@ -121,11 +111,11 @@ class TinyMlaTest {
 
   @Test
   void aFullContextEndsTheTextAndLosesNothing() {
-    try (Model model = Model.open(Backends.Choice.BEST, ComputeType.F32)) {
-      int context = model.decoder.model().context();
+    try (TinyMla model = TinyMla.open(Backends.Choice.BEST, ComputeType.F32)) {
+      int context = model.opened.description().context();
       int[] prompt = new int[context - 3];
       Arrays.fill(prompt, 263);
-      Generation generation = model.generate(prompt, 100, List.of());
+      Generation generation = model.generate(prompt, 100);
       assertTrue(
           generation.finishReason() == FinishReason.CONTEXT && generation.ids().length == 4
               || generation.finishReason() == FinishReason.EOS,
@@ -135,8 +125,8 @@ class TinyMlaTest {
 
   @Test
   void theBestBackendAgreesWithTheScalarOneOnTheWholeVocabulary() {
-    try (Model a = Model.open(Backends.Choice.BEST, ComputeType.F32);
-        Model b = Model.open(new Backends.Choice("scalar", null, 2), ComputeType.F32)) {
+    try (TinyMla a = TinyMla.open(Backends.Choice.BEST, ComputeType.F32);
+        TinyMla b = TinyMla.open(new Backends.Choice("scalar", null, 2), ComputeType.F32)) {
       int[] ids = ints(EXPECTED.get("logits").get("ids"));
       float[][] x = a.logits(ids);
       float[][] y = b.logits(ids);
@@ -153,7 +143,7 @@ class TinyMlaTest {
 
   static double logitDifference(Device device, ComputeType compute) {
     JsonNode expected = EXPECTED.get("logits");
-    try (Model model = Model.open(device, compute)) {
+    try (TinyMla model = TinyMla.open(device, compute)) {
       float[][] actual = model.logits(ints(expected.get("ids")));
       double largest = 0;
       double difference = 0;
@@ -180,51 +170,46 @@ class TinyMlaTest {
     return StreamSupport.stream(array.spliterator(), false).mapToInt(JsonNode::asInt).toArray();
   }
 
-  /** Everything that is open for a model. */
-  record Model(Device device, Checkpoint checkpoint, Decoder decoder, Tokenizer tokenizer)
-      implements AutoCloseable {
-    static Model open(Backends.Choice choice, ComputeType compute) {
-      return open(Backends.open(choice), compute);
+  private static GenerationOptions greedy(int maxTokens, String... stop) {
+    return GenerationOptions.of(maxTokens, SamplingOptions.GREEDY).stopAt(stop);
+  }
+
+  /** The model as users open it. */
+  record TinyMla(Model opened, Device owned) implements AutoCloseable {
+    static TinyMla open(Backends.Choice choice, ComputeType compute) {
+      return new TinyMla(
+          Model.builder(DIRECTORY)
+              .backend(choice.backend())
+              .isa(choice.isa())
+              .threads(choice.threads())
+              .compute(compute)
+              .open(),
+          null);
     }
 
-    static Model open(Device device, ComputeType compute) {
-      Checkpoint checkpoint = Checkpoint.open(DIRECTORY);
-      ModelDescription description = ConfigReader.read(DIRECTORY);
-      Decoder decoder =
-          new Decoder(
-              description,
-              WeightTable.resolve(description, checkpoint),
-              device,
-              DecoderOptions.of(compute));
-      return new Model(device, checkpoint, decoder, Tokenizer.open(DIRECTORY));
+    static TinyMla open(Device device, ComputeType compute) {
+      return new TinyMla(Model.builder(DIRECTORY).device(device).compute(compute).open(), device);
     }
 
-    Request request(JsonNode node, int maxTokens, List<String> stop) {
-      return new Request(ints(node.get("prompt_ids")), maxTokens, SamplingOptions.GREEDY, stop);
-    }
-
-    Generation generate(int[] prompt, int maxTokens, List<String> stop) {
-      return new TextGenerator(decoder, tokenizer)
-          .generate(new Request(prompt, maxTokens, SamplingOptions.GREEDY, stop), _ -> {});
+    Generation generate(int[] prompt, int maxTokens, String... stop) {
+      return opened.generate(prompt, greedy(maxTokens, stop), _ -> {});
     }
 
     float[][] logits(int[] ids) {
       float[][] rows = new float[ids.length][];
-      try (LatentCache cache = decoder.newCache(1, ids.length);
-          Sequence sequence = cache.newSequence()) {
-        Tensor hidden = decoder.forward(Batch.of(sequence), ids);
-        decoder.logits(
-            hidden, (row, logits) -> rows[row] = logits.segment().toArray(ValueLayout.JAVA_FLOAT));
-      }
+      opened.logits(
+          new int[][] {ids},
+          (_, position, logits) ->
+              rows[position] = logits.segment().toArray(ValueLayout.JAVA_FLOAT));
       return rows;
     }
 
     @Override
     public void close() {
-      tokenizer.close();
-      decoder.close();
-      checkpoint.close();
-      device.close();
+      opened.close();
+      if (owned != null) {
+        owned.close();
+      }
     }
   }
 }

@@ -1,4 +1,4 @@
-package io.mla4j.model;
+package io.mla4j.guard;
 
 import io.mla4j.ClosedException;
 import io.mla4j.ConcurrentUseException;
@@ -9,7 +9,7 @@ import java.util.concurrent.atomic.AtomicReference;
  * Notices when a second thread enters what belongs to one at a time, and lets closing wait for the
  * thread that is inside.
  */
-final class Turn {
+public final class Turn {
   private final String what;
   private final AtomicReference<Thread> inside = new AtomicReference<>();
   private volatile boolean closed;
@@ -17,7 +17,7 @@ final class Turn {
   /**
    * @param what is guarded, for messages: {@code decoder}
    */
-  Turn(String what) {
+  public Turn(String what) {
     this.what = what;
   }
 
@@ -27,7 +27,7 @@ final class Turn {
    * @throws ConcurrentUseException where another thread is inside
    * @throws ClosedException after or during {@link #close}
    */
-  void enter() {
+  public void enter() {
     Thread me = Thread.currentThread();
     Thread other = inside.compareAndExchange(null, me);
     if (other == me) {
@@ -45,7 +45,7 @@ final class Turn {
   }
 
   /** Ends a use. */
-  void leave() {
+  public void leave() {
     inside.set(null);
     if (closed) {
       synchronized (this) {
@@ -55,7 +55,7 @@ final class Turn {
   }
 
   /** Looks from within a long use whether somebody waits to close. */
-  void requireOpen() {
+  public void requireOpen() {
     if (closed) {
       throw new ClosedException("the " + what + " is closed");
     }
@@ -67,7 +67,7 @@ final class Turn {
    * @return whether this was the first call, which frees what is guarded; later ones wait too
    * @throws InvalidStateException from within a use
    */
-  boolean close() {
+  public boolean close() {
     if (inside.get() == Thread.currentThread()) {
       throw new InvalidStateException("the " + what + " is closed from within its own call");
     }

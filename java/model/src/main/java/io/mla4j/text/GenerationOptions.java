@@ -1,0 +1,49 @@
+package io.mla4j.text;
+
+import io.mla4j.InvalidArgumentException;
+import io.mla4j.model.Cancellation;
+import java.util.List;
+
+/**
+ * How far to continue a prompt, and how.
+ *
+ * @param maxTokens the most tokens to generate, at least 1
+ * @param sampling how tokens are chosen
+ * @param stop texts that end the generation and are left out of it
+ * @param cancellation what ends it from another thread, the prompt included; or null
+ */
+public record GenerationOptions(
+    int maxTokens, SamplingOptions sampling, List<String> stop, Cancellation cancellation) {
+  /** Up to 512 tokens, always the likeliest one. */
+  public static final GenerationOptions DEFAULT = of(512, SamplingOptions.GREEDY);
+
+  /**
+   * Checks the counts.
+   *
+   * @throws InvalidArgumentException where a stop text is empty or maxTokens is below 1
+   */
+  public GenerationOptions {
+    if (maxTokens < 1) {
+      throw new InvalidArgumentException("maxTokens is " + maxTokens + ", but must be at least 1");
+    }
+    if (stop.contains("")) {
+      throw new InvalidArgumentException("a stop text is empty");
+    }
+    stop = List.copyOf(stop);
+  }
+
+  /** Without stop texts; only an interrupt cancels it. */
+  public static GenerationOptions of(int maxTokens, SamplingOptions sampling) {
+    return new GenerationOptions(maxTokens, sampling, List.of(), null);
+  }
+
+  /** The same with these stop texts. */
+  public GenerationOptions stopAt(String... texts) {
+    return new GenerationOptions(maxTokens, sampling, List.of(texts), cancellation);
+  }
+
+  /** The same, ended by {@code token}. */
+  public GenerationOptions cancelledBy(Cancellation token) {
+    return new GenerationOptions(maxTokens, sampling, stop, token);
+  }
+}

@@ -1,0 +1,81 @@
+package io.mla4j.text;
+
+import io.mla4j.InvalidArgumentException;
+import io.mla4j.model.CancelledException;
+import io.mla4j.text.Generation.FinishReason;
+import java.util.Arrays;
+import java.util.function.Consumer;
+
+/** One generation: tokens of a session become text, until something ends it. */
+final class Generator {
+  private final Model model;
+  private final GenerationOptions options;
+  private final StreamingDecoder characters;
+  private final StopFilter text;
+
+  Generator(Model model, GenerationOptions options, Consumer<String> listener) {
+    this.model = model;
+    this.options = options;
+    this.characters = model.tokenizer().streamingDecoder(true);
+    this.text = new StopFilter(options.stop(), listener);
+  }
+
+  Generation run(int[] prompt) {
+    int context = model.description().context();
+    if (prompt.length == 0) {
+      throw new InvalidArgumentException("the prompt has no tokens");
+    }
+    if (prompt.length > context) {
+      throw new InvalidArgumentException(
+          "the prompt has " + prompt.length + " tokens, but the model's context is " + context);
+    }
+    int capacity = (int) Math.min(context, (long) prompt.length + options.maxTokens());
+    try (Session session = model.session(capacity)) {
+      long start = System.nanoTime();
+      long prefilled = start;
+      FinishReason reason;
+      try {
+        session.append(options.cancellation(), prompt);
+        int first = session.next(options.sampling(), options.cancellation());
+        prefilled = System.nanoTime();
+        reason = continueFrom(first, session, prompt.length);
+      } catch (CancelledException e) {
+        text.finish();
+        reason = FinishReason.CANCELLED;
+      }
+      long end = System.nanoTime();
+      int[] ids = session.ids();
+      return new Generation(
+          text.given(),
+          Arrays.copyOfRange(ids, Math.min(prompt.length, ids.length), ids.length),
+          reason,
+          prompt.length,
+          (prefilled == start ? end : prefilled) - start,
+          prefilled == start ? 0 : end - prefilled,
+          session.cacheBytes());
+    }
+  }
+
+  private FinishReason continueFrom(int first, Session session, int promptTokens) {
+    int id = first;
+    while (true) {
+      if (model.description().eos().contains(id)) {
+        text.accept(characters.finish());
+        text.finish();
+        return FinishReason.EOS;
+      }
+      if (text.accept(characters.next(id))) {
+        return FinishReason.STOP;
+      }
+      boolean enough = session.length() - promptTokens == options.maxTokens();
+      if (enough || session.isFull()) {
+        if (text.accept(characters.finish())) {
+          return FinishReason.STOP;
+        }
+        text.finish();
+        return enough ? FinishReason.LENGTH : FinishReason.CONTEXT;
+      }
+      id = session.next(options.sampling(), options.cancellation());
+    }
+  }
+}

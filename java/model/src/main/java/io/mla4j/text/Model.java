@@ -1,0 +1,416 @@
+package io.mla4j.text;
+
+import io.mla4j.AttentionForm;
+import io.mla4j.Backends;
+import io.mla4j.Batch;
+import io.mla4j.CacheType;
+import io.mla4j.ClosedException;
+import io.mla4j.ComputeType;
+import io.mla4j.Device;
+import io.mla4j.InvalidArgumentException;
+import io.mla4j.LatentCache;
+import io.mla4j.Sequence;
+import io.mla4j.checkpoint.Checkpoint;
+import io.mla4j.checkpoint.CheckpointException;
+import io.mla4j.checkpoint.ConfigReader;
+import io.mla4j.checkpoint.ModelDescription;
+import io.mla4j.checkpoint.WeightTable;
+import io.mla4j.model.Decoder;
+import io.mla4j.model.DecoderOptions;
+import io.mla4j.ops.Tensor;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Locale;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Consumer;
+import java.util.function.Supplier;
+
+/**
+ * A model that is ready to write: the checkpoint, its tokenizer, and a decoder on a device.
+ *
+ * <pre>{@code
+ * try (Model m = Model.open(path)) {
+ *   m.generate("In the beginning", System.out::print);
+ * }
+ * }</pre>
+ *
+ * <p>Thread-safe: texts of several threads take turns step by step. {@link #close} may come from
+ * any thread; it ends a step that runs before its next layer, waits for it, and closes the sessions
+ * that are open. Every later call is a {@link ClosedException}.
+ */
+public final class Model implements AutoCloseable {
+  private static final int SESSION_TOKENS = 4096;
+
+  private final Checkpoint checkpoint;
+  private final Device device;
+  private final boolean ownsDevice;
+  private final Decoder decoder;
+  private final CompletableFuture<Tokenizer> tokenizer;
+  private final ReentrantLock steps = new ReentrantLock(true);
+  private final Set<Session> sessions = new LinkedHashSet<>();
+  private volatile boolean closed;
+
+  private Model(
+      Checkpoint checkpoint,
+      Device device,
+      boolean ownsDevice,
+      Decoder decoder,
+      CompletableFuture<Tokenizer> tokenizer) {
+    this.checkpoint = checkpoint;
+    this.device = device;
+    this.ownsDevice = ownsDevice;
+    this.decoder = decoder;
+    this.tokenizer = tokenizer;
+  }
+
+  /**
+   * Opens the model in {@code directory}: config.json, safetensors and tokenizer.json, on the
+   * fastest backend that works.
+   *
+   * @throws CheckpointException naming the file and the key or tensor that is missing, malformed or
+   *     not supported
+   */
+  public static Model open(Path directory) {
+    return builder(directory).open();
+  }
+
+  /** How to open the model in {@code directory}. */
+  public static Builder builder(Path directory) {
+    return new Builder(directory);
+  }
+
+  /** Choices that {@link Model#open} leaves to the machine. Belongs to one thread. */
+  public static final class Builder {
+    private final Path directory;
+    private String backend;
+    private String isa;
+    private int threads;
+    private Device device;
+    private ComputeType compute;
+    private CacheType cacheType;
+    private AttentionForm form = AttentionForm.AUTO;
+    private int pageSize = DecoderOptions.DEFAULT_PAGE_SIZE;
+    private int chunk = DecoderOptions.DEFAULT_CHUNK;
+    private boolean withTokenizer = true;
+    private Decoder.UploadListener listener = (_, _) -> {};
+
+    private Builder(Path directory) {
+      this.directory = directory;
+    }
+
+    /** {@code scalar}, {@code vector}, {@code native} or {@code cuda}; null for the fastest. */
+    public Builder backend(String name) {
+      backend = name;
+      return this;
+    }
+
+    /** The instruction set by name; null for the fastest. */
+    public Builder isa(String name) {
+      isa = name;
+      return this;
+    }
+
+    /** Threads of an operation; 0 for the physical cores. */
+    public Builder threads(int count) {
+      threads = count;
+      return this;
+    }
+
+    /** A device in place of the three above, which stays open when the model is closed. */
+    public Builder device(Device opened) {
+      device = opened;
+      return this;
+    }
+
+    /** What matrix products compute with; null for what is faster on the device. */
+    public Builder compute(ComputeType type) {
+      compute = type;
+      return this;
+    }
+
+    /** How cached elements are stored; null for the compute type. */
+    public Builder cacheType(CacheType type) {
+      cacheType = type;
+      return this;
+    }
+
+    /** The form of attention. */
+    public Builder form(AttentionForm attention) {
+      form = attention;
+      return this;
+    }
+
+    /** Tokens of a page of the cache. */
+    public Builder pageSize(int tokens) {
+      pageSize = tokens;
+      return this;
+    }
+
+    /** The most tokens of one step: longer prompts are cut. */
+    public Builder chunk(int tokens) {
+      chunk = tokens;
+      return this;
+    }
+
+    /** Opens no tokenizer: the model knows ids alone. */
+    public Builder withoutTokenizer() {
+      withTokenizer = false;
+      return this;
+    }
+
+    /** What is told how far weights are copied to a device with memory of its own. */
+    public Builder onUpload(Decoder.UploadListener to) {
+      listener = to;
+      return this;
+    }
+
+    /**
+     * Opens the model. Its tokenizer is opened by another thread, since its library takes as long
+     * to load as everything else together: what is wrong with it is said by the first call that
+     * needs it.
+     *
+     * @throws CheckpointException naming the file and the key or tensor that is missing, malformed
+     *     or not supported
+     * @throws io.mla4j.BackendException where the backend does not work here
+     * @throws io.mla4j.DeviceMemoryException where the device lacks the memory for the weights
+     */
+    public Model open() {
+      CompletableFuture<Tokenizer> tokenizer =
+          withTokenizer
+              ? CompletableFuture.supplyAsync(
+                  () -> Tokenizer.open(directory),
+                  task -> Thread.ofPlatform().daemon().name("mla4j-tokenizer").start(task))
+              : CompletableFuture.failedFuture(
+                  new InvalidArgumentException("the model was opened without its tokenizer"));
+      Checkpoint checkpoint = null;
+      Device opened = null;
+      try {
+        ModelDescription description = ConfigReader.read(directory);
+        checkpoint = Checkpoint.open(directory);
+        WeightTable weights = WeightTable.resolve(description, checkpoint);
+        opened =
+            device != null ? device : Backends.open(new Backends.Choice(backend, isa, threads));
+        Decoder decoder = new Decoder(description, weights, opened, options(opened), listener);
+        return new Model(checkpoint, opened, device == null, decoder, tokenizer);
+      } catch (RuntimeException | Error e) {
+        tokenizer.thenAccept(Tokenizer::close);
+        if (opened != null && device == null) {
+          opened.close();
+        }
+        if (checkpoint != null) {
+          checkpoint.close();
+        }
+        throw e;
+      }
+    }
+
+    private DecoderOptions options(Device on) {
+      DecoderOptions usual =
+          compute == null ? DecoderOptions.defaults(on) : DecoderOptions.of(compute);
+      return new DecoderOptions(
+          usual.compute(),
+          cacheType == null ? usual.cacheType() : cacheType,
+          form,
+          pageSize,
+          chunk);
+    }
+  }
+
+  /** What is computed. */
+  public ModelDescription description() {
+    return decoder.model();
+  }
+
+  /** How it is computed. */
+  public DecoderOptions options() {
+    return decoder.options();
+  }
+
+  /** The device that computes. */
+  public Device device() {
+    return device;
+  }
+
+  /**
+   * For one line: {@code backend native, isa avx2, form auto, compute f32, cache f32, 2 threads}.
+   */
+  public String summary() {
+    return String.format(
+            "backend %s, isa %s, form %s, compute %s, cache %s, %d threads",
+            device.backend(),
+            device.isa(),
+            options().form(),
+            options().compute(),
+            options().cacheType(),
+            device.threads())
+        .toLowerCase(Locale.ROOT);
+  }
+
+  /**
+   * The tokenizer, once it is there.
+   *
+   * @throws CheckpointException where it could not be opened
+   * @throws InvalidArgumentException where the model was opened without it
+   */
+  public Tokenizer tokenizer() {
+    requireOpen();
+    try {
+      return tokenizer.join();
+    } catch (CompletionException e) {
+      switch (e.getCause()) {
+        case RuntimeException cause -> throw cause;
+        case Error cause -> throw cause;
+        default -> throw e;
+      }
+    }
+  }
+
+  /** As below, up to 512 tokens, always the likeliest one. */
+  public Generation generate(String prompt, Consumer<String> listener) {
+    return generate(prompt, GenerationOptions.DEFAULT, listener);
+  }
+
+  /** As below, from a text. BOS comes first where the tokenizer asks for it. */
+  public Generation generate(String prompt, GenerationOptions options, Consumer<String> listener) {
+    return generate(tokenizer().encode(prompt, true), options, listener);
+  }
+
+  /**
+   * Continues a prompt until the model ends the text, a stop text appears, it was cancelled, by the
+   * options or an interrupt, or there are as many tokens as asked for or as the context has.
+   *
+   * @param prompt ids as they are: BOS is not added
+   * @param listener takes the text as it becomes certain: never half a character, never the start
+   *     of a stop text
+   * @throws InvalidArgumentException where the prompt is empty, does not fit the context or has an
+   *     id outside of the vocabulary
+   * @throws ClosedException where the model is closed meanwhile
+   */
+  public Generation generate(int[] prompt, GenerationOptions options, Consumer<String> listener) {
+    return new Generator(this, options, listener).run(prompt);
+  }
+
+  /**
+   * An empty text with room for 4096 tokens, or the model's context where that is shorter, its
+   * forks included.
+   */
+  public Session session() {
+    return session(Math.min(SESSION_TOKENS, description().context()));
+  }
+
+  /** An empty text with room for {@code tokens} tokens, its forks included. */
+  public Session session(int tokens) {
+    requireOpen();
+    return register(new Session(this, tokens));
+  }
+
+  /** Takes the logits of a position of a sequence. */
+  @FunctionalInterface
+  public interface LogitConsumer {
+    /** logits (vocabulary) F32 after token {@code position}, valid during the call. */
+    void accept(int sequence, int position, Tensor logits);
+  }
+
+  /**
+   * Runs sequences of ids from their start as a batch, in steps of up to {@code chunk} tokens of
+   * each: how a sequence is cut, and so its bits, does not depend on the others.
+   *
+   * @param consumer takes the logits after every id
+   */
+  public void logits(int[][] ids, LogitConsumer consumer) {
+    requireOpen();
+    int longest = Arrays.stream(ids).mapToInt(i -> i.length).max().orElse(1);
+    try (LatentCache cache = decoder.newCache(ids.length, longest)) {
+      Sequence[] all = new Sequence[ids.length];
+      Arrays.setAll(all, _ -> cache.newSequence());
+      while (step(() -> logits(all, ids, consumer))) {}
+    }
+  }
+
+  private boolean logits(Sequence[] sequences, int[][] ids, LogitConsumer consumer) {
+    List<Sequence> active = new ArrayList<>();
+    List<int[]> next = new ArrayList<>();
+    List<int[]> origins = new ArrayList<>(); // of each row: its sequence and position
+    for (int i = 0; i < ids.length; i++) {
+      int begin = sequences[i].length();
+      int end = (int) Math.min(ids[i].length, (long) begin + options().chunk());
+      if (begin < end) {
+        active.add(sequences[i]);
+        next.add(Arrays.copyOfRange(ids[i], begin, end));
+        for (int position = begin; position < end; position++) {
+          origins.add(new int[] {i, position});
+        }
+      }
+    }
+    if (active.isEmpty()) {
+      return false;
+    }
+    Tensor hidden =
+        decoder.forward(Batch.of(active.toArray(Sequence[]::new)), next.toArray(int[][]::new));
+    decoder.logits(
+        hidden, (row, logits) -> consumer.accept(origins.get(row)[0], origins.get(row)[1], logits));
+    return true;
+  }
+
+  /** Closing twice is harmless. */
+  @Override
+  public void close() {
+    List<Session> open;
+    synchronized (sessions) {
+      closed = true;
+      open = List.copyOf(sessions);
+    }
+    decoder.close();
+    open.forEach(Session::close);
+    tokenizer.thenAccept(Tokenizer::close);
+    if (ownsDevice) {
+      device.close();
+    }
+    checkpoint.close();
+  }
+
+  Decoder decoder() {
+    return decoder;
+  }
+
+  /** Runs what reads hidden states right after the step that computed them. */
+  <T> T step(Supplier<T> body) {
+    steps.lock();
+    try {
+      requireOpen();
+      return body.get();
+    } finally {
+      steps.unlock();
+    }
+  }
+
+  void requireOpen() {
+    if (closed) {
+      throw new ClosedException("the model is closed");
+    }
+  }
+
+  /** Remembers a session, to close it with the model. */
+  Session register(Session session) {
+    synchronized (sessions) {
+      if (!closed) {
+        sessions.add(session);
+        return session;
+      }
+    }
+    session.close();
+    throw new ClosedException("the model is closed");
+  }
+
+  void forget(Session session) {
+    synchronized (sessions) {
+      sessions.remove(session);
+    }
+  }
+}

@@ -1,0 +1,307 @@
+package io.mla4j.text;
+
+import io.mla4j.Batch;
+import io.mla4j.ClosedException;
+import io.mla4j.InvalidArgumentException;
+import io.mla4j.LatentCache;
+import io.mla4j.Sequence;
+import io.mla4j.guard.Turn;
+import io.mla4j.model.Cancellation;
+import io.mla4j.model.Decoder.Wanted;
+import io.mla4j.ops.Tensor;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Supplier;
+
+/**
+ * A text on its way through a model: what was appended, its cache, and what may follow.
+ *
+ * <pre>{@code
+ * try (Session session = model.session()) {
+ *   session.append("In the beginning");
+ *   int id = session.next(SamplingOptions.GREEDY);
+ * }
+ * }</pre>
+ *
+ * <p>Belongs to one thread at a time, which is noticed ({@link io.mla4j.ConcurrentUseException});
+ * sessions of one model may be used by different threads and take turns step by step. A call that
+ * throws leaves the session as it was. {@link #close} may come from any thread and waits for a call
+ * that runs. Every call on a closed session or a closed model is a {@link ClosedException}.
+ */
+public final class Session implements AutoCloseable {
+  /** A cache and the sessions that share it. */
+  private record Pool(LatentCache cache, AtomicInteger users) {
+    void release() {
+      if (users.decrementAndGet() == 0) {
+        cache.close();
+      }
+    }
+  }
+
+  private final Turn turn = new Turn("session");
+  private final Model model;
+  private final Pool pool;
+  private final Sequence sequence;
+  private final Batch batch;
+
+  /** Every token; those from {@code sequence.length()} on are not cached yet. */
+  private int[] ids;
+
+  private int count;
+
+  /** What follows the last token, where it was read and all are cached; else null. */
+  private float[] logits;
+
+  private TokenChooser chooser;
+
+  /** An empty session with a pool of its own. */
+  Session(Model model, int tokens) {
+    this(
+        model,
+        new Pool(model.decoder().newCache(1, tokens), new AtomicInteger()),
+        null,
+        new int[16],
+        0);
+  }
+
+  private Session(Model model, Pool pool, Sequence forked, int[] ids, int count) {
+    this.model = model;
+    this.pool = pool;
+    this.sequence = forked == null ? pool.cache.newSequence() : forked;
+    this.batch = Batch.of(sequence);
+    this.ids = ids;
+    this.count = count;
+    pool.users.incrementAndGet();
+  }
+
+  /** Tokens so far. */
+  public int length() {
+    return count;
+  }
+
+  /** The tokens so far. */
+  public int[] ids() {
+    return use(() -> Arrays.copyOf(ids, count));
+  }
+
+  /** Bytes of the cache that this session and its forks share. */
+  public long cacheBytes() {
+    return pool.cache.bytes();
+  }
+
+  /**
+   * Appends the tokens of a text. BOS comes first where the session is empty and the tokenizer asks
+   * for it.
+   *
+   * @throws InvalidArgumentException where they would exceed the model's context
+   */
+  public void append(String text) {
+    append(model.tokenizer().encode(text, count == 0));
+  }
+
+  /**
+   * Appends tokens as they are. Whole chunks go through the model now, the rest when what follows
+   * is asked for.
+   *
+   * @throws InvalidArgumentException where an id is outside of the vocabulary or they would exceed
+   *     the model's context
+   * @throws io.mla4j.CacheFullException where the session has no room for them
+   */
+  public void append(int... more) {
+    append(null, more);
+  }
+
+  void append(Cancellation cancellation, int... more) {
+    use(
+        () -> {
+          int context = model.description().context();
+          if (more.length > context - count) {
+            throw new InvalidArgumentException(
+                "the text would have "
+                    + ((long) count + more.length)
+                    + " tokens, but the model's context is "
+                    + context);
+          }
+          for (int id : more) {
+            if (id < 0 || id >= model.description().vocabulary()) {
+              throw new InvalidArgumentException(
+                  "id is "
+                      + id
+                      + ", but the vocabulary is 0.."
+                      + (model.description().vocabulary() - 1));
+            }
+          }
+          int before = count;
+          try {
+            for (int id : more) {
+              push(id);
+            }
+            runChunks(cancellation);
+          } catch (RuntimeException | Error e) {
+            cut(before);
+            throw e;
+          }
+          if (chooser != null) {
+            for (int id : more) {
+              chooser.observe(id);
+            }
+          }
+          return null;
+        });
+  }
+
+  /**
+   * Chooses a token, appends and returns it. Random numbers start at the seed of the options and go
+   * on for as long as the options stay the same; in a fork, and after {@link #truncate}, they start
+   * again.
+   *
+   * @throws InvalidArgumentException where the session is empty, or the model's context is full
+   */
+  public int next(SamplingOptions sampling) {
+    return next(sampling, null);
+  }
+
+  int next(SamplingOptions sampling, Cancellation cancellation) {
+    return use(
+        () -> {
+          requireTokens();
+          if (chooser == null || !chooser.options().equals(sampling)) {
+            chooser = new TokenChooser(sampling, model.decoder());
+            for (int i = 0; i < count; i++) {
+              chooser.observe(ids[i]);
+            }
+          }
+          int id =
+              logits != null
+                  ? chooser.choose(logits)
+                  : model.step(() -> chooser.choose(runPending(cancellation)));
+          push(id);
+          return id;
+        });
+  }
+
+  /**
+   * The logits after the last token: one for each token of the vocabulary.
+   *
+   * @throws InvalidArgumentException where the session is empty
+   */
+  public float[] logits() {
+    return use(
+        () -> {
+          requireTokens();
+          if (logits == null) {
+            float[] read = new float[model.description().vocabulary()];
+            model.step(
+                () -> {
+                  Tensor hidden = runPending(null);
+                  model
+                      .decoder()
+                      .logits(
+                          hidden,
+                          (_, row) ->
+                              MemorySegment.copy(
+                                  row.segment(), ValueLayout.JAVA_FLOAT, 0, read, 0, read.length));
+                  return null;
+                });
+            logits = read;
+          }
+          return logits.clone();
+        });
+  }
+
+  /** Whether the last token is the first one beyond the model's context: nothing can follow it. */
+  public boolean isFull() {
+    return count > model.description().context();
+  }
+
+  /**
+   * A session with the same tokens and a life of its own. Both share what is cached and the room of
+   * the session that was opened first.
+   */
+  public Session fork() {
+    return use(
+        () -> {
+          Session fork = new Session(model, pool, sequence.fork(), ids.clone(), count);
+          fork.logits = logits;
+          return model.register(fork);
+        });
+  }
+
+  /**
+   * Forgets the tokens from {@code length} on.
+   *
+   * @throws InvalidArgumentException where it is negative or more than {@link #length}
+   */
+  public void truncate(int length) {
+    use(
+        () -> {
+          if (length < 0 || length > count) {
+            throw new InvalidArgumentException(
+                "length is " + length + ", but must be in 0.." + count);
+          }
+          if (length < count) {
+            cut(length);
+          }
+          return null;
+        });
+  }
+
+  /** Frees the cache, with the last of the sessions that share it. Closing twice is harmless. */
+  @Override
+  public void close() {
+    if (turn.close()) {
+      sequence.close();
+      pool.release();
+      model.forget(this);
+    }
+  }
+
+  /** Runs whole chunks of what is not cached yet, so that a chunk or less is left. */
+  private void runChunks(Cancellation cancellation) {
+    int chunk = model.decoder().options().chunk();
+    while (count - sequence.length() > chunk) {
+      int[] next = Arrays.copyOfRange(ids, sequence.length(), sequence.length() + chunk);
+      model.step(() -> model.decoder().forward(batch, Wanted.NONE, cancellation, next));
+    }
+  }
+
+  /** Forgets tokens; the last one that stays runs again when what follows it is asked for. */
+  private void cut(int length) {
+    sequence.truncate(Math.min(sequence.length(), Math.max(0, length - 1)));
+    count = length;
+    logits = null;
+    chooser = null;
+  }
+
+  /** Runs what is not cached yet; the hidden state of the last token. Within a step. */
+  private Tensor runPending(Cancellation cancellation) {
+    int[] pending = Arrays.copyOfRange(ids, sequence.length(), count);
+    return model.decoder().forward(batch, Wanted.LAST, cancellation, pending);
+  }
+
+  private void requireTokens() {
+    if (count == 0) {
+      throw new InvalidArgumentException("the session has no tokens, so nothing can follow them");
+    }
+  }
+
+  private void push(int id) {
+    if (count == ids.length) {
+      ids = Arrays.copyOf(ids, 2 * count);
+    }
+    ids[count++] = id;
+    logits = null;
+  }
+
+  private <T> T use(Supplier<T> body) {
+    model.requireOpen();
+    turn.enter();
+    try {
+      return body.get();
+    } finally {
+      turn.leave();
+    }
+  }
+}
