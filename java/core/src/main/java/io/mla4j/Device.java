@@ -71,6 +71,17 @@ public interface Device extends AutoCloseable {
     return 0;
   }
 
+  /**
+   * Watches memory that is mapped from a file. What reads a page that the file has lost meanwhile,
+   * because somebody made it shorter, reads zeros then and goes on, where the device can arrange
+   * that; else such a read ends the process, or throws {@link InternalError} where Java reads.
+   *
+   * @return to be closed before the memory is unmapped
+   */
+  default MappedWatch watch(MemorySegment mapped) {
+    return MappedWatch.NONE;
+  }
+
   /** Choosing tokens on the device, where it can. */
   default Optional<Sampling> sampling() {
     return Optional.empty();

@@ -4,6 +4,7 @@ import io.mla4j.AttentionCosts;
 import io.mla4j.ComputeType;
 import io.mla4j.Device;
 import io.mla4j.InvalidArgumentException;
+import io.mla4j.MappedWatch;
 import io.mla4j.Mla4jException;
 import io.mla4j.ops.Ops;
 import io.mla4j.spi.TileKernels;
@@ -20,6 +21,11 @@ public final class CpuDevice implements Device {
   public interface Allocator {
     /** Zeroed memory, aligned to 64 bytes, freed when {@code arena} closes. */
     MemorySegment allocate(long bytes, Arena arena);
+
+    /** As {@link Device#watch}. */
+    default MappedWatch watch(MemorySegment mapped) {
+      return MappedWatch.NONE;
+    }
   }
 
   /** Memory of {@link Arena#allocate}. */
@@ -99,6 +105,11 @@ public final class CpuDevice implements Device {
     } catch (OutOfMemoryError e) {
       throw new Mla4jException("not enough memory for " + bytes + " bytes", e);
     }
+  }
+
+  @Override
+  public MappedWatch watch(MemorySegment mapped) {
+    return allocator.watch(mapped);
   }
 
   @Override

@@ -2,10 +2,13 @@ package io.mla4j.ffi;
 
 import io.mla4j.BackendException;
 import io.mla4j.Device;
+import io.mla4j.MappedWatch;
 import io.mla4j.cpu.CpuDevice;
 import io.mla4j.ffi.library.LibraryFinder;
 import io.mla4j.ffi.library.LibraryFinder.Found;
 import io.mla4j.spi.Backend;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.Optional;
 
@@ -77,7 +80,21 @@ public final class NativeBackend implements Backend {
           "backend native does not work here: " + f.failure().getMessage(), f.failure());
     }
     return new CpuDevice(
-        name(), f.library().kernels(isa), NativeMemory::allocate, options.threads());
+        name(), f.library().kernels(isa), allocator(f.library()), options.threads());
+  }
+
+  private static CpuDevice.Allocator allocator(NativeLibrary library) {
+    return new CpuDevice.Allocator() {
+      @Override
+      public MemorySegment allocate(long bytes, Arena arena) {
+        return NativeMemory.allocate(bytes, arena);
+      }
+
+      @Override
+      public MappedWatch watch(MemorySegment mapped) {
+        return library.mappedFiles().map(files -> files.over(mapped)).orElse(MappedWatch.NONE);
+      }
+    };
   }
 
   private synchronized Found<NativeLibrary> find() {

@@ -8,6 +8,7 @@ import io.mla4j.ffi.library.LibraryFile;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 import java.util.stream.Collectors;
 
 /**
@@ -26,6 +27,7 @@ public final class NativeLibrary {
   private final List<NativeIsa> isas;
   private final String version;
   private final String reason;
+  private Optional<MappedFiles> mappedFiles = Optional.empty();
 
   private NativeLibrary(String name, MemorySegment entryPoint) {
     this.name = name;
@@ -51,7 +53,9 @@ public final class NativeLibrary {
    *     entry point, or does not fit the bindings
    */
   public static NativeLibrary open(Path file) {
-    return new NativeLibrary(file.toString(), LibraryFile.load(file, ENTRY_POINT));
+    NativeLibrary library = new NativeLibrary(file.toString(), LibraryFile.load(file, ENTRY_POINT));
+    library.mappedFiles = MappedFiles.of(file);
+    return library;
   }
 
   /** A library by its entry point. */
@@ -67,6 +71,11 @@ public final class NativeLibrary {
   /** Why the first of {@link #isas} is the automatic choice, one line. */
   public String reason() {
     return reason;
+  }
+
+  /** The library's watch over mapped files, where it has one. */
+  Optional<MappedFiles> mappedFiles() {
+    return mappedFiles;
   }
 
   /** The library's version. */

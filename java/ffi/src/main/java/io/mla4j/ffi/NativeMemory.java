@@ -24,10 +24,12 @@ final class NativeMemory {
 
   private static final Linker LINKER = Linker.nativeLinker();
   private static final MemoryLayout SIZE = LINKER.canonicalLayouts().get("size_t");
-  private static final MethodHandle CALLOC =
-      handle("calloc", FunctionDescriptor.of(ValueLayout.ADDRESS, SIZE, SIZE)).orElseThrow();
-  private static final MethodHandle FREE =
-      handle("free", FunctionDescriptor.ofVoid(ValueLayout.ADDRESS)).orElseThrow();
+  private static final FunctionDescriptor LIKE_CALLOC =
+      FunctionDescriptor.of(ValueLayout.ADDRESS, SIZE, SIZE);
+  private static final FunctionDescriptor LIKE_FREE =
+      FunctionDescriptor.ofVoid(ValueLayout.ADDRESS);
+  private static final MethodHandle CALLOC = handle("calloc", LIKE_CALLOC).orElseThrow();
+  private static final MethodHandle FREE = handle("free", LIKE_FREE).orElseThrow();
 
   /** Linked when it is first needed. */
   private static final class Advice {
@@ -83,6 +85,25 @@ final class NativeMemory {
       FREE.invokeExact(address);
     } catch (Throwable e) {
       throw new AssertionError("free throws nothing", e);
+    }
+  }
+
+  /** Calls {@code mla_watch_mapped}; a signature that is linked already costs a start nothing. */
+  static MemorySegment watch(MemorySegment function, long address, long bytes) {
+    try {
+      return (MemorySegment)
+          LINKER.downcallHandle(function, LIKE_CALLOC).invokeExact(address, bytes);
+    } catch (Throwable e) {
+      throw new AssertionError("mla_watch_mapped throws nothing", e);
+    }
+  }
+
+  /** Calls {@code mla_unwatch_mapped}. */
+  static void unwatch(MemorySegment function, MemorySegment flag) {
+    try {
+      LINKER.downcallHandle(function, LIKE_FREE).invokeExact(flag);
+    } catch (Throwable e) {
+      throw new AssertionError("mla_unwatch_mapped throws nothing", e);
     }
   }
 

@@ -1,7 +1,6 @@
 package io.mla4j.checkpoint;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import java.lang.foreign.Arena;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Collections;
@@ -9,7 +8,6 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
-import java.util.concurrent.locks.LockSupport;
 
 /**
  * The tensors of a model directory: {@code model.safetensors}, or the shards that {@code
@@ -24,12 +22,11 @@ public final class Checkpoint implements AutoCloseable {
   private static final long MAX_INDEX_BYTES = 100_000_000;
 
   private final Path file;
-  private final Arena arena;
+  private final OpenFiles files = new OpenFiles();
   private final Map<String, StoredTensor> tensors = new LinkedHashMap<>();
 
-  private Checkpoint(Path file, Arena arena) {
+  private Checkpoint(Path file) {
     this.file = file;
-    this.arena = arena;
   }
 
   /**
@@ -47,7 +44,7 @@ public final class Checkpoint implements AutoCloseable {
     if (!Files.exists(directory.resolve(INDEX))) {
       throw new CheckpointException(directory + ": has neither " + SINGLE + " nor " + INDEX);
     }
-    Checkpoint checkpoint = new Checkpoint(directory.resolve(INDEX), Arena.ofShared());
+    Checkpoint checkpoint = new Checkpoint(directory.resolve(INDEX));
     try {
       checkpoint.openShards();
       return checkpoint;
@@ -63,9 +60,9 @@ public final class Checkpoint implements AutoCloseable {
    * @throws CheckpointException naming the file and tensor that is missing or malformed
    */
   public static Checkpoint openFile(Path file) {
-    Checkpoint checkpoint = new Checkpoint(file, Arena.ofShared());
+    Checkpoint checkpoint = new Checkpoint(file);
     try {
-      checkpoint.tensors.putAll(SafetensorsFile.map(file, checkpoint.arena).tensors());
+      checkpoint.tensors.putAll(SafetensorsFile.map(file, checkpoint.files).tensors());
       return checkpoint;
     } catch (RuntimeException | Error e) {
       checkpoint.close();
@@ -76,6 +73,11 @@ public final class Checkpoint implements AutoCloseable {
   /** The file that was opened: the tensors' own, or the index of several. */
   public Path path() {
     return file;
+  }
+
+  /** The files that are mapped. */
+  public OpenFiles files() {
+    return files;
   }
 
   /** Every tensor by name. */
@@ -102,14 +104,7 @@ public final class Checkpoint implements AutoCloseable {
   /** Waits for operations that read the tensors, and unmaps the files. Twice is harmless. */
   @Override
   public void close() {
-    while (arena.scope().isAlive()) {
-      try {
-        arena.close();
-      } catch (IllegalStateException e) {
-        // an operation of another thread keeps the memory open, or that thread was faster
-        LockSupport.parkNanos(100_000);
-      }
-    }
+    files.close();
   }
 
   private void openShards() {
@@ -127,7 +122,7 @@ public final class Checkpoint implements AutoCloseable {
       shards.put(entry.getValue().textValue(), Map.of());
     }
     for (Map.Entry<String, Map<String, StoredTensor>> shard : shards.entrySet()) {
-      shard.setValue(SafetensorsFile.map(shardFile(shard.getKey()), arena).tensors());
+      shard.setValue(SafetensorsFile.map(shardFile(shard.getKey()), files).tensors());
       for (StoredTensor tensor : shard.getValue().values()) {
         StoredTensor other = tensors.putIfAbsent(tensor.name(), tensor);
         if (other != null) {

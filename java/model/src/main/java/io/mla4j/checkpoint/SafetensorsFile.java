@@ -10,9 +10,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.nio.channels.FileChannel;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
@@ -48,20 +46,23 @@ final class SafetensorsFile {
   }
 
   /**
-   * Maps {@code file} until {@code arena} closes.
+   * Maps {@code file} until {@code files} close.
    *
    * @throws CheckpointException naming the file and, where there is one, the tensor that breaks the
    *     format
    */
-  static SafetensorsFile map(Path file, Arena arena) {
+  static SafetensorsFile map(Path file, OpenFiles files) {
     Json.requireFile(file);
     SafetensorsFile result = new SafetensorsFile(file);
-    try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
-      if (channel.size() < 8) {
+    try {
+      MemorySegment bytes = files.map(file);
+      if (bytes.byteSize() < 8) {
         throw result.error(
-            "is truncated: it has " + channel.size() + " bytes, but at least 8 are needed");
+            "is truncated: it has " + bytes.byteSize() + " bytes, but at least 8 are needed");
       }
-      result.read(channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), arena), arena);
+      result.read(bytes, files.arena());
+    } catch (InternalError e) {
+      throw files.unreadable(e);
     } catch (JsonProcessingException e) {
       throw Json.malformed(file + ": header", e);
     } catch (IOException e) {

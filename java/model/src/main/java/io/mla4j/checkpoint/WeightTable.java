@@ -19,9 +19,14 @@ import java.util.regex.Pattern;
  * @param finalNorm (hidden)
  * @param output (vocabulary, hidden); the embedding itself in a tied model
  * @param layers the blocks, first to last
+ * @param files that hold them
  */
 public record WeightTable(
-    StoredTensor embedding, StoredTensor finalNorm, StoredTensor output, List<Layer> layers) {
+    StoredTensor embedding,
+    StoredTensor finalNorm,
+    StoredTensor output,
+    List<Layer> layers,
+    OpenFiles files) {
   /** Keeps its own copy of the list. */
   public WeightTable {
     layers = List.copyOf(layers);
@@ -56,7 +61,11 @@ public record WeightTable(
    *     not finite, or belongs to a layer of the model without having a place in it
    */
   public static WeightTable resolve(ModelDescription model, Checkpoint checkpoint) {
-    return new Resolver(model, checkpoint).resolve();
+    try {
+      return new Resolver(model, checkpoint).resolve();
+    } catch (InternalError e) {
+      throw checkpoint.files().unreadable(e);
+    }
   }
 
   /** Looks tensors up and remembers which ones have a place. */
@@ -83,7 +92,7 @@ public record WeightTable(
         layers.add(layer(l, model.layers().get(l)));
       }
       refuseUnused();
-      return new WeightTable(embedding, finalNorm, outputTensor, layers);
+      return new WeightTable(embedding, finalNorm, outputTensor, layers, checkpoint.files());
     }
 
     private Layer layer(int l, LayerDescription description) {

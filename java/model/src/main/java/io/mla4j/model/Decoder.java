@@ -65,6 +65,7 @@ public final class Decoder implements AutoCloseable {
   private final DecoderOptions options;
   private final Device device;
   private final Arena arena = Arena.ofShared();
+  private final MappedWeights mapped;
   private final Graph graph;
   private final Plans plans;
   private final Plans lastPlans;
@@ -104,12 +105,18 @@ public final class Decoder implements AutoCloseable {
     this.model = model;
     this.options = options;
     this.device = device;
+    this.mapped = new MappedWeights(weights.files(), device);
     try {
       DecoderWeights placed =
           DecoderWeights.load(weights, device, options.compute(), arena, listener);
+      weights.files().requireUnchanged();
       this.graph = Graph.of(model, placed, device, options.compute());
     } catch (RuntimeException | Error e) {
+      mapped.close();
       arena.close();
+      if (e instanceof InternalError) {
+        throw weights.files().unreadable(e);
+      }
       throw e;
     }
     this.plans = new Plans(graph.shapes());
@@ -153,6 +160,8 @@ public final class Decoder implements AutoCloseable {
    * @throws InvalidArgumentException where an id is outside of the vocabulary or a sequence would
    *     exceed the model's context; nothing was changed
    * @throws io.mla4j.CacheFullException where the pool has too few pages; nothing was changed
+   * @throws io.mla4j.checkpoint.CheckpointException where a file of mapped weights was written to,
+   *     made shorter or could not be read since it was opened; the sequences are as before
    * @throws CancelledException where the thread was interrupted; the sequences are as before
    * @throws ConcurrentUseException where another thread is using this decoder
    * @throws ClosedException where this decoder is closed, before or meanwhile; the sequences are as
@@ -191,8 +200,9 @@ public final class Decoder implements AutoCloseable {
       for (int i = 0; i < ids.length; i++) {
         counts[i] = ids[i].length;
       }
+      mapped.requireUnchanged();
       try (Step step = batch.reserve(counts)) {
-        Tensor hidden = forward(step, ids, wanted, cancellation);
+        Tensor hidden = compute(step, ids, wanted, cancellation);
         step.commit();
         return hidden;
       }
@@ -227,6 +237,17 @@ public final class Decoder implements AutoCloseable {
         }
       }
     }
+  }
+
+  private Tensor compute(Step step, int[][] ids, Wanted wanted, Cancellation cancellation) {
+    Tensor hidden;
+    try {
+      hidden = forward(step, ids, wanted, cancellation);
+    } catch (RuntimeException | Error e) {
+      throw mapped.explain(e);
+    }
+    mapped.requireRead();
+    return hidden;
   }
 
   private Tensor forward(Step step, int[][] ids, Wanted wanted, Cancellation cancellation) {
@@ -291,6 +312,9 @@ public final class Decoder implements AutoCloseable {
     try {
       requireAuthor();
       head.forEachRow(hidden, consumer);
+      mapped.requireRead();
+    } catch (RuntimeException | Error e) {
+      throw mapped.explain(e);
     } finally {
       turn.leave();
     }
@@ -337,6 +361,7 @@ public final class Decoder implements AutoCloseable {
       activations.close();
       lastActivations.close();
       head.close();
+      mapped.close();
       arena.close();
     }
   }

@@ -9,7 +9,8 @@ import java.util.List;
  *
  * @param maxTokens the most tokens to generate, at least 1
  * @param sampling how tokens are chosen
- * @param stop texts that end the generation and are left out of it
+ * @param stop texts that end the generation and are left out of it; special tokens are found by
+ *     their texts
  * @param cancellation what ends it from another thread, the prompt included; or null
  */
 public record GenerationOptions(

@@ -64,7 +64,12 @@ final class Generator {
         text.finish();
         return FinishReason.EOS;
       }
-      if (text.accept(characters.next(id))) {
+      String piece = characters.next(id);
+      boolean stopped =
+          piece.isEmpty() && text.looks()
+              ? text.acceptSpecial(model.tokenizer().specialText(id))
+              : text.accept(piece);
+      if (stopped) {
         return FinishReason.STOP;
       }
       boolean enough = session.length() - promptTokens == options.maxTokens();

@@ -1,21 +1,32 @@
 package io.mla4j.text;
 
+import java.util.BitSet;
 import java.util.List;
 import java.util.function.Consumer;
 
 /**
- * Passes text on until a stop text appears; what may be the start of one waits. Belongs to one
- * thread.
+ * Passes text on until a stop text appears; what may be the start of one waits. Special tokens are
+ * looked for as their texts are, but not passed on. Belongs to one thread.
  */
 final class StopFilter {
   private final List<String> stops;
+  private final int longest;
   private final Consumer<String> listener;
   private final StringBuilder given = new StringBuilder();
   private final StringBuilder waiting = new StringBuilder();
 
+  /** The characters of {@link #waiting} that are of special tokens. */
+  private final BitSet hidden = new BitSet();
+
   StopFilter(List<String> stops, Consumer<String> listener) {
     this.stops = stops;
+    this.longest = stops.stream().mapToInt(String::length).max().orElse(0);
     this.listener = listener;
+  }
+
+  /** Whether there is anything to look for. */
+  boolean looks() {
+    return longest > 0;
   }
 
   /** Takes text; true when a stop text appeared, before which everything was passed on. */
@@ -34,6 +45,12 @@ final class StopFilter {
     return false;
   }
 
+  /** Takes the text of a special token, as {@link #accept} does. */
+  boolean acceptSpecial(String text) {
+    hidden.set(waiting.length(), waiting.length() + text.length());
+    return accept(text);
+  }
+
   /** Passes on what waits: no more text comes. */
   void finish() {
     pass(waiting.length());
@@ -46,7 +63,6 @@ final class StopFilter {
 
   /** The length of the longest end of the waiting text that starts a stop text. */
   private int possibleStart() {
-    int longest = stops.stream().mapToInt(String::length).max().orElse(0);
     for (int length = Math.min(longest, waiting.length()); length > 0; length--) {
       String end = waiting.substring(waiting.length() - length);
       if (stops.stream().anyMatch(stop -> stop.startsWith(end))) {
@@ -57,11 +73,20 @@ final class StopFilter {
   }
 
   private void pass(int length) {
-    if (length > 0) {
-      String text = waiting.substring(0, length);
-      waiting.delete(0, length);
+    if (length == 0) {
+      return;
+    }
+    StringBuilder text = new StringBuilder();
+    for (int i = hidden.nextClearBit(0); i < length; i = hidden.nextClearBit(i + 1)) {
+      text.append(waiting.charAt(i));
+    }
+    waiting.delete(0, length);
+    BitSet rest = hidden.get(length, Math.max(length, hidden.length()));
+    hidden.clear();
+    hidden.or(rest);
+    if (!text.isEmpty()) {
       given.append(text);
-      listener.accept(text);
+      listener.accept(text.toString());
     }
   }
 }

@@ -92,6 +92,12 @@ public final class Tokenizer implements AutoCloseable {
     return wide.length == 0 ? "" : use(() -> tokenizer.decode(wide, skipSpecial));
   }
 
+  /** The text of a special token, which is left out of texts; none of other tokens. */
+  String specialText(int id) {
+    int[] alone = {id};
+    return decode(alone, true).isEmpty() ? decode(alone, false) : "";
+  }
+
   /** A decoder for ids that come one by one. */
   public StreamingDecoder streamingDecoder(boolean skipSpecial) {
     return new StreamingDecoder(this, skipSpecial);

@@ -118,13 +118,61 @@ class TokenizerTest {
     assertEquals("😀", stream(smile, true), "and the decoder starts anew");
   }
 
+  /** Special tokens and bytes that are no character neither gather nor hold back what follows. */
+  @Test
+  void whatGivesNoTextTakesNoTime() {
+    int[] smile = tokenizer.encode("😀", false);
+    int[] word = tokenizer.encode("word", false);
+    String start = tokenizer.decode(new int[] {word[0]}, true);
+    for (int[] pattern :
+        new int[][] {{3}, {smile[0]}, {4095, 4096}, {smile[0], 3}, {3, smile[0], smile[0]}}) {
+      StreamingDecoder decoder = tokenizer.streamingDecoder(true);
+      long began = System.nanoTime();
+      int[] ids = new int[20_000];
+      StringBuilder text = new StringBuilder();
+      for (int i = 0; i < ids.length; i++) {
+        ids[i] = pattern[i % pattern.length];
+        text.append(decoder.next(ids[i]));
+      }
+      assertTrue(System.nanoTime() - began < 10_000_000_000L, "linear");
+      assertTrue(decoder.next(word[0]).endsWith(start), "what is valid comes out at once");
+      assertEquals("", decoder.finish());
+    }
+    StreamingDecoder decoder = tokenizer.streamingDecoder(true);
+    for (int id : new int[] {3, 3, smile[0], smile[0], smile[0], smile[0], smile[0], smile[0]}) {
+      decoder.next(id);
+    }
+    assertTrue(decoder.next(word[0]).endsWith("\uFFFD" + start));
+  }
+
+  @Test
+  void longRunsOfBytesAreTheWhole() {
+    Random random = new Random(8);
+    for (int n = 0; n < 100; n++) {
+      int[] ids = random.ints(200, 100, 260).toArray();
+      assertEquals(tokenizer.decode(ids, true), stream(ids, true));
+    }
+  }
+
+  @Test
+  void stopTextsAreFoundAcrossSpecialTokens() {
+    StringBuilder passed = new StringBuilder();
+    StopFilter filter = new StopFilter(List.of("<end>\n"), passed::append);
+    assertFalse(filter.accept("a "));
+    assertFalse(filter.acceptSpecial("<end>"));
+    assertEquals("a ", passed.toString(), "the special token may be the start of a stop text");
+    assertFalse(filter.accept("b"));
+    assertEquals("a b", passed.toString(), "and is not shown where it was not");
+    assertFalse(filter.acceptSpecial("<end>"));
+    assertTrue(filter.accept("\n c"));
+    assertEquals("a b", filter.given());
+  }
+
   private static String stream(int[] ids, boolean skipSpecial) {
     StreamingDecoder decoder = tokenizer.streamingDecoder(skipSpecial);
     StringBuilder text = new StringBuilder();
     for (int id : ids) {
-      String piece = decoder.next(id);
-      assertFalse(piece.endsWith("\uFFFD"), "half a character");
-      text.append(piece);
+      text.append(decoder.next(id));
     }
     return text.append(decoder.finish()).toString();
   }

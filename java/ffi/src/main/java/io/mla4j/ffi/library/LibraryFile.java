@@ -9,6 +9,7 @@ import java.lang.foreign.SymbolLookup;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.Optional;
 
 /** Loading a library and asking it for texts, the same for all kinds of them. */
 public final class LibraryFile {
@@ -39,6 +40,11 @@ public final class LibraryFile {
         .find(entryPoint)
         .orElseThrow(
             () -> new BackendException("library " + file + " has no function " + entryPoint));
+  }
+
+  /** A function of a library that {@link #load} has loaded, where it has it. */
+  public static Optional<MemorySegment> find(Path file, String function) {
+    return SymbolLookup.libraryLookup(file.toAbsolutePath(), Arena.global()).find(function);
   }
 
   /** The JVM warns on stderr when it is given another file on Linux, before it refuses it. */
