@@ -35,7 +35,7 @@ class ArchitectureTest {
           "cuda", Set.of("core", "device", "ffi"),
           "model", Set.of("core"),
           "cli", Set.of("core", "model"),
-          "bench", Set.of("core", "cuda", "ffi", "model", "cli", "testkit"));
+          "bench", Set.of("core", "device", "ffi", "model", "cli", "testkit"));
 
   /** Backends, and what tests or measures them. */
   private static final Set<String> SEES_SPI =

@@ -8,6 +8,7 @@ import io.mla4j.Device;
 import io.mla4j.InvalidArgumentException;
 import io.mla4j.bench.AttentionGrid.Phase;
 import io.mla4j.cpu.CpuDevice;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
@@ -87,15 +88,12 @@ final class AttentionBench {
   static List<AttentionSpec> specs(List<? extends Device> devices, AttentionGrid grid) {
     List<AttentionSpec> specs = new ArrayList<>();
     for (Device device : devices) {
-      for (ComputeType compute : computes(grid, device)) {
-        for (CacheType cacheType : grid.cacheTypes()) {
-          for (AttentionGrid.Residency residency : grid.residencies()) {
-            for (Phase phase : grid.phases()) {
-              for (int heads : grid.heads()) {
-                for (Kind kind : grid.kinds()) {
-                  addSizes(specs, grid, device, compute, cacheType, residency, phase, heads, kind);
-                }
-              }
+      for (ComputeType compute : grid.computes(device)) {
+        for (CacheType cacheType : Grid.each(grid.cacheTypes)) {
+          AttentionSpec.Types types = new AttentionSpec.Types(compute, cacheType);
+          for (AttentionGrid.Residency residency : Grid.each(grid.residencies)) {
+            for (Phase phase : Grid.each(grid.phases)) {
+              addSizes(specs, grid, device, types, residency, phase);
             }
           }
         }
@@ -108,62 +106,53 @@ final class AttentionBench {
       List<AttentionSpec> specs,
       AttentionGrid grid,
       Device device,
-      ComputeType compute,
-      CacheType cacheType,
+      AttentionSpec.Types types,
       AttentionGrid.Residency residency,
-      Phase phase,
-      int heads,
-      Kind kind) {
-    boolean decode = phase == Phase.DECODE;
-    List<AttentionForm> forms = grid.forms();
-    if (forms.isEmpty()) {
-      forms = List.of(decode ? AttentionForm.ABSORBED : AttentionForm.AUTO);
-    }
-    if (kind != Kind.MLA) {
-      forms = forms.subList(0, 1);
-    }
-    for (AttentionForm form : forms) {
-      for (int batch : grid.batches()) {
-        for (int queries : decode ? grid.sQ() : grid.prefill()) {
-          for (int context : decode ? grid.tokens() : grid.cached()) {
-            int tokens = decode ? context : context + queries;
-            for (int page : grid.pages()) {
-              specs.add(
-                  new AttentionSpec(
-                      phase,
-                      kind,
-                      device,
-                      device.backend().equals("library") ? grid.library() : null,
-                      heads,
-                      tokens,
-                      batch,
-                      queries,
-                      compute,
-                      cacheType,
-                      form,
-                      residency,
-                      page));
-            }
+      Phase phase) {
+    Path library = device.backend().equals("library") ? grid.library : null;
+    for (int heads : Grid.each(grid.heads)) {
+      for (Kind kind : Grid.each(grid.kinds)) {
+        for (AttentionForm form : forms(grid, phase, kind)) {
+          for (AttentionSpec.Size size : sizes(grid, phase, heads)) {
+            specs.add(
+                new AttentionSpec(phase, kind, device, library, size, types, form, residency));
           }
         }
       }
     }
   }
 
-  /** The faster compute type of a device; somebody else's kernels compute what ours do. */
-  private static List<ComputeType> computes(AttentionGrid grid, Device device) {
-    return grid.computes().isEmpty() ? List.of(device.preferredComputeType()) : grid.computes();
+  private static List<AttentionForm> forms(AttentionGrid grid, Phase phase, Kind kind) {
+    AttentionForm usual = phase == Phase.DECODE ? AttentionForm.ABSORBED : AttentionForm.AUTO;
+    List<AttentionForm> forms = grid.forms.isEmpty() ? List.of(usual) : Grid.each(grid.forms);
+    return kind == Kind.MLA ? forms : forms.subList(0, 1);
+  }
+
+  private static List<AttentionSpec.Size> sizes(AttentionGrid grid, Phase phase, int heads) {
+    boolean decode = phase == Phase.DECODE;
+    List<AttentionSpec.Size> sizes = new ArrayList<>();
+    for (int batch : Grid.each(grid.batches)) {
+      for (int queries : Grid.each(decode ? grid.sQ : grid.prefill)) {
+        for (int context : Grid.each(decode ? grid.tokens : grid.cached)) {
+          int tokens = decode ? context : context + queries;
+          for (int page : Grid.each(grid.pages)) {
+            sizes.add(new AttentionSpec.Size(heads, tokens, batch, queries, page));
+          }
+        }
+      }
+    }
+    return sizes;
   }
 
   /** The backends that {@link CudaBench} does not measure. */
   static List<String> ofProcessor(AttentionGrid grid) {
-    return grid.backends().stream().filter(name -> !name.equals(CudaBench.BACKEND)).toList();
+    return grid.backends.stream().filter(name -> !name.equals(CudaBench.BACKEND)).toList();
   }
 
   private static List<CpuDevice> devices(Lab lab, AttentionGrid grid) {
-    List<CpuDevice> devices = lab.devices(ofProcessor(grid), grid.isas(), grid.threads());
-    if (grid.library() != null) {
-      grid.threads().forEach(n -> devices.add(lab.libraryDevice(grid.library(), n)));
+    List<CpuDevice> devices = grid.devices(lab, ofProcessor(grid));
+    if (grid.library != null) {
+      Grid.each(grid.threads).forEach(n -> devices.add(lab.libraryDevice(grid.library, n)));
     }
     return devices;
   }

@@ -2,61 +2,50 @@ package io.mla4j.bench;
 
 import io.mla4j.AttentionForm;
 import io.mla4j.CacheType;
-import io.mla4j.ComputeType;
+import io.mla4j.model.DecoderOptions;
 import java.nio.file.Path;
 import java.util.List;
 
-/**
- * Which attention rows to measure: all combinations.
- *
- * @param phases decode, prefill
- * @param tokens cached tokens of a sequence when it decodes, the new ones included
- * @param sQ new tokens when it decodes
- * @param prefill new tokens of a prefill
- * @param cached tokens that are there before a prefill
- * @param isas native instruction sets; empty for the one that is chosen
- * @param computes empty for the faster one of each device
- * @param forms of MLA; in decode, absorbed means queries that are absorbed already
- * @param pages tokens of a page
- * @param library somebody else's kernels, or null
- */
-public record AttentionGrid(
-    List<Phase> phases,
-    List<Kind> kinds,
-    List<String> backends,
-    List<String> isas,
-    List<Integer> heads,
-    List<Integer> tokens,
-    List<Integer> batches,
-    List<Integer> sQ,
-    List<Integer> prefill,
-    List<Integer> cached,
-    List<Integer> threads,
-    List<ComputeType> computes,
-    List<CacheType> cacheTypes,
-    List<AttentionForm> forms,
-    List<Residency> residencies,
-    List<Integer> pages,
-    Path library) {
-  /** What is named twice is measured once. */
-  public AttentionGrid {
-    phases = Grids.distinct(phases);
-    kinds = Grids.distinct(kinds);
-    backends = Grids.distinct(backends);
-    isas = Grids.distinct(isas);
-    heads = Grids.distinct(heads);
-    tokens = Grids.distinct(tokens);
-    batches = Grids.distinct(batches);
-    sQ = Grids.distinct(sQ);
-    prefill = Grids.distinct(prefill);
-    cached = Grids.distinct(cached);
-    threads = Grids.distinct(threads);
-    computes = Grids.distinct(computes);
-    cacheTypes = Grids.distinct(cacheTypes);
-    forms = Grids.distinct(forms);
-    residencies = Grids.distinct(residencies);
-    pages = Grids.distinct(pages);
-  }
+/** Which attention rows to measure. */
+public final class AttentionGrid extends Grid {
+  /** Decode, prefill. */
+  public List<Phase> phases = List.of(Phase.values());
+
+  /** What the cache holds. */
+  public List<Kind> kinds = List.of(Kind.MLA);
+
+  /** Query heads. */
+  public List<Integer> heads = List.of(16, 128);
+
+  /** Cached tokens of a sequence when it decodes, the new ones included. */
+  public List<Integer> tokens = List.of(1024, 16384);
+
+  /** Sequences. */
+  public List<Integer> batches = List.of(1);
+
+  /** New tokens when it decodes. */
+  public List<Integer> sQ = List.of(1);
+
+  /** New tokens of a prefill. */
+  public List<Integer> prefill = List.of(2048);
+
+  /** Tokens that are there before a prefill. */
+  public List<Integer> cached = List.of(0);
+
+  /** How rows are stored. */
+  public List<CacheType> cacheTypes = List.of(CacheType.BF16);
+
+  /** Of MLA; in decode, absorbed means queries that are absorbed already. Empty for the usual. */
+  public List<AttentionForm> forms = List.of();
+
+  /** Where the cache is. */
+  public List<Residency> residencies = List.of(Residency.COLD);
+
+  /** Tokens of a page. */
+  public List<Integer> pages = List.of(DecoderOptions.DEFAULT_PAGE_SIZE);
+
+  /** Somebody else's kernels, or null. */
+  public Path library;
 
   /** A few new tokens over a long cache, or many. */
   public enum Phase {

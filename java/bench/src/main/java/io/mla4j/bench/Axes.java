@@ -1,84 +1,127 @@
 package io.mla4j.bench;
 
-import java.lang.reflect.RecordComponent;
-import java.util.Arrays;
-import java.util.List;
+import static io.mla4j.bench.Axis.BACKEND;
+import static io.mla4j.bench.Axis.BATCH;
+import static io.mla4j.bench.Axis.BENCHMARK;
+import static io.mla4j.bench.Axis.CACHE_TYPE;
+import static io.mla4j.bench.Axis.COMPUTE;
+import static io.mla4j.bench.Axis.FORM;
+import static io.mla4j.bench.Axis.HEADS;
+import static io.mla4j.bench.Axis.ISA;
+import static io.mla4j.bench.Axis.KIND;
+import static io.mla4j.bench.Axis.LIBRARY;
+import static io.mla4j.bench.Axis.PAGE;
+import static io.mla4j.bench.Axis.RESIDENCY;
+import static io.mla4j.bench.Axis.SHAPE;
+import static io.mla4j.bench.Axis.S_Q;
+import static io.mla4j.bench.Axis.THREADS;
+import static io.mla4j.bench.Axis.TOKENS;
+
+import io.mla4j.Device;
+import java.util.EnumMap;
+import java.util.Locale;
+import java.util.Map;
 import java.util.Objects;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
-/**
- * What a row measures. Fields that do not apply are null or 0.
- *
- * @param benchmark {@code attention} (decode), {@code prefill}, {@code gemm}, {@code gemv}, {@code
- *     grouped}, {@code model}, {@code startup}
- * @param kind of attention: {@code mla}, {@code mha}, {@code gqa}, {@code mqa}; of a model row,
- *     what is timed
- * @param library file of somebody else's kernels, or null
- * @param form {@code absorbed} or {@code decompressed}, of MLA; of a model also {@code auto}
- * @param heads query heads
- * @param tokens cached tokens of a sequence, new ones included; of a generation those that are
- *     cached before it; rows of a linear layer
- * @param sQ new tokens of a sequence
- * @param residency {@code cold}: what is read was last touched at least the whole pool ago; {@code
- *     warm}: the same memory every time
- * @param shape sizes that the other fields do not tell
- */
-public record Axes(
-    String benchmark,
-    String kind,
-    String backend,
-    String isa,
-    String library,
-    String form,
-    int heads,
-    int tokens,
-    int batch,
-    int sQ,
-    int threads,
-    String compute,
-    String cacheType,
-    int page,
-    String residency,
-    String shape) {
-  /** The names of the fields, as reports have them. */
-  static final List<String> NAMES =
-      Arrays.stream(Axes.class.getRecordComponents()).map(RecordComponent::getName).toList();
+/** What a row measures: values of the axes that apply. */
+public final class Axes {
+  private final Map<Axis, Object> values;
+
+  private Axes(Map<Axis, Object> values) {
+    this.values = values;
+  }
+
+  /** Those of one benchmark, with nothing else yet. */
+  static Axes of(String benchmark) {
+    return new Axes(Map.of()).with(BENCHMARK, benchmark);
+  }
+
+  /** With the backend, the instruction set and the threads of a device. */
+  Axes on(Device device) {
+    return with(BACKEND, device.backend()).with(ISA, device.isa()).with(THREADS, device.threads());
+  }
+
+  /** With a value: a text, a count, or anything whose name in lower case tells it; null is none. */
+  Axes with(Axis axis, Object value) {
+    Map<Axis, Object> next = new EnumMap<>(Axis.class);
+    next.putAll(values);
+    if (value == null || value.equals(axis.absent())) {
+      next.remove(axis);
+    } else {
+      boolean asItIs = value instanceof String || value instanceof Integer;
+      next.put(axis, asItIs ? value : value.toString().toLowerCase(Locale.ROOT));
+    }
+    return new Axes(next);
+  }
+
+  /** The value; null or 0 where the axis does not apply. */
+  Object get(Axis axis) {
+    return values.getOrDefault(axis, axis.absent());
+  }
+
+  /** The value, or null. */
+  String text(Axis axis) {
+    return (String) get(axis);
+  }
+
+  /** The value, or 0. */
+  int count(Axis axis) {
+    return (int) get(axis);
+  }
 
   /** What a person is told about it. */
   String label() {
     return Stream.of(
-            benchmark,
-            kind,
-            library == null ? backend : library,
-            isa,
-            form,
-            shape,
-            count(heads, "heads"),
-            count(tokens, "tokens"),
-            batch > 1 ? "batch " + batch : null,
-            sQ > 1 && !benchmark.equals("prefill") ? "s_q " + sQ : null,
-            compute,
-            cacheType == null ? null : "cache " + cacheType,
-            residency,
-            count(threads, "threads"))
+            text(BENCHMARK),
+            text(KIND),
+            text(LIBRARY) == null ? text(BACKEND) : text(LIBRARY),
+            text(ISA),
+            text(FORM),
+            text(SHAPE),
+            counted(HEADS),
+            counted(TOKENS),
+            count(BATCH) > 1 ? "batch " + count(BATCH) : null,
+            count(S_Q) > 1 && !text(BENCHMARK).equals("prefill") ? "s_q " + count(S_Q) : null,
+            text(COMPUTE),
+            text(CACHE_TYPE) == null ? null : "cache " + text(CACHE_TYPE),
+            text(RESIDENCY),
+            counted(THREADS))
         .filter(Objects::nonNull)
         .collect(Collectors.joining(" "));
   }
 
-  private static String count(int n, String things) {
-    return n == 0 ? null : n + " " + things;
+  private String counted(Axis axis) {
+    return count(axis) == 0 ? null : count(axis) + " " + axis.id();
   }
 
   /** Whether memory is read again that is still in the processor's caches. */
   boolean isWarm() {
-    return "warm".equals(residency);
+    return "warm".equals(text(RESIDENCY));
   }
 
   /** Without what changes sizes alone: rows where it is equal run the same code. */
   Axes code() {
-    return new Axes(
-        benchmark, kind, backend, isa, library, form, heads, 0, 0, sQ, 0, compute, cacheType, 0,
-        null, shape);
+    Axes code = this;
+    for (Axis axis : new Axis[] {TOKENS, BATCH, THREADS, PAGE, RESIDENCY}) {
+      code = code.with(axis, null);
+    }
+    return code;
+  }
+
+  @Override
+  public boolean equals(Object other) {
+    return other instanceof Axes axes && values.equals(axes.values);
+  }
+
+  @Override
+  public int hashCode() {
+    return values.hashCode();
+  }
+
+  @Override
+  public String toString() {
+    return label();
   }
 }

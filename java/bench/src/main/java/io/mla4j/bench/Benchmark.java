@@ -120,14 +120,14 @@ public final class Benchmark {
   public Report attention(AttentionGrid grid) {
     List<Peak> peaks = new ArrayList<>();
     List<Row> rows = new ArrayList<>();
-    if (!isStopped() && (grid.library() != null || !AttentionBench.ofProcessor(grid).isEmpty())) {
+    if (!isStopped() && (grid.library != null || !AttentionBench.ofProcessor(grid).isEmpty())) {
       try (Lab lab = new Lab(settings)) {
         rows.addAll(AttentionBench.run(lab, grid, this));
-        peaks.addAll(limits(lab, grid.threads()));
+        peaks.addAll(limits(lab, Grid.each(grid.threads)));
       }
       done(report(peaks, rows));
     }
-    if (!isStopped() && grid.backends().contains(CudaBench.BACKEND)) {
+    if (!isStopped() && grid.backends.contains(CudaBench.BACKEND)) {
       try (CudaBench gpu = new CudaBench(settings)) {
         List<Row> ofGpu = gpu.run(grid, this);
         List<Peak> limits = gpu.peaks(stopped);
@@ -146,7 +146,7 @@ public final class Benchmark {
     }
     try (Lab lab = new Lab(settings)) {
       List<Row> rows = LinearBench.run(lab, grid, this);
-      return done(report(limits(lab, grid.threads()), rows));
+      return done(report(limits(lab, Grid.each(grid.threads)), rows));
     }
   }
 
@@ -158,7 +158,7 @@ public final class Benchmark {
     noteUnchecked("model");
     try (Lab lab = new Lab(settings)) {
       List<Row> rows = ModelBench.run(lab, grid, this);
-      return done(report(limits(lab, grid.threads()), rows));
+      return done(report(limits(lab, Grid.each(grid.threads)), rows));
     }
   }
 
@@ -181,7 +181,7 @@ public final class Benchmark {
    * @throws BenchException where the folder already holds a model or cannot be written
    */
   public static void makeModel(Preset preset, Path folder) {
-    ModelMaker.make(preset.shape(), folder);
+    ModelMaker.make(preset.config(), folder);
   }
 
   /**

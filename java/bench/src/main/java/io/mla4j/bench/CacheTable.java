@@ -37,9 +37,17 @@ public final class CacheTable {
             .thenComparing(Place::sQ);
 
     static Place of(Row row) {
-      Axes a = row.axes();
-      String backend = a.library() == null ? a.backend() + " " + a.isa() : a.library();
-      return new Place(a.heads(), a.cacheType(), a.threads(), backend, a.batch(), a.sQ());
+      String backend =
+          row.text(Axis.LIBRARY) == null
+              ? row.text(Axis.BACKEND) + " " + row.text(Axis.ISA)
+              : row.text(Axis.LIBRARY);
+      return new Place(
+          row.count(Axis.HEADS),
+          row.text(Axis.CACHE_TYPE),
+          row.count(Axis.THREADS),
+          backend,
+          row.count(Axis.BATCH),
+          row.count(Axis.S_Q));
     }
   }
 
@@ -51,7 +59,7 @@ public final class CacheTable {
 
   private static List<Row> rows(Report report) {
     return report.rows().stream()
-        .filter(r -> r.axes().benchmark().equals("attention") && r.work().cacheBytes() > 0)
+        .filter(r -> r.text(Axis.BENCHMARK).equals("attention") && r.work().cacheBytes() > 0)
         .toList();
   }
 
@@ -63,7 +71,7 @@ public final class CacheTable {
             "kind",
             "cache",
             "bytes per token and layer",
-            "tokens in " + RowFormat.bytes(budget.bytes()) + ", " + budget.layers() + " layers",
+            "tokens in " + Figures.bytes(budget.bytes()) + ", " + budget.layers() + " layers",
             "at tokens",
             "batch",
             "s_q",
@@ -85,8 +93,8 @@ public final class CacheTable {
     Map<Integer, Map<String, Row>> byTokens = new TreeMap<>(Comparator.reverseOrder());
     for (Row row : rows) {
       byTokens
-          .computeIfAbsent(row.axes().tokens(), _ -> new TreeMap<>())
-          .merge(row.axes().kind(), row, (a, b) -> a.medianNs() <= b.medianNs() ? a : b);
+          .computeIfAbsent(row.count(Axis.TOKENS), _ -> new TreeMap<>())
+          .merge(row.text(Axis.KIND), row, (a, b) -> a.medianNs() <= b.medianNs() ? a : b);
     }
     List<Row> most = new ArrayList<>();
     for (Map<String, Row> kinds : byTokens.values()) {
@@ -99,21 +107,21 @@ public final class CacheTable {
 
   private static void add(TextTable table, Place place, List<Row> rows, Budget budget) {
     for (Row row : rows) {
-      Axes a = row.axes();
-      long bytes = row.work().cacheBytes() / ((long) a.tokens() * a.batch());
+      long bytes =
+          row.work().cacheBytes() / ((long) row.count(Axis.TOKENS) * row.count(Axis.BATCH));
       table.add(
           Integer.toString(place.heads()),
-          a.kind(),
+          row.text(Axis.KIND),
           place.cacheType(),
           String.format(Locale.ROOT, "%,d", bytes),
           String.format(Locale.ROOT, "%,d", budget.bytes() / (bytes * budget.layers())),
-          Integer.toString(a.tokens()),
+          Integer.toString(row.count(Axis.TOKENS)),
           Integer.toString(place.batch()),
           Integer.toString(place.sQ()),
           Integer.toString(place.threads()),
           place.backend(),
-          RowFormat.bytes(row.work().bytes()),
-          RowFormat.nanos(row.medianNs()));
+          Figures.bytes(row.work().bytes()),
+          Figures.nanos(row.medianNs()));
     }
   }
 }

@@ -65,7 +65,8 @@ public final class Comparison {
         throw new BenchException(file + ": has a row without medianNs and samplesNs");
       }
       StringBuilder key = new StringBuilder();
-      for (String name : Axes.NAMES) {
+      for (Axis axis : Axis.values()) {
+        String name = axis.id();
         String value = row.path(name).asText("");
         boolean empty = value.isEmpty() || value.equals("null") || value.equals("0");
         // The ratio that startup rows tell is a result.
@@ -103,8 +104,8 @@ public final class Comparison {
             Locale.ROOT,
             "%s: %s -> %s, %.2f times as %s%s",
             key,
-            RowFormat.nanos(a),
-            RowFormat.nanos(b),
+            Figures.nanos(a),
+            Figures.nanos(b),
             Math.max(a / b, b / a),
             b < a ? "fast" : "slow",
             shares(before, after));

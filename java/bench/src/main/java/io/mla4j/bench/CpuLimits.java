@@ -7,11 +7,12 @@ record CpuLimits(Workers workers) implements Limits {
   /** Somebody else's kernels are native too. */
   @Override
   public double peak(Axes row, PeakMeter meter) {
-    boolean isJava = row.backend().equals("vector") || row.backend().equals("scalar");
+    boolean isJava =
+        row.text(Axis.BACKEND).equals("vector") || row.text(Axis.BACKEND).equals("scalar");
     if (isJava) {
       return meter.registers(PeakMeter.Rate.JAVA_FMA_F32, workers);
     }
-    return row.compute().equals("bf16")
+    return row.text(Axis.COMPUTE).equals("bf16")
         ? meter.best(workers)
         : meter.registers(PeakMeter.Rate.NATIVE_FMA_F32, workers);
   }

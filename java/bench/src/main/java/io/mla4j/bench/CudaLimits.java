@@ -73,7 +73,7 @@ final class CudaLimits implements Limits, AutoCloseable {
 
   @Override
   public double peak(Axes row, PeakMeter meter) {
-    return row.compute().equals("bf16") ? linear() : Double.NaN;
+    return row.text(Axis.COMPUTE).equals("bf16") ? linear() : Double.NaN;
   }
 
   /** GFLOP/s of the linear, in bf16. */

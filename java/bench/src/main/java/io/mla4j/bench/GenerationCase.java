@@ -50,7 +50,7 @@ final class GenerationCase extends ModelCase {
   }
 
   private void fill() {
-    MlaShape shape = decoder.model().layers().getFirst().mla().shape();
+    MlaShape shape = ModelWork.shape(decoder);
     Attention attention =
         Attention.absorbed(cache, shape.heads(), AttentionScore.of(1), decoder.options().compute());
     try (Arena arena = Arena.ofShared()) {

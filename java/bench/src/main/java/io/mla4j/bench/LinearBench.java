@@ -17,13 +17,11 @@ final class LinearBench {
 
   static List<Row> run(Lab lab, LinearGrid grid, Benchmark run) {
     List<Planned> planned = new ArrayList<>();
-    for (CpuDevice device : lab.devices(grid.backends(), grid.isas(), grid.threads())) {
-      List<ComputeType> computes =
-          grid.computes().isEmpty() ? List.of(device.preferredComputeType()) : grid.computes();
-      for (ComputeType compute : computes) {
-        for (StorageFormat type : grid.weightTypes()) {
-          for (AttentionGrid.Residency residency : grid.residencies()) {
-            for (LinearGrid.Benchmark benchmark : grid.benchmarks()) {
+    for (CpuDevice device : grid.devices(lab, grid.backends)) {
+      for (ComputeType compute : grid.computes(device)) {
+        for (StorageFormat type : Grid.each(grid.weightTypes)) {
+          for (AttentionGrid.Residency residency : Grid.each(grid.residencies)) {
+            for (LinearGrid.Benchmark benchmark : Grid.each(grid.benchmarks)) {
               addSizes(planned, grid, device, compute, type, residency, benchmark);
             }
           }
@@ -63,13 +61,13 @@ final class LinearBench {
     if (benchmark == LinearGrid.Benchmark.GROUPED) {
       planned.add(
           new Planned(
-              MixtureCase.axes(device, grid.mixture(), compute, type, residency).label(),
-              MixtureCase.weightBytes(grid.mixture(), type),
-              pool -> new MixtureCase(device, grid.mixture(), compute, type, residency, pool)));
+              MixtureCase.axes(device, grid.mixture, compute, type, residency).label(),
+              MixtureCase.weightBytes(grid.mixture, type),
+              pool -> new MixtureCase(device, grid.mixture, compute, type, residency, pool)));
       return;
     }
-    for (LinearGrid.Size size : grid.sizes()) {
-      for (int rows : benchmark == LinearGrid.Benchmark.GEMV ? List.of(1) : grid.rows()) {
+    for (LinearGrid.Size size : Grid.each(grid.sizes)) {
+      for (int rows : benchmark == LinearGrid.Benchmark.GEMV ? List.of(1) : Grid.each(grid.rows)) {
         planned.add(
             new Planned(
                 LinearCase.axes(device, size, rows, compute, type, residency).label(),

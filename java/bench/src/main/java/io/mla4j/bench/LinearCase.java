@@ -61,23 +61,12 @@ final class LinearCase extends CpuCase {
       ComputeType compute,
       StorageFormat type,
       AttentionGrid.Residency residency) {
-    return new Axes(
-        rows == 1 ? "gemv" : "gemm",
-        null,
-        device.backend(),
-        device.isa(),
-        null,
-        null,
-        0,
-        rows,
-        0,
-        0,
-        device.threads(),
-        AttentionSpec.lower(compute),
-        null,
-        0,
-        AttentionSpec.lower(residency),
-        size + " " + AttentionSpec.lower(type));
+    return Axes.of(rows == 1 ? "gemv" : "gemm")
+        .on(device)
+        .with(Axis.TOKENS, rows)
+        .with(Axis.COMPUTE, compute)
+        .with(Axis.RESIDENCY, residency)
+        .with(Axis.SHAPE, size + " " + AttentionSpec.lower(type));
   }
 
   private Tensor piece(int i) {

@@ -1,42 +1,28 @@
 package io.mla4j.bench;
 
-import io.mla4j.ComputeType;
 import io.mla4j.ops.StorageFormat;
 import java.util.List;
 
-/**
- * Which linear layers to measure: all combinations.
- *
- * @param benchmarks gemm, gemv, grouped
- * @param sizes of the weights of gemm and gemv
- * @param rows of gemm
- * @param isas native instruction sets; empty for the one that is chosen
- * @param computes empty for the faster one of each device
- * @param mixture of grouped
- */
-public record LinearGrid(
-    List<Benchmark> benchmarks,
-    List<Size> sizes,
-    List<Integer> rows,
-    List<String> backends,
-    List<String> isas,
-    List<Integer> threads,
-    List<ComputeType> computes,
-    List<StorageFormat> weightTypes,
-    List<AttentionGrid.Residency> residencies,
-    MixtureSize mixture) {
-  /** What is named twice is measured once. */
-  public LinearGrid {
-    benchmarks = Grids.distinct(benchmarks);
-    sizes = Grids.distinct(sizes);
-    rows = Grids.distinct(rows);
-    backends = Grids.distinct(backends);
-    isas = Grids.distinct(isas);
-    threads = Grids.distinct(threads);
-    computes = Grids.distinct(computes);
-    weightTypes = Grids.distinct(weightTypes);
-    residencies = Grids.distinct(residencies);
-  }
+/** Which linear layers to measure. */
+public final class LinearGrid extends Grid {
+  /** Gemm, gemv, grouped. */
+  public List<Benchmark> benchmarks = List.of(Benchmark.values());
+
+  /** Of the weights of gemm and gemv. */
+  public List<Size> sizes =
+      List.of(new Size(2048, 2048), new Size(2048, 10944), new Size(10944, 2048));
+
+  /** Of gemm. */
+  public List<Integer> rows = List.of(512);
+
+  /** How weights are stored. */
+  public List<StorageFormat> weightTypes = List.of(StorageFormat.BF16);
+
+  /** Where the weights are. */
+  public List<AttentionGrid.Residency> residencies = List.of(AttentionGrid.Residency.COLD);
+
+  /** Of grouped. */
+  public MixtureSize mixture = MixtureSize.V2_LITE;
 
   /** What is measured. */
   public enum Benchmark {

@@ -1,5 +1,6 @@
 package io.mla4j.bench;
 
+import com.fasterxml.jackson.annotation.JsonUnwrapped;
 import io.mla4j.Backends;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
@@ -13,8 +14,6 @@ import java.util.stream.Stream;
  * @param processor the name that the system gives it
  * @param processors hardware threads that the JVM may use
  * @param caches of processor 0, one after the other
- * @param isa the native instruction set that is chosen by itself, or null
- * @param isaReason why
  * @param energy where joules come from, or that bytes and FLOP have to do
  */
 public record Machine(
@@ -24,19 +23,25 @@ public record Machine(
     long memoryBytes,
     String system,
     String jdk,
-    String isa,
-    String isaReason,
+    @JsonUnwrapped Chosen chosen,
     String energy) {
+  /**
+   * What native kernels use here.
+   *
+   * @param isa the instruction set that is chosen by itself, or null
+   * @param isaReason why
+   */
+  public record Chosen(String isa, String isaReason) {}
 
   /** All of it in one line. */
   public String summary() {
     return String.join(
         "; ",
         processor + ", " + processors + " processors, " + caches,
-        RowFormat.bytes(memoryBytes) + " of memory",
+        Figures.bytes(memoryBytes) + " of memory",
         system,
         jdk,
-        "isa " + isaReason,
+        "isa " + chosen.isaReason,
         energy);
   }
 
@@ -58,8 +63,7 @@ public record Machine(
             + " "
             + System.getProperty("os.arch"),
         System.getProperty("java.vm.name") + " " + Runtime.version(),
-        natives.isas().isEmpty() ? null : natives.isas().getFirst(),
-        natives.reason(),
+        new Chosen(natives.isas().isEmpty() ? null : natives.isas().getFirst(), natives.reason()),
         Energy.open().source());
   }
 

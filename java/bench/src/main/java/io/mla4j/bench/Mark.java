@@ -1,6 +1,5 @@
 package io.mla4j.bench;
 
-import com.fasterxml.jackson.annotation.JsonValue;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -50,7 +49,6 @@ public enum Mark {
     return marks;
   }
 
-  @JsonValue
   @Override
   public String toString() {
     return text;

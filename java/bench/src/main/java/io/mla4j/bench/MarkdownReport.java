@@ -18,13 +18,13 @@ public final class MarkdownReport {
       section(text, "peaks", TextTable.of(report.peaks()));
     }
     report.rows().stream()
-        .map(row -> row.axes().benchmark())
+        .map(row -> row.text(Axis.BENCHMARK))
         .distinct()
         .forEach(
             benchmark -> {
               List<Row> rows =
                   report.rows().stream()
-                      .filter(row -> row.axes().benchmark().equals(benchmark))
+                      .filter(row -> row.text(Axis.BENCHMARK).equals(benchmark))
                       .toList();
               section(text, benchmark, TextTable.ofRows(rows));
             });

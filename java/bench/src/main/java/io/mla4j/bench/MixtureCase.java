@@ -111,31 +111,14 @@ final class MixtureCase extends CpuCase {
       ComputeType compute,
       StorageFormat type,
       AttentionGrid.Residency residency) {
-    return new Axes(
-        "grouped",
-        null,
-        device.backend(),
-        device.isa(),
-        null,
-        null,
-        0,
-        size.tokens(),
-        0,
-        0,
-        device.threads(),
-        AttentionSpec.lower(compute),
-        null,
-        0,
-        AttentionSpec.lower(residency),
-        size.topK()
-            + " of "
-            + size.experts()
-            + " experts "
-            + size.hidden()
-            + "x"
-            + size.inner()
-            + " "
-            + AttentionSpec.lower(type));
+    String experts =
+        size.topK() + " of " + size.experts() + " experts " + size.hidden() + "x" + size.inner();
+    return Axes.of("grouped")
+        .on(device)
+        .with(Axis.TOKENS, size.tokens())
+        .with(Axis.COMPUTE, compute)
+        .with(Axis.RESIDENCY, residency)
+        .with(Axis.SHAPE, experts + " " + AttentionSpec.lower(type));
   }
 
   @Override

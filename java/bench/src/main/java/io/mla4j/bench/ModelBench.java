@@ -23,16 +23,16 @@ final class ModelBench {
   private ModelBench() {}
 
   static List<Row> run(Lab lab, ModelGrid grid, Benchmark run) {
-    if (grid.directory() != null) {
-      return run(lab, grid, grid.directory(), run);
+    if (grid.directory != null) {
+      return run(lab, grid, grid.directory, run);
     }
     Path folder = null;
     try {
       folder = Files.createTempDirectory("mla4j-bench-");
       run.ownsFolder(folder);
-      Path model = folder.resolve(grid.preset().id());
+      Path model = folder.resolve(grid.preset.id());
       run.progress().at(0, 1, "writing " + model);
-      ModelMaker.make(grid.preset().shape(), model);
+      ModelMaker.make(grid.preset.config(), model);
       return run(lab, grid, model, run);
     } catch (IOException e) {
       throw new BenchException("there is no room for a model: " + e.getMessage(), e);
@@ -59,25 +59,24 @@ final class ModelBench {
       return List.of();
     }
     ModelDescription model = ConfigReader.read(folder);
-    String name = grid.preset() == null ? folder.getFileName().toString() : grid.preset().id();
+    String name = grid.preset == null ? folder.getFileName().toString() : grid.preset.id();
     try (Checkpoint checkpoint = Checkpoint.open(folder)) {
       WeightTable weights = WeightTable.resolve(model, checkpoint);
+      List<Integer> generated = Grid.each(grid.generated);
       List<Decoder> decoders = new ArrayList<>();
       List<Supplier<Case>> plans = new ArrayList<>();
       try {
-        for (CpuDevice device : lab.devices(grid.backends(), grid.isas(), grid.threads())) {
+        for (CpuDevice device : grid.devices(lab, grid.backends)) {
           for (DecoderOptions options : options(grid, device)) {
             Decoder decoder = new Decoder(model, weights, device, options);
             decoders.add(decoder);
-            for (int prompt : grid.prompts()) {
+            for (int prompt : Grid.each(grid.prompts)) {
               plans.add(() -> new PromptCase(decoder, weights, device, name, prompt));
             }
-            for (int context : grid.contexts()) {
-              for (int generated : grid.generated()) {
-                String row =
-                    grid.generated().size() == 1 ? name : name + ", " + generated + " new tokens";
-                plans.add(
-                    () -> new GenerationCase(decoder, weights, device, row, context, generated));
+            for (int context : Grid.each(grid.contexts)) {
+              for (int tokens : generated) {
+                String row = generated.size() == 1 ? name : name + ", " + tokens + " new tokens";
+                plans.add(() -> new GenerationCase(decoder, weights, device, row, context, tokens));
               }
             }
           }
@@ -91,15 +90,13 @@ final class ModelBench {
 
   private static List<DecoderOptions> options(ModelGrid grid, CpuDevice device) {
     List<DecoderOptions> options = new ArrayList<>();
-    List<ComputeType> computes =
-        grid.computes().isEmpty() ? List.of(device.preferredComputeType()) : grid.computes();
-    for (ComputeType compute : computes) {
+    for (ComputeType compute : grid.computes(device)) {
       DecoderOptions usual = DecoderOptions.of(compute);
       List<CacheType> cacheTypes =
-          grid.cacheTypes().isEmpty() ? List.of(usual.cacheType()) : grid.cacheTypes();
+          grid.cacheTypes.isEmpty() ? List.of(usual.cacheType()) : Grid.each(grid.cacheTypes);
       for (CacheType cacheType : cacheTypes) {
-        for (AttentionForm form : grid.forms()) {
-          for (int page : grid.pages()) {
+        for (AttentionForm form : Grid.each(grid.forms)) {
+          for (int page : Grid.each(grid.pages)) {
             options.add(new DecoderOptions(compute, cacheType, form, page, usual.chunk()));
           }
         }

@@ -16,23 +16,19 @@ abstract class ModelCase extends CpuCase {
 
   static Axes axes(
       String kind, CpuDevice device, Decoder decoder, String name, int tokens, int queries) {
-    return new Axes(
-        "model",
-        kind,
-        device.backend(),
-        device.isa(),
-        null,
-        AttentionSpec.lower(decoder.options().form()),
-        decoder.model().layers().getFirst().mla().shape().heads(),
-        tokens,
-        1,
-        queries,
-        device.threads(),
-        AttentionSpec.lower(decoder.options().compute()),
-        AttentionSpec.lower(decoder.options().cacheType()),
-        decoder.options().pageSize(),
-        "cold",
-        name);
+    return Axes.of("model")
+        .on(device)
+        .with(Axis.KIND, kind)
+        .with(Axis.FORM, decoder.options().form())
+        .with(Axis.HEADS, ModelWork.shape(decoder).heads())
+        .with(Axis.TOKENS, tokens)
+        .with(Axis.BATCH, 1)
+        .with(Axis.S_Q, queries)
+        .with(Axis.COMPUTE, decoder.options().compute())
+        .with(Axis.CACHE_TYPE, decoder.options().cacheType())
+        .with(Axis.PAGE, decoder.options().pageSize())
+        .with(Axis.RESIDENCY, "cold")
+        .with(Axis.SHAPE, name);
   }
 
   /** The likeliest token after a hidden state (1, hidden). */

@@ -2,46 +2,33 @@ package io.mla4j.bench;
 
 import io.mla4j.AttentionForm;
 import io.mla4j.CacheType;
-import io.mla4j.ComputeType;
+import io.mla4j.model.DecoderOptions;
 import java.nio.file.Path;
 import java.util.List;
 
-/**
- * Which runs of a model to measure: all combinations.
- *
- * @param preset random weights, or null
- * @param directory a model's folder, or null where a preset is given
- * @param prompts tokens of a prompt
- * @param generated tokens of a generation
- * @param contexts cached tokens before a generation
- * @param isas native instruction sets; empty for the one that is chosen
- * @param computes empty for the faster one of each device
- * @param cacheTypes empty for the type that is computed with
- */
-public record ModelGrid(
-    Preset preset,
-    Path directory,
-    List<Integer> prompts,
-    List<Integer> generated,
-    List<Integer> contexts,
-    List<String> backends,
-    List<String> isas,
-    List<Integer> threads,
-    List<ComputeType> computes,
-    List<CacheType> cacheTypes,
-    List<AttentionForm> forms,
-    List<Integer> pages) {
-  /** What is named twice is measured once. */
-  public ModelGrid {
-    prompts = Grids.distinct(prompts);
-    generated = Grids.distinct(generated);
-    contexts = Grids.distinct(contexts);
-    backends = Grids.distinct(backends);
-    isas = Grids.distinct(isas);
-    threads = Grids.distinct(threads);
-    computes = Grids.distinct(computes);
-    cacheTypes = Grids.distinct(cacheTypes);
-    forms = Grids.distinct(forms);
-    pages = Grids.distinct(pages);
-  }
+/** Which runs of a model to measure. */
+public final class ModelGrid extends Grid {
+  /** Random weights, or null. */
+  public Preset preset;
+
+  /** A model's folder, or null where a preset is given. */
+  public Path directory;
+
+  /** Tokens of a prompt. */
+  public List<Integer> prompts = List.of(512);
+
+  /** Tokens of a generation. */
+  public List<Integer> generated = List.of(64);
+
+  /** Cached tokens before a generation. */
+  public List<Integer> contexts = List.of(0, 4096, 16384);
+
+  /** Empty for the type that is computed with. */
+  public List<CacheType> cacheTypes = List.of();
+
+  /** Of attention. */
+  public List<AttentionForm> forms = List.of(AttentionForm.AUTO);
+
+  /** Tokens of a page. */
+  public List<Integer> pages = List.of(DecoderOptions.DEFAULT_PAGE_SIZE);
 }

@@ -120,8 +120,12 @@ final class ModelWork {
             .part(allExperts ? experts : mixture.routing().topK(), experts));
   }
 
+  /** Of the first layer. */
+  static MlaShape shape(Decoder decoder) {
+    return decoder.model().layers().getFirst().mla().shape();
+  }
+
   private static long cacheBytes(Decoder decoder, long tokens) {
-    MlaShape shape = decoder.model().layers().getFirst().mla().shape();
-    return tokens * LatentLayout.of(shape, decoder.options().cacheType()).rowStrideBytes();
+    return tokens * LatentLayout.of(shape(decoder), decoder.options().cacheType()).rowStrideBytes();
   }
 }

@@ -1,8 +1,5 @@
 package io.mla4j.bench;
 
-import java.lang.reflect.RecordComponent;
-import java.util.Arrays;
-import java.util.List;
 import java.util.Objects;
 
 /**
@@ -25,10 +22,6 @@ public record Peak(
     double rate,
     double mad,
     String unit) {
-  /** The names of the fields, as reports have them. */
-  static final List<String> NAMES =
-      Arrays.stream(Peak.class.getRecordComponents()).map(RecordComponent::getName).toList();
-
   /** Whether both are the same limit, measured twice. */
   boolean isSameLimit(Peak other) {
     return what.equals(other.what)

@@ -27,14 +27,6 @@ public final class Plots {
   /** Heads of the smaller models: shown beside the most that were measured. */
   private static final int FEW_HEADS = 16;
 
-  private static final Function<Row, String> ISA = r -> r.axes().isa();
-  private static final Function<Row, String> COMPUTE = r -> r.axes().compute();
-  private static final Function<Row, String> CACHE = r -> "cache " + r.axes().cacheType();
-  private static final Function<Row, String> PAGE = r -> "page " + r.axes().page();
-  private static final Function<Row, String> RESIDENCY = r -> r.axes().residency();
-  private static final Function<Row, String> LIBRARY =
-      r -> r.axes().library() == null ? "" : Path.of(r.axes().library()).getFileName().toString();
-
   private final Report report;
   private final Map<String, XYChart> charts = new LinkedHashMap<>();
 
@@ -94,10 +86,10 @@ public final class Plots {
             r ->
                 r.peakGflops() != null
                     && r.peakGbps() != null
-                    && !r.axes().backend().equals(CudaBench.BACKEND) // has limits of its own
-                    && !r.axes().benchmark().equals("model"));
-    int threads = most(rows, r -> r.axes().threads());
-    rows = rows.stream().filter(r -> r.axes().threads() == threads).toList();
+                    && !r.text(Axis.BACKEND).equals(CudaBench.BACKEND) // has limits of its own
+                    && !r.text(Axis.BENCHMARK).equals("model"));
+    int threads = most(rows, r -> r.count(Axis.THREADS));
+    rows = rows.stream().filter(r -> r.count(Axis.THREADS) == threads).toList();
     if (rows.isEmpty()) {
       return;
     }
@@ -126,7 +118,7 @@ public final class Plots {
               });
         });
     List<String> whats = rows.stream().map(Plots::what).distinct().sorted().toList();
-    groups(rows, r -> what(r) + ", " + r.axes().backend())
+    groups(rows, r -> what(r) + ", " + r.text(Axis.BACKEND))
         .forEach(
             (name, group) ->
                 PlotStyle.addPoints(
@@ -142,10 +134,10 @@ public final class Plots {
 
   /** The kind of attention, or the benchmark. */
   private static String what(Row row) {
-    Axes a = row.axes();
-    return a.kind() == null
-        ? a.benchmark()
-        : a.kind() + (a.benchmark().equals(DECODE) ? "" : " " + a.benchmark());
+    return row.text(Axis.KIND) == null
+        ? row.text(Axis.BENCHMARK)
+        : row.text(Axis.KIND)
+            + (row.text(Axis.BENCHMARK).equals(DECODE) ? "" : " " + row.text(Axis.BENCHMARK));
   }
 
   private static double intensity(Row row) {
@@ -156,31 +148,37 @@ public final class Plots {
   private void addContexts() {
     Predicate<Row> decode =
         r ->
-            r.axes().benchmark().equals(DECODE)
-                && !"decompressed".equals(r.axes().form())
-                && r.axes().shape() == null
-                && r.axes().batch() == 1
-                && r.axes().sQ() == 1;
-    List<Row> all = rows(decode.and(r -> !isJava(r) && r.axes().library() == null));
+            r.text(Axis.BENCHMARK).equals(DECODE)
+                && !"decompressed".equals(r.text(Axis.FORM))
+                && r.text(Axis.SHAPE) == null
+                && r.count(Axis.BATCH) == 1
+                && r.count(Axis.S_Q) == 1;
+    List<Row> all = rows(decode.and(r -> !isJava(r) && r.text(Axis.LIBRARY) == null));
     if (all.isEmpty()) {
       all = rows(decode);
     }
     List<Row> decoded = all;
-    int heads = most(decoded, r -> r.axes().heads());
-    int threads = most(decoded, r -> r.axes().threads());
+    int heads = most(decoded, r -> r.count(Axis.HEADS));
+    int threads = most(decoded, r -> r.count(Axis.THREADS));
     List<Row> candidates =
         decoded.stream()
-            .filter(r -> r.axes().heads() == heads && r.axes().threads() == threads)
+            .filter(r -> r.count(Axis.HEADS) == heads && r.count(Axis.THREADS) == threads)
             .toList();
     Function<Row, String> name =
         r ->
             kernels(
                 r,
                 candidates,
-                r.axes().kind().toUpperCase(Locale.ROOT),
-                List.of(ISA, LIBRARY, COMPUTE, CACHE, PAGE, RESIDENCY));
-    List<Row> rows = best(candidates, name, r -> r.axes().tokens());
-    if (rows.stream().map(r -> r.axes().tokens()).distinct().count() < 2) {
+                r.text(Axis.KIND).toUpperCase(Locale.ROOT),
+                List.of(
+                    Axis.ISA,
+                    Axis.LIBRARY,
+                    Axis.COMPUTE,
+                    Axis.CACHE_TYPE,
+                    Axis.PAGE,
+                    Axis.RESIDENCY));
+    List<Row> rows = best(candidates, name, r -> r.count(Axis.TOKENS));
+    if (rows.stream().map(r -> r.count(Axis.TOKENS)).distinct().count() < 2) {
       return;
     }
     String of = PlotStyle.count(heads, "head") + " of 128";
@@ -196,7 +194,7 @@ public final class Plots {
     groups(rows, name)
         .forEach(
             (kind, group) -> {
-              double[] tokens = values(group, r -> r.axes().tokens());
+              double[] tokens = values(group, r -> r.count(Axis.TOKENS));
               PlotStyle.addLine(time, kind, tokens, values(group, r -> r.medianNs() / 1e3));
               PlotStyle.addLine(
                   cache,
@@ -213,8 +211,8 @@ public final class Plots {
   /** Share of the row's own peak by heads. */
   private void addShares() {
     List<Row> mla = mlaDecode();
-    int tokens = most(mla, r -> r.axes().tokens());
-    List<Row> rows = mla.stream().filter(r -> r.axes().tokens() == tokens).toList();
+    int tokens = most(mla, r -> r.count(Axis.TOKENS));
+    List<Row> rows = mla.stream().filter(r -> r.count(Axis.TOKENS) == tokens).toList();
     XYChart chart =
         PlotStyle.chart(
             "Share of the peak: MLA decode at " + tokens + " tokens, cold",
@@ -224,35 +222,36 @@ public final class Plots {
     addLines(
         chart,
         rows,
-        r -> isaAnd(r, rows) + ", " + PlotStyle.count(r.axes().threads(), "thread"),
-        r -> r.axes().heads(),
+        r -> isaAnd(r, rows) + ", " + PlotStyle.count(r.count(Axis.THREADS), "thread"),
+        r -> r.count(Axis.HEADS),
         r -> 100 * r.shareOfPeak());
-    addWhereLines("share-by-heads", chart, rows, r -> r.axes().heads());
+    addWhereLines("share-by-heads", chart, rows, r -> r.count(Axis.HEADS));
   }
 
   /** GFLOP/s by threads. */
   private void addThreads() {
     List<Row> mla = mlaDecode();
-    int tokens = most(mla, r -> r.axes().tokens());
-    int mostHeads = most(mla, r -> r.axes().heads());
-    boolean hasFew = mla.stream().anyMatch(r -> r.axes().heads() == FEW_HEADS);
+    int tokens = most(mla, r -> r.count(Axis.TOKENS));
+    int mostHeads = most(mla, r -> r.count(Axis.HEADS));
+    boolean hasFew = mla.stream().anyMatch(r -> r.count(Axis.HEADS) == FEW_HEADS);
     List<Row> rows =
         mla.stream()
-            .filter(r -> r.axes().tokens() == tokens)
-            .filter(r -> r.axes().heads() == mostHeads || hasFew && r.axes().heads() == FEW_HEADS)
+            .filter(r -> r.count(Axis.TOKENS) == tokens)
+            .filter(
+                r -> r.count(Axis.HEADS) == mostHeads || hasFew && r.count(Axis.HEADS) == FEW_HEADS)
             .toList();
     XYChart chart =
         PlotStyle.chart(
             "Rate by threads: MLA decode at " + tokens + " tokens, cold", "threads", "GFLOP/s");
     PlotStyle.fromZero(chart, Double.NaN);
-    PlotStyle.wholeNumbers(chart, most(rows, r -> r.axes().threads()));
+    PlotStyle.wholeNumbers(chart, most(rows, r -> r.count(Axis.THREADS)));
     addLines(
         chart,
         rows,
-        r -> isaAnd(r, rows) + ", " + PlotStyle.count(r.axes().heads(), "head"),
-        r -> r.axes().threads(),
+        r -> isaAnd(r, rows) + ", " + PlotStyle.count(r.count(Axis.HEADS), "head"),
+        r -> r.count(Axis.THREADS),
         Row::gflops);
-    addWhereLines("rate-by-threads", chart, rows, r -> r.axes().threads());
+    addWhereLines("rate-by-threads", chart, rows, r -> r.count(Axis.THREADS));
   }
 
   private static void addLines(
@@ -308,34 +307,48 @@ public final class Plots {
   private List<Row> mlaDecode() {
     return rows(
         r ->
-            r.axes().benchmark().equals(DECODE)
-                && "mla".equals(r.axes().kind())
-                && "absorbed".equals(r.axes().form())
-                && r.axes().shape() == null
-                && r.axes().batch() == 1
-                && r.axes().sQ() == 1
+            r.text(Axis.BENCHMARK).equals(DECODE)
+                && "mla".equals(r.text(Axis.KIND))
+                && "absorbed".equals(r.text(Axis.FORM))
+                && r.text(Axis.SHAPE) == null
+                && r.count(Axis.BATCH) == 1
+                && r.count(Axis.S_Q) == 1
                 && r.shareOfPeak() != null
-                && "cold".equals(r.axes().residency()));
+                && "cold".equals(r.text(Axis.RESIDENCY)));
   }
 
   private static String isaAnd(Row row, List<Row> all) {
-    return kernels(row, all, row.axes().isa(), List.of(LIBRARY, COMPUTE, CACHE, PAGE));
+    return kernels(
+        row,
+        all,
+        row.text(Axis.ISA),
+        List.of(Axis.LIBRARY, Axis.COMPUTE, Axis.CACHE_TYPE, Axis.PAGE));
   }
 
   /** The start of a name, with the value of every axis of which there are several. */
-  private static String kernels(
-      Row row, List<Row> all, String start, List<Function<Row, String>> axes) {
+  private static String kernels(Row row, List<Row> all, String start, List<Axis> axes) {
     StringBuilder name = new StringBuilder(start);
-    for (Function<Row, String> axis : axes) {
-      if (all.stream().map(axis).distinct().count() > 1 && !axis.apply(row).isEmpty()) {
-        name.append(' ').append(axis.apply(row));
+    for (Axis axis : axes) {
+      if (all.stream().map(r -> part(r, axis)).distinct().count() > 1) {
+        String part = part(row, axis);
+        name.append(part.isEmpty() ? "" : " ").append(part);
       }
     }
     return name.toString();
   }
 
+  private static String part(Row row, Axis axis) {
+    Object value = row.axes().get(axis);
+    return switch (axis) {
+      case LIBRARY -> value == null ? "" : Path.of((String) value).getFileName().toString();
+      case CACHE_TYPE -> "cache " + value;
+      case PAGE -> "page " + value;
+      default -> value.toString();
+    };
+  }
+
   private static boolean isJava(Row row) {
-    return row.axes().backend().equals("vector") || row.axes().backend().equals("scalar");
+    return row.text(Axis.BACKEND).equals("vector") || row.text(Axis.BACKEND).equals("scalar");
   }
 
   private List<Row> rows(Predicate<Row> wanted) {

@@ -1,24 +1,23 @@
 package io.mla4j.bench;
 
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
 import java.util.Locale;
+import java.util.Map;
 
-/** Models of published shapes with few layers, for random weights. */
+/** Models of published shapes with few layers, for random weights: a config.json each. */
 public enum Preset {
   /** Dense, of V3's form: attention of DeepSeek-V3 with 16 heads, 461 million parameters. */
-  DENSE_461M(
-      "dense-461m",
-      new ModelShape(4, 4, 2048, 32000, 16, 1536, 512, 64, 128, 128, 10944, 64, 2, 6, 1408)),
+  DENSE_461M("dense-461m"),
   /** DeepSeek-V2-Lite with 3 layers, 1 dense and 2 of 64 experts, and a small vocabulary. */
-  V2_LITE_3L(
-      "v2-lite-3l",
-      new ModelShape(3, 1, 2048, 32000, 16, 0, 512, 64, 128, 128, 10944, 64, 2, 6, 1408));
+  V2_LITE_3L("v2-lite-3l");
 
   private final String id;
-  private final ModelShape shape;
 
-  Preset(String id, ModelShape shape) {
+  Preset(String id) {
     this.id = id;
-    this.shape = shape;
   }
 
   /** The name that users say. */
@@ -26,8 +25,14 @@ public enum Preset {
     return id;
   }
 
-  ModelShape shape() {
-    return shape;
+  /** What its config.json holds. */
+  @SuppressWarnings("unchecked") // an object with texts as keys
+  Map<String, Object> config() {
+    try (InputStream in = Preset.class.getResourceAsStream(id + ".json")) {
+      return new ObjectMapper().readValue(in, Map.class);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
   }
 
   /**

@@ -1,105 +1,108 @@
 package io.mla4j.bench;
 
-import com.fasterxml.jackson.annotation.JsonUnwrapped;
 import java.util.List;
 import java.util.stream.Stream;
 
 /**
- * One measured thing.
+ * One measured thing. Figures that nothing tells are null.
  *
- * @param medianNs of one operation
- * @param madNs median absolute deviation of the samples, null for one sample
  * @param samplesNs one for each repetition: the median of the operations of that repetition
- * @param noisy whether small differences mean nothing
- * @param marks why they do not; empty where they do
- * @param gflops {@code flop / medianNs}
- * @param gbps {@code bytes / medianNs}
- * @param peakGflops the row's own peak, measured just before and after every sample: the better of
- *     float32 and bf16 for native bf16, float32 for native f32, float32 of the Vector API for Java;
- *     on a GPU the largest bf16 linear of this library, which the GPU itself can beat
- * @param peakGbps memory that no cache holds, read at the same number of threads in the same
- *     moments; on a GPU copied there, bytes read and written
- * @param shareOfPeak {@code gflops / peakGflops}
- * @param shareOfBandwidth {@code gbps / peakGbps}, null where memory does not bound the row
- * @param tokensPerSecond of model rows, else null
+ * @param bounds what it can reach at best
+ * @param tokens that an operation of a model reads or writes, else 0
  * @param joules of one operation, null where the machine does not tell
  * @param verified whether the result was compared with the oracle (a wrong one ends the run)
+ * @param marks why small differences mean nothing; empty where they do
  */
 public record Row(
-    @JsonUnwrapped Axes axes,
-    @JsonUnwrapped Work work,
-    double medianNs,
-    Double madNs,
+    Axes axes,
+    Work work,
     double[] samplesNs,
-    boolean noisy,
-    List<Mark> marks,
-    double gflops,
-    double gbps,
-    Double peakGflops,
-    Double peakGbps,
-    Double shareOfPeak,
-    Double shareOfBandwidth,
-    Double tokensPerSecond,
+    Bounds bounds,
+    double tokens,
     Double joules,
-    boolean verified) {
-
-  /** Figures from samples; NaN peaks become null. */
-  static Row of(
-      Axes axes,
-      Work work,
-      double[] samplesNs,
-      double peakGflops,
-      double peakGbps,
-      boolean boundByMemory,
-      double tokens,
-      double joules,
-      boolean verified) {
-    double median = Statistics.median(samplesNs);
-    double gflops = work.flop() / median;
-    double gbps = work.bytes() / median;
-    boolean noisy = Statistics.isNoisy(samplesNs);
-    return new Row(
-        axes,
-        work,
-        median,
-        samplesNs.length > 1 ? Statistics.mad(samplesNs) : null,
-        samplesNs,
-        noisy,
-        noisy ? List.of(Mark.NOISY) : List.of(),
-        gflops,
-        gbps,
-        orNull(peakGflops),
-        orNull(peakGbps),
-        orNull(gflops / peakGflops),
-        boundByMemory ? orNull(gbps / peakGbps) : null,
-        tokens > 0 ? tokens / median * 1e9 : null,
-        orNull(joules),
-        verified);
+    boolean verified,
+    List<Mark> marks) {
+  /**
+   * Measured just before and after every sample; NaN where nothing tells.
+   *
+   * @param gflops the row's own peak: the better of float32 and bf16 for native bf16, float32 for
+   *     native f32, float32 of the Vector API for Java; on a GPU the largest bf16 linear of this
+   *     library, which the GPU itself can beat
+   * @param gbps memory that no cache holds, read at the same number of threads; on a GPU copied
+   *     there, bytes read and written
+   * @param byMemory whether memory can bound the row
+   */
+  record Bounds(double gflops, double gbps, boolean byMemory) {
+    /** Of what nothing bounds. */
+    static final Bounds NONE = new Bounds(Double.NaN, Double.NaN, false);
   }
 
-  /** The same figures with more marks. */
+  /** A row of no model, without joules, that was not compared with the oracle. */
+  static Row of(Axes axes, Work work, double[] samplesNs, Bounds bounds) {
+    return new Row(axes, work, samplesNs, bounds, 0, null, false, List.of()).and(List.of());
+  }
+
+  /** The same figures with more marks, and with what its samples say. */
   Row and(List<Mark> more) {
-    List<Mark> all = Stream.concat(marks.stream(), more.stream()).toList();
-    return new Row(
-        axes,
-        work,
-        medianNs,
-        madNs,
-        samplesNs,
-        !all.isEmpty(),
-        all,
-        gflops,
-        gbps,
-        peakGflops,
-        peakGbps,
-        shareOfPeak,
-        shareOfBandwidth,
-        tokensPerSecond,
-        joules,
-        verified);
+    Stream<Mark> spread = Stream.of(Mark.NOISY).filter(_ -> Statistics.isNoisy(samplesNs));
+    List<Mark> all =
+        Stream.of(spread, marks.stream(), more.stream()).flatMap(s -> s).distinct().toList();
+    return new Row(axes, work, samplesNs, bounds, tokens, joules, verified, all);
   }
 
-  private static Double orNull(double value) {
+  String text(Axis axis) {
+    return axes.text(axis);
+  }
+
+  int count(Axis axis) {
+    return axes.count(axis);
+  }
+
+  /** Of one operation. */
+  double medianNs() {
+    return Statistics.median(samplesNs);
+  }
+
+  /** Median absolute deviation of the samples, null for one sample. */
+  Double madNs() {
+    return samplesNs.length > 1 ? Statistics.mad(samplesNs) : null;
+  }
+
+  boolean noisy() {
+    return !marks.isEmpty();
+  }
+
+  double gflops() {
+    return work.flop() / medianNs();
+  }
+
+  double gbps() {
+    return work.bytes() / medianNs();
+  }
+
+  Double peakGflops() {
+    return orNull(bounds.gflops);
+  }
+
+  Double peakGbps() {
+    return orNull(bounds.gbps);
+  }
+
+  Double shareOfPeak() {
+    return orNull(gflops() / bounds.gflops);
+  }
+
+  /** Null where memory does not bound the row. */
+  Double shareOfBandwidth() {
+    return bounds.byMemory ? orNull(gbps() / bounds.gbps) : null;
+  }
+
+  /** Of model rows, else null. */
+  Double tokensPerSecond() {
+    return tokens > 0 ? tokens / medianNs() * 1e9 : null;
+  }
+
+  static Double orNull(double value) {
     return Double.isFinite(value) ? value : null;
   }
 }

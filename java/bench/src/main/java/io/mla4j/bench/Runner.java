@@ -85,7 +85,7 @@ final class Runner {
       if (!stopped.getAsBoolean()) {
         samples.get(c).settled = warmUp(c);
         // Somebody else's kernels are never timed before they were found right.
-        boolean verifies = settings.verify() || c.axes.library() != null;
+        boolean verifies = settings.verify() || c.axes.text(Axis.LIBRARY) != null;
         if (verifies && c.isVerifiable()) {
           c.verify();
           samples.get(c).verified = true;
@@ -163,16 +163,18 @@ final class Runner {
     double[] peaks = array(s.peaks);
     double[] bandwidths = array(s.bandwidths);
     Row row =
-        Row.of(
+        new Row(
             c.axes,
             c.work,
             array(s.nanos),
-            Statistics.median(largerOfPairs(peaks)),
-            Statistics.median(largerOfPairs(bandwidths)),
-            c.isBoundByMemory(),
+            new Row.Bounds(
+                Statistics.median(largerOfPairs(peaks)),
+                Statistics.median(largerOfPairs(bandwidths)),
+                c.isBoundByMemory()),
             c.tokensOfAnOperation(),
-            Statistics.median(array(s.joules)),
-            s.verified);
+            Row.orNull(Statistics.median(array(s.joules))),
+            s.verified,
+            List.of());
     return row.and(Mark.of(row, s.settled, c.limits.areBounds(), peaks, bandwidths));
   }
 

@@ -68,10 +68,12 @@ final class StartupBench {
 
   private static Row row(String kind, String shape, List<Double> nanos) {
     Axes axes =
-        new Axes(
-            "startup", kind, "jvm", null, null, null, 0, 0, 0, 0, 0, null, null, 0, "warm", shape);
-    return Row.of(
-        axes, new Work(0, 0, 0), array(nanos), Double.NaN, Double.NaN, false, 0, Double.NaN, false);
+        Axes.of("startup")
+            .with(Axis.KIND, kind)
+            .with(Axis.BACKEND, "jvm")
+            .with(Axis.RESIDENCY, "warm")
+            .with(Axis.SHAPE, shape);
+    return Row.of(axes, new Work(0, 0, 0), array(nanos), Row.Bounds.NONE);
   }
 
   private static double[] array(List<Double> list) {

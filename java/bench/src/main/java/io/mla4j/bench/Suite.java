@@ -1,11 +1,6 @@
 package io.mla4j.bench;
 
-import io.mla4j.AttentionForm;
-import io.mla4j.CacheType;
 import io.mla4j.bench.AttentionGrid.Phase;
-import io.mla4j.bench.AttentionGrid.Residency;
-import io.mla4j.model.DecoderOptions;
-import io.mla4j.ops.StorageFormat;
 import java.util.Collections;
 import java.util.List;
 
@@ -32,8 +27,6 @@ public enum Suite {
       LinearGrid.MixtureSize.V2_LITE,
       List.of(0, 4096, 16384),
       64);
-
-  private static final List<Integer> ONE = List.of(1);
 
   private final List<Integer> heads;
   private final List<Integer> tokens;
@@ -71,69 +64,38 @@ public enum Suite {
     List<Integer> most = List.of(Collections.max(threads));
     List<String> fastest = List.of(backends.getFirst());
     benchmark.peak(threads);
-    benchmark.attention(decode(List.of(Kind.MLA), backends, heads, threads));
+    benchmark.attention(grid(Phase.DECODE, backends, heads, threads));
     // The same model widths with other attention.
-    benchmark.attention(
-        decode(List.of(Kind.MHA, Kind.GQA, Kind.MQA), fastest, List.of(16, 128), most));
-    benchmark.attention(grid(Phase.PREFILL, List.of(Kind.MLA), backends, List.of(16, 128), most));
-    benchmark.linear(
-        new LinearGrid(
-            List.of(LinearGrid.Benchmark.values()),
-            sizes,
-            List.of(512),
-            backends,
-            List.of(),
-            most,
-            List.of(),
-            List.of(StorageFormat.BF16),
-            List.of(Residency.COLD),
-            mixture));
-    benchmark.model(
-        new ModelGrid(
-            Preset.DENSE_461M,
-            null,
-            List.of(512),
-            List.of(generated),
-            contexts,
-            this == QUICK ? fastest : backends,
-            List.of(),
-            most,
-            List.of(),
-            List.of(),
-            List.of(AttentionForm.AUTO),
-            List.of(DecoderOptions.DEFAULT_PAGE_SIZE)));
+    AttentionGrid others = grid(Phase.DECODE, fastest, List.of(16, 128), most);
+    others.kinds = List.of(Kind.MHA, Kind.GQA, Kind.MQA);
+    benchmark.attention(others);
+    benchmark.attention(grid(Phase.PREFILL, backends, List.of(16, 128), most));
+    LinearGrid linear = new LinearGrid();
+    linear.backends = backends;
+    linear.threads = most;
+    linear.sizes = sizes;
+    linear.mixture = mixture;
+    benchmark.linear(linear);
+    ModelGrid model = new ModelGrid();
+    model.preset = Preset.DENSE_461M;
+    model.generated = List.of(generated);
+    model.contexts = contexts;
+    model.backends = this == QUICK ? fastest : backends;
+    model.threads = most;
+    benchmark.model(model);
     benchmark.startup(start);
     return benchmark.soFar();
   }
 
-  private AttentionGrid decode(
-      List<Kind> kinds, List<String> backends, List<Integer> ofHeads, List<Integer> threads) {
-    return grid(Phase.DECODE, kinds, backends, ofHeads, threads);
-  }
-
   private AttentionGrid grid(
-      Phase phase,
-      List<Kind> kinds,
-      List<String> backends,
-      List<Integer> ofHeads,
-      List<Integer> threads) {
-    return new AttentionGrid(
-        List.of(phase),
-        kinds,
-        backends,
-        List.of(),
-        ofHeads,
-        tokens,
-        ONE,
-        ONE,
-        prefill,
-        List.of(0),
-        threads,
-        List.of(),
-        List.of(CacheType.BF16),
-        List.of(),
-        List.of(Residency.COLD),
-        List.of(DecoderOptions.DEFAULT_PAGE_SIZE),
-        null);
+      Phase phase, List<String> backends, List<Integer> ofHeads, List<Integer> threads) {
+    AttentionGrid grid = new AttentionGrid();
+    grid.phases = List.of(phase);
+    grid.backends = backends;
+    grid.heads = ofHeads;
+    grid.tokens = tokens;
+    grid.prefill = prefill;
+    grid.threads = threads;
+    return grid;
   }
 }

@@ -2,7 +2,6 @@ package io.mla4j.bench;
 
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 
 /** The rows of a report as text for a terminal. */
 public final class TextTable {
@@ -18,28 +17,19 @@ public final class TextTable {
 
   /** Every row on a line; columns that are empty everywhere are left out. */
   public static TextTable ofRows(List<Row> rows) {
-    TextTable table = new TextTable(RowFormat.TITLES);
-    for (Row row : rows) {
-      table.add(RowFormat.cells(row));
-    }
-    return table;
+    return of(Column.ROWS, rows);
   }
 
   /** The measured limits. */
   public static TextTable of(List<Peak> peaks) {
-    TextTable table =
-        new TextTable("what", "source", "isa", "threads", "working set", "rate", "unit");
-    for (Peak p : peaks) {
-      table.add(
-          p.what(),
-          p.source(),
-          p.isa(),
-          Integer.toString(p.threads()),
-          p.workingSetBytes() == null
-              ? ""
-              : p.workingSetBytes() == 0 ? "cold" : RowFormat.bytes(p.workingSetBytes()),
-          String.format(Locale.ROOT, "%.1f", p.rate()),
-          p.unit());
+    return of(Column.PEAKS, peaks);
+  }
+
+  private static <T> TextTable of(List<Column<T>> all, List<T> items) {
+    List<Column<T>> columns = all.stream().filter(c -> c.title() != null).toList();
+    TextTable table = new TextTable(columns.stream().map(Column::title).toArray(String[]::new));
+    for (T item : items) {
+      table.add(columns.stream().map(c -> c.cell().apply(item)).toArray(String[]::new));
     }
     return table;
   }

@@ -10,9 +10,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.mla4j.AttentionForm;
 import io.mla4j.Backends;
-import io.mla4j.CacheType;
 import io.mla4j.bench.AttentionGrid.Phase;
-import io.mla4j.bench.AttentionGrid.Residency;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -32,24 +30,17 @@ class AttentionBenchTest {
 
   private static AttentionGrid grid(
       List<Phase> phases, List<Kind> kinds, List<Integer> tokens, List<Integer> threads) {
-    return new AttentionGrid(
-        phases,
-        kinds,
-        List.of("native", "vector", "scalar"),
-        List.of(),
-        List.of(8),
-        tokens,
-        List.of(2),
-        List.of(1),
-        List.of(20),
-        List.of(70),
-        threads,
-        List.of(),
-        List.of(CacheType.BF16),
-        List.of(),
-        List.of(Residency.COLD),
-        List.of(64),
-        null);
+    AttentionGrid grid = new AttentionGrid();
+    grid.phases = phases;
+    grid.kinds = kinds;
+    grid.backends = List.of("native", "vector", "scalar");
+    grid.heads = List.of(8);
+    grid.tokens = tokens;
+    grid.batches = List.of(2);
+    grid.prefill = List.of(20);
+    grid.cached = List.of(70);
+    grid.threads = threads;
+    return grid;
   }
 
   private final List<String> notes = new ArrayList<>();
@@ -118,14 +109,14 @@ class AttentionBenchTest {
   void decodeIsAbsorbedAndPrefillChoosesItsForm() {
     Report report = run(grid(List.of(Phase.values()), List.of(Kind.MLA), List.of(100)));
     Row decode = report.rows().getFirst();
-    assertEquals("attention", decode.axes().benchmark());
-    assertEquals("absorbed", decode.axes().form());
-    assertEquals(100, decode.axes().tokens());
+    assertEquals("attention", decode.text(Axis.BENCHMARK));
+    assertEquals("absorbed", decode.text(Axis.FORM));
+    assertEquals(100, decode.count(Axis.TOKENS));
     assertNotNull(decode.shareOfBandwidth());
     Row prefill = report.rows().get(1);
-    assertEquals("prefill", prefill.axes().benchmark());
-    assertEquals(90, prefill.axes().tokens());
-    assertEquals(20, prefill.axes().sQ());
+    assertEquals("prefill", prefill.text(Axis.BENCHMARK));
+    assertEquals(90, prefill.count(Axis.TOKENS));
+    assertEquals(20, prefill.count(Axis.S_Q));
     assertNull(prefill.shareOfBandwidth());
   }
 
@@ -186,29 +177,17 @@ class AttentionBenchTest {
 
   @Test
   void whatDoesNotGoTogetherIsLeftOutAndSaidSo() {
-    Report report =
-        run(
-            new AttentionGrid(
-                List.of(Phase.DECODE),
-                List.of(Kind.GQA, Kind.MLA),
-                List.of("scalar"),
-                List.of(),
-                List.of(12, 16, 12),
-                List.of(4, 40),
-                List.of(1),
-                List.of(8),
-                List.of(),
-                List.of(),
-                List.of(1),
-                List.of(),
-                List.of(CacheType.BF16),
-                List.of(),
-                List.of(Residency.COLD),
-                List.of(64),
-                null));
+    AttentionGrid grid = new AttentionGrid();
+    grid.phases = List.of(Phase.DECODE);
+    grid.kinds = List.of(Kind.GQA, Kind.MLA);
+    grid.backends = List.of("scalar");
+    grid.heads = List.of(12, 16, 12);
+    grid.tokens = List.of(4, 40);
+    grid.sQ = List.of(8);
+    Report report = run(grid);
     assertEquals(
         List.of("mla 12", "gqa 16", "mla 16"),
-        report.rows().stream().map(r -> r.axes().kind() + " " + r.axes().heads()).toList());
+        report.rows().stream().map(r -> r.text(Axis.KIND) + " " + r.count(Axis.HEADS)).toList());
     assertEquals(5, notes.size());
     assertTrue(
         notes.stream().anyMatch(n -> n.contains("12 heads 40 tokens") && n.contains("8 groups")),
@@ -219,26 +198,13 @@ class AttentionBenchTest {
 
   @Test
   void aFormThatIsChosenByItselfIsNotMeasuredTwice() {
-    Report report =
-        run(
-            new AttentionGrid(
-                List.of(Phase.PREFILL),
-                List.of(Kind.MLA),
-                List.of("scalar"),
-                List.of(),
-                List.of(8),
-                List.of(),
-                List.of(1),
-                List.of(),
-                List.of(9),
-                List.of(0),
-                List.of(1),
-                List.of(),
-                List.of(CacheType.BF16),
-                List.of(AttentionForm.ABSORBED, AttentionForm.DECOMPRESSED, AttentionForm.AUTO),
-                List.of(Residency.COLD),
-                List.of(64),
-                null));
+    AttentionGrid grid = new AttentionGrid();
+    grid.phases = List.of(Phase.PREFILL);
+    grid.backends = List.of("scalar");
+    grid.heads = List.of(8);
+    grid.prefill = List.of(9);
+    grid.forms = List.of(AttentionForm.ABSORBED, AttentionForm.DECOMPRESSED, AttentionForm.AUTO);
+    Report report = run(grid);
     assertEquals(2, report.rows().size());
     assertEquals(1, notes.size());
     assertTrue(notes.getFirst().contains("is measured once"), notes::toString);

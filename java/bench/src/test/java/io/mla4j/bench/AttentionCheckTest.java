@@ -27,15 +27,10 @@ class AttentionCheckTest {
         Kind.MLA,
         null,
         null,
-        1,
-        tokens,
-        1,
-        queries,
-        ComputeType.F32,
-        CacheType.F32,
+        new AttentionSpec.Size(1, tokens, 1, queries, tokens),
+        new AttentionSpec.Types(ComputeType.F32, CacheType.F32),
         io.mla4j.AttentionForm.ABSORBED,
-        AttentionGrid.Residency.COLD,
-        tokens);
+        AttentionGrid.Residency.COLD);
   }
 
   private MemorySegment pages(AttentionSpec spec, int tokens) {

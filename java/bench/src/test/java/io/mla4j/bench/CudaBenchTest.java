@@ -11,11 +11,8 @@ import static org.junit.jupiter.api.Assumptions.abort;
 import io.mla4j.AttentionForm;
 import io.mla4j.BackendException;
 import io.mla4j.Backends;
-import io.mla4j.CacheType;
 import io.mla4j.ComputeType;
 import io.mla4j.bench.AttentionGrid.Phase;
-import io.mla4j.bench.AttentionGrid.Residency;
-import io.mla4j.ops.StorageFormat;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -48,24 +45,20 @@ class CudaBenchTest {
 
   private static AttentionGrid grid(
       List<Phase> phases, List<Kind> kinds, List<String> backends, List<ComputeType> computes) {
-    return new AttentionGrid(
-        phases,
-        kinds,
-        backends,
-        List.of(),
-        List.of(8),
-        List.of(40),
-        List.of(2),
-        List.of(1),
-        List.of(3),
-        List.of(20),
-        List.of(1, 2),
-        computes,
-        List.of(CacheType.BF16),
-        List.of(AttentionForm.ABSORBED),
-        List.of(Residency.COLD),
-        List.of(16),
-        null);
+    AttentionGrid grid = new AttentionGrid();
+    grid.phases = phases;
+    grid.kinds = kinds;
+    grid.backends = backends;
+    grid.heads = List.of(8);
+    grid.tokens = List.of(40);
+    grid.batches = List.of(2);
+    grid.prefill = List.of(3);
+    grid.cached = List.of(20);
+    grid.threads = List.of(1, 2);
+    grid.computes = computes;
+    grid.forms = List.of(AttentionForm.ABSORBED);
+    grid.pages = List.of(16);
+    return grid;
   }
 
   private Report run(AttentionGrid grid) {
@@ -78,10 +71,10 @@ class CudaBenchTest {
         run(grid(List.of(Phase.values()), List.of(Kind.MLA), List.of("cuda"), List.of()));
     assertEquals(2, report.rows().size(), "one for each phase, whatever the threads");
     for (Row row : report.rows()) {
-      assertEquals("cuda", row.axes().backend());
-      assertEquals("emulated device", row.axes().isa());
-      assertEquals(1, row.axes().threads());
-      assertEquals("bf16", row.axes().compute());
+      assertEquals("cuda", row.text(Axis.BACKEND));
+      assertEquals("emulated device", row.text(Axis.ISA));
+      assertEquals(1, row.count(Axis.THREADS));
+      assertEquals("bf16", row.text(Axis.COMPUTE));
       assertEquals(TINY.repetitions(), row.samplesNs().length);
       assertTrue(row.verified());
       assertTrue(row.peakGflops() > 0 && row.peakGbps() > 0, row::toString);
@@ -117,7 +110,7 @@ class CudaBenchTest {
         run(grid(List.of(Phase.DECODE), List.of(Kind.MLA), List.of("scalar", "cuda"), List.of()));
     assertEquals(
         List.of("scalar", "scalar", "cuda"),
-        report.rows().stream().map(r -> r.axes().backend()).toList());
+        report.rows().stream().map(r -> r.text(Axis.BACKEND)).toList());
     assertTrue(report.peaks().stream().anyMatch(p -> p.what().equals("copy")));
     assertTrue(report.peaks().stream().anyMatch(p -> !p.source().equals("cuda")));
   }
@@ -135,18 +128,10 @@ class CudaBenchTest {
   @Test
   void otherMeasurementsSayThatTheyHaveNone() {
     Benchmark benchmark = new Benchmark(TINY, Progress.NONE, () -> false, notes::add);
-    LinearGrid grid =
-        new LinearGrid(
-            List.of(LinearGrid.Benchmark.GEMV),
-            List.of(new LinearGrid.Size(64, 64)),
-            List.of(1),
-            List.of("cuda"),
-            List.of(),
-            List.of(1),
-            List.of(),
-            List.of(StorageFormat.BF16),
-            List.of(Residency.COLD),
-            LinearGrid.MixtureSize.V2_LITE);
+    LinearGrid grid = new LinearGrid();
+    grid.benchmarks = List.of(LinearGrid.Benchmark.GEMV);
+    grid.sizes = List.of(new LinearGrid.Size(64, 64));
+    grid.backends = List.of("cuda");
     BenchException e = assertThrows(BenchException.class, () -> benchmark.linear(grid));
     assertEquals("backend cuda is measured by bench attention alone", e.getMessage());
   }

@@ -7,7 +7,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.mla4j.CacheType;
 import io.mla4j.ComputeType;
 import io.mla4j.bench.AttentionGrid.Phase;
-import io.mla4j.bench.AttentionGrid.Residency;
 import java.io.File;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -60,25 +59,17 @@ class LibraryTest {
 
   private List<Row> run(
       Path library, List<Phase> phases, List<Kind> kinds, List<CacheType> cacheTypes) {
-    AttentionGrid grid =
-        new AttentionGrid(
-            phases,
-            kinds,
-            List.of("scalar"),
-            List.of(),
-            List.of(5),
-            List.of(600),
-            List.of(1),
-            List.of(2),
-            List.of(70),
-            List.of(0),
-            List.of(1),
-            List.of(ComputeType.F32),
-            cacheTypes,
-            List.of(),
-            List.of(Residency.COLD),
-            List.of(64),
-            library);
+    AttentionGrid grid = new AttentionGrid();
+    grid.phases = phases;
+    grid.kinds = kinds;
+    grid.backends = List.of("scalar");
+    grid.heads = List.of(5);
+    grid.tokens = List.of(600);
+    grid.sQ = List.of(2);
+    grid.prefill = List.of(70);
+    grid.computes = List.of(ComputeType.F32);
+    grid.cacheTypes = cacheTypes;
+    grid.library = library;
     Settings settings = new Settings(1, 0, 0, false, false, 4 << 20, 8 << 20);
     return new Benchmark(settings, Progress.NONE, () -> false, notes::add).attention(grid).rows();
   }
@@ -92,9 +83,9 @@ class LibraryTest {
     Path library = build("example", Files.readString(EXAMPLE, StandardCharsets.UTF_8));
     List<Row> rows = decode(library);
     assertEquals(2, rows.size());
-    assertEquals("scalar", rows.getFirst().axes().backend());
-    assertEquals("library", rows.get(1).axes().backend());
-    assertEquals(library.toString(), rows.get(1).axes().library());
+    assertEquals("scalar", rows.getFirst().text(Axis.BACKEND));
+    assertEquals("library", rows.get(1).text(Axis.BACKEND));
+    assertEquals(library.toString(), rows.get(1).text(Axis.LIBRARY));
     assertTrue(rows.get(1).verified());
   }
 
@@ -107,13 +98,19 @@ class LibraryTest {
             List.of(Phase.values()),
             List.of(Kind.MLA, Kind.MHA),
             List.of(CacheType.F32, CacheType.BF16));
-    assertEquals(8, rows.stream().filter(r -> r.axes().library() == null).count());
-    List<Row> theirs = rows.stream().filter(r -> r.axes().library() != null).toList();
+    assertEquals(8, rows.stream().filter(r -> r.text(Axis.LIBRARY) == null).count());
+    List<Row> theirs = rows.stream().filter(r -> r.text(Axis.LIBRARY) != null).toList();
     assertEquals(
         List.of("attention mla bf16"),
         theirs.stream()
             .map(Row::axes)
-            .map(a -> a.benchmark() + " " + a.kind() + " " + a.cacheType())
+            .map(
+                a ->
+                    a.text(Axis.BENCHMARK)
+                        + " "
+                        + a.text(Axis.KIND)
+                        + " "
+                        + a.text(Axis.CACHE_TYPE))
             .toList());
     assertEquals(7, notes.size(), notes::toString);
     for (String note : notes) {

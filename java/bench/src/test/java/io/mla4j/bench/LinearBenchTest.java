@@ -19,18 +19,13 @@ import org.junit.jupiter.api.Test;
 class LinearBenchTest {
   @Test
   void everyBenchmarkAndWeightTypeGivesACheckedRow() {
-    LinearGrid grid =
-        new LinearGrid(
-            List.of(LinearGrid.Benchmark.values()),
-            List.of(new LinearGrid.Size(96, 40)),
-            List.of(7),
-            List.of("native", "vector"),
-            List.of(),
-            List.of(2),
-            List.of(),
-            List.of(StorageFormat.BF16, StorageFormat.F16, StorageFormat.F32),
-            List.of(Residency.COLD),
-            new LinearGrid.MixtureSize(9, 8, 2, 64, 48));
+    LinearGrid grid = new LinearGrid();
+    grid.sizes = List.of(new LinearGrid.Size(96, 40));
+    grid.rows = List.of(7);
+    grid.backends = List.of("native", "vector");
+    grid.threads = List.of(2);
+    grid.weightTypes = List.of(StorageFormat.BF16, StorageFormat.F16, StorageFormat.F32);
+    grid.mixture = new LinearGrid.MixtureSize(9, 8, 2, 64, 48);
     Settings settings = new Settings(1, 0, 0, true, false, 4 << 20, 8 << 20);
     List<Row> rows =
         new Benchmark(settings, Progress.NONE, () -> false, _ -> {}).linear(grid).rows();
@@ -39,15 +34,15 @@ class LinearBenchTest {
       assertTrue(row.verified(), row::toString);
     }
     Row gemm = rows.getFirst();
-    assertEquals("gemm", gemm.axes().benchmark());
-    assertEquals("96x40 bf16", gemm.axes().shape());
+    assertEquals("gemm", gemm.text(Axis.BENCHMARK));
+    assertEquals("96x40 bf16", gemm.text(Axis.SHAPE));
     assertEquals(2 * 7 * 96 * 40, gemm.work().flop());
     assertEquals(2 * 96 * 40, gemm.work().bytes());
     assertNull(gemm.shareOfBandwidth());
-    assertEquals("gemv", rows.get(1).axes().benchmark());
+    assertEquals("gemv", rows.get(1).text(Axis.BENCHMARK));
     assertNotNull(rows.get(1).shareOfBandwidth());
     Row grouped = rows.get(2);
-    assertEquals("grouped", grouped.axes().benchmark());
+    assertEquals("grouped", grouped.text(Axis.BENCHMARK));
     // Three products of 2 experts for each of 9 rows, and the router.
     assertEquals(2L * 9 * 2 * 3 * 64 * 48 + 2L * 9 * 64 * 8, grouped.work().flop());
     assertEquals(8L * 3 * 64 * 48 * 2, grouped.work().bytes());
@@ -72,7 +67,7 @@ class LinearBenchTest {
     StringBuilder letters = new StringBuilder();
     try (MixtureCase mixture =
         new MixtureCase(device, size, ComputeType.F32, StorageFormat.BF16, residency, pool)) {
-      assertEquals(AttentionSpec.lower(residency), mixture.axes.residency());
+      assertEquals(AttentionSpec.lower(residency), mixture.axes.text(Axis.RESIDENCY));
       for (int i = 0; i < 3; i++) {
         mixture.run();
         List<Float> out = new ArrayList<>();

@@ -196,7 +196,7 @@ class OutputsTest {
   void oneSampleDoesNotTellItsNoise() throws Exception {
     Row row = Reports.attention("mla", "native", 16, 1024, 1, 100_000);
     double[] alone = {110_000};
-    Row once = Row.of(row.axes(), row.work(), alone, 500, 40, true, 0, Double.NaN, false);
+    Row once = Row.of(row.axes(), row.work(), alone, new Row.Bounds(500, 40, true));
     Path a = Files.writeString(folder.resolve("a.json"), json(List.of(row)));
     Path b = Files.writeString(folder.resolve("b.json"), json(List.of(once)));
     Comparison comparison = Comparison.of(a, b);
@@ -210,8 +210,8 @@ class OutputsTest {
     Row row = Reports.attention("mla", "native", 16, 1024, 1, 100_000);
     double[] slow = {100_000, 100_000, 100_000};
     double[] fast = {50_000, 50_000, 50_000};
-    Row before = Row.of(row.axes(), row.work(), slow, 5000, 40, true, 0, Double.NaN, false);
-    Row after = Row.of(row.axes(), row.work(), fast, 5000, 80, true, 0, Double.NaN, false);
+    Row before = Row.of(row.axes(), row.work(), slow, new Row.Bounds(5000, 40, true));
+    Row after = Row.of(row.axes(), row.work(), fast, new Row.Bounds(5000, 80, true));
     Path a = Files.writeString(folder.resolve("a.json"), json(List.of(before)));
     Path b = Files.writeString(folder.resolve("b.json"), json(List.of(after)));
     String change = Comparison.of(a, b).changed().getFirst();
@@ -222,7 +222,7 @@ class OutputsTest {
   void noiseHidesSmallChanges() throws Exception {
     Row quiet = Reports.attention("mla", "native", 16, 1024, 1, 100_000);
     double[] spread = {90_000, 110_000, 130_000};
-    Row noisy = Row.of(quiet.axes(), quiet.work(), spread, 500, 40, true, 0, Double.NaN, false);
+    Row noisy = Row.of(quiet.axes(), quiet.work(), spread, new Row.Bounds(500, 40, true));
     assertTrue(noisy.noisy());
     Path a = Files.writeString(folder.resolve("a.json"), json(List.of(quiet)));
     Path b = Files.writeString(folder.resolve("b.json"), json(List.of(noisy)));

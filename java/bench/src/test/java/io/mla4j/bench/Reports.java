@@ -6,7 +6,15 @@ import java.util.List;
 /** Reports that were never measured. */
 final class Reports {
   static final Machine MACHINE =
-      new Machine("Test", 2, "L1 32K", 1L << 33, "Linux", "JDK", "avx2", "avx2: a test", "none");
+      new Machine(
+          "Test",
+          2,
+          "L1 32K",
+          1L << 33,
+          "Linux",
+          "JDK",
+          new Machine.Chosen("avx2", "avx2: a test"),
+          "none");
 
   private Reports() {}
 
@@ -16,52 +24,34 @@ final class Reports {
     int groups = kind.equals("mha") ? heads : kind.equals("gqa") ? 8 : 1;
     long cache = mla ? 1152L * tokens : 512L * groups * tokens;
     Axes axes =
-        new Axes(
-            "attention",
-            kind,
-            backend,
-            backend.equals("native") ? "avx512bf16" : "vector-512",
-            null,
-            mla ? "absorbed" : null,
-            heads,
-            tokens,
-            1,
-            1,
-            threads,
-            "bf16",
-            "bf16",
-            64,
-            "cold",
-            null);
+        Axes.of("attention")
+            .with(Axis.KIND, kind)
+            .with(Axis.BACKEND, backend)
+            .with(Axis.ISA, backend.equals("native") ? "avx512bf16" : "vector-512")
+            .with(Axis.FORM, mla ? "absorbed" : null)
+            .with(Axis.HEADS, heads)
+            .with(Axis.TOKENS, tokens)
+            .with(Axis.BATCH, 1)
+            .with(Axis.S_Q, 1)
+            .with(Axis.THREADS, threads)
+            .with(Axis.COMPUTE, "bf16")
+            .with(Axis.CACHE_TYPE, "bf16")
+            .with(Axis.PAGE, 64)
+            .with(Axis.RESIDENCY, "cold");
     Work work = new Work((mla ? 2176L : 512L) * heads * tokens, cache, cache);
     double[] samples = {medianNs, medianNs * 1.01, medianNs * 0.99};
     double peak = (backend.equals("native") ? 500 : 250) * threads;
-    return Row.of(axes, work, samples, peak, 40 * threads, true, 0, Double.NaN, false);
+    return Row.of(axes, work, samples, new Row.Bounds(peak, 40 * threads, true));
   }
 
   /** The row with other numbers to compute with and to cache. */
   static Row with(Row row, String compute, String cacheType, int page) {
-    Axes a = row.axes();
     Axes other =
-        new Axes(
-            a.benchmark(),
-            a.kind(),
-            a.backend(),
-            a.isa(),
-            a.library(),
-            a.form(),
-            a.heads(),
-            a.tokens(),
-            a.batch(),
-            a.sQ(),
-            a.threads(),
-            compute,
-            cacheType,
-            page,
-            a.residency(),
-            a.shape());
-    return Row.of(
-        other, row.work(), row.samplesNs(), row.peakGflops(), row.peakGbps(), true, 0, 0, false);
+        row.axes()
+            .with(Axis.COMPUTE, compute)
+            .with(Axis.CACHE_TYPE, cacheType)
+            .with(Axis.PAGE, page);
+    return Row.of(other, row.work(), row.samplesNs(), row.bounds());
   }
 
   /** Every kind, two backends, several heads, contexts and thread counts. */

@@ -78,23 +78,16 @@ class RunnerTest {
   }
 
   private static Axes axes(int heads, int tokens, int sQ, String residency) {
-    return new Axes(
-        "attention",
-        "mla",
-        "vector",
-        "vector-512",
-        null,
-        "absorbed",
-        heads,
-        tokens,
-        1,
-        sQ,
-        1,
-        "f32",
-        "bf16",
-        64,
-        residency,
-        null);
+    return Axes.of("attention")
+        .with(Axis.KIND, "mla")
+        .with(Axis.BACKEND, "vector")
+        .with(Axis.FORM, "absorbed")
+        .with(Axis.HEADS, heads)
+        .with(Axis.TOKENS, tokens)
+        .with(Axis.S_Q, sQ)
+        .with(Axis.THREADS, 1)
+        .with(Axis.COMPUTE, "f32")
+        .with(Axis.RESIDENCY, residency);
   }
 
   private List<Row> run(Settings settings, List<Case> cases) {
@@ -171,7 +164,7 @@ class RunnerTest {
     Row row = one(3, "cold", new FakeLimits(true, 250), () -> 2 * MILLISECOND);
     assertEquals(List.of(Mark.ABOVE_LIMIT), row.marks());
     assertTrue(row.noisy());
-    assertEquals("above limit", RowFormat.cells(row)[RowFormat.TITLES.length - 1]);
+    assertEquals("above limit", Column.ROWS.getLast().cell().apply(row));
     Row slightly = one(3, "cold", new FakeLimits(true, 490), () -> 2 * MILLISECOND);
     assertEquals(List.of(), slightly.marks());
     Row ofGpu = one(3, "cold", new FakeLimits(false, 250), () -> 2 * MILLISECOND);
@@ -189,7 +182,8 @@ class RunnerTest {
   void oneSampleHasNoSpread() {
     Row row = one(1, "cold", new FakeLimits(true, 1000), () -> 2 * MILLISECOND);
     assertNull(row.madNs());
-    int mad = List.of(RowFormat.TITLES).indexOf("MAD");
-    assertEquals("", RowFormat.cells(row)[mad]);
+    Column<Row> mad =
+        Column.ROWS.stream().filter(c -> "MAD".equals(c.title())).findFirst().orElseThrow();
+    assertEquals("", mad.cell().apply(row));
   }
 }

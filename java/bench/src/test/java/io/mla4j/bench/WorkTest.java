@@ -16,15 +16,10 @@ class WorkTest {
         kind,
         null,
         null,
-        heads,
-        tokens,
-        batch,
-        queries,
-        ComputeType.BF16,
-        CacheType.BF16,
+        new AttentionSpec.Size(heads, tokens, batch, queries, 64),
+        new AttentionSpec.Types(ComputeType.BF16, CacheType.BF16),
         AttentionForm.ABSORBED,
-        AttentionGrid.Residency.COLD,
-        64);
+        AttentionGrid.Residency.COLD);
   }
 
   @Test

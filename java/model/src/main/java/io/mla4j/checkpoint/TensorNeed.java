@@ -11,9 +11,9 @@ import java.util.List;
  * @param optional whether it may be absent
  * @param shape of each; of rank 1 for norms and biases
  */
-record TensorNeed(TensorRole role, int count, boolean optional, List<Long> shape) {
+public record TensorNeed(TensorRole role, int count, boolean optional, List<Long> shape) {
   /** What {@code layer} needs in a model of width {@code hidden}. */
-  static List<TensorNeed> of(LayerDescription layer, int hidden) {
+  public static List<TensorNeed> of(LayerDescription layer, int hidden) {
     List<TensorNeed> needs = new ArrayList<>();
     needs.add(one(TensorRole.ATTENTION_NORM, hidden));
     switch (layer.attention()) {

@@ -8,28 +8,15 @@ import io.mla4j.bench.CacheTable;
 import io.mla4j.bench.Kind;
 import io.mla4j.bench.Report;
 import io.mla4j.cli.Args;
-import io.mla4j.model.DecoderOptions;
 import java.nio.file.Path;
-import java.util.List;
 
 /** {@code mla4j bench attention}: decode and prefill. */
 final class AttentionCommand extends Measurement {
   private static final int MAX = 1 << 24;
 
-  List<AttentionGrid.Phase> phases = List.of(AttentionGrid.Phase.values());
-  List<Kind> kinds = List.of(Kind.MLA);
-  private final KernelOptions kernels = new KernelOptions("native", "vector", "scalar", "cuda");
-  List<Integer> heads = List.of(16, 128);
-  List<Integer> tokens = List.of(1024, 16384);
-  List<Integer> batches = List.of(1);
-  List<Integer> sQ = List.of(1);
-  List<Integer> prefill = List.of(2048);
-  List<Integer> cached = List.of(0);
-  List<CacheType> cacheTypes = List.of(CacheType.BF16);
-  List<AttentionForm> forms = List.of();
-  List<AttentionGrid.Residency> residencies = List.of(AttentionGrid.Residency.COLD);
-  List<Integer> pages = List.of(DecoderOptions.DEFAULT_PAGE_SIZE);
-  Path library;
+  private final AttentionGrid grid = new AttentionGrid();
+  private final KernelOptions kernels =
+      new KernelOptions(grid, "native", "vector", "scalar", "cuda");
   private final ContextOptions contexts = new ContextOptions();
 
   @Override
@@ -43,33 +30,42 @@ final class AttentionCommand extends Measurement {
         "--phase",
         "PHASE",
         AttentionGrid.Phase.class,
-        v -> phases = v,
+        v -> grid.phases = v,
         "decode, prefill; default: both.");
-    args.list("--kind", "KIND", Kind.class, v -> kinds = v, "mla, mha, gqa, mqa; default: mla.");
-    args.list("--heads", "N", Integer.class, v -> heads = v, "Query heads; default: 16,128.");
+    args.list(
+        "--kind", "KIND", Kind.class, v -> grid.kinds = v, "mla, mha, gqa, mqa; default: mla.");
+    args.list("--heads", "N", Integer.class, v -> grid.heads = v, "Query heads; default: 16,128.");
     args.list(
         "--tokens",
         "N",
         Integer.class,
-        v -> tokens = v,
+        v -> grid.tokens = v,
         "Cached tokens in decode; default: 1024,16384.");
-    args.list("--batch", "N", Integer.class, v -> batches = v, "Sequences; default: 1.");
-    args.list("--s-q", "N", Integer.class, v -> sQ = v, "New tokens in decode; default: 1.");
+    args.list("--batch", "N", Integer.class, v -> grid.batches = v, "Sequences; default: 1.");
+    args.list("--s-q", "N", Integer.class, v -> grid.sQ = v, "New tokens in decode; default: 1.");
     args.list(
-        "--prefill", "N", Integer.class, v -> prefill = v, "New tokens in prefill; default: 2048.");
+        "--prefill",
+        "N",
+        Integer.class,
+        v -> grid.prefill = v,
+        "New tokens in prefill; default: 2048.");
     args.list(
         "--cached",
         "N",
         Integer.class,
-        v -> cached = v,
+        v -> grid.cached = v,
         "Tokens that are cached before a prefill; default: 0.");
     args.list(
-        "--cache-type", "TYPE", CacheType.class, v -> cacheTypes = v, "bf16, f32; default: bf16.");
+        "--cache-type",
+        "TYPE",
+        CacheType.class,
+        v -> grid.cacheTypes = v,
+        "bf16, f32; default: bf16.");
     args.list(
         "--form",
         "FORM",
         AttentionForm.class,
-        v -> forms = v,
+        v -> grid.forms = v,
         "Form of MLA: absorbed, decompressed, auto. Default: in decode absorbed, over queries"
             + " that are absorbed already; in prefill auto, from unabsorbed queries to head"
             + " outputs.");
@@ -77,14 +73,14 @@ final class AttentionCommand extends Measurement {
         "--residency",
         "RESIDENCY",
         AttentionGrid.Residency.class,
-        v -> residencies = v,
+        v -> grid.residencies = v,
         "cold: the cache is in memory; warm: where the call before left it." + " Default: cold.");
-    args.list("--page", "N", Integer.class, v -> pages = v, "Tokens of a page; default: 64.");
+    args.list("--page", "N", Integer.class, v -> grid.pages = v, "Tokens of a page; default: 64.");
     args.one(
         "--library",
         "FILE",
         Path.class,
-        v -> library = v,
+        v -> grid.library = v,
         "Also time a library that exports the table of mla.h. Its results are checked: a wrong one"
             + " ends the run; what it lacks or does not support is left out.");
     contexts.declare(args);
@@ -98,24 +94,14 @@ final class AttentionCommand extends Measurement {
   @Override
   Report measure(Benchmark benchmark) {
     kernels.check(this);
-    return benchmark.attention(
-        new AttentionGrid(
-            phases,
-            kinds,
-            kernels.backends(benchmark),
-            kernels.isas(),
-            options.ranges("--heads", heads, 1, 1 << 16),
-            options.ranges("--tokens", tokens, 1, MAX),
-            options.ranges("--batch", batches, 1, 1 << 16),
-            options.ranges("--s-q", sQ, 1, MAX),
-            options.ranges("--prefill", prefill, 1, MAX),
-            options.ranges("--cached", cached, 0, MAX),
-            options.threads(),
-            kernels.computes,
-            cacheTypes,
-            forms,
-            residencies,
-            options.ranges("--page", pages, 1, 1 << 20),
-            library));
+    options.ranges("--heads", grid.heads, 1, 1 << 16);
+    options.ranges("--tokens", grid.tokens, 1, MAX);
+    options.ranges("--batch", grid.batches, 1, 1 << 16);
+    options.ranges("--s-q", grid.sQ, 1, MAX);
+    options.ranges("--prefill", grid.prefill, 1, MAX);
+    options.ranges("--cached", grid.cached, 0, MAX);
+    options.ranges("--page", grid.pages, 1, 1 << 20);
+    kernels.complete(benchmark, options.threads());
+    return benchmark.attention(grid);
   }
 }

@@ -13,16 +13,13 @@ import java.util.List;
 final class LinearCommand extends Measurement {
   private static final int MAX = 1 << 24;
 
-  List<LinearGrid.Benchmark> benchmarks = List.of(LinearGrid.Benchmark.values());
-  List<String> sizes = List.of("2048x2048", "2048x10944", "10944x2048");
-  List<Integer> rows = List.of(512);
-  private final KernelOptions kernels = new KernelOptions("native", "vector", "scalar");
-  List<StorageFormat> weightTypes = List.of(StorageFormat.BF16);
-  List<AttentionGrid.Residency> residencies = List.of(AttentionGrid.Residency.COLD);
-  int mixtureTokens = MixtureSize.V2_LITE.tokens();
-  int experts = MixtureSize.V2_LITE.experts();
-  int topK = MixtureSize.V2_LITE.topK();
-  String expertSize = "2048x1408";
+  private final LinearGrid grid = new LinearGrid();
+  private final KernelOptions kernels = new KernelOptions(grid, "native", "vector", "scalar");
+  private List<String> sizes = List.of();
+  private int mixtureTokens = MixtureSize.V2_LITE.tokens();
+  private int experts = MixtureSize.V2_LITE.experts();
+  private int topK = MixtureSize.V2_LITE.topK();
+  private String expertSize = "2048x1408";
 
   @Override
   public void declare(Args args) {
@@ -33,7 +30,7 @@ final class LinearCommand extends Measurement {
         "--benchmark",
         "NAME",
         LinearGrid.Benchmark.class,
-        v -> benchmarks = v,
+        v -> grid.benchmarks = v,
         "gemm, gemv, grouped; default: all of them.");
     args.list(
         "--size",
@@ -41,18 +38,18 @@ final class LinearCommand extends Measurement {
         String.class,
         v -> sizes = v,
         "A weight of N rows of K numbers; default: 2048x2048,2048x10944,10944x2048.");
-    args.list("--rows", "N", Integer.class, v -> rows = v, "Rows of gemm; default: 512.");
+    args.list("--rows", "N", Integer.class, v -> grid.rows = v, "Rows of gemm; default: 512.");
     args.list(
         "--weight-type",
         "TYPE",
         StorageFormat.class,
-        v -> weightTypes = v,
+        v -> grid.weightTypes = v,
         "bf16, f16, f32; default: bf16.");
     args.list(
         "--residency",
         "RESIDENCY",
         AttentionGrid.Residency.class,
-        v -> residencies = v,
+        v -> grid.residencies = v,
         "cold: weights are in memory; warm: where the call before left them." + " Default: cold.");
     args.one(
         "--mixture-tokens",
@@ -78,28 +75,25 @@ final class LinearCommand extends Measurement {
   @Override
   Report measure(Benchmark benchmark) {
     kernels.check(this);
-    for (StorageFormat type : weightTypes) {
+    for (StorageFormat type : grid.weightTypes) {
       if (type != StorageFormat.BF16 && type != StorageFormat.F16 && type != StorageFormat.F32) {
         throw usage("--weight-type is " + type + ", but must be bf16, f16 or f32");
       }
     }
+    if (!sizes.isEmpty()) {
+      grid.sizes =
+          sizes.stream().map(size -> read("--size", size, LinearGrid.Size::parse)).toList();
+    }
+    options.ranges("--rows", grid.rows, 1, MAX);
     LinearGrid.Size expert = read("--expert-size", expertSize, LinearGrid.Size::parse);
-    return benchmark.linear(
-        new LinearGrid(
-            benchmarks,
-            sizes.stream().map(size -> read("--size", size, LinearGrid.Size::parse)).toList(),
-            options.ranges("--rows", rows, 1, MAX),
-            kernels.backends(benchmark),
-            kernels.isas(),
-            options.threads(),
-            kernels.computes,
-            weightTypes,
-            residencies,
-            new MixtureSize(
-                options.range("--mixture-tokens", mixtureTokens, 1, MAX),
-                options.range("--experts", experts, 1, 4096),
-                options.range("--top-k", topK, 1, experts),
-                expert.k(),
-                expert.n())));
+    grid.mixture =
+        new MixtureSize(
+            options.range("--mixture-tokens", mixtureTokens, 1, MAX),
+            options.range("--experts", experts, 1, 4096),
+            options.range("--top-k", topK, 1, experts),
+            expert.k(),
+            expert.n());
+    kernels.complete(benchmark, options.threads());
+    return benchmark.linear(grid);
   }
 }
