@@ -376,8 +376,8 @@ typedef struct mla_device_info {
   int64_t free_memory;
 } mla_device_info;
 
-/* Attention of a step of several sequences on a device. What a graph depends on: the plan has room for at most so many sequences, query
- * tokens and splits, and the counts of each step lie in it. */
+/* Attention of a step of several sequences on a device: the plan has room for at most so many sequences, query tokens and splits, and
+ * the counts of the step lie in it. */
 typedef struct mla_step_params {
   int32_t struct_size;
   int32_t compute;
@@ -413,10 +413,9 @@ typedef struct mla_rebuild_params {
 /* The functions of a device with memory of its own (CUDA). They differ from mla_kernels in what they are given: whole operations
  * instead of tiles, addresses of device memory, and a stream on which they are launched. They return before they have run, so a later
  * call may report the failure of an earlier one, and the caller keeps all memory alive until the stream has passed. Nothing waits for
- * the device but the functions whose comment says so; a sequence of launches can be captured and launched again as a graph.
- * Shapes, types, rounding, strides and errors are those of mla_kernels. Counts that change from step to step (page tables, lengths,
- * slots) lie in device memory, so that a graph stays valid. Handles (streams, events, graphs) are the library's and live until they
- * are destroyed. */
+ * the device but the functions whose comment says so. Shapes, types, rounding, strides and errors are those of mla_kernels. Counts
+ * that change from step to step (page tables, lengths, slots) lie in device memory. Handles (streams, events) are the library's and
+ * live until they are destroyed. */
 typedef struct mla_device_kernels {
   int32_t struct_size;
   int32_t abi_version;
@@ -454,12 +453,6 @@ typedef struct mla_device_kernels {
   /* Between any two of device, pinned and other host memory; with the last one it may wait for the stream. */
   int32_t (*copy)(void* stream, void* to, const void* from, int64_t bytes, char* error, int32_t error_size);
   int32_t (*fill)(void* stream, void* memory, int32_t value, int64_t bytes, char* error, int32_t error_size);
-
-  /* From begin_capture on, launches on the stream are recorded instead of run; waiting and allocating fail and end the capture. */
-  int32_t (*begin_capture)(void* stream, char* error, int32_t error_size);
-  int32_t (*end_capture)(void* stream, void** graph, char* error, int32_t error_size);
-  int32_t (*launch_graph)(void* stream, void* graph, char* error, int32_t error_size);
-  int32_t (*destroy_graph)(int32_t device, void* graph, char* error, int32_t error_size);
 
   /* to (count) bf16 = from (count) of from_type F32 or F16, to nearest even: weights at their upload. */
   int32_t (*convert)(void* stream, int32_t from_type, const void* from, int64_t count, void* to, char* error,

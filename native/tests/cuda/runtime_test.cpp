@@ -1,4 +1,4 @@
-// Memory, streams, events, graphs and errors of a device.
+// Memory, streams, events and errors of a device.
 #include "cuda/common/runtime.h"
 
 #include <gtest/gtest.h>
@@ -33,10 +33,10 @@ TEST(DeviceTable, IsOfThisVersion) {
 TEST(DeviceTable, TellsItsLayout) {
   std::string text(static_cast<size_t>(device().describe(MLA_DESCRIBE_LAYOUT, nullptr, 0)), ' ');
   device().describe(MLA_DESCRIBE_LAYOUT, text.data(), static_cast<int32_t>(text.size()) + 1);
-  EXPECT_EQ(text.find("struct mla_linear_params "), 0u);
+  EXPECT_EQ(text.find("struct mla_append_params 32\n"), 0u);
   EXPECT_NE(text.find("\nstruct mla_device_info 40\n"), std::string::npos);
-  EXPECT_NE(text.find("\nfunction allocate i32(i32,i64,ptr,ptr,i32)\n"), std::string::npos);
-  EXPECT_NE(text.find("\nfunction mla_get_device_kernels ptr(i32)\n"), std::string::npos);
+  EXPECT_NE(text.find("\nmla_device_kernels.allocate 32 i32(i32,i64,ptr,ptr,i32)\n"), std::string::npos);
+  EXPECT_NE(text.find("\nmla_get_device_kernels_fn ptr(i32)\n"), std::string::npos);
 }
 
 TEST(DeviceTable, TellsTheDevice) {
@@ -100,43 +100,10 @@ TEST(DeviceStream, AwaitsTheEventOfAnother) {
   DEVICE_CALL(destroy_stream, other);
 }
 
-TEST(DeviceGraph, RunsWhatWasCapturedAgain) {
-  void* graph = nullptr;
-  DeviceArray<float> x(std::vector<float>(40, 1.f));
-  DEVICE_CALL(synchronize, stream());
-  DEVICE_CALL(begin_capture, stream());
-  DEVICE_CALL(add, stream(), x.data(), 40, x.data(), 40, 1.f, 1, 40, x.data(), 40);
-  DEVICE_CALL(add, stream(), x.data(), 40, x.data(), 40, 0.5f, 1, 40, x.data(), 40);
-  DEVICE_CALL(end_capture, stream(), &graph);
-  EXPECT_EQ(x.get(), std::vector<float>(40, 1.f)) << "a capture runs nothing";
-  DEVICE_CALL(launch_graph, stream(), graph);
-  DEVICE_CALL(launch_graph, stream(), graph);
-  EXPECT_EQ(x.get(), std::vector<float>(40, 9.f));
-  DEVICE_CALL(destroy_graph, 0, graph);
-}
-
-TEST(DeviceGraph, ACaptureRefusesToWaitAndToAllocate) {
-  const auto tries = {+[](char* error, int32_t size) { return device().synchronize(stream(), error, size); },
-                      +[](char* error, int32_t size) {
-                        void* memory = nullptr;
-                        return device().allocate(0, 64, &memory, error, size);
-                      }};
-  for (const auto& attempt : tries) {
-    char error[512] = "";
-    DEVICE_CALL(begin_capture, stream());
-    EXPECT_EQ(attempt(error, sizeof error), MLA_DEVICE_ERROR) << error;
-    EXPECT_NE(std::string(error).find("captur"), std::string::npos) << error;
-    void* graph = nullptr;
-    EXPECT_EQ(device().end_capture(stream(), &graph, error, sizeof error), MLA_DEVICE_ERROR) << error;
-    EXPECT_EQ(graph, nullptr);
-    DEVICE_CALL(synchronize, stream());
-  }
-}
-
 TEST(DeviceErrors, AreLostWhereTheDocumentationOfCudaSaysSo) {
   for (const int code : {46, 214, 220, 226, 700, 702, 710, 714, 715, 716, 717, 718, 719, 721, 911, 999})
     EXPECT_TRUE(cuda::is_lost(code)) << code;
-  // invalid value, no memory, no driver, no device, invalid device, invalid handle, launch resources, captures
+  // invalid value, no memory, no driver, no device, invalid device, invalid handle, launch resources, others
   for (const int code : {0, 1, 2, 9, 35, 100, 101, 400, 701, 720, 900, 901})
     EXPECT_FALSE(cuda::is_lost(code)) << code;
 }

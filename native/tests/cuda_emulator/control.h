@@ -17,7 +17,7 @@ struct Counters {
   int64_t allocations;       // made so far, on the device and pinned
   int64_t launches;          // of kernels, made so far
   int64_t live_allocations;  // not yet freed
-  int64_t live_handles;      // streams, events and graphs not yet destroyed
+  int64_t live_handles;      // streams and events not yet destroyed
 };
 
 // The seed of the order of blocks, threads and streams of all that runs from now on.

@@ -1,5 +1,5 @@
 // The functions of src/cuda/common/runtime.h on an emulated device. Streams run late: only when something waits for them, and then in an
-// order drawn from the seed. A capture records, and refuses what CUDA refuses.
+// order drawn from the seed.
 #include "cuda/common/runtime.h"
 
 #include <algorithm>
@@ -20,7 +20,7 @@ namespace mla::emulator {
 namespace {
 
 constexpr int kInvalidValue = 1, kInvalidHandle = 400, kUnavailable = 46, kLaunchResources = 701,
-              kLaunchFailure = 719, kCaptureUnsupported = 900, kCaptureInvalidated = 901;
+              kLaunchFailure = 719;
 
 struct Event {
   struct Queue* queue = nullptr;  // that recorded it last
@@ -34,13 +34,8 @@ struct Work {
   uint64_t version = 0;
 };
 
-using Graph = std::vector<Work>;
-
 struct Queue {
   std::deque<Work> work;
-  bool capturing = false;
-  int capture_error = 0;
-  Graph captured;
 };
 
 // The number of a variable of the environment, or -1.
@@ -115,26 +110,9 @@ int drain(Queue& queue) {
   return d.error;
 }
 
-bool captures() {
-  bool any = false;
-  for (Queue* queue : device().queues) any |= queue->capturing;
-  return any;
-}
-
-// What a capture forbids also ends it.
-int refuse_while_capturing() {
-  for (Queue* queue : device().queues) {
-    if (queue->capturing) queue->capture_error = kCaptureInvalidated;
-  }
-  return captures() ? kCaptureUnsupported : 0;
-}
-
 int submit(Queue& queue, Work work) {
   if (device().error != 0) return device().error;
-  if (queue.capturing)
-    queue.captured.push_back(std::move(work));
-  else
-    queue.work.push_back(std::move(work));
+  queue.work.push_back(std::move(work));
   return 0;
 }
 
@@ -155,7 +133,6 @@ int allocate_in(std::map<uintptr_t, size_t>& all, int64_t bytes, void** memory) 
   Device& d = device();
   Lock lock(d.lock);
   if (d.error != 0) return d.error;
-  if (const int refused = refuse_while_capturing()) return refused;
   if (bytes < 0) return kInvalidValue;
   int64_t used = bytes;
   for (const auto& [begin, size] : all) used += static_cast<int64_t>(size);
@@ -174,7 +151,6 @@ int release_from(std::map<uintptr_t, size_t>& all, void* memory) {
   Device& d = device();
   Lock lock(d.lock);
   if (memory == nullptr) return 0;
-  if (const int refused = refuse_while_capturing()) return refused;
   for (Queue* queue : d.queues) drain(*queue);
   if (all.erase(reinterpret_cast<uintptr_t>(memory)) == 0) return kInvalidValue;
   std::free(memory);
@@ -286,12 +262,7 @@ void reset() {
   Lock lock(d.lock);
   d.error = 0;
   d.failing_allocation = d.failing_launch = d.losing_launch = -1;
-  for (Queue* queue : d.queues) {
-    queue->work.clear();
-    queue->capturing = false;
-    queue->capture_error = 0;
-    queue->captured.clear();
-  }
+  for (Queue* queue : d.queues) queue->work.clear();
   d.reports.clear();
 }
 Counters counters() {
@@ -314,9 +285,7 @@ std::string error_text(int code) {
       {kUnavailable, "CUDA-capable device is unavailable"},
       {kInvalidHandle, "invalid resource handle"},
       {kLaunchResources, "too many resources requested for launch"},
-      {kLaunchFailure, "unspecified launch failure"},
-      {kCaptureUnsupported, "operation not permitted when stream is capturing"},
-      {kCaptureInvalidated, "capture was invalidated by an earlier error"}};
+      {kLaunchFailure, "unspecified launch failure"}};
   const auto found = kTexts.find(code);
   return (found == kTexts.end() ? "unknown error" : found->second) + (" (" + std::to_string(code) + ")");
 }
@@ -361,7 +330,6 @@ Result synchronize(void* stream) {
   Lock lock(device().lock);
   Queue* queue = queue_of(stream);
   if (queue == nullptr) return {kInvalidHandle, "synchronize"};
-  if (const int refused = refuse_while_capturing()) return {refused, "synchronize"};
   return {drain(*queue), "synchronize"};
 }
 Result create_event(void** event) { return {create<Event>(event), "create_event"}; }
@@ -375,10 +343,8 @@ Result record(void* event, void* stream) {
   Queue* queue = queue_of(stream);
   if (queue == nullptr || device().handles.count(event) == 0) return {kInvalidHandle, "record"};
   auto* e = static_cast<Event*>(event);
-  if (!queue->capturing) {
-    e->queue = queue;
-    e->recorded++;
-  }
+  e->queue = queue;
+  e->recorded++;
   return {submit(*queue, {{}, e, nullptr, e->recorded}), "record"};
 }
 Result wait(void* stream, void* event) {
@@ -391,7 +357,6 @@ Result wait(void* stream, void* event) {
 Result synchronize_event(void* event) {
   Lock lock(device().lock);
   if (device().handles.count(event) == 0) return {kInvalidHandle, "synchronize_event"};
-  if (const int refused = refuse_while_capturing()) return {refused, "synchronize_event"};
   auto* e = static_cast<Event*>(event);
   while (e->reached < e->recorded && queue_of(e->queue) && !e->queue->work.empty()) step(*e->queue);
   return {device().error, "synchronize_event"};
@@ -409,7 +374,6 @@ Result copy(void* to, const void* from, int64_t bytes, void* stream) {
   const bool from_host = !from_device && !contains(d.pinned, from, size);
   const bool to_host = !to_device && !contains(d.pinned, to, size);
   if (from_host && to_host) return {kInvalidValue, "copy"};
-  if ((from_host || to_host) && queue->capturing) return {refuse_while_capturing(), "copy"};
   std::shared_ptr<std::vector<uint8_t>> staged;
   if (from_host) {
     const auto* begin = static_cast<const uint8_t*>(from);
@@ -440,39 +404,6 @@ Result fill(void* memory, int value, int64_t bytes, void* stream) {
             return 0;
           }}),
           "fill"};
-}
-
-Result begin_capture(void* stream) {
-  Lock lock(device().lock);
-  Queue* queue = queue_of(stream);
-  if (queue == nullptr || queue->capturing) return {kInvalidHandle, "begin_capture"};
-  queue->capturing = true;
-  queue->capture_error = 0;
-  queue->captured.clear();
-  return {device().error, "begin_capture"};
-}
-Result end_capture(void* stream, void** graph) {
-  Lock lock(device().lock);
-  Queue* queue = queue_of(stream);
-  if (queue == nullptr || !queue->capturing) return {kInvalidHandle, "end_capture"};
-  queue->capturing = false;
-  if (queue->capture_error != 0) return {queue->capture_error, "end_capture"};
-  const int code = create<Graph>(graph);
-  if (code == 0) *static_cast<Graph*>(*graph) = std::move(queue->captured);
-  return {code, "end_capture"};
-}
-Result launch_graph(void* graph, void* stream) {
-  Lock lock(device().lock);
-  Queue* queue = queue_of(stream);
-  if (queue == nullptr || device().handles.count(graph) == 0) return {kInvalidHandle, "launch_graph"};
-  for (const Work& work : *static_cast<Graph*>(graph)) {
-    if (const int code = submit(*queue, work)) return {code, "launch_graph"};
-  }
-  return {0, "launch_graph"};
-}
-Result destroy_graph(void* graph) {
-  Lock lock(device().lock);
-  return {destroy<Graph>(graph), "destroy_graph"};
 }
 
 }  // namespace mla::cuda

@@ -101,27 +101,4 @@ Result fill(void* memory, int value, int64_t bytes, void* stream) {
                 "cudaMemsetAsync");
 }
 
-Result begin_capture(void* stream) {
-  return result(cudaStreamBeginCapture(static_cast<cudaStream_t>(stream), cudaStreamCaptureModeThreadLocal),
-                "cudaStreamBeginCapture");
-}
-Result end_capture(void* stream, void** graph) {
-  cudaGraph_t captured = nullptr;
-  if (Result r =
-          result(cudaStreamEndCapture(static_cast<cudaStream_t>(stream), &captured), "cudaStreamEndCapture"))
-    return r;
-  cudaGraphExec_t executable = nullptr;
-  const Result r = result(cudaGraphInstantiate(&executable, captured, 0), "cudaGraphInstantiate");
-  cudaGraphDestroy(captured);
-  *graph = executable;
-  return r;
-}
-Result launch_graph(void* graph, void* stream) {
-  return result(cudaGraphLaunch(static_cast<cudaGraphExec_t>(graph), static_cast<cudaStream_t>(stream)),
-                "cudaGraphLaunch");
-}
-Result destroy_graph(void* graph) {
-  return result(cudaGraphExecDestroy(static_cast<cudaGraphExec_t>(graph)), "cudaGraphExecDestroy");
-}
-
 }  // namespace mla::cuda

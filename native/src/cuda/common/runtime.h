@@ -84,9 +84,4 @@ Result synchronize_event(void* event);
 Result copy(void* to, const void* from, int64_t bytes, void* stream);
 Result fill(void* memory, int value, int64_t bytes, void* stream);
 
-Result begin_capture(void* stream);
-Result end_capture(void* stream, void** graph);
-Result launch_graph(void* graph, void* stream);
-Result destroy_graph(void* graph);
-
 }  // namespace mla::cuda

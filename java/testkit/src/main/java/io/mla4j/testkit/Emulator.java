@@ -44,7 +44,7 @@ public final class Emulator {
    * @param allocations made so far, on the device and pinned
    * @param launches of kernels, made so far
    * @param liveAllocations not yet freed
-   * @param liveHandles streams, events and graphs not yet destroyed
+   * @param liveHandles streams and events not yet destroyed
    */
   public record Counters(long allocations, long launches, long liveAllocations, long liveHandles) {
     /** Whether nothing was leaked since {@code before}. */
