@@ -9,6 +9,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.function.Predicate;
 import java.util.stream.Collectors;
 
@@ -93,7 +94,7 @@ final class ConfigKeys {
     return entry;
   }
 
-  private static boolean same(JsonNode a, JsonNode b) {
+  static boolean same(JsonNode a, JsonNode b) {
     return a.isNumber() && b.isNumber() ? a.doubleValue() == b.doubleValue() : a.equals(b);
   }
 
@@ -128,21 +129,18 @@ final class ConfigKeys {
   }
 
   /**
-   * A list of whole numbers, or a single one. A default counts as far as it is in the range; null
-   * is an empty list.
+   * The ids that a key names, a list or a single one. One that is not in the vocabulary, such as
+   * -1, names none; null is an empty list.
    */
-  List<Integer> wholeNumbers(String key, int low, int high) {
-    Entry own = own(key);
-    List<Integer> numbers = new ArrayList<>();
-    if (own != null) {
-      elements(own.value).forEach(e -> numbers.add(wholeNumber(new Entry(own.key, e), low, high)));
-    } else if (!isNull(key) && defaults.hasNonNull(key)) {
-      elements(defaults.get(key)).stream()
-          .map(JsonNode::intValue)
-          .filter(number -> number >= low && number <= high)
-          .forEach(numbers::add);
+  List<Integer> ids(String key, int vocabulary) {
+    Entry entry = isNull(key) ? null : entry(key);
+    if (entry == null) {
+      return List.of();
     }
-    return numbers;
+    return elements(entry.value).stream()
+        .map(e -> wholeNumber(new Entry(entry.key, e), Integer.MIN_VALUE, Integer.MAX_VALUE))
+        .filter(id -> id >= 0 && id < vocabulary)
+        .toList();
   }
 
   private static List<JsonNode> elements(JsonNode node) {
@@ -222,10 +220,16 @@ final class ConfigKeys {
     return Optional.of(entry.value.valueStream().map(JsonNode::textValue).toList());
   }
 
-  /** Refuses another value than {@code values}, a list or the text {@code any}. */
+  /**
+   * Refuses another value than {@code values}, a list or the text {@code any}. A list has a value
+   * of each of its elements.
+   */
   void require(String key, JsonNode values) {
     Entry own = own(key);
-    if (own != null && values.isArray() && values.valueStream().noneMatch(own.value::equals)) {
+    if (own != null
+        && values.isArray()
+        && !elements(own.value).stream()
+            .allMatch(element -> values.valueStream().anyMatch(element::equals))) {
       throw error(
           own.key,
           "is "
@@ -246,6 +250,17 @@ final class ConfigKeys {
 
   boolean isEmpty() {
     return object.isEmpty();
+  }
+
+  /** What stands at each key, or at the first of the names that a key may have. */
+  Map<String, JsonNode> contents(Map<String, String> otherNames) {
+    Map<String, JsonNode> contents = new TreeMap<>();
+    for (Map.Entry<String, JsonNode> entry : object.properties()) {
+      if (!entry.getValue().isNull()) {
+        contents.put(otherNames.getOrDefault(entry.getKey(), entry.getKey()), entry.getValue());
+      }
+    }
+    return contents;
   }
 
   /** The keys that nobody asked for and that hold something. */

@@ -110,10 +110,17 @@ public final class ConfigReader {
                   "quantization_config",
                   "asks for "
                       + quantization.text("quant_method").map(Quote::name).orElse("quantised")
-                      + " weights, which are not supported; supported are F32, BF16 and F16");
+                      + " weights, which are not supported; supported are F32, BF16 and F16; where"
+                      + " a conversion has made the weights such and left the key behind, remove"
+                      + " it");
             });
     for (Map.Entry<String, JsonNode> entry : family.values().properties()) {
       keys.require(entry.getKey(), entry.getValue());
+    }
+    if (keys.has("use_sliding_window") || keys.has("layer_types")) {
+      // No layer has a window, as long as it may be.
+      keys.has("sliding_window");
+      keys.has("max_window_layers");
     }
   }
 
@@ -131,18 +138,17 @@ public final class ConfigReader {
     }
   }
 
-  /** A default beyond the vocabulary is none. */
   private OptionalInt bos(int vocabulary) {
-    List<Integer> bos = keys.wholeNumbers("bos_token_id", 0, vocabulary - 1);
+    List<Integer> bos = keys.ids("bos_token_id", vocabulary);
     return bos.isEmpty() ? OptionalInt.empty() : OptionalInt.of(bos.getFirst());
   }
 
   private List<Integer> eos(int vocabulary) {
-    TreeSet<Integer> eos = new TreeSet<>(keys.wholeNumbers("eos_token_id", 0, vocabulary - 1));
+    TreeSet<Integer> eos = new TreeSet<>(keys.ids("eos_token_id", vocabulary));
     Path generation = file.resolveSibling("generation_config.json");
     if (Files.exists(generation)) {
       ConfigKeys more = new ConfigKeys(generation, "", Json.readObject(generation, MAX_BYTES));
-      eos.addAll(more.wholeNumbers("eos_token_id", 0, vocabulary - 1));
+      eos.addAll(more.ids("eos_token_id", vocabulary));
     }
     return List.copyOf(eos);
   }

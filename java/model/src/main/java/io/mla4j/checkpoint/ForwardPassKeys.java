@@ -54,7 +54,7 @@ final class ForwardPassKeys {
 
   /** Parts of the names of keys that only training reads. */
   private static final List<String> TRAINING =
-      List.of("dropout", "initializer", "_loss", "loss_", "jitter");
+      List.of("dropout", "pdrop", "initializer", "_loss", "loss_", "jitter");
 
   /** Parts of the names of keys that change what a model computes. */
   private static final List<String> FORWARD_PASS =

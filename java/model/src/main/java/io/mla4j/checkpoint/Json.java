@@ -131,7 +131,10 @@ final class Json {
         e);
   }
 
-  /** Checks that {@code file} is there and a regular file, so that reading it ends. */
+  /**
+   * Checks that {@code file} is there, a regular file, so that reading it ends, and no {@link
+   * Placeholder}.
+   */
   static void requireFile(Path file) {
     if (!Files.exists(file)) {
       throw new CheckpointException(file + ": does not exist");
@@ -139,5 +142,6 @@ final class Json {
     if (!Files.isRegularFile(file)) {
       throw new CheckpointException(file + ": is not a regular file");
     }
+    Placeholder.refuse(file);
   }
 }

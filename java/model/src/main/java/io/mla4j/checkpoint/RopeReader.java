@@ -1,11 +1,14 @@
 package io.mla4j.checkpoint;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import io.mla4j.InvalidArgumentException;
 import io.mla4j.ops.RopeLayout;
 import io.mla4j.position.RopeEncoding;
 import io.mla4j.position.RopeScaling;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.TreeSet;
 import java.util.function.Predicate;
 
 /**
@@ -32,6 +35,8 @@ final class RopeReader {
           "long_factor",
           "partial_rotary_factor");
 
+  private static final Map<String, String> OTHER_NAMES = Map.of("type", "rope_type");
+
   private static final Predicate<Double> IS_THETA = theta -> theta > 1;
   private static final String THETA = "a number above 1";
 
@@ -57,7 +62,7 @@ final class RopeReader {
     Optional<ConfigKeys> older = config.object("rope_scaling").filter(keys -> !keys.isEmpty());
     Optional<ConfigKeys> newer = config.object("rope_parameters").filter(keys -> !keys.isEmpty());
     if (older.isPresent() && newer.isPresent()) {
-      throw config.error("rope_scaling", "and rope_parameters are both there, but only one may be");
+      requireSame(config, older.get(), newer.get());
     }
     double theta = config.number("rope_theta", IS_THETA, THETA);
     Optional<ConfigKeys> present = older.or(() -> newer);
@@ -70,6 +75,25 @@ final class RopeReader {
     ConfigKeys rope = present.get();
     return new RopeReader(config, rope, context)
         .read(width, rope.number("rope_theta", theta, IS_THETA, THETA), layout);
+  }
+
+  /** Configurations for old and new readers say everything twice. */
+  private static void requireSame(ConfigKeys config, ConfigKeys older, ConfigKeys newer) {
+    Map<String, JsonNode> a = older.contents(OTHER_NAMES);
+    Map<String, JsonNode> b = newer.contents(OTHER_NAMES);
+    JsonNode theta = config.contents(Map.of()).get("rope_theta");
+    if (theta != null) {
+      a.putIfAbsent("rope_theta", theta);
+      b.putIfAbsent("rope_theta", theta);
+    }
+    Set<String> keys = new TreeSet<>(a.keySet());
+    keys.addAll(b.keySet());
+    for (String key : keys) {
+      if (!a.containsKey(key) || !b.containsKey(key) || !ConfigKeys.same(a.get(key), b.get(key))) {
+        throw config.error(
+            "rope_scaling", "and rope_parameters are both there and differ in " + Quote.name(key));
+      }
+    }
   }
 
   private static void requireWhole(ConfigKeys keys) {
@@ -115,7 +139,7 @@ final class RopeReader {
       case "linear" -> new RopeScaling.Linear(factor());
       case "ntk" -> new RopeScaling.Ntk(factor());
       case "dynamic" -> new RopeScaling.DynamicNtk(factor(), context);
-      case "yarn" ->
+      case "yarn", "deepseek_yarn" ->
           new RopeScaling.Yarn(
               factor(),
               originalContext(),
@@ -126,7 +150,7 @@ final class RopeReader {
                   ? positive("attention_factor", 1)
                   : RopeScaling.Yarn.attentionFactor(
                       factor(), factorOrZero("mscale"), factorOrZero("mscale_all_dim")));
-      case "longrope" ->
+      case "longrope", "su" ->
           new RopeScaling.LongRope(
               rope.numbers("short_factor", width / 2, x -> x > 0, "a positive number"),
               rope.numbers("long_factor", width / 2, x -> x > 0, "a positive number"),

@@ -16,6 +16,8 @@ import java.util.SplittableRandom;
  * one thread.
  */
 public final class Sampler {
+  private static final float MOST = Float.MAX_VALUE;
+
   private final SamplingOptions options;
   private final SplittableRandom random;
   private final BitSet occurred = new BitSet();
@@ -70,15 +72,24 @@ public final class Sampler {
       candidates = new long[options.temperature() == 0 ? 0 : (int) size];
     }
     MemorySegment.copy(logits, JAVA_FLOAT_UNALIGNED, 0, scores, 0, scores.length);
-    float penalty = (float) options.repetitionPenalty();
+    requireFinite();
+    float penalty = Math.clamp((float) options.repetitionPenalty(), Float.MIN_VALUE, MOST);
     if (penalty != 1) {
       for (int id = occurred.nextSetBit(0);
           id >= 0 && id < scores.length;
           id = occurred.nextSetBit(id + 1)) {
-        scores[id] = scores[id] > 0 ? scores[id] / penalty : scores[id] * penalty;
+        // However strong the penalty, a score stays a number.
+        float score = scores[id] > 0 ? scores[id] / penalty : scores[id] * penalty;
+        scores[id] = Math.clamp(score, -MOST, MOST);
       }
     }
     largest = Float.NEGATIVE_INFINITY;
+    for (float score : scores) {
+      largest = Math.max(largest, score);
+    }
+  }
+
+  private void requireFinite() {
     for (int id = 0; id < scores.length; id++) {
       if (!Float.isFinite(scores[id])) {
         throw new Mla4jException(
@@ -88,7 +99,6 @@ public final class Sampler {
                 + scores[id]
                 + ", but must be finite: the weights or the activations are not");
       }
-      largest = Math.max(largest, scores[id]);
     }
   }
 

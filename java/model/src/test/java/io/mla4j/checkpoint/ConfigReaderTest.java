@@ -3,8 +3,10 @@ package io.mla4j.checkpoint;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.mla4j.MlaShape;
 import io.mla4j.ops.RopeLayout;
@@ -14,6 +16,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.OptionalInt;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;
@@ -263,6 +266,160 @@ class ConfigReaderTest {
         read(DEEPSEEK_V3, c -> c.putNull("eos_token_id").putNull("bos_token_id"));
     assertEquals(List.of(), none.eos());
     assertEquals(OptionalInt.empty(), none.bos());
+  }
+
+  /** What a fine-tune, a converter or a newer library writes beside what the model needs. */
+  @Test
+  void keysThatChangeNothingAreNotRefused() throws IOException {
+    ModelDescription plain = read(DEEPSEEK_V3);
+    assertEquals(
+        plain,
+        read(
+            DEEPSEEK_V3,
+            c ->
+                c.put("use_sliding_window", false)
+                    .put("sliding_window", 4096)
+                    .put("max_window_layers", 28)));
+    assertEquals(
+        plain,
+        read(
+            DEEPSEEK_V3,
+            c -> {
+              ArrayNode types = c.putArray("layer_types");
+              plain.layers().forEach(_ -> types.add("full_attention"));
+              c.putNull("sliding_window");
+            }));
+    assertEquals(
+        plain,
+        read(
+            DEEPSEEK_V3,
+            c ->
+                c.put("use_qk_norm", false)
+                    .put("use_mrope", false)
+                    .put("use_qkv_bias", false)
+                    .put("attn_pdrop", 0.1)
+                    .put("final_logit_softcapping", 0)
+                    .putNull("attn_logit_softcapping")));
+    assertRefused("use_sliding_window", c -> c.put("use_sliding_window", true));
+    assertRefused(
+        "layer_types",
+        c -> c.putArray("layer_types").add("full_attention").add("sliding_attention"));
+    assertRefused("sliding_window", c -> c.put("sliding_window", 4096));
+    assertRefused("use_qk_norm", c -> c.put("use_qk_norm", true));
+    assertRefused("final_logit_softcapping", c -> c.put("final_logit_softcapping", 30));
+  }
+
+  private void assertRefused(String key, Consumer<ObjectNode> change) {
+    CheckpointException e =
+        assertThrows(CheckpointException.class, () -> read(DEEPSEEK_V3, change));
+    assertTrue(
+        e.getMessage().contains(": '" + key) || e.getMessage().contains(": " + key),
+        e.getMessage());
+  }
+
+  @Test
+  void idsThatAreNoTokensNameNone() throws IOException {
+    assertEquals(List.of(), read(DEEPSEEK_V3, c -> c.put("eos_token_id", -1)).eos());
+    assertEquals(
+        List.of(1), read(DEEPSEEK_V3, c -> c.putArray("eos_token_id").add(1).add(129280)).eos());
+    assertEquals(OptionalInt.empty(), read(DEEPSEEK_V3, c -> c.put("bos_token_id", -1)).bos());
+    Files.writeString(
+        directory.resolve("generation_config.json"), "{\"eos_token_id\": [5, -1, 200000]}");
+    assertEquals(List.of(1, 5), read(DEEPSEEK_V3).eos());
+    assertRefused("eos_token_id", c -> c.put("eos_token_id", 1.5));
+    assertRefused("eos_token_id", c -> c.put("eos_token_id", "</s>"));
+  }
+
+  @Test
+  void ropeMayBeSaidTwice() throws IOException {
+    ModelDescription once = read(DEEPSEEK_V3);
+    assertEquals(once, read(DEEPSEEK_V3, ConfigReaderTest::sayRopeTwice));
+    assertRefused(
+        "rope_scaling",
+        c -> {
+          sayRopeTwice(c);
+          ((ObjectNode) c.get("rope_parameters")).put("factor", 41);
+        });
+    assertRefused(
+        "rope_scaling",
+        c -> {
+          sayRopeTwice(c);
+          ((ObjectNode) c.get("rope_parameters")).put("rope_theta", 9999);
+        });
+    assertRefused(
+        "rope_scaling",
+        c -> {
+          sayRopeTwice(c);
+          ((ObjectNode) c.get("rope_parameters")).remove("mscale");
+        });
+  }
+
+  private static void sayRopeTwice(ObjectNode config) {
+    ObjectNode rope = config.get("rope_scaling").deepCopy();
+    rope.set("rope_type", rope.remove("type"));
+    rope.set("rope_theta", config.get("rope_theta"));
+    config.set("rope_parameters", rope);
+  }
+
+  @Test
+  void otherNamesOfTheSame() throws IOException {
+    assertEquals(
+        read(DEEPSEEK_V3),
+        read(DEEPSEEK_V3, c -> ((ObjectNode) c.get("rope_scaling")).put("type", "deepseek_yarn")));
+    ModelDescription youtu = read("{\"model_type\": \"youtu\"}");
+    ModelDescription llm =
+        read(
+            """
+            {"model_type": "youtu_llm", "rope_scaling": {"type": "yarn", "factor": 1.0,
+             "original_max_position_embeddings": 131072, "mscale_all_dim": 0.0}}
+            """);
+    assertEquals(youtu.layers().size(), llm.layers().size());
+    assertEquals(youtu.names(), llm.names());
+    assertEquals(
+        1, ((RopeScaling.Yarn) llm.layers().get(0).mla().rope().scaling()).attentionFactor());
+  }
+
+  @Test
+  void aQuantizationThatWasLeftBehindIsTold() {
+    CheckpointException e =
+        assertThrows(
+            CheckpointException.class,
+            () ->
+                read(
+                    DEEPSEEK_V3,
+                    c -> c.putObject("quantization_config").put("quant_method", "fp8")));
+    assertTrue(e.getMessage().contains("asks for 'fp8' weights"), e.getMessage());
+    assertTrue(e.getMessage().contains("left the key behind, remove it"), e.getMessage());
+  }
+
+  @Test
+  void whatStandsInPlaceOfAFileIsNamed() throws IOException {
+    Path file = directory.resolve("config.json");
+    Map<String, String> told =
+        Map.of(
+            "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "git lfs pull",
+            "# xet version 0\n", "git-xet",
+            "\n<!DOCTYPE html><html></html>", "web page");
+    for (Map.Entry<String, String> content : told.entrySet()) {
+      Files.writeString(file, content.getKey());
+      for (String name : List.of("config.json", "model.safetensors", "tokenizer.json")) {
+        Path other = directory.resolve(name);
+        Files.writeString(other, content.getKey());
+        CheckpointException e =
+            assertThrows(
+                CheckpointException.class,
+                () -> {
+                  switch (name) {
+                    case "config.json" -> ConfigReader.read(directory);
+                    case "tokenizer.json" -> TokenizerFiles.read(directory);
+                    default -> Checkpoint.open(directory).close();
+                  }
+                });
+        assertTrue(e.getMessage().startsWith(other + ": is a "), e.getMessage());
+        assertTrue(e.getMessage().contains(content.getValue()), e.getMessage());
+        assertEquals(1, e.getMessage().lines().count());
+      }
+    }
   }
 
   @Test

@@ -161,7 +161,7 @@ class HostileModelsTest {
         new Case(
             "broken generation_config",
             "v3-f16",
-            files -> files.write("generation_config.json", "{\"eos_token_id\": -4}"),
+            files -> files.write("generation_config.json", "{\"eos_token_id\": 0.5}"),
             "generation_config.json",
             "eos_token_id"));
   }
@@ -431,9 +431,9 @@ class HostileModelsTest {
         value("moe_layer_freq", "0"),
         value("mlp_layer_types", "[\"dense\"]"),
         value("mlp_layer_types", "[\"dense\", \"wide\"]"),
-        value("eos_token_id", "320"),
-        value("eos_token_id", "[1, -1]"),
-        value("bos_token_id", "4096"),
+        value("eos_token_id", "1.5"),
+        value("eos_token_id", "[1, true]"),
+        value("bos_token_id", "\"<s>\""),
         value("attention_bias", "\"no\""),
         value("tie_word_embeddings", "0"));
   }

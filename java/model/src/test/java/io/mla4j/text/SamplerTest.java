@@ -102,6 +102,22 @@ class SamplerTest {
     assertEquals(Set.of(1, 3), drawn(new SamplingOptions(1, 0, 0.99, 0.4, 1, 1), logits, 500));
   }
 
+  /** Only logits that are not finite are the model's fault. */
+  @Test
+  void aStrongPenaltyLeavesNumbers() {
+    for (double penalty : new double[] {1e-300, 1e-40, 1e-30, 1e30, 1e300, Double.MAX_VALUE}) {
+      for (double temperature : new double[] {0, 1e-300, 1, 1e300}) {
+        for (float logit : new float[] {-1e20f, -1, 0, 1, 1e20f, Float.MAX_VALUE}) {
+          Sampler sampler = new Sampler(new SamplingOptions(temperature, 2, 0.9, 0, penalty, 1));
+          sampler.observe(0);
+          sampler.observe(1);
+          int id = sampler.next(logits(logit, -logit, 2));
+          assertTrue(id >= 0 && id < 3);
+        }
+      }
+    }
+  }
+
   @Test
   void repetitionPenalty() {
     Sampler sampler = new Sampler(new SamplingOptions(0, 0, 1, 0, 2, 0));
