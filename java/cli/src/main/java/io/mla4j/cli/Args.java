@@ -90,46 +90,29 @@ public final class Args {
         option(name, field, description).type(boolean.class).scopeType(ScopeType.INHERIT).build());
   }
 
-  /** An option with one value. */
-  public <T> void one(
-      String name, String label, Class<T> type, Consumer<T> field, String description) {
-    options.accept(option(name, field, description).paramLabel(label).type(type).build());
+  /**
+   * An option with one value.
+   *
+   * @param name with the label of its value: {@code --seed S}
+   */
+  public <T> void one(String name, Class<T> type, Consumer<T> field, String description) {
+    options.accept(option(name, field, description).type(type).build());
   }
 
   /** An option with one value that must be there. */
-  public <T> void required(
-      String name, String label, Class<T> type, Consumer<T> field, String description) {
-    options.accept(
-        option(name, field, description).paramLabel(label).type(type).required(true).build());
+  public <T> void required(String name, Class<T> type, Consumer<T> field, String description) {
+    options.accept(option(name, field, description).type(type).required(true).build());
   }
 
   /** An option with values that are separated by commas, or given one by one. */
-  public <T> void list(
-      String name, String label, Class<T> type, Consumer<List<T>> field, String description) {
-    options.accept(
-        option(name, field, description)
-            .paramLabel(label)
-            .type(List.class)
-            .auxiliaryTypes(type)
-            .splitRegex(",")
-            .build());
+  public <T> void list(String name, Class<T> type, Consumer<List<T>> field, String description) {
+    options.accept(listOption(name, type, field, description).splitRegex(",").build());
   }
 
   /** An option that may come several times. */
   public <T> void several(
-      String name,
-      String label,
-      Class<T> type,
-      boolean required,
-      Consumer<List<T>> field,
-      String description) {
-    options.accept(
-        option(name, field, description)
-            .paramLabel(label)
-            .type(List.class)
-            .auxiliaryTypes(type)
-            .required(required)
-            .build());
+      String name, Class<T> type, boolean required, Consumer<List<T>> field, String description) {
+    options.accept(listOption(name, type, field, description).required(required).build());
   }
 
   /** Options of which one must be there. */
@@ -156,13 +139,21 @@ public final class Args {
             .build());
   }
 
+  private static OptionSpec.Builder listOption(
+      String name, Class<?> type, Consumer<?> field, String description) {
+    return option(name, field, description).type(List.class).auxiliaryTypes(type);
+  }
+
   private static OptionSpec.Builder option(String name, Consumer<?> field, String description) {
     Binding binding = new Binding(field);
-    return OptionSpec.builder(name)
-        .getter(binding)
-        .setter(binding)
-        .hasInitialValue(false)
-        .description(description);
+    int label = name.indexOf(' ');
+    OptionSpec.Builder option =
+        OptionSpec.builder(label < 0 ? name : name.substring(0, label))
+            .getter(binding)
+            .setter(binding)
+            .hasInitialValue(false)
+            .description(description);
+    return label < 0 ? option : option.paramLabel(name.substring(label + 1));
   }
 
   /** Hands each value on, and remembers it: picocli adds to a list that it finds. */

@@ -44,69 +44,58 @@ final class GenerateCommand extends StreamCommand {
     args.oneOf(
         group -> {
           group.one(
-              "--prompt",
-              "TEXT",
+              "--prompt TEXT",
               String.class,
               v -> prompt.text = v,
               "The text to continue, or - for stdin without its last line end.");
           group.one(
-              "--prompt-file",
-              "FILE",
+              "--prompt-file FILE",
               Path.class,
               v -> prompt.file = v,
               "A file with the text to continue, UTF-8, without its last line end.");
           group.one(
-              "--ids",
-              "0,5,..",
+              "--ids 0,5,..",
               IdList.class,
               v -> prompt.ids = v,
               "Token ids to continue, taken as they are: no BOS is added.");
         });
     args.one(
-        "--max-tokens",
-        "N",
+        "--max-tokens N",
         int.class,
         v -> maxTokens = v,
         "The most tokens to generate; default: 128.");
     args.one(
-        "--temperature",
-        "T",
+        "--temperature T",
         double.class,
         v -> temperature = v,
         "0 always takes the likeliest token; default: 0.8.");
     args.one(
-        "--top-k",
-        "K",
+        "--top-k K",
         int.class,
         v -> topK = v,
         "Draw from the K likeliest tokens; default: 0, all.");
     args.one(
-        "--top-p",
-        "P",
+        "--top-p P",
         double.class,
         v -> topP = v,
         "Draw from the likeliest tokens that reach P together; default: 0.95.");
     args.one(
-        "--min-p",
-        "P",
+        "--min-p P",
         double.class,
         v -> minP = v,
         "Draw from tokens at least P times as likely as the likeliest; default: 0.");
     args.one(
-        "--repetition-penalty",
-        "R",
+        "--repetition-penalty R",
         double.class,
         v -> repetitionPenalty = v,
         "Makes tokens that occurred less likely; default: 1, not.");
     args.one(
-        "--seed",
-        "S",
+        "--seed S",
         Long.class,
         v -> seed = v,
         "The same seed gives the same text; default: another one each time.");
     args.several(
-        "--stop",
-        "TEXT",
+        "--stop TEXT",
         String.class,
         false,
         v -> stop = v,

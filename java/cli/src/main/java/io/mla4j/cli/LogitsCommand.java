@@ -29,15 +29,13 @@ final class LogitsCommand extends StreamCommand {
     args.description("Compute the logits after every id; several --ids run as one batch.");
     options.declare(args);
     args.several(
-        "--ids",
-        "0,5,..",
+        "--ids 0,5,..",
         IdList.class,
         true,
         v -> ids = v,
         "Token ids, taken as they are; may come several times.");
     args.one(
-        "--out",
-        "FILE",
+        "--out FILE",
         Path.class,
         v -> out = v,
         "Write all logits as safetensors, F32 [n, vocabulary].");

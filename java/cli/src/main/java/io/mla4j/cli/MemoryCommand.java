@@ -22,13 +22,12 @@ final class MemoryCommand extends StreamCommand {
   public void declare(Args args) {
     args.description("Show what the cache of a model costs under MHA, GQA, MQA and MLA.");
     args.required(
-        "--model",
-        "DIR|NAME",
+        "--model DIR|NAME",
         String.class,
         v -> model = v,
         "Folder with a config.json, or a published model by name.");
-    args.required("--context", "N", long.class, v -> context = v, "Tokens of a sequence.");
-    args.one("--batch", "B", long.class, v -> batch = v, "Sequences; default: 1.");
+    args.required("--context N", long.class, v -> context = v, "Tokens of a sequence.");
+    args.one("--batch B", long.class, v -> batch = v, "Sequences; default: 1.");
     args.flag("--json", v -> json = v, "Print one JSON object.");
   }
 

@@ -32,51 +32,43 @@ final class ModelOptions {
   void declare(Args args) {
     spec = args.spec();
     args.one(
-        "--model",
-        "DIR",
+        "--model DIR",
         Path.class,
         v -> model = v,
         "Folder with config.json and safetensors; default: the one that comes along.");
     args.one(
-        "--backend",
-        "NAME",
+        "--backend NAME",
         String.class,
         v -> backend = v,
         "scalar, vector, native or cuda; default: the fastest that works.");
     args.one(
-        "--isa",
-        "NAME",
+        "--isa NAME",
         String.class,
         v -> isa = v,
         "Instruction set, see mla4j info; default: the fastest.");
     args.one(
-        "--threads",
-        "N",
+        "--threads N",
         int.class,
         v -> threads = v,
         "Threads of an operation; default: the physical cores.");
     args.one(
-        "--compute",
-        "TYPE",
+        "--compute TYPE",
         ComputeType.class,
         v -> compute = v,
         "f32 or bf16; default: the faster one.");
     args.one(
-        "--cache-type",
-        "TYPE",
+        "--cache-type TYPE",
         CacheType.class,
         v -> cacheType = v,
         "f32 or bf16; default: as --compute.");
     args.one(
-        "--form",
-        "FORM",
+        "--form FORM",
         AttentionForm.class,
         v -> form = v,
         "Form of attention: auto, absorbed or decompressed; default: auto.");
+    args.one("--chunk N", Integer.class, v -> chunk = v, "Tokens of a prefill step; default: 512.");
     args.one(
-        "--chunk", "N", Integer.class, v -> chunk = v, "Tokens of a prefill step; default: 512.");
-    args.one(
-        "--page", "N", Integer.class, v -> page = v, "Tokens of a page of the cache; default: 64.");
+        "--page N", Integer.class, v -> page = v, "Tokens of a page of the cache; default: 64.");
   }
 
   /** Checks what does not depend on the machine or the model. */

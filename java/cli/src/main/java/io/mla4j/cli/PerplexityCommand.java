@@ -29,16 +29,14 @@ final class PerplexityCommand extends StreamCommand {
   public void declare(Args args) {
     args.description("Compute the perplexity of a text; the last line of stdout is the figure.");
     options.declare(args);
-    args.required("--text", "FILE", Path.class, v -> text = v, "The text, UTF-8.");
+    args.required("--text FILE", Path.class, v -> text = v, "The text, UTF-8.");
     args.one(
-        "--context",
-        "N",
+        "--context N",
         int.class,
         v -> context = v,
         "Tokens of a window, BOS included; default: 256.");
     args.one(
-        "--max-tokens",
-        "N",
+        "--max-tokens N",
         int.class,
         v -> maxTokens = v,
         "Score only the first N tokens of the text.");

@@ -27,58 +27,49 @@ final class AttentionCommand extends Measurement {
     super.declare(args);
     kernels.declare(args);
     args.list(
-        "--phase",
-        "PHASE",
+        "--phase PHASE",
         AttentionGrid.Phase.class,
         v -> grid.phases = v,
         "decode, prefill; default: both.");
+    args.list("--kind KIND", Kind.class, v -> grid.kinds = v, "mla, mha, gqa, mqa; default: mla.");
+    args.list("--heads N", Integer.class, v -> grid.heads = v, "Query heads; default: 16,128.");
     args.list(
-        "--kind", "KIND", Kind.class, v -> grid.kinds = v, "mla, mha, gqa, mqa; default: mla.");
-    args.list("--heads", "N", Integer.class, v -> grid.heads = v, "Query heads; default: 16,128.");
-    args.list(
-        "--tokens",
-        "N",
+        "--tokens N",
         Integer.class,
         v -> grid.tokens = v,
         "Cached tokens in decode; default: 1024,16384.");
-    args.list("--batch", "N", Integer.class, v -> grid.batches = v, "Sequences; default: 1.");
-    args.list("--s-q", "N", Integer.class, v -> grid.sQ = v, "New tokens in decode; default: 1.");
+    args.list("--batch N", Integer.class, v -> grid.batches = v, "Sequences; default: 1.");
+    args.list("--s-q N", Integer.class, v -> grid.sQ = v, "New tokens in decode; default: 1.");
     args.list(
-        "--prefill",
-        "N",
+        "--prefill N",
         Integer.class,
         v -> grid.prefill = v,
         "New tokens in prefill; default: 2048.");
     args.list(
-        "--cached",
-        "N",
+        "--cached N",
         Integer.class,
         v -> grid.cached = v,
         "Tokens that are cached before a prefill; default: 0.");
     args.list(
-        "--cache-type",
-        "TYPE",
+        "--cache-type TYPE",
         CacheType.class,
         v -> grid.cacheTypes = v,
         "bf16, f32; default: bf16.");
     args.list(
-        "--form",
-        "FORM",
+        "--form FORM",
         AttentionForm.class,
         v -> grid.forms = v,
         "Form of MLA: absorbed, decompressed, auto. Default: in decode absorbed, over queries"
             + " that are absorbed already; in prefill auto, from unabsorbed queries to head"
             + " outputs.");
     args.list(
-        "--residency",
-        "RESIDENCY",
+        "--residency RESIDENCY",
         AttentionGrid.Residency.class,
         v -> grid.residencies = v,
         "cold: the cache is in memory; warm: where the call before left it." + " Default: cold.");
-    args.list("--page", "N", Integer.class, v -> grid.pages = v, "Tokens of a page; default: 64.");
+    args.list("--page N", Integer.class, v -> grid.pages = v, "Tokens of a page; default: 64.");
     args.one(
-        "--library",
-        "FILE",
+        "--library FILE",
         Path.class,
         v -> grid.library = v,
         "Also time a library that exports the table of mla.h. Its results are checked: a wrong one"

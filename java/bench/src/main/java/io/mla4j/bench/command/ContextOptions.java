@@ -13,16 +13,14 @@ final class ContextOptions {
   /** Adds the options to a command. */
   void declare(Args args) {
     args.one(
-        "--cache-memory",
-        "GIB",
+        "--cache-memory GIB",
         int.class,
         v -> memory = v,
         "Where kinds stand side by side: tell the context that fits in so much; default: "
             + memory
             + ".");
     args.one(
-        "--layers",
-        "N",
+        "--layers N",
         int.class,
         v -> layers = v,
         "And in the caches of so many layers; default: " + layers + ".");

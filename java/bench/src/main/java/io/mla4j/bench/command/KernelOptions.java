@@ -25,20 +25,17 @@ final class KernelOptions {
   /** Adds the options to a command. */
   void declare(Args args) {
     args.list(
-        "--backend",
-        "NAME",
+        "--backend NAME",
         String.class,
         v -> grid.backends = v,
         String.join(", ", known) + "; default: native,vector, those that work.");
     args.list(
-        "--isa",
-        "NAME",
+        "--isa NAME",
         String.class,
         v -> grid.isas = v,
         "Instruction sets of the native backend; default: the one it chooses.");
     args.list(
-        "--compute",
-        "TYPE",
+        "--compute TYPE",
         ComputeType.class,
         v -> grid.computes = v,
         "f32, bf16; default: the faster one of the backend.");

@@ -27,46 +27,36 @@ final class LinearCommand extends Measurement {
     super.declare(args);
     kernels.declare(args);
     args.list(
-        "--benchmark",
-        "NAME",
+        "--benchmark NAME",
         LinearGrid.Benchmark.class,
         v -> grid.benchmarks = v,
         "gemm, gemv, grouped; default: all of them.");
     args.list(
-        "--size",
-        "KxN",
+        "--size KxN",
         String.class,
         v -> sizes = v,
         "A weight of N rows of K numbers; default: 2048x2048,2048x10944,10944x2048.");
-    args.list("--rows", "N", Integer.class, v -> grid.rows = v, "Rows of gemm; default: 512.");
+    args.list("--rows N", Integer.class, v -> grid.rows = v, "Rows of gemm; default: 512.");
     args.list(
-        "--weight-type",
-        "TYPE",
+        "--weight-type TYPE",
         StorageFormat.class,
         v -> grid.weightTypes = v,
         "bf16, f16, f32; default: bf16.");
     args.list(
-        "--residency",
-        "RESIDENCY",
+        "--residency RESIDENCY",
         AttentionGrid.Residency.class,
         v -> grid.residencies = v,
         "cold: weights are in memory; warm: where the call before left them." + " Default: cold.");
     args.one(
-        "--mixture-tokens",
-        "N",
-        int.class,
-        v -> mixtureTokens = v,
-        "Rows of grouped; default: 512.");
-    args.one("--experts", "N", int.class, v -> experts = v, "Experts of grouped; default: 64.");
+        "--mixture-tokens N", int.class, v -> mixtureTokens = v, "Rows of grouped; default: 512.");
+    args.one("--experts N", int.class, v -> experts = v, "Experts of grouped; default: 64.");
     args.one(
-        "--top-k",
-        "N",
+        "--top-k N",
         int.class,
         v -> topK = v,
         "Experts that a row of grouped chooses; default: 6.");
     args.one(
-        "--expert-size",
-        "KxN",
+        "--expert-size KxN",
         String.class,
         v -> expertSize = v,
         "Hidden and inner width of an expert; default: 2048x1408.");

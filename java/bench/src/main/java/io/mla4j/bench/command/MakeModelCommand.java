@@ -14,8 +14,8 @@ final class MakeModelCommand extends StreamCommand {
   @Override
   public void declare(Args args) {
     args.description("Write a model of random bf16 weights as a Hugging Face directory.");
-    args.required("--preset", "NAME", String.class, v -> preset = v, "dense-461m or v2-lite-3l.");
-    args.required("--out", "DIR", Path.class, v -> out = v, "The new folder.");
+    args.required("--preset NAME", String.class, v -> preset = v, "dense-461m or v2-lite-3l.");
+    args.required("--out DIR", Path.class, v -> out = v, "The new folder.");
   }
 
   @Override

@@ -34,20 +34,17 @@ final class MeasurementOptions {
     spec = args.spec();
     args.flag("--quick", v -> quick = v, "Fewer and shorter samples, for a look.");
     args.one(
-        "--repetitions",
-        "N",
+        "--repetitions N",
         Integer.class,
         v -> repetitions = v,
         "Samples of each row, taken in turns; default: 9, with --quick 3.");
     args.one(
-        "--sample-ms",
-        "MS",
+        "--sample-ms MS",
         Integer.class,
         v -> sampleMillis = v,
         "A sample repeats its operation for as long; default: 40, with --quick 10.");
     args.list(
-        "--threads",
-        "N",
+        "--threads N",
         Integer.class,
         v -> threads = v,
         "Threads of an operation, a list; default: 1 and the processors.");
@@ -57,23 +54,19 @@ final class MeasurementOptions {
         v -> verify = v,
         "Compare a sample of every row's results with the oracle first; not of models, starts.");
     args.one(
-        "--memory",
-        "MIB",
+        "--memory MIB",
         Long.class,
         v -> memory = v,
         "The most memory for a row, in MiB; default: a quarter of the machine's.");
     args.one(
-        "--json",
-        "FILE",
+        "--json FILE",
         String.class,
         v -> json = v,
         "Write the results as one JSON object; - for stdout, instead of the table.");
+    args.one("--csv FILE", Path.class, v -> csv = v, "Write the rows as comma-separated values.");
+    args.one("--markdown FILE", Path.class, v -> markdown = v, "Write the tables as Markdown.");
     args.one(
-        "--csv", "FILE", Path.class, v -> csv = v, "Write the rows as comma-separated values.");
-    args.one("--markdown", "FILE", Path.class, v -> markdown = v, "Write the tables as Markdown.");
-    args.one(
-        "--plot",
-        "DIR",
+        "--plot DIR",
         Path.class,
         v -> plot = v,
         "Draw the rows: SVG and PNG files, and one index.html that shows them.");

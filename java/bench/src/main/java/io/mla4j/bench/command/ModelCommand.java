@@ -26,51 +26,40 @@ final class ModelCommand extends Measurement {
     args.oneOf(
         group -> {
           group.one(
-              "--preset",
-              "NAME",
+              "--preset NAME",
               String.class,
               v -> preset = v,
               "Random weights, written to a temporary folder: dense-461m, v2-lite-3l.");
           group.one(
-              "--model",
-              "DIR",
+              "--model DIR",
               Path.class,
               v -> grid.directory = v,
               "Folder with config.json and safetensors.");
         });
     args.list(
-        "--prompt",
-        "N",
-        Integer.class,
-        v -> grid.prompts = v,
-        "Tokens of the prompt; default: 512.");
+        "--prompt N", Integer.class, v -> grid.prompts = v, "Tokens of the prompt; default: 512.");
     args.list(
-        "--generate",
-        "N",
+        "--generate N",
         Integer.class,
         v -> grid.generated = v,
         "Tokens of a generation; default: 64.");
     args.list(
-        "--context",
-        "N",
+        "--context N",
         Integer.class,
         v -> grid.contexts = v,
         "Cached tokens before a generation; default: 0,4096,16384.");
     args.list(
-        "--cache-type",
-        "TYPE",
+        "--cache-type TYPE",
         CacheType.class,
         v -> grid.cacheTypes = v,
         "bf16, f32; default: as --compute.");
     args.list(
-        "--form",
-        "FORM",
+        "--form FORM",
         AttentionForm.class,
         v -> grid.forms = v,
         "Form of attention: auto, absorbed, decompressed; default: auto.");
     args.list(
-        "--page",
-        "N",
+        "--page N",
         Integer.class,
         v -> grid.pages = v,
         "Tokens of a page of the cache; default: 64.");
