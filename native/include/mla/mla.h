@@ -54,13 +54,9 @@ extern "C" {
 #define MLA_COMPUTE_F32 0
 #define MLA_COMPUTE_BF16 1
 
-/* Instruction sets. */
+/* Instruction sets of a library are 0, 1, .. in the order of MLA_DESCRIBE_ISAS, from the oldest to the newest. */
 #define MLA_ISA_AUTO (-1) /* the one that is fastest on this processor, which is not always the newest */
-#define MLA_ISA_GENERIC 0
-#define MLA_ISA_AVX2 1       /* AVX2, FMA, F16C */
-#define MLA_ISA_AVX512 2     /* AVX-512 F, BW, DQ, VL: bf16 widened to float32 */
-#define MLA_ISA_AVX512BF16 3 /* and the bf16 dot product */
-#define MLA_ISA_COUNT 4
+#define MLA_ISA_GENERIC 0 /* what every processor of the platform has */
 
 /* What mla_kernels.probe repeats. */
 #define MLA_PROBE_FMA_F32 0  /* float32 multiply-adds of registers */
@@ -75,7 +71,7 @@ extern "C" {
 #define MLA_DESCRIBE_LAYOUT \
   3 /* the sizes, offsets and signatures of this header as the library was compiled with */
 #define MLA_DESCRIBE_ISAS \
-  4 /* the names of all instruction sets in the order of MLA_ISA_*, one space between two: "generic avx2" */
+  4 /* the names of all instruction sets of the library, one space between two: "generic avx2" */
 
 /* The text of MLA_DESCRIBE_LAYOUT, compared with the Java bindings when a library is loaded: the structs and types of entry points of this
  * header in the order of their names, lines that end in '\n', types named i32, i64, f32, f64 and ptr, functions as result and arguments.
@@ -232,8 +228,8 @@ typedef struct mla_route_params {
 typedef struct mla_kernels {
   int32_t struct_size;
   int32_t abi_version;
-  int32_t isa;            /* MLA_ISA_* of this table */
-  int32_t supported_isas; /* bit i: MLA_ISA i runs on this processor */
+  int32_t isa;            /* of this table */
+  int32_t supported_isas; /* bit i: instruction set i runs on this processor */
   int32_t prefers_bf16;   /* 1 where this table multiplies bf16 faster than float32 */
   int32_t row_multiple;   /* rows of attention that are computed together, see "same bits" above */
 
@@ -355,7 +351,7 @@ typedef struct mla_kernels {
 
 /* A library need not have every function: one that it lacks is NULL in the table. Without describe its layout is not compared.
  *
- * The table for `isa` (MLA_ISA_*), or NULL where this processor lacks it, the library was built without it, or abi_version
+ * The table for instruction set `isa`, or NULL where this processor lacks it, the library was built without it, or abi_version
  * is not MLA_ABI_VERSION. MLA_ISA_GENERIC always exists. The table lives as long as the library is loaded. */
 typedef const mla_kernels* (*mla_get_kernels_fn)(int32_t abi_version, int32_t isa);
 

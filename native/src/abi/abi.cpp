@@ -27,7 +27,7 @@ std::string text_of(int isa, int32_t subject) {
       return layout_text();
     case MLA_DESCRIBE_ISAS: {
       std::string names;
-      for (int i = 0; i < MLA_ISA_COUNT; i++) names += std::string(i == 0 ? "" : " ") + isa_name(i);
+      for (int i = 0; i < kInstructionSets; i++) names += std::string(i == 0 ? "" : " ") + isa_name(i);
       return names;
     }
     default:
@@ -44,6 +44,12 @@ int32_t describe(int32_t subject, char* text, int32_t size) {
   } catch (...) {
     return -1;
   }
+}
+
+template <int I>
+const RawKernels& raw() {
+  static const RawKernels& kernels = *raw_kernels(I);
+  return kernels;
 }
 
 // A check is given the kernels where it asks for them, to know the size of a workspace.
@@ -66,7 +72,7 @@ struct Checked<I, kernel, check, int32_t (*)(A...)> {
     constexpr size_t kCount = sizeof...(A) - 2;
     return guard(std::get<kCount>(all), std::get<kCount + 1>(all), [&] {
       [&]<size_t... i>(std::index_sequence<i...>) {
-        const RawKernels& kernels = *raw_kernels(I);
+        const RawKernels& kernels = raw<I>();
         if (passes(kernels, check, std::get<i>(all)...)) (kernels.*kernel)(std::get<i>(all)...);
       }(std::make_index_sequence<kCount>{});
     });
@@ -77,7 +83,7 @@ struct Checked<I, kernel, check, int64_t (*)(A...)> {
   static int64_t call(A... arguments) {
     int64_t result = -1;
     guard(nullptr, 0, [&] {
-      const RawKernels& kernels = *raw_kernels(I);
+      const RawKernels& kernels = raw<I>();
       if (passes(kernels, check, arguments...)) result = (kernels.*kernel)(arguments...);
     });
     return result;
@@ -86,7 +92,7 @@ struct Checked<I, kernel, check, int64_t (*)(A...)> {
 
 template <int I>
 const mla_kernels* table() {
-  static const AttentionCosts costs = raw_kernels(I)->costs;
+  const AttentionCosts& costs = raw<I>().set.costs;
   static const mla_kernels kernels = {(int32_t)sizeof(mla_kernels),
                                       MLA_ABI_VERSION,
                                       I,
@@ -109,7 +115,7 @@ const mla_kernels* table() {
 
 template <int... I>
 const mla_kernels* table_of(int isa, std::integer_sequence<int, I...>) {
-  const std::array<const mla_kernels* (*)(), MLA_ISA_COUNT> tables = {table<I>...};
+  const std::array<const mla_kernels* (*)(), kInstructionSets> tables = {table<I>...};
   return tables[(size_t)isa]();
 }
 
@@ -121,5 +127,5 @@ extern "C" const mla_kernels* mla_get_kernels(int32_t abi_version, int32_t isa) 
   if (abi_version != MLA_ABI_VERSION) return nullptr;
   if (isa == MLA_ISA_AUTO) isa = preferred_isa();
   if (raw_kernels(isa) == nullptr) return nullptr;
-  return table_of(isa, std::make_integer_sequence<int, MLA_ISA_COUNT>{});
+  return table_of(isa, std::make_integer_sequence<int, kInstructionSets>{});
 }

@@ -2,81 +2,78 @@
 // Emerald Rapids half of it, so bf16 widened to float32 is twice as fast there.
 #include "cpu/dispatch.h"
 
+#include <algorithm>
+#include <cstring>
+#include <iterator>
+
 namespace mla {
 
-extern const RawKernels generic_kernels, avx2_kernels, avx512_kernels, avx512bf16_kernels;
+#define X(name) extern const RawKernels name##_kernels;
+MLA_INSTRUCTION_SETS(X)
+#undef X
 
 namespace {
 
+#define X(name) #name,
+const char* const kNames[] = {MLA_INSTRUCTION_SETS(X)};
+#undef X
+
+#define X(name) &name##_kernels,
+const RawKernels* const kKernels[] = {MLA_INSTRUCTION_SETS(X)};
+#undef X
+
+// Compilers ask for features by literals alone.
+bool has([[maybe_unused]] const char* feature) {
 #if defined(__x86_64__)
-#define MLA_X86(name) &name##_kernels
-#define MLA_CPU(feature) (__builtin_cpu_supports(feature) != 0)
-bool is_amd() { return __builtin_cpu_is("amd"); }
-#else
-#define MLA_X86(name) nullptr
-#define MLA_CPU(feature) false
-bool is_amd() { return false; }
+  if (std::strcmp(feature, "amd") == 0) return __builtin_cpu_is("amd");
+#define X(name) \
+  if (std::strcmp(feature, name) == 0) return __builtin_cpu_supports(name);
+  X("avx2")
+  X("fma") X("f16c") X("avx512f") X("avx512bw") X("avx512dq") X("avx512vl") X("avx512bf16")
+#undef X
 #endif
-
-bool always() { return true; }
-bool has_avx2() { return MLA_CPU("avx2") && MLA_CPU("fma") && MLA_CPU("f16c"); }
-bool has_avx512() {
-  return has_avx2() && MLA_CPU("avx512f") && MLA_CPU("avx512bw") && MLA_CPU("avx512dq") &&
-         MLA_CPU("avx512vl");
+      return false;
 }
-bool has_avx512bf16() { return has_avx512() && MLA_CPU("avx512bf16"); }
 
-struct InstructionSet {
-  const char* name;
-  const RawKernels* kernels;  // nullptr where the library was built without it
-  bool (*runs)();             // whether the processor has it
-  bool (*is_fast)();          // whether it is then faster than those before it
-  const char* why;            // .. where it is
-  const char* why_not_fast;
-  const char* why_not;  // where the processor lacks it
-};
+bool is_usable(int isa) {
+  const auto& needs = kKernels[isa]->set.needs;
+  return std::all_of(std::begin(needs), std::end(needs),
+                     [](const char* feature) { return feature == nullptr || has(feature); });
+}
 
-// In the order of MLA_ISA_*, from the oldest to the newest.
-const InstructionSet kSets[MLA_ISA_COUNT] = {
-    {"generic", &generic_kernels, always, always, "", "", ""},
-    {"avx2", MLA_X86(avx2), has_avx2, always, "", "", "the processor has no AVX2"},
-    {"avx512", MLA_X86(avx512), has_avx512, always, "", "", "the processor has no AVX-512"},
-    {"avx512bf16", MLA_X86(avx512bf16), has_avx512bf16, is_amd,
-     "AMD multiplies bf16 pairs at twice the float32 rate",
-     "the bf16 dot of this processor is slower than float32 FMA on widened bf16",
-     "the processor has no bf16 dot"},
-};
-
-bool is_usable(const InstructionSet& set) { return set.kernels && set.runs(); }
+bool is_fast(int isa) {
+  const char* feature = kKernels[isa]->set.fast_on;
+  return feature == nullptr || has(feature);
+}
 
 }  // namespace
 
-const char* isa_name(int isa) { return kSets[isa].name; }
+const char* isa_name(int isa) { return kNames[isa]; }
 
 const RawKernels* raw_kernels(int isa) {
-  return isa >= 0 && isa < MLA_ISA_COUNT && is_usable(kSets[isa]) ? kSets[isa].kernels : nullptr;
+  return isa >= 0 && isa < kInstructionSets && is_usable(isa) ? kKernels[isa] : nullptr;
 }
 
 int supported_isas() {
   int bits = 0;
-  for (int isa = 0; isa < MLA_ISA_COUNT; isa++) bits |= is_usable(kSets[isa]) ? 1 << isa : 0;
+  for (int isa = 0; isa < kInstructionSets; isa++) bits |= is_usable(isa) ? 1 << isa : 0;
   return bits;
 }
 
 int preferred_isa() {
-  int isa = MLA_ISA_COUNT - 1;
-  while (!is_usable(kSets[isa]) || !kSets[isa].is_fast()) isa--;
+  int isa = kInstructionSets - 1;
+  while (!is_usable(isa) || !is_fast(isa)) isa--;
   return isa;
 }
 
-bool prefers_bf16(int isa) { return kSets[isa].kernels->has_bf16_dot && kSets[isa].is_fast(); }
+bool prefers_bf16(int isa) { return kKernels[isa]->has_bf16_dot && is_fast(isa); }
 
 std::string preference_reason() {
-  const int isa = preferred_isa();
-  std::string reason = std::string(kSets[isa].name) + ": ";
-  if (isa + 1 == MLA_ISA_COUNT) return reason + kSets[isa].why;
-  const InstructionSet& next = kSets[isa + 1];
-  return reason + (is_usable(next) ? next.why_not_fast : next.why_not);
+  const int isa = preferred_isa(), next = isa + 1;
+  const char* why = next == kInstructionSets ? kKernels[isa]->set.why
+                    : is_usable(next)        ? kKernels[next]->set.why_slow
+                                             : kKernels[next]->set.why_none;
+  return std::string(kNames[isa]) + ": " + why;
 }
 
 }  // namespace mla

@@ -3,15 +3,21 @@
 #include <string>
 
 #include "cpu/raw.h"
+#include "instruction_sets.h"
 
 namespace mla {
 
+// The instruction sets that the library was built for, from the oldest to the newest: their places are their numbers in mla.h.
+#define X(name) +1
+constexpr int kInstructionSets = 0 MLA_INSTRUCTION_SETS(X);
+#undef X
+
 const char* isa_name(int isa);
 
-// nullptr where the processor lacks it or the library was built without it.
+// nullptr where the processor lacks it or there is no such number.
 const RawKernels* raw_kernels(int isa);
 
-// Bit i: MLA_ISA i can be used.
+// Bit i: instruction set i can be used.
 int supported_isas();
 
 // The one that MLA_ISA_AUTO means.

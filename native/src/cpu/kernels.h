@@ -20,7 +20,7 @@ namespace {
 
 template <class Isa>
 constexpr RawKernels kernels_of() {
-  return {Isa::kCosts, Isa::kHasBf16Dot,
+  return {Isa::kSet, Isa::kHasBf16Dot,
 #define X(function) function<Isa>,
           MLA_OPERATIONS(X)
 #undef X

@@ -2,7 +2,9 @@
 #pragma once
 #include <gtest/gtest.h>
 
+#include <iterator>
 #include <ostream>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -24,9 +26,15 @@ inline std::string describe(const mla_kernels* kernels, int32_t subject) {
   return text;
 }
 
+// The names of all instruction sets of the library, those that this processor lacks included.
+inline std::vector<std::string> isa_names() {
+  std::stringstream text(describe(mla_get_kernels(MLA_ABI_VERSION, MLA_ISA_GENERIC), MLA_DESCRIBE_ISAS));
+  return {std::istream_iterator<std::string>(text), {}};
+}
+
 inline std::vector<const mla_kernels*> all_kernels() {
   std::vector<const mla_kernels*> tables;
-  for (int isa = 0; isa < MLA_ISA_COUNT; isa++) {
+  for (int isa = 0; isa < (int)isa_names().size(); isa++) {
     if (const mla_kernels* table = mla_get_kernels(MLA_ABI_VERSION, isa)) tables.push_back(table);
   }
   return tables;

@@ -16,8 +16,15 @@ struct Avx2 {
   static constexpr int kScoreTokens = 6;
   static constexpr int kValueVectors = 2;
   static constexpr bool kHasBf16Dot = false;
-  // Measured on one thread of a Zen 5 with 512 + 64 elements in a row and bf16 cache and weights.
-  static constexpr AttentionCosts kCosts = {17, 20, 17, 17.6, 1};
+  static constexpr InstructionSet kSet = {
+      .needs = {"avx2", "fma", "f16c"},
+      .fast_on = nullptr,
+      .why = "",
+      .why_slow = "",
+      .why_none = "the processor has no AVX2",
+      // measured on one thread of a Zen 5 with 512 + 64 elements in a row and bf16 cache and weights
+      .costs = {17, 20, 17, 17.6, 1},
+  };
 
   typedef __m256 F;
 

@@ -11,8 +11,15 @@ namespace mla {
 namespace {
 
 struct Avx512 : Avx512Base {
-  // Measured on one thread of a Zen 5 with 512 + 64 elements in a row and bf16 cache and weights.
-  static constexpr AttentionCosts kCosts = {8.3, 10.2, 8, 9.4, 1};
+  static constexpr InstructionSet kSet = {
+      .needs = {"avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512dq", "avx512vl"},
+      .fast_on = nullptr,
+      .why = "",
+      .why_slow = "",
+      .why_none = "the processor has no AVX-512",
+      // measured on one thread of a Zen 5 with 512 + 64 elements in a row and bf16 cache and weights
+      .costs = {8.3, 10.2, 8, 9.4, 1},
+  };
 };
 
 }  // namespace

@@ -15,8 +15,15 @@ struct Generic {
   static constexpr int kValueVectors = 2;
   static constexpr bool kHasBf16Dot = false;
   static constexpr bool kKnowsInt8Dot = false;
-  // Measured on one thread of a Zen 5 with 512 + 64 elements in a row and bf16 cache and weights.
-  static constexpr AttentionCosts kCosts = {48.5, 68, 52, 44, 1};
+  static constexpr InstructionSet kSet = {
+      .needs = {},
+      .fast_on = nullptr,
+      .why = "",
+      .why_slow = "",
+      .why_none = "",
+      // measured on one thread of a Zen 5 with 512 + 64 elements in a row and bf16 cache and weights
+      .costs = {48.5, 68, 52, 44, 1},
+  };
 
   typedef float F __attribute__((vector_size(16)));
   typedef int32_t I __attribute__((vector_size(16)));

@@ -1,7 +1,8 @@
 package io.mla4j.bench;
 
+import io.mla4j.BackendException;
 import io.mla4j.Backends;
-import io.mla4j.ffi.NativeIsa;
+import io.mla4j.ffi.NativeBackend;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -100,10 +101,15 @@ public final class Benchmark {
   /**
    * The native instruction set that users call {@code name}, which this processor may lack.
    *
-   * @throws io.mla4j.BackendException where there is none, with those that are known
+   * @throws BackendException where there is none, with those that are known
    */
   public static String isa(String name) {
-    return NativeIsa.of(name).id();
+    List<String> known = new NativeBackend().isaNames();
+    if (!known.isEmpty() && !known.contains(name)) {
+      throw new BackendException(
+          "isa is " + name + ", but must be one of " + String.join(", ", known));
+    }
+    return name;
   }
 
   /** The limits of the machine. */

@@ -4,7 +4,7 @@ import io.mla4j.Backends;
 import io.mla4j.Device;
 import io.mla4j.cpu.CpuDevice;
 import io.mla4j.cpu.Workers;
-import io.mla4j.ffi.NativeIsa;
+import io.mla4j.ffi.NativeBackend;
 import io.mla4j.ffi.NativeKernels;
 import io.mla4j.ffi.NativeLibrary;
 import java.nio.file.Path;
@@ -112,7 +112,7 @@ final class Lab implements AutoCloseable {
     return Backends.list().stream()
         .filter(s -> s.name().equals("native") && s.available())
         .flatMap(s -> s.isas().stream())
-        .max(Comparator.comparing(NativeIsa::of))
+        .max(Comparator.comparing(new NativeBackend().isaNames()::indexOf))
         .map(isa -> (NativeKernels) device("native", isa, 1).kernels())
         .orElse(null);
   }

@@ -2,7 +2,6 @@ package io.mla4j.ops;
 
 import io.mla4j.cpu.ScalarKernels;
 import io.mla4j.ffi.NativeBackend;
-import io.mla4j.ffi.NativeIsa;
 import io.mla4j.ffi.NativeLibrary;
 import io.mla4j.spi.Backend.Probe;
 import io.mla4j.spi.TileKernels;
@@ -34,7 +33,7 @@ final class AllKernels {
     if (probe.available()) {
       NativeLibrary library = NativeLibrary.open(probe.library().orElseThrow());
       for (String isa : probe.isas()) {
-        kernels.add(library.kernels(NativeIsa.of(isa)));
+        kernels.add(library.kernels(isa));
       }
     } else if ("1".equals(System.getenv(REQUIRE))) {
       throw new AssertionError(REQUIRE + " is 1, but " + probe.reason());

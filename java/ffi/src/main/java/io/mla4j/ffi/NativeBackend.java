@@ -59,9 +59,18 @@ public final class NativeBackend implements Backend {
     return new Probe(
         true,
         f.library().reason(),
-        f.library().isas().stream().map(NativeIsa::id).toList(),
+        f.library().isas(),
         Optional.of(f.file()),
         Optional.of(f.library().version()));
+  }
+
+  /**
+   * The instruction sets of the library, those included that this processor lacks, from the oldest
+   * to the newest; none where there is no library.
+   */
+  public List<String> isaNames() {
+    Found<NativeLibrary> f = find();
+    return f.failure() == null ? f.library().isaNames() : List.of();
   }
 
   @Override
@@ -73,14 +82,13 @@ public final class NativeBackend implements Backend {
 
   @Override
   public Device open(Options options) {
-    NativeIsa isa = options.isa() == null ? null : NativeIsa.of(options.isa());
     Found<NativeLibrary> f = find();
     if (f.failure() != null) {
       throw new BackendException(
           "backend native does not work here: " + f.failure().getMessage(), f.failure());
     }
     return new CpuDevice(
-        name(), f.library().kernels(isa), allocator(f.library()), options.threads());
+        name(), f.library().kernels(options.isa()), allocator(f.library()), options.threads());
   }
 
   private static CpuDevice.Allocator allocator(NativeLibrary library) {

@@ -44,6 +44,7 @@ public final class NativeKernels implements TileKernels {
   private final String isa;
   private final boolean prefersBf16;
   private final AttentionCosts attentionCosts;
+  private final int rowMultiple;
   private final MemorySegment packedBytes;
   private final MemorySegment pack;
   private final MemorySegment linear;
@@ -66,7 +67,16 @@ public final class NativeKernels implements TileKernels {
   NativeKernels(String isa, MemorySegment table) {
     this.isa = isa;
     prefersBf16 = mla_kernels.prefers_bf16(table) != 0;
-    attentionCosts = NativeIsa.attentionCosts(isa);
+    attentionCosts =
+        mla_kernels.cost_absorbed(table) == 0
+            ? AttentionCosts.EVEN
+            : new AttentionCosts(
+                mla_kernels.cost_absorbed(table),
+                mla_kernels.cost_project(table),
+                mla_kernels.cost_decompressed(table),
+                mla_kernels.cost_rebuild(table),
+                mla_kernels.cost_start(table));
+    rowMultiple = mla_kernels.row_multiple(table);
     packedBytes = mla_kernels.packed_bytes(table);
     pack = mla_kernels.pack(table);
     linear = mla_kernels.linear(table);
@@ -156,6 +166,11 @@ public final class NativeKernels implements TileKernels {
   @Override
   public boolean prefersBf16() {
     return prefersBf16;
+  }
+
+  @Override
+  public int rowMultiple() {
+    return rowMultiple;
   }
 
   @Override
@@ -775,7 +790,8 @@ public final class NativeKernels implements TileKernels {
     notNegative("width", width);
   }
 
-  private static void weight(String name, MemorySegment segment, StorageFormat type, long elements) {
+  private static void weight(
+      String name, MemorySegment segment, StorageFormat type, long elements) {
     input(name, segment, type.bytes(elements), Integer.lowestOneBit(type.blockBytes()));
   }
 

@@ -7,9 +7,10 @@ import io.mla4j.ffi.abi.mla_kernels;
 import io.mla4j.ffi.library.LibraryFile;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 
 /**
  * A library with the functions of {@code mla.h}, opened, checked against the bindings, and kept
@@ -24,7 +25,8 @@ public final class NativeLibrary {
   private final String name;
   private final MemorySegment entryPoint;
   private final MemorySegment bestTable;
-  private final List<NativeIsa> isas;
+  private final List<String> isaNames;
+  private final List<String> isas;
   private final String version;
   private final String reason;
   private Optional<MappedFiles> mappedFiles = Optional.empty();
@@ -41,7 +43,11 @@ public final class NativeLibrary {
     if (describes) {
       NativeLayout.read().require(name, describe(Mla.MLA_DESCRIBE_LAYOUT()));
     }
-    isas = NativeIsa.supported(mla_kernels.supported_isas(bestTable), mla_kernels.isa(bestTable));
+    isaNames =
+        describes
+            ? List.of(describe(Mla.MLA_DESCRIBE_ISAS()).split(" "))
+            : numbers(mla_kernels.supported_isas(bestTable));
+    isas = supported(isaNames, mla_kernels.supported_isas(bestTable), mla_kernels.isa(bestTable));
     version = describes ? describe(Mla.MLA_DESCRIBE_VERSION()) : "unknown";
     reason = describes ? describe(Mla.MLA_DESCRIBE_REASON()) : "the library does not say why";
   }
@@ -63,9 +69,37 @@ public final class NativeLibrary {
     return new NativeLibrary(name, entryPoint);
   }
 
+  /** Names of the instruction sets of a library that does not tell them. */
+  private static List<String> numbers(int supported) {
+    return IntStream.rangeClosed(0, 31 - Integer.numberOfLeadingZeros(supported))
+        .mapToObj(isa -> isa == Mla.MLA_ISA_GENERIC() ? "generic" : "isa-" + isa)
+        .toList();
+  }
+
+  /** {@code best} first, then the others whose bit is set, newest first. */
+  static List<String> supported(List<String> names, int bits, int best) {
+    List<String> found = new ArrayList<>();
+    for (int isa = names.size() - 1; isa >= 0; isa--) {
+      if (isa == best) {
+        found.addFirst(names.get(isa));
+      } else if ((bits >> isa & 1) != 0) {
+        found.addLast(names.get(isa));
+      }
+    }
+    return List.copyOf(found);
+  }
+
   /** The instruction sets that this processor supports, the automatic choice first. */
-  public List<NativeIsa> isas() {
+  public List<String> isas() {
     return isas;
+  }
+
+  /**
+   * All instruction sets of the library, those included that this processor lacks, from the oldest
+   * to the newest.
+   */
+  public List<String> isaNames() {
+    return isaNames;
   }
 
   /** Why the first of {@link #isas} is the automatic choice, one line. */
@@ -86,23 +120,27 @@ public final class NativeLibrary {
   /**
    * The kernels for an instruction set, or for the automatic choice where it is null.
    *
-   * @throws BackendException where this processor or this library lacks it
+   * @throws BackendException where the name is unknown or this processor lacks it
    */
-  public NativeKernels kernels(NativeIsa isa) {
-    if (isa == null || isa == isas.getFirst()) {
-      return new NativeKernels(isas.getFirst().id(), bestTable);
+  public NativeKernels kernels(String isa) {
+    if (isa == null || isa.equals(isas.getFirst())) {
+      return new NativeKernels(isas.getFirst(), bestTable);
     }
-    MemorySegment table = isas.contains(isa) ? table(isa.code()) : null;
+    if (!isaNames.contains(isa)) {
+      throw new BackendException(
+          "isa is " + isa + ", but must be one of " + String.join(", ", isaNames));
+    }
+    MemorySegment table = isas.contains(isa) ? table(isaNames.indexOf(isa)) : null;
     if (table == null) {
       throw new BackendException(
           "isa is "
-              + isa.id()
+              + isa
               + ", but this processor or the library "
               + name
               + " only has "
-              + isas.stream().map(NativeIsa::id).collect(Collectors.joining(", ")));
+              + String.join(", ", isas));
     }
-    return new NativeKernels(isa.id(), table);
+    return new NativeKernels(isa, table);
   }
 
   /** The address of {@code mla_get_kernels}. */

@@ -26,7 +26,10 @@ final class FakeTable {
   void describe(String layout) {
     mla_kernels.describe.Function function =
         (subject, text, size) -> {
-          String told = subject == Mla.MLA_DESCRIBE_LAYOUT() ? layout : "subject " + subject;
+          String told =
+              subject == Mla.MLA_DESCRIBE_LAYOUT()
+                  ? layout
+                  : subject == Mla.MLA_DESCRIBE_ISAS() ? "generic avx2" : "subject " + subject;
           if (size > told.length()) {
             text.setString(0, told);
           }

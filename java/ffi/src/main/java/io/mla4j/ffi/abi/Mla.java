@@ -167,42 +167,6 @@ public class Mla extends Mla$shared {
     public static int MLA_ISA_GENERIC() {
         return MLA_ISA_GENERIC;
     }
-    private static final int MLA_ISA_AVX2 = (int)1L;
-    /**
-     * {@snippet lang=c :
-     * #define MLA_ISA_AVX2 1
-     * }
-     */
-    public static int MLA_ISA_AVX2() {
-        return MLA_ISA_AVX2;
-    }
-    private static final int MLA_ISA_AVX512 = (int)2L;
-    /**
-     * {@snippet lang=c :
-     * #define MLA_ISA_AVX512 2
-     * }
-     */
-    public static int MLA_ISA_AVX512() {
-        return MLA_ISA_AVX512;
-    }
-    private static final int MLA_ISA_AVX512BF16 = (int)3L;
-    /**
-     * {@snippet lang=c :
-     * #define MLA_ISA_AVX512BF16 3
-     * }
-     */
-    public static int MLA_ISA_AVX512BF16() {
-        return MLA_ISA_AVX512BF16;
-    }
-    private static final int MLA_ISA_COUNT = (int)4L;
-    /**
-     * {@snippet lang=c :
-     * #define MLA_ISA_COUNT 4
-     * }
-     */
-    public static int MLA_ISA_COUNT() {
-        return MLA_ISA_COUNT;
-    }
     private static final int MLA_PROBE_FMA_F32 = (int)0L;
     /**
      * {@snippet lang=c :
