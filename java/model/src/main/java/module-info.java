@@ -4,6 +4,9 @@ module io.mla4j.model {
   requires ai.djl.tokenizers;
   requires com.fasterxml.jackson.core;
   requires com.fasterxml.jackson.databind;
+  // The tokenizer's library uses these two, and has no descriptor that says so.
+  requires com.google.gson;
+  requires org.slf4j;
 
   exports io.mla4j.checkpoint;
   exports io.mla4j.model;

@@ -1,6 +1,7 @@
 package io.mla4j.checkpoint;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import io.mla4j.ops.StorageFormat;
 import io.mla4j.position.RopeScaling;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -110,9 +111,10 @@ public final class ConfigReader {
                   "quantization_config",
                   "asks for "
                       + quantization.text("quant_method").map(Quote::name).orElse("quantised")
-                      + " weights, which are not supported; supported are F32, BF16 and F16; where"
-                      + " a conversion has made the weights such and left the key behind, remove"
-                      + " it");
+                      + " weights, which are not supported; supported are "
+                      + StorageFormat.weightNames()
+                      + "; where a conversion has made the weights such and left the key behind,"
+                      + " remove it");
             });
     for (Map.Entry<String, JsonNode> entry : family.values().properties()) {
       keys.require(entry.getKey(), entry.getValue());

@@ -1,5 +1,6 @@
 package io.mla4j.checkpoint;
 
+import io.mla4j.ops.StorageFormat;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.EnumMap;
@@ -118,7 +119,10 @@ public record WeightTable(
       }
       if (!tensor.type().isWeight()) {
         throw tensor.error(
-            "has dtype " + tensor.type() + ", but weights must have one of F32, BF16, F16");
+            "has dtype "
+                + tensor.type()
+                + ", but weights must have one of "
+                + StorageFormat.weightNames());
       }
       if (shape.size() == 1) {
         requireFinite(tensor);

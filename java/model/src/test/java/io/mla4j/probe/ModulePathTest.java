@@ -1,0 +1,62 @@
+package io.mla4j.probe;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.mla4j.checkpoint.GoldenCheckpointsTest;
+import java.io.File;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** {@code io.mla4j.model} as a named module: families, tokenizer and backends are found there. */
+class ModulePathTest {
+  @TempDir private Path folder;
+
+  @Test
+  void aTextFromTheModulePath() throws Exception {
+    Files.writeString(folder.resolve("config.json"), "{\"model_type\": \"llama\"}");
+    List<String> entries =
+        Arrays.asList(System.getProperty("java.class.path").split(File.pathSeparator));
+    String modules =
+        entries.stream()
+            .filter(entry -> !entry.contains("test-classes"))
+            .filter(entry -> entry.matches(".*(mla4j|classes|jackson|djl|gson|slf4j).*"))
+            .collect(Collectors.joining(File.pathSeparator));
+    File out = folder.resolve("out.txt").toFile();
+    Process process =
+        new ProcessBuilder(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "--enable-native-access=ALL-UNNAMED,io.mla4j.ffi,ai.djl.tokenizers",
+                "--module-path",
+                modules,
+                "--add-modules",
+                "io.mla4j.model,io.mla4j.ffi",
+                "-cp",
+                entries.stream()
+                    .filter(entry -> entry.contains("test-classes"))
+                    .collect(Collectors.joining(File.pathSeparator)),
+                ModuleProbe.class.getName(),
+                GoldenCheckpointsTest.TINY_MLA.toString(),
+                folder.toString())
+            .redirectError(folder.resolve("err.txt").toFile())
+            .redirectOutput(out)
+            .start();
+    try {
+      assertTrue(process.waitFor(60, TimeUnit.SECONDS), "does not end");
+    } finally {
+      process.destroyForcibly();
+    }
+    assertEquals(
+        "module io.mla4j.model\n"
+            + "4\n"
+            + " supported are deepseek_v2, deepseek_v3, kimi_k2, youtu, youtu_llm\n",
+        Files.readString(out.toPath()),
+        Files.readString(folder.resolve("err.txt")));
+  }
+}
