@@ -2,8 +2,6 @@ package io.mla4j.vector;
 
 import static io.mla4j.vector.Lanes.L;
 
-import io.mla4j.cpu.Stored;
-import io.mla4j.spi.CacheParams;
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorSpecies;
@@ -58,8 +56,9 @@ final class DimensionScores {
   /** {@link #SCRATCH} floats. */
   private int scratch;
 
-  private CacheParams params;
-  private MemorySegment pageTable;
+  /** Where {@link #timesCopying} finds keys. */
+  private CachedRows source;
+
   MemorySegment cache;
 
   /** Where in the cache the keys of a tile begin, in bytes. */
@@ -68,27 +67,20 @@ final class DimensionScores {
   void set(
       float[] m,
       boolean stored,
-      int queries,
-      int qStride,
-      int rows,
+      QueryRows rows,
       int kStride,
       int width,
-      int scratch) {
+      int scratch,
+      CachedRows source) {
     this.m = m;
     this.stored = stored;
-    this.queries = queries;
-    this.qStride = qStride;
-    this.rows = rows;
+    this.queries = rows.fewQueries;
+    this.qStride = rows.stride;
+    this.rows = rows.fewRows;
     this.kStride = kStride;
     this.width = width;
     this.scratch = scratch;
-  }
-
-  /** Where {@link #timesCopying} finds keys. */
-  void setCache(CacheParams params, MemorySegment cache, MemorySegment pageTable) {
-    this.params = params;
-    this.cache = cache;
-    this.pageTable = pageTable;
+    this.source = source;
   }
 
   /**
@@ -117,12 +109,13 @@ final class DimensionScores {
    */
   void timesCopying(int s, int k, int keys, int scores, int stride) {
     int last = s + keys - 1;
+    cache = source.cache();
     for (int t = 0; t < keys; t += KEY_MULTIPLE) {
       int key = k + t * kStride;
       int to = scores + t * stride;
       for (int i = 0; i < KEY_MULTIPLE && t + i < keys; i += TILE_KEYS) {
         for (int j = 0; j < TILE_KEYS; j++) {
-          cached[j] = Stored.rowOffset(params, pageTable, Math.min(s + t + i + j, last));
+          cached[j] = source.offset(Math.min(s + t + i + j, last));
         }
         Tiles.dimensionsInLanes4x4Bf16Cache(this, queries, key + i * kStride, scratch + i * 4);
       }

@@ -59,35 +59,55 @@ final class DotProducts {
   /** Floats that a call needs of the slab for itself. */
   static final int SCRATCH = PANEL * PANEL_STRIDE + Slab.roundUp(MAX_ROWS * PANEL * L);
 
+  private static final ThreadLocal<DotProducts> OF_THREAD =
+      ThreadLocal.withInitial(DotProducts::new);
+
+  /** The slab: x, results and scratch are indices of it. */
+  private float[] m;
+
+  /** {@link #SCRATCH} floats. */
+  private int scratch;
+
+  private StorageFormat format;
+  private MemorySegment weight;
+  private long strideBytes;
+  private int k;
+
   private DotProducts() {}
+
+  /** The calling thread's own: {@link #set} it before anything else. */
+  static DotProducts ofThread() {
+    return OF_THREAD.get();
+  }
+
+  /**
+   * What x is multiplied with.
+   *
+   * @param scratch {@link #SCRATCH} floats
+   * @param strideBytes between rows of w
+   * @param k elements of a row
+   */
+  DotProducts set(
+      float[] m, int scratch, StorageFormat format, MemorySegment weight, long strideBytes, int k) {
+    this.m = m;
+    this.scratch = scratch;
+    this.format = format;
+    this.weight = weight;
+    this.strideBytes = strideBytes;
+    this.k = k;
+    return this;
+  }
 
   /**
    * c[r, j] = sum over k of x[r, k] * w[j, k] for r below rows and j below n, rounded up to the
    * width of a panel (4 or 8): rows of c must have room for as many.
    *
-   * @param m the slab: x, c and scratch are indices of it
-   * @param scratch {@link #SCRATCH} floats
    * @param x (rows, xStride) with zeros from k to k rounded up to whole vectors
    * @param offset of w[0, 0] in weight, in bytes
-   * @param strideBytes between rows of w
    */
-  static void times(
-      float[] m,
-      int scratch,
-      int x,
-      int xStride,
-      int rows,
-      int k,
-      StorageFormat type,
-      MemorySegment weight,
-      long offset,
-      long strideBytes,
-      int n,
-      int c,
-      int cStride) {
-    if (rows <= STREAM_ROWS && type != StorageFormat.F16) {
-      timesStreamed(
-          m, scratch, x, xStride, rows, k, type, weight, offset, strideBytes, n, c, cStride);
+  void times(int x, int xStride, int rows, long offset, int n, int c, int cStride) {
+    if (rows <= STREAM_ROWS && hasStreams(format)) {
+      timesStreamed(x, xStride, rows, offset, n, c, cStride);
       return;
     }
     int sums = scratch + PANEL * PANEL_STRIDE;
@@ -99,9 +119,9 @@ final class DotProducts {
         int width = Math.min(K_BLOCK, k - at);
         int padded = Lanes.roundUp(width);
         for (int i = 0; i < columns; i++) {
-          long from = offset + (j + i) * strideBytes + type.bytes(at);
+          long from = offset + (j + i) * strideBytes + format.bytes(at);
           int row = scratch + i * PANEL_STRIDE;
-          Lanes.widen(type, weight, from, m, row, width);
+          Lanes.widen(format, weight, from, m, row, width);
           Arrays.fill(m, row + width, row + padded, 0);
         }
         multiply(m, x + at, xStride, rows, scratch, padded, sums);
@@ -114,23 +134,15 @@ final class DotProducts {
   }
 
   /**
-   * {@link #times} for few rows, not of F16: widening that takes so many operations that C2 would
-   * box the sums.
+   * Whether weights go from memory into the sums. Not of F16: widening that takes so many
+   * operations that C2 would box the sums.
    */
-  private static void timesStreamed(
-      float[] m,
-      int scratch,
-      int x,
-      int xStride,
-      int rows,
-      int k,
-      StorageFormat type,
-      MemorySegment weight,
-      long offset,
-      long strideBytes,
-      int n,
-      int c,
-      int cStride) {
+  private static boolean hasStreams(StorageFormat format) {
+    return format == StorageFormat.F32 || format == StorageFormat.BF16;
+  }
+
+  /** {@link #times} for few rows. */
+  private void timesStreamed(int x, int xStride, int rows, long offset, int n, int c, int cStride) {
     int run = n / STREAMS;
     for (int j = 0; j < run; j += STREAM_BLOCK) {
       int count = Math.min(STREAM_BLOCK, run - j);
@@ -138,7 +150,7 @@ final class DotProducts {
         long from = offset + (j + i) * strideBytes;
         for (int r = 0; r < rows; r++) {
           int s = scratch + L + (r * STREAM_BLOCK + i) * STREAMS * L;
-          dots(m, scratch, x + r * xStride, k, type, weight, from, run * strideBytes, s);
+          multiplyStreams(x + r * xStride, from, run * strideBytes, s);
         }
       }
       int sums = scratch + L;
@@ -155,8 +167,7 @@ final class DotProducts {
     for (int j = STREAMS * run; j < n; j++) {
       for (int r = 0; r < rows; r++) {
         int s = scratch + L;
-        long from = offset + j * strideBytes;
-        dots(m, scratch, x + r * xStride, k, type, weight, from, 0, s);
+        multiplyStreams(x + r * xStride, offset + j * strideBytes, 0, s);
         m[c + r * cStride + j] = Lanes.sumLanes(FloatVector.fromArray(F, m, s));
       }
     }
@@ -166,18 +177,9 @@ final class DotProducts {
    * The lanes of one row of x times weights that are {@code apart} bytes from each other, a vector
    * for each of them from {@code m[to]} on. Overwrites the vector at {@code scratch}.
    */
-  private static void dots(
-      float[] m,
-      int scratch,
-      int x,
-      int k,
-      StorageFormat type,
-      MemorySegment weight,
-      long from,
-      long apart,
-      int to) {
+  private void multiplyStreams(int x, long from, long apart, int to) {
     int whole = k / L * L;
-    if (type == StorageFormat.F32) {
+    if (format == StorageFormat.F32) {
       Tiles.streams4F32(m, x, weight, from, apart, whole, to);
     } else {
       Tiles.streams4Bf16(m, x, weight, from, apart, whole, to);
@@ -186,8 +188,8 @@ final class DotProducts {
       FloatVector a = FloatVector.fromArray(F, m, x + whole);
       Arrays.fill(m, scratch, scratch + L, 0);
       for (int i = 0; i < STREAMS; i++) {
-        long rest = from + i * apart + type.bytes(whole);
-        Lanes.widen(type, weight, rest, m, scratch, k - whole);
+        long rest = from + i * apart + format.bytes(whole);
+        Lanes.widen(format, weight, rest, m, scratch, k - whole);
         FloatVector b = FloatVector.fromArray(F, m, scratch);
         a.fma(b, FloatVector.fromArray(F, m, to + i * L)).intoArray(m, to + i * L);
       }

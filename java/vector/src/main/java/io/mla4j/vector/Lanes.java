@@ -1,7 +1,6 @@
 package io.mla4j.vector;
 
 import io.mla4j.ops.Bf16;
-import io.mla4j.cpu.Stored;
 import io.mla4j.ops.StorageFormat;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -143,7 +142,7 @@ final class Lanes {
         .mul(p);
   }
 
-  /** Widens n numbers of {@code type} that start {@code offset} bytes into segment, exactly. */
+  /** Widens n elements of {@code type} that start {@code offset} bytes into segment, exactly. */
   static void widen(
       StorageFormat type, MemorySegment segment, long offset, float[] to, int at, int n) {
     if (type == StorageFormat.F32) {
@@ -192,18 +191,18 @@ final class Lanes {
             .convertShape(VectorOperators.ZERO_EXTEND_S2I, I, 0);
   }
 
-  /** The lane count's worth of bfloat16 numbers. */
+  /** The lane count's worth of bfloat16 elements. */
   static FloatVector loadBf16(MemorySegment segment, long offset) {
     return loadShorts(segment, offset).lanewise(VectorOperators.LSHL, 16).reinterpretAsFloats();
   }
 
   /**
    * Brings bytes of a segment from memory into the cache. Java cannot prefetch, and loops that
-   * compute on numbers which are still on their way do not run far enough ahead to ask for the next
-   * ones: reading some tens of KiB first and computing then is a third faster than both at once.
-   * The result keeps C2 from dropping the loads; the caller must store it.
+   * compute on elements which are still on their way do not run far enough ahead to ask for the
+   * next ones: reading some tens of KiB first and computing then is a third faster than both at
+   * once. The result keeps C2 from dropping the loads; the caller must store it.
    *
-   * @param offset of the first byte; {@code bytes} behind it are readable
+   * @param offset of the first byte; {@code bytes} after it are readable
    */
   static float touch(MemorySegment segment, long offset, long bytes) {
     FloatVector a = FloatVector.zero(F);
@@ -222,8 +221,8 @@ final class Lanes {
   }
 
   /**
-   * m[to ..] = m[from ..], in each two vectors the numbers of even index first: the order in which
-   * pairs of BF16 numbers are widened.
+   * m[to ..] = m[from ..], in each two vectors the elements of even index first: the order in which
+   * pairs of BF16 elements are widened.
    *
    * @param n a multiple of two vectors
    */

@@ -18,7 +18,7 @@ final class RowScores {
    * @param m the slab: q, k and scores are indices of it
    * @param vectors 1 or 2: how many vectors of rows
    * @param q (width, vectors * L)
-   * @param k (keys, kStride), of which width numbers count
+   * @param k (keys, kStride), of which width elements count
    * @param width even
    * @param scores (keys, vectors * L)
    */
@@ -45,7 +45,7 @@ final class RowScores {
   }
 
   /**
-   * The same for keys as they are stored in BF16, two numbers in a float, and vectors of 512 bits.
+   * The same for keys as they are stored in BF16, two elements in a float, and vectors of 512 bits.
    *
    * @param k (keys, kStride), of which width / 2 floats count
    */

@@ -6,7 +6,7 @@ package io.mla4j.vector;
  *
  * <p>A vector of 512 bits that straddles two cache lines costs two loads, and tiles then run at two
  * thirds of the speed. Java cannot ask for alignment, but G1 puts an array of this size at the
- * start of a region of its own, where the numbers begin 16 bytes behind a cache line. With another
+ * start of a region of its own, where the elements begin 16 bytes after a cache line. With another
  * collector only the speed differs.
  */
 final class Slab {
@@ -36,7 +36,7 @@ final class Slab {
     return slab.floats;
   }
 
-  /** Where the region behind n floats at {@code at} begins. */
+  /** Where the region after n floats at {@code at} begins. */
   static int after(int at, int n) {
     return at + roundUp(n);
   }

@@ -12,13 +12,11 @@ import io.mla4j.spi.CacheParams;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.VectorMask;
-import jdk.incubator.vector.VectorOperators;
 
 /**
  * Both forms of attention. Tokens come in blocks whose rows are widened once for all query rows;
- * scores have query rows in the lanes, or where these are few the key's numbers; weighted sums of
- * values have the value's numbers in the lanes (online softmax, Milakov and Gimelshein 2018).
+ * scores have query rows in the lanes, or where these are few the key's dimensions; weighted sums
+ * of values have the value's dimensions in the lanes.
  */
 final class VectorAttention {
   /** One for each thread, set anew for every tile: a decode loop makes no garbage here. */
@@ -33,15 +31,18 @@ final class VectorAttention {
 
   private static final int STORED_TOKENS = 192;
 
+  private final CachedRows cached = new CachedRows();
+  private final QueryRows rows = new QueryRows();
   private final DimensionScores fewScores = new DimensionScores();
+  private final RowSoftmax softmax = new RowSoftmax();
   private final WeightedSums sums = WeightedSums.ofThread();
+  private final DotProducts products = DotProducts.ofThread();
+
   private AttentionParams params;
-  private CacheParams cacheParams;
-  private MemorySegment cache;
-  private MemorySegment pageTable;
+  private LatentLayout layout;
 
   /**
-   * Whether the tiles take rows as they are stored, two BF16 numbers in a float: widening in
+   * Whether the tiles take rows as they are stored, two BF16 elements in a float: widening in
    * registers costs nothing next to the multiplications, widening to memory as much as half of them
    * with 16 heads.
    */
@@ -58,44 +59,24 @@ final class VectorAttention {
   /** Whether q, p and rebuilt keys and values are rounded to bfloat16. */
   private boolean rounds;
 
-  /**
-   * Query rows that are scored in lanes, and the few that are not. The first begin at slot 0, the
-   * others at slot {@code fewAt}, on a whole vector.
-   */
-  private int laneRows;
-
-  private int fewRows;
-  private int fewAt;
-  private int slots;
-
-  /** Numbers of a query or key, without and with a zero that makes them even. */
+  /** Elements of a query or key. */
   private int width;
 
-  private int evenWidth;
-
-  private int queryStride;
-
   /**
-   * Where a key begins in a widened row: at its start, or behind the latent where rows hold a key
-   * of their own.
+   * Where a key begins in a widened row: at its start, or after the latent where rows hold a key of
+   * their own.
    */
   private int keyAt;
 
   private int keyStride;
 
-  /** Numbers of a value, and between rows of {@link #out} and of rebuilt values. */
+  /** Elements of a value, and between rows of {@link #out} and of rebuilt values. */
   private int valueWidth;
 
   private int outStride;
 
-  /** The slab, and where in it lies what. */
+  /** The slab, and where in it lies what besides the query rows and the softmax. */
   private float[] m;
-
-  /** In groups of one or two vectors of rows: (evenWidth, lanes of the group) for each. */
-  private int queries;
-
-  /** (fewRows, queryStride). */
-  private int fewQueries;
 
   /** Scratch of {@link DimensionScores}. */
   private int fewSums;
@@ -109,97 +90,86 @@ final class VectorAttention {
   /** (blockTokens, lanes of a group): scores, then weights. */
   private int scores;
 
-  /**
-   * Numbers of each row: the largest score so far, the sum of the weights, and what earlier sums
-   * are multiplied with.
-   */
-  private int maxima;
-
-  private int denominators;
-  private int corrections;
-
-  /**
-   * Numbers of each row: its ALiBi slope, its position, and how many tokens it sees, counted from
-   * the first.
-   */
-  private int slopes;
-
-  private int positions;
-  private int visible;
-
-  /** What is behind all this: a vector of queries, or rebuilt values. */
+  /** What is after all this: rows on their way to their lanes, or rebuilt values. */
   private int rest;
 
   private VectorAttention() {}
 
-  /** The calling thread's own: {@link #set} it before anything else. */
+  /** The calling thread's own: begin a tile with {@link #absorbed} or {@link #decompressed}. */
   static VectorAttention ofThread() {
     return OF_THREAD.get();
   }
 
   /**
-   * Begins a tile, whose rows {@link #setRow} sets.
+   * Begins a tile whose keys and values are rows of the cache.
    *
-   * @param absorbed whether keys and values are rows of the cache
-   * @param ownKeys absorbed form only: the rows of the cache hold keys of their own behind the
-   *     values
+   * @param laneRows query rows with a lane each, the first
+   * @param fewRows those after them, scored with dimensions in the lanes
    */
-  VectorAttention set(
+  VectorAttention absorbed(
       AttentionParams params,
       CacheParams cacheParams,
       MemorySegment cache,
       MemorySegment pageTable,
       boolean rounds,
       int laneRows,
-      int fewRows,
-      boolean absorbed,
-      boolean ownKeys,
-      int width,
-      int valueWidth) {
+      int fewRows) {
     this.params = params;
-    this.cacheParams = cacheParams;
-    this.cache = cache;
-    this.pageTable = pageTable;
+    this.layout = cacheParams.layout();
     this.rounds = rounds;
-    this.laneRows = laneRows;
-    this.fewRows = fewRows;
-    this.fewAt = Lanes.roundUp(laneRows);
-    this.slots = fewAt + Lanes.roundUp(fewRows);
-    this.width = width;
-    this.evenWidth = width + width % 2;
-    LatentLayout layout = cacheParams.layout();
-    this.stored = absorbed && canUseStored(layout);
+    boolean ownKeys = params.keyOffset() != 0;
+    this.width = ownKeys ? layout.rope() : layout.latent() + layout.rope();
+    this.valueWidth = layout.latent();
+    this.stored = canUseStored(layout);
     this.copiesInScores =
         stored && !ownKeys && laneRows == 0 && fewRows >= DimensionScores.LEAST_COPYING;
-    this.blockTokens = stored ? STORED_TOKENS : WIDENED_TOKENS;
-    this.queryStride = Slab.roundUp(width);
     if (stored) {
       this.keyAt = ownKeys ? layout.ropeOffset() / 2 : 0;
       this.keyStride = (int) (layout.rowStrideBytes() / Float.BYTES);
     } else {
       this.keyAt = ownKeys ? Slab.roundUp(layout.latent()) : 0;
-      this.keyStride = keyAt + queryStride;
+      this.keyStride = keyAt + Slab.roundUp(width);
     }
-    this.valueWidth = valueWidth;
-    this.outStride = Slab.roundUp(valueWidth);
-    this.queries = Slab.START;
-    this.fewQueries = Slab.after(queries, fewAt * evenWidth);
-    this.fewSums = Slab.after(fewQueries, fewRows * queryStride);
-    this.out = Slab.after(fewSums, fewRows > 0 ? DimensionScores.SCRATCH : 0);
-    this.keys = Slab.after(out, slots * outStride);
-    this.scores = Slab.after(keys, blockTokens * keyStride);
-    this.maxima = Slab.after(scores, blockTokens * 2 * L);
-    this.denominators = Slab.after(maxima, slots);
-    this.corrections = Slab.after(denominators, slots);
-    this.slopes = Slab.after(corrections, slots);
-    this.positions = Slab.after(slopes, slots);
-    this.visible = Slab.after(positions, slots);
-    this.rest = Slab.after(visible, slots);
-    int rebuilding = blockTokens * (outStride + cachedStride()) + DotProducts.SCRATCH;
-    this.m = Slab.ofThread(rest + Math.max(rebuilding, L * queryStride));
-    fewScores.set(m, stored, fewQueries, queryStride, fewRows, keyStride, width, fewSums);
-    fewScores.setCache(cacheParams, cache, pageTable);
+    place(laneRows, fewRows, 0);
+    cached.set(m, cacheParams, cache, pageTable);
     return this;
+  }
+
+  /** Begins a tile of one head, whose keys and values are rebuilt from the cache. */
+  VectorAttention decompressed(
+      AttentionParams params,
+      CacheParams cacheParams,
+      MemorySegment cache,
+      MemorySegment pageTable,
+      boolean rounds,
+      int queryRows) {
+    this.params = params;
+    this.layout = cacheParams.layout();
+    this.rounds = rounds;
+    this.width = params.nope() + layout.rope();
+    this.valueWidth = params.value();
+    this.stored = false;
+    this.copiesInScores = false;
+    this.keyAt = 0;
+    this.keyStride = Slab.roundUp(width);
+    int rebuilt = Slab.roundUp(valueWidth) + cachedStride();
+    place(queryRows, 0, WIDENED_TOKENS * rebuilt + DotProducts.SCRATCH);
+    cached.set(m, cacheParams, cache, pageTable);
+    return this;
+  }
+
+  /** Gives everything its place in the slab. */
+  private void place(int laneRows, int fewRows, int rebuilding) {
+    this.blockTokens = stored ? STORED_TOKENS : WIDENED_TOKENS;
+    this.outStride = Slab.roundUp(valueWidth);
+    rows.set(laneRows, fewRows, width, stored, rounds);
+    this.fewSums = rows.place(Slab.START);
+    this.out = Slab.after(fewSums, fewRows > 0 ? DimensionScores.SCRATCH : 0);
+    this.keys = Slab.after(out, rows.slots * outStride);
+    this.scores = Slab.after(keys, blockTokens * keyStride);
+    this.rest = softmax.place(Slab.after(scores, blockTokens * 2 * L), rows.slots);
+    this.m = Slab.ofThread(rest + Math.max(rebuilding, rows.scratch()));
+    fewScores.set(m, stored, rows, keyStride, width, fewSums, cached);
   }
 
   /** Rows of whole pairs of vectors, without gaps, that the tiles for stored rows can take. */
@@ -212,105 +182,41 @@ final class VectorAttention {
 
   /** A cached row with zeros between latent and rotated key up to a whole cache line. */
   private int cachedStride() {
-    return Slab.roundUp(cacheParams.layout().latent()) + Slab.roundUp(cacheParams.layout().rope());
+    return Slab.roundUp(layout.latent()) + Slab.roundUp(layout.rope());
   }
 
   /** Forgets all rows and keys. Rows that only fill a vector see no key. */
   void start() {
-    if (laneRows < fewAt || width < evenWidth || fewRows > 0) {
-      Arrays.fill(m, queries, fewSums, 0);
-    }
-    Arrays.fill(m, out, out + slots * outStride, 0);
-    Arrays.fill(m, maxima, maxima + slots, Float.NEGATIVE_INFINITY);
-    Arrays.fill(m, denominators, rest, 0);
+    rows.start(m, rest);
+    softmax.start(m, params.scale());
+    Arrays.fill(m, out, out + rows.slots * outStride, 0);
   }
 
   /** Row r is query {@code t}, which lies at element {@code at} of q. Rows come in order. */
   void setRow(int r, int t, float slope, MemorySegment q, long at) {
-    int slot = slot(r);
     int position = params.kvTokens() - params.queryTokens() + t;
-    m[slopes + slot] = slope;
-    m[positions + slot] = position;
-    m[visible + slot] = Math.max(0, params.causal() ? position + 1 : params.kvTokens());
-    int lane = slot % L;
-    int row = rest + lane * queryStride;
-    Stored.readFloats(q, at, m, row, width);
-    if (rounds) {
-      Lanes.roundBf16(m, row, width);
-    }
-    if (slot >= fewAt) {
-      int few = fewQueries + (slot - fewAt) * queryStride;
-      if (stored) {
-        Lanes.split(m, row, few, width);
-      } else {
-        System.arraycopy(m, row, m, few, width);
-      }
-    } else if (lane == L - 1 || r == laneRows - 1) {
-      transpose(slot - lane, lane + 1);
-    }
-  }
-
-  /** The rows of one vector, which setRow has collected, go into its lanes. */
-  private void transpose(int slot, int rows) {
-    int group = slot / (2 * L) * 2 * L;
-    int lanes = lanes(group);
-    int to = queries + group * evenWidth + slot - group;
-    int row = rest;
-    int lane = 0;
-    for (; lane + 4 <= rows; lane += 4) {
-      transpose4(m, row + lane * queryStride, queryStride, width, to + lane, lanes);
-    }
-    for (; lane < rows; lane++) {
-      for (int d = 0; d < width; d++) {
-        m[to + lane + d * lanes] = m[row + lane * queryStride + d];
-      }
-    }
-  }
-
-  private static void transpose4(float[] m, int r0, int stride, int width, int to, int lanes) {
-    int r1 = r0 + stride;
-    int r2 = r1 + stride;
-    int r3 = r2 + stride;
-    int at = to;
-    for (int d = 0; d < width; d++) {
-      m[at] = m[r0 + d];
-      m[at + 1] = m[r1 + d];
-      m[at + 2] = m[r2 + d];
-      m[at + 3] = m[r3 + d];
-      at += lanes;
-    }
-  }
-
-  private int slot(int r) {
-    return r < laneRows ? r : fewAt + r - laneRows;
-  }
-
-  /** Lanes of the group that begins at this slot. */
-  private int lanes(int group) {
-    return Math.min(2 * L, (group < fewAt ? fewAt : slots) - group);
+    int visible = Math.max(0, params.causal() ? position + 1 : params.kvTokens());
+    softmax.setRow(rows.slot(r), slope, position, visible);
+    rows.setRow(r, q, at);
   }
 
   /** The first token that no row sees. */
   int end() {
-    float end = 0;
-    for (int slot = 0; slot < slots; slot++) {
-      end = Math.max(end, m[visible + slot]);
-    }
-    return (int) end;
+    return softmax.mostVisible(0, rows.slots);
   }
 
   /**
-   * Absorbed form: tokens [begin, end) of the cache are keys and, but for their last rope numbers,
+   * Absorbed form: tokens [begin, end) of the cache are keys and, but for their last rope elements,
    * values.
    */
   void addCached(int begin, int end) {
-    int ropeAt = keyAt == 0 ? cacheParams.layout().latent() : keyAt;
+    int ropeAt = keyAt == 0 ? layout.latent() : keyAt;
     for (int s = begin; s < end; s += blockTokens) {
       int tokens = Math.min(blockTokens, end - s);
       if (stored) {
-        fetchRows(s, tokens, keys, keyStride);
+        cached.fetch(s, tokens, keys, keyStride, !copiesInScores);
       } else {
-        widenRows(s, tokens, keys, keyStride, ropeAt);
+        cached.widen(s, tokens, keys, keyStride, ropeAt);
       }
       addBlock(s, tokens, keys, keyStride);
     }
@@ -321,55 +227,29 @@ final class VectorAttention {
    * tokens.
    */
   void addRebuilt(int end, MemorySegment kvB, int head) {
-    int latent = cacheParams.layout().latent();
-    int rope = cacheParams.layout().rope();
-    int nope = params.nope();
+    int latent = layout.latent();
     int ropeAt = Slab.roundUp(latent);
+    int nope = params.nope();
     int stride = cachedStride();
     int values = rest;
-    int cached = values + blockTokens * outStride;
-    int scratch = cached + blockTokens * stride;
+    int latents = values + blockTokens * outStride;
+    int scratch = latents + blockTokens * stride;
     StorageFormat type = params.weightType();
     long strideBytes = type.bytes(params.weightStride());
     long keysAt = type.bytes(head * params.weightHeadStride());
     long valuesAt = keysAt + nope * strideBytes;
+    products.set(m, scratch, type, kvB, strideBytes, latent);
     for (int s = 0; s < end; s += blockTokens) {
       int tokens = Math.min(blockTokens, end - s);
-      widenRows(s, tokens, cached, stride, ropeAt);
+      cached.widen(s, tokens, latents, stride, ropeAt);
       for (int t = 0; t < tokens; t++) {
-        Arrays.fill(m, cached + t * stride + latent, cached + t * stride + ropeAt, 0);
+        Arrays.fill(m, latents + t * stride + latent, latents + t * stride + ropeAt, 0);
       }
-      DotProducts.times(
-          m,
-          scratch,
-          cached,
-          stride,
-          tokens,
-          latent,
-          type,
-          kvB,
-          keysAt,
-          strideBytes,
-          nope,
-          keys,
-          keyStride);
-      DotProducts.times(
-          m,
-          scratch,
-          cached,
-          stride,
-          tokens,
-          latent,
-          type,
-          kvB,
-          valuesAt,
-          strideBytes,
-          valueWidth,
-          values,
-          outStride);
+      products.times(latents, stride, tokens, keysAt, nope, keys, keyStride);
+      products.times(latents, stride, tokens, valuesAt, valueWidth, values, outStride);
       for (int t = 0; t < tokens; t++) {
         int row = keys + t * keyStride;
-        System.arraycopy(m, cached + t * stride + ropeAt, m, row + nope, rope);
+        System.arraycopy(m, latents + t * stride + ropeAt, m, row + nope, layout.rope());
         if (rounds) {
           Lanes.roundBf16(m, row, width);
           Lanes.roundBf16(m, values + t * outStride, valueWidth);
@@ -379,76 +259,35 @@ final class VectorAttention {
     }
   }
 
-  /**
-   * m[to + t * stride ..] = the latent of token s + t, m[to + t * stride + ropeAt ..] = its rotated
-   * key.
-   */
-  private void widenRows(int s, int tokens, int to, int stride, int ropeAt) {
-    StorageFormat type = cacheParams.layout().type().format();
-    int latent = cacheParams.layout().latent();
-    int rope = cacheParams.layout().rope();
-    long keyBytes = type.bytes(cacheParams.layout().ropeOffset());
-    for (int t = 0; t < tokens; t++) {
-      long row = Stored.rowOffset(cacheParams, pageTable, s + t);
-      Lanes.widen(type, cache, row, m, to + t * stride, latent);
-      Lanes.widen(type, cache, row + keyBytes, m, to + t * stride + ropeAt, rope);
-    }
-  }
-
-  /** m[to + t * stride ..] = the row of token s + t as it is stored, or only brings it near. */
-  private void fetchRows(int s, int tokens, int to, int stride) {
-    int pageSize = cacheParams.pageSize();
-    for (int t = 0; t < tokens; ) {
-      int count = Math.min(pageSize - (s + t) % pageSize, tokens - t);
-      long row = Stored.rowOffset(cacheParams, pageTable, s + t);
-      int at = to + t * stride;
-      m[at] = Lanes.touch(cache, row, count * stride * (long) Float.BYTES);
-      if (!copiesInScores) {
-        Stored.readFloats(cache, row / Float.BYTES, m, at, count * stride);
-      }
-      t += count;
-    }
-  }
-
   /** Adds tokens [s, s + tokens) to the softmax of every row that sees them. */
   private void addBlock(int s, int tokens, int values, int valueStride) {
     if (!stored) {
       padKeys(tokens);
     }
-    for (int group = 0; group < slots; group += lanes(group)) {
-      int lanes = lanes(group);
-      int groupRows = group == fewAt ? fewRows : Math.min(lanes, laneRows - group);
-      int seen = 0;
-      boolean full = true;
-      for (int r = group; r < group + groupRows; r++) {
-        int n = (int) m[visible + r] - s;
-        seen = Math.max(seen, n);
-        full &= n >= tokens;
-      }
-      seen = Math.min(seen, tokens);
+    sums.set(m, stored, valueStride, valueWidth, outStride);
+    for (int group = 0; group < rows.slots; group += rows.lanes(group)) {
+      int lanes = rows.lanes(group);
+      int count = rows.rows(group);
+      int seen = Math.min(softmax.mostVisible(group, count) - s, tokens);
       if (seen <= 0) {
         continue;
       }
+      boolean masked = softmax.leastVisible(group, count) - s < tokens;
       score(group, lanes, s, seen);
       for (int lane = 0; lane < lanes; lane += L) {
-        if (full) {
-          softmax(group + lane, lane, lanes, s, seen);
-        } else {
-          maskedSoftmax(group + lane, lane, lanes, s, seen);
-        }
+        softmax.weigh(group + lane, scores + lane, lanes, s, seen, masked);
       }
       if (rounds) {
         Lanes.roundBf16(m, scores, seen * lanes);
       }
-      sums.set(m, stored, valueStride, valueWidth, outStride)
-          .add(
-              scores, lanes, groupRows, values, seen, corrections + group, out + group * outStride);
+      int to = out + group * outStride;
+      sums.add(scores, lanes, count, values, seen, softmax.corrections + group, to);
     }
   }
 
-  /** Zeros behind the widened keys as far as the tiles read. */
+  /** Zeros after the widened keys as far as the tiles read. */
   private void padKeys(int tokens) {
-    int padded = fewRows > 0 ? Lanes.roundUp(width) : evenWidth;
+    int padded = rows.paddedWidth();
     for (int t = 0; width < padded && t < tokens; t++) {
       int key = keys + t * keyStride + keyAt;
       Arrays.fill(m, key + width, key + padded, 0);
@@ -458,7 +297,7 @@ final class VectorAttention {
   /** Scores of the first {@code tokens} keys of the block for one group of rows. */
   private void score(int group, int lanes, int s, int tokens) {
     int k = keys + keyAt;
-    if (group == fewAt) {
+    if (rows.isFew(group)) {
       if (copiesInScores) {
         fewScores.timesCopying(s, k, tokens, scores, lanes);
       } else {
@@ -466,87 +305,19 @@ final class VectorAttention {
       }
       return;
     }
-    int q = queries + group * evenWidth;
+    int q = rows.queries(group);
+    int vectors = lanes / L;
     if (stored) {
-      RowScores.timesBf16(m, q, lanes / L, k, keyStride, tokens, evenWidth, scores);
+      RowScores.timesBf16(m, q, vectors, k, keyStride, tokens, rows.evenWidth, scores);
     } else {
-      RowScores.times(m, q, lanes / L, k, keyStride, tokens, evenWidth, scores);
+      RowScores.times(m, q, vectors, k, keyStride, tokens, rows.evenWidth, scores);
     }
-  }
-
-  /**
-   * Scores of one vector of rows, all of which see all tokens, into weights; their maxima,
-   * denominators and corrections.
-   */
-  private void softmax(int row, int lane, int lanes, int s, int tokens) {
-    FloatVector scale = FloatVector.broadcast(F, params.scale());
-    FloatVector slope = FloatVector.fromArray(F, m, slopes + row);
-    FloatVector distance = FloatVector.fromArray(F, m, positions + row).sub(s);
-    FloatVector before = FloatVector.fromArray(F, m, maxima + row);
-    FloatVector max = before;
-    for (int t = 0; t < tokens; t++) {
-      int at = scores + t * lanes + lane;
-      FloatVector score =
-          FloatVector.fromArray(F, m, at).mul(scale).sub(slope.mul(distance.sub(t)));
-      score.intoArray(m, at);
-      max = max.blend(score, score.compare(VectorOperators.GT, max));
-    }
-    FloatVector correction = Lanes.exp(before.sub(max));
-    FloatVector sum = FloatVector.zero(F); // small terms would drown in the sum of a long text
-    for (int t = 0; t < tokens; t++) {
-      int at = scores + t * lanes + lane;
-      FloatVector p = Lanes.exp(FloatVector.fromArray(F, m, at).sub(max));
-      sum = sum.add(p);
-      p.intoArray(m, at);
-    }
-    max.intoArray(m, maxima + row);
-    FloatVector sums = FloatVector.fromArray(F, m, denominators + row).mul(correction).add(sum);
-    sums.intoArray(m, denominators + row);
-    correction.intoArray(m, corrections + row);
-  }
-
-  /**
-   * The same where row r sees only its first visible[r] tokens, which may be none: weight 0 for the
-   * others.
-   */
-  private void maskedSoftmax(int row, int lane, int lanes, int s, int tokens) {
-    FloatVector scale = FloatVector.broadcast(F, params.scale());
-    FloatVector slope = FloatVector.fromArray(F, m, slopes + row);
-    FloatVector distance = FloatVector.fromArray(F, m, positions + row).sub(s);
-    FloatVector seen = FloatVector.fromArray(F, m, visible + row).sub(s);
-    FloatVector before = FloatVector.fromArray(F, m, maxima + row);
-    FloatVector max = before;
-    for (int t = 0; t < tokens; t++) {
-      int at = scores + t * lanes + lane;
-      FloatVector score =
-          FloatVector.fromArray(F, m, at).mul(scale).sub(slope.mul(distance.sub(t)));
-      score.intoArray(m, at);
-      VectorMask<Float> larger =
-          score.compare(VectorOperators.GT, max).and(seen.compare(VectorOperators.GT, (float) t));
-      max = max.blend(score, larger);
-    }
-    FloatVector base = max.blend(0f, max.compare(VectorOperators.EQ, Float.NEGATIVE_INFINITY));
-    FloatVector correction = Lanes.exp(before.sub(base));
-    FloatVector sum = FloatVector.zero(F); // small terms would drown in the sum of a long text
-    for (int t = 0; t < tokens; t++) {
-      int at = scores + t * lanes + lane;
-      FloatVector p =
-          Lanes.exp(FloatVector.fromArray(F, m, at).sub(base))
-              .blend(0f, seen.compare(VectorOperators.LE, (float) t));
-      sum = sum.add(p);
-      p.intoArray(m, at);
-    }
-    max.intoArray(m, maxima + row);
-    FloatVector sums = FloatVector.fromArray(F, m, denominators + row).mul(correction).add(sum);
-    sums.intoArray(m, denominators + row);
-    correction.intoArray(m, corrections + row);
   }
 
   /** Writes row r to element {@code outAt} of to and {@code lseAt} of lse. */
   void finishRow(int r, MemorySegment to, long outAt, MemorySegment lse, long lseAt) {
-    int slot = slot(r);
-    float sum = m[denominators + slot];
-    float factor = sum == 0 ? 0 : 1 / sum;
+    int slot = rows.slot(r);
+    float factor = softmax.factor(slot);
     int row = out + slot * outStride;
     for (int d = row; d < row + outStride; d += L) {
       FloatVector.fromArray(F, m, d).mul(factor).intoArray(m, d);
@@ -555,6 +326,6 @@ final class VectorAttention {
       Lanes.join(m, row, valueWidth);
     }
     Stored.writeFloats(m, row, to, outAt, valueWidth);
-    Stored.writeFloat(lse, lseAt, m[maxima + slot] + (float) Math.log(sum));
+    Stored.writeFloat(lse, lseAt, softmax.logSum(slot));
   }
 }

@@ -97,8 +97,7 @@ final class VectorKernels extends ScalarKernels {
       MemorySegment out,
       MemorySegment lse,
       MemorySegment workspace) {
-    int latent = c.layout().latent();
-    boolean ownKeys = hasOwnKeys(p, c);
+    checkKeyOffset(p, c);
     int heads = headEnd - headBegin;
     int rows = heads * (queryEnd - queryBegin);
     for (int first = 0; first < rows; first += MAX_ROWS) {
@@ -107,18 +106,7 @@ final class VectorKernels extends ScalarKernels {
       int laneRows = Math.clamp(lanes, 0, count);
       VectorAttention attention =
           VectorAttention.ofThread()
-              .set(
-                  p,
-                  c,
-                  cache,
-                  pageTable,
-                  roundsQueries(p, c),
-                  laneRows,
-                  count - laneRows,
-                  true,
-                  ownKeys,
-                  ownKeys ? c.layout().rope() : latent + c.layout().rope(),
-                  latent);
+              .absorbed(p, c, cache, pageTable, roundsQueries(p, c), laneRows, count - laneRows);
       attention.start();
       for (int r = 0; r < count; r++) {
         int t = queryBegin + (first + r) / heads;
@@ -161,18 +149,7 @@ final class VectorKernels extends ScalarKernels {
     int queries = queryEnd - queryBegin;
     VectorAttention attention =
         VectorAttention.ofThread()
-            .set(
-                p,
-                c,
-                cache,
-                pageTable,
-                roundsQueries(p, c),
-                queries,
-                0,
-                false,
-                false,
-                p.nope() + c.layout().rope(),
-                p.value());
+            .decompressed(p, c, cache, pageTable, roundsQueries(p, c), queries);
     for (int h = headBegin; h < headEnd; h++) {
       attention.start();
       for (int r = 0; r < queries; r++) {
@@ -193,8 +170,8 @@ final class VectorKernels extends ScalarKernels {
     }
   }
 
-  /** Whether the rows of the cache hold a key of their own behind the value. */
-  private static boolean hasOwnKeys(AttentionParams p, CacheParams c) {
+  /** Rows of the cache are keys, or hold a key of their own after the value. */
+  private static void checkKeyOffset(AttentionParams p, CacheParams c) {
     if (p.keyOffset() != 0 && p.keyOffset() != c.layout().ropeOffset()) {
       throw new InvalidArgumentException(
           "key_offset is "
@@ -202,7 +179,6 @@ final class VectorKernels extends ScalarKernels {
               + ", but must be 0 or the rope offset of the layout, "
               + c.layout().ropeOffset());
     }
-    return p.keyOffset() != 0;
   }
 
   private static float slope(MemorySegment alibiSlopes, int head) {

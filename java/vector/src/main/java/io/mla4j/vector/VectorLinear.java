@@ -45,6 +45,8 @@ final class VectorLinear {
     int c = Slab.after(x, block * stride);
     int biases = Slab.after(c, block * width);
     float[] m = Slab.ofThread(Slab.after(biases, width));
+    DotProducts products =
+        DotProducts.ofThread().set(m, scratch, p.weightType(), weight, strideBytes, k);
     for (int row = 0; row < p.rows(); row += ROW_BLOCK) {
       int rows = Math.min(ROW_BLOCK, p.rows() - row);
       for (int r = 0; r < rows; r++) {
@@ -53,20 +55,7 @@ final class VectorLinear {
       }
       for (int n = nBegin; n < nEnd; n += width) {
         int columns = Math.min(width, nEnd - n);
-        DotProducts.times(
-            m,
-            scratch,
-            x,
-            stride,
-            rows,
-            k,
-            p.weightType(),
-            weight,
-            n * strideBytes,
-            strideBytes,
-            columns,
-            c,
-            width);
+        products.times(x, stride, rows, n * strideBytes, columns, c, width);
         if (bias != null) {
           Stored.readFloats(bias, n, m, biases, columns);
         }
@@ -113,6 +102,8 @@ final class VectorLinear {
     int results = Slab.after(ones, block);
     float[] m = Slab.ofThread(Slab.after(results, block * outStride));
     long strideBytes = p.weightType().bytes(p.weightStride());
+    DotProducts products =
+        DotProducts.ofThread().set(m, scratch, p.weightType(), weight, strideBytes, in);
     WeightedSums sums = WeightedSums.ofThread().set(m, false, outStride, out, outStride);
     Arrays.fill(m, ones, ones + block, 1);
     for (int h = headBegin; h < headEnd; h++) {
@@ -139,20 +130,7 @@ final class VectorLinear {
             sums.add(columns + i * tokens, tokens, tokens, scratch, count, ones, results);
           }
         } else {
-          DotProducts.times(
-              m,
-              scratch,
-              rows,
-              inStride,
-              tokens,
-              in,
-              p.weightType(),
-              weight,
-              weightAt,
-              strideBytes,
-              out,
-              results,
-              outStride);
+          products.times(rows, inStride, tokens, weightAt, out, results, outStride);
         }
         for (int i = 0; i < tokens; i++) {
           long to = (t + i) * p.yTokenStride() + h * p.yHeadStride();

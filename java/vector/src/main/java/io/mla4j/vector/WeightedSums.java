@@ -7,6 +7,9 @@ import static io.mla4j.vector.Lanes.L;
  * the rows, whatever the tile.
  */
 final class WeightedSums {
+  /** Vectors of a row that stay in registers, where it has as many. */
+  private static final int VECTORS = Lanes.WIDE ? 4 : 2;
+
   private static final ThreadLocal<WeightedSums> OF_THREAD =
       ThreadLocal.withInitial(WeightedSums::new);
 
@@ -53,72 +56,47 @@ final class WeightedSums {
    */
   void add(int p, int pStride, int rows, int v, int values, int factors, int out) {
     this.pStride = pStride;
-    if (stored) {
-      addBf16(p, rows, v, values, factors, out);
-    } else if (Lanes.WIDE) {
-      addWide(p, rows, v, values, factors, out);
+    int elements = stored ? 2 : 1;
+    int vectors;
+    for (int d = 0; d < width; d += vectors * L) {
+      vectors = d + VECTORS * L <= width ? VECTORS : elements;
+      int at = v + d / elements;
+      for (int r = 0; r < rows; ) {
+        int to = out + r * outStride + d;
+        r += addTile(rows - r, vectors, p + r, at, values, factors + r, to);
+      }
+    }
+  }
+
+  /** Adds to so many vectors of some of the rows: to how many. */
+  private int addTile(int rows, int vectors, int p, int v, int values, int factors, int out) {
+    if (stored && vectors == 4) {
+      if (rows >= 6) {
+        Tiles.weighted6x4Bf16(this, p, v, values, factors, out);
+        return 6;
+      }
+      if (rows >= 4) {
+        Tiles.weighted4x4Bf16(this, p, v, values, factors, out);
+        return 4;
+      }
+      Tiles.weighted1x4Bf16(this, p, v, values, factors, out);
+    } else if (stored) {
+      Tiles.weighted1x2Bf16(this, p, v, values, factors, out);
+    } else if (vectors == 4) {
+      if (rows >= 4) {
+        Tiles.weighted4x4F32(this, p, v, values, factors, out);
+        return 4;
+      }
+      Tiles.weighted1x4F32(this, p, v, values, factors, out);
+    } else if (vectors == 2) {
+      if (rows >= 4) {
+        Tiles.weighted4x2F32(this, p, v, values, factors, out);
+        return 4;
+      }
+      Tiles.weighted1x2F32(this, p, v, values, factors, out);
     } else {
-      addNarrow(p, rows, v, values, factors, out);
+      Tiles.weighted1x1F32(this, p, v, values, factors, out);
     }
-  }
-
-  private void addWide(int p, int rows, int v, int values, int factors, int out) {
-    int d = 0;
-    for (; d + 4 * L <= width; d += 4 * L) {
-      int r = 0;
-      for (; r + 4 <= rows; r += 4) {
-        Tiles.weighted4x4F32(this, p + r, v + d, values, factors + r, out + r * outStride + d);
-      }
-      for (; r < rows; r++) {
-        Tiles.weighted1x4F32(this, p + r, v + d, values, factors + r, out + r * outStride + d);
-      }
-    }
-    addRest(d, p, rows, v, values, factors, out);
-  }
-
-  private void addNarrow(int p, int rows, int v, int values, int factors, int out) {
-    int d = 0;
-    for (; d + 2 * L <= width; d += 2 * L) {
-      int r = 0;
-      for (; r + 4 <= rows; r += 4) {
-        Tiles.weighted4x2F32(this, p + r, v + d, values, factors + r, out + r * outStride + d);
-      }
-      for (; r < rows; r++) {
-        Tiles.weighted1x2F32(this, p + r, v + d, values, factors + r, out + r * outStride + d);
-      }
-    }
-    addRest(d, p, rows, v, values, factors, out);
-  }
-
-  /** Vectors from dimension {@code first} on. */
-  private void addRest(int first, int p, int rows, int v, int values, int factors, int out) {
-    for (int d = first; d < width; d += L) {
-      for (int r = 0; r < rows; r++) {
-        Tiles.weighted1x1F32(this, p + r, v + d, values, factors + r, out + r * outStride + d);
-      }
-    }
-  }
-
-  private void addBf16(int p, int rows, int v, int values, int factors, int out) {
-    int d = 0;
-    for (; d + 4 * L <= width; d += 4 * L) {
-      int at = v + d / 2;
-      int r = 0;
-      for (; r + 6 <= rows; r += 6) {
-        Tiles.weighted6x4Bf16(this, p + r, at, values, factors + r, out + r * outStride + d);
-      }
-      for (; r + 4 <= rows; r += 4) {
-        Tiles.weighted4x4Bf16(this, p + r, at, values, factors + r, out + r * outStride + d);
-      }
-      for (; r < rows; r++) {
-        Tiles.weighted1x4Bf16(this, p + r, at, values, factors + r, out + r * outStride + d);
-      }
-    }
-    for (; d < width; d += 2 * L) {
-      for (int r = 0; r < rows; r++) {
-        int o = out + r * outStride + d;
-        Tiles.weighted1x2Bf16(this, p + r, v + d / 2, values, factors + r, o);
-      }
-    }
+    return 1;
   }
 }

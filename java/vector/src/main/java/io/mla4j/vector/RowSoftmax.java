@@ -1,0 +1,92 @@
+package io.mla4j.vector;
+
+import java.util.Arrays;
+
+/**
+ * Online softmax (Milakov and Gimelshein 2018) of query rows in lanes: for each slot the largest
+ * score so far, the sum of the weights, and what earlier sums are multiplied with.
+ */
+final class RowSoftmax {
+  float[] m;
+  float scale;
+  private int slots;
+  int maxima;
+  int denominators;
+  int corrections;
+
+  /** ALiBi slopes. */
+  int slopes;
+
+  int positions;
+
+  /** How many tokens a row sees, counted from the first: 0 in slots without a row. */
+  int visible;
+
+  /** Takes its place in the slab from {@code at} on: where the next region begins. */
+  int place(int at, int slots) {
+    this.slots = slots;
+    maxima = at;
+    denominators = Slab.after(maxima, slots);
+    corrections = Slab.after(denominators, slots);
+    slopes = Slab.after(corrections, slots);
+    positions = Slab.after(slopes, slots);
+    visible = Slab.after(positions, slots);
+    return Slab.after(visible, slots);
+  }
+
+  /** Forgets all rows and keys. */
+  void start(float[] m, float scale) {
+    this.m = m;
+    this.scale = scale;
+    Arrays.fill(m, maxima, maxima + slots, Float.NEGATIVE_INFINITY);
+    Arrays.fill(m, denominators, visible + slots, 0);
+  }
+
+  void setRow(int slot, float slope, int position, int visibleTokens) {
+    m[slopes + slot] = slope;
+    m[positions + slot] = position;
+    m[visible + slot] = visibleTokens;
+  }
+
+  /** How many tokens the row sees that sees most of so many rows. */
+  int mostVisible(int slot, int rows) {
+    float most = 0;
+    for (int r = 0; r < rows; r++) {
+      most = Math.max(most, m[visible + slot + r]);
+    }
+    return (int) most;
+  }
+
+  /** How many tokens the row sees that sees least of so many rows. */
+  int leastVisible(int slot, int rows) {
+    float least = m[visible + slot];
+    for (int r = 1; r < rows; r++) {
+      least = Math.min(least, m[visible + slot + r]);
+    }
+    return (int) least;
+  }
+
+  /**
+   * Makes weights of the scores (tokens, lanes) of one vector of rows.
+   *
+   * @param masked whether a row may see fewer than all tokens: weight 0 for the others
+   */
+  void weigh(int slot, int scores, int lanes, int s, int tokens, boolean masked) {
+    if (masked) {
+      Tiles.softmaxMasked(this, slot, scores, lanes, s, tokens);
+    } else {
+      Tiles.softmax(this, slot, scores, lanes, s, tokens);
+    }
+  }
+
+  /** What the weighted sum of a row is multiplied with in the end. */
+  float factor(int slot) {
+    float sum = m[denominators + slot];
+    return sum == 0 ? 0 : 1 / sum;
+  }
+
+  /** The natural logarithm of the sum of exponentials. */
+  float logSum(int slot) {
+    return m[maxima + slot] + (float) Math.log(m[denominators + slot]);
+  }
+}
