@@ -1,11 +1,15 @@
 package io.mla4j;
 
+import io.mla4j.ops.AppendLatent;
+import io.mla4j.ops.Attend;
+import io.mla4j.ops.AttendAbsorbed;
 import io.mla4j.ops.AttentionScore;
 import io.mla4j.ops.Mirror;
+import io.mla4j.ops.Operation;
 import io.mla4j.ops.RopeLayout;
 import io.mla4j.ops.Rotation;
-import io.mla4j.ops.Tensor;
 import io.mla4j.ops.StorageFormat;
+import io.mla4j.ops.Tensor;
 import io.mla4j.ops.Weight;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -60,6 +64,7 @@ public final class Attention {
   private final Staging lseOut = new Staging();
   private final Staging cosines = new Staging();
   private final Staging sines = new Staging();
+  private final Bound[] attends;
 
   private Attention(
       LatentCache cache, MlaShape shape, Weight kvB, AttentionScore score, ComputeType compute) {
@@ -70,6 +75,7 @@ public final class Attention {
     this.kvB = kvB;
     this.score = score;
     this.compute = compute;
+    this.attends = new Bound[cache.layers()];
   }
 
   /**
@@ -181,7 +187,7 @@ public final class Attention {
             cosines.tensor(plan.tokens(), pairs),
             sines.tensor(plan.tokens(), pairs),
             RopeLayout.PAIRS);
-    cache.device().ops().appendLatent(plan, layer, rows, null, 0, none);
+    cache.device().run(new AppendLatent(layer, rows, null, 0, none), plan);
   }
 
   /**
@@ -249,15 +255,27 @@ public final class Attention {
    * @throws ClosedException where the cache is closed
    */
   public void attend(DecodePlan plan, int layer, Tensor q, Tensor out, Tensor lse) {
-    if (kvB == null) {
-      cache.device().ops().attendAbsorbed(plan, layer, q, score, compute, out, lse);
-      return;
-    }
-    if (lse != null) {
+    if (kvB != null && lse != null) {
       throw new InvalidArgumentException("lse is given, but an attention with weights has none");
     }
-    cache.device().ops().attend(plan, layer, q, kvB, score, compute, out);
+    if (layer < 0 || layer >= attends.length) {
+      throw new InvalidArgumentException(
+          "layer is " + layer + ", but the cache has layers 0.." + (attends.length - 1));
+    }
+    Bound last = attends[layer];
+    if (last == null || last.q != q || last.out != out || last.lse != lse) {
+      Operation operation =
+          kvB == null
+              ? new AttendAbsorbed(layer, q, score, compute, out, lse)
+              : new Attend(layer, shape, q, kvB, score, compute, out);
+      last = new Bound(q, out, lse, cache.device().bind(operation));
+      attends[layer] = last;
+    }
+    last.operation.run(plan);
   }
+
+  /** An attention in a layer: as a rule the next one there has the same tensors. */
+  private record Bound(Tensor q, Tensor out, Tensor lse, BoundOperation operation) {}
 
   private AttentionForm formForWeights() {
     return kvB == null ? AttentionForm.ABSORBED : AttentionForm.AUTO;
@@ -313,12 +331,14 @@ public final class Attention {
   /** Float32 numbers that Java and the device share; grows, is freed with its owner. */
   private static final class Staging {
     private Mirror mirror;
+    private Tensor last;
     private long filled;
 
     void reserve(Device device, long count) {
       if (mirror == null || mirror.host().dim(0) < count) {
         mirror = Mirror.allocate(device, Arena.ofAuto(), StorageFormat.F32, count);
         filled = 0;
+        last = null;
       }
     }
 
@@ -347,8 +367,16 @@ public final class Attention {
       MemorySegment.copy(host, ValueLayout.JAVA_FLOAT_UNALIGNED, 0, to, 0, to.length);
     }
 
+    /** The same object from call to call where the shape stays. */
     Tensor tensor(long... shape) {
-      return Tensor.of(mirror.onDevice().segment(), StorageFormat.F32, shape);
+      boolean same = last != null && last.rank() == shape.length;
+      for (int i = 0; same && i < shape.length; i++) {
+        same = last.dim(i) == shape[i];
+      }
+      if (!same) {
+        last = Tensor.of(mirror.onDevice().segment(), StorageFormat.F32, shape);
+      }
+      return last;
     }
   }
 }

@@ -1,6 +1,6 @@
 package io.mla4j;
 
-import io.mla4j.spi.TileKernels;
+import io.mla4j.spi.Kernels;
 
 /**
  * Chooses the form of attention and the splits of a sequence from its own query and cached counts,
@@ -48,7 +48,7 @@ final class CostModel {
     if ((long) queries * heads >= UNSPLIT_ROWS) {
       return Math.max(1, kvTokens);
     }
-    int blocks = Math.ceilDiv(heads, TileKernels.HEAD_BLOCK);
+    int blocks = Math.ceilDiv(heads, Kernels.HEAD_BLOCK);
     long length = Math.max((long) MIN_SPLIT * blocks, (long) kvTokens * blocks / TILES);
     return (int) Math.ceilDiv(Math.min(length, MAX_SPLIT), SPLIT_MULTIPLE) * SPLIT_MULTIPLE;
   }

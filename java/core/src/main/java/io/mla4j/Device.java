@@ -1,13 +1,10 @@
 package io.mla4j;
 
 import io.mla4j.ops.Operation;
-import io.mla4j.ops.Ops;
-import io.mla4j.ops.Sampling;
 import io.mla4j.ops.Weight;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
-import java.util.Optional;
 
 /**
  * A processor that computes {@link Operation}s on memory that it can reach.
@@ -82,14 +79,6 @@ public interface Device extends AutoCloseable {
     return MappedWatch.NONE;
   }
 
-  /** Choosing tokens on the device, where it can. */
-  default Optional<Sampling> sampling() {
-    return Optional.empty();
-  }
-
-  /** The operations as calls. */
-  Ops ops();
-
   /**
    * Makes an operation ready to run, any number of times.
    *
@@ -97,12 +86,7 @@ public interface Device extends AutoCloseable {
    *     memory that the device cannot compute with, naming the operand
    * @throws BackendException where the device lacks the operation, with its name
    */
-  default BoundOperation bind(Operation operation) {
-    if (operation == null) {
-      throw new InvalidArgumentException("operation is null");
-    }
-    return OpsAdapter.bind(this, operation);
-  }
+  BoundOperation bind(Operation operation);
 
   /** Binds an operation that needs no plan and runs it once. */
   default void run(Operation operation) {
@@ -119,7 +103,7 @@ public interface Device extends AutoCloseable {
    * need not come back to choose a token.
    */
   default boolean choosesTokens() {
-    return sampling().isPresent();
+    return false;
   }
 
   /**

@@ -10,8 +10,8 @@
  *       the rows of one text and can be truncated and forked;
  *   <li>{@link io.mla4j.Attention} appends and attends with plain arrays, the shortest way in;
  *   <li>{@link io.mla4j.Batch} takes several sequences through a {@link io.mla4j.Step}: its {@link
- *       io.mla4j.DecodePlan} is used by every layer of a model, with the operations of {@link
- *       io.mla4j.ops.Ops} on {@link io.mla4j.ops.Tensor}s and {@link io.mla4j.ops.Weight}s;
+ *       io.mla4j.DecodePlan} is used by every layer of a model, with the {@link
+ *       io.mla4j.ops.Operation}s on {@link io.mla4j.ops.Tensor}s and {@link io.mla4j.ops.Weight}s;
  *   <li>{@link io.mla4j.MlaShape} and {@link io.mla4j.LatentLayout} are the sizes; errors are
  *       {@link io.mla4j.Mla4jException}s.
  * </ul>

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import io.mla4j.cpu.ScalarBackend;
+import io.mla4j.ops.AppendLatent;
 import io.mla4j.ops.RopeLayout;
 import io.mla4j.ops.Rotation;
 import io.mla4j.ops.StorageFormat;
@@ -228,7 +229,7 @@ class LatentCachePropertyTest {
                   Tensor.of(zeros, StorageFormat.F32, n, 1),
                   RopeLayout.PAIRS);
           Tensor a = Tensor.of(rows, StorageFormat.F32, n, LATENT + ROPE);
-          cache.device().ops().appendLatent(plan, layer, a, null, 0, none);
+          cache.device().run(new AppendLatent(layer, a, null, 0, none), plan);
         }
       }
       return added;

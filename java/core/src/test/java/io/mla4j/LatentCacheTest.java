@@ -10,6 +10,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.mla4j.cpu.ScalarBackend;
 import io.mla4j.ops.AttentionScore;
 import io.mla4j.spi.Backend;
+import io.mla4j.spi.PagedView;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
@@ -191,7 +192,7 @@ class LatentCacheTest {
         Sequence b = cache.newSequence()) {
       grow(b, 6);
       try (Step step = Batch.of(a, b).reserve(5, 3)) {
-        DecodePlan plan = step.plan(SHAPE, AttentionForm.DECOMPRESSED);
+        PagedView plan = PagedView.of(step.plan(SHAPE, AttentionForm.DECOMPRESSED));
         assertEquals(8, plan.tokens());
         assertEquals(2, plan.sequences());
         assertEquals(0, plan.firstToken(0));
@@ -286,8 +287,8 @@ class LatentCacheTest {
     LatentCache cache = cache(4, 2);
     try (Sequence a = cache.newSequence()) {
       Step step = Batch.of(a).reserve(1);
-      DecodePlan plan = step.plan(SHAPE, AttentionForm.ABSORBED);
-      DecodePlan.Lease lease = plan.acquire();
+      PagedView plan = PagedView.of(step.plan(SHAPE, AttentionForm.ABSORBED));
+      PagedView.Lease lease = plan.acquire();
       Thread closer = Thread.ofPlatform().start(cache::close);
       Thread.sleep(30);
       assertTrue(closer.isAlive());
@@ -304,9 +305,9 @@ class LatentCacheTest {
   void leaseThatIsClosedTwiceCountsOnce() throws Exception {
     LatentCache cache = cache(4, 2);
     Sequence a = cache.newSequence();
-    DecodePlan plan = Batch.of(a).reserve(1).plan(SHAPE, AttentionForm.ABSORBED);
-    DecodePlan.Lease one = plan.acquire();
-    DecodePlan.Lease two = plan.acquire();
+    PagedView plan = PagedView.of(Batch.of(a).reserve(1).plan(SHAPE, AttentionForm.ABSORBED));
+    PagedView.Lease one = plan.acquire();
+    PagedView.Lease two = plan.acquire();
     one.close();
     one.close();
     Thread closer = Thread.ofPlatform().start(cache::close);

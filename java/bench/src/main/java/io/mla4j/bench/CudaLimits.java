@@ -1,14 +1,14 @@
 package io.mla4j.bench;
 
+import io.mla4j.BoundOperation;
 import io.mla4j.ComputeType;
 import io.mla4j.device.Accelerator;
-import io.mla4j.ops.Ops.Projection;
+import io.mla4j.ops.Linear;
 import io.mla4j.ops.StorageFormat;
 import io.mla4j.ops.Tensor;
 import io.mla4j.ops.Weight;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.util.List;
 
 /**
  * What a GPU reaches in the same run: its memory by a copy from one half of the pool to the other,
@@ -27,8 +27,7 @@ final class CudaLimits implements Limits, AutoCloseable {
   private final DataPool pool;
   private final Arena arena = Arena.ofShared();
   private final int size;
-  private final Tensor x;
-  private final List<Projection> projections;
+  private final BoundOperation linear;
 
   CudaLimits(Accelerator device, DataPool pool) {
     this.device = device;
@@ -36,19 +35,17 @@ final class CudaLimits implements Limits, AutoCloseable {
     int n = LEAST;
     while (n < MOST && fits(2 * n)) {
       try (Arena tried = Arena.ofShared()) {
-        Tensor input = input(n);
-        List<Projection> linear = linear(n, tried);
-        nanos(() -> device.ops().linear(input, linear, ComputeType.BF16));
+        BoundOperation one = linear(n, tried);
+        nanos(one);
         // Twice the size is eight times the work.
-        if (8 * nanos(() -> device.ops().linear(input, linear, ComputeType.BF16)) > NANOS) {
+        if (8 * nanos(one) > NANOS) {
           break;
         }
       }
       n *= 2;
     }
     size = n;
-    x = input(n);
-    projections = linear(n, arena);
+    linear = linear(n, arena);
   }
 
   /** Whether weight and input lie in the pool, and the output beside it. */
@@ -60,10 +57,10 @@ final class CudaLimits implements Limits, AutoCloseable {
     return Tensor.of(pool.slice(2 * n * n, 4 * n * n), StorageFormat.F32, n, n);
   }
 
-  private List<Projection> linear(int n, Arena memory) {
+  private BoundOperation linear(int n, Arena memory) {
     Tensor weight = Tensor.of(pool.slice(0, 2L * n * n), StorageFormat.BF16, n, n);
     Tensor out = RandomNumbers.floats(device, memory, 0, n, n);
-    return List.of(new Projection(Weight.of(weight), null, out));
+    return device.bind(Linear.of(input(n), Weight.of(weight), ComputeType.BF16, out));
   }
 
   /** Rows, inputs and outputs of the linear that the arithmetic is measured with. */
@@ -80,7 +77,7 @@ final class CudaLimits implements Limits, AutoCloseable {
   double linear() {
     double best = 0;
     for (int i = 0; i < MEASUREMENTS; i++) {
-      long nanos = nanos(() -> device.ops().linear(x, projections, ComputeType.BF16));
+      long nanos = nanos(linear);
       best = Math.max(best, 2.0 * size * size * size / nanos);
     }
     return best;
@@ -101,6 +98,10 @@ final class CudaLimits implements Limits, AutoCloseable {
       best = Math.max(best, 2.0 * half / nanos(() -> device.copy(from, 0, to, 0, half)));
     }
     return best;
+  }
+
+  private long nanos(BoundOperation operation) {
+    return nanos(() -> operation.run());
   }
 
   private long nanos(Runnable work) {

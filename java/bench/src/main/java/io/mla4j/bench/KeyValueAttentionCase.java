@@ -1,12 +1,15 @@
 package io.mla4j.bench;
 
 import io.mla4j.cpu.CpuDevice;
+import io.mla4j.ops.AttentionScore;
+import io.mla4j.ops.Merge;
 import io.mla4j.ops.StorageFormat;
 import io.mla4j.ops.Tensor;
-import io.mla4j.spi.AttentionParams;
+import io.mla4j.spi.AttentionTile;
 import io.mla4j.spi.CacheParams;
-import io.mla4j.spi.MergeParams;
-import io.mla4j.spi.TileKernels;
+import io.mla4j.spi.Kernels;
+import io.mla4j.spi.Tile;
+import io.mla4j.spi.TileKernel;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -30,7 +33,7 @@ final class KeyValueAttentionCase extends CpuCase {
   private final AttentionSpec spec;
   private final DataPool pool;
   private final Arena arena = Arena.ofShared();
-  private final TileKernels kernels;
+  private final Kernels kernels;
   private final CacheParams cache;
   private final int groups;
   private final int groupHeads;
@@ -43,12 +46,13 @@ final class KeyValueAttentionCase extends CpuCase {
   private final Tensor q;
   private final Tensor out;
   private final MemorySegment lse;
-  private final MemorySegment partialOut;
-  private final MemorySegment partialLse;
-  private final MemorySegment workspaces;
-  private final long workspaceBytes;
-  private final AttentionParams params;
-  private final MergeParams merge;
+  private final Tensor partialOut;
+  private final Tensor partialLse;
+  private final Merge merge;
+  private final TileKernel mergeTiles;
+  private final AttentionTile[] attention;
+  private final TileKernel[] bound;
+  private final Tile[] tiles;
   private final MemorySegment[] pageTables;
   private MemorySegment layer;
 
@@ -74,7 +78,7 @@ final class KeyValueAttentionCase extends CpuCase {
     int queries = spec.queries();
     headBlock = kernels.headBlock(groupHeads);
     headBlocks = Math.ceilDiv(groupHeads, headBlock);
-    queryBlock = Math.max(1, TileKernels.TILE_ROWS / headBlock);
+    queryBlock = Math.max(1, Kernels.TILE_ROWS / headBlock);
     queryBlocks = Math.ceilDiv(queries, queryBlock);
     long unsplit = (long) spec.batch() * groups * headBlocks * queryBlocks;
     long wanted = Math.ceilDiv((long) TILES_PER_THREAD * device.threads(), unsplit);
@@ -85,50 +89,58 @@ final class KeyValueAttentionCase extends CpuCase {
     q = RandomNumbers.floats(device, arena, QUERY_DEVIATION, n, spec.heads(), Kind.HEAD);
     out = RandomNumbers.floats(device, arena, 0, n, spec.heads(), Kind.HEAD);
     lse = device.allocate(4 * n * spec.heads(), arena);
-    partialOut = device.allocate(4 * splits * n * spec.heads() * Kind.HEAD, arena);
-    partialLse = device.allocate(4 * splits * n * spec.heads(), arena);
-    params =
-        new AttentionParams(
-            spec.compute(),
-            groupHeads,
-            queries,
-            spec.tokens(),
-            true,
-            0,
-            0,
-            StorageFormat.F32,
-            0,
-            0,
-            AttentionSpec.KEY_VALUE_SCALE,
-            spec.layout().ropeOffset(),
-            q.stride(0),
-            q.stride(1),
-            out.stride(0),
-            out.stride(1),
-            spec.heads(),
-            1,
-            0,
-            0);
+    partialOut = RandomNumbers.floats(device, arena, 0, splits, n, spec.heads(), Kind.HEAD);
+    partialLse = RandomNumbers.floats(device, arena, 0, splits, n, spec.heads());
     merge =
-        new MergeParams(
-            splits,
-            queries,
-            spec.heads(),
-            Kind.HEAD,
-            n * spec.heads() * Kind.HEAD,
-            out.stride(0),
-            out.stride(1),
-            n * spec.heads(),
-            spec.heads(),
-            1,
-            out.stride(0),
-            out.stride(1),
-            spec.heads(),
-            1);
-    long bytes = kernels.attentionWorkspace(params, cache, false);
-    workspaceBytes = Math.ceilDiv(Math.max(bytes, 1), ALIGNMENT) * ALIGNMENT;
-    workspaces = device.allocate(workspaceBytes * device.threads(), arena);
+        new Merge(partialOut, partialLse, out, Tensor.of(lse, StorageFormat.F32, n, spec.heads()));
     layer = pool.slice(0, spec.layerBytes());
+    attention = new AttentionTile[spec.batch() * groups];
+    bound = new TileKernel[attention.length];
+    for (int i = 0; i < attention.length; i++) {
+      attention[i] =
+          AttentionTile.absorbed(
+                  spec.compute(), groupHeads, AttentionScore.of(AttentionSpec.KEY_VALUE_SCALE))
+              .variant(true, true);
+      place(i, n);
+      bound[i] = kernels.bind(attention[i]);
+    }
+    prepare();
+    mergeTiles = kernels.bind(merge);
+    mergeTiles.prepare();
+    long bytes = bound[0].workspaceBytes();
+    long workspaceBytes = Math.ceilDiv(Math.max(bytes, 1), ALIGNMENT) * ALIGNMENT;
+    MemorySegment workspaces = device.allocate(workspaceBytes * device.threads(), arena);
+    tiles = new Tile[device.threads()];
+    for (int i = 0; i < tiles.length; i++) {
+      tiles[i] = new Tile().workspace(workspaces.asSlice(i * workspaceBytes, workspaceBytes));
+    }
+  }
+
+  /** Queries and results of group {@code i % groups} of sequence {@code i / groups}. */
+  private void place(int i, long n) {
+    long row = (long) (i / groups) * spec.queries() * spec.heads() + i % groups * groupHeads;
+    long at = 4 * row * Kind.HEAD;
+    attention[i].queries(q.segment().asSlice(at), q.stride(0), q.stride(1));
+    attention[i].tokens(spec.queries(), spec.tokens());
+    attention[i].strides(out.stride(0), out.stride(1), spec.heads(), 1);
+    for (int part = 0; part < splits; part++) {
+      long rows = part * n * spec.heads() + row;
+      attention[i].addPart(
+          splits == 1
+              ? out.segment().asSlice(at)
+              : partialOut.segment().asSlice(4 * rows * Kind.HEAD),
+          splits == 1 ? lse.asSlice(4 * row) : partialLse.segment().asSlice(4 * rows));
+    }
+  }
+
+  /** The pages of the current piece. */
+  private void prepare() {
+    long headBytes = spec.layerBytes() / groups;
+    for (int i = 0; i < attention.length; i++) {
+      MemorySegment pages = layer.asSlice(i % groups * headBytes, headBytes);
+      attention[i].pages(cache, pages, pageTables[i / groups]);
+      bound[i].prepare();
+    }
   }
 
   @Override
@@ -136,14 +148,15 @@ final class KeyValueAttentionCase extends CpuCase {
     if (spec.residency() == AttentionGrid.Residency.COLD) {
       long bytes = spec.layerBytes();
       layer = pool.slice(pool.nextPiece(bytes) * bytes, bytes);
+      prepare();
     }
-    workers().run(spec.batch() * groups * headBlocks * queryBlocks * splits, this::attend);
+    workers().run(attention.length * headBlocks * queryBlocks * splits, this::attend);
     if (splits > 1) {
       workers()
           .run(
-              spec.heads(),
-              (long) splits * spec.batch() * spec.queries() * spec.heads() * Kind.HEAD,
-              (h, _) -> merge(h));
+              merge.rows(),
+              merge.rows() * merge.rowElements(),
+              (row, worker) -> mergeTiles.run(tiles[worker].rows(row, row + 1)));
     }
   }
 
@@ -153,47 +166,12 @@ final class KeyValueAttentionCase extends CpuCase {
     int queryBegin = rest % queryBlocks * queryBlock;
     rest /= queryBlocks;
     int headBegin = rest % headBlocks * headBlock;
-    rest /= headBlocks;
-    int group = rest % groups;
-    int sequence = rest / groups;
-    long row = ((long) sequence * spec.queries()) * spec.heads() + (long) group * groupHeads;
-    long rows = (long) spec.batch() * spec.queries() * spec.heads();
-    long headBytes = spec.layerBytes() / groups;
     int kvBegin = split * splitLength;
-    kernels.attendAbsorbed(
-        params,
-        cache,
-        q.segment().asSlice(4 * row * Kind.HEAD),
-        layer.asSlice(group * headBytes, headBytes),
-        pageTables[sequence],
-        MemorySegment.NULL,
-        headBegin,
-        Math.min(groupHeads, headBegin + headBlock),
-        queryBegin,
-        Math.min(spec.queries(), queryBegin + queryBlock),
-        kvBegin,
-        Math.min(spec.tokens(), kvBegin + splitLength),
-        splits == 1
-            ? out.segment().asSlice(4 * row * Kind.HEAD)
-            : partialOut.asSlice(4 * (split * rows + row) * Kind.HEAD),
-        splits == 1 ? lse.asSlice(4 * row) : partialLse.asSlice(4 * (split * rows + row)),
-        workspaces.asSlice(worker * workspaceBytes, workspaceBytes));
-  }
-
-  private void merge(int head) {
-    for (int i = 0; i < spec.batch(); i++) {
-      long row = (long) i * spec.queries() * spec.heads();
-      kernels.merge(
-          merge,
-          partialOut.asSlice(4 * row * Kind.HEAD),
-          partialLse.asSlice(4 * row),
-          0,
-          spec.queries(),
-          head,
-          head + 1,
-          out.segment().asSlice(4 * row * Kind.HEAD),
-          lse.asSlice(4 * row));
-    }
+    bound[rest / headBlocks].run(
+        tiles[worker]
+            .heads(headBegin, Math.min(groupHeads, headBegin + headBlock))
+            .rows(queryBegin, Math.min(spec.queries(), queryBegin + queryBlock))
+            .keys(kvBegin, Math.min(spec.tokens(), kvBegin + splitLength), split));
   }
 
   @Override

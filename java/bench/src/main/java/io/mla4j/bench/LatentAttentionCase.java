@@ -3,7 +3,6 @@ package io.mla4j.bench;
 import io.mla4j.Attention;
 import io.mla4j.AttentionForm;
 import io.mla4j.Batch;
-import io.mla4j.DecodePlan;
 import io.mla4j.Device;
 import io.mla4j.LatentCache;
 import io.mla4j.MlaShape;
@@ -12,6 +11,7 @@ import io.mla4j.Step;
 import io.mla4j.ops.AttentionScore;
 import io.mla4j.ops.Tensor;
 import io.mla4j.ops.Weight;
+import io.mla4j.spi.PagedView;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
@@ -34,7 +34,7 @@ class LatentAttentionCase extends Case {
   private final Arena arena = Arena.ofShared();
   private final LatentCache cache;
   private final Step step;
-  private final DecodePlan plan;
+  private final PagedView plan;
   private final Attention attention;
   private final Tensor q;
   private final Tensor kvB;
@@ -75,7 +75,7 @@ class LatentAttentionCase extends Case {
     final MlaShape shape;
     final LatentCache cache;
     final Step step;
-    final DecodePlan plan;
+    final PagedView plan;
 
     Prepared(AttentionSpec spec, DataPool pool) {
       this.spec = spec;
@@ -100,7 +100,7 @@ class LatentAttentionCase extends Case {
       }
       Arrays.fill(counts, spec.queries());
       step = batch.reserve(counts);
-      plan = step.plan(shape, spec.form());
+      plan = PagedView.of(step.plan(shape, spec.form()));
     }
 
     Tensor weights(Arena arena) {

@@ -1,20 +1,21 @@
 package io.mla4j.bench;
 
+import io.mla4j.AttentionCosts;
 import io.mla4j.ffi.NativeKernels;
-import io.mla4j.spi.AttentionParams;
-import io.mla4j.spi.CacheParams;
-import io.mla4j.spi.MergeParams;
-import io.mla4j.spi.TileKernels;
-import io.mla4j.testkit.DelegatingKernels;
-import java.lang.foreign.MemorySegment;
+import io.mla4j.ops.Merge;
+import io.mla4j.ops.Operation;
+import io.mla4j.spi.AttentionTile;
+import io.mla4j.spi.Kernels;
+import io.mla4j.spi.TileKernel;
 
 /** Attention of somebody else's library; what it need not have, ours. */
-final class LibraryKernels extends DelegatingKernels {
-  private final NativeKernels theirs;
-
-  LibraryKernels(NativeKernels theirs, TileKernels ours) {
-    super(ours);
-    this.theirs = theirs;
+record LibraryKernels(NativeKernels theirs, Kernels ours) implements Kernels {
+  @Override
+  public TileKernel bind(Operation operation) {
+    // Sequences that are cut into splits need a merge.
+    boolean attention =
+        operation instanceof AttentionTile || operation instanceof Merge && theirs.hasMerge();
+    return (attention ? theirs : ours).bind(operation);
   }
 
   @Override
@@ -28,98 +29,7 @@ final class LibraryKernels extends DelegatingKernels {
   }
 
   @Override
-  public long attentionWorkspace(AttentionParams params, CacheParams cache, boolean decompressed) {
-    return theirs.attentionWorkspace(params, cache, decompressed);
-  }
-
-  @Override
-  public void attendAbsorbed(
-      AttentionParams params,
-      CacheParams cacheParams,
-      MemorySegment q,
-      MemorySegment cache,
-      MemorySegment pageTable,
-      MemorySegment alibiSlopes,
-      int headBegin,
-      int headEnd,
-      int queryBegin,
-      int queryEnd,
-      int kvBegin,
-      int kvEnd,
-      MemorySegment out,
-      MemorySegment lse,
-      MemorySegment workspace) {
-    theirs.attendAbsorbed(
-        params,
-        cacheParams,
-        q,
-        cache,
-        pageTable,
-        alibiSlopes,
-        headBegin,
-        headEnd,
-        queryBegin,
-        queryEnd,
-        kvBegin,
-        kvEnd,
-        out,
-        lse,
-        workspace);
-  }
-
-  @Override
-  public void attendDecompressed(
-      AttentionParams params,
-      CacheParams cacheParams,
-      MemorySegment q,
-      MemorySegment kvB,
-      MemorySegment kvBScales,
-      MemorySegment cache,
-      MemorySegment pageTable,
-      MemorySegment alibiSlopes,
-      int headBegin,
-      int headEnd,
-      int queryBegin,
-      int queryEnd,
-      MemorySegment out,
-      MemorySegment lse,
-      MemorySegment workspace) {
-    theirs.attendDecompressed(
-        params,
-        cacheParams,
-        q,
-        kvB,
-        kvBScales,
-        cache,
-        pageTable,
-        alibiSlopes,
-        headBegin,
-        headEnd,
-        queryBegin,
-        queryEnd,
-        out,
-        lse,
-        workspace);
-  }
-
-  /** Sequences that are cut into splits need it. */
-  @Override
-  public void merge(
-      MergeParams params,
-      MemorySegment partialOut,
-      MemorySegment partialLse,
-      int tokenBegin,
-      int tokenEnd,
-      int headBegin,
-      int headEnd,
-      MemorySegment out,
-      MemorySegment lse) {
-    if (theirs.hasMerge()) {
-      theirs.merge(
-          params, partialOut, partialLse, tokenBegin, tokenEnd, headBegin, headEnd, out, lse);
-    } else {
-      super.merge(
-          params, partialOut, partialLse, tokenBegin, tokenEnd, headBegin, headEnd, out, lse);
-    }
+  public AttentionCosts attentionCosts() {
+    return ours.attentionCosts();
   }
 }

@@ -1,15 +1,15 @@
 package io.mla4j.bench;
 
+import io.mla4j.BoundOperation;
 import io.mla4j.ComputeType;
 import io.mla4j.cpu.CpuDevice;
-import io.mla4j.ops.Ops.Projection;
+import io.mla4j.ops.Linear;
 import io.mla4j.ops.StorageFormat;
 import io.mla4j.ops.Tensor;
 import io.mla4j.ops.Weight;
 import io.mla4j.testkit.Rounding;
 import java.lang.foreign.Arena;
 import java.lang.foreign.ValueLayout;
-import java.util.List;
 
 /** Rows by one matrix: y = x W^T, with weights as a mapped file has them. */
 final class LinearCase extends CpuCase {
@@ -25,6 +25,9 @@ final class LinearCase extends CpuCase {
   private final Tensor x;
   private final Tensor y;
   private Tensor weight;
+
+  /** With each piece of the pool, made when its turn comes first. */
+  private final BoundOperation[] bound;
 
   LinearCase(
       CpuDevice device,
@@ -44,6 +47,7 @@ final class LinearCase extends CpuCase {
     x = RandomNumbers.floats(device, arena, 1, rows, size.k());
     y = RandomNumbers.floats(device, arena, 0, rows, size.n());
     weight = piece(0);
+    bound = new BoundOperation[cold ? pool.pieces(weightBytes(size, type)) : 1];
   }
 
   static long weightBytes(LinearGrid.Size size, StorageFormat type) {
@@ -76,10 +80,14 @@ final class LinearCase extends CpuCase {
 
   @Override
   void run() {
-    if (cold) {
-      weight = piece(pool.nextPiece(weightBytes(size, type)));
+    int i = cold ? pool.nextPiece(weightBytes(size, type)) : 0;
+    if (bound[i] == null || cold) {
+      weight = piece(i);
     }
-    device.ops().linear(x, List.of(new Projection(Weight.of(weight), null, y)), compute);
+    if (bound[i] == null) {
+      bound[i] = device.bind(Linear.of(x, Weight.of(weight), compute, y));
+    }
+    bound[i].run();
   }
 
   @Override

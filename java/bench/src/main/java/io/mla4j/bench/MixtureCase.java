@@ -1,10 +1,11 @@
 package io.mla4j.bench;
 
+import io.mla4j.BoundOperation;
 import io.mla4j.ComputeType;
 import io.mla4j.bench.LinearGrid.MixtureSize;
 import io.mla4j.cpu.CpuDevice;
-import io.mla4j.ops.Ops.FeedForward;
-import io.mla4j.ops.Ops.Mixture;
+import io.mla4j.ops.FeedForward;
+import io.mla4j.ops.Mixture;
 import io.mla4j.ops.Routing;
 import io.mla4j.ops.StorageFormat;
 import io.mla4j.ops.Tensor;
@@ -41,6 +42,8 @@ final class MixtureCase extends CpuCase {
   /** The same experts with other weights, each made when its turn comes first. */
   private final Mixture[] pieces;
 
+  private final BoundOperation[] bound;
+
   private int piece;
 
   MixtureCase(
@@ -57,6 +60,7 @@ final class MixtureCase extends CpuCase {
     this.pool = pool;
     boolean cold = residency == AttentionGrid.Residency.COLD;
     pieces = new Mixture[cold ? pool.pieces(weightBytes(size, type)) : 1];
+    bound = new BoundOperation[pieces.length];
     routing =
         new Routing(
             size.experts(),
@@ -78,15 +82,18 @@ final class MixtureCase extends CpuCase {
     if (pieces[i] == null) {
       long matrix = type.bytes((long) size.hidden() * size.inner());
       long begin = i * weightBytes(size, type);
-      List<FeedForward> experts = new ArrayList<>();
+      List<FeedForward.Weights> experts = new ArrayList<>();
       for (int e = 0; e < size.experts(); e++) {
         experts.add(
-            new FeedForward(
+            new FeedForward.Weights(
                 weight(begin + matrix * 3 * e, size.inner(), size.hidden()),
                 weight(begin + matrix * (3 * e + 1), size.inner(), size.hidden()),
                 weight(begin + matrix * (3 * e + 2), size.hidden(), size.inner())));
       }
-      pieces[i] = new Mixture(routing, Weight.of(router), null, experts, null);
+      Mixture.Weights weights =
+          new Mixture.Weights(routing, Weight.of(router), null, experts, null);
+      pieces[i] = new Mixture(x, weights, compute, out);
+      bound[i] = device.bind(pieces[i]);
     }
     return pieces[i];
   }
@@ -126,7 +133,8 @@ final class MixtureCase extends CpuCase {
     if (pieces.length > 1) {
       piece = pool.nextPiece(weightBytes(size, type));
     }
-    device.ops().mixture(x, mixture(piece), compute, out);
+    mixture(piece);
+    bound[piece].run();
   }
 
   @Override
@@ -143,7 +151,7 @@ final class MixtureCase extends CpuCase {
       for (int i = 0; i < input.length; i++) {
         input[i] = x.segment().getAtIndex(ValueLayout.JAVA_FLOAT, (long) t * size.hidden() + i);
       }
-      double[] expected = MixtureOracle.row(mixture(piece), input);
+      double[] expected = MixtureOracle.row(mixture(piece).weights(), input);
       double error = 0;
       double length = 0;
       for (int i = 0; i < expected.length; i++) {

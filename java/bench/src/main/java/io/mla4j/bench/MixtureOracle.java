@@ -1,7 +1,7 @@
 package io.mla4j.bench;
 
-import io.mla4j.ops.Ops.FeedForward;
-import io.mla4j.ops.Ops.Mixture;
+import io.mla4j.ops.FeedForward;
+import io.mla4j.ops.Mixture;
 import io.mla4j.ops.Tensor;
 import io.mla4j.testkit.Rounding;
 import java.util.Comparator;
@@ -14,7 +14,7 @@ import java.util.stream.IntStream;
 final class MixtureOracle {
   private MixtureOracle() {}
 
-  static double[] row(Mixture mixture, double[] x) {
+  static double[] row(Mixture.Weights mixture, double[] x) {
     double[] logits = product(mixture.router().tensor(), x);
     double max = IntStream.range(0, logits.length).mapToDouble(i -> logits[i]).max().orElse(0);
     double sum = 0;
@@ -31,7 +31,7 @@ final class MixtureOracle {
             .toArray();
     double[] out = new double[x.length];
     for (int e : chosen) {
-      FeedForward network = mixture.experts().get(e);
+      FeedForward.Weights network = mixture.experts().get(e);
       double[] gate = product(network.gate().tensor(), x);
       double[] up = product(network.up().tensor(), x);
       for (int i = 0; i < gate.length; i++) {

@@ -1,9 +1,10 @@
 package io.mla4j.bench;
 
 import io.mla4j.AttentionCosts;
+import io.mla4j.BoundOperation;
 import io.mla4j.ComputeType;
 import io.mla4j.Device;
-import io.mla4j.ops.Ops;
+import io.mla4j.ops.Operation;
 import io.mla4j.ops.Weight;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -63,8 +64,8 @@ record PoolDevice(Device device, DataPool pool) implements Device {
   }
 
   @Override
-  public Ops ops() {
-    return device.ops();
+  public BoundOperation bind(Operation operation) {
+    return device.bind(operation);
   }
 
   /** The device itself stays open. */

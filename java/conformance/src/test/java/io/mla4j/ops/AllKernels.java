@@ -4,7 +4,7 @@ import io.mla4j.cpu.ScalarKernels;
 import io.mla4j.ffi.NativeBackend;
 import io.mla4j.ffi.NativeLibrary;
 import io.mla4j.spi.Backend.Probe;
-import io.mla4j.spi.TileKernels;
+import io.mla4j.spi.Kernels;
 import io.mla4j.vector.VectorTestKernels;
 import java.util.ArrayList;
 import java.util.List;
@@ -17,16 +17,16 @@ final class AllKernels {
   /** Set where a compiler is there: then a missing library is a failure. */
   private static final String REQUIRE = "MLA4J_REQUIRE_NATIVE";
 
-  private static final List<TileKernels> ALL = find();
+  private static final List<Kernels> ALL = find();
 
   private AllKernels() {}
 
-  static List<TileKernels> all() {
+  static List<Kernels> all() {
     return ALL;
   }
 
-  private static List<TileKernels> find() {
-    List<TileKernels> kernels = new ArrayList<>();
+  private static List<Kernels> find() {
+    List<Kernels> kernels = new ArrayList<>();
     kernels.add(new ScalarKernels());
     kernels.add(VectorTestKernels.create());
     Probe probe = new NativeBackend().probe();

@@ -18,14 +18,12 @@ import io.mla4j.MlaShape;
 import io.mla4j.Sequence;
 import io.mla4j.Step;
 import io.mla4j.cpu.CpuDevice;
-import io.mla4j.ops.Ops.FeedForward;
-import io.mla4j.ops.Ops.Mixture;
-import io.mla4j.ops.Ops.Projection;
-import io.mla4j.spi.AppendParams;
-import io.mla4j.spi.AttentionParams;
+import io.mla4j.spi.AppendTile;
+import io.mla4j.spi.AttentionTile;
 import io.mla4j.spi.CacheParams;
-import io.mla4j.spi.RouteParams;
-import io.mla4j.spi.TileKernels;
+import io.mla4j.spi.Kernels;
+import io.mla4j.spi.Tile;
+import io.mla4j.spi.TileKernel;
 import io.mla4j.testkit.GuardedMemory;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -48,7 +46,7 @@ class BadArgumentsTest {
 
   private final SplittableRandom random = new SplittableRandom(3);
 
-  static Stream<TileKernels> kernels() {
+  static Stream<Kernels> kernels() {
     return AllKernels.all().stream();
   }
 
@@ -74,45 +72,64 @@ class BadArgumentsTest {
 
   @ParameterizedTest
   @MethodSource("kernels")
-  void operationsNameWhatDoesNotFit(TileKernels kernels) {
+  void operationsNameWhatDoesNotFit(Kernels kernels) {
     try (Device device = new CpuDevice("test", kernels, CpuDevice.ARENA_ALLOCATOR, 2)) {
-      Ops ops = device.ops();
+      Device ops = device;
       ComputeType f32 = ComputeType.F32;
       Tensor out = Tensors.nan(N, 8);
-      refuses("ids[2] is 10", out, () -> ops.embed(w(10, 8), Tensors.ints(0, 9, 10, 1), 1, out));
-      refuses("ids[0] is -1", out, () -> ops.embed(w(10, 8), Tensors.ints(-1, 9, 0, 1), 1, out));
-      refuses("ids", out, () -> ops.embed(w(10, 8), Tensors.ints(0, 1, 2), 1, out));
-      refuses("table", out, () -> ops.embed(w(10, 7), Tensors.ints(0, 1, 2, 3), 1, out));
-      refuses("weight", out, () -> ops.rmsNorm(x(N, 8), x(7), 1e-6f, out));
-      refuses("out", out, () -> ops.rmsNorm(x(N, 7), x(7), 1e-6f, out));
-      refuses("residual", out, () -> ops.add(x(N, 8), x(N - 1, 8), 1, out));
-      refuses("x", out, () -> ops.add(null, x(N, 8), 1, out));
+      refuses(
+          "ids[2] is 10",
+          out,
+          () -> ops.run(new Embed(w(10, 8), Tensors.ints(0, 9, 10, 1), 1, out)));
+      refuses(
+          "ids[0] is -1",
+          out,
+          () -> ops.run(new Embed(w(10, 8), Tensors.ints(-1, 9, 0, 1), 1, out)));
+      refuses("ids", out, () -> ops.run(new Embed(w(10, 8), Tensors.ints(0, 1, 2), 1, out)));
+      refuses("table", out, () -> ops.run(new Embed(w(10, 7), Tensors.ints(0, 1, 2, 3), 1, out)));
+      refuses("weight", out, () -> ops.run(new RmsNorm(x(N, 8), x(7), 1e-6f, out)));
+      refuses("out", out, () -> ops.run(new RmsNorm(x(N, 7), x(7), 1e-6f, out)));
+      refuses("residual", out, () -> ops.run(new Add(x(N, 8), x(N - 1, 8), 1, out)));
+      refuses("x", out, () -> ops.run(new Add(null, x(N, 8), 1, out)));
       refuses(
           "projections[0].weight",
           out,
-          () -> ops.linear(x(N, 5), List.of(new Projection(w(8, 6), null, out)), f32));
+          () ->
+              ops.run(
+                  new Linear(x(N, 5), List.of(new Linear.Projection(w(8, 6), null, out)), f32)));
       refuses(
           "projections[1].bias",
           out,
           () ->
-              ops.linear(
-                  x(N, 5),
-                  List.of(new Projection(w(8, 5), null, out), new Projection(w(8, 5), x(7), out)),
-                  f32));
+              ops.run(
+                  new Linear(
+                      x(N, 5),
+                      List.of(
+                          new Linear.Projection(w(8, 5), null, out),
+                          new Linear.Projection(w(8, 5), x(7), out)),
+                      f32)));
       refuses(
           "I32",
           out,
           () ->
-              ops.linear(
-                  x(N, 5),
-                  List.of(new Projection(Weight.of(Tensor.of(x(8, 5).segment(), StorageFormat.I32, 8, 5)), null, out)),
-                  f32));
-      FeedForward network = new FeedForward(w(9, 8), w(9, 8), w(8, 9));
-      refuses("gate", out, () -> ops.feedForward(x(N, 7), network, f32, out));
+              ops.run(
+                  new Linear(
+                      x(N, 5),
+                      List.of(
+                          new Linear.Projection(
+                              Weight.of(Tensor.of(x(8, 5).segment(), StorageFormat.I32, 8, 5)),
+                              null,
+                              out)),
+                      f32)));
+      FeedForward.Weights network = new FeedForward.Weights(w(9, 8), w(9, 8), w(8, 9));
+      refuses("gate", out, () -> ops.run(new FeedForward(x(N, 7), network, f32, out)));
       refuses(
           "down",
           out,
-          () -> ops.feedForward(x(N, 8), new FeedForward(w(9, 8), w(9, 8), w(8, 8)), f32, out));
+          () ->
+              ops.run(
+                  new FeedForward(
+                      x(N, 8), new FeedForward.Weights(w(9, 8), w(9, 8), w(8, 8)), f32, out)));
       Routing routing =
           new Routing(
               2,
@@ -128,31 +145,38 @@ class BadArgumentsTest {
           "router",
           out,
           () ->
-              ops.mixture(
-                  x(N, 8),
-                  new Mixture(routing, w(3, 8), null, List.of(network, network), null),
-                  f32,
-                  out));
+              ops.run(
+                  new Mixture(
+                      x(N, 8),
+                      new Mixture.Weights(routing, w(3, 8), null, List.of(network, network), null),
+                      f32,
+                      out)));
       refuses(
           "experts",
           out,
           () ->
-              ops.mixture(
-                  x(N, 8), new Mixture(routing, w(2, 8), null, List.of(network), null), f32, out));
+              ops.run(
+                  new Mixture(
+                      x(N, 8),
+                      new Mixture.Weights(routing, w(2, 8), null, List.of(network), null),
+                      f32,
+                      out)));
       Tensor heads = Tensors.nan(N, SHAPE.heads(), SHAPE.query());
       Rotation short3 = new Rotation(x(3, 2), x(3, 2), RopeLayout.PAIRS);
       refuses(
-          "rotation", heads, () -> ops.rotate(x(N, SHAPE.heads(), SHAPE.query()), short3, heads));
+          "rotation",
+          heads,
+          () -> ops.run(new Rotate(x(N, SHAPE.heads(), SHAPE.query()), short3, heads)));
       refuses(
           "partialLse",
           heads,
-          () -> ops.merge(x(2, N, SHAPE.heads(), SHAPE.query()), x(2, N, 2), heads, null));
+          () -> ops.run(new Merge(x(2, N, SHAPE.heads(), SHAPE.query()), x(2, N, 2), heads, null)));
     }
   }
 
   @ParameterizedTest
   @MethodSource("kernels")
-  void attentionNamesWhatDoesNotFit(TileKernels kernels) {
+  void attentionNamesWhatDoesNotFit(Kernels kernels) {
     try (Device device = new CpuDevice("test", kernels, CpuDevice.ARENA_ALLOCATOR, 2);
         LatentCache cache =
             LatentCache.builder(device)
@@ -162,7 +186,7 @@ class BadArgumentsTest {
                 .pages(4)
                 .build();
         Sequence sequence = cache.newSequence()) {
-      Ops ops = device.ops();
+      Device ops = device;
       Weight kvB = w((long) SHAPE.heads() * (SHAPE.nope() + SHAPE.value()), SHAPE.latent());
       Rotation rotation = new Rotation(x(N, 2), x(N, 2), RopeLayout.HALVES);
       Tensor rows = x(N, SHAPE.cached());
@@ -176,44 +200,60 @@ class BadArgumentsTest {
       try (Step step = Batch.of(sequence).reserve(N)) {
         plan = step.plan(SHAPE, AttentionForm.AUTO);
         DecodePlan p = plan;
-        refuses("layer is 2", out, () -> ops.appendLatent(p, 2, rows, null, 1e-6f, rotation));
+        refuses(
+            "layer is 2", out, () -> ops.run(new AppendLatent(2, rows, null, 1e-6f, rotation), p));
         refuses(
             "latentAndKey",
             out,
-            () -> ops.appendLatent(p, 0, x(N, SHAPE.cached() + 1), null, 1e-6f, rotation));
-        refuses("normWeight", out, () -> ops.appendLatent(p, 0, rows, x(15), 1e-6f, rotation));
+            () -> ops.run(new AppendLatent(0, x(N, SHAPE.cached() + 1), null, 1e-6f, rotation), p));
+        refuses(
+            "normWeight", out, () -> ops.run(new AppendLatent(0, rows, x(15), 1e-6f, rotation), p));
         refuses(
             "rotation",
             out,
             () ->
-                ops.appendLatent(
-                    p, 0, rows, null, 1e-6f, new Rotation(x(N, 3), x(N, 3), RopeLayout.PAIRS)));
-        ops.appendLatent(p, 0, rows, null, 1e-6f, rotation);
-        refuses("layer is -1", out, () -> ops.attend(p, -1, q, kvB, score, f32, out));
-        refuses("q", out, () -> ops.attend(p, 0, x(N, 3, 8), kvB, score, f32, out));
-        refuses("kvB", out, () -> ops.attend(p, 0, q, w(33, 15), score, f32, out));
-        refuses("score", out, () -> ops.attend(p, 0, q, kvB, null, f32, out));
+                ops.run(
+                    new AppendLatent(
+                        0, rows, null, 1e-6f, new Rotation(x(N, 3), x(N, 3), RopeLayout.PAIRS)),
+                    p));
+        ops.run(new AppendLatent(0, rows, null, 1e-6f, rotation), p);
+        refuses(
+            "layer is -1",
+            out,
+            () -> ops.run(new Attend(-1, p.shape(), q, kvB, score, f32, out), p));
+        refuses(
+            "q", out, () -> ops.run(new Attend(0, p.shape(), x(N, 3, 8), kvB, score, f32, out), p));
+        refuses(
+            "kvB", out, () -> ops.run(new Attend(0, p.shape(), q, w(33, 15), score, f32, out), p));
+        refuses("score", out, () -> ops.run(new Attend(0, p.shape(), q, kvB, null, f32, out), p));
         refuses(
             "alibiSlopes",
             out,
-            () -> ops.attend(p, 0, q, kvB, new AttentionScore(1, x(2)), f32, out));
-        refuses("q", latents, () -> ops.attendAbsorbed(p, 0, q, score, f32, latents, null));
-        refuses("lse", latents, () -> ops.attendAbsorbed(p, 0, qa, score, f32, latents, x(N, 4)));
+            () ->
+                ops.run(
+                    new Attend(0, p.shape(), q, kvB, new AttentionScore(1, x(2)), f32, out), p));
+        refuses(
+            "q", latents, () -> ops.run(new AttendAbsorbed(0, q, score, f32, latents, null), p));
+        refuses(
+            "lse",
+            latents,
+            () -> ops.run(new AttendAbsorbed(0, qa, score, f32, latents, x(N, 4)), p));
         for (float scale : new float[] {Float.NaN, 0, -1, Float.POSITIVE_INFINITY}) {
           refuses("scale", out, () -> AttentionScore.of(scale));
         }
-        ops.attend(p, 0, q, kvB, score, f32, out);
+        ops.run(new Attend(0, p.shape(), q, kvB, score, f32, out), p);
       }
       DecodePlan ended = plan;
       assertThrows(
-          InvalidStateException.class, () -> ops.attend(ended, 0, q, kvB, score, f32, out));
+          InvalidStateException.class,
+          () -> ops.run(new Attend(0, ended.shape(), q, kvB, score, f32, out), ended));
     }
   }
 
   /** Page tables that point out of the pool. */
   @ParameterizedTest
   @MethodSource("kernels")
-  void kernelsRefusePagesOutsideOfThePool(TileKernels kernels) {
+  void kernelsRefusePagesOutsideOfThePool(Kernels kernels) {
     int queries = 2;
     int kv = 7;
     for (CacheType type : CacheType.all()) {
@@ -236,72 +276,45 @@ class BadArgumentsTest {
             Tensor kvB = x((long) SHAPE.heads() * (SHAPE.nope() + SHAPE.value()), SHAPE.latent());
             Tensor out = Tensors.nan(queries, SHAPE.heads(), SHAPE.latent());
             Tensor lse = Tensors.nan(queries, SHAPE.heads());
-            AttentionParams params = attentionParams(queries, kv);
-            long workspace =
-                Math.max(
-                    kernels.attentionWorkspace(params, cache, false),
-                    kernels.attentionWorkspace(params, cache, true));
-            MemorySegment scratch = memory.allocate(workspace, 64);
+            AttentionScore score = AttentionScore.of(0.3f);
+            AttentionTile absorbed = AttentionTile.absorbed(ComputeType.F32, SHAPE.heads(), score);
+            AttentionTile decompressed =
+                AttentionTile.decompressed(
+                    ComputeType.F32,
+                    SHAPE.heads(),
+                    score,
+                    Weight.of(kvB),
+                    SHAPE.nope(),
+                    SHAPE.value());
+            for (AttentionTile attention : List.of(absorbed, decompressed)) {
+              attention.pages(cache, pages, table);
+              attention.queries(q, 0);
+              attention.tokens(queries, kv);
+              attention.strides(out.stride(0), out.stride(1), lse.stride(0), lse.stride(1));
+              attention.addPart(out.segment(), lse.segment());
+              TileKernel kernel = kernels.bind(attention);
+              kernel.prepare();
+              Tile tile =
+                  new Tile()
+                      .heads(0, SHAPE.heads())
+                      .rows(0, queries)
+                      .keys(0, kv, 0)
+                      .workspace(memory.allocate(kernel.workspaceBytes(), 64));
+              InvalidArgumentException e =
+                  assertThrows(InvalidArgumentException.class, () -> kernel.run(tile), name);
+              assertTrue(e.getMessage().contains("page_table[" + at + "]"), e.getMessage());
+            }
+            Rotation rotation =
+                new Rotation(x(kv, SHAPE.rope() / 2), x(kv, SHAPE.rope() / 2), RopeLayout.PAIRS);
+            AppendTile append =
+                new AppendTile(new AppendLatent(0, x(kv, SHAPE.cached()), null, 1e-6f, rotation));
+            append.pages(cache, pages, table);
+            append.tokens(0, kv, 0);
+            TileKernel kernel = kernels.bind(append);
+            kernel.prepare();
             InvalidArgumentException e =
                 assertThrows(
-                    InvalidArgumentException.class,
-                    () ->
-                        kernels.attendAbsorbed(
-                            params,
-                            cache,
-                            q.segment(),
-                            pages,
-                            table,
-                            MemorySegment.NULL,
-                            0,
-                            SHAPE.heads(),
-                            0,
-                            queries,
-                            0,
-                            kv,
-                            out.segment(),
-                            lse.segment(),
-                            scratch),
-                    name);
-            assertTrue(e.getMessage().contains("page_table[" + at + "]"), e.getMessage());
-            e =
-                assertThrows(
-                    InvalidArgumentException.class,
-                    () ->
-                        kernels.attendDecompressed(
-                            params,
-                            cache,
-                            q.segment(),
-                            kvB.segment(),
-                            MemorySegment.NULL,
-                            pages,
-                            table,
-                            MemorySegment.NULL,
-                            0,
-                            SHAPE.heads(),
-                            0,
-                            queries,
-                            out.segment(),
-                            lse.segment(),
-                            scratch),
-                    name);
-            assertTrue(e.getMessage().contains("page_table[" + at + "]"), e.getMessage());
-            e =
-                assertThrows(
-                    InvalidArgumentException.class,
-                    () ->
-                        kernels.append(
-                            new AppendParams(kv, 0, RopeLayout.PAIRS, 1e-6f, SHAPE.cached()),
-                            cache,
-                            x(kv, SHAPE.cached()).segment(),
-                            MemorySegment.NULL,
-                            x(kv, SHAPE.rope() / 2).segment(),
-                            x(kv, SHAPE.rope() / 2).segment(),
-                            table,
-                            0,
-                            kv,
-                            pages),
-                    name);
+                    InvalidArgumentException.class, () -> kernel.run(new Tile().rows(0, kv)), name);
             assertTrue(e.getMessage().contains("page_table[" + at + "]"), e.getMessage());
             memory.verify();
           }
@@ -310,71 +323,24 @@ class BadArgumentsTest {
     }
   }
 
-  private static AttentionParams attentionParams(int queries, int kv) {
-    int heads = SHAPE.heads();
-    int latent = SHAPE.latent();
-    return new AttentionParams(
-        ComputeType.F32,
-        heads,
-        queries,
-        kv,
-        true,
-        SHAPE.nope(),
-        SHAPE.value(),
-        StorageFormat.F32,
-        0,
-        0,
-        0.3f,
-        0,
-        (long) heads * SHAPE.cached(),
-        SHAPE.cached(),
-        (long) heads * latent,
-        latent,
-        heads,
-        1,
-        (long) (SHAPE.nope() + SHAPE.value()) * latent,
-        latent);
+  private static void run(Kernels kernels, RowOperation operation) {
+    TileKernel kernel = kernels.bind(operation);
+    kernel.prepare();
+    kernel.run(new Tile().rows(0, operation.rows()));
   }
 
   @ParameterizedTest
   @MethodSource("kernels")
-  void kernelsRefuseTokensAndSlotsThatDoNotExist(TileKernels kernels) {
+  void kernelsRefuseTokensAndSlotsThatDoNotExist(Kernels kernels) {
     for (int bad : new int[] {-1, 10, Integer.MAX_VALUE, Integer.MIN_VALUE}) {
       Tensor out = Tensors.nan(3, 8);
       Tensor ids = Tensors.ints(0, bad, 3);
+      Embed embed = new Embed(Weight.of(x(10, 8)), ids, 1, out);
       InvalidArgumentException e =
-          assertThrows(
-              InvalidArgumentException.class,
-              () ->
-                  kernels.embed(
-                      StorageFormat.F32,
-                      x(10, 8).segment(),
-                      8,
-                      10,
-                      ids.segment(),
-                      3,
-                      8,
-                      1,
-                      out.segment(),
-                      8));
+          assertThrows(InvalidArgumentException.class, () -> run(kernels, embed));
       assertTrue(e.getMessage().contains("ids[1] is " + bad), e.getMessage());
-      e =
-          assertThrows(
-              InvalidArgumentException.class,
-              () ->
-                  kernels.combine(
-                      x(10, 8).segment(),
-                      8,
-                      10,
-                      ids.segment(),
-                      x(3).segment(),
-                      MemorySegment.NULL,
-                      0,
-                      1,
-                      3,
-                      8,
-                      out.segment(),
-                      8));
+      Combine combine = new Combine(x(10, 8), ids.reshape(1, 3), x(1, 3), null, out.first(1));
+      e = assertThrows(InvalidArgumentException.class, () -> run(kernels, combine));
       assertTrue(e.getMessage().contains("slots["), e.getMessage());
       assertTrue(e.getMessage().contains("is " + bad), e.getMessage());
     }
@@ -386,7 +352,7 @@ class BadArgumentsTest {
    */
   @ParameterizedTest
   @MethodSource("kernels")
-  void routingOfNaNChoosesExperts(TileKernels kernels) {
+  void routingOfNaNChoosesExperts(Kernels kernels) {
     List<Routing> routings = new ArrayList<>();
     for (Routing.Score score : Routing.Score.values()) {
       for (Routing.GroupMask mask : Routing.GroupMask.values()) {
@@ -403,15 +369,10 @@ class BadArgumentsTest {
             logits.segment().setAtIndex(ValueLayout.JAVA_FLOAT, i, bad);
           }
           Tensor experts = Tensors.ints(new int[routing.topK()]);
-          Tensor weights = Tensors.nan(routing.topK());
-          kernels.route(
-              new RouteParams(1, routing, 12),
-              logits.segment(),
-              MemorySegment.NULL,
-              0,
-              1,
-              experts.segment(),
-              weights.segment());
+          Tensor weights = Tensors.nan(1, routing.topK());
+          run(
+              kernels,
+              new Route(routing, logits, null, experts.reshape(1, routing.topK()), weights));
           for (int e : Tensors.bits(experts)) {
             assertTrue(
                 e >= 0 && e < 12,

@@ -15,7 +15,7 @@ import io.mla4j.MlaShape;
 import io.mla4j.Sequence;
 import io.mla4j.Step;
 import io.mla4j.cpu.CpuDevice;
-import io.mla4j.spi.TileKernels;
+import io.mla4j.spi.Kernels;
 import java.util.SplittableRandom;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -34,13 +34,13 @@ class CloseUnderFireTest {
   private static final int CACHED = 300;
   private static final int ROUNDS = 6;
 
-  static Stream<TileKernels> kernels() {
+  static Stream<Kernels> kernels() {
     return AllKernels.all().stream();
   }
 
   @ParameterizedTest
   @MethodSource("kernels")
-  void closingThePool(TileKernels kernels) throws InterruptedException {
+  void closingThePool(Kernels kernels) throws InterruptedException {
     try (Device device = new CpuDevice("test", kernels, CpuDevice.ARENA_ALLOCATOR, 2)) {
       for (int round = 0; round < ROUNDS; round++) {
         LatentCache cache = cache(device);
@@ -51,7 +51,7 @@ class CloseUnderFireTest {
 
   @ParameterizedTest
   @MethodSource("kernels")
-  void closingTheDevice(TileKernels kernels) throws InterruptedException {
+  void closingTheDevice(Kernels kernels) throws InterruptedException {
     for (int round = 0; round < ROUNDS; round++) {
       Device device = new CpuDevice("test", kernels, CpuDevice.ARENA_ALLOCATOR, 2);
       try (LatentCache cache = cache(device)) {
@@ -92,10 +92,8 @@ class CloseUnderFireTest {
                   Sequence sequence = cache.newSequence();
                   try (Step step = Batch.of(sequence).reserve(CACHED - 2)) {
                     DecodePlan plan = step.plan(SHAPE, form);
-                    device
-                        .ops()
-                        .appendLatent(
-                            plan,
+                    device.run(
+                        new AppendLatent(
                             0,
                             rows.first(CACHED - 2),
                             null,
@@ -103,7 +101,8 @@ class CloseUnderFireTest {
                             new Rotation(
                                 rotation.cosines().first(CACHED - 2),
                                 rotation.sines().first(CACHED - 2),
-                                RopeLayout.PAIRS));
+                                RopeLayout.PAIRS)),
+                        plan);
                     step.commit();
                   }
                   Tensor out = Tensors.nan(2, SHAPE.heads(), SHAPE.value());
@@ -111,17 +110,17 @@ class CloseUnderFireTest {
                   try (Step step = Batch.of(sequence).reserve(2)) {
                     DecodePlan plan = step.plan(SHAPE, form);
                     while (true) {
-                      device.ops().appendLatent(plan, 0, rows.first(2), null, 1e-6f, two);
-                      device
-                          .ops()
-                          .attend(
-                              plan,
+                      device.run(new AppendLatent(0, rows.first(2), null, 1e-6f, two), plan);
+                      device.run(
+                          new Attend(
                               0,
+                              plan.shape(),
                               q.first(2),
                               kvB,
                               AttentionScore.of(0.1f),
                               ComputeType.BF16,
-                              out);
+                              out),
+                          plan);
                       operations.incrementAndGet();
                       running.countDown();
                     }

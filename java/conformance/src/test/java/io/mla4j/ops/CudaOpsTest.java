@@ -23,9 +23,8 @@ import io.mla4j.Step;
 import io.mla4j.cpu.CpuDevice;
 import io.mla4j.cpu.ScalarKernels;
 import io.mla4j.cuda.CudaBackend;
-import io.mla4j.ops.Ops.FeedForward;
-import io.mla4j.ops.Ops.Mixture;
 import io.mla4j.spi.Backend;
+import io.mla4j.spi.PagedView;
 import io.mla4j.testkit.CudaTestLibrary;
 import io.mla4j.testkit.Emulator;
 import java.lang.foreign.Arena;
@@ -41,7 +40,6 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
-import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Operations over pools and batches on a CUDA device against the scalar ones. */
@@ -183,7 +181,7 @@ class CudaOpsTest {
       try (Step step = Batch.of(sequence).reserve(0)) {
         MlaShape shape = new MlaShape(HEADS, LATENT, ROPE, 16, 16);
         DecodePlan plan = step.plan(shape, AttentionForm.ABSORBED);
-        pages = plan.layerBase(0).asSlice(0, snapshot.length);
+        pages = PagedView.of(plan).layerBase(0).asSlice(0, snapshot.length);
       }
       cuda.copy(pages, 0, MemorySegment.ofArray(snapshot), 0, snapshot.length);
       cuda.copy(MemorySegment.ofArray(new byte[snapshot.length]), 0, pages, 0, snapshot.length);
@@ -253,7 +251,7 @@ class CudaOpsTest {
 
   // Mixtures
 
-  private record Experts(Mixture hosts, Mixture onDevice) {}
+  private record Experts(Mixture.Weights hosts, Mixture.Weights onDevice) {}
 
   private Experts experts(
       Arena arena,
@@ -270,10 +268,10 @@ class CudaOpsTest {
     List<Weight> downs = weights(random, down, routing.experts(), width, inner);
     Weight router = Tensors.weight(random, StorageFormat.F32, routing.experts(), width);
     Tensor bias = Tensors.random(random, 0.1, routing.experts());
-    FeedForward shared = OpsSameBitsTest.network(random, StorageFormat.BF16, width, 50);
+    FeedForward.Weights shared = OpsSameBitsTest.network(random, StorageFormat.BF16, width, 50);
     return new Experts(
-        new Mixture(routing, router, bias, networks(gates, ups, downs), shared),
-        new Mixture(
+        new Mixture.Weights(routing, router, bias, networks(gates, ups, downs), shared),
+        new Mixture.Weights(
             routing,
             cuda.place(List.of(router), ComputeType.F32, arena).getFirst(),
             Tensors.on(cuda, arena, bias),
@@ -293,10 +291,10 @@ class CudaOpsTest {
     return IntStream.range(0, count).mapToObj(_ -> Tensors.weight(random, type, out, in)).toList();
   }
 
-  private static List<FeedForward> networks(
+  private static List<FeedForward.Weights> networks(
       List<Weight> gates, List<Weight> ups, List<Weight> downs) {
     return IntStream.range(0, gates.size())
-        .mapToObj(e -> new FeedForward(gates.get(e), ups.get(e), downs.get(e)))
+        .mapToObj(e -> new FeedForward.Weights(gates.get(e), ups.get(e), downs.get(e)))
         .toList();
   }
 
@@ -321,14 +319,15 @@ class CudaOpsTest {
     "F32, F16, BF16, F16",
     "BF16, BF16, BF16, BF16"
   })
-  void mixturesOfExperts(ComputeType compute, StorageFormat gate, StorageFormat up, StorageFormat down) {
+  void mixturesOfExperts(
+      ComputeType compute, StorageFormat gate, StorageFormat up, StorageFormat down) {
     try (Arena arena = Arena.ofShared()) {
       Experts experts = experts(arena, compute, grouped(), gate, up, down);
       Tensor x = Tensors.random(new SplittableRandom(9), 1, 11, 24);
       Tensor expected = Tensors.nan(11, 24);
-      scalar.ops().mixture(x, experts.hosts(), compute, expected);
+      scalar.run(new Mixture(x, experts.hosts(), compute, expected));
       Tensor out = Tensors.on(cuda, arena, Tensors.nan(11, 24));
-      cuda.ops().mixture(Tensors.on(cuda, arena, x), experts.onDevice(), compute, out);
+      cuda.run(new Mixture(Tensors.on(cuda, arena, x), experts.onDevice(), compute, out));
       float[] all = floats(Tensors.bits(Tensors.back(cuda, out)));
       assertClose(
           gate + ", " + up + ", " + down,
@@ -336,8 +335,8 @@ class CudaOpsTest {
           all,
           compute == ComputeType.BF16);
       Tensor alone = Tensors.on(cuda, arena, Tensors.nan(1, 24));
-      cuda.ops()
-          .mixture(Tensors.on(cuda, arena, x).slice(5, 1), experts.onDevice(), compute, alone);
+      cuda.run(
+          new Mixture(Tensors.on(cuda, arena, x).slice(5, 1), experts.onDevice(), compute, alone));
       assertArrayEquals(
           java.util.Arrays.copyOfRange(all, 5 * 24, 6 * 24),
           floats(Tensors.bits(Tensors.back(cuda, alone))));
@@ -347,17 +346,24 @@ class CudaOpsTest {
   @Test
   void expertsMustLieTogether() {
     try (Arena arena = Arena.ofShared()) {
-      Mixture good =
-          experts(arena, ComputeType.F32, grouped(), StorageFormat.F32, StorageFormat.F32, StorageFormat.F32)
+      Mixture.Weights good =
+          experts(
+                  arena,
+                  ComputeType.F32,
+                  grouped(),
+                  StorageFormat.F32,
+                  StorageFormat.F32,
+                  StorageFormat.F32)
               .onDevice();
-      List<FeedForward> shuffled = new ArrayList<>(good.experts());
+      List<FeedForward.Weights> shuffled = new ArrayList<>(good.experts());
       shuffled.add(shuffled.remove(3));
-      Mixture bad =
-          new Mixture(good.routing(), good.router(), good.bias(), shuffled, good.shared());
+      Mixture.Weights bad =
+          new Mixture.Weights(good.routing(), good.router(), good.bias(), shuffled, good.shared());
       Tensor x = Tensors.on(cuda, arena, Tensors.random(new SplittableRandom(1), 1, 2, 24));
       Exception e =
           assertThrows(
-              InvalidArgumentException.class, () -> cuda.ops().mixture(x, bad, ComputeType.F32, x));
+              InvalidArgumentException.class,
+              () -> cuda.run(new Mixture(x, bad, ComputeType.F32, x)));
       assertTrue(e.getMessage().startsWith("weights.experts[3].gate"), e.getMessage());
     }
   }

@@ -3,7 +3,7 @@ package io.mla4j.ops;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.mla4j.ffi.NativeBackend;
-import io.mla4j.spi.TileKernels;
+import io.mla4j.spi.Kernels;
 import java.util.List;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -22,7 +22,7 @@ class InstructionSetTest {
   @MethodSource("names")
   void isTested(String isa) {
     assumeTrue(
-        AllKernels.all().stream().map(TileKernels::isa).anyMatch(isa::equals),
+        AllKernels.all().stream().map(Kernels::isa).anyMatch(isa::equals),
         () -> "the library has no kernels for " + isa + " on this processor");
   }
 }

@@ -4,7 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertNull;
 
 import io.mla4j.cpu.ScalarKernels;
-import io.mla4j.spi.TileKernels;
+import io.mla4j.spi.Kernels;
 import io.mla4j.testkit.Cuts;
 import io.mla4j.testkit.Mutant;
 import io.mla4j.testkit.Operation;
@@ -19,7 +19,7 @@ class MutantTest {
   @ParameterizedTest
   @EnumSource(Mutant.class)
   void isFoundByTheTable(Mutant mutant) {
-    TileKernels broken = mutant.in(new ScalarKernels());
+    Kernels broken = mutant.in(new ScalarKernels());
     for (Operation operation : mutant.operations()) {
       String difference = null;
       for (long seed = 0; seed < OperationTableTest.FIXED_CASES && difference == null; seed++) {

@@ -2,7 +2,7 @@ package io.mla4j.ops;
 
 import static org.junit.jupiter.api.Assertions.fail;
 
-import io.mla4j.spi.TileKernels;
+import io.mla4j.spi.Kernels;
 import io.mla4j.testkit.Cuts;
 import io.mla4j.testkit.Operation;
 import io.mla4j.testkit.OperationCase;
@@ -28,7 +28,7 @@ class OperationTableTest {
     Map<String, String> failures = new LinkedHashMap<>();
     for (long seed : Seeds.of(FIXED_CASES, FRESH_CASES)) {
       OperationCase one = operation.random(seed);
-      for (TileKernels kernels : AllKernels.all()) {
+      for (Kernels kernels : AllKernels.all()) {
         if (!failures.containsKey(kernels.isa())) {
           LastCase.note(
               kernels.isa() + " " + operation + " " + Seeds.reproduce(seed) + ": " + one.shape());

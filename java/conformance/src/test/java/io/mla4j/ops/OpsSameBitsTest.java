@@ -15,10 +15,7 @@ import io.mla4j.MlaShape;
 import io.mla4j.Sequence;
 import io.mla4j.Step;
 import io.mla4j.cpu.CpuDevice;
-import io.mla4j.ops.Ops.FeedForward;
-import io.mla4j.ops.Ops.Mixture;
-import io.mla4j.ops.Ops.Projection;
-import io.mla4j.spi.TileKernels;
+import io.mla4j.spi.Kernels;
 import java.lang.foreign.Arena;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
@@ -45,11 +42,11 @@ class OpsSameBitsTest {
   private static final int PAGE = 24;
   private static final int POOL_TOKENS = 2400;
 
-  static Stream<TileKernels> kernels() {
+  static Stream<Kernels> kernels() {
     return AllKernels.all().stream();
   }
 
-  private static Device device(TileKernels kernels, int threads) {
+  private static Device device(Kernels kernels, int threads) {
     return new CpuDevice("test", kernels, CpuDevice.ARENA_ALLOCATOR, threads);
   }
 
@@ -67,7 +64,7 @@ class OpsSameBitsTest {
 
   @ParameterizedTest
   @MethodSource("kernels")
-  void attentionOfSequences(TileKernels kernels) {
+  void attentionOfSequences(Kernels kernels) {
     for (long seed : Seeds.of(6, 2)) {
       SplittableRandom random = new SplittableRandom(seed);
       MlaShape shape =
@@ -173,15 +170,14 @@ class OpsSameBitsTest {
         try (Step step = Batch.of(sequences[i]).reserve(text.cached())) {
           DecodePlan plan = step.plan(shape, AttentionForm.AUTO);
           Tensor old = text.rows(width).first(text.cached());
-          device
-              .ops()
-              .appendLatent(
-                  plan,
+          device.run(
+              new AppendLatent(
                   0,
                   on.apply(old),
                   norm,
                   1e-6f,
-                  on(on, rotation(text, 0, text.cached(), shape.rope())));
+                  on(on, rotation(text, 0, text.cached(), shape.rope()))),
+              plan);
           step.commit();
         }
       }
@@ -204,24 +200,24 @@ class OpsSameBitsTest {
           copy(queries, 0, shape.heads() * width, absorbed, first);
           copy(queries, shape.heads() * width, shape.heads() * shape.query(), plain, first);
         }
-        device
-            .ops()
-            .appendLatent(
-                auto,
+        device.run(
+            new AppendLatent(
                 0,
                 on.apply(added),
                 norm,
                 1e-6f,
-                new Rotation(on.apply(cosines), on.apply(sines), RopeLayout.PAIRS));
+                new Rotation(on.apply(cosines), on.apply(sines), RopeLayout.PAIRS)),
+            auto);
         Tensor out = on.apply(Tensors.nan(n, shape.heads(), shape.latent()));
         Tensor lse = on.apply(Tensors.nan(n, shape.heads()));
-        device.ops().attendAbsorbed(auto, 0, on.apply(absorbed), score, compute, out, lse);
+        device.run(new AttendAbsorbed(0, on.apply(absorbed), score, compute, out, lse), auto);
         collect("latent", auto, texts, Tensors.back(device, out), results);
         collect("lse", auto, texts, Tensors.back(device, lse), results);
         for (AttentionForm form : AttentionForm.values()) {
           Tensor values = on.apply(Tensors.nan(n, shape.heads(), shape.value()));
           DecodePlan plan = step.plan(shape, form);
-          device.ops().attend(plan, 0, on.apply(plain), placed, score, compute, values);
+          device.run(
+              new Attend(0, plan.shape(), on.apply(plain), placed, score, compute, values), plan);
           collect("attend " + form, plan, texts, Tensors.back(device, values), results);
         }
       }
@@ -273,13 +269,13 @@ class OpsSameBitsTest {
   /** An operation over n tokens: inputs and output by row. */
   private record RowOperation(String name, int outWidth, Run run) {
     interface Run {
-      void run(Ops ops, int first, int count, Tensor out);
+      void run(Device ops, int first, int count, Tensor out);
     }
   }
 
   @ParameterizedTest
   @MethodSource("kernels")
-  void operationsOnTokens(TileKernels kernels) {
+  void operationsOnTokens(Kernels kernels) {
     int n = 75; // more than the rows that are packed by the caller alone
     for (ComputeType compute : ComputeType.values()) {
       for (StorageFormat type : List.of(StorageFormat.F32, StorageFormat.BF16, StorageFormat.F16)) {
@@ -311,7 +307,7 @@ class OpsSameBitsTest {
 
   private static int[] run(Device device, RowOperation operation, int first, int count) {
     Tensor out = Tensors.nan(count, operation.outWidth());
-    operation.run().run(device.ops(), first, count, out);
+    operation.run().run(device, first, count, out);
     return Tensors.bits(out);
   }
 
@@ -328,8 +324,8 @@ class OpsSameBitsTest {
     Tensor bias = Tensors.random(random, 1, 601);
     Weight kvB = Tensors.weight(random, type, heads * (s.nope() + s.value()), s.latent());
     Tensor norm = Tensors.random(random, 1, in);
-    FeedForward network = network(random, type, in, 90);
-    List<FeedForward> experts = new ArrayList<>();
+    FeedForward.Weights network = network(random, type, in, 90);
+    List<FeedForward.Weights> experts = new ArrayList<>();
     for (int e = 0; e < 12; e++) {
       experts.add(network(random, type, in, 30));
     }
@@ -344,8 +340,8 @@ class OpsSameBitsTest {
             Routing.GroupMask.ZERO,
             true,
             2.5f);
-    Mixture mixture =
-        new Mixture(
+    Mixture.Weights mixture =
+        new Mixture.Weights(
             routing,
             Tensors.weight(random, StorageFormat.F32, 12, in),
             Tensors.random(random, 0.1, 12),
@@ -356,49 +352,58 @@ class OpsSameBitsTest {
             "linear",
             601,
             (ops, first, count, out) ->
-                ops.linear(
-                    x.slice(first, count),
-                    List.of(
-                        new Projection(narrow, null, Tensors.nan(count, 7)),
-                        new Projection(wide, bias, out)),
-                    compute)),
+                ops.run(
+                    new Linear(
+                        x.slice(first, count),
+                        List.of(
+                            new Linear.Projection(narrow, null, Tensors.nan(count, 7)),
+                            new Linear.Projection(wide, bias, out)),
+                        compute))),
         new RowOperation(
             "absorb",
             heads * s.cached(),
             (ops, first, count, out) ->
-                ops.absorb(
-                    q.slice(first, count), kvB, compute, out.reshape(count, heads, s.cached()))),
+                ops.run(
+                    new Absorb(
+                        q.slice(first, count),
+                        kvB,
+                        compute,
+                        out.reshape(count, heads, s.cached())))),
         new RowOperation(
             "expand",
             heads * s.value(),
             (ops, first, count, out) ->
-                ops.expand(
-                    latents.slice(first, count),
-                    kvB,
-                    compute,
-                    out.reshape(count, heads, s.value()))),
+                ops.run(
+                    new Expand(
+                        latents.slice(first, count),
+                        kvB,
+                        compute,
+                        out.reshape(count, heads, s.value())))),
         new RowOperation(
             "feedForward",
             in,
             (ops, first, count, out) ->
-                ops.feedForward(x.slice(first, count), network, compute, out)),
+                ops.run(new FeedForward(x.slice(first, count), network, compute, out))),
         new RowOperation(
             "mixture",
             in,
-            (ops, first, count, out) -> ops.mixture(x.slice(first, count), mixture, compute, out)),
+            (ops, first, count, out) ->
+                ops.run(new Mixture(x.slice(first, count), mixture, compute, out))),
         new RowOperation(
             "rmsNorm",
             in,
-            (ops, first, count, out) -> ops.rmsNorm(x.slice(first, count), norm, 1e-6f, out)),
+            (ops, first, count, out) ->
+                ops.run(new RmsNorm(x.slice(first, count), norm, 1e-6f, out))),
         new RowOperation(
             "add",
             in,
             (ops, first, count, out) ->
-                ops.add(x.slice(first, count), x.slice(first, count), 0.3f, out)));
+                ops.run(new Add(x.slice(first, count), x.slice(first, count), 0.3f, out))));
   }
 
-  static FeedForward network(SplittableRandom random, StorageFormat type, int in, int inner) {
-    return new FeedForward(
+  static FeedForward.Weights network(
+      SplittableRandom random, StorageFormat type, int in, int inner) {
+    return new FeedForward.Weights(
         Tensors.weight(random, type, inner, in),
         Tensors.weight(random, type, inner, in),
         Tensors.weight(random, type, in, inner));

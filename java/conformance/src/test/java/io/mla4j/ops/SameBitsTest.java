@@ -2,7 +2,7 @@ package io.mla4j.ops;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
-import io.mla4j.spi.TileKernels;
+import io.mla4j.spi.Kernels;
 import io.mla4j.testkit.Cuts;
 import io.mla4j.testkit.Operation;
 import io.mla4j.testkit.OperationCase;
@@ -25,7 +25,7 @@ class SameBitsTest {
   void whateverTheCall(Operation operation) {
     for (long seed : Seeds.of(FIXED_CASES, FRESH_CASES)) {
       OperationCase one = operation.random(seed);
-      for (TileKernels kernels : AllKernels.all()) {
+      for (Kernels kernels : AllKernels.all()) {
         String name =
             kernels.isa() + " " + operation + ", " + Seeds.reproduce(seed) + ": " + one.shape();
         LastCase.note(name);

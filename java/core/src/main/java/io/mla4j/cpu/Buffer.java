@@ -4,8 +4,9 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
 /**
- * Memory of an operation that is kept for the next one and grows when one needs more. Used between
- * {@link Workers#enter} and {@link Workers#leave}; {@link #view} by the tiles, too.
+ * Memory that the operations of a device take turns to use; it grows when one needs more, and then
+ * everybody's views of it are void. Used between {@link Workers#enter} and {@link Workers#leave};
+ * {@link #view} by the tiles, too.
  */
 final class Buffer implements AutoCloseable {
   private static final int VIEWS = 512;
@@ -14,13 +15,14 @@ final class Buffer implements AutoCloseable {
   private Arena arena;
   private MemorySegment segment = MemorySegment.NULL;
   private View[] views;
+  private int generation;
 
   Buffer(CpuDevice.Allocator allocator) {
     this.allocator = allocator;
   }
 
-  /** At least {@code bytes} with unspecified content. */
-  MemorySegment bytes(long bytes) {
+  /** Makes room for {@code bytes} with unspecified content. */
+  void reserve(long bytes) {
     if (segment.byteSize() < bytes) {
       close();
       Arena next = Arena.ofShared();
@@ -29,12 +31,17 @@ final class Buffer implements AutoCloseable {
       segment = allocator.allocate(roundUp(bytes + bytes / 2), next);
       arena = next;
       views = new View[VIEWS];
+      generation++;
     }
-    return segment;
+  }
+
+  /** Another number after the memory has moved. */
+  int generation() {
+    return generation;
   }
 
   /**
-   * {@code bytes} from {@code offset} on, of what {@link #bytes} made room for. The same place is
+   * {@code bytes} from {@code offset} on, of what {@link #reserve} made room for. The same place is
    * the same object from call to call, as a rule, so that a decode loop makes no garbage.
    */
   MemorySegment view(long offset, long bytes) {
@@ -51,17 +58,7 @@ final class Buffer implements AutoCloseable {
     return view.segment;
   }
 
-  /** {@code count} float32 numbers from number {@code offset} on. */
-  MemorySegment floatView(long offset, long count) {
-    return view(offset * Float.BYTES, count * Float.BYTES);
-  }
-
   private record View(long offset, MemorySegment segment) {}
-
-  /** At least {@code count} float32 numbers. */
-  MemorySegment floats(long count) {
-    return bytes(Math.multiplyExact(count, Float.BYTES));
-  }
 
   static long roundUp(long bytes) {
     return (bytes + 63) & -64;

@@ -1,17 +1,28 @@
 package io.mla4j.cpu;
 
 import io.mla4j.AttentionCosts;
+import io.mla4j.BackendException;
+import io.mla4j.BoundOperation;
 import io.mla4j.ComputeType;
 import io.mla4j.Device;
 import io.mla4j.InvalidArgumentException;
 import io.mla4j.MappedWatch;
 import io.mla4j.Mla4jException;
-import io.mla4j.ops.Ops;
-import io.mla4j.spi.TileKernels;
+import io.mla4j.ops.Absorb;
+import io.mla4j.ops.AppendLatent;
+import io.mla4j.ops.Attend;
+import io.mla4j.ops.AttendAbsorbed;
+import io.mla4j.ops.Expand;
+import io.mla4j.ops.FeedForward;
+import io.mla4j.ops.Linear;
+import io.mla4j.ops.Mixture;
+import io.mla4j.ops.Operation;
+import io.mla4j.ops.RowOperation;
+import io.mla4j.spi.Kernels;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
-/** The processor: tile kernels, threads, and memory that Java may touch. */
+/** The processor: kernels, threads, and memory that Java may touch. */
 public final class CpuDevice implements Device {
   /** The largest thread count that can be asked for. */
   public static final int MAX_THREADS = 1024;
@@ -32,10 +43,10 @@ public final class CpuDevice implements Device {
   public static final Allocator ARENA_ALLOCATOR = (bytes, arena) -> arena.allocate(bytes, 64);
 
   private final String backend;
-  private final TileKernels kernels;
+  private final Kernels kernels;
   private final Allocator allocator;
   private final Workers workers;
-  private final CpuOps ops;
+  private final Cpu cpu;
 
   /**
    * A device.
@@ -43,7 +54,7 @@ public final class CpuDevice implements Device {
    * @param threads 0 for the physical cores that the process may use
    * @throws InvalidArgumentException where threads is negative or more than {@link #MAX_THREADS}
    */
-  public CpuDevice(String backend, TileKernels kernels, Allocator allocator, int threads) {
+  public CpuDevice(String backend, Kernels kernels, Allocator allocator, int threads) {
     if (threads < 0 || threads > MAX_THREADS) {
       throw new InvalidArgumentException(
           "threads is " + threads + ", but must be in 0.." + MAX_THREADS);
@@ -52,7 +63,7 @@ public final class CpuDevice implements Device {
     this.kernels = kernels;
     this.allocator = allocator;
     this.workers = new Workers(threads == 0 ? Processors.physicalCores() : threads);
-    this.ops = new CpuOps(kernels, allocator, workers);
+    this.cpu = new Cpu(kernels, allocator, workers);
   }
 
   @Override
@@ -71,7 +82,7 @@ public final class CpuDevice implements Device {
   }
 
   /** The kernels of the device's tiles. */
-  public TileKernels kernels() {
+  public Kernels kernels() {
     return kernels;
   }
 
@@ -119,13 +130,27 @@ public final class CpuDevice implements Device {
   }
 
   @Override
-  public Ops ops() {
-    return ops;
+  public BoundOperation bind(Operation operation) {
+    return switch (operation) {
+      case RowOperation o -> new RunRows(cpu, o);
+      case Linear o -> new RunLinear(cpu, o);
+      case Absorb o -> new RunHeads(cpu, new HeadTiles(cpu, o), o.q().dim(0));
+      case Expand o -> new RunHeads(cpu, new HeadTiles(cpu, o), o.x().dim(0));
+      case AppendLatent o -> new RunAppend(cpu, o);
+      case AttendAbsorbed o -> new RunAttendAbsorbed(cpu, o);
+      case Attend o -> new RunAttend(cpu, o);
+      case FeedForward o -> new RunFeedForward(cpu, o);
+      case Mixture o -> new RunMixture(cpu, o);
+      case null -> throw new InvalidArgumentException("operation is null");
+      default ->
+          throw new BackendException(
+              "backend " + backend + " has no operation " + operation.name());
+    };
   }
 
   @Override
   public void close() {
     workers.close();
-    ops.close();
+    cpu.close();
   }
 }

@@ -1,203 +1,169 @@
 package io.mla4j.cpu;
 
+import io.mla4j.ops.AppendLatent;
 import io.mla4j.ops.Bf16;
-import io.mla4j.spi.AttentionParams;
+import io.mla4j.ops.Floats;
+import io.mla4j.ops.Scratch;
+import io.mla4j.spi.AppendTile;
+import io.mla4j.spi.AttentionTile;
 import io.mla4j.spi.CacheParams;
-import io.mla4j.spi.MergeParams;
+import io.mla4j.spi.Tile;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 
-/** Both forms of attention, and the merge of partial results. */
+/** Both forms of attention, and the rows of the cache that they read. */
 final class ScalarAttention {
   /** Tokens whose rows are widened at once. */
   private static final int BLOCK = 64;
 
   private ScalarAttention() {}
 
-  static void attendAbsorbed(
-      AttentionParams p,
-      CacheParams c,
-      MemorySegment q,
-      MemorySegment cache,
-      MemorySegment pageTable,
-      MemorySegment alibiSlopes,
-      int headBegin,
-      int headEnd,
-      int queryBegin,
-      int queryEnd,
-      int kvBegin,
-      int kvEnd,
-      MemorySegment out,
-      MemorySegment lse) {
+  static void append(AppendTile a, Tile tile) {
+    AppendLatent o = a.operation();
+    CacheParams c = a.cache();
     int latent = c.layout().latent();
-    int stride = latent + c.layout().rope();
-    int key = p.keyOffset() == 0 ? 0 : latent; // of a widened row, which has no padding
-    int width = stride - key;
-    int heads = headEnd - headBegin;
-    int rows = (queryEnd - queryBegin) * heads;
-    boolean rounded = ScalarKernels.roundsQueries(p, c);
+    int rope = c.layout().rope();
+    int width = c.layout().rowElements();
+    Scratch scratch = Scratch.ofThread();
+    float[] in = scratch.floats(0, latent + rope);
+    float[] row = scratch.floats(1, width);
+    float[] weight = scratch.floats(2, latent);
+    float[] angles = scratch.floats(3, rope);
+    if (o.normWeight() != null) {
+      Floats.read(o.normWeight().segment(), 0, weight, 0, latent);
+    }
+    for (int i = tile.rowBegin(); i < tile.rowEnd(); i++) {
+      long t = a.firstToken() + i;
+      Floats.read(
+          o.latentAndKey().segment(), t * o.latentAndKey().stride(0), in, 0, latent + rope);
+      Arrays.fill(row, 0, width, 0);
+      if (o.normWeight() == null) {
+        System.arraycopy(in, 0, row, 0, latent);
+      } else {
+        Floats.normalize(in, weight, o.eps(), latent, row);
+      }
+      o.rotation().read(t, angles);
+      o.rotation().turn(angles, in, latent, row, c.layout().ropeOffset());
+      long offset = Stored.rowOffset(c, a.pageTable(), a.position() + i);
+      c.layout().type().format().narrow(row, 0, width, a.pages(), offset);
+    }
+  }
+
+  static void absorbed(AttentionTile a, Tile tile) {
+    int latent = a.cache().layout().latent();
+    int stride = latent + a.cache().layout().rope();
+    int key = a.ownKeys() ? latent : 0; // of a widened row, which has no padding
+    int width = a.queryWidth();
+    int heads = tile.headEnd() - tile.headBegin();
+    int rows = (tile.rowEnd() - tile.rowBegin()) * heads;
+    boolean rounded = a.rounds();
     Scratch scratch = Scratch.ofThread();
     float[] kv = scratch.floats(0, BLOCK * stride);
     float[] queries = scratch.floats(1, rows * width);
     OnlineSoftmax softmax = new OnlineSoftmax(scratch, rows, latent);
     for (int r = 0; r < rows; r++) {
-      long at =
-          (queryBegin + r / heads) * p.qTokenStride() + (headBegin + r % heads) * p.qHeadStride();
-      Stored.readFloats(q, at, queries, r * width, width);
+      readQuery(a, tile.rowBegin() + r / heads, tile.headBegin() + r % heads, queries, r);
     }
-    ScalarLoops.roundIf(rounded, queries, 0, rows * width);
-    for (int begin = kvBegin; begin < kvEnd; begin += BLOCK) {
-      int end = Math.min(begin + BLOCK, kvEnd);
-      Stored.widenRows(c, cache, pageTable, begin, end, kv);
+    Floats.roundIf(rounded, queries, 0, rows * width);
+    for (int begin = tile.keyBegin(); begin < tile.keyEnd(); begin += BLOCK) {
+      int end = Math.min(begin + BLOCK, tile.keyEnd());
+      Stored.widenRows(a.cache(), a.pages(), a.pageTable(), begin, end, kv);
       for (int r = 0; r < rows; r++) {
-        int position = ScalarKernels.position(p, queryBegin + r / heads);
-        int visible = Math.min(end, p.causal() ? position + 1 : end) - begin;
-        float slope =
-            ScalarKernels.isNull(alibiSlopes)
-                ? 0
-                : Stored.readFloat(alibiSlopes, headBegin + r % heads);
+        int position = position(a, tile.rowBegin() + r / heads);
+        int visible = Math.min(end, a.causal() ? position + 1 : end) - begin;
+        float slope = slope(a, tile.headBegin() + r % heads);
         for (int s = 0; s < visible; s++) {
-          float dot = ScalarLoops.dot(queries, r * width, kv, s * stride + key, width);
-          softmax.scores[s] = dot * p.scale() - slope * (position - begin - s);
+          float dot = Floats.dot(queries, r * width, kv, s * stride + key, width);
+          softmax.scores[s] = dot * a.scale() - slope * (position - begin - s);
         }
         softmax.add(r, visible, kv, stride, rounded);
       }
     }
     for (int r = 0; r < rows; r++) {
-      int t = queryBegin + r / heads;
-      int h = headBegin + r % heads;
-      softmax.finish(
-          r,
-          out,
-          t * p.outTokenStride() + h * p.outHeadStride(),
-          lse,
-          t * p.lseTokenStride() + h * p.lseHeadStride());
+      finish(
+          softmax, r, a, tile.part(), tile.rowBegin() + r / heads, tile.headBegin() + r % heads);
     }
   }
 
-  static void attendDecompressed(
-      AttentionParams p,
-      CacheParams c,
-      MemorySegment q,
-      MemorySegment kvB,
-      MemorySegment cache,
-      MemorySegment pageTable,
-      MemorySegment alibiSlopes,
-      int headBegin,
-      int headEnd,
-      int queryBegin,
-      int queryEnd,
-      MemorySegment out,
-      MemorySegment lse) {
-    int latent = c.layout().latent();
-    int rope = c.layout().rope();
-    int queryWidth = p.nope() + rope;
-    int queries = queryEnd - queryBegin;
-    boolean rounded = ScalarKernels.roundsQueries(p, c);
+  static void decompressed(AttentionTile a, Tile tile) {
+    int latent = a.cache().layout().latent();
+    int rope = a.cache().layout().rope();
+    int width = a.queryWidth();
+    int queries = tile.rowEnd() - tile.rowBegin();
+    boolean rounded = a.rounds();
     Scratch scratch = Scratch.ofThread();
     float[] rows = scratch.floats(0, BLOCK * (latent + rope));
-    float[] heads = scratch.floats(1, queries * queryWidth);
-    OnlineSoftmax softmax = new OnlineSoftmax(scratch, queries, p.value());
-    float[] w = scratch.floats(5, (p.nope() + p.value()) * latent);
-    float[] keys = scratch.floats(6, BLOCK * queryWidth);
-    float[] values = scratch.floats(7, BLOCK * p.value());
-    int last = p.causal() ? ScalarKernels.position(p, queryEnd - 1) + 1 : p.kvTokens();
-    for (int h = headBegin; h < headEnd; h++) {
-      for (int r = 0; r < p.nope() + p.value(); r++) {
-        long element = h * p.weightHeadStride() + r * p.weightStride();
-        p.weightType().widen(kvB, p.weightType().bytes(element), w, r * latent, latent);
+    float[] q = scratch.floats(1, queries * width);
+    OnlineSoftmax softmax = new OnlineSoftmax(scratch, queries, a.value());
+    float[] w = scratch.floats(5, (a.nope() + a.value()) * latent);
+    float[] keys = scratch.floats(6, BLOCK * width);
+    float[] values = scratch.floats(7, BLOCK * a.value());
+    int last = a.causal() ? position(a, tile.rowEnd() - 1) + 1 : a.kvTokens();
+    for (int h = tile.headBegin(); h < tile.headEnd(); h++) {
+      for (int r = 0; r < a.nope() + a.value(); r++) {
+        long element = h * a.weightHeadStride() + r * a.weightStride();
+        a.weightType().widen(a.kvB(), a.weightType().bytes(element), w, r * latent, latent);
       }
       for (int t = 0; t < queries; t++) {
-        long at = (queryBegin + t) * p.qTokenStride() + h * p.qHeadStride();
-        Stored.readFloats(q, at, heads, t * queryWidth, queryWidth);
+        readQuery(a, tile.rowBegin() + t, h, q, t);
       }
-      ScalarLoops.roundIf(rounded, heads, 0, queries * queryWidth);
-      float slope = ScalarKernels.isNull(alibiSlopes) ? 0 : Stored.readFloat(alibiSlopes, h);
+      Floats.roundIf(rounded, q, 0, queries * width);
+      float slope = slope(a, h);
       softmax.reset();
       for (int begin = 0; begin < last; begin += BLOCK) {
         int end = Math.min(begin + BLOCK, last);
-        Stored.widenRows(c, cache, pageTable, begin, end, rows);
+        Stored.widenRows(a.cache(), a.pages(), a.pageTable(), begin, end, rows);
         for (int s = 0; s < end - begin; s++) {
           int row = s * (latent + rope);
-          for (int i = 0; i < p.nope(); i++) {
-            keys[s * queryWidth + i] = ScalarLoops.dot(rows, row, w, i * latent, latent);
+          for (int i = 0; i < a.nope(); i++) {
+            keys[s * width + i] = Floats.dot(rows, row, w, i * latent, latent);
           }
-          System.arraycopy(rows, row + latent, keys, s * queryWidth + p.nope(), rope);
-          for (int i = 0; i < p.value(); i++) {
-            values[s * p.value() + i] =
-                ScalarLoops.dot(rows, row, w, (p.nope() + i) * latent, latent);
+          System.arraycopy(rows, row + latent, keys, s * width + a.nope(), rope);
+          for (int i = 0; i < a.value(); i++) {
+            values[s * a.value() + i] =
+                Floats.dot(rows, row, w, (a.nope() + i) * latent, latent);
           }
         }
-        ScalarLoops.roundIf(rounded, keys, 0, (end - begin) * queryWidth);
-        ScalarLoops.roundIf(rounded, values, 0, (end - begin) * p.value());
+        Floats.roundIf(rounded, keys, 0, (end - begin) * width);
+        Floats.roundIf(rounded, values, 0, (end - begin) * a.value());
         for (int t = 0; t < queries; t++) {
-          int position = ScalarKernels.position(p, queryBegin + t);
-          int visible = Math.min(end, p.causal() ? position + 1 : end) - begin;
+          int position = position(a, tile.rowBegin() + t);
+          int visible = Math.min(end, a.causal() ? position + 1 : end) - begin;
           for (int s = 0; s < visible; s++) {
-            float score =
-                ScalarLoops.dot(heads, t * queryWidth, keys, s * queryWidth, queryWidth)
-                    * p.scale();
+            float score = Floats.dot(q, t * width, keys, s * width, width) * a.scale();
             softmax.scores[s] = score - slope * (position - begin - s);
           }
-          softmax.add(t, visible, values, p.value(), rounded);
+          softmax.add(t, visible, values, a.value(), rounded);
         }
       }
       for (int t = 0; t < queries; t++) {
-        softmax.finish(
-            t,
-            out,
-            (queryBegin + t) * p.outTokenStride() + h * p.outHeadStride(),
-            lse,
-            (queryBegin + t) * p.lseTokenStride() + h * p.lseHeadStride());
+        finish(softmax, t, a, tile.part(), tile.rowBegin() + t, h);
       }
     }
   }
 
-  static void merge(
-      MergeParams p,
-      MemorySegment partialOut,
-      MemorySegment partialLse,
-      int tokenBegin,
-      int tokenEnd,
-      int headBegin,
-      int headEnd,
-      MemorySegment out,
-      MemorySegment lse) {
-    Scratch scratch = Scratch.ofThread();
-    float[] part = scratch.floats(0, p.width());
-    float[] sum = scratch.floats(1, p.width());
-    for (int t = tokenBegin; t < tokenEnd; t++) {
-      for (int h = headBegin; h < headEnd; h++) {
-        long lseAt = t * p.partLseTokenStride() + h * p.partLseHeadStride();
-        float max = Float.NEGATIVE_INFINITY;
-        for (int i = 0; i < p.parts(); i++) {
-          max = Math.max(max, Stored.readFloat(partialLse, lseAt + i * p.partLseStride()));
-        }
-        Arrays.fill(sum, 0, p.width(), 0);
-        float total = 0;
-        if (max != Float.NEGATIVE_INFINITY) {
-          for (int i = 0; i < p.parts(); i++) {
-            total +=
-                ScalarLoops.exp(Stored.readFloat(partialLse, lseAt + i * p.partLseStride()) - max);
-          }
-          for (int i = 0; i < p.parts(); i++) {
-            float factor =
-                ScalarLoops.exp(Stored.readFloat(partialLse, lseAt + i * p.partLseStride()) - max)
-                    / total;
-            if (factor != 0) {
-              long at = i * p.partStride() + t * p.partTokenStride() + h * p.partHeadStride();
-              Stored.readFloats(partialOut, at, part, 0, p.width());
-              ScalarLoops.axpy(factor, part, 0, sum, 0, p.width());
-            }
-          }
-        }
-        Stored.writeFloats(sum, 0, out, t * p.outTokenStride() + h * p.outHeadStride(), p.width());
-        if (!ScalarKernels.isNull(lse)) {
-          Stored.writeFloat(
-              lse, t * p.lseTokenStride() + h * p.lseHeadStride(), max + (float) Math.log(total));
-        }
-      }
-    }
+  private static int position(AttentionTile a, int query) {
+    return a.kvTokens() - a.queryTokens() + query;
+  }
+
+  private static float slope(AttentionTile a, int head) {
+    return ScalarKernels.isNull(a.slopes()) ? 0 : Floats.get(a.slopes(), head);
+  }
+
+  /** Query t of head h becomes row {@code row} of {@code to}. */
+  private static void readQuery(AttentionTile a, int t, int h, float[] to, int row) {
+    int width = a.queryWidth();
+    Floats.read(a.q(), t * a.qTokenStride() + h * a.qHeadStride(), to, row * width, width);
+  }
+
+  private static void finish(
+      OnlineSoftmax softmax, int row, AttentionTile a, int part, int t, int h) {
+    softmax.finish(
+        row,
+        a.out(part),
+        t * a.outTokenStride() + h * a.outHeadStride(),
+        a.lse(part),
+        t * a.lseTokenStride() + h * a.lseHeadStride());
   }
 
   /**
@@ -236,16 +202,16 @@ final class ScalarAttention {
         newMax = Math.max(newMax, scores[s]);
       }
       int at = row * (width + 1);
-      float factor = ScalarLoops.exp(max[row] - newMax);
+      float factor = Floats.exp(max[row] - newMax);
       max[row] = newMax;
       for (int i = 0; i <= width; i++) {
         sums[at + i] *= factor;
       }
       float sum = 0; // of this block alone: small terms would drown in the sum of a long text
       for (int s = 0; s < n; s++) {
-        float p = ScalarLoops.exp(scores[s] - newMax);
+        float p = Floats.exp(scores[s] - newMax);
         sum += p;
-        ScalarLoops.axpy(rounded ? Bf16.round(p) : p, values, s * stride, sums, at, width);
+        Floats.axpy(rounded ? Bf16.round(p) : p, values, s * stride, sums, at, width);
       }
       sums[at + width] += sum;
     }
@@ -258,8 +224,8 @@ final class ScalarAttention {
           sums[at + i] /= sum;
         }
       }
-      Stored.writeFloats(sums, at, out, outAt, width);
-      Stored.writeFloat(lse, lseAt, max[row] + (float) Math.log(sum));
+      Floats.write(sums, at, out, outAt, width);
+      Floats.set(lse, lseAt, max[row] + (float) Math.log(sum));
     }
   }
 }

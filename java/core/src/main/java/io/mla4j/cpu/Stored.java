@@ -1,6 +1,7 @@
 package io.mla4j.cpu;
 
 import io.mla4j.InvalidArgumentException;
+import io.mla4j.ops.Floats;
 import io.mla4j.ops.StorageFormat;
 import io.mla4j.spi.CacheParams;
 import java.lang.foreign.MemorySegment;
@@ -49,7 +50,7 @@ public final class Stored {
    * @throws InvalidArgumentException where its page id is outside of the pool
    */
   public static long rowOffset(CacheParams params, MemorySegment pageTable, int position) {
-    int page = readInt(pageTable, position / params.pageSize());
+    int page = Floats.getInt(pageTable, position / params.pageSize());
     if (page < 0 || page >= params.pageCount()) {
       throw new InvalidArgumentException(
           "page_table["

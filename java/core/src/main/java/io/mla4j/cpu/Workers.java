@@ -36,7 +36,7 @@ public final class Workers implements AutoCloseable {
   }
 
   /** Multiplications that one thread does in the time that sharing them would cost: about 10 us. */
-  private static final long MIN_SHARED_WORK = 1 << 17;
+  static final long MIN_SHARED_WORK = 1 << 17;
 
   /**
    * Longer than the pause between two operations of a model, the time that a parked thread needs to
@@ -188,16 +188,26 @@ public final class Workers implements AutoCloseable {
       return;
     }
     try {
-      if (work < MIN_SHARED_WORK || count <= 1 || helpers.length == 0) {
-        for (int i = 0; i < count; i++) {
-          task.run(i, 0);
-        }
-      } else {
-        share(count, task);
-      }
+      runInTurn(count, work, task);
     } finally {
       leave();
     }
+  }
+
+  /** As {@link #run(int, long, Task)} for a caller that has the turn. */
+  void runInTurn(int count, long work, Task task) {
+    if (count > 1 && shares(work)) {
+      share(count, task);
+    } else {
+      for (int i = 0; i < count; i++) {
+        task.run(i, 0);
+      }
+    }
+  }
+
+  /** Whether so much work is worth another thread. */
+  boolean shares(long work) {
+    return work >= MIN_SHARED_WORK && helpers.length > 0;
   }
 
   private void share(int count, Task newTask) {

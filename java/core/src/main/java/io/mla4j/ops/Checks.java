@@ -157,6 +157,13 @@ final class Checks {
     }
   }
 
+  /** Rows lie one behind the other. */
+  static void requireDense(String name, Tensor tensor) {
+    require(
+        tensor.dim(0) < 2 || tensor.stride(0) == tensor.dim(1),
+        name + " has gaps between its rows, but must be contiguous");
+  }
+
   /** A condition on an argument that is no shape. */
   static void require(boolean condition, String message) {
     if (!condition) {

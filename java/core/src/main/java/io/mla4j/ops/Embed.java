@@ -1,7 +1,6 @@
 package io.mla4j.ops;
 
 import io.mla4j.InvalidArgumentException;
-import java.lang.foreign.ValueLayout;
 
 /**
  * Rows of a table by number: {@code out[i] = scale * table[ids[i]]}.
@@ -11,7 +10,7 @@ import java.lang.foreign.ValueLayout;
  *     Java may read them
  * @param out (n, width) F32
  */
-public record Embed(Weight table, Tensor ids, float scale, Tensor out) implements Operation {
+public record Embed(Weight table, Tensor ids, float scale, Tensor out) implements RowOperation {
   /** Checks types and shapes. */
   public Embed {
     Checks.requireFloats("out", out, 2);
@@ -28,19 +27,47 @@ public record Embed(Weight table, Tensor ids, float scale, Tensor out) implement
     return (int) table.tensor().dim(0);
   }
 
-  /**
-   * Looks at the ids, before anything is changed.
-   *
-   * @throws InvalidArgumentException where one is outside of the vocabulary
-   */
-  public void requireIds() {
+  @Override
+  public void checkNumbers() {
     int vocabulary = vocabulary();
     for (int i = 0; i < ids.dim(0); i++) {
-      int id = ids.segment().get(ValueLayout.JAVA_INT_UNALIGNED, 4L * i);
+      int id = Floats.getInt(ids.segment(), i);
       if (id < 0 || id >= vocabulary) {
-        throw new InvalidArgumentException(
-            "ids[" + i + "] is " + id + ", but the vocabulary is 0.." + (vocabulary - 1));
+        throw refused(i, id);
       }
     }
+  }
+
+  @Override
+  public int rows() {
+    return (int) out.dim(0);
+  }
+
+  @Override
+  public long rowElements() {
+    return out.dim(1);
+  }
+
+  @Override
+  public void compute(int begin, int end) {
+    int width = (int) out.dim(1);
+    float[] row = Scratch.ofThread().floats(0, width);
+    for (int i = begin; i < end; i++) {
+      int id = Floats.getInt(ids.segment(), i);
+      if (id < 0 || id >= vocabulary()) {
+        throw refused(i, id);
+      }
+      long at = table.format().bytes(id * table.tensor().stride(0));
+      table.format().widen(table.tensor().segment(), at, row, 0, width);
+      for (int j = 0; j < width; j++) {
+        row[j] *= scale;
+      }
+      Floats.write(row, 0, out.segment(), i * out.stride(0), width);
+    }
+  }
+
+  private InvalidArgumentException refused(int i, int id) {
+    return new InvalidArgumentException(
+        "ids[" + i + "] is " + id + ", but the vocabulary is 0.." + (vocabulary() - 1));
   }
 }

@@ -23,15 +23,12 @@ public interface PagedView extends DecodePlan {
   /**
    * The page table of sequence {@code i}: I32 page ids, at least {@code ceil(kvTokens / pageSize)}.
    */
-  @Override
   MemorySegment pageTable(int i);
 
   /** The form for sequence {@code i}: never {@link AttentionForm#AUTO}. */
-  @Override
   AttentionForm form(int i);
 
   /** Cached tokens that one tile of sequence {@code i} covers, absorbed form. */
-  @Override
   int splitLength(int i);
 
   /**
@@ -40,18 +37,18 @@ public interface PagedView extends DecodePlan {
    *
    * @throws io.mla4j.ClosedException where the pool or the step is closed
    */
-  @Override
   Lease acquire();
 
   /** Numbers of the pages, the same for every layer. */
-  @Override
   CacheParams cacheParams();
 
   /** The pages of layer {@code layer}. */
-  @Override
   MemorySegment layerBase(int layer);
 
   /** Keeps a pool open. */
   @FunctionalInterface
-  interface Lease extends DecodePlan.Lease {}
+  interface Lease extends AutoCloseable {
+    @Override
+    void close();
+  }
 }

@@ -1,7 +1,5 @@
 package io.mla4j.cpu;
 
-import io.mla4j.ops.Bf16;
-
 import static io.mla4j.TestTensors.floats;
 import static io.mla4j.TestTensors.poisoned;
 import static io.mla4j.TestTensors.random;
@@ -27,18 +25,29 @@ import io.mla4j.Oracle;
 import io.mla4j.Sequence;
 import io.mla4j.Step;
 import io.mla4j.TestTensors;
+import io.mla4j.ops.Absorb;
+import io.mla4j.ops.Add;
+import io.mla4j.ops.AppendLatent;
+import io.mla4j.ops.Attend;
+import io.mla4j.ops.AttendAbsorbed;
 import io.mla4j.ops.AttentionScore;
-import io.mla4j.ops.Ops;
-import io.mla4j.ops.Ops.FeedForward;
-import io.mla4j.ops.Ops.Mixture;
-import io.mla4j.ops.Ops.Projection;
+import io.mla4j.ops.Bf16;
+import io.mla4j.ops.Embed;
+import io.mla4j.ops.Expand;
+import io.mla4j.ops.FeedForward;
+import io.mla4j.ops.Linear;
+import io.mla4j.ops.Merge;
+import io.mla4j.ops.Mixture;
+import io.mla4j.ops.RmsNorm;
 import io.mla4j.ops.RopeLayout;
+import io.mla4j.ops.Rotate;
 import io.mla4j.ops.Rotation;
 import io.mla4j.ops.Routing;
-import io.mla4j.ops.Tensor;
 import io.mla4j.ops.StorageFormat;
+import io.mla4j.ops.Tensor;
 import io.mla4j.ops.Weight;
 import io.mla4j.spi.Backend;
+import io.mla4j.spi.PagedView;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -74,11 +83,11 @@ class CpuOpsTest {
   /**
    * Runs {@code operation} on every device into a fresh output; the bits must agree; returns them.
    */
-  private static float[] sameOnAll(Operation operation, long... outShape) {
+  private static float[] sameOnAll(Call operation, long... outShape) {
     float[] first = null;
     for (Device device : DEVICES) {
       Tensor out = poisoned(outShape);
-      operation.run(device.ops(), out);
+      operation.run(device, out);
       float[] result = floats(out);
       if (first == null) {
         first = result;
@@ -89,8 +98,8 @@ class CpuOpsTest {
   }
 
   @FunctionalInterface
-  private interface Operation {
-    void run(Ops ops, Tensor out);
+  private interface Call {
+    void run(Device ops, Tensor out);
   }
 
   private static double[] doubles(Tensor tensor) {
@@ -108,7 +117,10 @@ class CpuOpsTest {
     Weight table = weight(random, type, 1, 50, 33);
     int[] ids = {0, 49, 7, 7, 12};
     float[] out =
-        sameOnAll((ops, o) -> ops.embed(table, TestTensors.ofInts(ids), 2.5f, o), ids.length, 33);
+        sameOnAll(
+            (ops, o) -> ops.run(new Embed(table, TestTensors.ofInts(ids), 2.5f, o)),
+            ids.length,
+            33);
     for (int i = 0; i < ids.length; i++) {
       for (int j = 0; j < 33; j++) {
         assertEquals((float) (TestTensors.value(table, ids[i], j) * 2.5), out[i * 33 + j]);
@@ -123,7 +135,8 @@ class CpuOpsTest {
     Tensor ids = TestTensors.ofInts(3, id);
     Exception e =
         assertThrows(
-            InvalidArgumentException.class, () -> ONE.ops().embed(table, ids, 1, poisoned(2, 8)));
+            InvalidArgumentException.class,
+            () -> ONE.run(new Embed(table, ids, 1, poisoned(2, 8))));
     assertEquals("ids[1] is " + id + ", but the vocabulary is 0..49", e.getMessage());
   }
 
@@ -131,7 +144,7 @@ class CpuOpsTest {
   void rmsNormDividesByTheRootOfTheMeanSquare() {
     Tensor x = random(random, 3, 7, 5000);
     Tensor w = random(random, 1, 5000);
-    float[] out = sameOnAll((ops, o) -> ops.rmsNorm(x, w, 1e-3f, o), 7, 5000);
+    float[] out = sameOnAll((ops, o) -> ops.run(new RmsNorm(x, w, 1e-3f, o)), 7, 5000);
     double[] expected = doubles(x);
     float[] weights = floats(w);
     for (int t = 0; t < 7; t++) {
@@ -151,14 +164,14 @@ class CpuOpsTest {
     Tensor x = random(random, 1, 40, 2000);
     Tensor w = random(random, 1, 2000);
     Tensor r = random(random, 1, 40, 2000);
-    float[] normed = sameOnAll((ops, o) -> ops.rmsNorm(x, w, 1e-6f, o), 40, 2000);
-    float[] added = sameOnAll((ops, o) -> ops.add(x, r, 0.5f, o), 40, 2000);
+    float[] normed = sameOnAll((ops, o) -> ops.run(new RmsNorm(x, w, 1e-6f, o)), 40, 2000);
+    float[] added = sameOnAll((ops, o) -> ops.run(new Add(x, r, 0.5f, o)), 40, 2000);
     for (Device device : DEVICES) {
       Tensor inPlace = TestTensors.of(floats(x), 40, 2000);
-      device.ops().rmsNorm(inPlace, w, 1e-6f, inPlace);
+      device.run(new RmsNorm(inPlace, w, 1e-6f, inPlace));
       assertArrayEquals(normed, floats(inPlace));
       Tensor residual = TestTensors.of(floats(r), 40, 2000);
-      device.ops().add(x, residual, 0.5f, residual);
+      device.run(new Add(x, residual, 0.5f, residual));
       assertArrayEquals(added, floats(residual));
     }
     double[] expected = doubles(x);
@@ -174,7 +187,7 @@ class CpuOpsTest {
   void rotateTurnsPairsOfTheLastElements(RopeLayout layout) {
     Tensor q = random(random, 1, 9, 5, 24);
     Rotation rotation = TestTensors.rotation(random, 9, 10, layout);
-    float[] out = sameOnAll((ops, o) -> ops.rotate(q, rotation, o), 9, 5, 24);
+    float[] out = sameOnAll((ops, o) -> ops.run(new Rotate(q, rotation, o)), 9, 5, 24);
     Oracle.assertClose(Oracle.rotate(doubles(q), 5, 24, rotation), out, TOLERANCE);
   }
 
@@ -191,16 +204,15 @@ class CpuOpsTest {
     for (Device device : DEVICES) {
       List<Tensor> outs =
           List.of(poisoned(n, 130), poisoned(n, 1), poisoned(n, 517), poisoned(n, 49));
-      device
-          .ops()
-          .linear(
+      device.run(
+          new Linear(
               x,
               List.of(
-                  new Projection(a, null, outs.get(0)),
-                  new Projection(b, null, outs.get(1)),
-                  new Projection(c, bias, outs.get(2)),
-                  new Projection(d, null, outs.get(3))),
-              ComputeType.F32);
+                  new Linear.Projection(a, null, outs.get(0)),
+                  new Linear.Projection(b, null, outs.get(1)),
+                  new Linear.Projection(c, bias, outs.get(2)),
+                  new Linear.Projection(d, null, outs.get(3))),
+              ComputeType.F32));
       List<float[]> results = outs.stream().map(TestTensors::floats).toList();
       first = first == null ? results : first;
       for (int i = 0; i < results.size(); i++) {
@@ -220,11 +232,17 @@ class CpuOpsTest {
     Tensor x = random(random, 1, n, 200);
     Weight w = weight(random, StorageFormat.BF16, 0.1, 301, 200);
     float[] all =
-        sameOnAll((ops, o) -> ops.linear(x, List.of(new Projection(w, null, o)), compute), n, 301);
+        sameOnAll(
+            (ops, o) -> ops.run(new Linear(x, List.of(new Linear.Projection(w, null, o)), compute)),
+            n,
+            301);
     for (int t : new int[] {0, 1, 63, 64, 89}) {
       float[] alone =
           sameOnAll(
-              (ops, o) -> ops.linear(x.slice(t, 1), List.of(new Projection(w, null, o)), compute),
+              (ops, o) ->
+                  ops.run(
+                      new Linear(
+                          x.slice(t, 1), List.of(new Linear.Projection(w, null, o)), compute)),
               1,
               301);
       assertArrayEquals(rows(all, t, 1, 301), alone, "row " + t);
@@ -237,7 +255,9 @@ class CpuOpsTest {
     Weight w = weight(random, StorageFormat.F32, 0.1, 20, 64);
     float[] out =
         sameOnAll(
-            (ops, o) -> ops.linear(x, List.of(new Projection(w, null, o)), ComputeType.BF16),
+            (ops, o) ->
+                ops.run(
+                    new Linear(x, List.of(new Linear.Projection(w, null, o)), ComputeType.BF16)),
             4,
             20);
     double[] rounded = doubles(x);
@@ -256,7 +276,7 @@ class CpuOpsTest {
     Tensor space = poisoned(6, 50);
     Tensor out =
         Tensor.strided(space.segment(), StorageFormat.F32, new long[] {6, 30}, new long[] {50, 1});
-    ONE.ops().linear(x, List.of(new Projection(w, null, out)), ComputeType.F32);
+    ONE.run(new Linear(x, List.of(new Linear.Projection(w, null, out)), ComputeType.F32));
     double[] dense = new double[6 * 40];
     float[] actual = new float[6 * 30];
     for (int t = 0; t < 6; t++) {
@@ -279,24 +299,24 @@ class CpuOpsTest {
   @ValueSource(ints = {1, 5, 80})
   void feedForwardIsSwiglu(int n) {
     Tensor x = random(random, 1, n, 48);
-    FeedForward w = network(48, 70, StorageFormat.BF16);
-    float[] out = sameOnAll((ops, o) -> ops.feedForward(x, w, ComputeType.F32, o), n, 48);
+    FeedForward.Weights w = network(48, 70, StorageFormat.BF16);
+    float[] out = sameOnAll((ops, o) -> ops.run(new FeedForward(x, w, ComputeType.F32, o)), n, 48);
     Oracle.assertClose(Oracle.swiglu(doubles(x), w.gate(), w.up(), w.down()), out, TOLERANCE);
   }
 
-  private FeedForward network(int width, int inner, StorageFormat type) {
-    return new FeedForward(
+  private FeedForward.Weights network(int width, int inner, StorageFormat type) {
+    return new FeedForward.Weights(
         weight(random, type, 0.2, inner, width),
         weight(random, type, 0.2, inner, width),
         weight(random, type, 0.2, width, inner));
   }
 
-  private Mixture mixture(Routing routing, int width, boolean biased, boolean shared) {
-    List<FeedForward> experts = new ArrayList<>();
+  private Mixture.Weights mixture(Routing routing, int width, boolean biased, boolean shared) {
+    List<FeedForward.Weights> experts = new ArrayList<>();
     for (int e = 0; e < routing.experts(); e++) {
       experts.add(network(width, 20, StorageFormat.BF16));
     }
-    return new Mixture(
+    return new Mixture.Weights(
         routing,
         weight(random, StorageFormat.F32, 0.3, routing.experts(), width),
         biased ? random(random, 0.1, routing.experts()) : null,
@@ -335,15 +355,15 @@ class CpuOpsTest {
   void mixtureAddsTheChosenExpertsAndTheSharedOne(int n) {
     for (Routing routing : List.of(softmax(8, 3), deepseekV3(16, 4))) {
       for (boolean shared : new boolean[] {false, true}) {
-        Mixture w = mixture(routing, 24, routing.groups() > 1, shared);
+        Mixture.Weights w = mixture(routing, 24, routing.groups() > 1, shared);
         Tensor x = random(random, 1, n, 24);
-        float[] out = sameOnAll((ops, o) -> ops.mixture(x, w, ComputeType.F32, o), n, 24);
+        float[] out = sameOnAll((ops, o) -> ops.run(new Mixture(x, w, ComputeType.F32, o)), n, 24);
         Oracle.assertClose(mixtureOracle(w, doubles(x), n), out, TOLERANCE);
       }
     }
   }
 
-  private static double[] mixtureOracle(Mixture w, double[] x, int n) {
+  private static double[] mixtureOracle(Mixture.Weights w, double[] x, int n) {
     Routing r = w.routing();
     int width = x.length / n;
     double[] logits = Oracle.linear(x, w.router(), null);
@@ -367,7 +387,7 @@ class CpuOpsTest {
               .toList();
       double sum = chosen.stream().mapToDouble(e -> score[e]).sum();
       for (int e : chosen) {
-        FeedForward f = w.experts().get(e);
+        FeedForward.Weights f = w.experts().get(e);
         double[] y = Oracle.swiglu(row, f.gate(), f.up(), f.down());
         double factor = (r.renormalize() ? score[e] / sum : score[e]) * r.scale();
         for (int i = 0; i < width; i++) {
@@ -375,7 +395,7 @@ class CpuOpsTest {
         }
       }
       if (w.shared() != null) {
-        FeedForward f = w.shared();
+        FeedForward.Weights f = w.shared();
         double[] y = Oracle.swiglu(row, f.gate(), f.up(), f.down());
         for (int i = 0; i < width; i++) {
           out[t * width + i] += y[i];
@@ -409,12 +429,12 @@ class CpuOpsTest {
   @ParameterizedTest
   @EnumSource(ComputeType.class)
   void tokenAloneHasTheBitsOfTheTokenAmongOthersInMixture(ComputeType compute) {
-    Mixture w = mixture(deepseekV3(16, 4), 24, true, true);
+    Mixture.Weights w = mixture(deepseekV3(16, 4), 24, true, true);
     Tensor x = random(random, 1, 33, 24);
-    float[] all = sameOnAll((ops, o) -> ops.mixture(x, w, compute, o), 33, 24);
+    float[] all = sameOnAll((ops, o) -> ops.run(new Mixture(x, w, compute, o)), 33, 24);
     for (int t = 0; t < 33; t++) {
       Tensor one = x.slice(t, 1);
-      float[] alone = sameOnAll((ops, o) -> ops.mixture(one, w, compute, o), 1, 24);
+      float[] alone = sameOnAll((ops, o) -> ops.run(new Mixture(one, w, compute, o)), 1, 24);
       assertArrayEquals(rows(all, t, 1, 24), alone, "token " + t);
     }
   }
@@ -424,7 +444,7 @@ class CpuOpsTest {
     Tensor parts = random(random, 1, 3, 4, 2, 10);
     Tensor lses = random(random, 2, 3, 4, 2);
     Tensor lse = poisoned(4, 2);
-    float[] out = sameOnAll((ops, o) -> ops.merge(parts, lses, o, lse), 4, 2, 10);
+    float[] out = sameOnAll((ops, o) -> ops.run(new Merge(parts, lses, o, lse)), 4, 2, 10);
     double[] expected = new double[80];
     double[] expectedLse = new double[8];
     for (int th = 0; th < 8; th++) {
@@ -518,8 +538,7 @@ class CpuOpsTest {
       DecodePlan plan = step.plan(shape, AttentionForm.ABSORBED);
       cache
           .device()
-          .ops()
-          .appendLatent(plan, 1, TestTensors.of(all, n, shape.cached()), null, 0, none);
+          .run(new AppendLatent(1, TestTensors.of(all, n, shape.cached()), null, 0, none), plan);
     }
 
     @Override
@@ -542,9 +561,9 @@ class CpuOpsTest {
     try (Attended a = new Attended(device, new Random(5), SHAPE, type, LENGTHS);
         Step step = a.append(QUERIES)) {
       DecodePlan plan = step.plan(SHAPE, AttentionForm.ABSORBED);
-      assertTrue(plan.splitLength(2) < 900, "the long sequence must be split");
+      assertTrue(PagedView.of(plan).splitLength(2) < 900, "the long sequence must be split");
       Tensor out = poisoned(plan.tokens(), 5, 24);
-      device.ops().attendAbsorbed(plan, 1, q, score, compute, out, lse);
+      device.run(new AttendAbsorbed(1, q, score, compute, out, lse), plan);
       return floats(out);
     }
   }
@@ -593,7 +612,8 @@ class CpuOpsTest {
         Tensor out = poisoned(30, 130, 16);
         Tensor lse = poisoned(30, 130);
         DecodePlan plan = step.plan(wide, AttentionForm.ABSORBED);
-        device.ops().attendAbsorbed(plan, 1, q, AttentionScore.of(0.3f), ComputeType.F32, out, lse);
+        device.run(
+            new AttendAbsorbed(1, q, AttentionScore.of(0.3f), ComputeType.F32, out, lse), plan);
         first = first == null ? floats(out) : first;
         assertArrayEquals(first, floats(out));
         for (int i = 0; i < 3; i++) {
@@ -622,7 +642,7 @@ class CpuOpsTest {
           Step step = a.append(QUERIES)) {
         Tensor out = poisoned(n, 5, 10);
         DecodePlan plan = step.plan(SHAPE, AttentionForm.AUTO);
-        device.ops().attend(plan, 1, q, kvB, score, compute, out);
+        device.run(new Attend(1, plan.shape(), q, kvB, score, compute, out), plan);
         all = floats(out);
       }
       int at = 0;
@@ -635,7 +655,9 @@ class CpuOpsTest {
           try (Step step = b.append(QUERIES[i])) {
             Tensor out = poisoned(QUERIES[i], 5, 10);
             DecodePlan plan = step.plan(SHAPE, AttentionForm.AUTO);
-            ONE.ops().attend(plan, 1, q.slice(at, QUERIES[i]), kvB, score, compute, out);
+            ONE.run(
+                new Attend(1, plan.shape(), q.slice(at, QUERIES[i]), kvB, score, compute, out),
+                plan);
             assertArrayEquals(rows(all, at, QUERIES[i], 50), floats(out), "sequence " + i);
           }
         }
@@ -655,7 +677,9 @@ class CpuOpsTest {
           Step step = a.append(QUERIES)) {
         Tensor out = poisoned(n, 5, 10);
         DecodePlan plan = step.plan(SHAPE, form);
-        device.ops().attend(plan, 1, q, kvB, AttentionScore.of(0.2f), ComputeType.F32, out);
+        device.run(
+            new Attend(1, plan.shape(), q, kvB, AttentionScore.of(0.2f), ComputeType.F32, out),
+            plan);
         int at = 0;
         for (int i = 0; i < QUERIES.length; i++) {
           double[] part = Oracle.doubles(floats(q.slice(at, QUERIES[i])));
@@ -674,10 +698,12 @@ class CpuOpsTest {
   void absorbAndExpandMultiplyWithTheHalvesOfKvB() {
     Weight kvB = weight(random, StorageFormat.F16, 0.2, 5 * 22, 24);
     Tensor q = random(random, 1, 7, 5, 20);
-    float[] absorbed = sameOnAll((ops, o) -> ops.absorb(q, kvB, ComputeType.F32, o), 7, 5, 32);
+    float[] absorbed =
+        sameOnAll((ops, o) -> ops.run(new Absorb(q, kvB, ComputeType.F32, o)), 7, 5, 32);
     Oracle.assertClose(Oracle.absorb(doubles(q), kvB, SHAPE), absorbed, TOLERANCE);
     Tensor x = random(random, 1, 7, 5, 24);
-    float[] expanded = sameOnAll((ops, o) -> ops.expand(x, kvB, ComputeType.F32, o), 7, 5, 10);
+    float[] expanded =
+        sameOnAll((ops, o) -> ops.run(new Expand(x, kvB, ComputeType.F32, o)), 7, 5, 10);
     Oracle.assertClose(Oracle.expand(doubles(x), kvB, SHAPE), expanded, TOLERANCE);
   }
 
@@ -694,7 +720,7 @@ class CpuOpsTest {
         Sequence sequence = cache.newSequence();
         Step step = Batch.of(sequence).reserve(3)) {
       DecodePlan plan = step.plan(SHAPE, AttentionForm.ABSORBED);
-      ONE.ops().appendLatent(plan, 0, a, norm, 1e-5f, rotation);
+      ONE.run(new AppendLatent(0, a, norm, 1e-5f, rotation), plan);
       double[] expected = Oracle.rotate(doubles(a), 1, 32, rotation);
       float[] actual = new float[96];
       for (int t = 0; t < 3; t++) {
@@ -708,7 +734,7 @@ class CpuOpsTest {
           }
           long element = i < 24 ? i : cache.layout().ropeOffset() + i - 24;
           long row = t * cache.layout().rowStrideBytes();
-          actual[t * 32 + i] = Stored.readFloat(plan.layerBase(0), row / 4 + element);
+          actual[t * 32 + i] = Stored.readFloat(PagedView.of(plan).layerBase(0), row / 4 + element);
         }
       }
       Oracle.assertClose(expected, actual, TOLERANCE);
@@ -719,65 +745,82 @@ class CpuOpsTest {
   void wrongShapesAreNamedAndNothingIsWritten() {
     Tensor x = random(random, 1, 3, 8);
     Weight w = weight(random, StorageFormat.F32, 1, 5, 8);
-    Ops ops = ONE.ops();
+    Device ops = ONE;
     Tensor out = poisoned(3, 5);
-    assertRefused("x ", () -> ops.rmsNorm(null, x, 1, out));
-    assertRefused("weight ", () -> ops.rmsNorm(x, random(random, 1, 7), 1, poisoned(3, 8)));
-    assertRefused("out ", () -> ops.rmsNorm(x, random(random, 1, 8), 1, out));
-    assertRefused("residual ", () -> ops.add(x, out, 1, poisoned(3, 8)));
+    assertRefused("x ", () -> ops.run(new RmsNorm(null, x, 1, out)));
+    assertRefused(
+        "weight ", () -> ops.run(new RmsNorm(x, random(random, 1, 7), 1, poisoned(3, 8))));
+    assertRefused("out ", () -> ops.run(new RmsNorm(x, random(random, 1, 8), 1, out)));
+    assertRefused("residual ", () -> ops.run(new Add(x, out, 1, poisoned(3, 8))));
     assertRefused(
         "projections[1].weight ",
         () ->
-            ops.linear(
-                x,
-                List.of(
-                    new Projection(w, null, out),
-                    new Projection(weight(random, StorageFormat.F32, 1, 5, 9), null, poisoned(3, 5))),
-                ComputeType.F32));
+            ops.run(
+                new Linear(
+                    x,
+                    List.of(
+                        new Linear.Projection(w, null, out),
+                        new Linear.Projection(
+                            weight(random, StorageFormat.F32, 1, 5, 9), null, poisoned(3, 5))),
+                    ComputeType.F32)));
     assertRefused(
         "projections[0].bias ",
         () ->
-            ops.linear(x, List.of(new Projection(w, random(random, 1, 6), out)), ComputeType.F32));
+            ops.run(
+                new Linear(
+                    x,
+                    List.of(new Linear.Projection(w, random(random, 1, 6), out)),
+                    ComputeType.F32)));
     assertRefused(
         "projections[0].weight ",
         () ->
-            ops.linear(
-                x,
-                List.of(
-                    new Projection(
-                        Weight.of(Tensor.of(x.segment(), StorageFormat.U8, 5, 8)), null, out)),
-                ComputeType.F32));
-    assertRefused("projections ", () -> ops.linear(x, List.of(), ComputeType.F32));
+            ops.run(
+                new Linear(
+                    x,
+                    List.of(
+                        new Linear.Projection(
+                            Weight.of(Tensor.of(x.segment(), StorageFormat.U8, 5, 8)), null, out)),
+                    ComputeType.F32)));
+    assertRefused("projections ", () -> ops.run(new Linear(x, List.of(), ComputeType.F32)));
     assertRefused(
-        "kvB ", () -> ops.absorb(poisoned(1, 5, 20), null, ComputeType.F32, poisoned(1, 5, 32)));
+        "kvB ",
+        () -> ops.run(new Absorb(poisoned(1, 5, 20), null, ComputeType.F32, poisoned(1, 5, 32))));
     assertRefused(
-        "heads ", () -> ops.absorb(poisoned(1, 0, 20), w, ComputeType.F32, poisoned(1, 0, 32)));
-    FeedForward f = network(8, 6, StorageFormat.F32);
+        "heads ",
+        () -> ops.run(new Absorb(poisoned(1, 0, 20), w, ComputeType.F32, poisoned(1, 0, 32))));
+    FeedForward.Weights f = network(8, 6, StorageFormat.F32);
     assertRefused(
         "weights.up ",
         () ->
-            ops.feedForward(
-                x, new FeedForward(f.gate(), w, f.down()), ComputeType.F32, poisoned(3, 8)));
-    Mixture m = mixture(softmax(4, 2), 8, false, false);
+            ops.run(
+                new FeedForward(
+                    x,
+                    new FeedForward.Weights(f.gate(), w, f.down()),
+                    ComputeType.F32,
+                    poisoned(3, 8))));
+    Mixture.Weights m = mixture(softmax(4, 2), 8, false, false);
     assertRefused(
         "weights.experts ",
         () ->
-            ops.mixture(
-                x,
-                new Mixture(m.routing(), m.router(), null, m.experts().subList(0, 3), null),
-                ComputeType.F32,
-                poisoned(3, 8)));
+            ops.run(
+                new Mixture(
+                    x,
+                    new Mixture.Weights(
+                        m.routing(), m.router(), null, m.experts().subList(0, 3), null),
+                    ComputeType.F32,
+                    poisoned(3, 8))));
     Tensor onHeap = Tensor.of(MemorySegment.ofArray(new float[24]), StorageFormat.F32, 3, 8);
-    assertRefused("residual ", () -> ops.add(x, onHeap, 1, poisoned(3, 8)));
+    assertRefused("residual ", () -> ops.run(new Add(x, onHeap, 1, poisoned(3, 8))));
     assertRefused(
         "projections[0].weight ",
         () ->
-            ops.linear(
-                x,
-                List.of(new Projection(Weight.of(onHeap), null, poisoned(3, 3))),
-                ComputeType.F32));
+            ops.run(
+                new Linear(
+                    x,
+                    List.of(new Linear.Projection(Weight.of(onHeap), null, poisoned(3, 3))),
+                    ComputeType.F32)));
     Tensor readOnly = Tensor.of(x.segment().asReadOnly(), StorageFormat.F32, 3, 8);
-    assertRefused("out ", () -> ops.add(x, x, 1, readOnly));
+    assertRefused("out ", () -> ops.run(new Add(x, x, 1, readOnly)));
     for (float value : floats(out)) {
       assertTrue(Float.isNaN(value));
     }
@@ -794,21 +837,26 @@ class CpuOpsTest {
         Step step = a.append(2)) {
       DecodePlan plan = step.plan(SHAPE, AttentionForm.ABSORBED);
       AttentionScore score = AttentionScore.of(1);
-      Ops ops = ONE.ops();
+      Device ops = ONE;
       Tensor q = random(random, 1, 2, 5, 32);
       Tensor out = poisoned(2, 5, 24);
       ComputeType f32 = ComputeType.F32;
-      assertRefused("layer ", () -> ops.attendAbsorbed(plan, 2, q, score, f32, out, null));
-      assertRefused("layer ", () -> ops.attendAbsorbed(plan, -1, q, score, f32, out, null));
-      assertRefused("q ", () -> ops.attendAbsorbed(plan, 1, q.first(1), score, f32, out, null));
-      assertRefused("out ", () -> ops.attendAbsorbed(plan, 1, q, score, f32, q, null));
-      assertRefused("lse ", () -> ops.attendAbsorbed(plan, 1, q, score, f32, out, out));
-      assertRefused("score ", () -> ops.attendAbsorbed(plan, 1, q, null, f32, out, null));
+      assertRefused("layer ", () -> ops.run(new AttendAbsorbed(2, q, score, f32, out, null), plan));
+      assertRefused(
+          "layer ", () -> ops.run(new AttendAbsorbed(-1, q, score, f32, out, null), plan));
+      assertRefused(
+          "q ",
+          () -> ops.run(new AttendAbsorbed(1, q.first(1), score, f32, out.first(1), null), plan));
+      assertRefused("out ", () -> ops.run(new AttendAbsorbed(1, q, score, f32, q, null), plan));
+      assertRefused("lse ", () -> ops.run(new AttendAbsorbed(1, q, score, f32, out, out), plan));
+      assertRefused("score ", () -> ops.run(new AttendAbsorbed(1, q, null, f32, out, null), plan));
       AttentionScore slopes = new AttentionScore(1, random(random, 1, 4));
-      assertRefused("score.alibi", () -> ops.attendAbsorbed(plan, 1, q, slopes, f32, out, null));
+      assertRefused(
+          "score.alibi", () -> ops.run(new AttendAbsorbed(1, q, slopes, f32, out, null), plan));
       step.commit();
       assertThrows(
-          InvalidStateException.class, () -> ops.attendAbsorbed(plan, 1, q, score, f32, out, null));
+          InvalidStateException.class,
+          () -> ops.run(new AttendAbsorbed(1, q, score, f32, out, null), plan));
     }
   }
 
@@ -816,12 +864,12 @@ class CpuOpsTest {
   void noTokensAreNoWork() {
     Tensor none = poisoned(0, 24);
     for (Device device : DEVICES) {
-      Ops ops = device.ops();
-      ops.rmsNorm(none, random(random, 1, 24), 1, none);
-      ops.add(none, none, 1, none);
-      ops.feedForward(none, network(24, 8, StorageFormat.F32), ComputeType.F32, none);
-      ops.mixture(none, mixture(softmax(4, 2), 24, false, false), ComputeType.F32, none);
-      ops.mixture(none, mixture(softmax(4, 2), 24, false, true), ComputeType.F32, none);
+      Device ops = device;
+      ops.run(new RmsNorm(none, random(random, 1, 24), 1, none));
+      ops.run(new Add(none, none, 1, none));
+      ops.run(new FeedForward(none, network(24, 8, StorageFormat.F32), ComputeType.F32, none));
+      ops.run(new Mixture(none, mixture(softmax(4, 2), 24, false, false), ComputeType.F32, none));
+      ops.run(new Mixture(none, mixture(softmax(4, 2), 24, false, true), ComputeType.F32, none));
     }
   }
 
@@ -833,7 +881,7 @@ class CpuOpsTest {
           allocations.incrementAndGet();
           return CpuDevice.ARENA_ALLOCATOR.allocate(bytes, arena);
         };
-    Mixture experts = mixture(deepseekV3(16, 4), 24, true, true);
+    Mixture.Weights experts = mixture(deepseekV3(16, 4), 24, true, true);
     Weight kvB = weight(random, StorageFormat.BF16, 0.2, 5 * 22, 24);
     Tensor x = random(random, 1, 4, 24);
     Tensor q = random(random, 1, 4, 5, 20);
@@ -844,10 +892,11 @@ class CpuOpsTest {
       int warm = 0;
       for (int i = 0; i < 5; i++) {
         warm = i == 1 ? allocations.get() : warm;
-        device.ops().mixture(x, experts, ComputeType.F32, poisoned(4, 24));
-        device
-            .ops()
-            .attend(plan, 1, q, kvB, AttentionScore.of(1), ComputeType.F32, poisoned(4, 5, 10));
+        device.run(new Mixture(x, experts, ComputeType.F32, poisoned(4, 24)));
+        device.run(
+            new Attend(
+                1, plan.shape(), q, kvB, AttentionScore.of(1), ComputeType.F32, poisoned(4, 5, 10)),
+            plan);
       }
       assertEquals(warm, allocations.get());
     }
@@ -857,9 +906,9 @@ class CpuOpsTest {
   void closedDeviceRefuses() {
     Device device = device(2);
     Tensor x = random(random, 1, 3, 8);
-    device.ops().add(x, x, 1, x);
+    device.run(new Add(x, x, 1, x));
     device.close();
     device.close();
-    assertThrows(ClosedException.class, () -> device.ops().add(x, x, 1, x));
+    assertThrows(ClosedException.class, () -> device.run(new Add(x, x, 1, x)));
   }
 }

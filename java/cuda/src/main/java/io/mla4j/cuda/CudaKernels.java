@@ -6,15 +6,12 @@ import io.mla4j.BackendException;
 import io.mla4j.ComputeType;
 import io.mla4j.device.DeviceKernels;
 import io.mla4j.device.KernelOperation.AttendDecompressed;
-import io.mla4j.device.KernelOperation.Combine;
 import io.mla4j.device.KernelOperation.Convert;
 import io.mla4j.device.KernelOperation.Group;
 import io.mla4j.device.KernelOperation.GroupedMatMul;
 import io.mla4j.device.KernelOperation.Groups;
 import io.mla4j.device.KernelOperation.HeadMatMul;
 import io.mla4j.device.KernelOperation.MatMul;
-import io.mla4j.device.KernelOperation.Route;
-import io.mla4j.device.KernelOperation.SwiGlu;
 import io.mla4j.device.Launch;
 import io.mla4j.device.StepLaunch;
 import io.mla4j.ffi.abi.mla_device_kernels;
@@ -22,14 +19,17 @@ import io.mla4j.ops.Add;
 import io.mla4j.ops.AppendLatent;
 import io.mla4j.ops.Argmax;
 import io.mla4j.ops.AttendAbsorbed;
+import io.mla4j.ops.Combine;
 import io.mla4j.ops.Embed;
 import io.mla4j.ops.Merge;
 import io.mla4j.ops.Operation;
 import io.mla4j.ops.RmsNorm;
 import io.mla4j.ops.Rotate;
+import io.mla4j.ops.Route;
 import io.mla4j.ops.Sample;
 import io.mla4j.ops.StepOperation;
 import io.mla4j.ops.StorageFormat;
+import io.mla4j.ops.SwiGlu;
 import io.mla4j.ops.Tensor;
 import java.lang.foreign.MemorySegment;
 
@@ -250,7 +250,7 @@ final class CudaKernels implements DeviceKernels {
         CudaStructs.route(o),
         calls.of("logits", o.logits()),
         calls.of("weights.bias", o.bias()),
-        calls.of("chosen", o.chosen()),
+        calls.of("experts", o.experts()),
         calls.of("weights", o.weights()));
   }
 
@@ -289,15 +289,15 @@ final class CudaKernels implements DeviceKernels {
     return calls.bind(
         mla_device_kernels.combine(table),
         mla_device_kernels.combine.descriptor(),
-        calls.of("rows", o.rows()),
-        o.rows().stride(0),
-        rows(o.rows()),
-        calls.of("rowOf", o.rowOf()),
+        calls.of("expertOut", o.expertOut()),
+        o.expertOut().stride(0),
+        rows(o.expertOut()),
+        calls.of("slots", o.slots()),
         calls.of("weights", o.weights()),
         calls.of("shared", o.shared()),
         o.shared() == null ? 0L : o.shared().stride(0),
         rows(o.out()),
-        width(o.rowOf()),
+        width(o.slots()),
         width(o.out()),
         calls.of("out", o.out()),
         o.out().stride(0));

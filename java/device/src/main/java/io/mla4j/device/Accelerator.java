@@ -7,13 +7,10 @@ import io.mla4j.Device;
 import io.mla4j.InvalidArgumentException;
 import io.mla4j.Mla4jException;
 import io.mla4j.ops.Operation;
-import io.mla4j.ops.Ops;
-import io.mla4j.ops.Sampling;
 import io.mla4j.ops.Weight;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
-import java.util.Optional;
 import java.util.concurrent.locks.ReentrantLock;
 
 /**
@@ -198,16 +195,6 @@ public final class Accelerator implements Device {
       throw new InvalidArgumentException("operation is null");
     }
     return operations.bind(operation);
-  }
-
-  @Override
-  public Ops ops() {
-    return new OperationCalls(this);
-  }
-
-  @Override
-  public Optional<Sampling> sampling() {
-    return kernels.chooseTokens() ? Optional.of(new OperationCalls(this)) : Optional.empty();
   }
 
   @Override

@@ -30,7 +30,7 @@ final class BoundStep implements BoundOperation {
     operation.requireFits(plan);
     PagedView view = PagedView.of(plan);
     // The lease comes first: whoever holds the pool's lock may wait for the device's turn.
-    try (DecodePlan.Lease _ = view.acquire();
+    try (PagedView.Lease _ = view.acquire();
         Accelerator.Turn _ = device.turn()) {
       work.launch(view, device.resolve("the cache", view.layerBase(operation.layer())));
     }

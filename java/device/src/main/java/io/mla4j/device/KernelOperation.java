@@ -4,7 +4,6 @@ import io.mla4j.ComputeType;
 import io.mla4j.DecodePlan;
 import io.mla4j.ops.Attend;
 import io.mla4j.ops.Operation;
-import io.mla4j.ops.Routing;
 import io.mla4j.ops.StepOperation;
 import io.mla4j.ops.StorageFormat;
 import io.mla4j.ops.Tensor;
@@ -31,26 +30,6 @@ public sealed interface KernelOperation extends Operation {
    * @param out (n, heads, out) F32
    */
   record HeadMatMul(Tensor x, Tensor weight, boolean transposed, ComputeType compute, Tensor out)
-      implements KernelOperation {}
-
-  /**
-   * {@code out = silu(gate) * up}; out may be either.
-   *
-   * @param gate (n, width) F32
-   * @param up (n, width) F32
-   * @param out (n, width) F32
-   */
-  record SwiGlu(Tensor gate, Tensor up, Tensor out) implements KernelOperation {}
-
-  /**
-   * The experts of each token and their weights, see {@link Routing}.
-   *
-   * @param logits (n, experts) F32
-   * @param bias (experts) F32, or null
-   * @param chosen (n, top k) I32
-   * @param weights (n, top k) F32
-   */
-  record Route(Routing routing, Tensor logits, Tensor bias, Tensor chosen, Tensor weights)
       implements KernelOperation {}
 
   /**
@@ -85,18 +64,6 @@ public sealed interface KernelOperation extends Operation {
    * @param out (rows, out) F32
    */
   record GroupedMatMul(Tensor x, Tensor indices, Tensor weight, Groups groups, Tensor out)
-      implements KernelOperation {}
-
-  /**
-   * {@code out[t] = sum over choices of weight * rows[rowOf[t, choice]], then + shared[t]}.
-   *
-   * @param rows (m, width) F32
-   * @param rowOf (n, top k) I32
-   * @param weights (n, top k) F32
-   * @param shared (n, width) F32, or null
-   * @param out (n, width) F32
-   */
-  record Combine(Tensor rows, Tensor rowOf, Tensor weights, Tensor shared, Tensor out)
       implements KernelOperation {}
 
   /**

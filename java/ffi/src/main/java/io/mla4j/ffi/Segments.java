@@ -1,6 +1,8 @@
 package io.mla4j.ffi;
 
 import io.mla4j.InvalidArgumentException;
+import io.mla4j.ops.StorageFormat;
+import io.mla4j.ops.Tensor;
 import java.lang.foreign.MemorySegment;
 
 /**
@@ -57,6 +59,27 @@ final class Segments {
   /** A result of float32 or int32 elements. */
   static void output4(String name, MemorySegment segment, long elements) {
     output(name, segment, bytes(elements, 4), 4);
+  }
+
+  /** An input with all elements of a tensor of float32 or int32. */
+  static void rows4(String name, Tensor tensor) {
+    long elements = tensor.dim(tensor.rank() - 1);
+    for (int i = tensor.rank() - 2; i >= 0 && elements > 0; i--) {
+      elements =
+          tensor.dim(i) == 0 ? 0 : sum(product(tensor.dim(i) - 1, tensor.stride(i)), elements);
+    }
+    input4(name, tensor.segment(), elements);
+  }
+
+  /** Elements of a weight, or of a table. */
+  static void weight(String name, MemorySegment segment, StorageFormat format, long elements) {
+    long blocks = elements / format.blockElements();
+    input(name, segment, product(blocks, format.blockBytes()), alignment(format));
+  }
+
+  /** What an address of a block is a multiple of: its element, where it is one. */
+  static long alignment(StorageFormat format) {
+    return Integer.lowestOneBit(format.blockBytes());
   }
 
   /** As {@link #input4}, or absent. */

@@ -11,18 +11,34 @@ import io.mla4j.ComputeType;
 import io.mla4j.InvalidArgumentException;
 import io.mla4j.LatentLayout;
 import io.mla4j.cpu.ScalarKernels;
+import io.mla4j.ops.Absorb;
+import io.mla4j.ops.Add;
+import io.mla4j.ops.AppendLatent;
+import io.mla4j.ops.AttentionScore;
+import io.mla4j.ops.Combine;
+import io.mla4j.ops.Embed;
+import io.mla4j.ops.Expand;
+import io.mla4j.ops.Merge;
+import io.mla4j.ops.Operation;
+import io.mla4j.ops.RmsNorm;
 import io.mla4j.ops.RopeLayout;
+import io.mla4j.ops.Rotate;
+import io.mla4j.ops.Rotation;
+import io.mla4j.ops.Route;
 import io.mla4j.ops.Routing;
 import io.mla4j.ops.StorageFormat;
-import io.mla4j.spi.AppendParams;
-import io.mla4j.spi.AttentionParams;
+import io.mla4j.ops.SwiGlu;
+import io.mla4j.ops.Tensor;
+import io.mla4j.ops.Weight;
+import io.mla4j.spi.AppendTile;
+import io.mla4j.spi.AttentionTile;
 import io.mla4j.spi.CacheParams;
-import io.mla4j.spi.HeadLinearParams;
-import io.mla4j.spi.LinearParams;
-import io.mla4j.spi.MergeParams;
-import io.mla4j.spi.RopeParams;
-import io.mla4j.spi.RouteParams;
-import io.mla4j.spi.TileKernels;
+import io.mla4j.spi.Kernels;
+import io.mla4j.spi.MatrixProduct;
+import io.mla4j.spi.Multiply;
+import io.mla4j.spi.Pack;
+import io.mla4j.spi.Tile;
+import io.mla4j.spi.TileKernel;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -41,6 +57,7 @@ import org.junit.jupiter.api.function.Executable;
  */
 class NativeKernelsTest {
   private static final MemorySegment NULL = MemorySegment.NULL;
+  private static final StorageFormat F32 = StorageFormat.F32;
   private static final int TOKENS = 5;
   private static final int HEADS = 3;
   private static final int LATENT = 20;
@@ -49,74 +66,20 @@ class NativeKernelsTest {
   private static final int VALUE = 12;
   private static final CacheParams CACHE =
       new CacheParams(new LatentLayout(LATENT, ROPE, CacheType.F32), 2, 7, 2 * 256);
-  private static final LinearParams LINEAR =
-      new LinearParams(ComputeType.F32, StorageFormat.F32, TOKENS, 18, 11, 0, 0, 18, 18, 11);
-  private static final HeadLinearParams HEAD_LINEAR =
-      new HeadLinearParams(
-          ComputeType.F32,
-          StorageFormat.F32,
-          TOKENS,
-          HEADS,
+  private static final Routing ROUTING =
+      new Routing(
           8,
-          9,
-          false,
-          0,
-          0,
-          24,
-          8,
-          27,
-          9,
-          72,
-          8);
-  private static final AttentionParams ABSORBED = attention(LATENT + ROPE, LATENT);
-  private static final AttentionParams DECOMPRESSED = attention(NOPE + ROPE, VALUE);
-  private static final MergeParams MERGE =
-      new MergeParams(2, TOKENS, HEADS, 8, 120, 24, 8, 15, 3, 1, 24, 8, 3, 1);
-  private static final AppendParams APPEND =
-      new AppendParams(TOKENS, 4, RopeLayout.PAIRS, 1e-6f, LATENT + ROPE);
-  private static final RopeParams ROTATION =
-      new RopeParams(TOKENS, HEADS, 8, ROPE, RopeLayout.HALVES, 24, 8, 24, 8);
-  private static final RouteParams ROUTE =
-      new RouteParams(
-          TOKENS,
-          new Routing(
-              8,
-              3,
-              Routing.Score.SIGMOID,
-              4,
-              2,
-              Routing.GroupScore.TOP2_SUM,
-              Routing.GroupMask.ZERO,
-              true,
-              2.5f),
-          8);
+          3,
+          Routing.Score.SIGMOID,
+          4,
+          2,
+          Routing.GroupScore.TOP2_SUM,
+          Routing.GroupMask.ZERO,
+          true,
+          2.5f);
 
   private final Arena arena = Arena.ofShared();
   private final Random random = new Random(7);
-
-  private static AttentionParams attention(int queryWidth, int outWidth) {
-    return new AttentionParams(
-        ComputeType.F32,
-        HEADS,
-        TOKENS,
-        9,
-        true,
-        NOPE,
-        VALUE,
-        StorageFormat.F32,
-        0,
-        0,
-        0.3f,
-        0,
-        (long) HEADS * queryWidth,
-        queryWidth,
-        (long) HEADS * outWidth,
-        outWidth,
-        HEADS,
-        1,
-        (long) (NOPE + VALUE) * LATENT,
-        LATENT);
-  }
 
   @AfterEach
   void free() {
@@ -131,6 +94,14 @@ class NativeKernelsTest {
     return segment;
   }
 
+  private Tensor tensor(long... shape) {
+    int n = 1;
+    for (long dim : shape) {
+      n *= (int) dim;
+    }
+    return Tensor.of(floats(n), F32, shape);
+  }
+
   private MemorySegment ints(int... values) {
     return arena.allocateFrom(ValueLayout.JAVA_INT, values);
   }
@@ -139,10 +110,15 @@ class NativeKernelsTest {
     return arena.allocate(n, 64);
   }
 
+  /** Rows with gaps between them. */
+  private static Tensor gapped(MemorySegment segment, long rows, long width, long stride) {
+    return Tensor.strided(segment, F32, new long[] {rows, width}, new long[] {stride, 1});
+  }
+
   /**
    * Runs a call with scalar and native kernels, each with its own result, and compares the results.
    */
-  private void same(int results, BiConsumer<TileKernels, MemorySegment> call) {
+  private void same(int results, BiConsumer<Kernels, MemorySegment> call) {
     NativeLibrary library = Natives.library();
     MemorySegment expected = bytes(4L * results);
     call.accept(new ScalarKernels(), expected);
@@ -159,164 +135,213 @@ class NativeKernelsTest {
     }
   }
 
+  private static TileKernel prepared(Kernels kernels, Operation operation) {
+    TileKernel kernel = kernels.bind(operation);
+    kernel.prepare();
+    return kernel;
+  }
+
+  private static void rows(Kernels kernels, Operation operation, int count) {
+    prepared(kernels, operation).run(new Tile().rows(0, count));
+  }
+
   private static void refused(String part, Executable call) {
     String message = assertThrows(InvalidArgumentException.class, call).getMessage();
     assertTrue(message.contains(part), message);
+  }
+
+  /** What an operation is refused for before anything is called. */
+  private static void refused(String part, Operation operation) {
+    refused(part, () -> prepared(Natives.library().kernels(null), operation));
   }
 
   private MemorySegment pages() {
     return ints(3, 0, 6, 2, 5);
   }
 
-  private MemorySegment workspace(TileKernels kernels, AttentionParams p, boolean decompressed) {
-    return bytes(kernels.attentionWorkspace(p, CACHE, decompressed));
+  private MatrixProduct product(MemorySegment x, MemorySegment y) {
+    return new MatrixProduct()
+        .with(ComputeType.F32, Weight.of(tensor(11, 18)), NULL)
+        .from(x, 18, NULL, TOKENS)
+        .to(y, 11);
   }
 
   @Test
   void linear() {
     MemorySegment x = floats(7 * 18);
     MemorySegment indices = ints(6, 0, 3, 3, 1);
-    MemorySegment weight = floats(11 * 18);
+    Weight weight = Weight.of(tensor(11, 18));
     MemorySegment bias = floats(11);
     same(
         TOKENS * 11,
         (k, y) -> {
-          MemorySegment packed = bytes(k.packedBytes(LINEAR));
-          k.pack(LINEAR, x, indices, 0, TOKENS, packed);
-          k.linear(LINEAR, packed, weight, NULL, bias, 0, 11, y);
+          MatrixProduct p =
+              new MatrixProduct()
+                  .with(ComputeType.F32, weight, bias)
+                  .from(x, 18, indices, TOKENS)
+                  .to(y, 11);
+          TileKernel pack = prepared(k, new Pack(p));
+          TileKernel multiply = prepared(k, new Multiply(p));
+          Tile tile = new Tile().workspace(bytes(pack.workspaceBytes()));
+          pack.run(tile.rows(0, TOKENS));
+          multiply.run(tile.rows(0, 11));
         });
   }
 
   @Test
-  void headLinear() {
-    MemorySegment x = floats(TOKENS * 24);
-    MemorySegment weight = floats(HEADS * 72);
-    same(TOKENS * 27, (k, y) -> k.headLinear(HEAD_LINEAR, x, weight, NULL, 0, HEADS, 0, TOKENS, y));
+  void headProducts() {
+    Weight kvB = Weight.of(tensor(HEADS * (NOPE + VALUE), LATENT));
+    Tensor q = tensor(TOKENS, HEADS, NOPE);
+    Tensor x = tensor(TOKENS, HEADS, LATENT);
+    Tile tile = new Tile().rows(0, TOKENS).heads(0, HEADS);
+    same(
+        TOKENS * HEADS * LATENT,
+        (k, y) -> {
+          Tensor out = Tensor.of(y, F32, TOKENS, HEADS, LATENT);
+          prepared(k, new Absorb(q, kvB, ComputeType.F32, out)).run(tile);
+        });
+    same(
+        TOKENS * HEADS * VALUE,
+        (k, y) -> {
+          Tensor out = Tensor.of(y, F32, TOKENS, HEADS, VALUE);
+          prepared(k, new Expand(x, kvB, ComputeType.F32, out)).run(tile);
+        });
+  }
+
+  /** Attention whose out and lse lie in y, one after the other. */
+  private AttentionTile attention(
+      AttentionTile a, int queryWidth, int outWidth, MemorySegment y, MemorySegment cache) {
+    int outs = TOKENS * HEADS * outWidth;
+    a.pages(CACHE, cache, pages());
+    a.queries(floats(TOKENS * HEADS * queryWidth), (long) HEADS * queryWidth, queryWidth);
+    a.tokens(TOKENS, 9);
+    a.strides((long) HEADS * outWidth, outWidth, HEADS, 1);
+    a.addPart(y.asSlice(0, 4L * outs), y.asSlice(4L * outs));
+    return a;
+  }
+
+  private static void runAttention(Kernels k, AttentionTile a, Arena arena) {
+    TileKernel kernel = prepared(k, a);
+    kernel.run(
+        new Tile()
+            .rows(0, TOKENS)
+            .heads(0, HEADS)
+            .keys(0, 9, 0)
+            .workspace(arena.allocate(kernel.workspaceBytes(), 64)));
   }
 
   @Test
-  void attendAbsorbed() {
-    MemorySegment q = floats(TOKENS * HEADS * (LATENT + ROPE));
+  void attention() {
+    AttentionScore score = new AttentionScore(0.3f, tensor(HEADS));
+    Weight kvB = Weight.of(tensor(HEADS * (NOPE + VALUE), LATENT));
     MemorySegment cache = floats(7 * 128);
-    MemorySegment slopes = floats(HEADS);
-    MemorySegment pages = pages();
-    int outs = TOKENS * HEADS * LATENT;
+    MemorySegment queries = floats(TOKENS * HEADS * (LATENT + ROPE));
     same(
-        outs + TOKENS * HEADS,
-        (k, y) ->
-            k.attendAbsorbed(
-                ABSORBED,
-                CACHE,
-                q,
-                cache,
-                pages,
-                slopes,
-                0,
-                HEADS,
-                0,
-                TOKENS,
-                0,
-                9,
-                y.asSlice(0, 4L * outs),
-                y.asSlice(4L * outs),
-                workspace(k, ABSORBED, false)));
-  }
-
-  @Test
-  void attendDecompressed() {
-    MemorySegment q = floats(TOKENS * HEADS * (NOPE + ROPE));
-    MemorySegment kvB = floats(HEADS * (NOPE + VALUE) * LATENT);
-    MemorySegment cache = floats(7 * 128);
-    MemorySegment pages = pages();
-    int outs = TOKENS * HEADS * VALUE;
+        TOKENS * HEADS * (LATENT + 1),
+        (k, y) -> {
+          AttentionTile a =
+              attention(
+                  AttentionTile.absorbed(ComputeType.F32, HEADS, score),
+                  LATENT + ROPE,
+                  LATENT,
+                  y,
+                  cache);
+          a.queries(queries, (long) HEADS * (LATENT + ROPE), LATENT + ROPE);
+          runAttention(k, a, arena);
+        });
     same(
-        outs + TOKENS * HEADS,
-        (k, y) ->
-            k.attendDecompressed(
-                DECOMPRESSED,
-                CACHE,
-                q,
-                kvB,
-                NULL,
-                cache,
-                pages,
-                NULL,
-                0,
-                HEADS,
-                0,
-                TOKENS,
-                y.asSlice(0, 4L * outs),
-                y.asSlice(4L * outs),
-                workspace(k, DECOMPRESSED, true)));
+        TOKENS * HEADS * (VALUE + 1),
+        (k, y) -> {
+          AttentionTile a =
+              attention(
+                  AttentionTile.decompressed(ComputeType.F32, HEADS, score, kvB, NOPE, VALUE),
+                  NOPE + ROPE,
+                  VALUE,
+                  y,
+                  cache);
+          a.queries(queries, (long) HEADS * (NOPE + ROPE), NOPE + ROPE);
+          runAttention(k, a, arena);
+        });
   }
 
   @Test
   void merge() {
-    MemorySegment partialOut = floats(240);
-    MemorySegment partialLse = floats(30);
+    Tensor partialOut = tensor(2, TOKENS, HEADS, 8);
+    Tensor partialLse = tensor(2, TOKENS, HEADS);
     same(
         135,
-        (k, y) ->
-            k.merge(
-                MERGE,
-                partialOut,
-                partialLse,
-                0,
-                TOKENS,
-                0,
-                HEADS,
-                y.asSlice(0, 480),
-                y.asSlice(480)));
+        (k, y) -> {
+          Tensor out = Tensor.of(y.asSlice(0, 480), F32, TOKENS, HEADS, 8);
+          Tensor lse = Tensor.of(y.asSlice(480), F32, TOKENS, HEADS);
+          TileKernel kernel = prepared(k, new Merge(partialOut, partialLse, out, lse));
+          // The second head of token 0 to the first one of token 3, then the rest.
+          kernel.run(new Tile().rows(1, 10));
+          kernel.run(new Tile().rows(10, TOKENS * HEADS));
+          kernel.run(new Tile().rows(0, 1));
+        });
+  }
+
+  private Rotation rotation(RopeLayout layout) {
+    return new Rotation(tensor(TOKENS, ROPE / 2), tensor(TOKENS, ROPE / 2), layout);
+  }
+
+  private AppendTile append(Tensor a, Rotation rotation, MemorySegment pages, MemorySegment to) {
+    AppendTile append = new AppendTile(new AppendLatent(0, a, tensor(LATENT), 1e-6f, rotation));
+    append.pages(CACHE, to, pages);
+    append.tokens(0, TOKENS, 4);
+    return append;
   }
 
   @Test
   void append() {
-    MemorySegment a = floats(TOKENS * (LATENT + ROPE));
-    MemorySegment norm = floats(LATENT);
-    MemorySegment cosines = floats(TOKENS * ROPE / 2);
-    MemorySegment sines = floats(TOKENS * ROPE / 2);
+    Tensor a = tensor(TOKENS, LATENT + ROPE);
+    Tensor norm = tensor(LATENT);
+    Rotation rotation = rotation(RopeLayout.PAIRS);
     MemorySegment pages = pages();
-    same(7 * 128, (k, y) -> k.append(APPEND, CACHE, a, norm, cosines, sines, pages, 0, TOKENS, y));
+    same(
+        7 * 128,
+        (k, y) -> {
+          AppendTile append = new AppendTile(new AppendLatent(0, a, norm, 1e-6f, rotation));
+          append.pages(CACHE, y, pages);
+          append.tokens(0, TOKENS, 4);
+          prepared(k, append).run(new Tile().rows(0, TOKENS));
+        });
   }
 
   @Test
-  void rope() {
-    MemorySegment x = floats(TOKENS * 24);
-    MemorySegment cosines = floats(TOKENS * ROPE / 2);
-    MemorySegment sines = floats(TOKENS * ROPE / 2);
-    same(TOKENS * 24, (k, y) -> k.rope(ROTATION, x, cosines, sines, 0, TOKENS, y));
-  }
-
-  @Test
-  void elementWise() {
-    MemorySegment x = floats(TOKENS * 20);
-    MemorySegment r = floats(TOKENS * 18);
-    MemorySegment weight = floats(17);
-    same(TOKENS * 19, (k, y) -> k.rmsNorm(x, 20, weight, 1e-5f, TOKENS, 17, y, 19));
-    same(TOKENS * 19, (k, y) -> k.swiglu(x, 20, r, 18, TOKENS, 17, y, 19));
-    same(TOKENS * 19, (k, y) -> k.add(x, 20, r, 18, 0.7f, TOKENS, 17, y, 19));
-  }
-
-  @Test
-  void embed() {
-    MemorySegment table = floats(6 * 20);
-    MemorySegment ids = ints(5, 0, 2);
-    same(3 * 19, (k, y) -> k.embed(StorageFormat.F32, table, 20, 6, ids, 3, 17, 1.5f, y, 19));
+  void operationsOnRows() {
+    Tensor x = gapped(floats(TOKENS * 20), TOKENS, 17, 20);
+    Tensor r = gapped(floats(TOKENS * 18), TOKENS, 17, 18);
+    Tensor weight = tensor(17);
+    Weight table = Weight.of(gapped(floats(6 * 20), 6, 17, 20));
+    Tensor ids = Tensor.of(ints(5, 0, 2), StorageFormat.I32, 3);
+    Tensor q = tensor(TOKENS, HEADS, 8);
+    Rotation rotation = rotation(RopeLayout.HALVES);
+    same(
+        TOKENS * 19,
+        (k, y) -> rows(k, new RmsNorm(x, weight, 1e-5f, gapped(y, TOKENS, 17, 19)), TOKENS));
+    same(TOKENS * 19, (k, y) -> rows(k, new SwiGlu(x, r, gapped(y, TOKENS, 17, 19)), TOKENS));
+    same(TOKENS * 19, (k, y) -> rows(k, new Add(x, r, 0.7f, gapped(y, TOKENS, 17, 19)), TOKENS));
+    same(3 * 19, (k, y) -> rows(k, new Embed(table, ids, 1.5f, gapped(y, 3, 17, 19)), 3));
+    same(
+        TOKENS * 24,
+        (k, y) -> rows(k, new Rotate(q, rotation, Tensor.of(y, F32, TOKENS, HEADS, 8)), TOKENS));
   }
 
   @Test
   void routeAndCombine() {
-    MemorySegment logits = floats(TOKENS * 8);
-    MemorySegment bias = floats(8);
-    MemorySegment outs = floats(8 * 9);
-    MemorySegment shared = floats(TOKENS * 9);
+    Tensor logits = tensor(TOKENS, 8);
+    Tensor bias = tensor(8);
+    Tensor outs = tensor(8, 9);
+    Tensor shared = tensor(TOKENS, 9);
     same(
         TOKENS * 9,
         (k, y) -> {
-          MemorySegment experts = bytes(4 * 15);
-          MemorySegment weights = bytes(4 * 15);
-          k.route(ROUTE, logits, bias, 0, TOKENS, experts, weights);
-          k.combine(outs, 9, 8, experts, weights, shared, 9, TOKENS, 3, 9, y, 9);
+          Tensor experts = Tensor.of(bytes(4 * 15), StorageFormat.I32, TOKENS, 3);
+          Tensor weights = Tensor.of(bytes(4 * 15), F32, TOKENS, 3);
+          rows(k, new Route(ROUTING, logits, bias, experts, weights), TOKENS);
+          Tensor out = Tensor.of(y, F32, TOKENS, 9);
+          rows(k, new Combine(outs, experts, weights, shared, out), TOKENS);
         });
   }
 
@@ -324,113 +349,122 @@ class NativeKernelsTest {
   void aTooSmallSegmentIsNamed() {
     NativeKernels k = Natives.library().kernels(null);
     MemorySegment big = bytes(1 << 16);
-    MemorySegment packed = bytes(k.packedBytes(LINEAR));
-    refused("x has", () -> k.pack(LINEAR, bytes(4 * 89), NULL, 0, 5, packed));
-    refused("x has", () -> k.pack(LINEAR, bytes(4 * 90), ints(0, 1, 2, 3, 5), 0, 5, packed));
-    refused("indices has", () -> k.pack(LINEAR, big, ints(0, 1), 0, 5, packed));
-    refused("indices[1]", () -> k.pack(LINEAR, big, ints(0, -1, 0, 0, 0), 0, 5, packed));
-    refused("packed has", () -> k.pack(LINEAR, big, NULL, 0, 5, packed.asSlice(64)));
-    refused("packed has", () -> k.linear(LINEAR, packed.asSlice(64), big, NULL, NULL, 0, 1, big));
-    refused("weight has", () -> k.linear(LINEAR, packed, bytes(4), NULL, NULL, 0, 1, big));
-    refused("bias has", () -> k.linear(LINEAR, packed, big, NULL, bytes(40), 0, 11, big));
-    refused("y has", () -> k.linear(LINEAR, packed, big, NULL, NULL, 0, 11, bytes(4 * 54)));
-    refused("scales", () -> k.linear(LINEAR, packed, big, big, NULL, 0, 11, big));
-    refused("n range", () -> k.linear(LINEAR, packed, big, NULL, NULL, 0, 12, big));
-    refused("row range", () -> k.pack(LINEAR, big, NULL, -1, 2, packed));
-    refused("weight has", () -> k.headLinear(HEAD_LINEAR, big, bytes(800), NULL, 0, 3, 0, 5, big));
-    refused("head range", () -> k.headLinear(HEAD_LINEAR, big, big, NULL, 0, 4, 0, 5, big));
+    refused("x has", new Pack(product(bytes(4 * 89), big)));
     refused(
-        "table has",
-        () -> k.embed(StorageFormat.BF16, bytes(4), 20, 6, ints(0), 1, 17, 1, big, 17));
-    refused("type I32", () -> k.embed(StorageFormat.I32, big, 20, 6, ints(0), 1, 17, 1, big, 17));
+        "x has",
+        new Pack(product(bytes(360), big).from(big.asSlice(0, 360), 18, ints(0, 1, 2, 3, 5), 5)));
+    refused("indices has", new Pack(product(big, big).from(big, 18, ints(0, 1), 5)));
+    refused("indices[1]", new Pack(product(big, big).from(big, 18, ints(0, -1, 0, 0, 0), 5)));
     refused(
-        "ids[0] is 6", () -> k.embed(StorageFormat.F32, big, 20, 6, ints(6), 1, 17, 1, big, 17));
-    refused("logits has", () -> k.route(ROUTE, bytes(32), NULL, 0, 5, big, big));
-    refused("weights_out has", () -> k.route(ROUTE, big, NULL, 0, 5, big, bytes(56)));
-    refused("partial_out has", () -> k.merge(MERGE, bytes(900), big, 0, 5, 0, 3, big, big));
-    refused("a has", () -> append(k, bytes(4), pages(), big));
-    refused("page_table has", () -> append(k, big, ints(3, 0, 6, 2), big));
-    refused("cache has", () -> append(k, big, pages(), bytes(6 * 512 + 2 * 192 - 4)));
-    refused("rope range is 0..4", () -> k.rope(rotationOf(4, 3), big, big, big, 0, 5, big));
-  }
-
-  private static RopeParams rotationOf(int rope, int width) {
-    return new RopeParams(TOKENS, HEADS, width, rope, RopeLayout.HALVES, 24, 8, 24, 8);
-  }
-
-  private void append(NativeKernels k, MemorySegment a, MemorySegment pages, MemorySegment cache) {
-    MemorySegment big = bytes(4096);
-    k.append(APPEND, CACHE, a, NULL, big, big, pages, 0, TOKENS, cache);
+        "bias has",
+        new Multiply(
+            product(big, big).with(ComputeType.F32, Weight.of(tensor(11, 18)), bytes(40))));
+    refused("y has", new Multiply(product(big, bytes(4 * 54))));
+    Tile tile = new Tile().workspace(big);
+    TileKernel pack = prepared(k, new Pack(product(big, big)));
+    TileKernel multiply = prepared(k, new Multiply(product(big, big)));
+    MemorySegment short_ = bytes(pack.workspaceBytes()).asSlice(64);
+    refused("packed has", () -> pack.run(new Tile().rows(0, 5).workspace(short_)));
+    refused("packed has", () -> multiply.run(new Tile().rows(0, 1).workspace(short_)));
+    refused("packed is at", () -> pack.run(new Tile().rows(0, 5).workspace(big.asSlice(32))));
+    refused("n range", () -> multiply.run(tile.rows(0, 12)));
+    refused("row range", () -> pack.run(tile.rows(-1, 2)));
+    Weight kvB = Weight.of(tensor(HEADS * (NOPE + VALUE), LATENT));
+    Tensor latents = tensor(TOKENS, HEADS, LATENT);
+    TileKernel expand =
+        prepared(k, new Expand(latents, kvB, ComputeType.F32, tensor(TOKENS, HEADS, VALUE)));
+    refused("head range", () -> expand.run(tile.rows(0, 5).heads(0, 4)));
+    TileKernel add =
+        prepared(k, new Add(latents.reshape(5, 60), latents.reshape(5, 60), 1, tensor(5, 60)));
+    refused("row range", () -> add.run(tile.rows(0, 6)));
+    refused("row range", () -> add.run(tile.rows(-1, 2)));
+    Embed embed =
+        new Embed(
+            Weight.of(tensor(6, 17)), Tensor.of(ints(6), StorageFormat.I32, 1), 1, tensor(1, 17));
+    refused("ids[0] is 6", () -> rows(k, embed, 1));
+    Tensor a = tensor(TOKENS, LATENT + ROPE);
+    Rotation rotation = rotation(RopeLayout.PAIRS);
+    refused("page_table has", append(a, rotation, ints(3, 0, 6, 2), big));
+    refused("cache has", append(a, rotation, pages(), bytes(6 * 512 + 2 * 192 - 4)));
+    refused("cache is read-only", append(a, rotation, pages(), big.asReadOnly()));
+    AttentionScore score = AttentionScore.of(0.3f);
+    AttentionTile attention =
+        attention(
+            AttentionTile.absorbed(ComputeType.F32, HEADS, score), LATENT + ROPE, LATENT, big, big);
+    attention.strides(HEADS * LATENT, LATENT, HEADS, 1);
+    attention.addPart(big, bytes(56));
+    refused("lse has", attention);
   }
 
   @Test
   void aPageOutsideOfThePoolIsRefused() {
     NativeKernels k = Natives.library().kernels(null);
     MemorySegment big = bytes(1 << 16);
+    Tensor a = tensor(TOKENS, LATENT + ROPE);
+    Rotation rotation = rotation(RopeLayout.PAIRS);
+    AttentionScore score = AttentionScore.of(0.3f);
+    AttentionTile attention =
+        attention(
+            AttentionTile.absorbed(ComputeType.F32, HEADS, score), LATENT + ROPE, LATENT, big, big);
     for (int page : new int[] {-1, 7, Integer.MAX_VALUE}) {
-      refused("page_table", () -> append(k, big, ints(3, 0, page, 2, 5), big));
-      refused("page_table", () -> attend(k, ABSORBED, ints(3, page, 6, 2, 5), big));
+      AppendTile append = append(a, rotation, ints(3, 0, page, 2, 5), big);
+      refused("page_table", () -> rows(k, append, TOKENS));
+      attention.pages(CACHE, big, ints(3, page, 6, 2, 5));
+      refused("page_table", () -> runAttention(k, attention, arena));
     }
-    refused(
-        "workspace has",
-        () ->
-            attend(k, ABSORBED, pages(), bytes(k.attentionWorkspace(ABSORBED, CACHE, false) - 1)));
-  }
-
-  private void attend(
-      NativeKernels k, AttentionParams p, MemorySegment pages, MemorySegment workspace) {
-    MemorySegment big = bytes(1 << 16);
-    k.attendAbsorbed(
-        p, CACHE, big, big, pages, NULL, 0, HEADS, 0, TOKENS, 0, 9, big, bytes(60), workspace);
+    attention.pages(CACHE, big, pages());
+    TileKernel kernel = prepared(k, attention);
+    MemorySegment small = bytes(kernel.workspaceBytes() - 1);
+    Tile tile = new Tile().rows(0, TOKENS).heads(0, HEADS).keys(0, 9, 0).workspace(small);
+    refused("workspace has", () -> kernel.run(tile));
   }
 
   @Test
   void stridesThatOverflowAreTooLarge() {
-    NativeKernels k = Natives.library().kernels(null);
     MemorySegment big = bytes(1 << 16);
     for (long stride : new long[] {Long.MAX_VALUE, Long.MAX_VALUE / 4, 1L << 61, 1L << 40}) {
-      refused("x has", () -> k.add(big, stride, big, 17, 1, 5, 17, big, 17));
-      refused("y has", () -> k.add(big, 17, big, 17, 1, 5, 17, big, stride));
-      refused(
-          "cache has",
-          () -> {
-            CacheParams c = new CacheParams(CACHE.layout(), 2, 7, stride);
-            k.append(APPEND, c, big, NULL, big, big, pages(), 0, TOKENS, big);
-          });
+      refused("x has", new Pack(product(big, big).from(big, stride, NULL, TOKENS)));
+      refused("y has", new Multiply(product(big, big).to(big, stride)));
+      AppendTile append =
+          append(tensor(TOKENS, LATENT + ROPE), rotation(RopeLayout.PAIRS), pages(), big);
+      append.pages(new CacheParams(CACHE.layout(), 2, 7, stride), big, pages());
+      refused("cache has", append);
     }
-    refused("stride is -1", () -> k.add(big, -1, big, 17, 1, 5, 17, big, 17));
-    refused("rows is -5", () -> k.add(big, 17, big, 17, 1, -5, 17, big, 17));
+    refused("stride is -1", new Pack(product(big, big).from(big, -1, NULL, TOKENS)));
   }
 
   @Test
   void otherMemoryIsRefused() {
-    NativeKernels k = Natives.library().kernels(null);
     MemorySegment big = bytes(4096);
-    MemorySegment heap = MemorySegment.ofArray(new float[100]);
-    refused("x is on the Java heap", () -> k.add(heap, 17, big, 17, 1, 5, 17, big, 17));
-    refused("y is on the Java heap", () -> k.add(big, 17, big, 17, 1, 5, 17, heap, 17));
-    refused("y is read-only", () -> k.add(big, 17, big, 17, 1, 5, 17, big.asReadOnly(), 17));
-    refused("r is at", () -> k.add(big, 17, big.asSlice(2), 17, 1, 5, 17, big, 17));
-    k.add(big.asReadOnly(), 17, big, 17, 1, 5, 17, big, 17);
-    refused("packed is at", () -> k.pack(LINEAR, big, NULL, 0, 5, bytes(1 << 16).asSlice(32)));
+    MemorySegment heap = MemorySegment.ofArray(new float[1000]);
+    refused("x is on the Java heap", new Pack(product(heap, big)));
+    refused("y is on the Java heap", new Multiply(product(big, heap)));
+    refused("y is read-only", new Multiply(product(big, big.asReadOnly())));
+    refused("x is at", new Pack(product(big.asSlice(2), big)));
+    prepared(Natives.library().kernels(null), new Pack(product(big.asReadOnly(), big)));
+    Tensor unaligned = Tensor.of(big.asSlice(2), F32, 5, 17);
+    refused("residual is at", new Add(tensor(5, 17), unaligned, 1, tensor(5, 17)));
   }
 
   @Test
   void emptyRangesTouchNothing() {
-    NativeKernels k = Natives.library().kernels(null);
-    k.add(NULL, 17, NULL, 17, 1, 0, 17, NULL, 17);
+    Tensor none = Tensor.of(NULL, F32, 0, 17);
+    rows(Natives.library().kernels(null), new Add(none, none, 1, none), 0);
   }
 
   @Test
   void functionsThatATableLacksAreNamed() {
     NativeKernels empty = new FakeTable(arena).kernels();
+    Tensor x = tensor(1, 8);
     Map<String, Executable> calls = new LinkedHashMap<>();
-    calls.put("packed_bytes", () -> empty.packedBytes(LINEAR));
-    calls.put("attention_workspace", () -> empty.attentionWorkspace(ABSORBED, CACHE, false));
+    calls.put("pack", () -> empty.bind(new Pack(product(NULL, NULL))));
+    calls.put(
+        "attend_absorbed",
+        () -> empty.bind(AttentionTile.absorbed(ComputeType.F32, HEADS, AttentionScore.of(1))));
     calls.put("probe", () -> empty.probe(NativeProbe.FMA_F32, 1, NULL));
-    calls.put("rms_norm", () -> empty.rmsNorm(floats(8), 8, floats(8), 1e-6f, 1, 8, floats(8), 8));
-    calls.put("swiglu", () -> empty.swiglu(floats(8), 8, floats(8), 8, 1, 8, floats(8), 8));
-    calls.put("add", () -> empty.add(floats(8), 8, floats(8), 8, 1, 1, 8, floats(8), 8));
+    calls.put("rms_norm", () -> empty.bind(new RmsNorm(x, tensor(8), 1e-6f, x)));
+    calls.put("swiglu", () -> empty.bind(new SwiGlu(x, x, x)));
+    calls.put("add", () -> empty.bind(new Add(x, x, 1, x)));
     calls.forEach(
         (name, call) -> {
           String message = assertThrows(BackendException.class, call).getMessage();

@@ -9,6 +9,11 @@ import io.mla4j.BackendException;
 import io.mla4j.InvalidArgumentException;
 import io.mla4j.ffi.abi.Mla;
 import io.mla4j.ffi.abi.mla_kernels;
+import io.mla4j.ops.Add;
+import io.mla4j.ops.StorageFormat;
+import io.mla4j.ops.Tensor;
+import io.mla4j.spi.Tile;
+import io.mla4j.spi.TileKernel;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.concurrent.ExecutorService;
@@ -20,6 +25,14 @@ import org.junit.jupiter.api.Test;
 
 /** Memory cannot go away under a kernel, and what a kernel says of its failure arrives. */
 class PointerSafetyTest {
+  /** Rows of {@code width}, as many as the segment has, are added to themselves. */
+  private static TileKernel add(NativeKernels kernels, MemorySegment segment, int width) {
+    Tensor rows = Tensor.of(segment, StorageFormat.F32, segment.byteSize() / 4 / width, width);
+    TileKernel kernel = kernels.bind(new Add(rows, rows, 1, rows));
+    kernel.prepare();
+    return kernel;
+  }
+
   @Test
   void closingAnArenaDuringACallThrowsAndTheCallGoesOn() {
     try (Arena tables = Arena.ofShared()) {
@@ -39,12 +52,11 @@ class PointerSafetyTest {
               },
               tables));
       MemorySegment segment = memory.allocate(64);
-      fake.kernels().add(segment, 4, segment, 4, 1, 1, 4, segment, 4);
+      TileKernel kernel = add(fake.kernels(), segment, 4);
+      kernel.run(new Tile().rows(0, 1));
       assertInstanceOf(IllegalStateException.class, failure.get());
       memory.close();
-      assertThrows(
-          IllegalStateException.class,
-          () -> fake.kernels().add(segment, 4, segment, 4, 1, 1, 4, segment, 4));
+      assertThrows(IllegalStateException.class, () -> kernel.run(new Tile().rows(0, 1)));
     }
   }
 
@@ -55,13 +67,14 @@ class PointerSafetyTest {
       for (int round = 0; round < 15; round++) {
         Arena memory = Arena.ofShared();
         MemorySegment segment = NativeMemory.allocate(1 << 18, memory);
+        TileKernel kernel = add(kernels, segment, 1 << 14);
         AtomicInteger calls = new AtomicInteger();
         Future<?> user =
             pool.submit(
                 () -> {
+                  Tile tile = new Tile().rows(0, 4);
                   while (true) {
-                    kernels.add(
-                        segment, 1 << 14, segment, 1 << 14, 1, 4, 1 << 14, segment, 1 << 14);
+                    kernel.run(tile);
                     calls.incrementAndGet();
                   }
                 });
@@ -98,13 +111,11 @@ class PointerSafetyTest {
               },
               tables));
       MemorySegment segment = memory.allocate(64);
-      NativeKernels kernels = fake.kernels();
+      TileKernel kernel = add(fake.kernels(), segment, 4);
       for (int i = 1; i <= 5; i++) {
         status.set(i);
         RuntimeException e =
-            assertThrows(
-                RuntimeException.class,
-                () -> kernels.add(segment, 4, segment, 4, 1, 1, 4, segment, 4));
+            assertThrows(RuntimeException.class, () -> kernel.run(new Tile().rows(0, 1)));
         assertEquals(
             i <= Mla.MLA_WORKSPACE_TOO_SMALL()
                 ? InvalidArgumentException.class

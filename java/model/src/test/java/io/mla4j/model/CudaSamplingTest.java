@@ -6,8 +6,9 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.mla4j.Device;
 import io.mla4j.InvalidArgumentException;
+import io.mla4j.ops.Argmax;
 import io.mla4j.ops.Mirror;
-import io.mla4j.ops.Sampling;
+import io.mla4j.ops.Sample;
 import io.mla4j.ops.StorageFormat;
 import io.mla4j.ops.Tensor;
 import io.mla4j.text.Sampler;
@@ -53,7 +54,7 @@ class CudaSamplingTest {
       logits.host().segment().setAtIndex(ValueLayout.JAVA_FLOAT, 31, 50);
       logits.toDevice();
       Mirror ids = Mirror.allocate(device, arena, StorageFormat.I32, ROWS);
-      device.sampling().orElseThrow().argmax(logits.onDevice(), ids.onDevice());
+      device.run(new Argmax(logits.onDevice(), ids.onDevice()));
       ids.toHost();
       Sampler host = new Sampler(SamplingOptions.GREEDY);
       for (int row = 0; row < ROWS; row++) {
@@ -80,10 +81,9 @@ class CudaSamplingTest {
           draws, 0, uniform.host().segment(), ValueLayout.JAVA_FLOAT, 0, draws.length);
       uniform.toDevice();
       Mirror ids = Mirror.allocate(device, arena, StorageFormat.I32, ROWS);
-      device
-          .sampling()
-          .orElseThrow()
-          .sample(logits.onDevice(), temperature, topK, topP, uniform.onDevice(), ids.onDevice());
+      device.run(
+          new Sample(
+              logits.onDevice(), temperature, topK, topP, uniform.onDevice(), ids.onDevice()));
       ids.toHost();
       int clear = 0;
       for (int row = 0; row < ROWS; row++) {
@@ -130,19 +130,19 @@ class CudaSamplingTest {
   void wrongArgumentsAreNamed() {
     try (Device device = CudaDevices.open();
         Arena arena = Arena.ofShared()) {
-      Sampling sampling = device.sampling().orElseThrow();
+      Device sampling = device;
       Tensor logits = logits(device, arena).onDevice();
       Tensor ids = Mirror.allocate(device, arena, StorageFormat.I32, ROWS).onDevice();
       Tensor uniform = Mirror.allocate(device, arena, StorageFormat.F32, ROWS).onDevice();
       Tensor few = Mirror.allocate(device, arena, StorageFormat.I32, 2).onDevice();
-      refuses("ids", () -> sampling.argmax(logits, few));
-      refuses("logits", () -> sampling.argmax(uniform, ids));
-      refuses("uniform", () -> sampling.sample(logits, 1, 0, 1, ids, ids));
-      refuses("temperature", () -> sampling.sample(logits, 0, 0, 1, uniform, ids));
-      refuses("temperature", () -> sampling.sample(logits, Float.NaN, 0, 1, uniform, ids));
-      refuses("topK", () -> sampling.sample(logits, 1, -1, 1, uniform, ids));
-      refuses("topP", () -> sampling.sample(logits, 1, 0, 0, uniform, ids));
-      refuses("topP", () -> sampling.sample(logits, 1, 0, 1.5f, uniform, ids));
+      refuses("ids", () -> sampling.run(new Argmax(logits, few)));
+      refuses("logits", () -> sampling.run(new Argmax(uniform, ids)));
+      refuses("uniform", () -> sampling.run(new Sample(logits, 1, 0, 1, ids, ids)));
+      refuses("temperature", () -> sampling.run(new Sample(logits, 0, 0, 1, uniform, ids)));
+      refuses("temperature", () -> sampling.run(new Sample(logits, Float.NaN, 0, 1, uniform, ids)));
+      refuses("topK", () -> sampling.run(new Sample(logits, 1, -1, 1, uniform, ids)));
+      refuses("topP", () -> sampling.run(new Sample(logits, 1, 0, 0, uniform, ids)));
+      refuses("topP", () -> sampling.run(new Sample(logits, 1, 0, 1.5f, uniform, ids)));
     }
   }
 

@@ -2,11 +2,15 @@ package io.mla4j.testkit;
 
 import io.mla4j.CacheType;
 import io.mla4j.LatentLayout;
+import io.mla4j.ops.AppendLatent;
 import io.mla4j.ops.RopeLayout;
+import io.mla4j.ops.Rotation;
 import io.mla4j.ops.StorageFormat;
-import io.mla4j.spi.AppendParams;
-import io.mla4j.spi.TileKernels;
-import java.lang.foreign.MemorySegment;
+import io.mla4j.ops.Tensor;
+import io.mla4j.spi.AppendTile;
+import io.mla4j.spi.Kernels;
+import io.mla4j.spi.Tile;
+import io.mla4j.spi.TileKernel;
 import java.util.Arrays;
 import java.util.List;
 
@@ -28,7 +32,10 @@ final class AppendCase implements OperationCase {
 
   AppendCase(CaseRandom r) {
     layout =
-        new LatentLayout(Pages.randomLatent(r, 512), Pages.randomRope(r), r.of(CacheType.all().toArray(CacheType[]::new)));
+        new LatentLayout(
+            Pages.randomLatent(r, 512),
+            Pages.randomRope(r),
+            r.of(CacheType.all().toArray(CacheType[]::new)));
     tokens = r.oneIn(3) ? 1 : r.size(1, 40);
     position = r.oneIn(3) ? 0 : r.between(0, 300);
     pageSize = Pages.randomPageSize(r);
@@ -139,7 +146,7 @@ final class AppendCase implements OperationCase {
   }
 
   @Override
-  public List<Output> run(TileKernels kernels, Cuts cuts) {
+  public List<Output> run(Kernels kernels, Cuts cuts) {
     int width = Pages.rowElements(layout);
     CaseRandom random = cuts.random();
     try (GuardedMemory memory = new GuardedMemory()) {
@@ -147,30 +154,25 @@ final class AppendCase implements OperationCase {
           Grid.any(memory, random, StorageFormat.F32, tokens, 1, layout.latent() + layout.rope())
               .fill(a);
       Pages pages = new Pages(memory, random, layout, pageSize, position + tokens);
-      MemorySegment weight =
+      Tensor weight =
           norm == null
-              ? MemorySegment.NULL
-              : Grid.dense(memory, StorageFormat.F32, 1, 1, norm.length).fill(norm).segment;
+              ? null
+              : Grid.dense(memory, StorageFormat.F32, 1, 1, norm.length).fill(norm).vector();
       Grid cos = Grid.dense(memory, StorageFormat.F32, tokens, 1, layout.rope() / 2).fill(cosines);
       Grid sin = Grid.dense(memory, StorageFormat.F32, tokens, 1, layout.rope() / 2).fill(sines);
-      AppendParams params = new AppendParams(tokens, position, ropeLayout, eps, in.aStride);
+      Rotation rotation = new Rotation(cos.matrix(), sin.matrix(), ropeLayout);
+      AppendTile append = new AppendTile(new AppendLatent(0, in.matrix(), weight, eps, rotation));
+      append.pages(pages.params, pages.cache, pages.table);
+      append.tokens(0, tokens, position);
+      TileKernel kernel = kernels.bind(append);
+      kernel.prepare();
       boolean[] written = new boolean[position + tokens];
       boolean[] asked = new boolean[tokens * width];
       for (Cuts.Range t : cuts.ranges(tokens, 1)) {
         if (!cuts.skips()) {
           Arrays.fill(written, position + t.begin(), position + t.end(), true);
           Arrays.fill(asked, t.begin() * width, t.end() * width, true);
-          kernels.append(
-              params,
-              pages.params,
-              in.segment,
-              weight,
-              cos.segment,
-              sin.segment,
-              pages.table,
-              t.begin(),
-              t.end(),
-              pages.cache);
+          kernel.run(new Tile().rows(t.begin(), t.end()));
         }
       }
       in.requireUnchanged("a");

@@ -3,9 +3,14 @@ package io.mla4j.testkit;
 import io.mla4j.CacheType;
 import io.mla4j.ComputeType;
 import io.mla4j.LatentLayout;
+import io.mla4j.ops.AttentionScore;
 import io.mla4j.ops.StorageFormat;
-import io.mla4j.spi.AttentionParams;
-import io.mla4j.spi.TileKernels;
+import io.mla4j.ops.Tensor;
+import io.mla4j.ops.Weight;
+import io.mla4j.spi.AttentionTile;
+import io.mla4j.spi.Kernels;
+import io.mla4j.spi.Tile;
+import io.mla4j.spi.TileKernel;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.List;
@@ -304,45 +309,38 @@ final class AttentionCase implements OperationCase {
   }
 
   @Override
-  public List<Output> run(TileKernels kernels, Cuts cuts) {
+  public List<Output> run(Kernels kernels, Cuts cuts) {
     CaseRandom random = cuts.random();
     try (GuardedMemory memory = new GuardedMemory()) {
-      Grid query = Grid.any(memory, random, StorageFormat.F32, queries, heads, queryWidth()).fill(q);
+      Grid query =
+          Grid.any(memory, random, StorageFormat.F32, queries, heads, queryWidth()).fill(q);
       Grid out = Grid.any(memory, random, StorageFormat.F32, queries, heads, outWidth());
       Grid lse = Grid.any(memory, random, StorageFormat.F32, queries, heads, 1);
       Pages pages = new Pages(memory, random, layout, pageSize, kvTokens).fill(rows);
-      Grid weight = Grid.headRows(memory, random, weightType, heads, nope + value, layout.latent());
-      MemorySegment alibi =
+      Grid weight =
+          Grid.any(memory, random, weightType, heads * (nope + value), 1, layout.latent());
+      Tensor alibi =
           slopes == null
-              ? MemorySegment.NULL
-              : Grid.dense(memory, StorageFormat.F32, 1, 1, heads).fill(slopes).segment;
+              ? null
+              : Grid.dense(memory, StorageFormat.F32, 1, 1, heads).fill(slopes).vector();
+      AttentionScore score = new AttentionScore(scale, alibi);
       if (decompressed) {
         weight.fill(kvB);
       }
-      AttentionParams params =
-          new AttentionParams(
-              compute,
-              heads,
-              queries,
-              kvTokens,
-              causal,
-              nope,
-              value,
-              weightType,
-              0,
-              0,
-              scale,
-              ownKeys ? layout.ropeOffset() : 0,
-              query.aStride,
-              query.bStride,
-              out.aStride,
-              out.bStride,
-              lse.aStride,
-              lse.bStride,
-              decompressed ? weight.aStride : 0,
-              decompressed ? weight.bStride : 0);
-      MemorySegment workspace =
-          memory.allocate(kernels.attentionWorkspace(params, pages.params, decompressed), 64);
+      AttentionTile attention =
+          decompressed
+              ? AttentionTile.decompressed(
+                  compute, heads, score, Weight.of(weight.matrix()), nope, value)
+              : AttentionTile.absorbed(compute, heads, score);
+      attention.variant(causal, ownKeys);
+      attention.pages(pages.params, pages.cache, pages.table);
+      attention.queries(query.segment, query.aStride, query.bStride);
+      attention.tokens(queries, kvTokens);
+      attention.strides(out.aStride, out.bStride, lse.aStride, lse.bStride);
+      attention.addPart(out.segment, lse.segment);
+      TileKernel kernel = kernels.bind(attention);
+      kernel.prepare();
+      MemorySegment workspace = memory.allocate(kernel.workspaceBytes(), 64);
       boolean full = heads % ROWS == 0;
       for (Cuts.Range h : decompressed ? cuts.ranges(heads, 1) : cuts.rowRanges(heads, ROWS)) {
         for (Cuts.Range t :
@@ -351,7 +349,12 @@ final class AttentionCase implements OperationCase {
             out.ask(t.begin(), t.end(), h.begin(), h.end());
             lse.ask(t.begin(), t.end(), h.begin(), h.end());
             GuardedMemory.fill(workspace, 0, workspace.byteSize());
-            attend(kernels, params, pages, query, weight, alibi, h, t, out, lse, workspace);
+            kernel.run(
+                new Tile()
+                    .rows(t.begin(), t.end())
+                    .heads(h.begin(), h.end())
+                    .keys(kvBegin, kvEnd, 0)
+                    .workspace(workspace));
           }
         }
       }
@@ -362,55 +365,6 @@ final class AttentionCase implements OperationCase {
       pages.requireUnchanged();
       memory.verify();
       return List.of(out.read("out"), lse.read("lse"));
-    }
-  }
-
-  private void attend(
-      TileKernels kernels,
-      AttentionParams params,
-      Pages pages,
-      Grid query,
-      Grid weight,
-      MemorySegment alibi,
-      Cuts.Range h,
-      Cuts.Range t,
-      Grid out,
-      Grid lse,
-      MemorySegment workspace) {
-    if (decompressed) {
-      kernels.attendDecompressed(
-          params,
-          pages.params,
-          query.segment,
-          weight.segment,
-          MemorySegment.NULL,
-          pages.cache,
-          pages.table,
-          alibi,
-          h.begin(),
-          h.end(),
-          t.begin(),
-          t.end(),
-          out.segment,
-          lse.segment,
-          workspace);
-    } else {
-      kernels.attendAbsorbed(
-          params,
-          pages.params,
-          query.segment,
-          pages.cache,
-          pages.table,
-          alibi,
-          h.begin(),
-          h.end(),
-          t.begin(),
-          t.end(),
-          kvBegin,
-          kvEnd,
-          out.segment,
-          lse.segment,
-          workspace);
     }
   }
 }

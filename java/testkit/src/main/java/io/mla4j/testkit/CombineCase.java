@@ -1,8 +1,8 @@
 package io.mla4j.testkit;
 
+import io.mla4j.ops.Combine;
 import io.mla4j.ops.StorageFormat;
-import io.mla4j.spi.TileKernels;
-import java.lang.foreign.MemorySegment;
+import io.mla4j.spi.Kernels;
 import java.util.Arrays;
 import java.util.List;
 
@@ -90,7 +90,7 @@ final class CombineCase implements OperationCase {
   }
 
   @Override
-  public List<Output> run(TileKernels kernels, Cuts cuts) {
+  public List<Output> run(Kernels kernels, Cuts cuts) {
     try (GuardedMemory memory = new GuardedMemory()) {
       CaseRandom random = cuts.random();
       Grid from = Grid.any(memory, random, StorageFormat.F32, slotCount, 1, width).fill(expertOut);
@@ -101,26 +101,14 @@ final class CombineCase implements OperationCase {
         last.fill(shared);
       }
       Grid out = Grid.any(memory, random, StorageFormat.F32, tokens, 1, width);
-      for (Cuts.Range t : cuts.ranges(tokens, 1)) {
-        if (!cuts.skips()) {
-          out.ask(t.begin(), t.end(), 0, 1);
-          kernels.combine(
-              from.segment,
-              from.aStride,
-              slotCount,
-              slot.segment.asSlice(4L * t.begin() * topK),
-              weight.segment.asSlice(4L * t.begin() * topK),
-              shared == null
-                  ? MemorySegment.NULL
-                  : last.segment.asSlice(4 * t.begin() * last.aStride),
-              last.aStride,
-              t.end() - t.begin(),
-              topK,
-              width,
-              out.segment.asSlice(4 * t.begin() * out.aStride),
-              out.aStride);
-        }
-      }
+      Combine operation =
+          new Combine(
+              from.matrix(),
+              slot.matrix(),
+              weight.matrix(),
+              shared == null ? null : last.matrix(),
+              out.matrix());
+      OperationCase.runRows(kernels, cuts, operation, (begin, end) -> out.ask(begin, end, 0, 1));
       from.requireUnchanged("expert_out");
       slot.requireUnchanged("slots");
       weight.requireUnchanged("weights");

@@ -1,7 +1,9 @@
 package io.mla4j.testkit;
 
+import io.mla4j.ops.Embed;
 import io.mla4j.ops.StorageFormat;
-import io.mla4j.spi.TileKernels;
+import io.mla4j.ops.Weight;
+import io.mla4j.spi.Kernels;
 import java.util.List;
 
 /** {@code embed}: rows of a table, scaled: one float32 rounding, so exactly one result. */
@@ -75,27 +77,13 @@ final class EmbedCase implements OperationCase {
   }
 
   @Override
-  public List<Output> run(TileKernels kernels, Cuts cuts) {
+  public List<Output> run(Kernels kernels, Cuts cuts) {
     try (GuardedMemory memory = new GuardedMemory()) {
       Grid from = Grid.any(memory, cuts.random(), type, vocabulary, 1, width).fill(table);
       Grid id = Grid.dense(memory, StorageFormat.I32, 1, 1, count).fill(ids);
       Grid out = Grid.any(memory, cuts.random(), StorageFormat.F32, count, 1, width);
-      for (Cuts.Range r : cuts.ranges(count, 1)) {
-        if (!cuts.skips()) {
-          out.ask(r.begin(), r.end(), 0, 1);
-          kernels.embed(
-              type,
-              from.segment,
-              from.aStride,
-              vocabulary,
-              id.segment.asSlice(4L * r.begin()),
-              r.end() - r.begin(),
-              width,
-              scale,
-              out.segment.asSlice(4 * r.begin() * out.aStride),
-              out.aStride);
-        }
-      }
+      Embed operation = new Embed(Weight.of(from.matrix()), id.vector(), scale, out.matrix());
+      OperationCase.runRows(kernels, cuts, operation, (begin, end) -> out.ask(begin, end, 0, 1));
       from.requireUnchanged("table");
       id.requireUnchanged("ids");
       memory.verify();

@@ -1,6 +1,7 @@
 package io.mla4j.testkit;
 
 import io.mla4j.ops.StorageFormat;
+import io.mla4j.ops.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
@@ -38,7 +39,8 @@ final class Grid {
    * Rows of c one after the other: first by a, then by b, or the other way round; with gaps or
    * without.
    */
-  static Grid any(GuardedMemory memory, CaseRandom random, StorageFormat type, int a, int b, int c) {
+  static Grid any(
+      GuardedMemory memory, CaseRandom random, StorageFormat type, int a, int b, int c) {
     int gap = gap(random);
     int outerGap = gap(random);
     if (b > 1 && random.oneIn(4)) {
@@ -107,6 +109,21 @@ final class Grid {
     }
     before = segment.toArray(ValueLayout.JAVA_BYTE);
     return this;
+  }
+
+  /** The numbers as (a, c), where b is 1. */
+  Tensor matrix() {
+    return Tensor.strided(segment, type, new long[] {a, c}, new long[] {aStride, 1});
+  }
+
+  /** The numbers as (a, b, c). */
+  Tensor cube() {
+    return Tensor.strided(segment, type, new long[] {a, b, c}, new long[] {aStride, bStride, 1});
+  }
+
+  /** The numbers as (c), where a and b are 1. */
+  Tensor vector() {
+    return Tensor.of(segment, type, c);
   }
 
   /** Nobody may have written. */

@@ -2,12 +2,17 @@ package io.mla4j.testkit;
 
 import io.mla4j.ComputeType;
 import io.mla4j.ops.StorageFormat;
-import io.mla4j.spi.LinearParams;
-import io.mla4j.spi.TileKernels;
+import io.mla4j.ops.Weight;
+import io.mla4j.spi.Kernels;
+import io.mla4j.spi.MatrixProduct;
+import io.mla4j.spi.Multiply;
+import io.mla4j.spi.Pack;
+import io.mla4j.spi.Tile;
+import io.mla4j.spi.TileKernel;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 
-/** {@code pack} and {@code linear}: x W^T + bias, rows in order or gathered. */
+/** Packing and multiplying: x W^T + bias, rows in order or gathered. */
 final class LinearCase implements OperationCase {
   /** Of as many results, one is as large as its terms. */
   static final int FEW = 64;
@@ -103,7 +108,7 @@ final class LinearCase implements OperationCase {
   }
 
   @Override
-  public List<Output> run(TileKernels kernels, Cuts cuts) {
+  public List<Output> run(Kernels kernels, Cuts cuts) {
     try (GuardedMemory memory = new GuardedMemory()) {
       Grid in = Grid.any(memory, cuts.random(), StorageFormat.F32, sourceRows, 1, k).fill(x);
       Grid weight = Grid.any(memory, cuts.random(), type, n, 1, k).fill(w);
@@ -116,25 +121,23 @@ final class LinearCase implements OperationCase {
           bias == null
               ? MemorySegment.NULL
               : Grid.dense(memory, StorageFormat.F32, 1, 1, n).fill(bias).segment;
-      LinearParams params =
-          new LinearParams(
-              compute, type, rows, k, n, 0, 0, in.aStride, weight.aStride, out.aStride);
-      MemorySegment packed = memory.allocate(kernels.packedBytes(params), 64);
+      MatrixProduct product =
+          new MatrixProduct()
+              .with(compute, Weight.of(weight.matrix()), added)
+              .from(in.segment, in.aStride, gather, rows)
+              .to(out.segment, out.aStride);
+      TileKernel pack = kernels.bind(new Pack(product));
+      TileKernel multiply = kernels.bind(new Multiply(product));
+      pack.prepare();
+      multiply.prepare();
+      MemorySegment packed = memory.allocate(pack.workspaceBytes(), 64);
       for (Cuts.Range r : cuts.ranges(rows, 16)) {
-        kernels.pack(params, in.segment, gather, r.begin(), r.end(), packed);
+        pack.run(new Tile().rows(r.begin(), r.end()).workspace(packed));
       }
       for (Cuts.Range r : cuts.ranges(n, 1)) {
         if (!cuts.skips()) {
           out.ask(0, rows, 0, 1, r.begin(), r.end());
-          kernels.linear(
-              params,
-              packed,
-              weight.segment,
-              MemorySegment.NULL,
-              added,
-              r.begin(),
-              r.end(),
-              out.segment);
+          multiply.run(new Tile().rows(r.begin(), r.end()).workspace(packed));
         }
       }
       in.requireUnchanged("x");

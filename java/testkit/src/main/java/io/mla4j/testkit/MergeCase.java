@@ -1,9 +1,9 @@
 package io.mla4j.testkit;
 
+import io.mla4j.ops.Merge;
 import io.mla4j.ops.StorageFormat;
-import io.mla4j.spi.MergeParams;
-import io.mla4j.spi.TileKernels;
-import java.lang.foreign.MemorySegment;
+import io.mla4j.ops.Tensor;
+import io.mla4j.spi.Kernels;
 import java.util.Arrays;
 import java.util.List;
 
@@ -85,50 +85,37 @@ final class MergeCase implements OperationCase {
   }
 
   @Override
-  public List<Output> run(TileKernels kernels, Cuts cuts) {
+  public List<Output> run(Kernels kernels, Cuts cuts) {
     int gap = cuts.random().of(0, 0, 3, 16);
     try (GuardedMemory memory = new GuardedMemory()) {
       // Parts are neighbours in the grid's first dimension, (token, head) rows in its second.
       Grid partial =
-          Grid.gapped(memory, StorageFormat.F32, parts, tokens * heads, width, gap).fill(partialOut);
+          Grid.gapped(memory, StorageFormat.F32, parts, tokens * heads, width, gap)
+              .fill(partialOut);
       Grid partialLses =
-          Grid.gapped(memory, StorageFormat.F32, parts, tokens * heads, 1, gap).fill(partialLse);
+          Grid.gapped(memory, StorageFormat.F32, parts, tokens, heads, gap).fill(partialLse);
       Grid out = Grid.any(memory, cuts.random(), StorageFormat.F32, tokens, heads, width);
-      Grid lse = Grid.any(memory, cuts.random(), StorageFormat.F32, tokens, heads, 1);
-      MergeParams params =
-          new MergeParams(
-              parts,
-              tokens,
-              heads,
-              width,
-              partial.aStride,
-              heads * partial.bStride,
-              partial.bStride,
-              partialLses.aStride,
-              heads * partialLses.bStride,
-              partialLses.bStride,
-              out.aStride,
-              out.bStride,
-              withLse ? lse.aStride : 0,
-              withLse ? lse.bStride : 0);
-      for (Cuts.Range t : cuts.ranges(tokens, 1)) {
-        for (Cuts.Range h : cuts.ranges(heads, 1)) {
-          if (!cuts.skips()) {
-            out.ask(t.begin(), t.end(), h.begin(), h.end());
-            lse.ask(t.begin(), t.end(), h.begin(), h.end());
-            kernels.merge(
-                params,
-                partial.segment,
-                partialLses.segment,
-                t.begin(),
-                t.end(),
-                h.begin(),
-                h.end(),
-                out.segment,
-                withLse ? lse.segment : MemorySegment.NULL);
-          }
-        }
-      }
+      Grid lse = Grid.any(memory, cuts.random(), StorageFormat.F32, tokens, 1, heads);
+      Tensor parts4 =
+          Tensor.strided(
+              partial.segment,
+              StorageFormat.F32,
+              new long[] {parts, tokens, heads, width},
+              new long[] {partial.aStride, heads * partial.bStride, partial.bStride, 1});
+      Merge operation =
+          new Merge(parts4, partialLses.cube(), out.cube(), withLse ? lse.matrix() : null);
+      OperationCase.runRows(
+          kernels,
+          cuts,
+          operation,
+          (begin, end) -> {
+            for (int row = begin; row < end; row++) {
+              int t = row / heads;
+              int h = row % heads;
+              out.ask(t, t + 1, h, h + 1);
+              lse.ask(t, t + 1, 0, 1, h, h + 1);
+            }
+          });
       partial.requireUnchanged("partial_out");
       partialLses.requireUnchanged("partial_lse");
       memory.verify();

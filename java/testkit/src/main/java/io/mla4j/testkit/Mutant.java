@@ -1,21 +1,36 @@
 package io.mla4j.testkit;
 
-import io.mla4j.CacheType;
+import static java.lang.foreign.ValueLayout.JAVA_FLOAT_UNALIGNED;
+
+import io.mla4j.AttentionCosts;
 import io.mla4j.ComputeType;
+import io.mla4j.ops.Absorb;
+import io.mla4j.ops.Add;
+import io.mla4j.ops.AppendLatent;
+import io.mla4j.ops.AttentionScore;
+import io.mla4j.ops.Combine;
+import io.mla4j.ops.Embed;
+import io.mla4j.ops.Expand;
+import io.mla4j.ops.Merge;
+import io.mla4j.ops.RmsNorm;
 import io.mla4j.ops.RopeLayout;
+import io.mla4j.ops.Rotate;
+import io.mla4j.ops.Rotation;
+import io.mla4j.ops.Route;
 import io.mla4j.ops.Routing;
 import io.mla4j.ops.StorageFormat;
-import io.mla4j.spi.AppendParams;
-import io.mla4j.spi.AttentionParams;
-import io.mla4j.spi.CacheParams;
-import io.mla4j.spi.HeadLinearParams;
-import io.mla4j.spi.LinearParams;
-import io.mla4j.spi.MergeParams;
-import io.mla4j.spi.RopeParams;
-import io.mla4j.spi.RouteParams;
-import io.mla4j.spi.TileKernels;
+import io.mla4j.ops.SwiGlu;
+import io.mla4j.ops.Tensor;
+import io.mla4j.spi.AppendTile;
+import io.mla4j.spi.AttentionTile;
+import io.mla4j.spi.Kernels;
+import io.mla4j.spi.MatrixProduct;
+import io.mla4j.spi.Multiply;
+import io.mla4j.spi.Pack;
+import io.mla4j.spi.Tile;
+import io.mla4j.spi.TileKernel;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.util.List;
 import java.util.Set;
 
@@ -102,522 +117,260 @@ public enum Mutant {
   }
 
   /** {@code kernels} with this defect. */
-  public TileKernels in(TileKernels kernels) {
-    return new Mutated(kernels);
+  public Kernels in(Kernels kernels) {
+    return new Kernels() {
+      @Override
+      public TileKernel bind(io.mla4j.ops.Operation operation) {
+        return new Mutated(kernels, operation);
+      }
+
+      @Override
+      public String isa() {
+        return kernels.isa();
+      }
+
+      @Override
+      public AttentionCosts attentionCosts() {
+        return kernels.attentionCosts();
+      }
+    };
   }
 
-  private final class Mutated extends DelegatingKernels {
-    Mutated(TileKernels kernels) {
-      super(kernels);
-    }
+  /** An operation that is prepared with other operands, run over other ranges, or overwritten. */
+  private final class Mutated implements TileKernel {
+    private final Kernels kernels;
+    private final io.mla4j.ops.Operation operation;
+    private io.mla4j.ops.Operation mutated;
+    private TileKernel kernel;
 
-    private boolean is(Mutant m) {
-      return Mutant.this == m;
-    }
-
-    private ComputeType compute(ComputeType compute) {
-      return is(NO_ROUNDING) || is(PROBABILITIES_NOT_ROUNDED)
-          ? ComputeType.F32
-          : is(NEEDLESS_ROUNDING) ? ComputeType.BF16 : compute;
-    }
-
-    private LinearParams mutate(LinearParams p) {
-      return new LinearParams(
-          compute(p.compute()),
-          p.weightType(),
-          p.rows(),
-          p.k(),
-          p.n(),
-          0,
-          0,
-          p.xStride(),
-          p.weightStride(),
-          p.yStride());
+    Mutated(Kernels kernels, io.mla4j.ops.Operation operation) {
+      this.kernels = kernels;
+      this.operation = operation;
     }
 
     @Override
-    public long packedBytes(LinearParams params) {
-      return super.packedBytes(mutate(params));
+    public void prepare() {
+      mutated = change(operation);
+      kernel = kernels.bind(mutated);
+      kernel.prepare();
     }
 
     @Override
-    public void pack(
-        LinearParams params,
-        MemorySegment x,
-        MemorySegment indices,
-        int rowBegin,
-        int rowEnd,
-        MemorySegment packed) {
-      boolean inOrder =
-          is(NO_GATHER) && x.byteSize() >= 4 * ((rowEnd - 1) * params.xStride() + params.k());
-      super.pack(
-          mutate(params), x, inOrder ? MemorySegment.NULL : indices, rowBegin, rowEnd, packed);
+    public long workspaceBytes() {
+      return kernel.workspaceBytes();
     }
 
     @Override
-    public void linear(
-        LinearParams params,
-        MemorySegment packed,
-        MemorySegment weight,
-        MemorySegment scales,
-        MemorySegment bias,
-        int nBegin,
-        int nEnd,
-        MemorySegment y) {
-      super.linear(
-          mutate(params),
-          packed,
-          weight,
-          scales,
-          is(NO_BIAS) ? MemorySegment.NULL : bias,
-          nBegin,
-          nEnd,
-          y);
-      long beyond = 4 * (params.yStride() * (params.rows() - 1) + nEnd);
-      if (is(WRITES_ONE_BEYOND) && beyond < y.byteSize()) {
-        y.set(ValueLayout.JAVA_FLOAT_UNALIGNED, beyond, 1);
-      }
-      if (is(WRITES_BEFORE_RANGE) && nBegin > 0) {
-        y.set(ValueLayout.JAVA_FLOAT_UNALIGNED, 4L * (nBegin - 1), 1);
-      }
+    public void run(Tile tile) {
+      kernel.run(mutated instanceof AttentionTile a ? changeKeys(a, tile) : tile);
+      overwrite(operation, tile);
     }
+  }
 
-    @Override
-    public void headLinear(
-        HeadLinearParams p,
-        MemorySegment x,
-        MemorySegment weight,
-        MemorySegment scales,
-        int headBegin,
-        int headEnd,
-        int tokenBegin,
-        int tokenEnd,
-        MemorySegment y) {
-      HeadLinearParams mutated =
-          new HeadLinearParams(
-              compute(p.compute()),
-              p.weightType(),
-              p.tokens(),
-              p.heads(),
-              p.in(),
-              p.out(),
-              p.transposed(),
-              0,
-              0,
-              p.xTokenStride(),
-              p.xHeadStride(),
-              p.yTokenStride(),
-              p.yHeadStride(),
-              p.weightHeadStride(),
-              p.weightStride());
-      super.headLinear(mutated, x, weight, scales, headBegin, headEnd, tokenBegin, tokenEnd, y);
-    }
+  private boolean is(Mutant m) {
+    return this == m;
+  }
 
-    private AttentionParams mutate(AttentionParams p, CacheParams c) {
-      float scale =
-          is(SCALE_ONE_PERCENT)
-              ? p.scale() * 1.01f
-              : is(SCALE_OF_CACHED_ROW)
-                  ? (float) (0.99 / Math.sqrt(c.layout().latent() + c.layout().rope() + 1.0))
-                  : p.scale();
-      // Positions move with the count of cached tokens.
-      boolean less = is(CAUSAL_ONE_LESS) && p.causal() && p.kvTokens() > p.queryTokens();
-      return new AttentionParams(
-          compute(p.compute()),
-          p.heads(),
-          p.queryTokens(),
-          less ? p.kvTokens() - 1 : p.kvTokens(),
-          p.causal() && !is(NOT_CAUSAL),
-          p.nope(),
-          p.value(),
-          p.weightType(),
-          0,
-          0,
-          scale,
-          p.keyOffset(),
-          p.qTokenStride(),
-          p.qHeadStride(),
-          p.outTokenStride(),
-          p.outHeadStride(),
-          p.lseTokenStride(),
-          p.lseHeadStride(),
-          p.weightHeadStride(),
-          p.weightStride());
-    }
+  private io.mla4j.ops.Operation change(io.mla4j.ops.Operation operation) {
+    return switch (operation) {
+      case Pack o -> new Pack(change(o.product()));
+      case Multiply o -> new Multiply(change(o.product()));
+      case Absorb o -> new Absorb(o.q(), o.kvB(), change(o.compute()), o.out());
+      case Expand o -> new Expand(o.x(), o.kvB(), change(o.compute()), o.out());
+      case AttentionTile o -> change(o);
+      case Merge o when is(ONE_PART_LESS) ->
+          new Merge(
+              o.partialOut().first(Math.max(1, o.parts() - 1)),
+              o.partialLse().first(Math.max(1, o.parts() - 1)),
+              o.out(),
+              o.lse());
+      case AppendTile o -> change(o);
+      case Rotate o -> new Rotate(o.q(), change(o.rotation()), o.out());
+      case RmsNorm o -> new RmsNorm(o.x(), o.weight(), changeEps(o.eps()), o.out());
+      case SwiGlu o when is(GATE_IS_UP) -> new SwiGlu(o.up(), o.gate(), o.out());
+      case Add o when is(UNSCALED_RESIDUAL) -> new Add(o.x(), o.residual(), 1, o.out());
+      case Embed o when is(UNSCALED_EMBEDDING) -> new Embed(o.table(), o.ids(), 1, o.out());
+      case Route o ->
+          new Route(
+              change(o.routing()),
+              o.logits(),
+              is(ROUTE_WITHOUT_BIAS) ? null : o.bias(),
+              o.experts(),
+              o.weights());
+      case Combine o -> change(o);
+      default -> operation;
+    };
+  }
 
-    private MemorySegment mutateQueries(AttentionParams p, CacheParams c, MemorySegment q) {
-      if (!is(PROBABILITIES_NOT_ROUNDED)
-          || p.compute() != ComputeType.BF16
-          || c.layout().type() != CacheType.BF16) {
-        return q;
-      }
-      float[] rounded = q.toArray(ValueLayout.JAVA_FLOAT_UNALIGNED);
+  private ComputeType change(ComputeType compute) {
+    return is(NO_ROUNDING) || is(PROBABILITIES_NOT_ROUNDED)
+        ? ComputeType.F32
+        : is(NEEDLESS_ROUNDING) ? ComputeType.BF16 : compute;
+  }
+
+  private MatrixProduct change(MatrixProduct p) {
+    boolean inOrder =
+        is(NO_GATHER) && p.x().byteSize() >= 4 * ((p.rows() - 1) * p.xStride() + p.k());
+    return new MatrixProduct()
+        .with(change(p.compute()), p.matrix(), is(NO_BIAS) ? MemorySegment.NULL : p.bias())
+        .from(p.x(), p.xStride(), inOrder ? MemorySegment.NULL : p.indices(), p.rows())
+        .to(p.y(), p.yStride());
+  }
+
+  private AttentionTile change(AttentionTile a) {
+    int cached = a.cache().layout().latent() + a.cache().layout().rope();
+    float scale =
+        is(SCALE_ONE_PERCENT)
+            ? a.scale() * 1.01f
+            : is(SCALE_OF_CACHED_ROW) ? (float) (0.99 / Math.sqrt(cached + 1.0)) : a.scale();
+    AttentionScore score = new AttentionScore(scale, is(NO_ALIBI) ? null : a.score().alibiSlopes());
+    AttentionTile changed = a.copy(change(a.compute()), score);
+    changed.variant(a.causal() && !is(NOT_CAUSAL), a.ownKeys());
+    // Positions move with the count of cached tokens.
+    boolean less = is(CAUSAL_ONE_LESS) && a.causal() && a.kvTokens() > a.queryTokens();
+    changed.tokens(a.queryTokens(), less ? a.kvTokens() - 1 : a.kvTokens());
+    if (is(PROBABILITIES_NOT_ROUNDED) && a.rounds()) {
+      float[] rounded = a.q().toArray(JAVA_FLOAT_UNALIGNED);
       for (int i = 0; i < rounded.length; i++) {
         rounded[i] = Rounding.bf16(rounded[i]);
       }
-      return MemorySegment.ofArray(rounded);
+      changed.queries(copy(rounded), a.qTokenStride(), a.qHeadStride());
     }
+    return changed;
+  }
 
-    private MemorySegment mutateSlopes(MemorySegment slopes) {
-      return is(NO_ALIBI) ? MemorySegment.NULL : slopes;
+  private Tile changeKeys(AttentionTile a, Tile tile) {
+    int end = is(DROPS_LAST_TOKEN) ? Math.max(tile.keyBegin(), tile.keyEnd() - 1) : tile.keyEnd();
+    end = Math.min(end, a.kvTokens());
+    return new Tile()
+        .rows(tile.rowBegin(), tile.rowEnd())
+        .heads(tile.headBegin(), tile.headEnd())
+        .keys(Math.min(tile.keyBegin(), end), end, tile.part())
+        .workspace(tile.workspace());
+  }
+
+  private AppendTile change(AppendTile a) {
+    AppendLatent o = a.operation();
+    AppendTile changed =
+        new AppendTile(
+            new AppendLatent(
+                o.layer(),
+                o.latentAndKey(),
+                o.normWeight(),
+                changeEps(o.eps()),
+                change(o.rotation())));
+    changed.pages(a.cache(), a.pages(), a.pageTable());
+    boolean room = (a.position() + a.tokens()) % a.cache().pageSize() != 0;
+    int late = is(APPEND_ONE_LATE) && room ? 1 : 0;
+    changed.tokens(a.firstToken(), a.tokens(), a.position() + late);
+    return changed;
+  }
+
+  private Rotation change(Rotation rotation) {
+    RopeLayout layout =
+        is(OTHER_ROPE_LAYOUT)
+            ? other(rotation.layout(), List.of(RopeLayout.values()))
+            : rotation.layout();
+    return new Rotation(
+        rotation.cosines(), is(TURNS_BACK) ? negated(rotation.sines()) : rotation.sines(), layout);
+  }
+
+  private float changeEps(float eps) {
+    return is(OTHER_EPS) ? eps * 2 + 1e-3f : eps;
+  }
+
+  private Routing change(Routing r) {
+    return new Routing(
+        r.experts(),
+        r.topK(),
+        r.score(),
+        r.groups(),
+        r.keptGroups(),
+        is(OTHER_GROUP_SCORE)
+            ? other(r.groupScore(), List.of(Routing.GroupScore.values()))
+            : r.groupScore(),
+        is(OTHER_GROUP_MASK)
+            ? other(r.groupMask(), List.of(Routing.GroupMask.values()))
+            : r.groupMask(),
+        r.renormalize(),
+        is(UNSCALED_ROUTING) ? 1 : r.scale());
+  }
+
+  private Combine change(Combine o) {
+    Tensor weights = o.weights();
+    if (is(LAST_EXPERT_DROPPED)) {
+      float[] w = weights.segment().toArray(JAVA_FLOAT_UNALIGNED);
+      for (int i = o.topK() - 1; i < w.length; i += o.topK()) {
+        w[i] = 0;
+      }
+      weights = Tensor.of(copy(w), StorageFormat.F32, weights.dim(0), weights.dim(1));
     }
+    return new Combine(
+        o.expertOut(), o.slots(), weights, is(NO_SHARED_EXPERT) ? null : o.shared(), o.out());
+  }
 
-    @Override
-    public long attentionWorkspace(AttentionParams p, CacheParams c, boolean decompressed) {
-      return Math.max(
-          super.attentionWorkspace(p, c, decompressed),
-          super.attentionWorkspace(mutate(p, c), c, decompressed));
+  private static <T> T other(T value, List<T> two) {
+    return two.get(1 - two.indexOf(value));
+  }
+
+  private static Tensor negated(Tensor sines) {
+    float[] turned = sines.segment().toArray(JAVA_FLOAT_UNALIGNED);
+    for (int i = 0; i < turned.length; i++) {
+      turned[i] = -turned[i];
     }
+    return Tensor.of(copy(turned), StorageFormat.F32, sines.dim(0), sines.dim(1));
+  }
 
-    @Override
-    public void attendAbsorbed(
-        AttentionParams params,
-        CacheParams c,
-        MemorySegment q,
-        MemorySegment cache,
-        MemorySegment pageTable,
-        MemorySegment alibiSlopes,
-        int headBegin,
-        int headEnd,
-        int queryBegin,
-        int queryEnd,
-        int kvBegin,
-        int kvEnd,
-        MemorySegment out,
-        MemorySegment lse,
-        MemorySegment workspace) {
-      AttentionParams p = mutate(params, c);
-      int end = is(DROPS_LAST_TOKEN) ? Math.max(kvBegin, kvEnd - 1) : kvEnd;
-      end = Math.min(end, p.kvTokens());
-      super.attendAbsorbed(
-          p,
-          c,
-          mutateQueries(params, c, q),
-          cache,
-          pageTable,
-          mutateSlopes(alibiSlopes),
-          headBegin,
-          headEnd,
-          queryBegin,
-          queryEnd,
-          Math.min(kvBegin, end),
-          end,
-          out,
-          lse,
-          workspace);
-      mutateRows(p, headBegin, headEnd, queryBegin, queryEnd, out, lse);
-    }
+  private static MemorySegment copy(float[] values) {
+    return Arena.ofAuto().allocateFrom(JAVA_FLOAT_UNALIGNED, values);
+  }
 
-    @Override
-    public void attendDecompressed(
-        AttentionParams params,
-        CacheParams c,
-        MemorySegment q,
-        MemorySegment kvB,
-        MemorySegment kvBScales,
-        MemorySegment cache,
-        MemorySegment pageTable,
-        MemorySegment alibiSlopes,
-        int headBegin,
-        int headEnd,
-        int queryBegin,
-        int queryEnd,
-        MemorySegment out,
-        MemorySegment lse,
-        MemorySegment workspace) {
-      AttentionParams p = mutate(params, c);
-      super.attendDecompressed(
-          p,
-          c,
-          q,
-          kvB,
-          kvBScales,
-          cache,
-          pageTable,
-          mutateSlopes(alibiSlopes),
-          headBegin,
-          headEnd,
-          queryBegin,
-          queryEnd,
-          out,
-          lse,
-          workspace);
-      mutateRows(p, headBegin, headEnd, queryBegin, queryEnd, out, lse);
-    }
-
-    private void mutateRows(
-        AttentionParams p,
-        int headBegin,
-        int headEnd,
-        int queryBegin,
-        int queryEnd,
-        MemorySegment out,
-        MemorySegment lse) {
-      for (int t = queryBegin; t < queryEnd; t++) {
-        for (int h = headBegin; h < headEnd; h++) {
-          long at = t * p.lseTokenStride() + h * p.lseHeadStride();
-          mutateRow(lse, at, out, t * p.outTokenStride() + h * p.outHeadStride());
+  /** What is written after the kernel. */
+  private void overwrite(io.mla4j.ops.Operation operation, Tile tile) {
+    switch (operation) {
+      case Multiply o -> {
+        MatrixProduct p = o.product();
+        long beyond = 4 * (p.yStride() * (p.rows() - 1) + tile.rowEnd());
+        if (is(WRITES_ONE_BEYOND) && beyond < p.y().byteSize()) {
+          p.y().set(JAVA_FLOAT_UNALIGNED, beyond, 1);
+        }
+        if (is(WRITES_BEFORE_RANGE) && tile.rowBegin() > 0) {
+          p.y().set(JAVA_FLOAT_UNALIGNED, 4L * (tile.rowBegin() - 1), 1);
         }
       }
-    }
-
-    private void mutateRow(MemorySegment lse, long lseAt, MemorySegment out, long outAt) {
-      float value = lse.get(ValueLayout.JAVA_FLOAT_UNALIGNED, 4 * lseAt);
-      if (is(LSE_BASE_TWO)) {
-        lse.set(ValueLayout.JAVA_FLOAT_UNALIGNED, 4 * lseAt, value / (float) Math.log(2));
-      }
-      if (is(EMPTY_ROW_NAN) && value == Float.NEGATIVE_INFINITY) {
-        out.set(ValueLayout.JAVA_FLOAT_UNALIGNED, 4 * outAt, Float.NaN);
-      }
-    }
-
-    @Override
-    public void merge(
-        MergeParams p,
-        MemorySegment partialOut,
-        MemorySegment partialLse,
-        int tokenBegin,
-        int tokenEnd,
-        int headBegin,
-        int headEnd,
-        MemorySegment out,
-        MemorySegment lse) {
-      MergeParams mutated =
-          new MergeParams(
-              is(ONE_PART_LESS) ? Math.max(1, p.parts() - 1) : p.parts(),
-              p.tokens(),
-              p.heads(),
-              p.width(),
-              p.partStride(),
-              p.partTokenStride(),
-              p.partHeadStride(),
-              p.partLseStride(),
-              p.partLseTokenStride(),
-              p.partLseHeadStride(),
-              p.outTokenStride(),
-              p.outHeadStride(),
-              p.lseTokenStride(),
-              p.lseHeadStride());
-      super.merge(
-          mutated, partialOut, partialLse, tokenBegin, tokenEnd, headBegin, headEnd, out, lse);
-      for (int t = tokenBegin; t < tokenEnd && lse.byteSize() > 0; t++) {
-        for (int h = headBegin; h < headEnd; h++) {
-          long at = t * p.lseTokenStride() + h * p.lseHeadStride();
-          mutateRow(lse, at, out, t * p.outTokenStride() + h * p.outHeadStride());
+      case AttentionTile a -> {
+        for (int t = tile.rowBegin(); t < tile.rowEnd(); t++) {
+          for (int h = tile.headBegin(); h < tile.headEnd(); h++) {
+            overwriteRow(
+                a.lse(tile.part()),
+                t * a.lseTokenStride() + h * a.lseHeadStride(),
+                a.out(tile.part()),
+                t * a.outTokenStride() + h * a.outHeadStride());
+          }
         }
       }
-    }
-
-    private RopeLayout mutate(RopeLayout layout) {
-      return is(OTHER_ROPE_LAYOUT)
-          ? layout == RopeLayout.PAIRS ? RopeLayout.HALVES : RopeLayout.PAIRS
-          : layout;
-    }
-
-    private MemorySegment mutateSines(MemorySegment sines) {
-      if (!is(TURNS_BACK)) {
-        return sines;
-      }
-      float[] turned = sines.toArray(ValueLayout.JAVA_FLOAT_UNALIGNED);
-      for (int i = 0; i < turned.length; i++) {
-        turned[i] = -turned[i];
-      }
-      return MemorySegment.ofArray(turned);
-    }
-
-    @Override
-    public void append(
-        AppendParams p,
-        CacheParams c,
-        MemorySegment a,
-        MemorySegment normWeight,
-        MemorySegment cosines,
-        MemorySegment sines,
-        MemorySegment pageTable,
-        int tokenBegin,
-        int tokenEnd,
-        MemorySegment cache) {
-      boolean room = (p.position() + p.tokens()) % c.pageSize() != 0;
-      AppendParams mutated =
-          new AppendParams(
-              p.tokens(),
-              is(APPEND_ONE_LATE) && room ? p.position() + 1 : p.position(),
-              mutate(p.ropeLayout()),
-              is(OTHER_EPS) ? p.eps() * 2 + 1e-3f : p.eps(),
-              p.aStride());
-      super.append(
-          mutated,
-          c,
-          a,
-          normWeight,
-          cosines,
-          mutateSines(sines),
-          pageTable,
-          tokenBegin,
-          tokenEnd,
-          cache);
-    }
-
-    @Override
-    public void rope(
-        RopeParams p,
-        MemorySegment x,
-        MemorySegment cosines,
-        MemorySegment sines,
-        int tokenBegin,
-        int tokenEnd,
-        MemorySegment y) {
-      RopeParams mutated =
-          new RopeParams(
-              p.tokens(),
-              p.heads(),
-              p.width(),
-              p.rope(),
-              mutate(p.ropeLayout()),
-              p.xTokenStride(),
-              p.xHeadStride(),
-              p.yTokenStride(),
-              p.yHeadStride());
-      super.rope(mutated, x, cosines, mutateSines(sines), tokenBegin, tokenEnd, y);
-    }
-
-    @Override
-    public void rmsNorm(
-        MemorySegment x,
-        long xStride,
-        MemorySegment weight,
-        float eps,
-        int rows,
-        int width,
-        MemorySegment y,
-        long yStride) {
-      float mutated = is(OTHER_EPS) ? eps * 2 + 1e-3f : eps;
-      super.rmsNorm(x, xStride, weight, mutated, rows, width, y, yStride);
-    }
-
-    @Override
-    public void swiglu(
-        MemorySegment gate,
-        long gateStride,
-        MemorySegment up,
-        long upStride,
-        int rows,
-        int width,
-        MemorySegment y,
-        long yStride) {
-      if (is(GATE_IS_UP)) {
-        super.swiglu(up, upStride, gate, gateStride, rows, width, y, yStride);
-      } else {
-        super.swiglu(gate, gateStride, up, upStride, rows, width, y, yStride);
-      }
-    }
-
-    @Override
-    public void add(
-        MemorySegment x,
-        long xStride,
-        MemorySegment r,
-        long rStride,
-        float scale,
-        int rows,
-        int width,
-        MemorySegment y,
-        long yStride) {
-      float mutated = is(UNSCALED_RESIDUAL) ? 1 : scale;
-      super.add(x, xStride, r, rStride, mutated, rows, width, y, yStride);
-    }
-
-    @Override
-    public void embed(
-        StorageFormat tableType,
-        MemorySegment table,
-        long tableStride,
-        int vocabulary,
-        MemorySegment ids,
-        int count,
-        int width,
-        float scale,
-        MemorySegment y,
-        long yStride) {
-      float mutated = is(UNSCALED_EMBEDDING) ? 1 : scale;
-      super.embed(
-          tableType, table, tableStride, vocabulary, ids, count, width, mutated, y, yStride);
-    }
-
-    private <T> T other(T value, List<T> two) {
-      return two.get(1 - two.indexOf(value));
-    }
-
-    @Override
-    public void route(
-        RouteParams p,
-        MemorySegment logits,
-        MemorySegment bias,
-        int tokenBegin,
-        int tokenEnd,
-        MemorySegment expertsOut,
-        MemorySegment weightsOut) {
-      Routing r = p.routing();
-      Routing mutated =
-          new Routing(
-              r.experts(),
-              r.topK(),
-              r.score(),
-              r.groups(),
-              r.keptGroups(),
-              is(OTHER_GROUP_SCORE)
-                  ? other(r.groupScore(), List.of(Routing.GroupScore.values()))
-                  : r.groupScore(),
-              is(OTHER_GROUP_MASK)
-                  ? other(r.groupMask(), List.of(Routing.GroupMask.values()))
-                  : r.groupMask(),
-              r.renormalize(),
-              is(UNSCALED_ROUTING) ? 1 : r.scale());
-      super.route(
-          new RouteParams(p.tokens(), mutated, p.logitsStride()),
-          logits,
-          is(ROUTE_WITHOUT_BIAS) ? MemorySegment.NULL : bias,
-          tokenBegin,
-          tokenEnd,
-          expertsOut,
-          weightsOut);
-    }
-
-    @Override
-    public void combine(
-        MemorySegment expertOut,
-        long expertOutStride,
-        int slotCount,
-        MemorySegment slots,
-        MemorySegment weights,
-        MemorySegment shared,
-        long sharedStride,
-        int tokens,
-        int topK,
-        int width,
-        MemorySegment y,
-        long yStride) {
-      MemorySegment mutated = weights;
-      if (is(LAST_EXPERT_DROPPED)) {
-        float[] w = weights.toArray(ValueLayout.JAVA_FLOAT_UNALIGNED);
-        for (int t = 0; t < tokens; t++) {
-          w[t * topK + topK - 1] = 0;
+      case Merge o when o.lse() != null -> {
+        for (int row = tile.rowBegin(); row < tile.rowEnd(); row++) {
+          long t = row / o.heads();
+          long h = row % o.heads();
+          overwriteRow(
+              o.lse().segment(),
+              t * o.lse().stride(0) + h,
+              o.out().segment(),
+              t * o.out().stride(0) + h * o.out().stride(1));
         }
-        mutated = MemorySegment.ofArray(w);
       }
-      super.combine(
-          expertOut,
-          expertOutStride,
-          slotCount,
-          slots,
-          mutated,
-          is(NO_SHARED_EXPERT) ? MemorySegment.NULL : shared,
-          sharedStride,
-          tokens,
-          topK,
-          width,
-          y,
-          yStride);
+      default -> {}
+    }
+  }
+
+  private void overwriteRow(MemorySegment lse, long lseAt, MemorySegment out, long outAt) {
+    float value = lse.get(JAVA_FLOAT_UNALIGNED, 4 * lseAt);
+    if (is(LSE_BASE_TWO)) {
+      lse.set(JAVA_FLOAT_UNALIGNED, 4 * lseAt, value / (float) Math.log(2));
+    }
+    if (is(EMPTY_ROW_NAN) && value == Float.NEGATIVE_INFINITY) {
+      out.set(JAVA_FLOAT_UNALIGNED, 4 * outAt, Float.NaN);
     }
   }
 }

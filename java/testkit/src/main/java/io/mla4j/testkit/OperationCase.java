@@ -1,6 +1,9 @@
 package io.mla4j.testkit;
 
-import io.mla4j.spi.TileKernels;
+import io.mla4j.ops.RowOperation;
+import io.mla4j.spi.Kernels;
+import io.mla4j.spi.Tile;
+import io.mla4j.spi.TileKernel;
 import java.util.List;
 
 /** One operation with its sizes and inputs, all of which follow from a seed. */
@@ -17,7 +20,7 @@ public interface OperationCase {
    * @return results in the order of {@link #expected}
    * @throws AssertionError where an input, a gap between rows or memory around a buffer was changed
    */
-  List<Output> run(TileKernels kernels, Cuts cuts);
+  List<Output> run(Kernels kernels, Cuts cuts);
 
   /**
    * Whether it is what a decoder asks for as a whole; a device with memory of its own computes no
@@ -40,8 +43,27 @@ public interface OperationCase {
     throw new UnsupportedOperationException();
   }
 
+  /** Runs an operation on rows in pieces, telling {@code asked} of each. */
+  static void runRows(Kernels kernels, Cuts cuts, RowOperation operation, Asked asked) {
+    TileKernel kernel = kernels.bind(operation);
+    kernel.prepare();
+    for (Cuts.Range r : cuts.ranges(operation.rows(), 1)) {
+      if (!cuts.skips()) {
+        asked.rows(r.begin(), r.end());
+        kernel.run(new Tile().rows(r.begin(), r.end()));
+      }
+    }
+  }
+
+  /** Takes the rows that a kernel is asked for. */
+  @FunctionalInterface
+  interface Asked {
+    /** Rows {@code [begin, end)}. */
+    void rows(int begin, int end);
+  }
+
   /** Null where the kernels agree with the oracle, else what does not. */
-  default String difference(TileKernels kernels, Cuts cuts) {
+  default String difference(Kernels kernels, Cuts cuts) {
     List<Output> outputs;
     try {
       outputs = run(kernels, cuts);

@@ -1,9 +1,10 @@
 package io.mla4j.testkit;
 
 import io.mla4j.ops.RopeLayout;
+import io.mla4j.ops.Rotate;
+import io.mla4j.ops.Rotation;
 import io.mla4j.ops.StorageFormat;
-import io.mla4j.spi.RopeParams;
-import io.mla4j.spi.TileKernels;
+import io.mla4j.spi.Kernels;
 import java.util.Arrays;
 import java.util.List;
 
@@ -92,23 +93,17 @@ final class RopeCase implements OperationCase {
   }
 
   @Override
-  public List<Output> run(TileKernels kernels, Cuts cuts) {
+  public List<Output> run(Kernels kernels, Cuts cuts) {
     try (GuardedMemory memory = new GuardedMemory()) {
       Grid in = Grid.any(memory, cuts.random(), StorageFormat.F32, tokens, heads, width).fill(x);
       Grid out =
           inPlace ? in : Grid.any(memory, cuts.random(), StorageFormat.F32, tokens, heads, width);
       Grid cos = Grid.dense(memory, StorageFormat.F32, tokens, 1, rope / 2).fill(cosines);
       Grid sin = Grid.dense(memory, StorageFormat.F32, tokens, 1, rope / 2).fill(sines);
-      RopeParams params =
-          new RopeParams(
-              tokens, heads, width, rope, layout, in.aStride, in.bStride, out.aStride, out.bStride);
-      for (Cuts.Range t : cuts.ranges(tokens, 1)) {
-        if (!cuts.skips()) {
-          out.ask(t.begin(), t.end(), 0, heads);
-          kernels.rope(
-              params, in.segment, cos.segment, sin.segment, t.begin(), t.end(), out.segment);
-        }
-      }
+      Rotation rotation = new Rotation(cos.matrix(), sin.matrix(), layout);
+      Rotate operation = new Rotate(in.cube(), rotation, out.cube());
+      OperationCase.runRows(
+          kernels, cuts, operation, (begin, end) -> out.ask(begin, end, 0, heads));
       if (!inPlace) {
         in.requireUnchanged("x");
       }

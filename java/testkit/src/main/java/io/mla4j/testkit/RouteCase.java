@@ -1,10 +1,10 @@
 package io.mla4j.testkit;
 
+import io.mla4j.ops.Route;
 import io.mla4j.ops.Routing;
 import io.mla4j.ops.StorageFormat;
-import io.mla4j.spi.RouteParams;
-import io.mla4j.spi.TileKernels;
-import java.lang.foreign.MemorySegment;
+import io.mla4j.ops.Tensor;
+import io.mla4j.spi.Kernels;
 import java.util.Arrays;
 import java.util.List;
 
@@ -159,32 +159,27 @@ final class RouteCase implements OperationCase {
   }
 
   @Override
-  public List<Output> run(TileKernels kernels, Cuts cuts) {
+  public List<Output> run(Kernels kernels, Cuts cuts) {
     int k = routing.topK();
     try (GuardedMemory memory = new GuardedMemory()) {
       Grid in =
           Grid.any(memory, cuts.random(), StorageFormat.F32, tokens, 1, routing.experts())
               .fill(logits);
-      MemorySegment added =
+      Tensor added =
           bias == null
-              ? MemorySegment.NULL
-              : Grid.dense(memory, StorageFormat.F32, 1, 1, bias.length).fill(bias).segment;
+              ? null
+              : Grid.dense(memory, StorageFormat.F32, 1, 1, bias.length).fill(bias).vector();
       Grid experts = Grid.dense(memory, StorageFormat.I32, tokens, 1, k);
       Grid weights = Grid.dense(memory, StorageFormat.F32, tokens, 1, k);
-      for (Cuts.Range t : cuts.ranges(tokens, 1)) {
-        if (!cuts.skips()) {
-          experts.ask(t.begin(), t.end(), 0, 1);
-          weights.ask(t.begin(), t.end(), 0, 1);
-          kernels.route(
-              new RouteParams(tokens, routing, in.aStride),
-              in.segment,
-              added,
-              t.begin(),
-              t.end(),
-              experts.segment,
-              weights.segment);
-        }
-      }
+      Route operation = new Route(routing, in.matrix(), added, experts.matrix(), weights.matrix());
+      OperationCase.runRows(
+          kernels,
+          cuts,
+          operation,
+          (begin, end) -> {
+            experts.ask(begin, end, 0, 1);
+            weights.ask(begin, end, 0, 1);
+          });
       in.requireUnchanged("logits");
       memory.verify();
       return List.of(experts.read("experts_out"), weights.read("weights_out"));

@@ -1,8 +1,12 @@
 package io.mla4j.testkit;
 
+import io.mla4j.ops.Add;
+import io.mla4j.ops.RmsNorm;
+import io.mla4j.ops.RowOperation;
 import io.mla4j.ops.StorageFormat;
-import io.mla4j.spi.TileKernels;
-import java.lang.foreign.MemorySegment;
+import io.mla4j.ops.SwiGlu;
+import io.mla4j.ops.Tensor;
+import io.mla4j.spi.Kernels;
 import java.util.Arrays;
 import java.util.List;
 
@@ -112,7 +116,7 @@ final class RowCase implements OperationCase {
   }
 
   @Override
-  public List<Output> run(TileKernels kernels, Cuts cuts) {
+  public List<Output> run(Kernels kernels, Cuts cuts) {
     boolean vector = kind == Kind.RMS_NORM;
     try (GuardedMemory memory = new GuardedMemory()) {
       Grid a = Grid.any(memory, cuts.random(), StorageFormat.F32, rows, 1, width).fill(x);
@@ -126,12 +130,14 @@ final class RowCase implements OperationCase {
             case 2 -> b;
             default -> Grid.any(memory, cuts.random(), StorageFormat.F32, rows, 1, width);
           };
-      for (Cuts.Range r : cuts.ranges(rows, 1)) {
-        if (!cuts.skips()) {
-          out.ask(r.begin(), r.end(), 0, 1);
-          run(kernels, a, b, out, r.begin(), r.end() - r.begin());
-        }
-      }
+      Tensor x = a.matrix();
+      RowOperation operation =
+          switch (kind) {
+            case RMS_NORM -> new RmsNorm(x, b.vector(), number, out.matrix());
+            case SWIGLU -> new SwiGlu(x, b.matrix(), out.matrix());
+            case ADD -> new Add(x, b.matrix(), number, out.matrix());
+          };
+      OperationCase.runRows(kernels, cuts, operation, (from, to) -> out.ask(from, to, 0, 1));
       if (over != 1) {
         a.requireUnchanged("the first input");
       }
@@ -140,23 +146,6 @@ final class RowCase implements OperationCase {
       }
       memory.verify();
       return List.of(out.read("y"));
-    }
-  }
-
-  private void run(TileKernels kernels, Grid a, Grid b, Grid out, int from, int count) {
-    MemorySegment x = a.segment.asSlice(4 * from * a.aStride);
-    MemorySegment y = out.segment.asSlice(4 * from * out.aStride);
-    switch (kind) {
-      case RMS_NORM ->
-          kernels.rmsNorm(x, a.aStride, b.segment, number, count, width, y, out.aStride);
-      case SWIGLU -> {
-        MemorySegment up = b.segment.asSlice(4 * from * b.aStride);
-        kernels.swiglu(x, a.aStride, up, b.aStride, count, width, y, out.aStride);
-      }
-      case ADD -> {
-        MemorySegment r = b.segment.asSlice(4 * from * b.aStride);
-        kernels.add(x, a.aStride, r, b.aStride, number, count, width, y, out.aStride);
-      }
     }
   }
 }

@@ -7,8 +7,7 @@ import io.mla4j.CacheType;
 import io.mla4j.LatentLayout;
 import io.mla4j.cpu.Stored;
 import io.mla4j.ops.StorageFormat;
-import io.mla4j.spi.AttentionParams;
-import io.mla4j.spi.CacheParams;
+import io.mla4j.spi.AttentionTile;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
@@ -38,7 +37,7 @@ final class VectorAttention {
   private final WeightedSums sums = WeightedSums.ofThread();
   private final DotProducts products = DotProducts.ofThread();
 
-  private AttentionParams params;
+  private AttentionTile params;
   private LatentLayout layout;
 
   /**
@@ -107,19 +106,13 @@ final class VectorAttention {
    * @param fewRows those after them, scored with dimensions in the lanes
    */
   VectorAttention absorbed(
-      AttentionParams params,
-      CacheParams cacheParams,
-      MemorySegment cache,
-      MemorySegment pageTable,
-      boolean rounds,
-      int laneRows,
-      int fewRows) {
+      AttentionTile params, int laneRows, int fewRows) {
     this.params = params;
-    this.layout = cacheParams.layout();
-    this.rounds = rounds;
-    boolean ownKeys = params.keyOffset() != 0;
-    this.width = ownKeys ? layout.rope() : layout.latent() + layout.rope();
-    this.valueWidth = layout.latent();
+    this.layout = params.cache().layout();
+    this.rounds = params.rounds();
+    boolean ownKeys = params.ownKeys();
+    this.width = params.queryWidth();
+    this.valueWidth = params.outWidth();
     this.stored = canUseStored(layout);
     this.copiesInScores =
         stored && !ownKeys && laneRows == 0 && fewRows >= DimensionScores.LEAST_COPYING;
@@ -131,30 +124,25 @@ final class VectorAttention {
       this.keyStride = keyAt + Slab.roundUp(width);
     }
     place(laneRows, fewRows, 0);
-    cached.set(m, cacheParams, cache, pageTable);
+    cached.set(m, params.cache(), params.pages(), params.pageTable());
     return this;
   }
 
   /** Begins a tile of one head, whose keys and values are rebuilt from the cache. */
   VectorAttention decompressed(
-      AttentionParams params,
-      CacheParams cacheParams,
-      MemorySegment cache,
-      MemorySegment pageTable,
-      boolean rounds,
-      int queryRows) {
+      AttentionTile params, int queryRows) {
     this.params = params;
-    this.layout = cacheParams.layout();
-    this.rounds = rounds;
-    this.width = params.nope() + layout.rope();
-    this.valueWidth = params.value();
+    this.layout = params.cache().layout();
+    this.rounds = params.rounds();
+    this.width = params.queryWidth();
+    this.valueWidth = params.outWidth();
     this.stored = false;
     this.copiesInScores = false;
     this.keyAt = 0;
     this.keyStride = Slab.roundUp(width);
     int rebuilt = Slab.roundUp(valueWidth) + cachedStride();
     place(queryRows, 0, WIDENED_TOKENS * rebuilt + DotProducts.SCRATCH);
-    cached.set(m, cacheParams, cache, pageTable);
+    cached.set(m, params.cache(), params.pages(), params.pageTable());
     return this;
   }
 
@@ -192,12 +180,13 @@ final class VectorAttention {
     Arrays.fill(m, out, out + rows.slots * outStride, 0);
   }
 
-  /** Row r is query {@code t}, which lies at element {@code at} of q. Rows come in order. */
-  void setRow(int r, int t, float slope, MemorySegment q, long at) {
+  /** Row r is query {@code t} of head {@code h}. Rows come in order. */
+  void setRow(int r, int t, int h) {
+    float slope = params.slopes().byteSize() == 0 ? 0 : Stored.readFloat(params.slopes(), h);
     int position = params.kvTokens() - params.queryTokens() + t;
     int visible = Math.max(0, params.causal() ? position + 1 : params.kvTokens());
     softmax.setRow(rows.slot(r), slope, position, visible);
-    rows.setRow(r, q, at);
+    rows.setRow(r, params.q(), t * params.qTokenStride() + h * params.qHeadStride());
   }
 
   /** The first token that no row sees. */
@@ -314,8 +303,8 @@ final class VectorAttention {
     }
   }
 
-  /** Writes row r to element {@code outAt} of to and {@code lseAt} of lse. */
-  void finishRow(int r, MemorySegment to, long outAt, MemorySegment lse, long lseAt) {
+  /** Writes row r, query {@code t} of head {@code h}, to a part of the results. */
+  void finishRow(int r, int part, int t, int h) {
     int slot = rows.slot(r);
     float factor = softmax.factor(slot);
     int row = out + slot * outStride;
@@ -325,7 +314,9 @@ final class VectorAttention {
     if (stored) {
       Lanes.join(m, row, valueWidth);
     }
-    Stored.writeFloats(m, row, to, outAt, valueWidth);
-    Stored.writeFloat(lse, lseAt, softmax.logSum(slot));
+    long at = t * params.outTokenStride() + h * params.outHeadStride();
+    Stored.writeFloats(m, row, params.out(part), at, valueWidth);
+    long lseAt = t * params.lseTokenStride() + h * params.lseHeadStride();
+    Stored.writeFloat(params.lse(part), lseAt, softmax.logSum(slot));
   }
 }

@@ -1,14 +1,17 @@
 package io.mla4j.vector;
 
 import io.mla4j.AttentionCosts;
-import io.mla4j.InvalidArgumentException;
 import io.mla4j.cpu.ScalarKernels;
-import io.mla4j.cpu.Stored;
-import io.mla4j.spi.AttentionParams;
-import io.mla4j.spi.CacheParams;
-import io.mla4j.spi.HeadLinearParams;
-import io.mla4j.spi.LinearParams;
-import java.lang.foreign.MemorySegment;
+import io.mla4j.ops.Absorb;
+import io.mla4j.ops.Expand;
+import io.mla4j.ops.Operation;
+import io.mla4j.ops.RmsNorm;
+import io.mla4j.ops.SwiGlu;
+import io.mla4j.spi.AttentionTile;
+import io.mla4j.spi.HeadProduct;
+import io.mla4j.spi.Multiply;
+import io.mla4j.spi.Tile;
+import io.mla4j.spi.TileKernel;
 
 /**
  * The kernels on {@code jdk.incubator.vector}: float32 arithmetic on stored F32, BF16 and F16
@@ -42,32 +45,21 @@ final class VectorKernels extends ScalarKernels {
   }
 
   @Override
-  public void linear(
-      LinearParams params,
-      MemorySegment packed,
-      MemorySegment weight,
-      MemorySegment scales,
-      MemorySegment bias,
-      int nBegin,
-      int nEnd,
-      MemorySegment y) {
-    requireNoScales(scales);
-    VectorLinear.linear(params, packed, weight, isNull(bias) ? null : bias, nBegin, nEnd, y);
+  public TileKernel bind(Operation operation) {
+    return switch (operation) {
+      case RmsNorm o -> tile -> VectorRows.rmsNorm(o, tile.rowBegin(), tile.rowEnd());
+      case SwiGlu o -> tile -> VectorRows.swiglu(o, tile.rowBegin(), tile.rowEnd());
+      case Multiply o -> new Packed(o.product(), VectorLinear::multiply);
+      case Absorb o -> ofHeads(HeadProduct.of(o));
+      case Expand o -> ofHeads(HeadProduct.of(o));
+      case AttentionTile o when o.isDecompressed() -> tile -> attendDecompressed(o, tile);
+      case AttentionTile o -> tile -> attendAbsorbed(o, tile);
+      default -> super.bind(operation);
+    };
   }
 
-  @Override
-  public void headLinear(
-      HeadLinearParams params,
-      MemorySegment x,
-      MemorySegment weight,
-      MemorySegment scales,
-      int headBegin,
-      int headEnd,
-      int tokenBegin,
-      int tokenEnd,
-      MemorySegment y) {
-    requireNoScales(scales);
-    VectorLinear.headLinear(params, x, weight, headBegin, headEnd, tokenBegin, tokenEnd, y);
+  private static TileKernel ofHeads(HeadProduct product) {
+    return tile -> VectorLinear.ofHeads(product, tile);
   }
 
   /**
@@ -80,134 +72,40 @@ final class VectorKernels extends ScalarKernels {
     return remainder <= DimensionScores.MAX_ROWS ? heads - remainder : heads;
   }
 
-  @Override
-  public void attendAbsorbed(
-      AttentionParams p,
-      CacheParams c,
-      MemorySegment q,
-      MemorySegment cache,
-      MemorySegment pageTable,
-      MemorySegment alibiSlopes,
-      int headBegin,
-      int headEnd,
-      int queryBegin,
-      int queryEnd,
-      int kvBegin,
-      int kvEnd,
-      MemorySegment out,
-      MemorySegment lse,
-      MemorySegment workspace) {
-    checkKeyOffset(p, c);
-    int heads = headEnd - headBegin;
-    int rows = heads * (queryEnd - queryBegin);
+  private static void attendAbsorbed(AttentionTile a, Tile tile) {
+    int headBegin = tile.headBegin();
+    int heads = tile.headEnd() - headBegin;
+    int rows = heads * (tile.rowEnd() - tile.rowBegin());
     for (int first = 0; first < rows; first += MAX_ROWS) {
       int count = Math.min(MAX_ROWS, rows - first);
-      int lanes = p.queryTokens() == 1 ? laneHeads(p.heads()) - headBegin - first : count;
+      int lanes = a.queryTokens() == 1 ? laneHeads(a.heads()) - headBegin - first : count;
       int laneRows = Math.clamp(lanes, 0, count);
-      VectorAttention attention =
-          VectorAttention.ofThread()
-              .absorbed(p, c, cache, pageTable, roundsQueries(p, c), laneRows, count - laneRows);
+      VectorAttention attention = VectorAttention.ofThread().absorbed(a, laneRows, count - laneRows);
       attention.start();
       for (int r = 0; r < count; r++) {
-        int t = queryBegin + (first + r) / heads;
-        int h = headBegin + (first + r) % heads;
-        attention.setRow(
-            r, t, slope(alibiSlopes, h), q, t * p.qTokenStride() + h * p.qHeadStride());
+        int row = first + r;
+        attention.setRow(r, tile.rowBegin() + row / heads, headBegin + row % heads);
       }
-      attention.addCached(kvBegin, Math.min(kvEnd, attention.end()));
+      attention.addCached(tile.keyBegin(), Math.min(tile.keyEnd(), attention.end()));
       for (int r = 0; r < count; r++) {
-        int t = queryBegin + (first + r) / heads;
-        int h = headBegin + (first + r) % heads;
-        attention.finishRow(
-            r,
-            out,
-            t * p.outTokenStride() + h * p.outHeadStride(),
-            lse,
-            t * p.lseTokenStride() + h * p.lseHeadStride());
+        int row = first + r;
+        attention.finishRow(r, tile.part(), tile.rowBegin() + row / heads, headBegin + row % heads);
       }
     }
   }
 
-  @Override
-  public void attendDecompressed(
-      AttentionParams p,
-      CacheParams c,
-      MemorySegment q,
-      MemorySegment kvB,
-      MemorySegment kvBScales,
-      MemorySegment cache,
-      MemorySegment pageTable,
-      MemorySegment alibiSlopes,
-      int headBegin,
-      int headEnd,
-      int queryBegin,
-      int queryEnd,
-      MemorySegment out,
-      MemorySegment lse,
-      MemorySegment workspace) {
-    requireNoScales(kvBScales);
-    int queries = queryEnd - queryBegin;
-    VectorAttention attention =
-        VectorAttention.ofThread()
-            .decompressed(p, c, cache, pageTable, roundsQueries(p, c), queries);
-    for (int h = headBegin; h < headEnd; h++) {
+  private static void attendDecompressed(AttentionTile a, Tile tile) {
+    int queries = tile.rowEnd() - tile.rowBegin();
+    VectorAttention attention = VectorAttention.ofThread().decompressed(a, queries);
+    for (int h = tile.headBegin(); h < tile.headEnd(); h++) {
       attention.start();
       for (int r = 0; r < queries; r++) {
-        int t = queryBegin + r;
-        attention.setRow(
-            r, t, slope(alibiSlopes, h), q, t * p.qTokenStride() + h * p.qHeadStride());
+        attention.setRow(r, tile.rowBegin() + r, h);
       }
-      attention.addRebuilt(attention.end(), kvB, h);
+      attention.addRebuilt(attention.end(), a.kvB(), h);
       for (int r = 0; r < queries; r++) {
-        int t = queryBegin + r;
-        attention.finishRow(
-            r,
-            out,
-            t * p.outTokenStride() + h * p.outHeadStride(),
-            lse,
-            t * p.lseTokenStride() + h * p.lseHeadStride());
+        attention.finishRow(r, tile.part(), tile.rowBegin() + r, h);
       }
     }
-  }
-
-  /** Rows of the cache are keys, or hold a key of their own after the value. */
-  private static void checkKeyOffset(AttentionParams p, CacheParams c) {
-    if (p.keyOffset() != 0 && p.keyOffset() != c.layout().ropeOffset()) {
-      throw new InvalidArgumentException(
-          "key_offset is "
-              + p.keyOffset()
-              + ", but must be 0 or the rope offset of the layout, "
-              + c.layout().ropeOffset());
-    }
-  }
-
-  private static float slope(MemorySegment alibiSlopes, int head) {
-    return isNull(alibiSlopes) ? 0 : Stored.readFloat(alibiSlopes, head);
-  }
-
-  @Override
-  public void rmsNorm(
-      MemorySegment x,
-      long xStride,
-      MemorySegment weight,
-      float eps,
-      int rows,
-      int width,
-      MemorySegment y,
-      long yStride) {
-    VectorRows.rmsNorm(x, xStride, weight, eps, rows, width, y, yStride);
-  }
-
-  @Override
-  public void swiglu(
-      MemorySegment gate,
-      long gateStride,
-      MemorySegment up,
-      long upStride,
-      int rows,
-      int width,
-      MemorySegment y,
-      long yStride) {
-    VectorRows.swiglu(gate, gateStride, up, upStride, rows, width, y, yStride);
   }
 }

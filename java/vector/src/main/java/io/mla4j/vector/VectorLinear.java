@@ -2,8 +2,9 @@ package io.mla4j.vector;
 
 import io.mla4j.ComputeType;
 import io.mla4j.cpu.Stored;
-import io.mla4j.spi.HeadLinearParams;
-import io.mla4j.spi.LinearParams;
+import io.mla4j.spi.HeadProduct;
+import io.mla4j.spi.MatrixProduct;
+import io.mla4j.spi.Tile;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 
@@ -25,15 +26,12 @@ final class VectorLinear {
 
   private VectorLinear() {}
 
-  /** {@code bias} (n) F32 or null. */
-  static void linear(
-      LinearParams p,
-      MemorySegment packed,
-      MemorySegment weight,
-      MemorySegment bias,
-      int nBegin,
-      int nEnd,
-      MemorySegment y) {
+  static void multiply(MatrixProduct p, Tile tile) {
+    MemorySegment packed = tile.workspace();
+    MemorySegment weight = p.weight();
+    MemorySegment bias = p.bias().byteSize() == 0 ? null : p.bias();
+    int nBegin = tile.rowBegin();
+    int nEnd = tile.rowEnd();
     int k = p.k();
     int stride = rowStride(k);
     long strideBytes = p.weightType().bytes(p.weightStride());
@@ -66,7 +64,7 @@ final class VectorLinear {
               m[at + j] += m[biases + j];
             }
           }
-          Stored.writeFloats(m, at, y, (row + r) * p.yStride() + n, columns);
+          Stored.writeFloats(m, at, p.y(), (row + r) * p.yStride() + n, columns);
         }
       }
     }
@@ -80,15 +78,10 @@ final class VectorLinear {
     return Slab.roundUp(k) / 16 % 2 == 0 ? Slab.roundUp(k) + 16 : Slab.roundUp(k);
   }
 
-  static void headLinear(
-      HeadLinearParams p,
-      MemorySegment x,
-      MemorySegment weight,
-      int headBegin,
-      int headEnd,
-      int tokenBegin,
-      int tokenEnd,
-      MemorySegment y) {
+  static void ofHeads(HeadProduct p, Tile tile) {
+    MemorySegment weight = p.weight();
+    int tokenBegin = tile.rowBegin();
+    int tokenEnd = tile.rowEnd();
     int in = p.in();
     int out = p.out();
     int block = Math.min(ROW_BLOCK, tokenEnd - tokenBegin);
@@ -106,13 +99,13 @@ final class VectorLinear {
         DotProducts.ofThread().set(m, scratch, p.weightType(), weight, strideBytes, in);
     WeightedSums sums = WeightedSums.ofThread().set(m, false, outStride, out, outStride);
     Arrays.fill(m, ones, ones + block, 1);
-    for (int h = headBegin; h < headEnd; h++) {
+    for (int h = tile.headBegin(); h < tile.headEnd(); h++) {
       long weightAt = p.weightType().bytes(h * p.weightHeadStride());
       for (int t = tokenBegin; t < tokenEnd; t += ROW_BLOCK) {
         int tokens = Math.min(ROW_BLOCK, tokenEnd - t);
         for (int i = 0; i < tokens; i++) {
           int row = rows + i * inStride;
-          Stored.readFloats(x, (t + i) * p.xTokenStride() + h * p.xHeadStride(), m, row, in);
+          Stored.readFloats(p.x(), (t + i) * p.xTokenStride() + h * p.xHeadStride(), m, row, in);
           Arrays.fill(m, row + in, row + inStride, 0);
           if (p.compute() == ComputeType.BF16) {
             Lanes.roundBf16(m, row, in);
@@ -134,7 +127,7 @@ final class VectorLinear {
         }
         for (int i = 0; i < tokens; i++) {
           long to = (t + i) * p.yTokenStride() + h * p.yHeadStride();
-          Stored.writeFloats(m, results + i * outStride, y, to, out);
+          Stored.writeFloats(m, results + i * outStride, p.y(), to, out);
         }
       }
     }

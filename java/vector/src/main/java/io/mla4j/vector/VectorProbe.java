@@ -1,7 +1,7 @@
 package io.mla4j.vector;
 
 import io.mla4j.spi.Backend.Probe;
-import io.mla4j.spi.TileKernels;
+import io.mla4j.spi.Kernels;
 import java.util.List;
 import java.util.Optional;
 import jdk.incubator.vector.FloatVector;
@@ -22,7 +22,7 @@ final class VectorProbe {
     return new Probe(true, reason, List.of(kernels().isa()), Optional.empty(), Optional.empty());
   }
 
-  static TileKernels kernels() {
+  static Kernels kernels() {
     return new VectorKernels();
   }
 }

@@ -3,8 +3,9 @@ package io.mla4j.vector;
 import static io.mla4j.vector.Lanes.F;
 import static io.mla4j.vector.Lanes.L;
 
-import io.mla4j.cpu.Stored;
-import java.lang.foreign.MemorySegment;
+import io.mla4j.ops.Floats;
+import io.mla4j.ops.RmsNorm;
+import io.mla4j.ops.SwiGlu;
 import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
 
@@ -12,60 +13,46 @@ import jdk.incubator.vector.FloatVector;
 final class VectorRows {
   private VectorRows() {}
 
-  static void rmsNorm(
-      MemorySegment x,
-      long xStride,
-      MemorySegment weight,
-      float eps,
-      int rows,
-      int width,
-      MemorySegment y,
-      long yStride) {
+  static void rmsNorm(RmsNorm o, int begin, int end) {
+    int width = (int) o.x().dim(1);
     int padded = Lanes.roundUp(width);
     int row = Slab.START;
     int w = Slab.after(row, padded);
     float[] m = Slab.ofThread(Slab.after(w, padded));
-    Stored.readFloats(weight, 0, m, w, width);
+    Floats.read(o.weight().segment(), 0, m, w, width);
     Arrays.fill(m, w + width, w + padded, 0);
     Arrays.fill(m, row + width, row + padded, 0);
-    for (int i = 0; i < rows; i++) {
-      Stored.readFloats(x, i * xStride, m, row, width);
+    for (int i = begin; i < end; i++) {
+      Floats.read(o.x().segment(), i * o.x().stride(0), m, row, width);
       FloatVector squares = FloatVector.zero(F);
       for (int j = 0; j < padded; j += L) {
         FloatVector v = FloatVector.fromArray(F, m, row + j);
         squares = v.fma(v, squares);
       }
-      float factor = (float) (1 / Math.sqrt(Lanes.sumLanes(squares) / width + eps));
+      float factor = (float) (1 / Math.sqrt(Lanes.sumLanes(squares) / width + o.eps()));
       for (int j = 0; j < padded; j += L) {
         FloatVector normed = FloatVector.fromArray(F, m, row + j).mul(factor);
         FloatVector.fromArray(F, m, w + j).mul(normed).intoArray(m, row + j);
       }
-      Stored.writeFloats(m, row, y, i * yStride, width);
+      Floats.write(m, row, o.out().segment(), i * o.out().stride(0), width);
     }
   }
 
-  static void swiglu(
-      MemorySegment gate,
-      long gateStride,
-      MemorySegment up,
-      long upStride,
-      int rows,
-      int width,
-      MemorySegment y,
-      long yStride) {
+  static void swiglu(SwiGlu o, int begin, int end) {
+    int width = (int) o.gate().dim(1);
     int padded = Lanes.roundUp(width);
     int g = Slab.START;
     int u = Slab.after(g, padded);
     float[] m = Slab.ofThread(Slab.after(u, padded));
-    for (int i = 0; i < rows; i++) {
-      Stored.readFloats(gate, i * gateStride, m, g, width);
-      Stored.readFloats(up, i * upStride, m, u, width);
+    for (int i = begin; i < end; i++) {
+      Floats.read(o.gate().segment(), i * o.gate().stride(0), m, g, width);
+      Floats.read(o.up().segment(), i * o.up().stride(0), m, u, width);
       for (int j = 0; j < padded; j += L) {
         FloatVector v = FloatVector.fromArray(F, m, g + j);
         FloatVector silu = v.div(Lanes.exp(v.neg()).add(1f));
         silu.mul(FloatVector.fromArray(F, m, u + j)).intoArray(m, g + j);
       }
-      Stored.writeFloats(m, g, y, i * yStride, width);
+      Floats.write(m, g, o.out().segment(), i * o.out().stride(0), width);
     }
   }
 }

@@ -10,13 +10,24 @@ import io.mla4j.ComputeType;
 import io.mla4j.InvalidArgumentException;
 import io.mla4j.LatentLayout;
 import io.mla4j.cpu.ScalarKernels;
+import io.mla4j.ops.Absorb;
+import io.mla4j.ops.AttentionScore;
 import io.mla4j.ops.Bf16;
+import io.mla4j.ops.Expand;
+import io.mla4j.ops.Operation;
+import io.mla4j.ops.RmsNorm;
 import io.mla4j.ops.StorageFormat;
-import io.mla4j.spi.AttentionParams;
+import io.mla4j.ops.SwiGlu;
+import io.mla4j.ops.Tensor;
+import io.mla4j.ops.Weight;
+import io.mla4j.spi.AttentionTile;
 import io.mla4j.spi.CacheParams;
-import io.mla4j.spi.HeadLinearParams;
-import io.mla4j.spi.LinearParams;
-import io.mla4j.spi.TileKernels;
+import io.mla4j.spi.Kernels;
+import io.mla4j.spi.MatrixProduct;
+import io.mla4j.spi.Multiply;
+import io.mla4j.spi.Pack;
+import io.mla4j.spi.Tile;
+import io.mla4j.spi.TileKernel;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -35,7 +46,7 @@ class JavaKernelsTest {
     StorageFormat.F32, StorageFormat.BF16, StorageFormat.F16
   };
 
-  static Stream<TileKernels> kernels() {
+  static Stream<Kernels> kernels() {
     return Stream.of(new ScalarKernels(), new VectorKernels());
   }
 
@@ -47,7 +58,7 @@ class JavaKernelsTest {
 
   @ParameterizedTest
   @MethodSource("kernels")
-  void linearIsTheSameForARowAloneAndAmongOthers(TileKernels kernels) {
+  void linearIsTheSameForARowAloneAndAmongOthers(Kernels kernels) {
     Random random = new Random(7);
     for (int run = 0; run < 60; run++) {
       int rows = 1 + random.nextInt(run % 4 == 0 ? 140 : 9);
@@ -62,11 +73,17 @@ class JavaKernelsTest {
       Stored weight = Stored.random(random, type, n * wStride, 1);
       float[] bias = numbers(random, n);
       float[] y = poison(rows * yStride);
-      LinearParams params =
-          new LinearParams(compute, type, rows, k, n, 0, 0, xStride, wStride, yStride);
+      Weight matrix =
+          Weight.of(
+              Tensor.strided(weight.segment, type, new long[] {n, k}, new long[] {wStride, 1}));
+      MatrixProduct params =
+          new MatrixProduct()
+              .with(compute, matrix, MemorySegment.ofArray(bias))
+              .from(MemorySegment.ofArray(x), xStride, MemorySegment.NULL, rows)
+              .to(MemorySegment.ofArray(y), yStride);
       int middle = random.nextInt(n + 1);
-      linear(kernels, params, x, weight.segment, bias, y, 0, middle);
-      linear(kernels, params, x, weight.segment, bias, y, middle, n);
+      linear(kernels, params, 0, middle);
+      linear(kernels, params, middle, n);
       double[] expected = new double[rows * n];
       double[] actual = new double[rows * n];
       for (int r = 0; r < rows; r++) {
@@ -85,9 +102,13 @@ class JavaKernelsTest {
       assertClose(expected, actual, F32_ERROR * Math.sqrt(k), "linear " + params);
       int row = random.nextInt(rows);
       float[] alone = poison(yStride);
-      LinearParams one = new LinearParams(compute, type, 1, k, n, 0, 0, xStride, wStride, yStride);
       float[] xRow = Arrays.copyOfRange(x, row * xStride, (row + 1) * xStride);
-      linear(kernels, one, xRow, weight.segment, bias, alone, 0, n);
+      MatrixProduct one =
+          new MatrixProduct()
+              .with(compute, matrix, MemorySegment.ofArray(bias))
+              .from(MemorySegment.ofArray(xRow), xStride, MemorySegment.NULL, 1)
+              .to(MemorySegment.ofArray(alone), yStride);
+      linear(kernels, one, 0, n);
       assertArrayEquals(
           Arrays.copyOfRange(y, row * yStride, row * yStride + n),
           Arrays.copyOfRange(alone, 0, n),
@@ -95,35 +116,29 @@ class JavaKernelsTest {
     }
   }
 
-  private static void linear(
-      TileKernels kernels,
-      LinearParams params,
-      float[] x,
-      MemorySegment weight,
-      float[] bias,
-      float[] y,
-      int nBegin,
-      int nEnd) {
-    MemorySegment packed =
-        MemorySegment.ofArray(new float[(int) (kernels.packedBytes(params) / 4)]);
-    MemorySegment xs = MemorySegment.ofArray(x);
+  private static void linear(Kernels kernels, MatrixProduct params, int nBegin, int nEnd) {
+    TileKernel pack = kernels.bind(new Pack(params));
+    TileKernel multiply = kernels.bind(new Multiply(params));
+    pack.prepare();
+    multiply.prepare();
+    MemorySegment packed = MemorySegment.ofArray(new float[(int) (pack.workspaceBytes() / 4)]);
+    Tile tile = new Tile().workspace(packed);
     for (int row = 0; row < params.rows(); row += 16) {
-      kernels.pack(params, xs, MemorySegment.NULL, row, Math.min(row + 16, params.rows()), packed);
+      pack.run(tile.rows(row, Math.min(row + 16, params.rows())));
     }
-    kernels.linear(
-        params,
-        packed,
-        weight,
-        MemorySegment.NULL,
-        MemorySegment.ofArray(bias),
-        nBegin,
-        nEnd,
-        MemorySegment.ofArray(y));
+    multiply.run(tile.rows(nBegin, nEnd));
+  }
+
+  private static Tensor tensor(float[] values, long... shape) {
+    MemorySegment segment =
+        Arena.ofAuto()
+            .allocateFrom(ValueLayout.JAVA_FLOAT, values.length == 0 ? new float[1] : values);
+    return Tensor.of(segment, StorageFormat.F32, shape);
   }
 
   @ParameterizedTest
   @MethodSource("kernels")
-  void headLinearIsAMatrixForEachHead(TileKernels kernels) {
+  void headLinearIsAMatrixForEachHead(Kernels kernels) {
     Random random = new Random(8);
     for (int run = 0; run < 60; run++) {
       int tokens = 1 + random.nextInt(run % 3 == 0 ? 80 : 6);
@@ -138,38 +153,22 @@ class JavaKernelsTest {
       float[] x = numbers(random, tokens * heads * in);
       Stored weight = Stored.random(random, type, heads * matrix, 1);
       float[] y = poison(tokens * heads * out);
-      HeadLinearParams params =
-          new HeadLinearParams(
-              compute,
-              type,
-              tokens,
-              heads,
-              in,
-              out,
-              transposed,
-              0,
-              0,
-              heads * in,
-              in,
-              heads * out,
-              out,
-              matrix,
-              columns);
+      // Three rows of a head belong to the other matrix, after W_UK and before W_UV.
+      long matrixRows = matrix / columns;
+      Weight kvB = Weight.of(Tensor.of(weight.segment, type, heads * matrixRows, columns));
+      Tensor in3 = tensor(x, tokens, heads, in);
+      Tensor out3 = tensor(y, tokens, heads, out);
+      Operation operation =
+          transposed ? new Absorb(in3, kvB, compute, out3) : new Expand(in3, kvB, compute, out3);
+      int first = transposed ? 0 : 3 * columns;
+      TileKernel kernel = kernels.bind(operation);
+      kernel.prepare();
       int middle = random.nextInt(tokens + 1);
       for (int h = 0; h < heads; h++) {
-        for (int part = 0; part < 2; part++) {
-          kernels.headLinear(
-              params,
-              MemorySegment.ofArray(x),
-              weight.segment,
-              MemorySegment.NULL,
-              h,
-              h + 1,
-              part == 0 ? 0 : middle,
-              part == 0 ? middle : tokens,
-              MemorySegment.ofArray(y));
-        }
+        kernel.run(new Tile().heads(h, h + 1).rows(0, middle));
+        kernel.run(new Tile().heads(h, h + 1).rows(middle, tokens));
       }
+      y = out3.toArray();
       double[] expected = new double[y.length];
       double[] actual = new double[y.length];
       for (int t = 0; t < tokens; t++) {
@@ -177,7 +176,7 @@ class JavaKernelsTest {
           for (int o = 0; o < out; o++) {
             double sum = 0;
             for (int i = 0; i < in; i++) {
-              int at = h * matrix + (transposed ? i * columns + o : o * columns + i);
+              int at = h * matrix + first + (transposed ? i * columns + o : o * columns + i);
               sum += (double) entering(compute, x[(t * heads + h) * in + i]) * weight.values[at];
             }
             expected[(t * heads + h) * out + o] = sum;
@@ -185,13 +184,13 @@ class JavaKernelsTest {
           }
         }
       }
-      assertClose(expected, actual, F32_ERROR * Math.sqrt(in), "headLinear " + params);
+      assertClose(expected, actual, F32_ERROR * Math.sqrt(in), operation.toString());
     }
   }
 
   @ParameterizedTest
   @MethodSource("kernels")
-  void attentionIsSoftmaxOfScoresTimesValues(TileKernels kernels) {
+  void attentionIsSoftmaxOfScoresTimesValues(Kernels kernels) {
     Random random = new Random(9);
     for (int run = 0; run < 120; run++) {
       AttentionCase c = new AttentionCase(random, run);
@@ -218,7 +217,7 @@ class JavaKernelsTest {
 
   @ParameterizedTest
   @MethodSource("kernels")
-  void attentionHasTheSameBitsInAnyTiles(TileKernels kernels) {
+  void attentionHasTheSameBitsInAnyTiles(Kernels kernels) {
     Random random = new Random(12);
     for (int run = 0; run < 40; run++) {
       AttentionCase c = new AttentionCase(random, run);
@@ -233,7 +232,7 @@ class JavaKernelsTest {
 
   @ParameterizedTest
   @MethodSource("kernels")
-  void pageIdsOutsideOfThePoolAreRefused(TileKernels kernels) {
+  void pageIdsOutsideOfThePoolAreRefused(Kernels kernels) {
     Random random = new Random(10);
     AttentionCase c = new AttentionCase(random, 1);
     c.pageTable[0] = c.cacheParams.pageCount();
@@ -244,7 +243,7 @@ class JavaKernelsTest {
 
   @ParameterizedTest
   @MethodSource("kernels")
-  void swigluAndNormFollowTheirFormulas(TileKernels kernels) {
+  void swigluAndNormFollowTheirFormulas(Kernels kernels) {
     Random random = new Random(11);
     for (int width : new int[] {1, 7, 16, 33, 256, 1000}) {
       float[] gate = numbers(random, width);
@@ -254,25 +253,12 @@ class JavaKernelsTest {
       }
       gate[0] = -200;
       float[] y = poison(width);
-      float[] norm = poison(width);
-      kernels.swiglu(
-          MemorySegment.ofArray(gate),
-          width,
-          MemorySegment.ofArray(up),
-          width,
-          1,
-          width,
-          MemorySegment.ofArray(y),
-          width);
-      kernels.rmsNorm(
-          MemorySegment.ofArray(gate),
-          width,
-          MemorySegment.ofArray(up),
-          1e-6f,
-          1,
-          width,
-          MemorySegment.ofArray(norm),
-          width);
+      Tensor gates = tensor(gate, 1, width);
+      Tensor out = tensor(y, 1, width);
+      kernels.bind(new SwiGlu(gates, tensor(up, 1, width), out)).run(new Tile().rows(0, 1));
+      y = out.toArray();
+      kernels.bind(new RmsNorm(gates, tensor(up, width), 1e-6f, out)).run(new Tile().rows(0, 1));
+      float[] norm = out.toArray();
       double squares = 0;
       for (float g : gate) {
         squares += (double) g * g;
@@ -367,7 +353,7 @@ class JavaKernelsTest {
     final boolean decompressed;
     final boolean rounds;
     final CacheParams cacheParams;
-    final AttentionParams params;
+    final AttentionTile attention;
     final int[] pageTable;
     final float[][] rows;
     final float[] q;
@@ -439,77 +425,32 @@ class JavaKernelsTest {
       out = poison(queryTokens * heads * width);
       lse = poison(queryTokens * heads);
       expectedLse = new double[lse.length];
-      params =
-          new AttentionParams(
-              compute,
-              heads,
-              queryTokens,
-              kvTokens,
-              causal,
-              nope,
-              value,
-              type,
-              0,
-              0,
-              0.2f,
-              0,
-              (long) heads * queryWidth,
-              queryWidth,
-              (long) heads * width,
-              width,
-              heads,
-              1,
-              (long) (nope + value) * latent,
-              latent);
+      AttentionScore score =
+          new AttentionScore(0.2f, slopes == null ? null : tensor(slopes, heads));
+      Weight weight =
+          Weight.of(Tensor.of(kvB.segment, type, (long) heads * (nope + value), latent));
+      attention =
+          decompressed
+              ? AttentionTile.decompressed(compute, heads, score, weight, nope, value)
+              : AttentionTile.absorbed(compute, heads, score);
+      attention.variant(causal, false);
+      attention.queries(MemorySegment.ofArray(q), (long) heads * queryWidth, queryWidth);
+      attention.tokens(queryTokens, kvTokens);
+      attention.strides((long) heads * width, width, heads, 1);
+      attention.addPart(MemorySegment.ofArray(out), MemorySegment.ofArray(lse));
     }
 
-    void run(TileKernels kernels, Random random) {
-      MemorySegment workspace =
-          Arena.ofAuto()
-              .allocate(kernels.attentionWorkspace(params, cacheParams, decompressed), 64);
-      MemorySegment alibi = slopes == null ? MemorySegment.NULL : MemorySegment.ofArray(slopes);
+    void run(Kernels kernels, Random random) {
+      attention.pages(cacheParams, cache, MemorySegment.ofArray(pageTable));
+      TileKernel kernel = kernels.bind(attention);
+      kernel.prepare();
+      Tile tile = new Tile().keys(0, kvTokens, 0);
       int headMiddle = random.nextInt(heads + 1);
       int queryMiddle = random.nextInt(queryTokens + 1);
       for (int part = 0; part < 4; part++) {
-        int headBegin = part % 2 == 0 ? 0 : headMiddle;
-        int headEnd = part % 2 == 0 ? headMiddle : heads;
-        int queryBegin = part < 2 ? 0 : queryMiddle;
-        int queryEnd = part < 2 ? queryMiddle : queryTokens;
-        if (decompressed) {
-          kernels.attendDecompressed(
-              params,
-              cacheParams,
-              MemorySegment.ofArray(q),
-              kvB.segment,
-              MemorySegment.NULL,
-              cache,
-              MemorySegment.ofArray(pageTable),
-              alibi,
-              headBegin,
-              headEnd,
-              queryBegin,
-              queryEnd,
-              MemorySegment.ofArray(out),
-              MemorySegment.ofArray(lse),
-              workspace);
-        } else {
-          kernels.attendAbsorbed(
-              params,
-              cacheParams,
-              MemorySegment.ofArray(q),
-              cache,
-              MemorySegment.ofArray(pageTable),
-              alibi,
-              headBegin,
-              headEnd,
-              queryBegin,
-              queryEnd,
-              0,
-              kvTokens,
-              MemorySegment.ofArray(out),
-              MemorySegment.ofArray(lse),
-              workspace);
-        }
+        tile.heads(part % 2 == 0 ? 0 : headMiddle, part % 2 == 0 ? headMiddle : heads);
+        tile.rows(part < 2 ? 0 : queryMiddle, part < 2 ? queryMiddle : queryTokens);
+        kernel.run(tile);
       }
     }
 
@@ -561,7 +502,7 @@ class JavaKernelsTest {
           sum += (rounds ? Bf16.round(x) : x) * keys[s][i];
         }
         double slope = slopes == null ? 0 : slopes[h];
-        scores[s] = sum * params.scale() - slope * (position - s);
+        scores[s] = sum * attention.scale() - slope * (position - s);
         max = Math.max(max, scores[s]);
       }
       double total = 0;
@@ -580,7 +521,7 @@ class JavaKernelsTest {
     @Override
     public String toString() {
       return (decompressed ? "decompressed " : "absorbed ")
-          + params
+          + attention.name()
           + " "
           + cacheParams
           + (slopes == null ? "" : " with ALiBi");

@@ -1,4 +1,4 @@
-package io.mla4j.cpu;
+package io.mla4j.ops;
 
 /**
  * Float arrays of one thread that only grow, so that kernels in Java allocate nothing once they

@@ -1,0 +1,58 @@
+package io.mla4j.cpu;
+
+import io.mla4j.ops.Attend;
+import io.mla4j.ops.Tensor;
+import io.mla4j.spi.AttentionTile;
+import io.mla4j.spi.PagedView;
+import io.mla4j.spi.Tile;
+
+/** Attention over keys and values that are rebuilt from the latents: tiles are (sequence, head). */
+final class RebuiltAttention extends AttentionTiles {
+  private final Attend operation;
+  private final int heads;
+  private Tensor lse;
+
+  RebuiltAttention(Cpu cpu, Attend o) {
+    super(
+        cpu,
+        () ->
+            AttentionTile.decompressed(
+                o.compute(),
+                o.shape().heads(),
+                o.score(),
+                o.kvB(),
+                o.shape().nope(),
+                o.shape().value()));
+    operation = o;
+    heads = o.shape().heads();
+  }
+
+  /** {@code lse}: (n, heads), which nobody reads. */
+  void place(Tensor lse) {
+    this.lse = lse;
+  }
+
+  /** Runs the sequences of a plan whose form this is. */
+  void run(PagedView plan) {
+    begin();
+    Tensor out = operation.out();
+    for (int i = 0; i < plan.sequences(); i++) {
+      int n = plan.queryTokens(i);
+      if (n > 0 && !AbsorbedAttention.isAbsorbed(plan, i)) {
+        int first = plan.firstToken(i);
+        AttentionTile s = next(plan, i, operation.layer());
+        s.queries(operation.q(), first);
+        s.tokens(n, plan.kvTokens(i));
+        s.strides(out.stride(0), out.stride(1), lse.stride(0), lse.stride(1));
+        s.addPart(out.segmentFrom(first), lse.segmentFrom(first));
+        add(heads);
+      }
+    }
+    runTiles();
+  }
+
+  @Override
+  void cut(int i, AttentionTile s, int head, Tile tile) {
+    tile.heads(head, head + 1).rows(0, s.queryTokens()).keys(0, s.kvTokens(), 0);
+  }
+}

@@ -1,0 +1,288 @@
+package io.mla4j.spi;
+
+import io.mla4j.ComputeType;
+import io.mla4j.ops.AttentionScore;
+import io.mla4j.ops.Operation;
+import io.mla4j.ops.StorageFormat;
+import io.mla4j.ops.Tensor;
+import io.mla4j.ops.Weight;
+import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
+
+/**
+ * The attention of one sequence: query t stands at position {@code kvTokens - queryTokens + t}. A
+ * tile's rows are queries, its keys cached tokens; results go to the tile's part.
+ *
+ * <p>Absorbed form: q (queries, heads, latent + rope), or (.., rope) where rows hold keys of their
+ * own; out (queries, heads, latent). Decompressed form, over all keys: q (queries, heads, nope +
+ * rope), kvB (heads * (nope + value), latent), out (queries, heads, value). lse (queries, heads).
+ * All F32; strides in elements.
+ */
+public final class AttentionTile extends CachePages implements Operation {
+  private final ComputeType compute;
+  private final int heads;
+  private final AttentionScore score;
+  private final Weight kvB;
+  private final int nope;
+  private final int value;
+  private boolean causal = true;
+  private boolean ownKeys;
+  private int queryTokens;
+  private int kvTokens;
+  private MemorySegment q = MemorySegment.NULL;
+  private long qTokenStride;
+  private long qHeadStride;
+  private MemorySegment[] outs = new MemorySegment[1];
+  private MemorySegment[] lses = new MemorySegment[1];
+  private int parts;
+  private long outTokenStride;
+  private long outHeadStride;
+  private long lseTokenStride;
+  private long lseHeadStride;
+
+  private AttentionTile(
+      ComputeType compute, int heads, AttentionScore score, Weight kvB, int nope, int value) {
+    this.compute = compute;
+    this.heads = heads;
+    this.score = score;
+    this.kvB = kvB;
+    this.nope = nope;
+    this.value = value;
+  }
+
+  /** Queries that are absorbed already. */
+  public static AttentionTile absorbed(ComputeType compute, int heads, AttentionScore score) {
+    return new AttentionTile(compute, heads, score, null, 0, 0);
+  }
+
+  /** Queries over keys and values that are rebuilt with kvB. */
+  public static AttentionTile decompressed(
+      ComputeType compute, int heads, AttentionScore score, Weight kvB, int nope, int value) {
+    return new AttentionTile(compute, heads, score, kvB, nope, value);
+  }
+
+  /**
+   * Other attention than a decoder's.
+   *
+   * @param causal whether a query sees only keys up to its own position
+   * @param ownKeys absorbed form only: the part of a row after the latent is its whole key, as in
+   *     multi-query attention
+   */
+  public AttentionTile variant(boolean causal, boolean ownKeys) {
+    this.causal = causal;
+    this.ownKeys = ownKeys;
+    return this;
+  }
+
+  /** The same sequence with other numbers, for whoever puts something between. */
+  public AttentionTile copy(ComputeType compute, AttentionScore score) {
+    AttentionTile copy = new AttentionTile(compute, heads, score, kvB, nope, value);
+    copy.variant(causal, ownKeys);
+    copy.pages(cache(), pages(), pageTable());
+    copy.queries(q, qTokenStride, qHeadStride);
+    copy.tokens(queryTokens, kvTokens);
+    copy.strides(outTokenStride, outHeadStride, lseTokenStride, lseHeadStride);
+    for (int i = 0; i < parts; i++) {
+      copy.addPart(outs[i], lses[i]);
+    }
+    return copy;
+  }
+
+  /** Query tokens, and cached ones with the new ones. */
+  public void tokens(int queryTokens, int kvTokens) {
+    this.queryTokens = queryTokens;
+    this.kvTokens = kvTokens;
+  }
+
+  /** The sequence's queries: rows of q (n, heads, width) from {@code first} on. */
+  public void queries(Tensor q, int first) {
+    queries(q.segmentFrom(first), q.stride(0), q.stride(1));
+  }
+
+  /** The sequence's queries from the first one on, with strides of tokens and heads. */
+  public void queries(MemorySegment q, long tokenStride, long headStride) {
+    this.q = q;
+    qTokenStride = tokenStride;
+    qHeadStride = headStride;
+  }
+
+  /** How the parts of the results lie: strides of tokens and heads, of out and of lse. */
+  public void strides(long outToken, long outHead, long lseToken, long lseHead) {
+    outTokenStride = outToken;
+    outHeadStride = outHead;
+    lseTokenStride = lseToken;
+    lseHeadStride = lseHead;
+    parts = 0;
+  }
+
+  /** One more part of the results: its first query's. Call it after {@link #strides}. */
+  public void addPart(MemorySegment out, MemorySegment lse) {
+    if (parts == outs.length) {
+      outs = Arrays.copyOf(outs, 2 * parts);
+      lses = Arrays.copyOf(lses, 2 * parts);
+    }
+    outs[parts] = out;
+    lses[parts++] = lse;
+  }
+
+  /** Whether keys and values are rebuilt. */
+  public boolean isDecompressed() {
+    return kvB != null;
+  }
+
+  /** Whether queries and probabilities are rounded to bf16. */
+  public boolean rounds() {
+    return cache().layout().type().rounds(compute);
+  }
+
+  /** What is computed with. */
+  public ComputeType compute() {
+    return compute;
+  }
+
+  /** Query heads. */
+  public int heads() {
+    return heads;
+  }
+
+  /** Scale and slopes. */
+  public AttentionScore score() {
+    return score;
+  }
+
+  /** Of the dot product. */
+  public float scale() {
+    return score.scale();
+  }
+
+  /** (heads) F32 or NULL. */
+  public MemorySegment slopes() {
+    return score.alibiSlopes() == null ? MemorySegment.NULL : score.alibiSlopes().segment();
+  }
+
+  /** Whether a query sees only keys up to its own position. */
+  public boolean causal() {
+    return causal;
+  }
+
+  /** Whether rows hold keys of their own after their values. */
+  public boolean ownKeys() {
+    return ownKeys;
+  }
+
+  /** The element of a row where its key starts. */
+  public int keyOffset() {
+    return ownKeys ? cache().layout().ropeOffset() : 0;
+  }
+
+  /** Width of a query or key. */
+  public int queryWidth() {
+    int plain = isDecompressed() ? nope : ownKeys ? 0 : cache().layout().latent();
+    return plain + cache().layout().rope();
+  }
+
+  /** Width of a result. */
+  public int outWidth() {
+    return isDecompressed() ? value : cache().layout().latent();
+  }
+
+  /** Decompressed form only: width of an unrotated query or key. */
+  public int nope() {
+    return nope;
+  }
+
+  /** Decompressed form only: width of a value. */
+  public int value() {
+    return value;
+  }
+
+  /** Decompressed form only: W_UK and W_UV. */
+  public Weight matrix() {
+    return kvB;
+  }
+
+  /** Decompressed form only: (heads * (nope + value), latent). */
+  public MemorySegment kvB() {
+    return kvB.tensor().segment();
+  }
+
+  /** How kvB is stored; F32 in the absorbed form. */
+  public StorageFormat weightType() {
+    return kvB == null ? StorageFormat.F32 : kvB.format();
+  }
+
+  /** Elements between rows of kvB. */
+  public long weightStride() {
+    return kvB == null ? 0 : kvB.tensor().stride(0);
+  }
+
+  /** Elements between the rows of two heads of kvB. */
+  public long weightHeadStride() {
+    return (nope + value) * weightStride();
+  }
+
+  /** Queries of the sequence. */
+  public int queryTokens() {
+    return queryTokens;
+  }
+
+  /** Cached tokens of the sequence, the new ones included. */
+  public int kvTokens() {
+    return kvTokens;
+  }
+
+  /** The queries. */
+  public MemorySegment q() {
+    return q;
+  }
+
+  /** Elements between tokens of q. */
+  public long qTokenStride() {
+    return qTokenStride;
+  }
+
+  /** Elements between heads of q. */
+  public long qHeadStride() {
+    return qHeadStride;
+  }
+
+  /** Parts of the results. */
+  public int parts() {
+    return parts;
+  }
+
+  /** Part {@code i} of the results. */
+  public MemorySegment out(int i) {
+    return outs[i];
+  }
+
+  /** Part {@code i} of the logarithms. */
+  public MemorySegment lse(int i) {
+    return lses[i];
+  }
+
+  /** Elements between tokens of out. */
+  public long outTokenStride() {
+    return outTokenStride;
+  }
+
+  /** Elements between heads of out. */
+  public long outHeadStride() {
+    return outHeadStride;
+  }
+
+  /** Elements between tokens of lse. */
+  public long lseTokenStride() {
+    return lseTokenStride;
+  }
+
+  /** Elements between heads of lse. */
+  public long lseHeadStride() {
+    return lseHeadStride;
+  }
+
+  @Override
+  public String name() {
+    return isDecompressed() ? "attention, decompressed" : "attention, absorbed";
+  }
+}

@@ -1,0 +1,124 @@
+package io.mla4j.spi;
+
+import io.mla4j.ComputeType;
+import io.mla4j.ops.StorageFormat;
+import io.mla4j.ops.Weight;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * {@code y = x[indices] W^T + bias}: what {@link Pack} and {@link Multiply} read. Operands may
+ * change between two runs, then their kernels are prepared again. Not thread-safe.
+ */
+public final class MatrixProduct {
+  private ComputeType compute;
+  private Weight weight;
+  private MemorySegment bias = MemorySegment.NULL;
+  private MemorySegment x = MemorySegment.NULL;
+  private MemorySegment indices = MemorySegment.NULL;
+  private int rows;
+  private long xStride;
+  private MemorySegment y = MemorySegment.NULL;
+  private long yStride;
+
+  /** A product without operands. */
+  public MatrixProduct() {}
+
+  /** The weight (n, k), and what is added to its results: (n) F32 or NULL. */
+  public MatrixProduct with(ComputeType compute, Weight weight, MemorySegment bias) {
+    this.compute = compute;
+    this.weight = weight;
+    this.bias = bias;
+    return this;
+  }
+
+  /** Rows of x (.., k) F32: the first {@code rows}, or those of {@code indices} (rows) I32. */
+  public MatrixProduct from(MemorySegment x, long stride, MemorySegment indices, int rows) {
+    this.x = x;
+    this.xStride = stride;
+    this.indices = indices;
+    this.rows = rows;
+    return this;
+  }
+
+  /** The result y (rows, n) F32. */
+  public MatrixProduct to(MemorySegment y, long stride) {
+    this.y = y;
+    this.yStride = stride;
+    return this;
+  }
+
+  /** What is computed with. */
+  public ComputeType compute() {
+    return compute;
+  }
+
+  /** The weight. */
+  public Weight matrix() {
+    return weight;
+  }
+
+  /** How the weight is stored. */
+  public StorageFormat weightType() {
+    return weight.format();
+  }
+
+  /** The weight (n, k). */
+  public MemorySegment weight() {
+    return weight.tensor().segment();
+  }
+
+  /** Elements between rows of the weight. */
+  public long weightStride() {
+    return weight.tensor().stride(0);
+  }
+
+  /** (n) F32 or NULL. */
+  public MemorySegment bias() {
+    return bias;
+  }
+
+  /** Rows of the result. */
+  public int rows() {
+    return rows;
+  }
+
+  /** Length of a row of x. */
+  public int k() {
+    return weight.in();
+  }
+
+  /** Rows of the weight. */
+  public int n() {
+    return weight.out();
+  }
+
+  /** The activations. */
+  public MemorySegment x() {
+    return x;
+  }
+
+  /** Elements between rows of x. */
+  public long xStride() {
+    return xStride;
+  }
+
+  /** Which rows of x, or NULL. */
+  public MemorySegment indices() {
+    return indices;
+  }
+
+  /** The result. */
+  public MemorySegment y() {
+    return y;
+  }
+
+  /** Elements between rows of y. */
+  public long yStride() {
+    return yStride;
+  }
+
+  @Override
+  public String toString() {
+    return compute + " " + rows + " x " + k() + " times " + weight.tensor();
+  }
+}

@@ -1,0 +1,196 @@
+package io.mla4j.ffi;
+
+import io.mla4j.ComputeType;
+import io.mla4j.InvalidArgumentException;
+import io.mla4j.ffi.abi.Mla;
+import io.mla4j.ffi.abi.mla_append_params;
+import io.mla4j.ffi.abi.mla_attention_params;
+import io.mla4j.ffi.abi.mla_cache_params;
+import io.mla4j.ffi.abi.mla_head_linear_params;
+import io.mla4j.ffi.abi.mla_linear_params;
+import io.mla4j.ffi.abi.mla_merge_params;
+import io.mla4j.ffi.abi.mla_rope_params;
+import io.mla4j.ffi.abi.mla_route_params;
+import io.mla4j.ops.Merge;
+import io.mla4j.ops.RopeLayout;
+import io.mla4j.ops.Rotate;
+import io.mla4j.ops.Rotation;
+import io.mla4j.ops.Route;
+import io.mla4j.ops.Routing;
+import io.mla4j.ops.StorageFormat;
+import io.mla4j.spi.AppendTile;
+import io.mla4j.spi.AttentionTile;
+import io.mla4j.spi.CacheParams;
+import io.mla4j.spi.HeadProduct;
+import io.mla4j.spi.MatrixProduct;
+import java.lang.foreign.MemorySegment;
+
+/** The structs of {@code mla.h}, filled from what they stand for. */
+final class NativeParams {
+  private NativeParams() {}
+
+  /** {@code mla_linear_params}. */
+  static void fill(MemorySegment s, MatrixProduct p) {
+    mla_linear_params.struct_size(s, (int) mla_linear_params.sizeof());
+    mla_linear_params.compute(s, code(p.compute()));
+    mla_linear_params.weight_type(s, code(p.weightType()));
+    mla_linear_params.rows(s, p.rows());
+    mla_linear_params.k(s, p.k());
+    mla_linear_params.n(s, p.n());
+    mla_linear_params.x_stride(s, p.xStride());
+    mla_linear_params.weight_stride(s, p.weightStride());
+    mla_linear_params.y_stride(s, p.yStride());
+  }
+
+  /** {@code mla_head_linear_params}. */
+  static void fill(MemorySegment s, HeadProduct p) {
+    mla_head_linear_params.struct_size(s, (int) mla_head_linear_params.sizeof());
+    mla_head_linear_params.compute(s, code(p.compute()));
+    mla_head_linear_params.weight_type(s, code(p.weightType()));
+    mla_head_linear_params.tokens(s, p.tokens());
+    mla_head_linear_params.heads(s, p.heads());
+    mla_head_linear_params.in(s, p.in());
+    mla_head_linear_params.out(s, p.out());
+    mla_head_linear_params.transposed(s, p.transposed() ? 1 : 0);
+    mla_head_linear_params.x_token_stride(s, p.xTokenStride());
+    mla_head_linear_params.x_head_stride(s, p.xHeadStride());
+    mla_head_linear_params.y_token_stride(s, p.yTokenStride());
+    mla_head_linear_params.y_head_stride(s, p.yHeadStride());
+    mla_head_linear_params.weight_head_stride(s, p.weightHeadStride());
+    mla_head_linear_params.weight_stride(s, p.weightStride());
+  }
+
+  /** {@code mla_cache_params}. */
+  static void fill(MemorySegment s, CacheParams p) {
+    mla_cache_params.struct_size(s, (int) mla_cache_params.sizeof());
+    mla_cache_params.cache_type(s, code(p.layout().type().format()));
+    mla_cache_params.latent(s, p.layout().latent());
+    mla_cache_params.rope(s, p.layout().rope());
+    mla_cache_params.rope_offset(s, p.layout().ropeOffset());
+    mla_cache_params.page_size(s, p.pageSize());
+    mla_cache_params.page_count(s, p.pageCount());
+    mla_cache_params.row_stride_bytes(s, p.layout().rowStrideBytes());
+    mla_cache_params.page_stride_bytes(s, p.pageStrideBytes());
+  }
+
+  /** What stays the same in {@code mla_attention_params}. */
+  static void fillConstants(MemorySegment s, AttentionTile a) {
+    mla_attention_params.struct_size(s, (int) mla_attention_params.sizeof());
+    mla_attention_params.compute(s, code(a.compute()));
+    mla_attention_params.heads(s, a.heads());
+    mla_attention_params.causal(s, a.causal() ? 1 : 0);
+    mla_attention_params.nope(s, a.nope());
+    mla_attention_params.value(s, a.value());
+    mla_attention_params.weight_type(s, code(a.weightType()));
+    mla_attention_params.scale(s, a.scale());
+    mla_attention_params.weight_head_stride(s, a.weightHeadStride());
+    mla_attention_params.weight_stride(s, a.weightStride());
+  }
+
+  /** What changes from step to step in {@code mla_attention_params}. */
+  static void fillStep(MemorySegment s, AttentionTile a) {
+    mla_attention_params.query_tokens(s, a.queryTokens());
+    mla_attention_params.kv_tokens(s, a.kvTokens());
+    mla_attention_params.key_offset(s, a.keyOffset());
+    mla_attention_params.q_token_stride(s, a.qTokenStride());
+    mla_attention_params.q_head_stride(s, a.qHeadStride());
+    mla_attention_params.out_token_stride(s, a.outTokenStride());
+    mla_attention_params.out_head_stride(s, a.outHeadStride());
+    mla_attention_params.lse_token_stride(s, a.lseTokenStride());
+    mla_attention_params.lse_head_stride(s, a.lseHeadStride());
+  }
+
+  /** {@code mla_append_params}. */
+  static void fill(MemorySegment s, AppendTile a) {
+    mla_append_params.struct_size(s, (int) mla_append_params.sizeof());
+    mla_append_params.tokens(s, a.tokens());
+    mla_append_params.position(s, a.position());
+    mla_append_params.rope_layout(s, code(a.operation().rotation().layout()));
+    mla_append_params.eps(s, a.operation().eps());
+    mla_append_params.a_stride(s, a.operation().latentAndKey().stride(0));
+  }
+
+  /** {@code mla_merge_params}. */
+  static void fill(MemorySegment s, Merge o) {
+    mla_merge_params.struct_size(s, (int) mla_merge_params.sizeof());
+    mla_merge_params.parts(s, o.parts());
+    mla_merge_params.tokens(s, (int) o.out().dim(0));
+    mla_merge_params.heads(s, o.heads());
+    mla_merge_params.width(s, (int) o.out().dim(2));
+    mla_merge_params.part_stride(s, o.partialOut().stride(0));
+    mla_merge_params.part_token_stride(s, o.partialOut().stride(1));
+    mla_merge_params.part_head_stride(s, o.partialOut().stride(2));
+    mla_merge_params.part_lse_stride(s, o.partialLse().stride(0));
+    mla_merge_params.part_lse_token_stride(s, o.partialLse().stride(1));
+    mla_merge_params.part_lse_head_stride(s, o.partialLse().stride(2));
+    mla_merge_params.out_token_stride(s, o.out().stride(0));
+    mla_merge_params.out_head_stride(s, o.out().stride(1));
+    mla_merge_params.lse_token_stride(s, o.lse() == null ? 0 : o.lse().stride(0));
+    mla_merge_params.lse_head_stride(s, o.lse() == null ? 0 : o.lse().stride(1));
+  }
+
+  /** {@code mla_rope_params}. */
+  static void fill(MemorySegment s, Rotate o) {
+    mla_rope_params.struct_size(s, (int) mla_rope_params.sizeof());
+    mla_rope_params.tokens(s, o.rows());
+    mla_rope_params.heads(s, (int) o.q().dim(1));
+    mla_rope_params.width(s, (int) o.q().dim(2));
+    mla_rope_params.rope(s, o.rotation().width());
+    mla_rope_params.rope_layout(s, code(o.rotation().layout()));
+    mla_rope_params.x_token_stride(s, o.q().stride(0));
+    mla_rope_params.x_head_stride(s, o.q().stride(1));
+    mla_rope_params.y_token_stride(s, o.out().stride(0));
+    mla_rope_params.y_head_stride(s, o.out().stride(1));
+  }
+
+  /** {@code mla_route_params}. */
+  static void fill(MemorySegment s, Route o) {
+    Routing r = o.routing();
+    mla_route_params.struct_size(s, (int) mla_route_params.sizeof());
+    mla_route_params.tokens(s, o.rows());
+    mla_route_params.experts(s, r.experts());
+    mla_route_params.top_k(s, r.topK());
+    mla_route_params.score(
+        s, r.score() == Routing.Score.SOFTMAX ? Mla.MLA_SCORE_SOFTMAX() : Mla.MLA_SCORE_SIGMOID());
+    mla_route_params.groups(s, r.groups());
+    mla_route_params.kept_groups(s, r.keptGroups());
+    mla_route_params.group_score(
+        s,
+        r.groupScore() == Routing.GroupScore.MAX
+            ? Mla.MLA_GROUP_SCORE_MAX()
+            : Mla.MLA_GROUP_SCORE_TOP2_SUM());
+    mla_route_params.group_mask(
+        s,
+        r.groupMask() == Routing.GroupMask.ZERO
+            ? Mla.MLA_GROUP_MASK_ZERO()
+            : Mla.MLA_GROUP_MASK_NEGATIVE_INFINITY());
+    mla_route_params.renormalize(s, r.renormalize() ? 1 : 0);
+    mla_route_params.weight_scale(s, r.scale());
+    mla_route_params.logits_stride(s, o.logits().stride(0));
+  }
+
+  /** Cosines and sines of {@code tokens} tokens are there. */
+  static void angles(Rotation rotation, int tokens) {
+    long count = (long) tokens * (rotation.width() / 2);
+    Segments.input4("cosines", rotation.cosines().segment(), count);
+    Segments.input4("sines", rotation.sines().segment(), count);
+  }
+
+  /** {@code MLA_TYPE_*}. */
+  static int code(StorageFormat format) {
+    if (format.code() < 0) {
+      throw new InvalidArgumentException(
+          "weights of type " + format + " are unsupported by the native kernels");
+    }
+    return format.code();
+  }
+
+  /** {@code MLA_COMPUTE_*}. */
+  static int code(ComputeType compute) {
+    return compute == ComputeType.BF16 ? Mla.MLA_COMPUTE_BF16() : Mla.MLA_COMPUTE_F32();
+  }
+
+  private static int code(RopeLayout layout) {
+    return layout == RopeLayout.PAIRS ? Mla.MLA_ROPE_PAIRS() : Mla.MLA_ROPE_HALVES();
+  }
+}
