@@ -22,6 +22,14 @@ public interface DecodePlan {
   /** Tokens of sequence {@code i} after the step. */
   int kvTokens(int i);
 
+  /**
+   * Tokens of sequence {@code i} by which rotations that depend on the length go: those after the
+   * step, or more where {@link Sequence#announce} has told so.
+   */
+  default int announcedTokens(int i) {
+    return kvTokens(i);
+  }
+
   /** What the plan was made for. */
   MlaShape shape();
 

@@ -18,6 +18,7 @@ public final class Sequence implements AutoCloseable {
   private MemorySegment pageTable = newTable(INITIAL_PAGES);
   private int pages;
   private int length;
+  private int announced;
   private Batch alone;
   private boolean inStep;
   private boolean closed;
@@ -32,13 +33,34 @@ public final class Sequence implements AutoCloseable {
     return length;
   }
 
+  /**
+   * Tells how many tokens the sequence will have once all that is known of its text has been added.
+   * Rotations that depend on the length (longrope, dynamic scaling) then take this one in every
+   * step until the sequence is longer, so that a prompt in chunks is what it is in one step. Tokens
+   * that are cached keep the rotation that they were cached with.
+   *
+   * @throws InvalidArgumentException where tokens is negative
+   */
+  public void announce(int tokens) {
+    if (tokens < 0) {
+      throw new InvalidArgumentException("tokens is " + tokens + ", but must be at least 0");
+    }
+    announced = tokens;
+  }
+
+  /** What was {@linkplain #announce announced}, 0 where nothing was. */
+  int announced() {
+    return announced;
+  }
+
   /** The pool. */
   public LatentCache cache() {
     return cache;
   }
 
   /**
-   * Forgets the tokens from {@code newLength} on and gives back the pages that only they used.
+   * Forgets the tokens from {@code newLength} on, and what was announced, and gives back the pages
+   * that only they used.
    *
    * @throws InvalidArgumentException where newLength is negative or more than {@link #length}
    * @throws InvalidStateException within an open step
@@ -53,6 +75,7 @@ public final class Sequence implements AutoCloseable {
       }
       shrinkTo(pagesFor(newLength));
       length = newLength;
+      announced = 0;
     }
   }
 
@@ -74,6 +97,7 @@ public final class Sequence implements AutoCloseable {
       }
       copy.pages = pages;
       copy.length = length;
+      copy.announced = announced;
       return copy;
     }
   }

@@ -90,6 +90,11 @@ final class StepPlan implements PagedView {
   }
 
   @Override
+  public int announcedTokens(int i) {
+    return Math.max(kvTokens[i], sequences.get(i).announced());
+  }
+
+  @Override
   public MemorySegment pageTable(int i) {
     return sequences.get(i).pageTable();
   }

@@ -40,4 +40,9 @@ public record ModelDescription(
     layers = List.copyOf(layers);
     eos = List.copyOf(eos);
   }
+
+  /** Whether a token's rotation depends on how long its text is. */
+  public boolean dependsOnLength() {
+    return layers.stream().anyMatch(layer -> layer.mla().rope().scaling().dependsOnLength());
+  }
 }

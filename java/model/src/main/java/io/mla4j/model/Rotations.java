@@ -62,7 +62,11 @@ final class Rotations {
         sines = sines.slice(plan.firstToken(i), count);
       }
       angles.table.fill(
-          plan.kvTokens(i) - count, count, plan.kvTokens(i), cosines.segment(), sines.segment());
+          plan.kvTokens(i) - count,
+          count,
+          plan.announcedTokens(i),
+          cosines.segment(),
+          sines.segment());
     }
     angles.cosines.toDevice();
     angles.sines.toDevice();

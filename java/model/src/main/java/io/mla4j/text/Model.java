@@ -329,6 +329,9 @@ public final class Model implements AutoCloseable {
     try (LatentCache cache = decoder.newCache(ids.length, longest)) {
       Sequence[] all = new Sequence[ids.length];
       Arrays.setAll(all, _ -> cache.newSequence());
+      for (int i = 0; i < all.length; i++) {
+        all[i].announce(ids[i].length);
+      }
       while (step(() -> logits(all, ids, consumer))) {}
     }
   }

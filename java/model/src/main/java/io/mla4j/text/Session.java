@@ -25,6 +25,14 @@ import java.util.function.Supplier;
  * }
  * }</pre>
  *
+ * <p>Where the rotation depends on the length of the text (longrope, dynamic scaling), a prompt is
+ * rotated by its whole length, however it is cut into chunks. A token that is generated or appended
+ * later is rotated by the length with it, and what is cached stays as it is: so it was rotated by
+ * shorter lengths, or by the short factors where the text has passed the original context
+ * meanwhile. Hugging Face transformers goes by history too (its Phi-3 alone starts the cache again
+ * when it passes that context); llama.cpp takes the factors by the size of the context that was
+ * asked for, from the first token on.
+ *
  * <p>Belongs to one thread at a time, which is noticed ({@link io.mla4j.ConcurrentUseException});
  * sessions of one model may be used by different threads and take turns step by step. A call that
  * throws leaves the session as it was. {@link #close} may come from any thread and waits for a call
@@ -103,7 +111,8 @@ public final class Session implements AutoCloseable {
 
   /**
    * Appends tokens as they are. Whole chunks go through the model now, the rest when what follows
-   * is asked for.
+   * is asked for; everything then where the rotation depends on the length, which is that of all
+   * tokens that were appended until then.
    *
    * @throws InvalidArgumentException where an id is outside of the vocabulary or they would exceed
    *     the model's context
@@ -138,7 +147,9 @@ public final class Session implements AutoCloseable {
             for (int id : more) {
               push(id);
             }
-            runChunks(cancellation);
+            if (!model.description().dependsOnLength()) {
+              runChunks(cancellation);
+            }
           } catch (RuntimeException | Error e) {
             cut(before);
             throw e;
@@ -173,6 +184,7 @@ public final class Session implements AutoCloseable {
               chooser.observe(ids[i]);
             }
           }
+          runChunks(cancellation);
           int id =
               logits != null
                   ? chooser.choose(logits)
@@ -192,6 +204,7 @@ public final class Session implements AutoCloseable {
         () -> {
           requireTokens();
           if (logits == null) {
+            runChunks(null);
             float[] read = new float[model.description().vocabulary()];
             model.step(
                 () -> {
@@ -260,6 +273,7 @@ public final class Session implements AutoCloseable {
 
   /** Runs whole chunks of what is not cached yet, so that a chunk or less is left. */
   private void runChunks(Cancellation cancellation) {
+    sequence.announce(count);
     int chunk = model.decoder().options().chunk();
     while (count - sequence.length() > chunk) {
       int[] next = Arrays.copyOfRange(ids, sequence.length(), sequence.length() + chunk);

@@ -52,8 +52,8 @@ record Golden(String name, Path directory, int[] inputIds, float[] logits, int[]
   }
 
   /**
-   * Its rotation depends on the length at the time, so only one prefill of everything can be
-   * compared.
+   * Its rotation depends on the length of the text, so no other length than the whole can be
+   * compared, nor ids that were made one by one without a cache.
    */
   boolean dependsOnLength() {
     return name.equals("v3-dynamic-ntk");

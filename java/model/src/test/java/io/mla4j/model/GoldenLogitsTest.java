@@ -47,13 +47,13 @@ class GoldenLogitsTest {
 
   @ParameterizedTest
   @MethodSource("devices")
-  void f32AgreesInEveryFormAndChunk(Backends.Choice choice) {
+  void f32AgreesInEveryFormPageAndChunk(Backends.Choice choice) {
     try (Device device = Backends.open(choice)) {
       for (String name : Golden.NAMES) {
         Golden golden = Golden.read(name);
         for (AttentionForm form : List.of(AttentionForm.ABSORBED, AttentionForm.DECOMPRESSED)) {
-          for (int chunk : golden.dependsOnLength() ? new int[] {72} : new int[] {72, 7, 1}) {
-            var options = new DecoderOptions(ComputeType.F32, CacheType.F32, form, 16, chunk);
+          for (int[] cut : new int[][] {{16, 72}, {64, 7}, {3, 1}, {1, 5}}) {
+            var options = new DecoderOptions(ComputeType.F32, CacheType.F32, form, cut[0], cut[1]);
             double difference = difference(golden, device, options);
             assertTrue(
                 difference <= F32_BOUND, name + " " + choice + " " + options + ": " + difference);
@@ -198,6 +198,7 @@ class GoldenLogitsTest {
         Sequence sequence = cache.newSequence()) {
       float[] all = new float[golden.logits().length];
       Batch batch = Batch.of(sequence);
+      sequence.announce(ids.length);
       for (int begin = 0; begin < ids.length; begin += options.chunk()) {
         int end = Math.min(ids.length, begin + options.chunk());
         Tensor hidden = decoder.forward(batch, Arrays.copyOfRange(ids, begin, end));
