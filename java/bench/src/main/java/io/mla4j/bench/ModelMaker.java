@@ -3,6 +3,7 @@ package io.mla4j.bench;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.mla4j.checkpoint.ConfigReader;
 import io.mla4j.checkpoint.ModelDescription;
+import io.mla4j.checkpoint.OutputFile;
 import io.mla4j.checkpoint.SafetensorsWriter;
 import io.mla4j.checkpoint.TensorNeed;
 import io.mla4j.checkpoint.TensorRole;
@@ -56,7 +57,8 @@ final class ModelMaker {
     }
     try (Arena arena = Arena.ofShared()) {
       Files.createDirectories(folder);
-      new ObjectMapper().writerWithDefaultPrettyPrinter().writeValue(file.toFile(), config);
+      OutputFile.write(
+          file, new ObjectMapper().writerWithDefaultPrettyPrinter().writeValueAsString(config));
       ModelMaker maker = new ModelMaker(ConfigReader.read(folder), arena);
       maker.addTensors();
       maker.writer.write(folder.resolve("model.safetensors"));

@@ -1,7 +1,9 @@
 package io.mla4j.bench;
 
+import io.mla4j.checkpoint.OutputFile;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.io.OutputStream;
+import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -54,17 +56,18 @@ public final class Plots {
       for (Map.Entry<String, XYChart> entry : new Plots(report).charts.entrySet()) {
         Path svg = folder.resolve(entry.getKey() + ".svg");
         Path png = folder.resolve(entry.getKey() + ".png");
-        try (OutputStream to = Files.newOutputStream(svg)) {
-          ChartEncoder.saveChart(entry.getValue(), to, "svg");
-        }
-        BitmapEncoder.saveBitmapWithDPI(
-            entry.getValue(), png.toString(), BitmapEncoder.BitmapFormat.PNG, PNG_DPI);
+        ByteArrayOutputStream vectors = new ByteArrayOutputStream();
+        ChartEncoder.saveChart(entry.getValue(), vectors, "svg");
+        String text = vectors.toString(StandardCharsets.UTF_8);
+        OutputFile.write(svg, text);
+        byte[] pixels = png(entry.getValue());
+        OutputFile.write(png, channel -> channel.write(ByteBuffer.wrap(pixels)));
         files.add(svg);
         files.add(png);
-        pictures.put(entry.getValue().getTitle(), Files.readString(svg));
+        pictures.put(entry.getValue().getTitle(), text);
       }
       Path page = folder.resolve("index.html");
-      Files.writeString(page, HtmlPage.text(report, pictures, budget), StandardCharsets.UTF_8);
+      OutputFile.write(page, HtmlPage.text(report, pictures, budget));
       files.add(page);
     } catch (IOException e) {
       throw new BenchException(folder + ": cannot be written: " + e.getMessage(), e);
@@ -73,6 +76,18 @@ public final class Plots {
           "--plot needs the fonts of the system (fontconfig and one font): " + e.getMessage(), e);
     }
     return files;
+  }
+
+  /** The encoder tells pictures in a file alone how large they are. */
+  private static byte[] png(XYChart chart) throws IOException {
+    Path file = Files.createTempFile("mla4j-plot-", ".png");
+    try {
+      BitmapEncoder.saveBitmapWithDPI(
+          chart, file.toString(), BitmapEncoder.BitmapFormat.PNG, PNG_DPI);
+      return Files.readAllBytes(file);
+    } finally {
+      Files.delete(file);
+    }
   }
 
   /** The charts by the name of their file. */

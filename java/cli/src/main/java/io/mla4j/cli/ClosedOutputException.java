@@ -1,6 +1,6 @@
 package io.mla4j.cli;
 
-/** Nobody reads the output any more: the command ends without a word. */
+/** Stdout cannot be written, or nobody reads it any more. */
 final class ClosedOutputException extends RuntimeException {
   private static final long serialVersionUID = 1L;
 }

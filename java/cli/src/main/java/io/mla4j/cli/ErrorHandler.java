@@ -32,9 +32,18 @@ final class ErrorHandler implements IParameterExceptionHandler, IExecutionExcept
   @Override
   public int handleExecutionException(Exception e, CommandLine command, ParseResult parsed) {
     if (e instanceof ClosedOutputException) {
-      return FAILED;
+      return handleClosedOutput();
     }
     print(e, message(e), wantsTrace(command));
+    return FAILED;
+  }
+
+  /** Results could not be written. */
+  int handleClosedOutput() {
+    String reason = Results.failure(streams.out());
+    if (reason != null) {
+      streams.err().println("mla4j: stdout cannot be written: " + reason);
+    }
     return FAILED;
   }
 

@@ -7,6 +7,7 @@ import io.mla4j.text.GenerationOptions;
 import io.mla4j.text.Model;
 import io.mla4j.text.SamplingOptions;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
@@ -57,7 +58,8 @@ final class GenerateCommand extends StreamCommand {
               "--ids 0,5,..",
               IdList.class,
               v -> prompt.ids = v,
-              "Token ids to continue, taken as they are: no BOS is added.");
+              "Token ids to continue, taken as they are: no BOS is added, and without a"
+                  + " tokenizer.json ids come out.");
         });
     args.one(
         "--max-tokens N",
@@ -109,12 +111,21 @@ final class GenerateCommand extends StreamCommand {
     checkRequest();
     options.check();
     String text = text();
-    try (Model model = options.builder(streams).open()) {
+    boolean withText = text != null || Files.exists(options.directory().resolve("tokenizer.json"));
+    if (!withText && !stop.isEmpty()) {
+      throw usage("--stop is a text, but " + options.directory() + " has no tokenizer.json");
+    }
+    try (Model model = builder(withText).open()) {
       int[] ids = text == null ? prompt.ids.ids() : model.tokenizer().encode(text, true);
       GenerationOptions how = new GenerationOptions(maxTokens, sampling, stop, null);
       Generation generation = model.generate(ids, how, listener());
-      report(model, generation);
+      report(model, generation, withText);
     }
+  }
+
+  private Model.Builder builder(boolean withText) {
+    Model.Builder builder = options.builder(streams);
+    return withText ? builder : builder.withoutTokenizer();
   }
 
   private SamplingOptions sampling() {
@@ -162,19 +173,23 @@ final class GenerateCommand extends StreamCommand {
     }
     return piece -> {
       streams.out().print(piece);
-      if (streams.out().checkError()) {
-        throw new ClosedOutputException();
-      }
+      endResults();
     };
   }
 
-  private void report(Model model, Generation generation) throws IOException {
+  private void report(Model model, Generation generation, boolean withText) throws IOException {
     if (json) {
-      JsonPrinter.print(streams.out(), out -> write(out, model, generation));
+      JsonPrinter.print(streams.out(), out -> write(out, model, generation, withText));
       return;
     }
+    if (!withText) {
+      streams.out().print(IdList.text(generation.ids()));
+    }
     streams.out().println();
-    streams.out().flush();
+    endResults();
+    if (!withText) {
+      streams.err().println("mla4j: there is no tokenizer.json, so ids stand for the text");
+    }
     streams
         .err()
         .printf(
@@ -189,9 +204,11 @@ final class GenerateCommand extends StreamCommand {
             model.summary());
   }
 
-  private static void write(JsonGenerator out, Model model, Generation generation)
+  private static void write(JsonGenerator out, Model model, Generation generation, boolean withText)
       throws IOException {
-    out.writeStringField("text", generation.text());
+    if (withText) {
+      out.writeStringField("text", generation.text());
+    }
     out.writeFieldName("ids");
     out.writeArray(generation.ids(), 0, generation.ids().length);
     out.writeStringField("finishReason", reason(generation));

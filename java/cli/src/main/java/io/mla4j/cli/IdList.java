@@ -1,10 +1,17 @@
 package io.mla4j.cli;
 
+import java.util.Arrays;
+import java.util.stream.Collectors;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.TypeConversionException;
 
 /** Token ids as they are typed: {@code 0,5,17}. */
 record IdList(int[] ids) {
+  /** The form that users type. */
+  static String text(int[] ids) {
+    return Arrays.stream(ids).mapToObj(Integer::toString).collect(Collectors.joining(","));
+  }
+
   /** Reads the form that users type. */
   static final class Converter implements ITypeConverter<IdList> {
     @Override

@@ -1,6 +1,7 @@
 package io.mla4j.cli;
 
 import com.fasterxml.jackson.core.JsonGenerator;
+import io.mla4j.checkpoint.OutputFile;
 import io.mla4j.checkpoint.SafetensorsWriter;
 import io.mla4j.ops.StorageFormat;
 import io.mla4j.ops.Tensor;
@@ -45,6 +46,9 @@ final class LogitsCommand extends StreamCommand {
   @Override
   public void execute() throws IOException {
     int[][] sequences = ids.stream().map(IdList::ids).toArray(int[][]::new);
+    if (out != null) {
+      OutputFile.check(out);
+    }
     try (Model model = options.builder(streams).withoutTokenizer().open();
         Arena arena = Arena.ofShared()) {
       Top[] tops = new Top[sequences.length];
@@ -127,6 +131,7 @@ final class LogitsCommand extends StreamCommand {
         printTop(sequences[i], tops[i]);
       }
     }
+    endResults();
     streams.err().println(model.summary());
   }
 

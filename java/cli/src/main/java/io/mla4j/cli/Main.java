@@ -62,7 +62,7 @@ public final class Main {
     } catch (OutOfMemoryError | StackOverflowError | LinkageError e) {
       return errors.handleError(e, command);
     }
-    return code == 0 && streams.out().checkError() ? ErrorHandler.FAILED : code;
+    return code == 0 && streams.out().checkError() ? errors.handleClosedOutput() : code;
   }
 
   /** Adds the command that the arguments begin with, or all of them and those of other jars. */

@@ -99,6 +99,7 @@ final class PerplexityCommand extends StreamCommand {
     }
     double seconds = (System.nanoTime() - start) / 1e9;
     streams.out().printf(Locale.ROOT, "%.6f%n", Math.exp(negativeLogLikelihood / ids.length));
+    endResults();
     streams
         .err()
         .printf(

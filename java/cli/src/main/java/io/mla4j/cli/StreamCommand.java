@@ -41,6 +41,13 @@ public abstract class StreamCommand implements Callable<Integer> {
     return streams.out();
   }
 
+  /** All results are out: what is said of them on stderr comes after this. */
+  final void endResults() {
+    if (streams.out().checkError()) {
+      throw new ClosedOutputException();
+    }
+  }
+
   /** Where everything else goes. */
   protected final PrintStream err() {
     return streams.err();

@@ -25,7 +25,7 @@ public record Streams(InputStream in, PrintStream out, PrintStream err, boolean 
     }
     return new Streams(
         System.in,
-        new PrintStream(new FileOutputStream(FileDescriptor.out), false, StandardCharsets.UTF_8),
+        Results.to(new FileOutputStream(FileDescriptor.out)),
         new PrintStream(new FileOutputStream(FileDescriptor.err), true, StandardCharsets.UTF_8),
         Boolean.getBoolean("mla4j.stderr.tty"));
   }

@@ -1,11 +1,9 @@
 package io.mla4j.cli;
 
 import io.mla4j.Mla4jException;
+import io.mla4j.checkpoint.Utf8;
 import java.io.IOException;
 import java.io.InputStream;
-import java.nio.ByteBuffer;
-import java.nio.charset.CharacterCodingException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
@@ -17,18 +15,10 @@ final class TextFiles {
     if (Files.isDirectory(file)) {
       throw new Mla4jException(file + ": is a folder, not a text");
     }
-    return decode(file.toString(), Files.readAllBytes(file));
+    return Utf8.decode(file.toString(), Files.readAllBytes(file));
   }
 
   static String read(InputStream stdin) throws IOException {
-    return decode("stdin", stdin.readAllBytes());
-  }
-
-  private static String decode(String name, byte[] bytes) {
-    try {
-      return StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes)).toString();
-    } catch (CharacterCodingException e) {
-      throw new Mla4jException(name + ": is not valid UTF-8", e);
-    }
+    return Utf8.decode("stdin", stdin.readAllBytes());
   }
 }

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.ByteArrayOutputStream;
+import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.io.PrintStream;
@@ -84,6 +85,71 @@ class GenerateCommandTest {
     greedy("--prompt-file", "@" + note).refused(1, "@" + note, "does not exist");
     TinyMla.run("logits", "--ids", "@" + note).refused(2, "@" + note);
     Command.run("@" + note).refused(2, "@" + note);
+  }
+
+  /** The carried model in {@link #folder}. */
+  private Path copyOfModel() throws IOException {
+    Path copy = Files.createDirectory(folder.resolve("model"));
+    for (String name :
+        List.of(
+            "config.json",
+            "generation_config.json",
+            "model.safetensors",
+            "tokenizer.json",
+            "tokenizer_config.json")) {
+      Files.copy(TinyMla.FOLDER.resolve(name), copy.resolve(name));
+    }
+    return copy;
+  }
+
+  @Test
+  void aByteOrderMarkIsSkipped() throws Exception {
+    Path file = Files.writeString(folder.resolve("prompt.txt"), "\uFEFF" + PROMPT + "\n");
+    assertEquals(TEXT + "\n", greedy("--prompt-file", file.toString()).fine().out());
+    String[] stdin = {"--max-tokens", "24", "--temperature", "0", "--prompt", "-"};
+    List<String> all = new ArrayList<>(List.of("generate", "--model", TinyMla.FOLDER.toString()));
+    all.addAll(List.of(stdin));
+    Command piped = Command.runWithInput("\uFEFF" + PROMPT, all.toArray(String[]::new));
+    assertEquals(TEXT + "\n", piped.fine().out());
+
+    Path model = copyOfModel();
+    try (Stream<Path> files = Files.list(model)) {
+      for (Path json : files.filter(f -> f.toString().endsWith(".json")).toList()) {
+        Files.writeString(json, "\uFEFF" + Files.readString(json));
+      }
+    }
+    all.set(2, model.toString());
+    assertEquals(
+        TEXT + "\n", Command.runWithInput(PROMPT, all.toArray(String[]::new)).fine().out());
+
+    Files.writeString(file, PROMPT, StandardCharsets.UTF_16);
+    greedy("--prompt-file", file.toString()).refused(1, file + ": is UTF-16, but must be UTF-8");
+    Path tokenizer = model.resolve("tokenizer.json");
+    Files.writeString(tokenizer, Files.readString(tokenizer), StandardCharsets.UTF_16);
+    Command.run("generate", "--model", model.toString(), "--prompt", "x")
+        .refused(1, tokenizer + ": is UTF-16, but must be UTF-8");
+  }
+
+  @Test
+  void idsNeedNoTokenizer() throws Exception {
+    JsonNode usual = TinyMla.json(greedy("--ids", "0,263", "--json").fine().out());
+    Path model = copyOfModel();
+    Files.delete(model.resolve("tokenizer.json"));
+    Files.delete(model.resolve("tokenizer_config.json"));
+    List<String> all = new ArrayList<>(List.of("generate", "--model", model.toString()));
+    all.addAll(List.of("--max-tokens", "24", "--temperature", "0", "--ids", "0,263"));
+    Command plain = Command.run(all.toArray(String[]::new)).fine();
+    assertEquals(TinyMla.ids(usual.get("ids")) + "\n", plain.out());
+    assertTrue(plain.err().startsWith("mla4j: there is no tokenizer.json, so ids"), plain.err());
+    all.add("--json");
+    JsonNode json = TinyMla.json(Command.run(all.toArray(String[]::new)).fine().out());
+    assertEquals(usual.get("ids"), json.get("ids"));
+    assertFalse(json.has("text"));
+    all.addAll(List.of("--stop", "x"));
+    Command.run(all.toArray(String[]::new)).refused(2, "--stop", "no tokenizer.json");
+    Command.run("generate", "--model", model.toString(), "--prompt", "x")
+        .refused(1, "tokenizer.json");
+    Command.run("logits", "--model", model.toString(), "--ids", "0,263").fine();
   }
 
   private static JsonNode ids(Command run) {
@@ -209,30 +275,43 @@ class GenerateCommandTest {
   @Test
   @Timeout(value = 60, unit = TimeUnit.SECONDS)
   void endsQuietlyWhereNobodyReads() {
+    assertEquals("", errorsWithStdout("Broken pipe", "--max-tokens", "2000"));
+    assertEquals("", errorsWithStdout("Broken pipe", "--json"));
+  }
+
+  @Test
+  @Timeout(value = 60, unit = TimeUnit.SECONDS)
+  void saysThatStdoutCannotBeWritten() {
+    for (String option : new String[] {"--stacktrace", "--json", "--help"}) {
+      assertEquals(
+          "mla4j: stdout cannot be written: No space left on device\n",
+          errorsWithStdout("No space left on device", "--max-tokens", "2000", option));
+    }
+  }
+
+  /** What goes to stderr where stdout fails for this reason; the exit code is 1. */
+  private static String errorsWithStdout(String reason, String... options) {
     ByteArrayOutputStream err = new ByteArrayOutputStream();
     OutputStream closed =
         new OutputStream() {
           @Override
-          public void write(int b) throws java.io.IOException {
-            throw new java.io.IOException("Broken pipe");
+          public void write(int b) throws IOException {
+            throw new IOException(reason);
           }
         };
+    List<String> all = new ArrayList<>(List.of("generate", "--model", TinyMla.FOLDER.toString()));
+    all.addAll(List.of("--prompt", PROMPT));
+    all.addAll(List.of(options));
     int code =
         Main.run(
             new Streams(
                 InputStream.nullInputStream(),
-                new PrintStream(closed),
+                Results.to(closed),
                 new PrintStream(err, true, StandardCharsets.UTF_8),
                 false),
-            "generate",
-            "--model",
-            TinyMla.FOLDER.toString(),
-            "--prompt",
-            PROMPT,
-            "--max-tokens",
-            "2000");
+            all.toArray(String[]::new));
     assertEquals(1, code);
-    assertEquals("", err.toString(StandardCharsets.UTF_8));
+    return err.toString(StandardCharsets.UTF_8);
   }
 
   @Test

@@ -74,6 +74,14 @@ class LogitsCommandTest {
   }
 
   @Test
+  void aFileThatCannotBeWrittenIsNamedFirst() {
+    Path none = folder.resolve("none");
+    TinyMla.run("logits", "--ids", "0", "--out", none.resolve("x").toString())
+        .refused(1, "there is no folder " + none);
+    TinyMla.run("logits", "--ids", "0", "--out", folder.toString()).refused(1, "it is a folder");
+  }
+
+  @Test
   void aBatchGivesTheBitsOfEachAlone() {
     String[] ids = {"0,1062,263,347,396,327,3489,16,1955", "0", "0,5,17,4,9,100,7"};
     Path batch = folder.resolve("batch.safetensors");

@@ -2,26 +2,20 @@ package io.mla4j.checkpoint;
 
 import com.fasterxml.jackson.core.JsonGenerator;
 import io.mla4j.InvalidArgumentException;
-import io.mla4j.Mla4jException;
 import io.mla4j.ops.Tensor;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.nio.channels.FileChannel;
-import java.nio.file.Files;
+import java.nio.channels.WritableByteChannel;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.nio.file.StandardOpenOption;
 import java.util.LinkedHashMap;
 import java.util.Map;
-import java.util.UUID;
 
 /**
- * Writes a safetensors file: tensors are collected, then written at once under a temporary name
- * that becomes the file's by an atomic rename, so that a reader never sees half a file. Belongs to
- * one thread.
+ * Writes a safetensors file: tensors are collected, then written at once, as {@link OutputFile}
+ * does it. Belongs to one thread.
  */
 public final class SafetensorsWriter {
   private static final long BLOCK = 1 << 26;
@@ -59,30 +53,15 @@ public final class SafetensorsWriter {
   }
 
   /**
-   * Writes the file, replacing one that is there.
+   * Writes the file, in place of what it had.
    *
-   * @throws Mla4jException naming the file where it cannot be written; nothing is left behind then
+   * @throws io.mla4j.Mla4jException naming the file where it cannot be written; the old one stays
    */
   public void write(Path file) {
-    Path target = file.toAbsolutePath();
-    Path temporary = target.resolveSibling("." + target.getFileName() + "." + UUID.randomUUID());
-    try {
-      try {
-        try (FileChannel channel =
-            FileChannel.open(temporary, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
-          writeTo(channel);
-          channel.force(true);
-        }
-        Files.move(temporary, target, StandardCopyOption.ATOMIC_MOVE);
-      } finally {
-        Files.deleteIfExists(temporary);
-      }
-    } catch (IOException e) {
-      throw new Mla4jException(file + ": cannot be written: " + Quote.line(e.toString()), e);
-    }
+    OutputFile.write(file, this::writeTo);
   }
 
-  private void writeTo(FileChannel channel) throws IOException {
+  private void writeTo(WritableByteChannel channel) throws IOException {
     byte[] header = header();
     // the data starts at a multiple of 8, as readers expect it
     int padding = -header.length & 7;
@@ -101,7 +80,7 @@ public final class SafetensorsWriter {
     }
   }
 
-  private static void write(FileChannel channel, ByteBuffer buffer) throws IOException {
+  private static void write(WritableByteChannel channel, ByteBuffer buffer) throws IOException {
     while (buffer.hasRemaining()) {
       channel.write(buffer);
     }

@@ -39,7 +39,7 @@ public record TokenizerFiles(
         throw new CheckpointException(
             file + ": has " + Files.size(file) + " bytes, but at most " + MAX_BYTES + " are read");
       }
-      json = Files.readString(file);
+      json = Utf8.decode(file.toString(), Files.readAllBytes(file));
     } catch (IOException e) {
       throw unusable(file, e);
     }

@@ -3,7 +3,8 @@ package io.mla4j.text;
 /**
  * What was generated.
  *
- * @param text without special tokens, and without the stop string that ended it
+ * @param text without special tokens, and without the stop string that ended it; empty where the
+ *     model was opened without its tokenizer
  * @param ids every generated id, the one that ended the text included
  * @param finishReason why it ended
  * @param promptTokens ids of the prompt

@@ -10,13 +10,19 @@ import java.util.function.Consumer;
 final class Generator {
   private final Model model;
   private final GenerationOptions options;
+
+  /** Null where the model has no tokenizer: ids have no text. */
   private final StreamingDecoder characters;
+
   private final StopFilter text;
 
   Generator(Model model, GenerationOptions options, Consumer<String> listener) {
     this.model = model;
     this.options = options;
-    this.characters = model.tokenizer().streamingDecoder(true);
+    this.characters = model.hasTokenizer() ? model.tokenizer().streamingDecoder(true) : null;
+    if (characters == null && !options.stop().isEmpty()) {
+      throw new InvalidArgumentException("a stop text needs the model's tokenizer");
+    }
     this.text = new StopFilter(options.stop(), listener);
   }
 
@@ -60,11 +66,11 @@ final class Generator {
     int id = first;
     while (true) {
       if (model.description().eos().contains(id)) {
-        text.accept(characters.finish());
+        text.accept(rest());
         text.finish();
         return FinishReason.EOS;
       }
-      String piece = characters.next(id);
+      String piece = textOf(id);
       boolean stopped =
           piece.isEmpty() && text.looks()
               ? text.acceptSpecial(model.tokenizer().specialText(id))
@@ -74,7 +80,7 @@ final class Generator {
       }
       boolean enough = session.length() - promptTokens == options.maxTokens();
       if (enough || session.isFull()) {
-        if (text.accept(characters.finish())) {
+        if (text.accept(rest())) {
           return FinishReason.STOP;
         }
         text.finish();
@@ -82,5 +88,13 @@ final class Generator {
       }
       id = session.next(options.sampling(), options.cancellation());
     }
+  }
+
+  private String textOf(int id) {
+    return characters == null ? "" : characters.next(id);
+  }
+
+  private String rest() {
+    return characters == null ? "" : characters.finish();
   }
 }

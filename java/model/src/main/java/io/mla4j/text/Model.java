@@ -51,6 +51,7 @@ public final class Model implements AutoCloseable {
   private final Device device;
   private final boolean ownsDevice;
   private final Decoder decoder;
+  private final boolean hasTokenizer;
   private final CompletableFuture<Tokenizer> tokenizer;
   private final ReentrantLock steps = new ReentrantLock(true);
   private final Set<Session> sessions = new LinkedHashSet<>();
@@ -61,11 +62,13 @@ public final class Model implements AutoCloseable {
       Device device,
       boolean ownsDevice,
       Decoder decoder,
+      boolean hasTokenizer,
       CompletableFuture<Tokenizer> tokenizer) {
     this.checkpoint = checkpoint;
     this.device = device;
     this.ownsDevice = ownsDevice;
     this.decoder = decoder;
+    this.hasTokenizer = hasTokenizer;
     this.tokenizer = tokenizer;
   }
 
@@ -158,7 +161,7 @@ public final class Model implements AutoCloseable {
       return this;
     }
 
-    /** Opens no tokenizer: the model knows ids alone. */
+    /** Opens no tokenizer: the model knows ids alone, and what it generates has no text. */
     public Builder withoutTokenizer() {
       withTokenizer = false;
       return this;
@@ -197,7 +200,7 @@ public final class Model implements AutoCloseable {
         opened =
             device != null ? device : Backends.open(new Backends.Choice(backend, isa, threads));
         Decoder decoder = new Decoder(description, weights, opened, options(opened), listener);
-        return new Model(checkpoint, opened, device == null, decoder, tokenizer);
+        return new Model(checkpoint, opened, device == null, decoder, withTokenizer, tokenizer);
       } catch (RuntimeException | Error e) {
         tokenizer.thenAccept(Tokenizer::close);
         if (opened != null && device == null) {
@@ -250,6 +253,11 @@ public final class Model implements AutoCloseable {
             options().cacheType(),
             device.threads())
         .toLowerCase(Locale.ROOT);
+  }
+
+  /** Whether the model was opened with its tokenizer. */
+  boolean hasTokenizer() {
+    return hasTokenizer;
   }
 
   /**

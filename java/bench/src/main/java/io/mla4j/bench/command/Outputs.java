@@ -1,5 +1,6 @@
 package io.mla4j.bench.command;
 
+import io.mla4j.Mla4jException;
 import io.mla4j.bench.BenchException;
 import io.mla4j.bench.CacheTable;
 import io.mla4j.bench.CsvReport;
@@ -8,6 +9,7 @@ import io.mla4j.bench.MarkdownReport;
 import io.mla4j.bench.Plots;
 import io.mla4j.bench.Report;
 import io.mla4j.bench.TextTable;
+import io.mla4j.checkpoint.OutputFile;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.file.Files;
@@ -49,17 +51,10 @@ record Outputs(String json, Path csv, Path markdown, Path plot, CacheTable.Budge
   }
 
   private static void checkFile(String option, Path file) {
-    Path folder = file.toAbsolutePath().getParent();
-    String reason = null;
-    if (Files.isDirectory(file)) {
-      reason = "it is a folder";
-    } else if (folder == null || !Files.isDirectory(folder)) {
-      reason = "there is no folder " + folder;
-    } else if (!Files.isWritable(Files.exists(file) ? file : folder)) {
-      reason = "the system does not allow it";
-    }
-    if (reason != null) {
-      throw new BenchException(option + " " + file + " cannot be written: " + reason);
+    try {
+      OutputFile.check(file);
+    } catch (Mla4jException e) {
+      throw new BenchException(option + " " + e.getMessage(), e);
     }
   }
 
@@ -72,13 +67,13 @@ record Outputs(String json, Path csv, Path markdown, Path plot, CacheTable.Budge
     }
     out.flush();
     if (json != null && !json.equals("-")) {
-      Files.writeString(Path.of(json), JsonReport.text(report) + "\n");
+      OutputFile.write(Path.of(json), JsonReport.text(report) + "\n");
     }
     if (csv != null) {
-      Files.writeString(csv, CsvReport.text(report));
+      OutputFile.write(csv, CsvReport.text(report));
     }
     if (markdown != null) {
-      Files.writeString(markdown, MarkdownReport.text(report, budget));
+      OutputFile.write(markdown, MarkdownReport.text(report, budget));
     }
     if (plot != null) {
       Plots.write(report, plot, budget);

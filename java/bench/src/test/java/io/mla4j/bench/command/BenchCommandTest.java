@@ -7,13 +7,13 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import io.mla4j.Mla4jException;
 import io.mla4j.bench.Benchmark;
 import io.mla4j.bench.CacheTable;
 import io.mla4j.bench.Progress;
 import io.mla4j.bench.Report;
 import io.mla4j.bench.Settings;
 import java.io.ByteArrayOutputStream;
-import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -86,7 +86,8 @@ class BenchCommandTest {
     Outputs outputs = new Outputs(folder + "/no/a.json", null, null, null, CacheTable.Budget.USUAL);
     ByteArrayOutputStream out = new ByteArrayOutputStream();
     Report report = new Benchmark(Settings.quick(), Progress.NONE, () -> true, _ -> {}).soFar();
-    assertThrows(IOException.class, () -> outputs.write(report, new PrintStream(out, true, UTF_8)));
+    assertThrows(
+        Mla4jException.class, () -> outputs.write(report, new PrintStream(out, true, UTF_8)));
     assertTrue(out.toString(UTF_8).contains("processors"), out::toString);
   }
 
