@@ -26,10 +26,10 @@ find_command() {
   done
 }
 
-# Sets `version` to the feature version of the JDK in a folder, or to 0. Reads its release file: starting each JVM would take seconds.
+# Sets `version` to the feature version of the JDK or runtime in a folder, or to 0. Reads its release file: starting each JVM would take seconds.
 read_jdk_version() {
   local line= number=
-  if [ -x "$1/bin/javac" ] && [ -r "$1/release" ]; then
+  if [ -x "$1/bin/java" ] && [ -r "$1/release" ]; then
     while read -r line; do
       case $line in
         JAVA_VERSION=*)
@@ -42,9 +42,10 @@ read_jdk_version() {
   version=${number:-0}
 }
 
-# Sets `jdk` to the folder of the first JDK that is new enough: JAVA_HOME, the PATH's, then the usual places.
+# Sets `jdk` to the folder of the first JDK that is new enough: JAVA_HOME, the PATH's, then the usual places. `find_jdk or_runtime` takes what
+# has no compiler where there is no JDK.
 find_jdk() {
-  local candidate= java= found= version=
+  local candidate= java= found= version= runtime=
   find_command java
   java=$found
   if [ -n "$java" ]; then
@@ -59,7 +60,8 @@ find_jdk() {
     read_jdk_version "$candidate"
     if [ "$version" -ge $LEAST_JDK ]; then
       jdk=$candidate
-      return
+      [ ! -x "$jdk/bin/javac" ] || return 0
+      runtime=${runtime:-$jdk}
     fi
   done
   if [ -x /usr/libexec/java_home ]; then
@@ -70,6 +72,8 @@ find_jdk() {
       return
     fi
   fi
+  jdk=$runtime
+  [ -z "$jdk" ] || [ "${1:-}" != or_runtime ] || return 0
   fail "no JDK $LEAST_JDK or newer was found (JAVA_HOME, the PATH, /usr/lib/jvm, ~/.sdkman, ~/.jdks, ...); get one from" \
     "https://adoptium.net or set JAVA_HOME"
 }

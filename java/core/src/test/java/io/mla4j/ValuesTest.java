@@ -4,11 +4,11 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import io.mla4j.ops.Bf16;
 import io.mla4j.ops.AttentionScore;
+import io.mla4j.ops.Bf16;
 import io.mla4j.ops.Routing;
-import io.mla4j.ops.Tensor;
 import io.mla4j.ops.StorageFormat;
+import io.mla4j.ops.Tensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Random;
@@ -35,7 +35,8 @@ class ValuesTest {
     assertRefused(
         () -> Tensor.strided(MEMORY, StorageFormat.F32, new long[] {3, 20}, new long[] {20, 2}));
     assertRefused(
-        () -> Tensor.strided(MEMORY, StorageFormat.F32, new long[] {2, 2}, new long[] {1L << 62, 1}));
+        () ->
+            Tensor.strided(MEMORY, StorageFormat.F32, new long[] {2, 2}, new long[] {1L << 62, 1}));
   }
 
   @Test

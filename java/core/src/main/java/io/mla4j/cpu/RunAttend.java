@@ -27,8 +27,7 @@ final class RunAttend extends CpuOperation {
     super(cpu);
     operation = o;
     MlaShape s = o.shape();
-    absorbed =
-        new AbsorbedAttention(cpu, o.layer(), s.heads(), s.latent(), o.score(), o.compute());
+    absorbed = new AbsorbedAttention(cpu, o.layer(), s.heads(), s.latent(), o.score(), o.compute());
     rebuilt = new RebuiltAttention(cpu, o);
     long rows = o.q().dim(0) * s.heads();
     lseBytes = Buffer.roundUp(rows * Float.BYTES);
@@ -66,8 +65,7 @@ final class RunAttend extends CpuOperation {
     MlaShape s = operation.shape();
     Tensor q = rows(lseBytes, queryBytes, s.cached());
     Tensor latents = rows(lseBytes + queryBytes, latentBytes, s.latent());
-    absorb =
-        new HeadTiles(cpu, new Absorb(operation.q(), operation.kvB(), operation.compute(), q));
+    absorb = new HeadTiles(cpu, new Absorb(operation.q(), operation.kvB(), operation.compute(), q));
     expand =
         new HeadTiles(
             cpu, new Expand(latents, operation.kvB(), operation.compute(), operation.out()));
@@ -85,8 +83,7 @@ final class RunAttend extends CpuOperation {
       }
     }
     if (from >= 0) {
-      cpu.memory.reserve(
-          lseBytes + queryBytes + latentBytes + absorbed.partialBytes(plan, true));
+      cpu.memory.reserve(lseBytes + queryBytes + latentBytes + absorbed.partialBytes(plan, true));
       placeWhereMoved();
       if (absorb == null) {
         placeAbsorbed();

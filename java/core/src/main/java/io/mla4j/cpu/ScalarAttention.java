@@ -34,8 +34,7 @@ final class ScalarAttention {
     }
     for (int i = tile.rowBegin(); i < tile.rowEnd(); i++) {
       long t = a.firstToken() + i;
-      Floats.read(
-          o.latentAndKey().segment(), t * o.latentAndKey().stride(0), in, 0, latent + rope);
+      Floats.read(o.latentAndKey().segment(), t * o.latentAndKey().stride(0), in, 0, latent + rope);
       Arrays.fill(row, 0, width, 0);
       if (o.normWeight() == null) {
         System.arraycopy(in, 0, row, 0, latent);
@@ -80,8 +79,7 @@ final class ScalarAttention {
       }
     }
     for (int r = 0; r < rows; r++) {
-      finish(
-          softmax, r, a, tile.part(), tile.rowBegin() + r / heads, tile.headBegin() + r % heads);
+      finish(softmax, r, a, tile.part(), tile.rowBegin() + r / heads, tile.headBegin() + r % heads);
     }
   }
 
@@ -120,8 +118,7 @@ final class ScalarAttention {
           }
           System.arraycopy(rows, row + latent, keys, s * width + a.nope(), rope);
           for (int i = 0; i < a.value(); i++) {
-            values[s * a.value() + i] =
-                Floats.dot(rows, row, w, (a.nope() + i) * latent, latent);
+            values[s * a.value() + i] = Floats.dot(rows, row, w, (a.nope() + i) * latent, latent);
           }
         }
         Floats.roundIf(rounded, keys, 0, (end - begin) * width);

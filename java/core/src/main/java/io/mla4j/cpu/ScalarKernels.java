@@ -17,8 +17,8 @@ import io.mla4j.spi.TileKernel;
 import java.lang.foreign.MemorySegment;
 
 /**
- * The kernels as plain loops: the specification that the others are read against. Operations on rows
- * bring their own.
+ * The kernels as plain loops: the specification that the others are read against. Operations on
+ * rows bring their own.
  *
  * <p>Sums run in float32 in a fixed order. Thread-safe: scratch belongs to the calling thread.
  */

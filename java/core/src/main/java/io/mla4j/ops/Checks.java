@@ -35,7 +35,8 @@ final class Checks {
         || rank > 1 && tensor.dim(1) != d1
         || rank > 2 && tensor.dim(2) != d2) {
       String shape = Arrays.toString(Arrays.copyOf(new long[] {d0, d1, d2}, rank));
-      throw new InvalidArgumentException(name + " is " + tensor + ", but must be " + format + shape);
+      throw new InvalidArgumentException(
+          name + " is " + tensor + ", but must be " + format + shape);
     }
     requireNative(name, tensor);
   }

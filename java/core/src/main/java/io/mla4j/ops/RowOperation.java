@@ -1,8 +1,8 @@
 package io.mla4j.ops;
 
 /**
- * An operation whose rows do not depend on each other, with its specification in plain Java. Devices
- * that have no faster kernel for it run that, a range of rows at a time.
+ * An operation whose rows do not depend on each other, with its specification in plain Java.
+ * Devices that have no faster kernel for it run that, a range of rows at a time.
  */
 public interface RowOperation extends Operation {
   /** Rows: n. */

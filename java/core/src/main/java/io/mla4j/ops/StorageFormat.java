@@ -11,8 +11,8 @@ import java.util.stream.Collectors;
  * after the other along a row.
  *
  * <p>A format is one class that says how a block becomes float32, exactly, and one line in the list
- * below. Kernels that know more about it than that are faster, and all others read it through {@link
- * #widen}.
+ * below. Kernels that know more about it than that are faster, and all others read it through
+ * {@link #widen}.
  */
 public abstract class StorageFormat {
   private static final List<StorageFormat> WEIGHTS = new ArrayList<>();
@@ -80,8 +80,7 @@ public abstract class StorageFormat {
         return format;
       }
     }
-    throw new InvalidArgumentException(
-        "weight type is " + name + ", but must be " + weightNames());
+    throw new InvalidArgumentException("weight type is " + name + ", but must be " + weightNames());
   }
 
   /** The name that users say. */

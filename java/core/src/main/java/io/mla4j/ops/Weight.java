@@ -4,8 +4,8 @@ package io.mla4j.ops;
  * A weight matrix as it is stored: {@code out x in}, row-major. Element (i, j) is {@code tensor[i,
  * j]} as its format widens it.
  *
- * <p>What a format keeps apart from its blocks, such as scales in a plane of their own, belongs here
- * as a further tensor.
+ * <p>What a format keeps apart from its blocks, such as scales in a plane of their own, belongs
+ * here as a further tensor.
  *
  * @param tensor the stored elements, rank 2
  */

@@ -4,8 +4,8 @@ import io.mla4j.ops.AppendLatent;
 import io.mla4j.ops.Operation;
 
 /**
- * The new tokens of one sequence into its pages: token t of the tile becomes token {@code position +
- * t} of the sequence. A tile's rows are these tokens.
+ * The new tokens of one sequence into its pages: token t of the tile becomes token {@code position
+ * + t} of the sequence. A tile's rows are these tokens.
  */
 public final class AppendTile extends CachePages implements Operation {
   private final AppendLatent operation;

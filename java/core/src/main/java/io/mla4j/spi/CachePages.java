@@ -2,9 +2,7 @@ package io.mla4j.spi;
 
 import java.lang.foreign.MemorySegment;
 
-/**
- * The pages of one layer and one sequence. Set anew for every step. Not thread-safe.
- */
+/** The pages of one layer and one sequence. Set anew for every step. Not thread-safe. */
 public abstract class CachePages {
   private CacheParams cache;
   private MemorySegment pages = MemorySegment.NULL;

@@ -4,8 +4,8 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
 /**
- * The piece of an operation that one call of a kernel computes: ranges, half open, and memory of the
- * caller. A worker has one and fills it anew for every piece. Not thread-safe.
+ * The piece of an operation that one call of a kernel computes: ranges, half open, and memory of
+ * the caller. A worker has one and fills it anew for every piece. Not thread-safe.
  */
 public final class Tile {
   private static final int ERROR_BYTES = 512;

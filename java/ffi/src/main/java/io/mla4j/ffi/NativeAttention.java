@@ -179,7 +179,9 @@ final class NativeAttention {
   static final class Absorbed extends Attention {
     Absorbed(NativeTable table, AttentionTile a) {
       super(
-          table, table.function("attend_absorbed", mla_kernels.attend_absorbed(table.segment())), a);
+          table,
+          table.function("attend_absorbed", mla_kernels.attend_absorbed(table.segment())),
+          a);
     }
 
     @Override

@@ -1,6 +1,5 @@
 package io.mla4j.checkpoint;
 
-
 import io.mla4j.ops.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
@@ -43,8 +42,8 @@ public record StoredTensor(
   /**
    * A copy, widened to float32, which is exact.
    *
-   * @throws CheckpointException where the type is not one of weights, or there are 2^31 elements
-   *     or more
+   * @throws CheckpointException where the type is not one of weights, or there are 2^31 elements or
+   *     more
    */
   public float[] toFloats() {
     if (!type.isWeight() || elements() > Integer.MAX_VALUE - 8) {

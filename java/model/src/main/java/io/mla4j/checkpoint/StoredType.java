@@ -4,8 +4,8 @@ import io.mla4j.ops.StorageFormat;
 import java.util.Optional;
 
 /**
- * The element types of the safetensors format. All are read; only those with a {@link #format}
- * can be computed with.
+ * The element types of the safetensors format. All are read; only those with a {@link #format} can
+ * be computed with.
  */
 public enum StoredType {
   /** A byte that is 0 or 1. */

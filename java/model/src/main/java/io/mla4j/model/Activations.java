@@ -2,8 +2,8 @@ package io.mla4j.model;
 
 import io.mla4j.Device;
 import io.mla4j.ops.Mirror;
-import io.mla4j.ops.Tensor;
 import io.mla4j.ops.StorageFormat;
+import io.mla4j.ops.Tensor;
 import java.lang.foreign.Arena;
 import java.util.HashMap;
 import java.util.Map;

@@ -8,8 +8,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.mla4j.InvalidArgumentException;
 import io.mla4j.Mla4jException;
-import io.mla4j.ops.Tensor;
 import io.mla4j.ops.StorageFormat;
+import io.mla4j.ops.Tensor;
 import java.io.RandomAccessFile;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;

@@ -52,8 +52,7 @@ public final class Rounding {
       case "F32" -> segment.get(ValueLayout.JAVA_FLOAT_UNALIGNED, 4 * index);
       case "BF16" ->
           Float.intBitsToFloat(segment.get(ValueLayout.JAVA_SHORT_UNALIGNED, 2 * index) << 16);
-      case "F16" ->
-          Float.float16ToFloat(segment.get(ValueLayout.JAVA_SHORT_UNALIGNED, 2 * index));
+      case "F16" -> Float.float16ToFloat(segment.get(ValueLayout.JAVA_SHORT_UNALIGNED, 2 * index));
       default -> throw new IllegalArgumentException("format " + format);
     };
   }

@@ -105,8 +105,7 @@ final class VectorAttention {
    * @param laneRows query rows with a lane each, the first
    * @param fewRows those after them, scored with dimensions in the lanes
    */
-  VectorAttention absorbed(
-      AttentionTile params, int laneRows, int fewRows) {
+  VectorAttention absorbed(AttentionTile params, int laneRows, int fewRows) {
     this.params = params;
     this.layout = params.cache().layout();
     this.rounds = params.rounds();
@@ -129,8 +128,7 @@ final class VectorAttention {
   }
 
   /** Begins a tile of one head, whose keys and values are rebuilt from the cache. */
-  VectorAttention decompressed(
-      AttentionTile params, int queryRows) {
+  VectorAttention decompressed(AttentionTile params, int queryRows) {
     this.params = params;
     this.layout = params.cache().layout();
     this.rounds = params.rounds();

@@ -80,7 +80,8 @@ final class VectorKernels extends ScalarKernels {
       int count = Math.min(MAX_ROWS, rows - first);
       int lanes = a.queryTokens() == 1 ? laneHeads(a.heads()) - headBegin - first : count;
       int laneRows = Math.clamp(lanes, 0, count);
-      VectorAttention attention = VectorAttention.ofThread().absorbed(a, laneRows, count - laneRows);
+      VectorAttention attention =
+          VectorAttention.ofThread().absorbed(a, laneRows, count - laneRows);
       attention.start();
       for (int r = 0; r < count; r++) {
         int row = first + r;
