@@ -1,6 +1,6 @@
 package io.mla4j.cuda;
 
-import static io.mla4j.cuda.CudaCalls.code;
+import static io.mla4j.ffi.NativeParams.code;
 
 import io.mla4j.ComputeType;
 import io.mla4j.device.DeviceKernels.RunShape;

@@ -1,6 +1,5 @@
 package io.mla4j.cuda;
 
-import io.mla4j.ComputeType;
 import io.mla4j.device.KernelMemory;
 import io.mla4j.device.Launch;
 import io.mla4j.ffi.abi.Mla;
@@ -76,10 +75,5 @@ final class CudaCalls {
     if (status != Mla.MLA_OK()) {
       throw CudaStatus.failure(status, error.getString(0));
     }
-  }
-
-  /** {@code MLA_COMPUTE_*}. */
-  static int code(ComputeType compute) {
-    return compute == ComputeType.BF16 ? Mla.MLA_COMPUTE_BF16() : Mla.MLA_COMPUTE_F32();
   }
 }

@@ -1,6 +1,6 @@
 package io.mla4j.cuda;
 
-import static io.mla4j.cuda.CudaCalls.code;
+import static io.mla4j.ffi.NativeParams.code;
 
 import io.mla4j.BackendException;
 import io.mla4j.ComputeType;
@@ -118,7 +118,7 @@ final class CudaKernels implements DeviceKernels {
   @Override
   public long groupBytes(int rows, int experts, StorageFormat weightFormat, ComputeType compute) {
     return mla_device_kernels.group_bytes.invoke(
-        mla_device_kernels.group_bytes(table), rows, experts, weightFormat.code(), code(compute));
+        mla_device_kernels.group_bytes(table), rows, experts, code(weightFormat), code(compute));
   }
 
   private static int rows(Tensor x) {
@@ -133,7 +133,7 @@ final class CudaKernels implements DeviceKernels {
     return calls.bind(
         mla_device_kernels.convert(table),
         mla_device_kernels.convert.descriptor(),
-        o.from().format().code(),
+        code(o.from().format()),
         calls.of("from", o.from()),
         o.from().dim(0),
         calls.of("to", o.to()));
@@ -144,7 +144,7 @@ final class CudaKernels implements DeviceKernels {
     return calls.bind(
         mla_device_kernels.embed(table),
         mla_device_kernels.embed.descriptor(),
-        rows.format().code(),
+        code(rows.format()),
         calls.of("table", rows),
         rows.stride(0),
         o.vocabulary(),
@@ -263,7 +263,7 @@ final class CudaKernels implements DeviceKernels {
         rows(o.chosen()),
         width(o.chosen()),
         g.experts(),
-        g.weightFormat().code(),
+        code(g.weightFormat()),
         code(g.compute()),
         calls.of("tokenOf", g.tokenOf()),
         calls.of("rowOf", g.rowOf()),

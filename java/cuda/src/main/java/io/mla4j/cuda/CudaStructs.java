@@ -1,12 +1,12 @@
 package io.mla4j.cuda;
 
-import static io.mla4j.cuda.CudaCalls.code;
+import static io.mla4j.ffi.NativeParams.code;
 
 import io.mla4j.ComputeType;
 import io.mla4j.device.KernelOperation.GroupedMatMul;
 import io.mla4j.device.KernelOperation.HeadMatMul;
 import io.mla4j.device.KernelOperation.MatMul;
-import io.mla4j.ffi.abi.Mla;
+import io.mla4j.ffi.NativeParams;
 import io.mla4j.ffi.abi.mla_append_params;
 import io.mla4j.ffi.abi.mla_cache_params;
 import io.mla4j.ffi.abi.mla_head_linear_params;
@@ -18,10 +18,8 @@ import io.mla4j.ffi.abi.mla_route_params;
 import io.mla4j.ops.AppendLatent;
 import io.mla4j.ops.Attend;
 import io.mla4j.ops.Merge;
-import io.mla4j.ops.RopeLayout;
 import io.mla4j.ops.Rotate;
 import io.mla4j.ops.Route;
-import io.mla4j.ops.Routing;
 import io.mla4j.ops.Tensor;
 import io.mla4j.spi.CacheParams;
 import java.lang.foreign.Arena;
@@ -50,7 +48,7 @@ final class CudaStructs {
     MemorySegment s = mla_linear_params.allocate(Arena.ofAuto());
     mla_linear_params.struct_size(s, (int) s.byteSize());
     mla_linear_params.compute(s, code(compute));
-    mla_linear_params.weight_type(s, weight.format().code());
+    mla_linear_params.weight_type(s, code(weight.format()));
     mla_linear_params.rows(s, (int) out.dim(0));
     mla_linear_params.n(s, (int) out.dim(1));
     mla_linear_params.x_stride(s, x.stride(0));
@@ -62,7 +60,7 @@ final class CudaStructs {
     MemorySegment s = mla_head_linear_params.allocate(Arena.ofAuto());
     mla_head_linear_params.struct_size(s, (int) s.byteSize());
     mla_head_linear_params.compute(s, code(o.compute()));
-    mla_head_linear_params.weight_type(s, o.weight().format().code());
+    mla_head_linear_params.weight_type(s, code(o.weight().format()));
     mla_head_linear_params.tokens(s, (int) o.x().dim(0));
     mla_head_linear_params.heads(s, (int) o.x().dim(1));
     mla_head_linear_params.in(s, (int) o.x().dim(2));
@@ -79,71 +77,19 @@ final class CudaStructs {
 
   static MemorySegment rope(Rotate o) {
     MemorySegment s = mla_rope_params.allocate(Arena.ofAuto());
-    mla_rope_params.struct_size(s, (int) s.byteSize());
-    mla_rope_params.tokens(s, (int) o.q().dim(0));
-    mla_rope_params.heads(s, (int) o.q().dim(1));
-    mla_rope_params.width(s, (int) o.q().dim(2));
-    mla_rope_params.rope(s, (int) (2 * o.rotation().cosines().dim(1)));
-    mla_rope_params.rope_layout(s, layout(o.rotation().layout()));
-    mla_rope_params.x_token_stride(s, o.q().stride(0));
-    mla_rope_params.x_head_stride(s, o.q().stride(1));
-    mla_rope_params.y_token_stride(s, o.out().stride(0));
-    mla_rope_params.y_head_stride(s, o.out().stride(1));
+    NativeParams.fill(s, o);
     return s;
   }
 
   static MemorySegment merge(Merge o) {
     MemorySegment s = mla_merge_params.allocate(Arena.ofAuto());
-    mla_merge_params.struct_size(s, (int) s.byteSize());
-    mla_merge_params.parts(s, (int) o.partialOut().dim(0));
-    mla_merge_params.tokens(s, (int) o.partialOut().dim(1));
-    mla_merge_params.heads(s, (int) o.partialOut().dim(2));
-    mla_merge_params.width(s, (int) o.partialOut().dim(3));
-    mla_merge_params.part_stride(s, o.partialOut().stride(0));
-    mla_merge_params.part_token_stride(s, o.partialOut().stride(1));
-    mla_merge_params.part_head_stride(s, o.partialOut().stride(2));
-    mla_merge_params.part_lse_stride(s, o.partialLse().stride(0));
-    mla_merge_params.part_lse_token_stride(s, o.partialLse().stride(1));
-    mla_merge_params.part_lse_head_stride(s, o.partialLse().stride(2));
-    mla_merge_params.out_token_stride(s, o.out().stride(0));
-    mla_merge_params.out_head_stride(s, o.out().stride(1));
-    if (o.lse() != null) {
-      mla_merge_params.lse_token_stride(s, o.lse().stride(0));
-      mla_merge_params.lse_head_stride(s, o.lse().stride(1));
-    }
+    NativeParams.fill(s, o);
     return s;
   }
 
   static MemorySegment route(Route o) {
     MemorySegment s = mla_route_params.allocate(Arena.ofAuto());
-    Routing r = o.routing();
-    mla_route_params.struct_size(s, (int) s.byteSize());
-    mla_route_params.tokens(s, (int) o.logits().dim(0));
-    mla_route_params.experts(s, r.experts());
-    mla_route_params.top_k(s, r.topK());
-    mla_route_params.score(
-        s,
-        switch (r.score()) {
-          case SOFTMAX -> Mla.MLA_SCORE_SOFTMAX();
-          case SIGMOID -> Mla.MLA_SCORE_SIGMOID();
-        });
-    mla_route_params.groups(s, r.groups());
-    mla_route_params.kept_groups(s, r.keptGroups());
-    mla_route_params.group_score(
-        s,
-        switch (r.groupScore()) {
-          case MAX -> Mla.MLA_GROUP_SCORE_MAX();
-          case TOP2_SUM -> Mla.MLA_GROUP_SCORE_TOP2_SUM();
-        });
-    mla_route_params.group_mask(
-        s,
-        switch (r.groupMask()) {
-          case ZERO -> Mla.MLA_GROUP_MASK_ZERO();
-          case NEGATIVE_INFINITY -> Mla.MLA_GROUP_MASK_NEGATIVE_INFINITY();
-        });
-    mla_route_params.renormalize(s, r.renormalize() ? 1 : 0);
-    mla_route_params.weight_scale(s, r.scale());
-    mla_route_params.logits_stride(s, o.logits().stride(0));
+    NativeParams.fill(s, o);
     return s;
   }
 
@@ -151,7 +97,7 @@ final class CudaStructs {
     MemorySegment s = mla_append_params.allocate(Arena.ofAuto());
     mla_append_params.struct_size(s, (int) s.byteSize());
     mla_append_params.tokens(s, (int) o.latentAndKey().dim(0));
-    mla_append_params.rope_layout(s, layout(o.rotation().layout()));
+    mla_append_params.rope_layout(s, code(o.rotation().layout()));
     mla_append_params.eps(s, o.eps());
     mla_append_params.a_stride(s, o.latentAndKey().stride(0));
     return s;
@@ -159,15 +105,7 @@ final class CudaStructs {
 
   static MemorySegment cache(CacheParams p) {
     MemorySegment s = mla_cache_params.allocate(Arena.ofAuto());
-    mla_cache_params.struct_size(s, (int) s.byteSize());
-    mla_cache_params.cache_type(s, p.layout().type().format().code());
-    mla_cache_params.latent(s, p.layout().latent());
-    mla_cache_params.rope(s, p.layout().rope());
-    mla_cache_params.rope_offset(s, p.layout().ropeOffset());
-    mla_cache_params.page_size(s, p.pageSize());
-    mla_cache_params.page_count(s, p.pageCount());
-    mla_cache_params.row_stride_bytes(s, p.layout().rowStrideBytes());
-    mla_cache_params.page_stride_bytes(s, p.pageStrideBytes());
+    NativeParams.fill(s, p);
     return s;
   }
 
@@ -177,17 +115,10 @@ final class CudaStructs {
     mla_rebuild_params.struct_size(s, (int) s.byteSize());
     mla_rebuild_params.nope(s, o.shape().nope());
     mla_rebuild_params.value(s, o.shape().value());
-    mla_rebuild_params.weight_type(s, weight.format().code());
+    mla_rebuild_params.weight_type(s, code(weight.format()));
     mla_rebuild_params.weight_head_stride(
         s, (o.shape().nope() + o.shape().value()) * weight.stride(0));
     mla_rebuild_params.weight_stride(s, weight.stride(0));
     return s;
-  }
-
-  private static int layout(RopeLayout layout) {
-    return switch (layout) {
-      case PAIRS -> Mla.MLA_ROPE_PAIRS();
-      case HALVES -> Mla.MLA_ROPE_HALVES();
-    };
   }
 }

@@ -26,7 +26,7 @@ import io.mla4j.spi.MatrixProduct;
 import java.lang.foreign.MemorySegment;
 
 /** The structs of {@code mla.h}, filled from what they stand for. */
-final class NativeParams {
+public final class NativeParams {
   private NativeParams() {}
 
   /** {@code mla_linear_params}. */
@@ -61,7 +61,7 @@ final class NativeParams {
   }
 
   /** {@code mla_cache_params}. */
-  static void fill(MemorySegment s, CacheParams p) {
+  public static void fill(MemorySegment s, CacheParams p) {
     mla_cache_params.struct_size(s, (int) mla_cache_params.sizeof());
     mla_cache_params.cache_type(s, code(p.layout().type().format()));
     mla_cache_params.latent(s, p.layout().latent());
@@ -111,7 +111,7 @@ final class NativeParams {
   }
 
   /** {@code mla_merge_params}. */
-  static void fill(MemorySegment s, Merge o) {
+  public static void fill(MemorySegment s, Merge o) {
     mla_merge_params.struct_size(s, (int) mla_merge_params.sizeof());
     mla_merge_params.parts(s, o.parts());
     mla_merge_params.tokens(s, (int) o.out().dim(0));
@@ -130,7 +130,7 @@ final class NativeParams {
   }
 
   /** {@code mla_rope_params}. */
-  static void fill(MemorySegment s, Rotate o) {
+  public static void fill(MemorySegment s, Rotate o) {
     mla_rope_params.struct_size(s, (int) mla_rope_params.sizeof());
     mla_rope_params.tokens(s, o.rows());
     mla_rope_params.heads(s, (int) o.q().dim(1));
@@ -144,7 +144,7 @@ final class NativeParams {
   }
 
   /** {@code mla_route_params}. */
-  static void fill(MemorySegment s, Route o) {
+  public static void fill(MemorySegment s, Route o) {
     Routing r = o.routing();
     mla_route_params.struct_size(s, (int) mla_route_params.sizeof());
     mla_route_params.tokens(s, o.rows());
@@ -177,7 +177,7 @@ final class NativeParams {
   }
 
   /** {@code MLA_TYPE_*}. */
-  static int code(StorageFormat format) {
+  public static int code(StorageFormat format) {
     if (format.code() < 0) {
       throw new InvalidArgumentException(
           "weights of type " + format + " are unsupported by the native kernels");
@@ -186,11 +186,12 @@ final class NativeParams {
   }
 
   /** {@code MLA_COMPUTE_*}. */
-  static int code(ComputeType compute) {
+  public static int code(ComputeType compute) {
     return compute == ComputeType.BF16 ? Mla.MLA_COMPUTE_BF16() : Mla.MLA_COMPUTE_F32();
   }
 
-  private static int code(RopeLayout layout) {
+  /** {@code MLA_ROPE_*}. */
+  public static int code(RopeLayout layout) {
     return layout == RopeLayout.PAIRS ? Mla.MLA_ROPE_PAIRS() : Mla.MLA_ROPE_HALVES();
   }
 }
