@@ -9,14 +9,20 @@ import com.tngtech.archunit.base.DescribedPredicate;
 import com.tngtech.archunit.core.domain.Dependency;
 import com.tngtech.archunit.core.domain.JavaClass;
 import com.tngtech.archunit.core.domain.JavaClasses;
+import com.tngtech.archunit.core.domain.JavaCodeUnit;
+import com.tngtech.archunit.core.domain.JavaModifier;
 import com.tngtech.archunit.core.importer.ClassFileImporter;
 import com.tngtech.archunit.core.importer.ImportOption;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 /**
@@ -44,6 +50,9 @@ class ArchitectureTest {
   /** {@code .../java/ffi/target/classes/...} or {@code .../mla4j-ffi-0.1.0.jar!/...}. */
   private static final Pattern MODULE =
       Pattern.compile("/java/(\\w+)/target/classes/|/mla4j-(\\w+)-[^/]*[.]jar");
+
+  private static final int MOST_LINES = 500;
+  private static final int MOST_PARAMETERS = 8;
 
   private static final JavaClasses CLASSES =
       new ClassFileImporter()
@@ -115,6 +124,52 @@ class ArchitectureTest {
             DescribedPredicate.describe("core", one -> core.contains(one.getPackageName())),
             DescribedPredicate.describe("core", one -> core.contains(one.getPackageName())))
         .check(CLASSES);
+  }
+
+  /** Generated ones are as long as what they are generated from. */
+  @Test
+  void classesAreReadInOneSitting() throws IOException {
+    Path modules = Path.of(System.getProperty("mla4j.root"), "java");
+    Set<String> wrong = new TreeSet<>();
+    try (Stream<Path> files = Files.walk(modules)) {
+      for (Path file : files.filter(ArchitectureTest::isHandWritten).toList()) {
+        try (Stream<String> lines = Files.lines(file)) {
+          long count = lines.count();
+          if (count > MOST_LINES) {
+            wrong.add(modules.relativize(file) + " has " + count + " lines");
+          }
+        }
+      }
+    }
+    assertEquals(Set.of(), wrong);
+  }
+
+  private static boolean isHandWritten(Path file) {
+    String name = file.toString();
+    return name.endsWith(".java")
+        && name.contains("/src/main/java/")
+        && !name.contains("/target/")
+        && !name.contains("/ffi/abi/");
+  }
+
+  /** Names that stand for nothing but places in a list are mistaken for one another. */
+  @Test
+  void methodsTakeFewParameters() {
+    Set<String> wrong = new TreeSet<>();
+    for (JavaClass one : CLASSES) {
+      for (JavaCodeUnit unit : one.getCodeUnits()) {
+        boolean isOwn =
+            !unit.getModifiers().contains(JavaModifier.SYNTHETIC)
+                && !one.getPackageName().equals("io.mla4j.ffi.abi")
+                && !one.getSource().orElseThrow().getFileName().orElse("").equals("Tiles.java");
+        // The compiler gives a constant of an enum its name and its place.
+        int own = unit.getRawParameterTypes().size() - (one.isEnum() && unit.isConstructor() ? 2 : 0);
+        if (isOwn && own > MOST_PARAMETERS) {
+          wrong.add(unit.getFullName());
+        }
+      }
+    }
+    assertEquals(Set.of(), wrong);
   }
 
   private static void forbid(String from, String... to) {
