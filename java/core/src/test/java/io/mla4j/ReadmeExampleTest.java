@@ -26,10 +26,20 @@ class ReadmeExampleTest {
     List<String> source =
         Files.readAllLines(ROOT.resolve("java/core/src/test/java/io/mla4j/ReadmeExample.java"));
     List<String> readme = Files.readAllLines(ROOT.resolve("README.md"));
-    List<String> shown = between(readme, "```java", "```");
+    int attention = indexOfLine(readme, "int heads = ");
+    List<String> shown = between(readme.subList(attention - 1, readme.size()), "```java", "```");
     assertEquals(between(source, "// begin", "// end"), shown.subList(0, shown.size() - 1));
     assertEquals("}", shown.getLast());
     assertTrue(shown.size() <= 25, shown.size() + " lines");
+  }
+
+  private static int indexOfLine(List<String> lines, String start) {
+    for (int i = 0; i < lines.size(); i++) {
+      if (lines.get(i).startsWith(start)) {
+        return i;
+      }
+    }
+    throw new AssertionError("README.md has no line that starts with " + start);
   }
 
   private static List<String> between(List<String> lines, String begin, String end) {
