@@ -30,7 +30,8 @@ bool has([[maybe_unused]] const char* feature) {
   if (std::strcmp(feature, name) == 0) return __builtin_cpu_supports(name);
   X("avx2")
   X("fma")
-  X("f16c") X("avx512f") X("avx512bw") X("avx512dq") X("avx512vl") X("avx512bf16")
+  X("f16c")
+  X("avx512f") X("avx512bw") X("avx512dq") X("avx512vl") X("avx512bf16")
 #undef X
 #endif
       return false;

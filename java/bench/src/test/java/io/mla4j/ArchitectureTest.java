@@ -163,7 +163,8 @@ class ArchitectureTest {
                 && !one.getPackageName().equals("io.mla4j.ffi.abi")
                 && !one.getSource().orElseThrow().getFileName().orElse("").equals("Tiles.java");
         // The compiler gives a constant of an enum its name and its place.
-        int own = unit.getRawParameterTypes().size() - (one.isEnum() && unit.isConstructor() ? 2 : 0);
+        int own =
+            unit.getRawParameterTypes().size() - (one.isEnum() && unit.isConstructor() ? 2 : 0);
         if (isOwn && own > MOST_PARAMETERS) {
           wrong.add(unit.getFullName());
         }
