@@ -77,8 +77,7 @@ class AttentionCheckTest {
             new Attention.Rows(rows, WIDTH, rows, WIDTH, null, null),
             0,
             tokens,
-            0,
-            tokens - 1,
+            new Attention.Bias(0, tokens - 1),
             out,
             0);
     check(spec, pages).absorbed(tensor(query), tensor(out), null, 0, 0);

@@ -113,7 +113,14 @@ final class AppendCase implements OperationCase {
         Oracle.rmsNorm(a, from, latent, norm, eps, rows, t * width);
       }
       int key = t * width + layout.ropeOffset();
-      Oracle.rotate(a, from + latent, rope, ropeLayout, cosines, sines, t * rope / 2, rows, key);
+      Oracle.rotate(
+          a,
+          from + latent,
+          rope,
+          ropeLayout,
+          new Oracle.Angles(cosines, sines, t * rope / 2),
+          rows,
+          key);
       for (int i = 0; i < width; i++) {
         int at = t * width + i;
         boolean rotated = i >= layout.ropeOffset();

@@ -59,21 +59,16 @@ public final class Attention {
       double[] keySlack,
       double[] valueSlack) {}
 
+  /** What a query's position does to its scores: {@code - slope * (position - s)}. */
+  public record Bias(double slope, int position) {}
+
   /**
    * One query over keys {@code [begin, end)}: score = scale * q.k - slope * (position - s).
    *
    * @return lse
    */
   public double row(
-      double[] q,
-      int qAt,
-      Rows rows,
-      int begin,
-      int end,
-      double slope,
-      int position,
-      double[] out,
-      int outAt) {
+      double[] q, int qAt, Rows rows, int begin, int end, Bias bias, double[] out, int outAt) {
     int n = Math.max(0, end - begin);
     if (scores.length < n) {
       scores = new double[n];
@@ -86,7 +81,7 @@ public final class Attention {
     for (int i = 0; i < n; i++) {
       int key = (begin + i) * rows.keyStride();
       double dot = Oracle.dot(q, qAt, rows.keys(), key, queryWidth);
-      scores[i] = scale * dot - slope * (position - begin - i);
+      scores[i] = scale * dot - bias.slope() * (bias.position() - begin - i);
       slacks[i] = rows.keySlack() == null ? 0 : slack(q, qAt, rows.keySlack(), key);
       max = Math.max(max, scores[i]);
     }

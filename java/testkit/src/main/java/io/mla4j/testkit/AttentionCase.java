@@ -219,7 +219,14 @@ final class AttentionCase implements OperationCase {
         double slope = slopes == null ? 0 : slopes[h];
         lse[row] =
             attention.row(
-                in, row * width, keys, kvBegin, end, slope, position, out, row * outWidth);
+                in,
+                row * width,
+                keys,
+                kvBegin,
+                end,
+                new Attention.Bias(slope, position),
+                out,
+                row * outWidth);
         System.arraycopy(attention.outBound, 0, bound, row * outWidth, outWidth);
         lseBound[row] = attention.lseBound;
         for (double squares : attention.termSquares) {

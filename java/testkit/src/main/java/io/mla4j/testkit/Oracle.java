@@ -111,27 +111,21 @@ final class Oracle {
     }
   }
 
-  /**
-   * Pairs (a, b) to (a cos - b sin, b cos + a sin); cosines and sines of this token from {@code
-   * angle} on.
-   */
+  /** Cosines and sines of angles; those of a token start at {@code at}. */
+  record Angles(float[] cosines, float[] sines, int at) {}
+
+  /** Pairs (a, b) to (a cos - b sin, b cos + a sin). */
   static void rotate(
-      float[] x,
-      int at,
-      int rope,
-      RopeLayout layout,
-      float[] cosines,
-      float[] sines,
-      int angle,
-      double[] y,
-      int to) {
+      float[] x, int at, int rope, RopeLayout layout, Angles angles, double[] y, int to) {
     for (int i = 0; i < rope / 2; i++) {
       int first = layout == RopeLayout.PAIRS ? 2 * i : i;
       int second = layout == RopeLayout.PAIRS ? 2 * i + 1 : i + rope / 2;
       double a = x[at + first];
       double b = x[at + second];
-      y[to + first] = a * cosines[angle + i] - b * sines[angle + i];
-      y[to + second] = b * cosines[angle + i] + a * sines[angle + i];
+      double cosine = angles.cosines()[angles.at() + i];
+      double sine = angles.sines()[angles.at() + i];
+      y[to + first] = a * cosine - b * sine;
+      y[to + second] = b * cosine + a * sine;
     }
   }
 

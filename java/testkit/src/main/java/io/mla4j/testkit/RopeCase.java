@@ -82,7 +82,7 @@ final class RopeCase implements OperationCase {
     for (int row = 0; row < tokens * heads; row++) {
       int at = row * width + width - rope;
       int angle = row / heads * (rope / 2);
-      Oracle.rotate(x, at, rope, layout, cosines, sines, angle, y, at);
+      Oracle.rotate(x, at, rope, layout, new Oracle.Angles(cosines, sines, angle), y, at);
       double largest = 0;
       for (int i = at; i < at + rope; i++) {
         largest = Math.max(largest, Math.abs(x[i]));

@@ -48,16 +48,19 @@ class OracleTest {
     Attention.Rows rows =
         new Attention.Rows(new double[] {0, 0, 1, 0}, 2, new double[] {8, 4}, 1, null, null);
     double[] out = new double[1];
-    double lse = attention.row(new double[] {1, 5}, 0, rows, 0, 2, 0, 1, out, 0);
+    double lse =
+        attention.row(new double[] {1, 5}, 0, rows, 0, 2, new Attention.Bias(0, 1), out, 0);
     assertEquals(0.25 * 8 + 0.75 * 4, out[0], EXACT);
     assertEquals(Math.log(4), lse, EXACT);
     // ALiBi takes slope * distance from the older key's score.
     double[] biased = new double[1];
-    lse = attention.row(new double[] {0, 0}, 0, rows, 0, 2, Math.log(3), 1, biased, 0);
+    lse =
+        attention.row(
+            new double[] {0, 0}, 0, rows, 0, 2, new Attention.Bias(Math.log(3), 1), biased, 0);
     assertEquals(0.25 * 8 + 0.75 * 4, biased[0], EXACT);
     assertEquals(Math.log(4.0 / 3), lse, EXACT);
     double[] empty = new double[1];
-    lse = attention.row(new double[] {1, 5}, 0, rows, 1, 1, 0, 1, empty, 0);
+    lse = attention.row(new double[] {1, 5}, 0, rows, 1, 1, new Attention.Bias(0, 1), empty, 0);
     assertEquals(Double.NEGATIVE_INFINITY, lse);
     assertEquals(0, empty[0]);
   }
@@ -70,13 +73,15 @@ class OracleTest {
     Attention attention = new Attention(8, 5, 0.5, false);
     Attention.Rows rows = new Attention.Rows(keys, 8, keys, 8, null, null);
     double[] whole = new double[5];
-    double wholeLse = attention.row(q, 0, rows, 0, 40, 0.1, 39, whole, 0);
+    double wholeLse = attention.row(q, 0, rows, 0, 40, new Attention.Bias(0.1, 39), whole, 0);
     float[] parts = new float[15];
     float[] lses = new float[3];
     int[] cuts = {0, 13, 13, 40};
     for (int i = 0; i < 3; i++) {
       double[] part = new double[5];
-      lses[i] = (float) attention.row(q, 0, rows, cuts[i], cuts[i + 1], 0.1, 39, part, 0);
+      lses[i] =
+          (float)
+              attention.row(q, 0, rows, cuts[i], cuts[i + 1], new Attention.Bias(0.1, 39), part, 0);
       for (int j = 0; j < 5; j++) {
         parts[i * 5 + j] = (float) part[j];
       }
@@ -110,9 +115,23 @@ class OracleTest {
     // A quarter turn takes (a, b) to (-b, a), whichever elements are the pair.
     float[] x = {1, 2, 3, 4};
     double[] turned = new double[4];
-    Oracle.rotate(x, 0, 4, RopeLayout.PAIRS, new float[2], new float[] {1, 1}, 0, turned, 0);
+    Oracle.rotate(
+        x,
+        0,
+        4,
+        RopeLayout.PAIRS,
+        new Oracle.Angles(new float[2], new float[] {1, 1}, 0),
+        turned,
+        0);
     assertArrayEquals(new double[] {-2, 1, -4, 3}, turned, EXACT);
-    Oracle.rotate(x, 0, 4, RopeLayout.HALVES, new float[2], new float[] {1, 1}, 0, turned, 0);
+    Oracle.rotate(
+        x,
+        0,
+        4,
+        RopeLayout.HALVES,
+        new Oracle.Angles(new float[2], new float[] {1, 1}, 0),
+        turned,
+        0);
     assertArrayEquals(new double[] {-3, -4, 1, 2}, turned, EXACT);
   }
 
