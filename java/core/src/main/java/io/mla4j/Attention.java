@@ -1,8 +1,6 @@
 package io.mla4j;
 
 import io.mla4j.ops.AppendLatent;
-import io.mla4j.ops.Attend;
-import io.mla4j.ops.AttendAbsorbed;
 import io.mla4j.ops.AttentionScore;
 import io.mla4j.ops.Mirror;
 import io.mla4j.ops.Operation;
@@ -29,12 +27,12 @@ import java.util.List;
  *   out[t, h] = sum_j exp(score_j - lse[t, h]) c_j
  * </pre>
  *
- * That is the absorbed form (DeepSeek-V2, section 2.1.2): q holds {@code W_UK^T q_nope} and the
- * rotated {@code q_rope}, and the caller multiplies the result with W_UV. An attention made {@link
- * #withWeights with the weights} of kv_b_proj does both itself: {@code score_j = scale * (q_nope .
- * W_UK c_j + q_rope . k_j)}, {@code out = W_UV sum_j p_j c_j}, and rebuilds keys and values instead
- * where that is less work. There is no default scale: it is {@code 1 / sqrt(nope + rope)}, times
- * the square of YaRN's mscale.
+ * That is {@link AbsorbedAttention} (DeepSeek-V2, section 2.1.2): q holds {@code W_UK^T q_nope} and
+ * the rotated {@code q_rope}, and the caller multiplies the result with W_UV. {@link
+ * WeightedAttention} has the weights of kv_b_proj and does both itself: {@code score_j = scale *
+ * (q_nope . W_UK c_j + q_rope . k_j)}, {@code out = W_UV sum_j p_j c_j}, and rebuilds keys and
+ * values instead where that is less work. There is no default scale: it is {@code 1 / sqrt(nope +
+ * rope)}, times the square of YaRN's mscale.
  *
  * <p>Shapes are row-major, as in FlashMLA:
  *
@@ -52,12 +50,11 @@ import java.util.List;
  * <p>Belongs to one thread at a time, as its sequences do: it keeps the memory that arrays are
  * copied to from call to call. Needs no closing.
  */
-public final class Attention {
-  private final LatentCache cache;
-  private final MlaShape shape;
-  private final Weight kvB;
-  private final AttentionScore score;
-  private final ComputeType compute;
+public abstract sealed class Attention permits AbsorbedAttention, WeightedAttention {
+  final LatentCache cache;
+  final MlaShape shape;
+  final AttentionScore score;
+  final ComputeType compute;
   private final Staging rowsIn = new Staging();
   private final Staging queriesIn = new Staging();
   private final Staging out = new Staging();
@@ -66,13 +63,11 @@ public final class Attention {
   private final Staging sines = new Staging();
   private final Bound[] attends;
 
-  private Attention(
-      LatentCache cache, MlaShape shape, Weight kvB, AttentionScore score, ComputeType compute) {
+  Attention(LatentCache cache, MlaShape shape, AttentionScore score, ComputeType compute) {
     requireNonNull("score", score);
     requireNonNull("compute", compute);
     this.cache = cache;
     this.shape = shape;
-    this.kvB = kvB;
     this.score = score;
     this.compute = compute;
     this.attends = new Bound[cache.layers()];
@@ -84,13 +79,13 @@ public final class Attention {
    * @param heads query heads, 1 or more
    * @throws InvalidArgumentException where an argument is null or out of its range
    */
-  public static Attention absorbed(
+  public static AbsorbedAttention absorbed(
       LatentCache cache, int heads, AttentionScore score, ComputeType compute) {
     requireNonNull("cache", cache);
     LatentLayout layout = cache.layout();
     MlaShape shape =
         new MlaShape(heads, layout.latent(), layout.rope(), layout.latent(), layout.latent());
-    return new Attention(cache, shape, null, score, compute);
+    return new AbsorbedAttention(cache, shape, score, compute);
   }
 
   /**
@@ -101,7 +96,7 @@ public final class Attention {
    *     object is in use
    * @throws InvalidArgumentException where an argument is null, or the shapes do not fit together
    */
-  public static Attention withWeights(
+  public static WeightedAttention withWeights(
       LatentCache cache, MlaShape shape, Weight kvB, AttentionScore score, ComputeType compute) {
     requireNonNull("cache", cache);
     requireNonNull("shape", shape);
@@ -114,11 +109,11 @@ public final class Attention {
     }
     requireNonNull("compute", compute);
     Weight placed = cache.device().place(List.of(kvB), compute, Arena.ofAuto()).getFirst();
-    return new Attention(cache, shape, placed, score, compute);
+    return new WeightedAttention(cache, shape, placed, score, compute);
   }
 
   /** As above with the weights as an array, which is copied. */
-  public static Attention withWeights(
+  public static WeightedAttention withWeights(
       LatentCache cache, MlaShape shape, float[] kvB, AttentionScore score, ComputeType compute) {
     requireNonNull("cache", cache);
     requireNonNull("shape", shape);
@@ -133,40 +128,53 @@ public final class Attention {
     return withWeights(cache, shape, Weight.of(tensor), score, compute);
   }
 
-  /** Numbers of one head's query. */
-  public int queryWidth() {
-    return kvB == null ? shape.cached() : shape.query();
-  }
+  /** Elements of one head's query. */
+  public abstract int queryWidth();
 
-  /** Numbers of one head's result. */
-  public int outWidth() {
-    return kvB == null ? shape.latent() : shape.value();
-  }
+  /** Elements of one head's result. */
+  public abstract int outWidth();
 
-  /** As {@link #append(Batch, float[])} for one sequence: rows (n, latent + rope). */
-  public void append(Sequence sequence, float[] rows) {
-    append(batchOf(sequence), rows);
+  /** The form that plans are made for. */
+  abstract AttentionForm form();
+
+  /** {@code lse} is null where none is wanted. */
+  abstract Operation operation(int layer, Tensor q, Tensor out, Tensor lse);
+
+  /** As {@link #append(Batch, float[]...)} for one sequence: rows (n, latent + rope) each. */
+  public void append(Sequence sequence, float[]... layers) {
+    append(batchOf(sequence), layers);
   }
 
   /**
-   * Appends the same number n of tokens to every sequence of a cache of one layer: rows (batch, n,
-   * latent + rope).
+   * Appends the same number n of tokens to every sequence.
    *
+   * @param layers rows (batch, n, latent + rope) of each layer of the cache
    * @throws CacheFullException where the pool has too few free pages; nothing was changed
-   * @throws InvalidArgumentException where the cache has more layers than one (then {@link
-   *     #append(DecodePlan, int, Tensor)} is the way) or the number of rows is not a positive
-   *     multiple of the number of sequences
+   * @throws InvalidArgumentException where there are more or fewer arrays than layers, or the
+   *     number of rows is not the same positive multiple of the number of sequences in all of them
    * @throws ClosedException where the cache or a sequence is closed
    */
-  public void append(Batch batch, float[] rows) {
-    requireOneLayer();
-    int n = tokensEach("rows", rows, batch, shape.cached());
+  public void append(Batch batch, float[]... layers) {
+    if (layers == null || layers.length != cache.layers()) {
+      throw new InvalidArgumentException(
+          "layers has "
+              + (layers == null ? 0 : layers.length)
+              + " arrays, but the cache has "
+              + cache.layers()
+              + " layers");
+    }
+    int n = tokensEach("rows", layers[0], batch, shape.cached());
+    for (float[] rows : layers) {
+      requireLength("rows", rows, layers[0].length);
+    }
     int[] tokens = new int[batch.sequences().size()];
     Arrays.fill(tokens, n);
     try (Step step = batch.reserve(tokens)) {
-      rowsIn.write(cache.device(), rows);
       DecodePlan plan = step.plan(shape, AttentionForm.ABSORBED);
-      append(plan, 0, rowsIn.tensor(plan.tokens(), shape.cached()));
+      for (int layer = 0; layer < layers.length; layer++) {
+        rowsIn.write(cache.device(), layers[layer]);
+        append(plan, layer, rowsIn.tensor(plan.tokens(), shape.cached()));
+      }
       step.commit();
     }
   }
@@ -190,16 +198,19 @@ public final class Attention {
     cache.device().run(new AppendLatent(layer, rows, null, 0, none), plan);
   }
 
-  /**
-   * As {@link #decode(Batch, float[], float[], float[])} for one sequence, the result in a new
-   * array.
-   */
+  /** As {@link #decode(Batch, float[])} for one sequence. */
   public float[] decode(Sequence sequence, float[] q) {
     return decode(batchOf(sequence), q);
   }
 
-  /** As {@link #decode(Batch, float[], float[], float[])}, the result in a new array. */
+  /** As {@link #decode(int, Batch, float[])} in a cache of one layer. */
   public float[] decode(Batch batch, float[] q) {
+    requireOneLayer();
+    return decode(0, batch, q);
+  }
+
+  /** As {@link #decode(int, Batch, float[], float[])}, the result in a new array. */
+  public float[] decode(int layer, Batch batch, float[] q) {
     int n = tokensEach("q", q, batch, shape.heads() * queryWidth());
     long length = (long) batch.sequences().size() * n * shape.heads() * outWidth();
     if (length > Integer.MAX_VALUE - 8) {
@@ -207,35 +218,37 @@ public final class Attention {
           "q asks for " + length + " results, more than an array has");
     }
     float[] result = new float[(int) length];
-    decode(batch, q, result, null);
+    decodeInto(layer, batch, q, result, null);
     return result;
   }
 
   /**
-   * Attention of the last n tokens of every sequence of a cache of one layer: q (batch, n, heads,
-   * {@link #queryWidth}), out (batch, n, heads, {@link #outWidth}), lse (batch, n, heads) or null.
+   * Attention of the last n tokens of every sequence in one layer: q (batch, n, heads, {@link
+   * #queryWidth}), out (batch, n, heads, {@link #outWidth}).
    *
    * @throws InvalidArgumentException where an array has another length than these shapes give, a
-   *     sequence has fewer than n tokens, the cache has more layers than one, or lse is given to an
-   *     attention with weights
+   *     sequence has fewer than n tokens, or the cache has no such layer
    * @throws InvalidStateException where a sequence is part of an open step
    * @throws ClosedException where the cache or a sequence is closed
    */
-  public void decode(Batch batch, float[] q, float[] out, float[] lse) {
-    requireOneLayer();
+  public void decode(int layer, Batch batch, float[] q, float[] out) {
+    decodeInto(layer, batch, q, out, null);
+  }
+
+  final void decodeInto(int layer, Batch batch, float[] q, float[] out, float[] lse) {
     int n = tokensEach("q", q, batch, shape.heads() * queryWidth());
     int rows = batch.sequences().size() * n;
     requireLength("out", out, (long) rows * shape.heads() * outWidth());
     if (lse != null) {
       requireLength("lse", lse, (long) rows * shape.heads());
     }
-    DecodePlan plan = batch.planOverLast(n, shape, formForWeights());
+    DecodePlan plan = batch.planOverLast(n, shape, form());
     queriesIn.write(cache.device(), q);
     this.out.reserve(cache.device(), out.length);
     lseOut.reserve(cache.device(), (long) rows * shape.heads());
-    attend(
+    attendInto(
         plan,
-        0,
+        layer,
         queriesIn.tensor(rows, shape.heads(), queryWidth()),
         this.out.tensor(rows, shape.heads(), outWidth()),
         lse == null ? null : lseOut.tensor(rows, shape.heads()));
@@ -247,28 +260,24 @@ public final class Attention {
 
   /**
    * Attention of a step's tokens in one layer, after their rows were appended: q (tokens of the
-   * plan, heads, {@link #queryWidth}), out (tokens, heads, {@link #outWidth}), lse (tokens, heads)
-   * or null, all F32.
+   * plan, heads, {@link #queryWidth}), out (tokens, heads, {@link #outWidth}), both F32.
    *
-   * @throws InvalidArgumentException where a tensor has another shape, the cache has no such layer,
-   *     or lse is given to an attention with weights
+   * @throws InvalidArgumentException where a tensor has another shape or the cache has no such
+   *     layer
    * @throws ClosedException where the cache is closed
    */
-  public void attend(DecodePlan plan, int layer, Tensor q, Tensor out, Tensor lse) {
-    if (kvB != null && lse != null) {
-      throw new InvalidArgumentException("lse is given, but an attention with weights has none");
-    }
+  public void attend(DecodePlan plan, int layer, Tensor q, Tensor out) {
+    attendInto(plan, layer, q, out, null);
+  }
+
+  final void attendInto(DecodePlan plan, int layer, Tensor q, Tensor out, Tensor lse) {
     if (layer < 0 || layer >= attends.length) {
       throw new InvalidArgumentException(
           "layer is " + layer + ", but the cache has layers 0.." + (attends.length - 1));
     }
     Bound last = attends[layer];
     if (last == null || last.q != q || last.out != out || last.lse != lse) {
-      Operation operation =
-          kvB == null
-              ? new AttendAbsorbed(layer, q, score, compute, out, lse)
-              : new Attend(layer, shape, q, kvB, score, compute, out);
-      last = new Bound(q, out, lse, cache.device().bind(operation));
+      last = new Bound(q, out, lse, cache.device().bind(operation(layer, q, out, lse)));
       attends[layer] = last;
     }
     last.operation.run(plan);
@@ -276,10 +285,6 @@ public final class Attention {
 
   /** An attention in a layer: as a rule the next one there has the same tensors. */
   private record Bound(Tensor q, Tensor out, Tensor lse, BoundOperation operation) {}
-
-  private AttentionForm formForWeights() {
-    return kvB == null ? AttentionForm.ABSORBED : AttentionForm.AUTO;
-  }
 
   private Batch batchOf(Sequence sequence) {
     requireNonNull("sequence", sequence);
@@ -289,7 +294,7 @@ public final class Attention {
   private void requireOneLayer() {
     if (cache.layers() != 1) {
       throw new InvalidArgumentException(
-          "the cache has " + cache.layers() + " layers, but this needs 1: use a Step and its plan");
+          "the cache has " + cache.layers() + " layers, but this needs 1: name the layer");
     }
   }
 
@@ -322,7 +327,7 @@ public final class Attention {
     }
   }
 
-  private static void requireNonNull(String name, Object argument) {
+  static void requireNonNull(String name, Object argument) {
     if (argument == null) {
       throw new InvalidArgumentException(name + " is null");
     }

@@ -49,12 +49,12 @@ class AttentionTest {
     float[] q = numbers(1, queries, 3, 26);
     try (LatentCache cache = cache(1);
         Sequence sequence = cache.newSequence()) {
-      Attention attention = Attention.absorbed(cache, 3, SCORE, ComputeType.F32);
+      AbsorbedAttention attention = Attention.absorbed(cache, 3, SCORE, ComputeType.F32);
       attention.append(sequence, rows);
       assertEquals(tokens, sequence.length());
       float[] out = new float[queries * 3 * 20];
       float[] lse = new float[queries * 3];
-      attention.decode(Batch.of(sequence), q, out, lse);
+      attention.decode(0, Batch.of(sequence), q, out, lse);
       double[] expectedLse = new double[queries * 3];
       double[] expected =
           Oracle.attention(rows, Oracle.doubles(q), 3, 20, 6, 0.25, null, expectedLse);
@@ -87,7 +87,7 @@ class AttentionTest {
     float[] rows = numbers(1, 2, 30, 26);
     float[] q = numbers(1, 2, 2, 3, 26);
     try (LatentCache cache = cache(1)) {
-      Attention attention = Attention.absorbed(cache, 3, SCORE, ComputeType.F32);
+      AbsorbedAttention attention = Attention.absorbed(cache, 3, SCORE, ComputeType.F32);
       Sequence a = cache.newSequence();
       Sequence b = cache.newSequence();
       Batch both = Batch.of(a, b);
@@ -111,11 +111,11 @@ class AttentionTest {
     try (LatentCache cache = cache(2);
         Sequence sequence = cache.newSequence();
         Step step = Batch.of(sequence).reserve(5)) {
-      Attention attention = Attention.absorbed(cache, 3, SCORE, ComputeType.F32);
+      AbsorbedAttention attention = Attention.absorbed(cache, 3, SCORE, ComputeType.F32);
       DecodePlan plan = step.plan(SHAPE, AttentionForm.ABSORBED);
       Tensor out = TestTensors.poisoned(5, 3, 20);
       attention.append(plan, 1, rows);
-      attention.attend(plan, 1, q, out, null);
+      attention.attend(plan, 1, q, out);
       double[] expected =
           Oracle.attention(floats(rows), Oracle.doubles(floats(q)), 3, 20, 6, 0.25, null, null);
       Oracle.assertClose(expected, floats(out), 1e-5);
@@ -125,15 +125,34 @@ class AttentionTest {
   }
 
   @Test
+  void layersOfCacheTakeArrays() {
+    float[] first = numbers(1, 4, 26);
+    float[] second = numbers(1, 4, 26);
+    float[] q = numbers(1, 3, 26);
+    try (LatentCache two = cache(2);
+        LatentCache one = cache(1);
+        Sequence sequence = two.newSequence();
+        Sequence alone = one.newSequence()) {
+      Attention attention = Attention.absorbed(two, 3, SCORE, ComputeType.F32);
+      attention.append(sequence, first, second);
+      Attention single = Attention.absorbed(one, 3, SCORE, ComputeType.F32);
+      single.append(alone, second);
+      assertArrayEquals(single.decode(alone, q), attention.decode(1, Batch.of(sequence), q));
+      assertRefused("layers has 1 arrays", () -> attention.append(sequence, first));
+      assertRefused("layer is 2", () -> attention.decode(2, Batch.of(sequence), q));
+    }
+  }
+
+  @Test
   void argumentsAreNamed() {
     try (LatentCache cache = cache(1);
         LatentCache other = cache(1);
         Sequence sequence = cache.newSequence();
         Sequence foreign = other.newSequence()) {
-      Attention attention = Attention.absorbed(cache, 3, SCORE, ComputeType.F32);
+      AbsorbedAttention attention = Attention.absorbed(cache, 3, SCORE, ComputeType.F32);
       assertRefused("rows ", () -> attention.append(sequence, new float[27]));
       assertRefused("rows ", () -> attention.append(sequence, new float[0]));
-      assertRefused("rows ", () -> attention.append(sequence, null));
+      assertRefused("rows ", () -> attention.append(sequence, (float[]) null));
       assertRefused("batch ", () -> attention.append(foreign, new float[26]));
       assertRefused("sequence ", () -> attention.append((Sequence) null, new float[26]));
       assertRefused("sequence 0 has 0 tokens", () -> attention.decode(sequence, new float[78]));
@@ -141,9 +160,9 @@ class AttentionTest {
       assertRefused("q ", () -> attention.decode(sequence, new float[77]));
       assertRefused("sequence 0 has 2 tokens", () -> attention.decode(sequence, new float[234]));
       Batch batch = Batch.of(sequence);
-      assertRefused("out ", () -> attention.decode(batch, new float[78], new float[59], null));
+      assertRefused("out ", () -> attention.decode(0, batch, new float[78], new float[59]));
       assertRefused(
-          "lse ", () -> attention.decode(batch, new float[78], new float[60], new float[2]));
+          "lse ", () -> attention.decode(0, batch, new float[78], new float[60], new float[2]));
       assertRefused("heads ", () -> Attention.absorbed(cache, 0, SCORE, ComputeType.F32));
       assertRefused("score ", () -> Attention.absorbed(cache, 3, null, ComputeType.F32));
       assertRefused("compute ", () -> Attention.absorbed(cache, 3, SCORE, null));

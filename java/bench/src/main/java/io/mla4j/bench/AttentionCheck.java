@@ -151,7 +151,9 @@ final class AttentionCheck {
       int end = Math.min(visible, begin + BLOCK);
       readBlock(begin, end);
       double[] part = new double[out.length];
-      double partLse = oracle.row(query, 0, rows, 0, end - begin, 0, end - begin - 1, part, 0);
+      double partLse =
+          oracle.row(
+              query, 0, rows, 0, end - begin, new Attention.Bias(0, end - begin - 1), part, 0);
       double max = Math.max(lse, partLse);
       double sum = max + Math.log(Math.exp(lse - max) + Math.exp(partLse - max));
       for (int i = 0; i < out.length; i++) {

@@ -1,5 +1,6 @@
 package io.mla4j.bench;
 
+import io.mla4j.AbsorbedAttention;
 import io.mla4j.Attention;
 import io.mla4j.AttentionForm;
 import io.mla4j.Batch;
@@ -8,6 +9,7 @@ import io.mla4j.LatentCache;
 import io.mla4j.MlaShape;
 import io.mla4j.Sequence;
 import io.mla4j.Step;
+import io.mla4j.WeightedAttention;
 import io.mla4j.ops.AttentionScore;
 import io.mla4j.ops.Tensor;
 import io.mla4j.ops.Weight;
@@ -116,11 +118,18 @@ class LatentAttentionCase extends Case {
 
   /** One operation, over the next layer. */
   final void operation() {
-    attention.attend(plan, nextLayer(), q, out, lse);
+    attend(nextLayer());
   }
 
   private int nextLayer() {
     return plan.layers() == 1 ? 0 : pool.nextPiece(spec.layerBytes());
+  }
+
+  private void attend(int layer) {
+    switch (attention) {
+      case AbsorbedAttention absorbed -> absorbed.attend(plan, layer, q, out, lse);
+      case WeightedAttention weighted -> weighted.attend(plan, layer, q, out);
+    }
   }
 
   @Override
@@ -131,7 +140,7 @@ class LatentAttentionCase extends Case {
   @Override
   void verify() {
     int layer = plan.layers() - 1;
-    attention.attend(plan, layer, q, out, lse);
+    attend(layer);
     MemorySegment pages = onHost(plan.layerBase(layer).asSlice(0, spec.layerBytes()));
     Tensor hostQ = onHost(q);
     Tensor hostKvB = onHost(kvB);

@@ -35,6 +35,7 @@ import io.mla4j.ops.Bf16;
 import io.mla4j.ops.Embed;
 import io.mla4j.ops.Expand;
 import io.mla4j.ops.FeedForward;
+import io.mla4j.ops.Floats;
 import io.mla4j.ops.Linear;
 import io.mla4j.ops.Merge;
 import io.mla4j.ops.Mixture;
@@ -734,7 +735,7 @@ class CpuOpsTest {
           }
           long element = i < 24 ? i : cache.layout().ropeOffset() + i - 24;
           long row = t * cache.layout().rowStrideBytes();
-          actual[t * 32 + i] = Stored.readFloat(PagedView.of(plan).layerBase(0), row / 4 + element);
+          actual[t * 32 + i] = Floats.get(PagedView.of(plan).layerBase(0), row / 4 + element);
         }
       }
       Oracle.assertClose(expected, actual, TOLERANCE);

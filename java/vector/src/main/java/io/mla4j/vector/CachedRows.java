@@ -1,6 +1,7 @@
 package io.mla4j.vector;
 
 import io.mla4j.cpu.Stored;
+import io.mla4j.ops.Floats;
 import io.mla4j.ops.StorageFormat;
 import io.mla4j.spi.CacheParams;
 import java.lang.foreign.MemorySegment;
@@ -58,7 +59,7 @@ final class CachedRows {
       int at = to + t * stride;
       m[at] = Lanes.touch(cache, row, count * stride * (long) Float.BYTES);
       if (copy) {
-        Stored.readFloats(cache, row / Float.BYTES, m, at, count * stride);
+        Floats.read(cache, row / Float.BYTES, m, at, count * stride);
       }
       t += count;
     }

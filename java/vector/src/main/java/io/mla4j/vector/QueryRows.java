@@ -2,7 +2,7 @@ package io.mla4j.vector;
 
 import static io.mla4j.vector.Lanes.L;
 
-import io.mla4j.cpu.Stored;
+import io.mla4j.ops.Floats;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 
@@ -84,7 +84,7 @@ final class QueryRows {
     int slot = slot(r);
     int lane = slot % L;
     int row = waiting + lane * stride;
-    Stored.readFloats(q, at, m, row, width);
+    Floats.read(q, at, m, row, width);
     if (rounds) {
       Lanes.roundBf16(m, row, width);
     }

@@ -5,7 +5,7 @@ import static io.mla4j.vector.Lanes.L;
 
 import io.mla4j.CacheType;
 import io.mla4j.LatentLayout;
-import io.mla4j.cpu.Stored;
+import io.mla4j.ops.Floats;
 import io.mla4j.ops.StorageFormat;
 import io.mla4j.spi.AttentionTile;
 import java.lang.foreign.MemorySegment;
@@ -180,7 +180,7 @@ final class VectorAttention {
 
   /** Row r is query {@code t} of head {@code h}. Rows come in order. */
   void setRow(int r, int t, int h) {
-    float slope = params.slopes().byteSize() == 0 ? 0 : Stored.readFloat(params.slopes(), h);
+    float slope = params.slopes().byteSize() == 0 ? 0 : Floats.get(params.slopes(), h);
     int position = params.kvTokens() - params.queryTokens() + t;
     int visible = Math.max(0, params.causal() ? position + 1 : params.kvTokens());
     softmax.setRow(rows.slot(r), slope, position, visible);
@@ -313,8 +313,8 @@ final class VectorAttention {
       Lanes.join(m, row, valueWidth);
     }
     long at = t * params.outTokenStride() + h * params.outHeadStride();
-    Stored.writeFloats(m, row, params.out(part), at, valueWidth);
+    Floats.write(m, row, params.out(part), at, valueWidth);
     long lseAt = t * params.lseTokenStride() + h * params.lseHeadStride();
-    Stored.writeFloat(params.lse(part), lseAt, softmax.logSum(slot));
+    Floats.set(params.lse(part), lseAt, softmax.logSum(slot));
   }
 }

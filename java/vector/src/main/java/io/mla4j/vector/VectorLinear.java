@@ -1,7 +1,7 @@
 package io.mla4j.vector;
 
 import io.mla4j.ComputeType;
-import io.mla4j.cpu.Stored;
+import io.mla4j.ops.Floats;
 import io.mla4j.spi.HeadProduct;
 import io.mla4j.spi.MatrixProduct;
 import io.mla4j.spi.Tile;
@@ -48,14 +48,14 @@ final class VectorLinear {
     for (int row = 0; row < p.rows(); row += ROW_BLOCK) {
       int rows = Math.min(ROW_BLOCK, p.rows() - row);
       for (int r = 0; r < rows; r++) {
-        Stored.readFloats(packed, (long) (row + r) * k, m, x + r * stride, k);
+        Floats.read(packed, (long) (row + r) * k, m, x + r * stride, k);
         Arrays.fill(m, x + r * stride + k, x + (r + 1) * stride, 0);
       }
       for (int n = nBegin; n < nEnd; n += width) {
         int columns = Math.min(width, nEnd - n);
         products.times(x, stride, rows, n * strideBytes, columns, c, width);
         if (bias != null) {
-          Stored.readFloats(bias, n, m, biases, columns);
+          Floats.read(bias, n, m, biases, columns);
         }
         for (int r = 0; r < rows; r++) {
           int at = c + r * width;
@@ -64,7 +64,7 @@ final class VectorLinear {
               m[at + j] += m[biases + j];
             }
           }
-          Stored.writeFloats(m, at, p.y(), (row + r) * p.yStride() + n, columns);
+          Floats.write(m, at, p.y(), (row + r) * p.yStride() + n, columns);
         }
       }
     }
@@ -105,7 +105,7 @@ final class VectorLinear {
         int tokens = Math.min(ROW_BLOCK, tokenEnd - t);
         for (int i = 0; i < tokens; i++) {
           int row = rows + i * inStride;
-          Stored.readFloats(p.x(), (t + i) * p.xTokenStride() + h * p.xHeadStride(), m, row, in);
+          Floats.read(p.x(), (t + i) * p.xTokenStride() + h * p.xHeadStride(), m, row, in);
           Arrays.fill(m, row + in, row + inStride, 0);
           if (p.compute() == ComputeType.BF16) {
             Lanes.roundBf16(m, row, in);
@@ -127,7 +127,7 @@ final class VectorLinear {
         }
         for (int i = 0; i < tokens; i++) {
           long to = (t + i) * p.yTokenStride() + h * p.yHeadStride();
-          Stored.writeFloats(m, results + i * outStride, p.y(), to, out);
+          Floats.write(m, results + i * outStride, p.y(), to, out);
         }
       }
     }
