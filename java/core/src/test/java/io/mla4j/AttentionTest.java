@@ -119,7 +119,7 @@ class AttentionTest {
       double[] expected =
           Oracle.attention(floats(rows), Oracle.doubles(floats(q)), 3, 20, 6, 0.25, null, null);
       Oracle.assertClose(expected, floats(out), 1e-5);
-      assertRefused("the cache has 2 layers", () -> attention.append(sequence, new float[26]));
+      assertRefused("layers has 1 arrays", () -> attention.append(sequence, new float[26]));
       assertRefused("the cache has 2 layers", () -> attention.decode(sequence, new float[78]));
     }
   }
