@@ -1,12 +1,21 @@
 """Loads a library for CUDA and prints the name of its first device: cuda_device.py LIBRARY. Where there is none it
 prints the reason and ends with 3."""
 import ctypes
+import pathlib
 import re
 import struct
 import sys
 
-ABI_VERSION, DESCRIBE_REASON, DESCRIBE_LAYOUT = 1, 2, 3
+HEADER = (pathlib.Path(__file__).resolve().parent.parent / "native/include/mla/mla.h").read_text()
 NO_DEVICE = 3
+
+
+def constant(name):
+    return int(re.search(rf"^#define {name}(?: \\\n)?\s+(\d+)", HEADER, re.M)[1])
+
+
+ABI_VERSION = constant("MLA_ABI_VERSION")
+DESCRIBE_REASON, DESCRIBE_LAYOUT = constant("MLA_DESCRIBE_REASON"), constant("MLA_DESCRIBE_LAYOUT")
 
 
 def end_without_device(reason):
