@@ -33,7 +33,8 @@ bool has([[maybe_unused]] const char* feature) {
   X("f16c")
   X("avx512f")
   X("avx512bw")
-  X("avx512dq") X("avx512vl") X("avx512bf16")
+  X("avx512dq")
+  X("avx512vl") X("avx512bf16")
 #undef X
 #endif
       return false;

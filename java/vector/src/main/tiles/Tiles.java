@@ -66,9 +66,7 @@ final class Tiles {
           new Weighted(6, 4, BF16),
           new Weighted(4, 4, BF16),
           new Weighted(1, 4, BF16),
-          new Weighted(1, 2, BF16),
-          new Softmax(false),
-          new Softmax(true));
+          new Weighted(1, 2, BF16));
 
   /** How elements lie in a float of the slab, or in memory. */
   enum Format {
@@ -400,56 +398,6 @@ final class Tiles {
           sum[r][i].intoArray(m, out[r] + i * L);
         }
       }
-    }
-  }
-
-  /**
-   * A step of the online softmax of one vector of rows: scores[t, row] become weights, and the
-   * rows' maxima, denominators and corrections follow.
-   *
-   * @param masked whether row r sees only its first visible[r] tokens, which may be none: weight 0
-   *     for the others
-   */
-  record Softmax(boolean masked) {
-    /**
-     * @param scores (tokens, stride)
-     * @param s the first token
-     */
-    void run(RowSoftmax rows, int slot, int scores, int stride, int s, int tokens) {
-      float[] m = rows.m;
-      FloatVector scale = FloatVector.broadcast(F, rows.scale);
-      FloatVector slope = FloatVector.fromArray(F, m, rows.slopes + slot);
-      FloatVector distance = FloatVector.fromArray(F, m, rows.positions + slot).sub(s);
-      FloatVector seen = FloatVector.fromArray(F, m, rows.visible + slot).sub(s);
-      FloatVector before = FloatVector.fromArray(F, m, rows.maxima + slot);
-      FloatVector max = before;
-      for (int t = 0; t < tokens; t++) {
-        int at = scores + t * stride;
-        FloatVector score =
-            FloatVector.fromArray(F, m, at).mul(scale).sub(slope.mul(distance.sub(t)));
-        score.intoArray(m, at);
-        VectorMask<Float> larger = score.compare(VectorOperators.GT, max);
-        max =
-            max.blend(
-                score, masked ? larger.and(seen.compare(VectorOperators.GT, (float) t)) : larger);
-      }
-      FloatVector base =
-          masked ? max.blend(0f, max.compare(VectorOperators.EQ, Float.NEGATIVE_INFINITY)) : max;
-      FloatVector correction = Lanes.exp(before.sub(base));
-      FloatVector sum = FloatVector.zero(F); // small terms would drown in the sum of a long text
-      for (int t = 0; t < tokens; t++) {
-        int at = scores + t * stride;
-        FloatVector weight = Lanes.exp(FloatVector.fromArray(F, m, at).sub(base));
-        if (masked) {
-          weight = weight.blend(0f, seen.compare(VectorOperators.LE, (float) t));
-        }
-        sum = sum.add(weight);
-        weight.intoArray(m, at);
-      }
-      max.intoArray(m, rows.maxima + slot);
-      FloatVector sums = FloatVector.fromArray(F, m, rows.denominators + slot).mul(correction);
-      sums.add(sum).intoArray(m, rows.denominators + slot);
-      correction.intoArray(m, rows.corrections + slot);
     }
   }
 }

@@ -1,6 +1,11 @@
 package io.mla4j.vector;
 
+import static io.mla4j.vector.Lanes.F;
+
 import java.util.Arrays;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorMask;
+import jdk.incubator.vector.VectorOperators;
 
 /**
  * Online softmax (Milakov and Gimelshein 2018) of query rows in lanes: for each slot the largest
@@ -73,10 +78,72 @@ final class RowSoftmax {
    */
   void weigh(int slot, int scores, int lanes, int s, int tokens, boolean masked) {
     if (masked) {
-      Tiles.softmaxMasked(this, slot, scores, lanes, s, tokens);
+      weighVisible(slot, scores, lanes, s, tokens);
     } else {
-      Tiles.softmax(this, slot, scores, lanes, s, tokens);
+      weighAll(slot, scores, lanes, s, tokens);
     }
+  }
+
+  private void weighAll(int slot, int scores, int lanes, int s, int tokens) {
+    FloatVector factor = FloatVector.broadcast(F, scale);
+    FloatVector slope = FloatVector.fromArray(F, m, slopes + slot);
+    FloatVector distance = FloatVector.fromArray(F, m, positions + slot).sub(s);
+    FloatVector before = FloatVector.fromArray(F, m, maxima + slot);
+    FloatVector max = before;
+    for (int t = 0; t < tokens; t++) {
+      int at = scores + t * lanes;
+      FloatVector score =
+          FloatVector.fromArray(F, m, at).mul(factor).sub(slope.mul(distance.sub(t)));
+      score.intoArray(m, at);
+      max = max.blend(score, score.compare(VectorOperators.GT, max));
+    }
+    FloatVector correction = Lanes.exp(before.sub(max));
+    FloatVector sum = FloatVector.zero(F); // small terms would drown in the sum of a long text
+    for (int t = 0; t < tokens; t++) {
+      int at = scores + t * lanes;
+      FloatVector p = Lanes.exp(FloatVector.fromArray(F, m, at).sub(max));
+      sum = sum.add(p);
+      p.intoArray(m, at);
+    }
+    finish(slot, max, correction, sum);
+  }
+
+  /** The same where a row sees only its first tokens, which may be none. */
+  private void weighVisible(int slot, int scores, int lanes, int s, int tokens) {
+    FloatVector factor = FloatVector.broadcast(F, scale);
+    FloatVector slope = FloatVector.fromArray(F, m, slopes + slot);
+    FloatVector distance = FloatVector.fromArray(F, m, positions + slot).sub(s);
+    FloatVector seen = FloatVector.fromArray(F, m, visible + slot).sub(s);
+    FloatVector before = FloatVector.fromArray(F, m, maxima + slot);
+    FloatVector max = before;
+    for (int t = 0; t < tokens; t++) {
+      int at = scores + t * lanes;
+      FloatVector score =
+          FloatVector.fromArray(F, m, at).mul(factor).sub(slope.mul(distance.sub(t)));
+      score.intoArray(m, at);
+      VectorMask<Float> larger =
+          score.compare(VectorOperators.GT, max).and(seen.compare(VectorOperators.GT, (float) t));
+      max = max.blend(score, larger);
+    }
+    FloatVector base = max.blend(0f, max.compare(VectorOperators.EQ, Float.NEGATIVE_INFINITY));
+    FloatVector correction = Lanes.exp(before.sub(base));
+    FloatVector sum = FloatVector.zero(F);
+    for (int t = 0; t < tokens; t++) {
+      int at = scores + t * lanes;
+      FloatVector p =
+          Lanes.exp(FloatVector.fromArray(F, m, at).sub(base))
+              .blend(0f, seen.compare(VectorOperators.LE, (float) t));
+      sum = sum.add(p);
+      p.intoArray(m, at);
+    }
+    finish(slot, max, correction, sum);
+  }
+
+  private void finish(int slot, FloatVector max, FloatVector correction, FloatVector sum) {
+    max.intoArray(m, maxima + slot);
+    FloatVector sums = FloatVector.fromArray(F, m, denominators + slot).mul(correction);
+    sums.add(sum).intoArray(m, denominators + slot);
+    correction.intoArray(m, corrections + slot);
   }
 
   /** What the weighted sum of a row is multiplied with in the end. */
