@@ -27,17 +27,18 @@ bool has([[maybe_unused]] const char* feature) {
 #if defined(__x86_64__)
   if (std::strcmp(feature, "amd") == 0) return __builtin_cpu_is("amd");
 #define X(name) \
-  if (std::strcmp(feature, name) == 0) return __builtin_cpu_supports(name);
-  X("avx2")
-  X("fma")
-  X("f16c")
-  X("avx512f")
-  X("avx512bw")
-  X("avx512dq")
-  X("avx512vl") X("avx512bf16")
+  if (std::strcmp(feature, name) == 0) return __builtin_cpu_supports(name)
+  X("avx2");
+  X("fma");
+  X("f16c");
+  X("avx512f");
+  X("avx512bw");
+  X("avx512dq");
+  X("avx512vl");
+  X("avx512bf16");
 #undef X
 #endif
-      return false;
+  return false;
 }
 
 bool is_usable(int isa) {
