@@ -1,6 +1,7 @@
 package io.mla4j.checkpoint;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import io.mla4j.ClosedException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Collections;
@@ -24,6 +25,7 @@ public final class Checkpoint implements AutoCloseable {
   private final Path file;
   private final OpenFiles files = new OpenFiles();
   private final Map<String, StoredTensor> tensors = new LinkedHashMap<>();
+  private volatile boolean closed;
 
   private Checkpoint(Path file) {
     this.file = file;
@@ -80,13 +82,23 @@ public final class Checkpoint implements AutoCloseable {
     return files;
   }
 
-  /** Every tensor by name. */
+  /**
+   * Every tensor by name.
+   *
+   * @throws ClosedException where the checkpoint is closed
+   */
   public Map<String, StoredTensor> tensors() {
+    requireOpen();
     return Collections.unmodifiableMap(tensors);
   }
 
-  /** The tensor called {@code name}, where there is one. */
+  /**
+   * The tensor called {@code name}, where there is one.
+   *
+   * @throws ClosedException where the checkpoint is closed
+   */
   public Optional<StoredTensor> find(String name) {
+    requireOpen();
     return Optional.ofNullable(tensors.get(name));
   }
 
@@ -104,7 +116,14 @@ public final class Checkpoint implements AutoCloseable {
   /** Waits for operations that read the tensors, and unmaps the files. Twice is harmless. */
   @Override
   public void close() {
+    closed = true;
     files.close();
+  }
+
+  private void requireOpen() {
+    if (closed) {
+      throw new ClosedException(file + " is closed");
+    }
   }
 
   private void openShards() {

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.mla4j.ClosedException;
 import io.mla4j.InvalidArgumentException;
 import io.mla4j.Mla4jException;
 import io.mla4j.ops.StorageFormat;
@@ -41,6 +42,17 @@ class SafetensorsTest {
       out.write(new byte[dataBytes]);
     }
     return file;
+  }
+
+  @Test
+  void closedMeansClosed() throws Exception {
+    Path file = directory.resolve("closed.safetensors");
+    new SafetensorsWriter().add("a", floats(new float[] {1}, 1)).write(file);
+    Checkpoint checkpoint = Checkpoint.openFile(file);
+    checkpoint.close();
+    checkpoint.close();
+    assertThrows(ClosedException.class, () -> checkpoint.get("a"));
+    assertThrows(ClosedException.class, checkpoint::tensors);
   }
 
   @Test
