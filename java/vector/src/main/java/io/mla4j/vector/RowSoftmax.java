@@ -74,22 +74,30 @@ final class RowSoftmax {
   /**
    * Makes weights of the scores (tokens, lanes) of one vector of rows.
    *
+   * <p>In steps that hand their vectors over in memory: in one method as large as all of them, C2
+   * gives up inlining and boxes a vector for each token.
+   *
    * @param masked whether a row may see fewer than all tokens: weight 0 for the others
    */
   void weigh(int slot, int scores, int lanes, int s, int tokens, boolean masked) {
     if (masked) {
-      weighVisible(slot, scores, lanes, s, tokens);
+      scaleVisible(slot, scores, lanes, s, tokens);
+      correct(slot);
+      exponentiateVisible(slot, scores, lanes, s, tokens);
     } else {
-      weighAll(slot, scores, lanes, s, tokens);
+      scaleAll(slot, scores, lanes, s, tokens);
+      correct(slot);
+      exponentiateAll(slot, scores, lanes, tokens);
     }
   }
 
-  private void weighAll(int slot, int scores, int lanes, int s, int tokens) {
+  /** The scaled scores and their maxima; the maxima of before where corrections will be. */
+  private void scaleAll(int slot, int scores, int lanes, int s, int tokens) {
     FloatVector factor = FloatVector.broadcast(F, scale);
     FloatVector slope = FloatVector.fromArray(F, m, slopes + slot);
     FloatVector distance = FloatVector.fromArray(F, m, positions + slot).sub(s);
-    FloatVector before = FloatVector.fromArray(F, m, maxima + slot);
-    FloatVector max = before;
+    FloatVector max = FloatVector.fromArray(F, m, maxima + slot);
+    max.intoArray(m, corrections + slot);
     for (int t = 0; t < tokens; t++) {
       int at = scores + t * lanes;
       FloatVector score =
@@ -97,7 +105,22 @@ final class RowSoftmax {
       score.intoArray(m, at);
       max = max.blend(score, score.compare(VectorOperators.GT, max));
     }
-    FloatVector correction = Lanes.exp(before.sub(max));
+    max.intoArray(m, maxima + slot);
+  }
+
+  /** Relates what was summed before to the new maxima. */
+  private void correct(int slot) {
+    FloatVector max = finite(FloatVector.fromArray(F, m, maxima + slot));
+    Lanes.exp(FloatVector.fromArray(F, m, corrections + slot).sub(max))
+        .intoArray(m, corrections + slot);
+    FloatVector.fromArray(F, m, denominators + slot)
+        .mul(FloatVector.fromArray(F, m, corrections + slot))
+        .intoArray(m, denominators + slot);
+  }
+
+  /** The weights and their sums. */
+  private void exponentiateAll(int slot, int scores, int lanes, int tokens) {
+    FloatVector max = FloatVector.fromArray(F, m, maxima + slot);
     FloatVector sum = FloatVector.zero(F); // small terms would drown in the sum of a long text
     for (int t = 0; t < tokens; t++) {
       int at = scores + t * lanes;
@@ -105,17 +128,17 @@ final class RowSoftmax {
       sum = sum.add(p);
       p.intoArray(m, at);
     }
-    finish(slot, max, correction, sum);
+    FloatVector.fromArray(F, m, denominators + slot).add(sum).intoArray(m, denominators + slot);
   }
 
-  /** The same where a row sees only its first tokens, which may be none. */
-  private void weighVisible(int slot, int scores, int lanes, int s, int tokens) {
+  /** As {@link #scaleAll} where a row sees only its first tokens, which may be none. */
+  private void scaleVisible(int slot, int scores, int lanes, int s, int tokens) {
     FloatVector factor = FloatVector.broadcast(F, scale);
     FloatVector slope = FloatVector.fromArray(F, m, slopes + slot);
     FloatVector distance = FloatVector.fromArray(F, m, positions + slot).sub(s);
     FloatVector seen = FloatVector.fromArray(F, m, visible + slot).sub(s);
-    FloatVector before = FloatVector.fromArray(F, m, maxima + slot);
-    FloatVector max = before;
+    FloatVector max = FloatVector.fromArray(F, m, maxima + slot);
+    max.intoArray(m, corrections + slot);
     for (int t = 0; t < tokens; t++) {
       int at = scores + t * lanes;
       FloatVector score =
@@ -125,25 +148,27 @@ final class RowSoftmax {
           score.compare(VectorOperators.GT, max).and(seen.compare(VectorOperators.GT, (float) t));
       max = max.blend(score, larger);
     }
-    FloatVector base = max.blend(0f, max.compare(VectorOperators.EQ, Float.NEGATIVE_INFINITY));
-    FloatVector correction = Lanes.exp(before.sub(base));
+    max.intoArray(m, maxima + slot);
+  }
+
+  private void exponentiateVisible(int slot, int scores, int lanes, int s, int tokens) {
+    FloatVector seen = FloatVector.fromArray(F, m, visible + slot).sub(s);
+    FloatVector max = finite(FloatVector.fromArray(F, m, maxima + slot));
     FloatVector sum = FloatVector.zero(F);
     for (int t = 0; t < tokens; t++) {
       int at = scores + t * lanes;
       FloatVector p =
-          Lanes.exp(FloatVector.fromArray(F, m, at).sub(base))
+          Lanes.exp(FloatVector.fromArray(F, m, at).sub(max))
               .blend(0f, seen.compare(VectorOperators.LE, (float) t));
       sum = sum.add(p);
       p.intoArray(m, at);
     }
-    finish(slot, max, correction, sum);
+    FloatVector.fromArray(F, m, denominators + slot).add(sum).intoArray(m, denominators + slot);
   }
 
-  private void finish(int slot, FloatVector max, FloatVector correction, FloatVector sum) {
-    max.intoArray(m, maxima + slot);
-    FloatVector sums = FloatVector.fromArray(F, m, denominators + slot).mul(correction);
-    sums.add(sum).intoArray(m, denominators + slot);
-    correction.intoArray(m, corrections + slot);
+  /** 0 where a row has seen nothing yet. */
+  private static FloatVector finite(FloatVector max) {
+    return max.blend(0f, max.compare(VectorOperators.EQ, Float.NEGATIVE_INFINITY));
   }
 
   /** What the weighted sum of a row is multiplied with in the end. */
