@@ -33,6 +33,17 @@ public interface DecodePlan {
   /** What the plan was made for. */
   MlaShape shape();
 
-  /** Layers of the pool. */
-  int layers();
+  /** Layers of the pool that have latents. */
+  default int layers() {
+    return layers(0);
+  }
+
+  /** Groups of rows of the pool; the latents are group 0. */
+  int groups();
+
+  /** Layers of a group of rows. */
+  int layers(int group);
+
+  /** How the rows of a group lie in memory. */
+  LatentLayout layout(int group);
 }

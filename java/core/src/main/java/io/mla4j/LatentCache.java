@@ -4,6 +4,8 @@ import io.mla4j.spi.CacheParams;
 import io.mla4j.spi.PagedView;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
 
 /**
  * A pool of pages that holds the latent rows of many sequences, for all layers of a model.
@@ -13,16 +15,20 @@ import java.lang.foreign.MemorySegment;
  * of them writes to it. The memory, {@code layers * pages * pageSize * row} bytes, is one segment
  * of one shared arena and is freed by {@link #close}.
  *
+ * <p>Tokens may have rows of further kinds, as the keys of an indexer are: groups of rows with a
+ * layout and layers of their own ({@link Builder#group}). They lie in the same pages, which have a
+ * slot in each layer of each group.
+ *
  * <p>The pool is thread-safe; a {@link Sequence} belongs to one thread at a time. Closing while an
  * operation runs waits for it.
  */
 public final class LatentCache implements AutoCloseable {
   private final Device device;
-  private final int layers;
-  private final CacheParams params;
   private final Arena arena = Arena.ofShared();
-  private final MemorySegment[] layerBases;
-  private final long layerBytes;
+
+  /** The latents, then the groups of the builder. */
+  private final List<RowGroup> groups;
+
   private final int[] references;
   private final int[] freePages;
   private final boolean reportsLeaks;
@@ -33,21 +39,31 @@ public final class LatentCache implements AutoCloseable {
 
   private LatentCache(Builder builder, int pages) {
     this.device = builder.device;
-    this.layers = builder.layers;
-    long pageStride = builder.layout.rowStrideBytes() * builder.pageSize;
-    this.params = new CacheParams(builder.layout, builder.pageSize, pages, pageStride);
-    this.layerBytes = pageStride * pages;
+    long bytes = 0;
+    for (Builder.Rows rows : builder.groups()) {
+      bytes += rows.pageBytes(builder.pageSize) * pages;
+    }
     MemorySegment memory;
     try {
-      memory = device.allocate(layerBytes * layers, arena);
+      memory = device.allocate(bytes, arena);
     } catch (RuntimeException | Error e) {
       arena.close();
       throw e;
     }
-    this.layerBases = new MemorySegment[layers];
-    for (int i = 0; i < layers; i++) {
-      layerBases[i] = memory.asSlice(i * layerBytes, layerBytes);
+    List<RowGroup> made = new ArrayList<>();
+    long at = 0;
+    for (Builder.Rows rows : builder.groups()) {
+      long groupBytes = rows.pageBytes(builder.pageSize) * pages;
+      CacheParams params =
+          new CacheParams(
+              rows.layout,
+              builder.pageSize,
+              pages,
+              rows.layout.rowStrideBytes() * builder.pageSize);
+      made.add(RowGroup.of(params, memory.asSlice(at, groupBytes), rows.layers));
+      at += groupBytes;
     }
+    this.groups = List.copyOf(made);
     this.references = new int[pages];
     this.freePages = new int[pages];
     for (int i = 0; i < pages; i++) {
@@ -69,24 +85,47 @@ public final class LatentCache implements AutoCloseable {
     return new Sequence(this);
   }
 
-  /** How rows lie in memory. */
+  /** How rows of latents lie in memory. */
   public LatentLayout layout() {
-    return params.layout();
+    return latents().params().layout();
   }
 
-  /** Layers. */
+  /** Layers that have latents. */
   public int layers() {
-    return layers;
+    return latents().layers();
+  }
+
+  /** Groups of rows: the latents, which are group 0, and those of {@link Builder#group}. */
+  public int groups() {
+    return groups.size();
+  }
+
+  /**
+   * How the rows of a group lie in memory.
+   *
+   * @throws InvalidArgumentException where there is no such group
+   */
+  public LatentLayout layout(int group) {
+    return group(group).params().layout();
+  }
+
+  /**
+   * Layers of a group.
+   *
+   * @throws InvalidArgumentException where there is no such group
+   */
+  public int layers(int group) {
+    return group(group).layers();
   }
 
   /** Tokens in a page. */
   public int pageSize() {
-    return params.pageSize();
+    return latents().params().pageSize();
   }
 
   /** Pages in all. */
   public int pages() {
-    return params.pageCount();
+    return latents().params().pageCount();
   }
 
   /** Pages that no sequence holds. */
@@ -94,14 +133,14 @@ public final class LatentCache implements AutoCloseable {
     return freeCount;
   }
 
-  /** Bytes of all pages of all layers. */
+  /** Bytes of all pages of all layers, of all groups. */
   public long bytes() {
-    return layerBytes * layers;
+    return pageBytes() * pages();
   }
 
-  /** Bytes of one page in all layers. */
+  /** Bytes of one page in all layers, of all groups. */
   public long pageBytes() {
-    return params.pageStrideBytes() * layers;
+    return groups.stream().mapToLong(RowGroup::pageBytes).sum();
   }
 
   /** The device that holds the pages. */
@@ -136,12 +175,16 @@ public final class LatentCache implements AutoCloseable {
     leak.closed();
   }
 
-  CacheParams params() {
-    return params;
+  private RowGroup latents() {
+    return groups.getFirst();
   }
 
-  MemorySegment layerBase(int layer) {
-    return layerBases[layer];
+  RowGroup group(int group) {
+    if (group < 0 || group >= groups.size()) {
+      throw new InvalidArgumentException(
+          "group is " + group + ", but the cache has groups 0.." + (groups.size() - 1));
+    }
+    return groups.get(group);
   }
 
   synchronized PagedView.Lease acquire() {
@@ -204,13 +247,10 @@ public final class LatentCache implements AutoCloseable {
     return references[page] > 1;
   }
 
-  /** Copies the first {@code rows} rows of a page in every layer. */
+  /** Copies the first {@code rows} rows of a page in every layer of every group. */
   void copyPage(int from, int to, int rows) {
-    long bytes = rows * params.layout().rowStrideBytes();
-    for (int layer = 0; layer < layers; layer++) {
-      MemorySegment base = layerBase(layer);
-      device.copy(
-          base, from * params.pageStrideBytes(), base, to * params.pageStrideBytes(), bytes);
+    for (RowGroup group : groups) {
+      group.copyPage(device, from, to, rows);
     }
   }
 
@@ -220,9 +260,12 @@ public final class LatentCache implements AutoCloseable {
 
   /** Sizes of a pool. Not thread-safe. */
   public static final class Builder {
+    private static final int MAX_GROUPS = 15;
+
     private final Device device;
     private LatentLayout layout;
     private int layers = 1;
+    private final List<Rows> further = new ArrayList<>();
     private int pageSize = 64;
     private long pages = -1;
     private long budgetBytes = -1;
@@ -235,16 +278,54 @@ public final class LatentCache implements AutoCloseable {
       this.device = device;
     }
 
-    /** The layout of a row; there is no default. */
+    /** A group of rows. */
+    private record Rows(LatentLayout layout, int layers) {
+      Rows {
+        if (layout == null) {
+          throw new InvalidArgumentException("layout is null");
+        }
+        if (layers < 1 || layers > 1 << 16) {
+          throw new InvalidArgumentException(
+              "layers is " + layers + ", but must be in 1.." + (1 << 16));
+        }
+      }
+
+      long pageBytes(int pageSize) {
+        return layout.rowStrideBytes() * pageSize * layers;
+      }
+    }
+
+    /** The layout of a row of latents; there is no default. */
     public Builder layout(LatentLayout layout) {
       this.layout = layout;
       return this;
     }
 
-    /** Layers of the model, 1 by default. */
+    /** Layers that have latents, 1 by default. */
     public Builder layers(int layers) {
       this.layers = layers;
       return this;
+    }
+
+    /**
+     * Rows of a further kind for every token: group 1, 2 and so on in the order of the calls. Their
+     * layers are numbered on their own, from 0.
+     *
+     * @throws InvalidArgumentException where layout is null or layers is out of its range
+     */
+    public Builder group(LatentLayout layout, int layers) {
+      if (further.size() == MAX_GROUPS) {
+        throw new InvalidArgumentException("a cache has at most " + MAX_GROUPS + " further groups");
+      }
+      further.add(new Rows(layout, layers));
+      return this;
+    }
+
+    private List<Rows> groups() {
+      List<Rows> all = new ArrayList<>();
+      all.add(new Rows(layout, layers));
+      all.addAll(further);
+      return all;
     }
 
     /** Tokens in a page, 64 by default. */
@@ -290,18 +371,12 @@ public final class LatentCache implements AutoCloseable {
      *     small for a page
      */
     public LatentCache build() {
-      if (layout == null) {
-        throw new InvalidArgumentException("layout is null");
-      }
-      if (layers < 1 || layers > 1 << 16) {
-        throw new InvalidArgumentException(
-            "layers is " + layers + ", but must be in 1.." + (1 << 16));
-      }
+      List<Rows> all = groups();
       if (pageSize < 1 || pageSize > 1 << 20) {
         throw new InvalidArgumentException(
             "pageSize is " + pageSize + ", but must be in 1.." + (1 << 20));
       }
-      long pageBytes = layout.rowStrideBytes() * pageSize * layers;
+      long pageBytes = all.stream().mapToLong(rows -> rows.pageBytes(pageSize)).sum();
       long count = budgetBytes >= 0 ? budgetBytes / pageBytes : pages;
       if (count < 1 || count > Integer.MAX_VALUE - 8) {
         throw new InvalidArgumentException(

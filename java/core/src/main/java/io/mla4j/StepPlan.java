@@ -121,17 +121,27 @@ final class StepPlan implements PagedView {
   }
 
   @Override
-  public CacheParams cacheParams() {
-    return cache.params();
+  public CacheParams cacheParams(int group) {
+    return cache.group(group).params();
   }
 
   @Override
-  public int layers() {
-    return cache.layers();
+  public int groups() {
+    return cache.groups();
   }
 
   @Override
-  public MemorySegment layerBase(int layer) {
-    return cache.layerBase(layer);
+  public int layers(int group) {
+    return cache.layers(group);
+  }
+
+  @Override
+  public LatentLayout layout(int group) {
+    return cache.layout(group);
+  }
+
+  @Override
+  public MemorySegment layerBase(int group, int layer) {
+    return cache.group(group).base(layer);
   }
 }

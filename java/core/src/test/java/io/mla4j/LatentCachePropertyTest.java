@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import io.mla4j.cpu.ScalarBackend;
 import io.mla4j.ops.AppendLatent;
+import io.mla4j.ops.AppendRows;
 import io.mla4j.ops.RopeLayout;
 import io.mla4j.ops.Rotation;
 import io.mla4j.ops.StorageFormat;
@@ -28,6 +29,9 @@ import org.junit.jupiter.api.Test;
 class LatentCachePropertyTest {
   private static final int LATENT = 3;
   private static final int ROPE = 2;
+
+  /** Numbers of a row of the further group. */
+  private static final int FURTHER = 5;
 
   /** The same lives in every run, and some new ones. */
   private static final int FIXED = 150;
@@ -55,6 +59,7 @@ class LatentCachePropertyTest {
             LatentCache.builder(device)
                 .layout(new LatentLayout(LATENT, ROPE, CacheType.F32))
                 .layers(random.nextInt(1, 4))
+                .group(new LatentLayout(FURTHER, 0, CacheType.F32), random.nextInt(1, 3))
                 .pageSize(random.nextInt(1, 6))
                 .pages(pages)
                 .build()) {
@@ -231,6 +236,14 @@ class LatentCachePropertyTest {
           Tensor a = Tensor.of(rows, StorageFormat.F32, n, LATENT + ROPE);
           cache.device().run(new AppendLatent(layer, a, null, 0, none), plan);
         }
+        for (int layer = 0; layer < cache.layers(1); layer++) {
+          float[] rows = new float[n * FURTHER];
+          for (int i = 0; i < rows.length; i++) {
+            rows[i] = -value(first + i / FURTHER, layer, i % FURTHER);
+          }
+          Tensor a = Tensor.allocate(cache.device(), StorageFormat.F32, n, FURTHER);
+          cache.device().run(new AppendRows(1, layer, a.copyFrom(rows)), plan);
+        }
       }
       return added;
     }
@@ -254,19 +267,31 @@ class LatentCachePropertyTest {
             checkRow(model, layer, s);
           }
         }
+        for (int layer = 0; layer < cache.layers(1); layer++) {
+          for (int s = 0; s < model.tokens.size(); s++) {
+            for (int j = 0; j < FURTHER; j++) {
+              assertEquals(-value(model.tokens.get(s), layer, j), stored(model, 1, layer, s, j));
+            }
+          }
+        }
       }
     }
 
     private void checkRow(Model model, int layer, int s) {
-      int page = model.real.pageTable().getAtIndex(ValueLayout.JAVA_INT, s / cache.pageSize());
-      long row =
-          page * cache.params().pageStrideBytes()
-              + s % cache.pageSize() * cache.layout().rowStrideBytes();
       for (int j = 0; j < LATENT + ROPE; j++) {
-        long element = j < LATENT ? j : cache.layout().ropeOffset() + j - LATENT;
-        float stored = cache.layerBase(layer).get(ValueLayout.JAVA_FLOAT, row + 4 * element);
-        assertEquals(value(model.tokens.get(s), layer, j), stored);
+        int element = j < LATENT ? j : cache.layout().ropeOffset() + j - LATENT;
+        assertEquals(value(model.tokens.get(s), layer, j), stored(model, 0, layer, s, element));
       }
+    }
+
+    /** An element of token s's row. */
+    private float stored(Model model, int group, int layer, int s, int element) {
+      int page = model.real.pageTable().getAtIndex(ValueLayout.JAVA_INT, s / cache.pageSize());
+      RowGroup rows = cache.group(group);
+      long row =
+          page * rows.params().pageStrideBytes()
+              + s % cache.pageSize() * rows.params().layout().rowStrideBytes();
+      return rows.base(layer).get(ValueLayout.JAVA_FLOAT, row + 4L * element);
     }
   }
 }

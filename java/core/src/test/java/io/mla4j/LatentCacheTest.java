@@ -72,6 +72,28 @@ class LatentCacheTest {
   }
 
   @Test
+  void groupsHaveLayersOfTheirOwnAndCountInTheBytes() {
+    LatentLayout further = new LatentLayout(128, 0, CacheType.BF16);
+    long page = 8 * (2 * LAYOUT.rowStrideBytes() + 3 * 256);
+    LatentCache.Builder builder = builder().layers(2).group(further, 3).pageSize(8);
+    try (LatentCache cache = builder.pages(5).build()) {
+      assertEquals(page, cache.pageBytes());
+      assertEquals(5 * page, cache.bytes());
+      assertEquals(2, cache.groups());
+      assertEquals(2, cache.layers());
+      assertEquals(3, cache.layers(1));
+      assertEquals(further, cache.layout(1));
+      assertRefused("group is 2,", () -> cache.layout(2));
+      assertRefused("group is -1,", () -> cache.layers(-1));
+    }
+    try (LatentCache cache = builder.budgetBytes(3 * page - 1).build()) {
+      assertEquals(2, cache.pages());
+    }
+    assertRefused("layout ", () -> builder().group(null, 1));
+    assertRefused("layers ", () -> builder().group(further, 0));
+  }
+
+  @Test
   void builderNamesWhatIsMissingOrOutOfItsRange() {
     assertRefused("device ", () -> LatentCache.builder(null));
     assertRefused("layout ", () -> LatentCache.builder(DEVICE).pages(1).build());

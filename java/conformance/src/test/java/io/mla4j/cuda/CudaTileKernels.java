@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import io.mla4j.AttentionForm;
 import io.mla4j.ComputeType;
 import io.mla4j.Device;
+import io.mla4j.LatentLayout;
 import io.mla4j.MlaShape;
 import io.mla4j.device.KernelOperation.AttendDecompressed;
 import io.mla4j.device.KernelOperation.Group;
@@ -316,12 +317,27 @@ public final class CudaTileKernels implements Kernels, AutoCloseable {
     }
 
     @Override
-    public int layers() {
+    public int groups() {
       return 1;
     }
 
     @Override
-    public MemorySegment layerBase(int layer) {
+    public int layers(int group) {
+      return 1;
+    }
+
+    @Override
+    public LatentLayout layout(int group) {
+      return cacheParams.layout();
+    }
+
+    @Override
+    public CacheParams cacheParams(int group) {
+      return cacheParams;
+    }
+
+    @Override
+    public MemorySegment layerBase(int group, int layer) {
       return cache;
     }
   }

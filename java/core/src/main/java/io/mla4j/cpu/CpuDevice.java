@@ -10,6 +10,7 @@ import io.mla4j.MappedWatch;
 import io.mla4j.Mla4jException;
 import io.mla4j.ops.Absorb;
 import io.mla4j.ops.AppendLatent;
+import io.mla4j.ops.AppendRows;
 import io.mla4j.ops.Attend;
 import io.mla4j.ops.AttendAbsorbed;
 import io.mla4j.ops.Expand;
@@ -137,6 +138,7 @@ public final class CpuDevice implements Device {
       case Absorb o -> new RunHeads(cpu, new HeadTiles(cpu, o), o.q().dim(0));
       case Expand o -> new RunHeads(cpu, new HeadTiles(cpu, o), o.x().dim(0));
       case AppendLatent o -> new RunAppend(cpu, o);
+      case AppendRows o -> new RunAppend(cpu, o);
       case AttendAbsorbed o -> new RunAttendAbsorbed(cpu, o);
       case Attend o -> new RunAttend(cpu, o);
       case FeedForward o -> new RunFeedForward(cpu, o);

@@ -143,6 +143,29 @@ final class Checks {
     }
   }
 
+  /** A layer of a group of rows of the plan's cache. */
+  static void requireLayer(int group, int layer, DecodePlan plan) {
+    requireNonNull("plan", plan);
+    if (group >= plan.groups()) {
+      throw new InvalidArgumentException(
+          "group is " + group + ", but the cache has groups 0.." + (plan.groups() - 1));
+    }
+    if (layer >= plan.layers(group)) {
+      throw new InvalidArgumentException(
+          "layer is "
+              + layer
+              + ", but group "
+              + group
+              + " of the cache has layers 0.."
+              + (plan.layers(group) - 1));
+    }
+  }
+
+  /** {@code tensor} has entries along dimension {@code i}. */
+  static void requireNonEmpty(String name, Tensor tensor, int i) {
+    positiveInt("dimension " + i + " of " + name, tensor.dim(i));
+  }
+
   /** {@code tensor} has a row for each token of the plan. */
   static void requireTokens(String name, Tensor tensor, DecodePlan plan) {
     if (tensor.dim(0) != plan.tokens()) {

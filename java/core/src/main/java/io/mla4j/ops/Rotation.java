@@ -1,5 +1,7 @@
 package io.mla4j.ops;
 
+import java.lang.foreign.MemorySegment;
+
 /**
  * The rotations of the tokens of one step, in the order of the plan.
  *
@@ -8,6 +10,12 @@ package io.mla4j.ops;
  * @param layout which elements form a pair
  */
 public record Rotation(Tensor cosines, Tensor sines, RopeLayout layout) {
+  /** A rotation of {@code tokens} tokens that turns nothing: its width is 0. */
+  public static Rotation none(long tokens) {
+    Tensor angles = Tensor.of(MemorySegment.NULL, StorageFormat.F32, tokens, 0);
+    return new Rotation(angles, angles, RopeLayout.PAIRS);
+  }
+
   /** The elements that are turned: rope. */
   public int width() {
     return (int) (2 * cosines.dim(1));

@@ -39,11 +39,21 @@ public interface PagedView extends DecodePlan {
    */
   Lease acquire();
 
-  /** Numbers of the pages, the same for every layer. */
-  CacheParams cacheParams();
+  /** Numbers of the pages of latents, the same for every layer. */
+  default CacheParams cacheParams() {
+    return cacheParams(0);
+  }
 
-  /** The pages of layer {@code layer}. */
-  MemorySegment layerBase(int layer);
+  /** The latents of layer {@code layer}. */
+  default MemorySegment layerBase(int layer) {
+    return layerBase(0, layer);
+  }
+
+  /** Numbers of the pages of a group of rows, the same for each of its layers. */
+  CacheParams cacheParams(int group);
+
+  /** The pages of layer {@code layer} of a group of rows. */
+  MemorySegment layerBase(int group, int layer);
 
   /** Keeps a pool open. */
   @FunctionalInterface
