@@ -120,9 +120,9 @@ final class ModelWork {
             .part(allExperts ? experts : mixture.routing().topK(), experts));
   }
 
-  /** Of the first layer. */
+  /** Of the layers that attend to latents. */
   static MlaShape shape(Decoder decoder) {
-    return decoder.model().layers().getFirst().mla().shape();
+    return decoder.model().shape();
   }
 
   private static long cacheBytes(Decoder decoder, long tokens) {

@@ -2,6 +2,7 @@ package io.mla4j.checkpoint;
 
 import io.mla4j.MlaShape;
 import io.mla4j.position.RopeEncoding;
+import java.util.Optional;
 import java.util.OptionalInt;
 
 /** The attention of one layer. */
@@ -16,15 +17,46 @@ public sealed interface AttentionDescription {
    *     have
    * @param latentNormEps epsilon of the norms of both latents: 1e-6 in the families of DeepSeek,
    *     whatever the block norms use
-   * @param scoreScale the factor on dot products, YaRN's included: {@code m^2 / sqrt(nope + rope)}
+   * @param latentScale factor on the normed latent before it is cached; not on the rotary key
+   * @param scoreScale the factor on dot products, YaRN's included: {@code m^2 / sqrt(nope + rope)},
+   *     and every constant factor on queries
    * @param rope how queries and the shared key are rotated
+   * @param queryScale the factor on queries that depends on their position, where there is one
+   * @param outputGate what multiplies the heads' results before the output projection
    */
   record Mla(
       MlaShape shape,
       OptionalInt queryLatent,
       boolean bias,
       float latentNormEps,
+      float latentScale,
       float scoreScale,
-      RopeEncoding rope)
+      RopeEncoding rope,
+      Optional<QueryScale> queryScale,
+      OutputGate outputGate)
       implements AttentionDescription {}
+
+  /**
+   * The factor on a query at position t: {@code 1 + beta ln(1 + floor(t / originalContext))} (Llama
+   * 4, Mistral 4).
+   *
+   * @param beta 0 or more
+   * @param originalContext positions before the factor begins to grow
+   */
+  record QueryScale(double beta, int originalContext) {
+    /** The factor at {@code position}, computed in float32 as transformers does. */
+    public float at(int position) {
+      return 1 + (float) beta * (float) Math.log(1f + position / originalContext);
+    }
+  }
+
+  /** What the results of the heads are multiplied by. */
+  enum OutputGate {
+    /** Nothing. */
+    NONE,
+    /** {@code sigmoid(W_G norm(x))}, a number for each head. */
+    PER_HEAD,
+    /** {@code sigmoid(W_G norm(x))}, a number for each element of each head. */
+    PER_ELEMENT
+  }
 }

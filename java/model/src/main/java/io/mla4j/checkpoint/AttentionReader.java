@@ -2,22 +2,75 @@ package io.mla4j.checkpoint;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import io.mla4j.MlaShape;
+import io.mla4j.checkpoint.AttentionDescription.Mla;
+import io.mla4j.checkpoint.AttentionDescription.OutputGate;
 import io.mla4j.ops.RopeLayout;
+import java.util.Collections;
+import java.util.List;
 import java.util.OptionalInt;
 
-/** The keys of config.json that describe the attention. */
+/**
+ * The keys of config.json that describe the attention, and the family's {@code attention}:
+ *
+ * <dl>
+ *   <dt>{@code latent_norm_eps}
+ *   <dd>a number, or the key that holds it
+ *   <dt>{@code query_latent_scale}, {@code latent_scale}
+ *   <dd>the key that says whether the normed latent of queries, or that of keys and values, is
+ *       multiplied by {@code sqrt(hidden_size / its width)}; absent: it is not
+ *   <dt>{@code query_scale}
+ *   <dd>the key among the rotary ones that holds beta of {@link AttentionDescription.QueryScale}
+ *   <dt>{@code output_gate}
+ *   <dd>of {@link OutputGate}; absent: none
+ *   <dt>{@code rope_keys}
+ *   <dd>more keys that may stand among the rotary ones and change nothing
+ * </dl>
+ */
 final class AttentionReader {
   private static final int MAX_HEADS = 1 << 16;
 
-  private AttentionReader() {}
+  private final ConfigKeys keys;
+  private final Family family;
+  private final int context;
+
+  private AttentionReader(ConfigKeys keys, Family family, int context) {
+    this.keys = keys;
+    this.family = family;
+    this.context = context;
+  }
 
   /**
-   * The attention of every layer.
+   * The attention of each of {@code count} layers of the file.
    *
    * @param context the positions that the rotation was made for
    */
-  static AttentionDescription.Mla read(ConfigKeys keys, Family family, int context) {
+  static List<AttentionDescription> read(ConfigKeys keys, Family family, int context, int count) {
+    return Collections.nCopies(count, new AttentionReader(keys, family, context).mla());
+  }
+
+  private Mla mla() {
     keys.orNone("num_key_value_heads", 1, MAX_HEADS);
+    MlaShape shape = shape();
+    OptionalInt queryLatent = keys.orNone("q_lora_rank", 1, ConfigReader.MAX_WIDTH);
+    RopeLayout layout = keys.flag("rope_interleave", true) ? RopeLayout.PAIRS : RopeLayout.HALVES;
+    RopeReader.Rope rotation =
+        RopeReader.read(keys, family.attention(), shape.rope(), context, layout);
+    // A factor on queries is one on their scores.
+    double queryScale =
+        queryLatent.isPresent() ? scale("query_latent_scale", queryLatent.getAsInt()) : 1;
+    return new Mla(
+        shape,
+        queryLatent,
+        keys.flag("attention_bias", false),
+        latentNormEps(family.attention().path("latent_norm_eps")),
+        (float) scale("latent_scale", shape.latent()),
+        (float) (queryScale * rotation.scoreMultiplier() / Math.sqrt(shape.query())),
+        rotation.encoding(),
+        rotation.queryScale(),
+        family.trait(OutputGate.class, family.attention().path("output_gate").asText("none")));
+  }
+
+  private MlaShape shape() {
     int heads = keys.wholeNumber("num_attention_heads", 1, MAX_HEADS);
     int latent = keys.wholeNumber("kv_lora_rank", 1, 4096);
     int nope = keys.wholeNumber("qk_nope_head_dim", 1, MAX_HEADS);
@@ -38,25 +91,24 @@ final class AttentionReader {
               + " elements must have less than 2^31 together");
     }
     keys.wholeNumber("qk_head_dim", nope + rope, nope + rope, nope + rope);
-    OptionalInt queryLatent = keys.orNone("q_lora_rank", 1, ConfigReader.MAX_WIDTH);
-    RopeLayout layout = keys.flag("rope_interleave", true) ? RopeLayout.PAIRS : RopeLayout.HALVES;
-    RopeReader.Rope rotation = RopeReader.read(keys, rope, context, layout);
-    return new AttentionDescription.Mla(
-        new MlaShape(heads, latent, rope, nope, value),
-        queryLatent,
-        keys.flag("attention_bias", false),
-        latentNormEps(keys, family.attention().path("latent_norm_eps")),
-        (float) (rotation.scoreMultiplier() / Math.sqrt(nope + rope)),
-        rotation.encoding());
+    return new MlaShape(heads, latent, rope, nope, value);
   }
 
   /**
    * The latents' norms are built without an epsilon in most reference codes, so they have the
    * default of its norm; in others they share that of a key.
    */
-  private static float latentNormEps(ConfigKeys keys, JsonNode eps) {
+  private float latentNormEps(JsonNode eps) {
     return eps.isTextual()
         ? (float) keys.number(eps.textValue(), x -> x > 0, "a number above 0")
         : eps.floatValue();
+  }
+
+  /** {@code sqrt(hidden_size / width)} where the key that the family names says so. */
+  private double scale(String trait, int width) {
+    String key = family.attention().path(trait).asText();
+    return !key.isEmpty() && keys.flag(key, false)
+        ? Math.sqrt((double) keys.wholeNumber("hidden_size", 1, ConfigReader.MAX_WIDTH) / width)
+        : 1;
   }
 }

@@ -34,9 +34,9 @@ final class ConfigKeys {
     this(file, prefix, object, object.path(""), Map.of());
   }
 
-  /** The whole of a config.json. */
-  ConfigKeys(Path file, JsonNode object, Family family) {
-    this(file, "", object, family.defaults(), family.aliases());
+  /** The configuration of a model, whose keys begin with {@code prefix} in messages. */
+  static ConfigKeys of(Path file, String prefix, JsonNode object, Family family) {
+    return new ConfigKeys(file, prefix, object, family.defaults(), family.aliases());
   }
 
   private ConfigKeys(
@@ -240,12 +240,19 @@ final class ConfigKeys {
     }
   }
 
-  Optional<ConfigKeys> object(String key) {
-    Entry entry = entry(key);
-    if (entry != null && !entry.value.isObject()) {
+  /** The object that must stand at {@code key}. */
+  JsonNode node(String key) {
+    Entry entry = required(key);
+    if (!entry.value.isObject()) {
       throw error(entry.key, "is " + show(entry.value) + ", but must be an object");
     }
-    return Optional.ofNullable(entry).map(e -> new ConfigKeys(file, prefix + e.key + ".", e.value));
+    return entry.value;
+  }
+
+  Optional<ConfigKeys> object(String key) {
+    return entry(key) == null
+        ? Optional.empty()
+        : Optional.of(new ConfigKeys(file, prefix + entry(key).key + ".", node(key)));
   }
 
   boolean isEmpty() {

@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.TreeSet;
 
@@ -29,10 +30,25 @@ public final class ConfigReader {
   private final ConfigKeys keys;
   private final Family family;
 
-  private ConfigReader(Path file, ConfigKeys keys, Family family) {
+  /** The keys around those of the model, where it is a part of a larger one. */
+  private final Optional<Wrapper> wrapper;
+
+  private record Wrapper(ConfigKeys keys, Family family) {
+    static Wrapper of(Path file, JsonNode object, Family family) {
+      return new Wrapper(ConfigKeys.of(file, "", object, family), family);
+    }
+
+    /** The object that holds the model's keys. */
+    String config() {
+      return family.wraps().path("config").asText();
+    }
+  }
+
+  private ConfigReader(Path file, ConfigKeys keys, Family family, Optional<Wrapper> wrapper) {
     this.file = file;
     this.keys = keys;
     this.family = family;
+    this.wrapper = wrapper;
   }
 
   /**
@@ -43,67 +59,141 @@ public final class ConfigReader {
    */
   public static ModelDescription read(Path directory) {
     Path file = directory.resolve("config.json");
-    JsonNode object = Json.readObject(file, MAX_BYTES);
-    ConfigKeys start = new ConfigKeys(file, "", object);
+    return read(file, Json.readObject(file, MAX_BYTES));
+  }
+
+  /**
+   * Reads a configuration that stands in {@code file}.
+   *
+   * @param object the keys of a config.json
+   */
+  static ModelDescription read(Path file, JsonNode object) {
+    Family family = family(new ConfigKeys(file, "", object));
+    if (family.wraps().isMissingNode()) {
+      return new ConfigReader(
+              file, ConfigKeys.of(file, "", object, family), family, Optional.empty())
+          .read();
+    }
+    Wrapper wrapper = Wrapper.of(file, object, family);
+    String prefix = wrapper.config() + ".";
+    JsonNode inner = wrapper.keys.node(wrapper.config());
+    ConfigKeys innerKeys = new ConfigKeys(file, prefix, inner);
+    Family innerFamily = family(innerKeys);
+    if (!innerFamily.wraps().isMissingNode()) {
+      throw innerKeys.error("model_type", "is a model around another one, inside of another one");
+    }
+    return new ConfigReader(
+            file,
+            ConfigKeys.of(file, prefix, inner, innerFamily),
+            innerFamily,
+            Optional.of(wrapper))
+        .read();
+  }
+
+  private static Family family(ConfigKeys start) {
     String key = "model_type";
     String modelType =
         start
             .text(key)
             .orElseThrow(() -> start.error(key, "is missing; supported are " + Family.supported()));
-    Family family =
-        Family.named(modelType)
-            .orElseThrow(
-                () ->
-                    start.error(
-                        key,
-                        "is "
-                            + Quote.name(modelType)
-                            + ", which is not supported; supported are "
-                            + Family.supported()));
-    ConfigKeys keys = new ConfigKeys(file, object, family);
-    keys.has(key);
-    return new ConfigReader(file, keys, family).read();
+    return Family.named(modelType)
+        .orElseThrow(
+            () ->
+                start.error(
+                    key,
+                    "is "
+                        + Quote.name(modelType)
+                        + ", which is not supported; supported are "
+                        + Family.supported()));
   }
 
   private ModelDescription read() {
+    keys.has("model_type");
     refuseUnsupported();
     int vocabulary = keys.wholeNumber("vocab_size", 1, MAX_VOCABULARY);
     int hidden = keys.wholeNumber("hidden_size", 1, MAX_WIDTH);
     double eps =
         keys.number("rms_norm_eps", x -> x > 0 && x <= 1, "a number above 0 and at most 1");
     int context = keys.wholeNumber("max_position_embeddings", 1, Integer.MAX_VALUE);
-    AttentionDescription.Mla attention = AttentionReader.read(keys, family, context);
-    List<FfnDescription> networks =
-        FfnReader.read(keys, family, keys.wholeNumber("num_hidden_layers", 1, MAX_LAYERS));
+    int count = keys.wholeNumber("num_hidden_layers", 1, MAX_LAYERS);
+    List<AttentionDescription> attentions = AttentionReader.read(keys, family, context, count);
+    List<FfnReader.Networks> networks = FfnReader.read(keys, family, count);
     boolean tied = keys.flag("tie_word_embeddings", false);
+    float embedScale = (float) scale("embedding", 1);
+    float residualScale = (float) scale("depth", Math.sqrt(count));
+    float outputScale = (float) scale("width", hidden);
     OptionalInt bos = bos(vocabulary);
     List<Integer> eos = eos(vocabulary);
     refuseUnread();
     List<LayerDescription> layers = new ArrayList<>();
-    networks.forEach(ffn -> layers.add(new LayerDescription(attention, ffn)));
+    for (int i = 0; i < count; i++) {
+      layers.addAll(blocks(attentions.get(i), networks.get(i)));
+    }
     return new ModelDescription(
         family.modelType(),
         vocabulary,
         hidden,
         (float) eps,
-        reach(context, attention.rope().scaling()),
-        tied,
-        1,
-        1,
+        reach(context, attentions),
+        wrapper.map(outer -> outer.keys.flag("tie_word_embeddings", tied)).orElse(tied),
+        embedScale,
+        residualScale,
+        outputScale,
         layers,
         bos,
         eos,
-        family.names());
+        wrapper
+            .map(outer -> family.names().prefixed(outer.family.wraps().path("names").asText()))
+            .orElse(family.names()));
+  }
+
+  /** The blocks of one layer of the file. */
+  private List<LayerDescription> blocks(
+      AttentionDescription attention, FfnReader.Networks networks) {
+    FfnDescription dense = networks.dense();
+    return switch (family.topology()) {
+      case PLAIN ->
+          List.of(
+              new LayerDescription(
+                  attention, networks.mixture().map(m -> (FfnDescription) m).orElse(dense)));
+      case DUAL_SHORTCUT ->
+          List.of(
+              new LayerDescription(attention, dense, networks.mixture()),
+              new LayerDescription(attention, dense));
+    };
+  }
+
+  /** The factor at the key that the family calls {@code name}, over {@code divisor}; or 1. */
+  private double scale(String name, double divisor) {
+    String key = family.scales().path(name).asText();
+    return key.isEmpty() ? 1 : keys.number(key, x -> x > 0, "a positive number") / divisor;
   }
 
   /** Dynamic scaling exists to go beyond the positions that it scales from. */
-  private static int reach(int context, RopeScaling scaling) {
-    return scaling instanceof RopeScaling.DynamicNtk dynamic
-        ? (int) Math.clamp(Math.floor(context * dynamic.factor()), context, Integer.MAX_VALUE)
-        : context;
+  private static int reach(int context, List<AttentionDescription> attentions) {
+    for (AttentionDescription attention : attentions) {
+      if (attention instanceof AttentionDescription.Mla mla
+          && mla.rope().scaling() instanceof RopeScaling.DynamicNtk dynamic) {
+        return (int) Math.clamp(Math.floor(context * dynamic.factor()), context, Integer.MAX_VALUE);
+      }
+    }
+    return context;
   }
 
   private void refuseUnsupported() {
+    refuseQuantised(keys);
+    wrapper.ifPresent(outer -> refuseQuantised(outer.keys));
+    for (Map.Entry<String, JsonNode> entry : family.values().properties()) {
+      keys.require(entry.getKey(), entry.getValue());
+    }
+    if (keys.has("use_sliding_window") || keys.has("layer_types")) {
+      // No layer has a window, as long as it may be.
+      keys.has("sliding_window");
+      keys.has("max_window_layers");
+    }
+  }
+
+  private static void refuseQuantised(ConfigKeys keys) {
     keys.object("quantization_config")
         .ifPresent(
             quantization -> {
@@ -116,14 +206,6 @@ public final class ConfigReader {
                       + "; where a conversion has made the weights such and left the key behind,"
                       + " remove it");
             });
-    for (Map.Entry<String, JsonNode> entry : family.values().properties()) {
-      keys.require(entry.getKey(), entry.getValue());
-    }
-    if (keys.has("use_sliding_window") || keys.has("layer_types")) {
-      // No layer has a window, as long as it may be.
-      keys.has("sliding_window");
-      keys.has("max_window_layers");
-    }
   }
 
   private void refuseUnread() {

@@ -11,6 +11,7 @@ import java.net.URLConnection;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -34,8 +35,18 @@ import java.util.stream.Stream;
  *   <dd>other names of a key
  *   <dt>{@code values}
  *   <dd>the values that a key may have, or {@code "any"} where it changes nothing
+ *   <dt>{@code wraps}
+ *   <dd>where the model is a part of a larger one: {@code config}, the key whose object is the
+ *       configuration of a family by itself, and {@code names}, how the names of its tensors begin;
+ *       everything else in such a file and such a checkpoint is not looked at
+ *   <dt>{@code scales}
+ *   <dd>the keys that hold factors: {@code embedding}, on embeddings; {@code depth}, on every
+ *       branch, over the square root of the number of layers; {@code width}, over {@code
+ *       hidden_size}, on the final norm before the output projection
+ *   <dt>{@code topology}
+ *   <dd>of {@link Topology}; absent: plain
  *   <dt>{@code attention}
- *   <dd>{@code latent_norm_eps}: a number, or the key that holds it
+ *   <dd>what the attention is like, see {@link AttentionReader}
  *   <dt>{@code router}
  *   <dd>how experts are chosen, see {@link FfnReader}; absent in a family without experts
  *   <dt>{@code tensors}
@@ -51,6 +62,9 @@ record Family(
     JsonNode defaults,
     Map<String, List<String>> aliases,
     JsonNode values,
+    JsonNode wraps,
+    JsonNode scales,
+    Topology topology,
     JsonNode attention,
     Optional<JsonNode> router,
     TensorNames names) {
@@ -58,7 +72,40 @@ record Family(
   private static final String ENDING = ".json";
   private static final Pattern MODEL_TYPE = Pattern.compile("[A-Za-z0-9_.-]{1,100}");
   private static final Set<String> KEYS =
-      Set.of("about", "extends", "defaults", "aliases", "values", "attention", "router", "tensors");
+      Set.of(
+          "about",
+          "extends",
+          "defaults",
+          "aliases",
+          "values",
+          "wraps",
+          "scales",
+          "topology",
+          "attention",
+          "router",
+          "tensors");
+
+  /** Of which blocks a layer of the file consists. */
+  enum Topology {
+    /** Attention and a network. */
+    PLAIN(1),
+    /**
+     * Two attentions with a dense network each; a mixture of experts beside the first network,
+     * added at the end (LongCat-Flash).
+     */
+    DUAL_SHORTCUT(2);
+
+    private final int blocks;
+
+    Topology(int blocks) {
+      this.blocks = blocks;
+    }
+
+    /** Blocks of a layer. */
+    int blocks() {
+      return blocks;
+    }
+  }
 
   /** The family called {@code modelType}, where there is one. */
   static Optional<Family> named(String modelType) {
@@ -83,7 +130,8 @@ record Family(
         .properties()
         .forEach(alias -> aliases.put(alias.getKey(), texts(alias.getValue())));
     JsonNode tensors = json.path("tensors");
-    if (!tensors.path("layer").asText().contains(TensorNames.LAYER)) {
+    Topology topology = trait(modelType, Topology.class, json.path("topology").asText("plain"));
+    if (!json.has("wraps") && !tensors.path("layer").asText().contains(TensorNames.LAYER)) {
       throw error(modelType, "has no tensors.layer with {l} for the layer's number");
     }
     return new Family(
@@ -91,6 +139,9 @@ record Family(
         json.path("defaults"),
         aliases,
         json.path("values"),
+        json.path("wraps"),
+        json.path("scales"),
+        topology,
         json.path("attention"),
         Optional.ofNullable(json.get("router")),
         new TensorNames(
@@ -99,7 +150,21 @@ record Family(
                     Collectors.toMap(
                         name -> role(modelType, name.getKey()), name -> name.getValue().asText())),
             tensors.path("layer").asText(),
-            texts(tensors.path("ignored"))));
+            texts(tensors.path("ignored")),
+            topology.blocks()));
+  }
+
+  /** The value of {@code type} that the family's file calls {@code name}: in lower case. */
+  <T extends Enum<T>> T trait(Class<T> type, String name) {
+    return trait(modelType, type, name);
+  }
+
+  private static <T extends Enum<T>> T trait(String modelType, Class<T> type, String name) {
+    try {
+      return Enum.valueOf(type, name.toUpperCase(Locale.ROOT));
+    } catch (IllegalArgumentException e) {
+      throw error(modelType, "has " + Quote.name(name) + ", which is no " + type.getSimpleName());
+    }
   }
 
   private static TensorRole role(String modelType, String name) {

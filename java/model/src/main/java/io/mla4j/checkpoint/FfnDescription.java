@@ -16,11 +16,25 @@ public sealed interface FfnDescription {
    *
    * @param routing how experts are chosen and weighted
    * @param choiceBias whether the router has a bias for the choice
+   * @param identities how many experts, the last ones, return what they are given and have no
+   *     weights
    * @param expertWidth inner width of one routed expert
    * @param sharedWidth inner width of the shared experts together, 0 for none
+   * @param postNorm whether the sum of all experts is normed before it is added
    */
-  record Mixture(Routing routing, ChoiceBias choiceBias, int expertWidth, int sharedWidth)
-      implements FfnDescription {}
+  record Mixture(
+      Routing routing,
+      ChoiceBias choiceBias,
+      int identities,
+      int expertWidth,
+      int sharedWidth,
+      boolean postNorm)
+      implements FfnDescription {
+    /** Experts that have weights. */
+    public int networks() {
+      return routing.experts() - identities;
+    }
+  }
 
   /** Whether a router has a bias that only the choice of experts sees. */
   enum ChoiceBias {

@@ -5,7 +5,6 @@ import io.mla4j.checkpoint.FfnDescription.ChoiceBias;
 import io.mla4j.ops.Routing;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.stream.Stream;
@@ -22,6 +21,11 @@ import java.util.stream.Stream;
  *   <dd>of {@link Routing.GroupScore}, {@link Routing.GroupMask}, {@link ChoiceBias}
  *   <dt>{@code scale}
  *   <dd>{@code always}, or {@code unless_renormalized}
+ *   <dt>{@code identities}
+ *   <dd>the key that holds how many experts there are beyond {@code n_routed_experts} that return
+ *       what they are given; absent: none
+ *   <dt>{@code post_norm}
+ *   <dd>whether the sum of all experts is normed
  * </dl>
  */
 final class FfnReader {
@@ -38,23 +42,31 @@ final class FfnReader {
     this.experts = keys.orNone(EXPERTS, 1, MAX_EXPERTS);
   }
 
-  /** The networks of {@code count} layers. */
-  static List<FfnDescription> read(ConfigKeys keys, Family family, int count) {
+  /**
+   * The networks of one layer of the file.
+   *
+   * @param dense a network for every token
+   * @param mixture the mixture of experts, where the layer has one
+   */
+  record Networks(FfnDescription.Dense dense, Optional<FfnDescription.Mixture> mixture) {}
+
+  /** The networks of {@code count} layers of the file. */
+  static List<Networks> read(ConfigKeys keys, Family family, int count) {
     return new FfnReader(keys, family).read(count);
   }
 
-  private List<FfnDescription> read(int count) {
-    FfnDescription dense =
-        new FfnDescription.Dense(keys.wholeNumber("intermediate_size", 1, ConfigReader.MAX_WIDTH));
+  private List<Networks> read(int count) {
     boolean[] sparse = sparseLayers(count);
     boolean anySparse = false;
     for (boolean isSparse : sparse) {
       anySparse |= isSparse;
     }
-    Optional<FfnDescription> mixture = mixture(anySparse);
-    List<FfnDescription> networks = new ArrayList<>();
+    int width = keys.wholeNumber("intermediate_size", 1, ConfigReader.MAX_WIDTH);
+    FfnDescription.Dense dense = new FfnDescription.Dense(width);
+    Optional<FfnDescription.Mixture> mixture = mixture(anySparse);
+    List<Networks> networks = new ArrayList<>();
     for (boolean isSparse : sparse) {
-      networks.add(isSparse ? mixture.get() : dense);
+      networks.add(new Networks(dense, isSparse ? mixture : Optional.empty()));
     }
     return networks;
   }
@@ -97,7 +109,7 @@ final class FfnReader {
   /**
    * The keys are looked at in a model without experts too; whether they fit does not matter then.
    */
-  private Optional<FfnDescription> mixture(boolean anySparse) {
+  private Optional<FfnDescription.Mixture> mixture(boolean anySparse) {
     OptionalInt width = keys.orNone("moe_intermediate_size", 1, ConfigReader.MAX_WIDTH);
     int shared = keys.orNone("n_shared_experts", 0, 4096).orElse(0);
     OptionalInt topK = keys.orNone("num_experts_per_tok", 1, MAX_EXPERTS);
@@ -120,18 +132,20 @@ final class FfnReader {
     boolean grouped = grouped(method.orElse(""), router.path("topk_method"));
     boolean scaled = router.path("scale").asText().equals("always");
     int chosen = require("num_experts_per_tok", topK);
-    checkGroups(router, grouped ? groups : 1, grouped ? kept : 1, chosen);
+    int identities = identities(router.path("identities").asText());
+    int count = experts.getAsInt() + identities;
+    checkGroups(router, count, grouped ? groups : 1, grouped ? kept : 1, chosen);
     // with one expert there is nothing to renormalise where the scale comes instead
     boolean renormalized = renormalize && (scaled || chosen > 1);
     Routing routing =
         new Routing(
-            experts.getAsInt(),
+            count,
             chosen,
-            trait(Routing.Score.class, score.orElse("")),
+            family.trait(Routing.Score.class, score.orElse("")),
             grouped ? groups : 1,
             grouped ? kept : 1,
-            trait(Routing.GroupScore.class, router.path("group_score").asText()),
-            trait(Routing.GroupMask.class, router.path("group_mask").asText()),
+            family.trait(Routing.GroupScore.class, router.path("group_score").asText()),
+            family.trait(Routing.GroupMask.class, router.path("group_mask").asText()),
             renormalized,
             renormalized && !scaled ? 1 : (float) scale);
     int expertWidth = require("moe_intermediate_size", width);
@@ -146,13 +160,18 @@ final class FfnReader {
     return Optional.of(
         new FfnDescription.Mixture(
             routing,
-            trait(ChoiceBias.class, router.path("choice_bias").asText()),
+            family.trait(ChoiceBias.class, router.path("choice_bias").asText()),
+            identities,
             expertWidth,
-            shared * expertWidth));
+            shared * expertWidth,
+            router.path("post_norm").asBoolean()));
   }
 
-  private void checkGroups(JsonNode router, int groups, int kept, int topK) {
-    int count = experts.getAsInt();
+  private int identities(String key) {
+    return key.isEmpty() ? 0 : keys.wholeNumber(key, 0, 0, MAX_EXPERTS);
+  }
+
+  private void checkGroups(JsonNode router, int count, int groups, int kept, int topK) {
     if (count % groups != 0) {
       throw keys.error("n_group", "is " + groups + ", but must divide the " + count + " experts");
     }
@@ -194,20 +213,5 @@ final class FfnReader {
 
   private static List<String> texts(JsonNode list) {
     return list.valueStream().map(JsonNode::asText).toList();
-  }
-
-  private <T extends Enum<T>> T trait(Class<T> type, String name) {
-    try {
-      return Enum.valueOf(type, name.toUpperCase(Locale.ROOT));
-    } catch (IllegalArgumentException e) {
-      throw new CheckpointException(
-          "family "
-              + family.modelType()
-              + ": "
-              + Quote.name(name)
-              + " is no "
-              + type.getSimpleName(),
-          e);
-    }
   }
 }

@@ -1,13 +1,16 @@
 package io.mla4j.checkpoint;
 
+import io.mla4j.MlaShape;
 import java.util.List;
 import java.util.OptionalInt;
+import java.util.stream.Stream;
 
 /**
  * Everything about a model but its weights, as the decoder needs it: families differ in these
  * numbers, not in code.
  *
- * <p>{@code h = embedScale * embedding[id]}; the layers; {@code logits = output(norm(h))}.
+ * <p>{@code h = embedScale * embedding[id]}; the layers; {@code logits = output(outputScale *
+ * norm(h))}.
  *
  * @param family {@code model_type} of config.json
  * @param vocabulary rows of the embedding
@@ -17,6 +20,7 @@ import java.util.OptionalInt;
  * @param tied whether the embedding serves as output projection where the checkpoint has none
  * @param embedScale factor on embeddings
  * @param residualScale factor on every branch before it is added
+ * @param outputScale factor on the final norm before the output projection
  * @param layers the blocks, first to last
  * @param bos the id that starts a text, where there is one
  * @param eos the ids that end a text, ascending
@@ -31,6 +35,7 @@ public record ModelDescription(
     boolean tied,
     float embedScale,
     float residualScale,
+    float outputScale,
     List<LayerDescription> layers,
     OptionalInt bos,
     List<Integer> eos,
@@ -43,6 +48,32 @@ public record ModelDescription(
 
   /** Whether a token's rotation depends on how long its text is. */
   public boolean dependsOnLength() {
-    return layers.stream().anyMatch(layer -> layer.mla().rope().scaling().dependsOnLength());
+    return latentAttentions().anyMatch(mla -> mla.rope().scaling().dependsOnLength());
+  }
+
+  /** The shape of attention of the layers that attend to latents, which is one for all of them. */
+  public MlaShape shape() {
+    return latentAttentions().findFirst().orElseThrow().shape();
+  }
+
+  /** How many layers have rows in the cache. */
+  public int cacheLayers() {
+    return cacheLayer(layers.size());
+  }
+
+  /** The layer of the cache that holds the rows of layer {@code i}. */
+  public int cacheLayer(int i) {
+    int before = 0;
+    for (LayerDescription layer : layers.subList(0, i)) {
+      before += layer.attention() instanceof AttentionDescription.Mla ? 1 : 0;
+    }
+    return before;
+  }
+
+  private Stream<AttentionDescription.Mla> latentAttentions() {
+    return layers.stream()
+        .map(LayerDescription::attention)
+        .filter(AttentionDescription.Mla.class::isInstance)
+        .map(AttentionDescription.Mla.class::cast);
   }
 }

@@ -2,6 +2,7 @@ package io.mla4j.checkpoint;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import io.mla4j.InvalidArgumentException;
+import io.mla4j.checkpoint.AttentionDescription.QueryScale;
 import io.mla4j.ops.RopeLayout;
 import io.mla4j.position.RopeEncoding;
 import io.mla4j.position.RopeScaling;
@@ -40,13 +41,18 @@ final class RopeReader {
   private static final Predicate<Double> IS_THETA = theta -> theta > 1;
   private static final String THETA = "a number above 1";
 
+  private static final Predicate<Double> NOT_NEGATIVE = x -> x >= 0;
+  private static final String NO_NEGATIVE = "0 or a positive number";
+
   private final ConfigKeys config;
   private final ConfigKeys rope;
+  private final JsonNode attention;
   private final int context;
 
-  private RopeReader(ConfigKeys config, ConfigKeys rope, int context) {
+  private RopeReader(ConfigKeys config, ConfigKeys rope, JsonNode attention, int context) {
     this.config = config;
     this.rope = rope;
+    this.attention = attention;
     this.context = context;
   }
 
@@ -55,10 +61,17 @@ final class RopeReader {
    *
    * @param encoding the rotation
    * @param scoreMultiplier the factor on 1 / sqrt(nope + rope): m(factor, mscale_all_dim)^2, or 1
+   * @param queryScale the factor on queries by their position
    */
-  record Rope(RopeEncoding encoding, double scoreMultiplier) {}
+  record Rope(RopeEncoding encoding, double scoreMultiplier, Optional<QueryScale> queryScale) {}
 
-  static Rope read(ConfigKeys config, int width, int context, RopeLayout layout) {
+  /**
+   * Reads them.
+   *
+   * @param attention the family's, see {@link AttentionReader}
+   */
+  static Rope read(
+      ConfigKeys config, JsonNode attention, int width, int context, RopeLayout layout) {
     Optional<ConfigKeys> older = config.object("rope_scaling").filter(keys -> !keys.isEmpty());
     Optional<ConfigKeys> newer = config.object("rope_parameters").filter(keys -> !keys.isEmpty());
     if (older.isPresent() && newer.isPresent()) {
@@ -70,10 +83,12 @@ final class RopeReader {
     config.has("original_max_position_embeddings");
     if (present.isEmpty()) {
       return new Rope(
-          encoding(config, "rope_theta", width, theta, layout, new RopeScaling.Unscaled()), 1);
+          encoding(config, "rope_theta", width, theta, layout, new RopeScaling.Unscaled()),
+          1,
+          Optional.empty());
     }
     ConfigKeys rope = present.get();
-    return new RopeReader(config, rope, context)
+    return new RopeReader(config, rope, attention, context)
         .read(width, rope.number("rope_theta", theta, IS_THETA, THETA), layout);
   }
 
@@ -118,6 +133,8 @@ final class RopeReader {
   private Rope read(int width, double theta, RopeLayout layout) {
     requireWhole(rope);
     KEYS.forEach(rope::has);
+    attention.path("rope_keys").forEach(key -> rope.has(key.asText()));
+    Optional<QueryScale> queryScale = queryScale(attention.path("query_scale").asText());
     for (String key : rope.unread()) {
       throw rope.error(key, "is not known, and may change the rotation");
     }
@@ -130,7 +147,16 @@ final class RopeReader {
       double m = RopeScaling.Yarn.mscale(factor(), mscaleAllDim);
       multiplier = m * m;
     }
-    return new Rope(encoding(rope, "factor", width, theta, layout, scaling), multiplier);
+    return new Rope(
+        encoding(rope, "factor", width, theta, layout, scaling), multiplier, queryScale);
+  }
+
+  private Optional<QueryScale> queryScale(String key) {
+    if (key.isEmpty()) {
+      return Optional.empty();
+    }
+    double beta = rope.number(key, 0, NOT_NEGATIVE, NO_NEGATIVE);
+    return beta == 0 ? Optional.empty() : Optional.of(new QueryScale(beta, originalContext()));
   }
 
   private RopeScaling scaling(String type, int width) {
@@ -218,6 +244,6 @@ final class RopeReader {
   }
 
   private double factorOrZero(String key) {
-    return rope.number(key, 0, x -> x >= 0, "0 or a positive number");
+    return rope.number(key, 0, NOT_NEGATIVE, NO_NEGATIVE);
   }
 }

@@ -8,22 +8,26 @@ import java.util.regex.Pattern;
 
 /**
  * The names of a family's tensors: a template for each role, in which {@code {layer}} stands for
- * how a layer's names begin, {@code {l}} for its number and {@code {e}} for that of an expert.
+ * how a layer's names begin, {@code {l}} for its number, {@code {b}} for the number of a block
+ * inside of it, and {@code {e}} for that of an expert.
  *
  * @param templates a template for each role that the family has
  * @param layer how the names of a layer's tensors begin
  * @param ignored how the names of tensors end that old checkpoints carry and that the configuration
  *     says better
+ * @param blocks how many blocks of a model a layer of the file holds
  */
-public record TensorNames(Map<TensorRole, String> templates, String layer, List<String> ignored) {
+public record TensorNames(
+    Map<TensorRole, String> templates, String layer, List<String> ignored, int blocks) {
   static final String LAYER = "{l}";
+  private static final String BLOCK = "{b}";
   private static final String EXPERT = "{e}";
 
   /** Keeps its own copies, with {@code {layer}} written out. */
   public TensorNames {
-    templates = new EnumMap<>(templates);
-    templates.replaceAll((_, template) -> template.replace("{layer}", layer));
-    templates = Collections.unmodifiableMap(templates);
+    Map<TensorRole, String> own = new EnumMap<>(TensorRole.class);
+    templates.forEach((role, template) -> own.put(role, template.replace("{layer}", layer)));
+    templates = Collections.unmodifiableMap(own);
     ignored = List.copyOf(ignored);
   }
 
@@ -38,13 +42,27 @@ public record TensorNames(Map<TensorRole, String> templates, String layer, List<
         .names();
   }
 
+  /** These names with {@code prefix} before each. */
+  TensorNames prefixed(String prefix) {
+    Map<TensorRole, String> names = new EnumMap<>(templates);
+    names.replaceAll((_, template) -> prefix + template);
+    return new TensorNames(names, prefix + layer, ignored, blocks);
+  }
+
+  /** The layer of the file that holds block {@code i}. */
+  int layerOf(int i) {
+    return i / blocks;
+  }
+
   /**
-   * The name of a tensor; layer and expert are ignored where the template has no place for them.
+   * The name of a tensor of block {@code layer}; layer and expert are ignored where the template
+   * has no place for them.
    */
   public String name(TensorRole role, int layer, int expert) {
     return templates
         .get(role)
-        .replace(LAYER, Integer.toString(layer))
+        .replace(LAYER, Integer.toString(layerOf(layer)))
+        .replace(BLOCK, Integer.toString(layer % blocks))
         .replace(EXPERT, Integer.toString(expert));
   }
 

@@ -28,6 +28,7 @@ public record TensorNeed(TensorRole role, int count, boolean optional, List<Long
       }
       case FfnDescription.Mixture mixture -> addMixture(needs, mixture, hidden);
     }
+    layer.shortcut().ifPresent(mixture -> addMixture(needs, mixture, hidden));
     return needs;
   }
 
@@ -49,6 +50,12 @@ public record TensorNeed(TensorRole role, int count, boolean optional, List<Long
     needs.add(one(TensorRole.LATENT_NORM, shape.latent()));
     needs.add(
         one(TensorRole.LATENT_UP, shape.heads() * (shape.nope() + shape.value()), shape.latent()));
+    switch (mla.outputGate()) {
+      case NONE -> {}
+      case PER_HEAD -> needs.add(one(TensorRole.OUTPUT_GATE, shape.heads(), hidden));
+      case PER_ELEMENT ->
+          needs.add(one(TensorRole.OUTPUT_GATE, shape.heads() * shape.value(), hidden));
+    }
     needs.add(one(TensorRole.ATTENTION_OUTPUT, hidden, shape.heads() * shape.value()));
     if (mla.bias()) {
       needs.add(one(TensorRole.LATENT_DOWN_BIAS, shape.cached()));
@@ -66,9 +73,12 @@ public record TensorNeed(TensorRole role, int count, boolean optional, List<Long
       boolean optional = mixture.choiceBias() == FfnDescription.ChoiceBias.OPTIONAL;
       needs.add(new TensorNeed(TensorRole.ROUTER_BIAS, 1, optional, List.of((long) experts)));
     }
-    needs.add(several(TensorRole.EXPERT_GATE, experts, width, hidden));
-    needs.add(several(TensorRole.EXPERT_UP, experts, width, hidden));
-    needs.add(several(TensorRole.EXPERT_DOWN, experts, hidden, width));
+    if (mixture.postNorm()) {
+      needs.add(one(TensorRole.FFN_POST_NORM, hidden));
+    }
+    needs.add(several(TensorRole.EXPERT_GATE, mixture.networks(), width, hidden));
+    needs.add(several(TensorRole.EXPERT_UP, mixture.networks(), width, hidden));
+    needs.add(several(TensorRole.EXPERT_DOWN, mixture.networks(), hidden, width));
     if (shared > 0) {
       needs.add(one(TensorRole.SHARED_GATE, shared, hidden));
       needs.add(one(TensorRole.SHARED_UP, shared, hidden));

@@ -19,6 +19,8 @@ public enum TensorRole {
   ATTENTION_NORM,
   /** Weight of the norm before the feed-forward network (hidden). */
   FFN_NORM,
+  /** Weight of the norm behind the sum of all experts (hidden). */
+  FFN_POST_NORM,
   /** Query projection of a model without a query latent (heads * (nope + rope), hidden). */
   QUERY,
   /** Query down-projection (qLora, hidden). */
@@ -39,6 +41,8 @@ public enum TensorRole {
    * Up-projection to keys and values, per head nope then value (heads * (nope + value), latent).
    */
   LATENT_UP,
+  /** Gate of the heads' results (heads, hidden) or (heads * value, hidden). */
+  OUTPUT_GATE,
   /** Attention output (hidden, heads * value). */
   ATTENTION_OUTPUT,
   /** Bias of the attention output (hidden). */

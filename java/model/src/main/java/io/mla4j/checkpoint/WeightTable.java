@@ -157,7 +157,8 @@ public record WeightTable(
       for (StoredTensor tensor : checkpoint.tensors().values()) {
         Matcher matcher = layer.matcher(tensor.name());
         if (matcher.matches()
-            && Integer.parseInt(matcher.group(1)) < model.layers().size()
+            && Integer.parseInt(matcher.group(1))
+                <= model.names().layerOf(model.layers().size() - 1)
             && !used.contains(tensor.name())
             && !model.names().ignores(tensor.name())) {
           throw tensor.error("has no place in a model of type " + model.family());

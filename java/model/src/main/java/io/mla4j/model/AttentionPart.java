@@ -1,14 +1,10 @@
 package io.mla4j.model;
 
 /**
- * The attention of a layer, bound to the activations of a frame: {@code x += residualScale *
- * attention(norm(x))}. There is a class for each kind of {@link
+ * The attention of a layer. There is a class for each kind of {@link
  * io.mla4j.checkpoint.AttentionDescription}.
  */
-sealed interface AttentionPart permits MlaAttention {
-  /** All of it. */
-  void run(Plans plans);
-
+sealed interface AttentionPart extends LayerPart permits MlaAttention {
   /** Only what the tokens after these attend to; leaves norm(x) in the frame's h. */
   void remember(Plans plans);
 

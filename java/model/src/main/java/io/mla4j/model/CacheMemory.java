@@ -44,7 +44,7 @@ public record CacheMemory(MlaShape shape, int layers) {
 
   /** The cache of {@code model}. */
   public static CacheMemory of(ModelDescription model) {
-    return new CacheMemory(model.layers().get(0).mla().shape(), model.layers().size());
+    return new CacheMemory(model.shape(), model.cacheLayers());
   }
 
   /**

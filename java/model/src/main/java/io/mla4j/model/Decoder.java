@@ -25,7 +25,7 @@ import java.lang.foreign.Arena;
  *   h = norm(x);  q = W_UQ norm(W_DQ h);  [c | k] = W_DKV h
  *   cache (norm(c), rotate(k));  x += residualScale * W_O attend(rotate(q))
  *   x += residualScale * ffn(norm(x))
- * logits = W_out norm(x)
+ * logits = W_out (outputScale * norm(x))
  * </pre>
  *
  * <p>Belongs to one thread at a time, and hidden states to the thread that computed them: what
@@ -108,7 +108,7 @@ public final class Decoder implements AutoCloseable {
     this.mapped = new MappedWeights(weights.files(), device);
     try {
       DecoderWeights placed =
-          DecoderWeights.load(weights, device, options.compute(), arena, listener);
+          DecoderWeights.load(model, weights, device, options.compute(), arena, listener);
       weights.files().requireUnchanged();
       this.graph = Graph.of(model, placed, device, options.compute());
     } catch (RuntimeException | Error e) {
@@ -145,8 +145,8 @@ public final class Decoder implements AutoCloseable {
   public LatentCache newCache(int sequences, int tokens) {
     long pages = (long) sequences * Math.ceilDiv(Math.max(1, tokens), options.pageSize());
     return LatentCache.builder(device)
-        .layout(LatentLayout.of(model.layers().getFirst().mla().shape(), options.cacheType()))
-        .layers(model.layers().size())
+        .layout(LatentLayout.of(model.shape(), options.cacheType()))
+        .layers(model.cacheLayers())
         .pageSize(options.pageSize())
         .pages(pages)
         .build();
@@ -294,9 +294,8 @@ public final class Decoder implements AutoCloseable {
     if (lastFrame == null || lastFrame.n() != n) {
       lastFrame = new Frame(graph, lastActivations, n);
     }
-    lastFrame.startWithLast(ids, frame, lastPlans.get(0));
-    lastFrame.layer(i).attention().attend(lastPlans);
-    lastFrame.layer(i).ffn().run();
+    lastFrame.startWithLast(i, ids, frame, lastPlans.get(0));
+    lastFrame.layer(i).runRest(lastPlans);
     return lastFrame.finish();
   }
 

@@ -3,6 +3,8 @@ package io.mla4j.model;
 import io.mla4j.ComputeType;
 import io.mla4j.Device;
 import io.mla4j.DeviceMemoryException;
+import io.mla4j.checkpoint.LayerDescription;
+import io.mla4j.checkpoint.ModelDescription;
 import io.mla4j.checkpoint.StoredTensor;
 import io.mla4j.checkpoint.TensorRole;
 import io.mla4j.checkpoint.WeightTable;
@@ -22,7 +24,7 @@ import java.util.Map;
  * a device with memory of its own; norms and biases are widened to F32 on the device.
  *
  * @param embedding (vocabulary, hidden)
- * @param finalNorm (hidden) F32
+ * @param finalNorm (hidden) F32, the factor before the output projection multiplied in
  * @param output (vocabulary, hidden)
  */
 record DecoderWeights(Weight embedding, Tensor finalNorm, Weight output, List<Layer> layers) {
@@ -57,16 +59,17 @@ record DecoderWeights(Weight embedding, Tensor finalNorm, Weight output, List<La
    *     before anything was copied
    */
   static DecoderWeights load(
+      ModelDescription model,
       WeightTable table,
       Device device,
       ComputeType compute,
       Arena arena,
       Decoder.UploadListener listener) {
     if (device.hostAccessible()) {
-      return new Loader(device, compute, arena, listener, 0, false).weights(table);
+      return new Loader(device, compute, arena, listener, 0, false).weights(model, table);
     }
     Loader counter = new Loader(device, compute, arena, listener, 0, true);
-    counter.weights(table);
+    counter.weights(model, table);
     long all = counter.bytes;
     long free = device.freeMemory();
     if (all > free) {
@@ -79,7 +82,7 @@ record DecoderWeights(Weight embedding, Tensor finalNorm, Weight output, List<La
               + (all - free)
               + " bytes are missing");
     }
-    return new Loader(device, compute, arena, listener, all, false).weights(table);
+    return new Loader(device, compute, arena, listener, all, false).weights(model, table);
   }
 
   /** Places the tensors of a table on a device, or counts the bytes that this would take. */
@@ -107,21 +110,21 @@ record DecoderWeights(Weight embedding, Tensor finalNorm, Weight output, List<La
       this.counts = counts;
     }
 
-    DecoderWeights weights(WeightTable table) {
+    DecoderWeights weights(ModelDescription model, WeightTable table) {
       List<Layer> layers = new ArrayList<>();
-      for (WeightTable.Layer layer : table.layers()) {
-        layers.add(layer(layer));
+      for (int i = 0; i < table.layers().size(); i++) {
+        layers.add(layer(model.layers().get(i), table.layers().get(i)));
       }
       Weight embedding = place(List.of(table.embedding()), compute).getFirst();
       boolean tied = table.output().segment().equals(table.embedding().segment());
       return new DecoderWeights(
           embedding,
-          vector(table.finalNorm()),
+          vector(table.finalNorm(), model.outputScale()),
           tied ? embedding : place(List.of(table.output()), compute).getFirst(),
           List.copyOf(layers));
     }
 
-    private Layer layer(WeightTable.Layer layer) {
+    private Layer layer(LayerDescription description, WeightTable.Layer layer) {
       Map<TensorRole, List<Weight>> matrices = new EnumMap<>(TensorRole.class);
       Map<TensorRole, Tensor> vectors = new EnumMap<>(TensorRole.class);
       layer
@@ -129,7 +132,7 @@ record DecoderWeights(Weight embedding, Tensor finalNorm, Weight output, List<La
           .forEach(
               (role, tensors) -> {
                 if (tensors.getFirst().shape().size() == 1) {
-                  vectors.put(role, vector(tensors.getFirst()));
+                  vectors.put(role, vector(tensors.getFirst(), factor(description, role)));
                 } else {
                   // The router's product is computed in float32 whatever the compute type.
                   matrices.put(
@@ -152,13 +155,21 @@ record DecoderWeights(Weight embedding, Tensor finalNorm, Weight output, List<La
       return placed;
     }
 
-    private Tensor vector(StoredTensor stored) {
+    /** A constant factor behind a norm is one on the norm's weight. */
+    private static float factor(LayerDescription layer, TensorRole role) {
+      return role == TensorRole.LATENT_NORM ? layer.mla().latentScale() : 1;
+    }
+
+    private Tensor vector(StoredTensor stored, float factor) {
       long size = Float.BYTES * stored.elements();
       bytes += size;
       if (counts) {
         return null;
       }
       float[] values = stored.toFloats();
+      for (int i = 0; i < values.length; i++) {
+        values[i] *= factor;
+      }
       MemorySegment segment = device.allocate(size, arena);
       device.copy(MemorySegment.ofArray(values), 0, segment, 0, size);
       return Tensor.of(segment, StorageFormat.F32, values.length);

@@ -23,11 +23,17 @@ import io.mla4j.position.RopeEncoding;
  * that a decode loop makes no garbage and checks nothing twice.
  */
 final class Frame {
-  /** One block. */
+  /** One block: its parts, run in turn. */
   record Layer(AttentionPart attention, FfnPart ffn) {
     void run(Plans plans) {
       attention.run(plans);
-      ffn.run();
+      ffn.run(plans);
+    }
+
+    /** What {@link AttentionPart#remember} of this layer in another frame left out. */
+    void runRest(Plans plans) {
+      attention.attend(plans);
+      ffn.run(plans);
     }
   }
 
@@ -116,11 +122,23 @@ final class Frame {
       DecoderWeights.Layer weights = graph.weights().layers().get(i);
       AttentionPart attention =
           switch (layer.attention()) {
-            case AttentionDescription.Mla mla -> new MlaAttention(this, i, mla, weights);
+            case AttentionDescription.Mla mla ->
+                new MlaAttention(this, graph.model().cacheLayer(i), mla, weights);
           };
-      layers[i] = new Layer(attention, new FfnPart(this, layer.ffn(), weights));
+      layers[i] =
+          new Layer(
+              attention, new FfnPart(this, layer, weights, shortcutInto(i), shortcutInto(i + 1)));
     }
     return layers[i];
+  }
+
+  /**
+   * What layer {@code i - 1} computes beside its network for the end of layer {@code i}, or null.
+   */
+  private Tensor shortcutInto(int i) {
+    return i > 0 && graph.model().layers().get(i - 1).shortcut().isPresent()
+        ? rows("shortcut" + i % 2, Math.toIntExact(x.dim(1)))
+        : null;
   }
 
   /** x becomes the embeddings of the ids, whose tokens stand where the plan says. */
@@ -136,8 +154,11 @@ final class Frame {
     embed.run();
   }
 
-  /** x and h become those of another frame's last token of each sequence. */
-  void startWithLast(int[][] tokens, Frame all, DecodePlan plan) {
+  /**
+   * What layer {@code i} needs beside the cache becomes that of another frame's last token of each
+   * sequence.
+   */
+  void startWithLast(int i, int[][] tokens, Frame all, DecodePlan plan) {
     rotations.fill(plan);
     int end = 0;
     int at = 0;
@@ -151,6 +172,10 @@ final class Frame {
     // Rows of a table by number: what an embedding is too.
     graph.device().run(new Embed(Weight.of(all.x), ids.onDevice(), 1, x));
     graph.device().run(new Embed(Weight.of(all.h), ids.onDevice(), 1, h));
+    Tensor shortcut = shortcutInto(i);
+    if (shortcut != null) {
+      graph.device().run(new Embed(Weight.of(all.shortcutInto(i)), ids.onDevice(), 1, shortcut));
+    }
   }
 
   /** h becomes the hidden states after the final norm. */

@@ -68,8 +68,10 @@ public class GoldenCheckpointsTest {
                 true,
                 2.5f),
             FfnDescription.ChoiceBias.REQUIRED,
+            0,
             128,
-            128),
+            128,
+            false),
         model.layers().get(1).ffn());
     AttentionDescription.Mla attention = model.layers().get(5).mla();
     double m = 0.1 * Math.log(4) + 1;
