@@ -46,4 +46,14 @@ public interface DecodePlan {
 
   /** How the rows of a group lie in memory. */
   LatentLayout layout(int group);
+
+  /** Layers of the pool that have a state of a recurrence. */
+  int stateLayers();
+
+  /**
+   * What a layer's state is.
+   *
+   * @throws InvalidArgumentException where no layer has one
+   */
+  StateLayout stateLayout();
 }

@@ -19,6 +19,9 @@ import java.util.List;
  * layout and layers of their own ({@link Builder#group}). They lie in the same pages, which have a
  * slot in each layer of each group.
  *
+ * <p>Layers of a recurrence remember a state of a fixed size instead of rows ({@link
+ * Builder#states}). It belongs to a sequence, is copied with it, and cannot be rewound.
+ *
  * <p>The pool is thread-safe; a {@link Sequence} belongs to one thread at a time. Closing while an
  * operation runs waits for it.
  */
@@ -28,6 +31,9 @@ public final class LatentCache implements AutoCloseable {
 
   /** The latents, then the groups of the builder. */
   private final List<RowGroup> groups;
+
+  /** Null where no layer has a state. */
+  private final StatePool states;
 
   private final int[] references;
   private final int[] freePages;
@@ -46,6 +52,7 @@ public final class LatentCache implements AutoCloseable {
     MemorySegment memory;
     try {
       memory = device.allocate(bytes, arena);
+      this.states = builder.statePool(device, arena);
     } catch (RuntimeException | Error e) {
       arena.close();
       throw e;
@@ -79,10 +86,14 @@ public final class LatentCache implements AutoCloseable {
     return new Builder(device);
   }
 
-  /** An empty sequence, which takes pages as steps append to it. */
+  /**
+   * An empty sequence, which takes pages as steps append to it.
+   *
+   * @throws Mla4jException where the device lacks the memory for its states
+   */
   public synchronized Sequence newSequence() {
     requireOpen();
-    return new Sequence(this);
+    return new Sequence(this, states == null ? null : states.take());
   }
 
   /** How rows of latents lie in memory. */
@@ -133,9 +144,33 @@ public final class LatentCache implements AutoCloseable {
     return freeCount;
   }
 
-  /** Bytes of all pages of all layers, of all groups. */
+  /** Layers that have a state of a recurrence, which are numbered on their own, from 0. */
+  public int stateLayers() {
+    return states == null ? 0 : states.layers();
+  }
+
+  /**
+   * What a layer's state is.
+   *
+   * @throws InvalidArgumentException where no layer has one
+   */
+  public StateLayout stateLayout() {
+    if (states == null) {
+      throw new InvalidArgumentException("the cache has no states of a recurrence");
+    }
+    return states.layout();
+  }
+
+  /** Bytes of all pages of all layers, of all groups, and of all states. */
   public long bytes() {
-    return pageBytes() * pages();
+    return pageBytes() * pages() + stateBytes();
+  }
+
+  /**
+   * Bytes of the states of all sequences, two of each layer: a step writes beside what it reads.
+   */
+  public synchronized long stateBytes() {
+    return states == null ? 0 : states.bytes();
   }
 
   /** Bytes of one page in all layers, of all groups. */
@@ -177,6 +212,11 @@ public final class LatentCache implements AutoCloseable {
 
   private RowGroup latents() {
     return groups.getFirst();
+  }
+
+  /** Null where no layer has a state. Call with the lock held. */
+  StatePool states() {
+    return states;
   }
 
   RowGroup group(int group) {
@@ -269,6 +309,9 @@ public final class LatentCache implements AutoCloseable {
     private int pageSize = 64;
     private long pages = -1;
     private long budgetBytes = -1;
+    private StateLayout stateLayout;
+    private int stateLayers;
+    private int sequences = 1;
     private boolean reportLeaks = LeakReport.BY_PROPERTY;
 
     private Builder(Device device) {
@@ -319,6 +362,46 @@ public final class LatentCache implements AutoCloseable {
       }
       further.add(new Rows(layout, layers));
       return this;
+    }
+
+    /**
+     * States of a recurrence: {@code layers} layers, numbered on their own from 0, each have one of
+     * {@code layout} for each sequence.
+     *
+     * @throws InvalidArgumentException where layout is null or layers is out of its range
+     */
+    public Builder states(StateLayout layout, int layers) {
+      if (layout == null) {
+        throw new InvalidArgumentException("layout is null");
+      }
+      if (layers < 1 || layers > 1 << 16) {
+        throw new InvalidArgumentException(
+            "layers is " + layers + ", but must be in 1.." + (1 << 16));
+      }
+      this.stateLayout = layout;
+      this.stateLayers = layers;
+      return this;
+    }
+
+    /**
+     * Sequences whose states are allocated with the pool, 1 by default; those of more sequences are
+     * allocated when these are opened, and freed with the pool.
+     *
+     * @throws InvalidArgumentException where sequences is negative
+     */
+    public Builder sequences(int sequences) {
+      if (sequences < 0) {
+        throw new InvalidArgumentException(
+            "sequences is " + sequences + ", but must be at least 0");
+      }
+      this.sequences = sequences;
+      return this;
+    }
+
+    private StatePool statePool(Device device, Arena arena) {
+      return stateLayout == null
+          ? null
+          : new StatePool(device, arena, stateLayout, stateLayers, sequences);
     }
 
     private List<Rows> groups() {

@@ -15,6 +15,10 @@ public final class Sequence implements AutoCloseable {
 
   private final LatentCache cache;
   private final LeakReport leak;
+
+  /** Null where no layer has a state. */
+  private final SequenceStates states;
+
   private MemorySegment pageTable = newTable(INITIAL_PAGES);
   private int pages;
   private int length;
@@ -23,8 +27,10 @@ public final class Sequence implements AutoCloseable {
   private boolean inStep;
   private boolean closed;
 
-  Sequence(LatentCache cache) {
+  /** {@code states}: empty ones, or null. */
+  Sequence(LatentCache cache, SequenceStates states) {
     this.cache = cache;
+    this.states = states;
     this.leak = LeakReport.watch(this, "a sequence", cache.reportsLeaks());
   }
 
@@ -59,11 +65,21 @@ public final class Sequence implements AutoCloseable {
   }
 
   /**
+   * Whether {@link #truncate} can take single tokens away: not where a layer has the state of a
+   * recurrence, of which no earlier one is kept.
+   */
+  public boolean isRewindable() {
+    return states == null;
+  }
+
+  /**
    * Forgets the tokens from {@code newLength} on, and what was announced, and gives back the pages
    * that only they used.
    *
    * @throws InvalidArgumentException where newLength is negative or more than {@link #length}
-   * @throws InvalidStateException within an open step
+   * @throws InvalidStateException within an open step; or where the sequence is not {@linkplain
+   *     #isRewindable rewindable} and newLength is neither 0 nor {@link #length}: a {@link #fork}
+   *     made before keeps the earlier state
    * @throws ClosedException after {@link #close}
    */
   public void truncate(int newLength) {
@@ -73,6 +89,19 @@ public final class Sequence implements AutoCloseable {
         throw new InvalidArgumentException(
             "newLength is " + newLength + ", but must be in 0.." + length);
       }
+      if (states != null && newLength != length) {
+        if (newLength > 0) {
+          throw new InvalidStateException(
+              "newLength is "
+                  + newLength
+                  + ", but the sequence has the state of a recurrence after "
+                  + length
+                  + " tokens, which cannot be rewound: only 0 and "
+                  + length
+                  + " are possible");
+        }
+        states.clear();
+      }
       shrinkTo(pagesFor(newLength));
       length = newLength;
       announced = 0;
@@ -81,15 +110,16 @@ public final class Sequence implements AutoCloseable {
 
   /**
    * A sequence with the same tokens. Full pages are shared; the last, partial one is copied when
-   * either sequence writes to it. Takes no page itself.
+   * either sequence writes to it. Takes no page itself. States of a recurrence are copied.
    *
+   * @throws Mla4jException where the device lacks the memory for states
    * @throws InvalidStateException within an open step
    * @throws ClosedException after {@link #close}
    */
   public Sequence fork() {
     synchronized (cache) {
       requireIdle();
-      Sequence copy = new Sequence(cache);
+      Sequence copy = new Sequence(cache, copyOfStates());
       copy.reserveTable(pages);
       for (int i = 0; i < pages; i++) {
         cache.retainPage(page(i));
@@ -100,6 +130,20 @@ public final class Sequence implements AutoCloseable {
       copy.announced = announced;
       return copy;
     }
+  }
+
+  private SequenceStates copyOfStates() {
+    if (states == null) {
+      return null;
+    }
+    SequenceStates copy = cache.states().take();
+    try {
+      copy.copyFrom(states, cache.device());
+    } catch (RuntimeException | Error e) {
+      cache.states().release(copy);
+      throw e;
+    }
+    return copy;
   }
 
   /**
@@ -119,6 +163,9 @@ public final class Sequence implements AutoCloseable {
       shrinkTo(0);
       length = 0;
       closed = true;
+      if (states != null) {
+        cache.states().release(states);
+      }
       leak.closed();
     }
   }
@@ -169,12 +216,18 @@ public final class Sequence implements AutoCloseable {
     if (replaced >= 0) {
       cache.releasePage(replaced);
     }
+    if (states != null) {
+      states.commit();
+    }
     length += n;
     inStep = false;
   }
 
   /** Call with the pool's lock held. */
   void rollBack(int replaced) {
+    if (states != null) {
+      states.rollBack();
+    }
     shrinkTo(pagesFor(length));
     if (replaced >= 0) {
       cache.releasePage(page(pages - 1));
@@ -196,6 +249,11 @@ public final class Sequence implements AutoCloseable {
 
   MemorySegment pageTable() {
     return pageTable;
+  }
+
+  /** The states where layers have some. */
+  SequenceStates states() {
+    return states;
   }
 
   private boolean needsCopy(int n) {

@@ -144,4 +144,24 @@ final class StepPlan implements PagedView {
   public MemorySegment layerBase(int group, int layer) {
     return cache.group(group).base(layer);
   }
+
+  @Override
+  public int stateLayers() {
+    return cache.stateLayers();
+  }
+
+  @Override
+  public StateLayout stateLayout() {
+    return cache.stateLayout();
+  }
+
+  @Override
+  public MemorySegment stateBefore(int i, int layer) {
+    return sequences.get(i).states().before(layer, kvTokens[i] - queryTokens(i));
+  }
+
+  @Override
+  public MemorySegment stateAfter(int i, int layer) {
+    return sequences.get(i).states().after(layer, kvTokens[i]);
+  }
 }

@@ -7,6 +7,7 @@ import io.mla4j.ComputeType;
 import io.mla4j.Device;
 import io.mla4j.LatentLayout;
 import io.mla4j.MlaShape;
+import io.mla4j.StateLayout;
 import io.mla4j.device.KernelOperation.AttendDecompressed;
 import io.mla4j.device.KernelOperation.Group;
 import io.mla4j.device.KernelOperation.GroupedMatMul;
@@ -314,6 +315,26 @@ public final class CudaTileKernels implements Kernels, AutoCloseable {
     @Override
     public Lease acquire() {
       return () -> {};
+    }
+
+    @Override
+    public int stateLayers() {
+      return 0;
+    }
+
+    @Override
+    public StateLayout stateLayout() {
+      throw new UnsupportedOperationException();
+    }
+
+    @Override
+    public MemorySegment stateBefore(int sequence, int layer) {
+      throw new UnsupportedOperationException();
+    }
+
+    @Override
+    public MemorySegment stateAfter(int sequence, int layer) {
+      throw new UnsupportedOperationException();
     }
 
     @Override

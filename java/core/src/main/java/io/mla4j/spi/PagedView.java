@@ -55,6 +55,20 @@ public interface PagedView extends DecodePlan {
   /** The pages of layer {@code layer} of a group of rows. */
   MemorySegment layerBase(int group, int layer);
 
+  /**
+   * The state of sequence {@code i} in layer {@code layer} of those that have one, before the
+   * step's new tokens. Without meaning where there are no tokens before them: then it is all zeros.
+   *
+   * @throws io.mla4j.InvalidStateException where the layer has not seen all tokens before them
+   */
+  MemorySegment stateBefore(int i, int layer);
+
+  /**
+   * Where the state after the new tokens of sequence {@code i} goes; {@link #stateBefore} stays as
+   * it is until the step is committed.
+   */
+  MemorySegment stateAfter(int i, int layer);
+
   /** Keeps a pool open. */
   @FunctionalInterface
   interface Lease extends AutoCloseable {
