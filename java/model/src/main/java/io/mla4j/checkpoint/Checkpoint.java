@@ -6,13 +6,14 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Collections;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
 
 /**
- * The tensors of a model directory: {@code model.safetensors}, or the shards that {@code
- * model.safetensors.index.json} names.
+ * The tensors of a model: {@code model.safetensors} of a directory, the shards that {@code
+ * model.safetensors.index.json} names, or a GGUF file, which may be split.
  *
  * <p>The files are memory-mapped and checked whole before the first tensor is handed out.
  * Thread-safe. Closing it invalidates every tensor.
@@ -25,6 +26,7 @@ public final class Checkpoint implements AutoCloseable {
   private final Path file;
   private final OpenFiles files = new OpenFiles();
   private final Map<String, StoredTensor> tensors = new LinkedHashMap<>();
+  private GgufMetadata metadata;
   private volatile boolean closed;
 
   private Checkpoint(Path file) {
@@ -32,28 +34,47 @@ public final class Checkpoint implements AutoCloseable {
   }
 
   /**
-   * Opens the weights in {@code directory}.
+   * Opens the weights in a directory, or a GGUF file. Of a directory with both, safetensors are
+   * taken.
    *
-   * @throws CheckpointException naming the file and tensor that is missing or malformed
+   * @throws CheckpointException naming the file and the tensor or key that is missing or malformed
    */
-  public static Checkpoint open(Path directory) {
-    if (!Files.isDirectory(directory)) {
-      throw new CheckpointException(directory + ": is not a directory");
-    }
-    if (Files.exists(directory.resolve(SINGLE))) {
-      return openFile(directory.resolve(SINGLE));
-    }
-    if (!Files.exists(directory.resolve(INDEX))) {
-      throw new CheckpointException(directory + ": has neither " + SINGLE + " nor " + INDEX);
-    }
-    Checkpoint checkpoint = new Checkpoint(directory.resolve(INDEX));
+  public static Checkpoint open(Path path) {
+    Path file = fileOf(path);
+    Checkpoint checkpoint = new Checkpoint(file);
     try {
-      checkpoint.openShards();
+      if (GgufShards.isGguf(file)) {
+        checkpoint.openGguf();
+      } else if (file.endsWith(INDEX)) {
+        checkpoint.openShards();
+      } else {
+        checkpoint.tensors.putAll(SafetensorsFile.map(file, checkpoint.files).tensors());
+      }
       return checkpoint;
     } catch (RuntimeException | Error e) {
       checkpoint.close();
       throw e;
     }
+  }
+
+  private static Path fileOf(Path path) {
+    if (GgufShards.isGguf(path) && !Files.isDirectory(path)) {
+      return path;
+    }
+    if (!Files.isDirectory(path)) {
+      throw new CheckpointException(path + ": is neither a directory nor a GGUF file");
+    }
+    for (String name : List.of(SINGLE, INDEX)) {
+      if (Files.exists(path.resolve(name))) {
+        return path.resolve(name);
+      }
+    }
+    Path gguf = GgufShards.in(path);
+    if (gguf == null) {
+      throw new CheckpointException(
+          path + ": has neither " + SINGLE + " nor " + INDEX + " nor a GGUF file");
+    }
+    return gguf;
   }
 
   /**
@@ -70,6 +91,12 @@ public final class Checkpoint implements AutoCloseable {
       checkpoint.close();
       throw e;
     }
+  }
+
+  /** The keys of a GGUF file. */
+  public Optional<GgufMetadata> gguf() {
+    requireOpen();
+    return Optional.ofNullable(metadata);
   }
 
   /** The file that was opened: the tensors' own, or the index of several. */
@@ -124,6 +151,12 @@ public final class Checkpoint implements AutoCloseable {
     if (closed) {
       throw new ClosedException(file + " is closed");
     }
+  }
+
+  private void openGguf() {
+    GgufShards shards = GgufShards.map(file, files);
+    metadata = shards.metadata();
+    tensors.putAll(shards.tensors());
   }
 
   private void openShards() {

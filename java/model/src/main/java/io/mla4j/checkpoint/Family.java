@@ -50,9 +50,9 @@ import java.util.stream.Stream;
  *   <dt>{@code router}
  *   <dd>how experts are chosen, see {@link FfnReader}; absent in a family without experts
  *   <dt>{@code tensors}
- *   <dd>{@code names} of the roles of {@link TensorRole}; {@code layer}: how the names of a layer's
- *       tensors begin; {@code ignored}: how the names of tensors end that say nothing; see {@link
- *       TensorNames}
+ *   <dd>{@code names} of the roles of {@link TensorRole}, see {@link TensorPlace}; {@code layer}:
+ *       how the names of a layer's tensors begin; {@code ignored}: how the names of tensors end
+ *       that say nothing; see {@link TensorNames}
  * </dl>
  *
  * @param modelType the value of {@code model_type}
@@ -148,7 +148,8 @@ record Family(
             tensors.path("names").properties().stream()
                 .collect(
                     Collectors.toMap(
-                        name -> role(modelType, name.getKey()), name -> name.getValue().asText())),
+                        name -> role(modelType, name.getKey()),
+                        name -> places(modelType, name.getValue()))),
             tensors.path("layer").asText(),
             texts(tensors.path("ignored")),
             topology.blocks()));
@@ -171,6 +172,14 @@ record Family(
     return TensorRole.named(name)
         .orElseThrow(
             () -> error(modelType, "names a tensor " + Quote.name(name) + ", which is no role"));
+  }
+
+  private static List<TensorPlace> places(String modelType, JsonNode node) {
+    try {
+      return TensorPlace.read(node);
+    } catch (IllegalArgumentException e) {
+      throw error(modelType, "has a tensor " + e.getMessage() + ", which is no place");
+    }
   }
 
   private static List<String> texts(JsonNode array) {

@@ -142,9 +142,21 @@ public final class OpenFiles implements AutoCloseable {
     }
   }
 
-  /** Lives as long as the bytes. */
-  Arena arena() {
-    return arena;
+  /** Whether the bytes are still there. */
+  boolean isOpen() {
+    return arena.scope().isAlive();
+  }
+
+  /**
+   * A tensor's bytes, copied where the file has them at an address that is no multiple of its
+   * element. Blocks are read byte by byte and may lie anywhere.
+   *
+   * @throws OutOfMemoryError where there is no memory for the copy
+   */
+  MemorySegment aligned(MemorySegment segment, StoredType type) {
+    return type.blockElements() > 1 || segment.address() % type.blockBytes() == 0
+        ? segment
+        : arena.allocate(segment.byteSize(), 64).copyFrom(segment).asReadOnly();
   }
 
   /**

@@ -5,14 +5,12 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.JsonToken;
 import java.io.IOException;
 import java.io.InputStream;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
@@ -60,7 +58,7 @@ final class SafetensorsFile {
         throw result.error(
             "is truncated: it has " + bytes.byteSize() + " bytes, but at least 8 are needed");
       }
-      result.read(bytes, files.arena());
+      result.read(bytes, files);
     } catch (InternalError e) {
       throw files.unreadable(e);
     } catch (JsonProcessingException e) {
@@ -89,7 +87,7 @@ final class SafetensorsFile {
     return error("tensor " + Quote.name(tensor) + " " + what);
   }
 
-  private void read(MemorySegment bytes, Arena arena) throws IOException {
+  private void read(MemorySegment bytes, OpenFiles files) throws IOException {
     long headerBytes = bytes.get(U64, 0);
     if (headerBytes < 0 || headerBytes > MAX_HEADER_BYTES) {
       throw error(
@@ -119,7 +117,7 @@ final class SafetensorsFile {
       tensors.put(
           entry.name,
           new StoredTensor(
-              entry.name, file, entry.type, entry.shape, aligned(segment, entry, arena)));
+              entry.name, file, entry.type, entry.shape, aligned(segment, entry, files)));
     }
   }
 
@@ -127,12 +125,9 @@ final class SafetensorsFile {
    * The header may have any length, so a tensor may start at an address that is no multiple of its
    * element's size.
    */
-  private MemorySegment aligned(MemorySegment segment, Entry entry, Arena arena) {
-    if (segment.address() % entry.type.bytes() == 0) {
-      return segment;
-    }
+  private MemorySegment aligned(MemorySegment segment, Entry entry, OpenFiles files) {
     try {
-      return arena.allocate(segment.byteSize(), 64).copyFrom(segment).asReadOnly();
+      return files.aligned(segment, entry.type);
     } catch (OutOfMemoryError e) {
       throw error(
           entry.name,
@@ -193,7 +188,7 @@ final class SafetensorsFile {
     if (offsets.size() != 2) {
       throw error(name, "has data_offsets " + offsets + ", but must have two of them");
     }
-    long bytes = type.bytes();
+    long bytes = type.blockBytes();
     try {
       for (long dimension : shape) {
         bytes = Math.multiplyExact(bytes, dimension);
@@ -232,7 +227,7 @@ final class SafetensorsFile {
                     "has dtype "
                         + Quote.name(text)
                         + ", but must have one of "
-                        + Arrays.toString(StoredType.values())));
+                        + StoredType.safetensorsNames()));
   }
 
   private List<Long> readNumbers(JsonParser parser, String name, String key) throws IOException {

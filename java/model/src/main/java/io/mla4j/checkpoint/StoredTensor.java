@@ -23,7 +23,7 @@ public record StoredTensor(
 
   /** The number of elements. */
   public long elements() {
-    return segment.byteSize() / type.bytes();
+    return segment.byteSize() / type.blockBytes() * type.blockElements();
   }
 
   /**
@@ -37,6 +37,17 @@ public record StoredTensor(
         type.format()
             .orElseThrow(() -> error("has dtype " + type + ", which cannot be computed with")),
         shape.stream().mapToLong(Long::longValue).toArray());
+  }
+
+  /**
+   * One of the pieces of {@code shape} that lie in this tensor one behind the other.
+   *
+   * @param label what messages call it
+   * @param number which of them
+   */
+  StoredTensor slice(String label, long number, List<Long> shape) {
+    long bytes = type.bytes(shape.stream().reduce(1L, Math::multiplyExact));
+    return new StoredTensor(label, file, type, shape, segment.asSlice(number * bytes, bytes));
   }
 
   /**

@@ -4,31 +4,34 @@ import java.util.Collections;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.UnaryOperator;
 import java.util.regex.Pattern;
 
 /**
- * The names of a family's tensors: a template for each role, in which {@code {layer}} stands for
- * how a layer's names begin, {@code {l}} for its number, {@code {b}} for the number of a block
- * inside of it, and {@code {e}} for that of an expert.
+ * Where a family's tensors lie, and which ones say nothing.
  *
- * @param templates a template for each role that the family has
+ * @param places of each role that the family has, the usual one first
  * @param layer how the names of a layer's tensors begin
  * @param ignored how the names of tensors end that old checkpoints carry and that the configuration
  *     says better
  * @param blocks how many blocks of a model a layer of the file holds
  */
 public record TensorNames(
-    Map<TensorRole, String> templates, String layer, List<String> ignored, int blocks) {
+    Map<TensorRole, List<TensorPlace>> places, String layer, List<String> ignored, int blocks) {
   static final String LAYER = "{l}";
-  private static final String BLOCK = "{b}";
-  private static final String EXPERT = "{e}";
 
   /** Keeps its own copies, with {@code {layer}} written out. */
   public TensorNames {
-    Map<TensorRole, String> own = new EnumMap<>(TensorRole.class);
-    templates.forEach((role, template) -> own.put(role, template.replace("{layer}", layer)));
-    templates = Collections.unmodifiableMap(own);
+    places = changed(places, name -> name.replace("{layer}", layer));
     ignored = List.copyOf(ignored);
+  }
+
+  private static Map<TensorRole, List<TensorPlace>> changed(
+      Map<TensorRole, List<TensorPlace>> places, UnaryOperator<String> change) {
+    Map<TensorRole, List<TensorPlace>> own = new EnumMap<>(TensorRole.class);
+    places.forEach(
+        (role, list) -> own.put(role, list.stream().map(place -> place.renamed(change)).toList()));
+    return Collections.unmodifiableMap(own);
   }
 
   /**
@@ -44,9 +47,7 @@ public record TensorNames(
 
   /** These names with {@code prefix} before each. */
   TensorNames prefixed(String prefix) {
-    Map<TensorRole, String> names = new EnumMap<>(templates);
-    names.replaceAll((_, template) -> prefix + template);
-    return new TensorNames(names, prefix + layer, ignored, blocks);
+    return new TensorNames(changed(places, name -> prefix + name), prefix + layer, ignored, blocks);
   }
 
   /** The layer of the file that holds block {@code i}. */
@@ -55,15 +56,21 @@ public record TensorNames(
   }
 
   /**
-   * The name of a tensor of block {@code layer}; layer and expert are ignored where the template
-   * has no place for them.
+   * The usual name of a tensor of block {@code layer}; layer and expert are ignored where the
+   * template has no place for them.
    */
   public String name(TensorRole role, int layer, int expert) {
-    return templates
-        .get(role)
-        .replace(LAYER, Integer.toString(layerOf(layer)))
-        .replace(BLOCK, Integer.toString(layer % blocks))
-        .replace(EXPERT, Integer.toString(expert));
+    return name(places.get(role).getFirst(), layer, expert);
+  }
+
+  /** The same at one of the places of a role. */
+  String name(TensorPlace place, int layer, int expert) {
+    return place.name(layerOf(layer), layer % blocks, expert);
+  }
+
+  /** The places of {@code role}, the usual one first. */
+  List<TensorPlace> of(TensorRole role) {
+    return places.getOrDefault(role, List.of());
   }
 
   /** What matches the names of layers' tensors; its first group is the layer's number. */

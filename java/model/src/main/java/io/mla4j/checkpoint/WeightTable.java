@@ -82,41 +82,55 @@ public record WeightTable(
 
     WeightTable resolve() {
       List<Long> table = List.of((long) model.vocabulary(), (long) model.hidden());
-      StoredTensor embedding = find(name(TensorRole.EMBEDDING, 0, 0), table);
+      StoredTensor embedding = find(TensorRole.EMBEDDING, 0, 1, table).getFirst();
       StoredTensor finalNorm =
-          find(name(TensorRole.FINAL_NORM, 0, 0), List.of((long) model.hidden()));
-      String output = name(TensorRole.OUTPUT, 0, 0);
-      boolean serves = model.tied() && checkpoint.find(output).isEmpty();
-      StoredTensor outputTensor = serves ? embedding : find(output, table);
+          find(TensorRole.FINAL_NORM, 0, 1, List.of((long) model.hidden())).getFirst();
+      boolean serves = model.tied() && !exists(TensorRole.OUTPUT, 0);
+      StoredTensor output = serves ? embedding : find(TensorRole.OUTPUT, 0, 1, table).getFirst();
       List<Layer> layers = new ArrayList<>();
       for (int l = 0; l < model.layers().size(); l++) {
         layers.add(layer(l, model.layers().get(l)));
       }
       refuseUnused();
-      return new WeightTable(embedding, finalNorm, outputTensor, layers, checkpoint.files());
+      return new WeightTable(embedding, finalNorm, output, layers, checkpoint.files());
     }
 
     private Layer layer(int l, LayerDescription description) {
       Map<TensorRole, List<StoredTensor>> tensors = new EnumMap<>(TensorRole.class);
       for (TensorNeed need : TensorNeed.of(description, model.hidden())) {
-        if (need.optional() && checkpoint.find(name(need.role(), l, 0)).isEmpty()) {
-          continue;
+        if (!need.optional() || exists(need.role(), l)) {
+          tensors.put(need.role(), find(need.role(), l, need.count(), need.shape()));
         }
-        List<StoredTensor> found = new ArrayList<>(need.count());
-        for (int e = 0; e < need.count(); e++) {
-          found.add(find(name(need.role(), l, e), need.shape()));
-        }
-        tensors.put(need.role(), found);
       }
       return new Layer(tensors);
     }
 
-    private StoredTensor find(String name, List<Long> shape) {
-      StoredTensor tensor = checkpoint.get(name);
-      if (!tensor.shape().equals(shape)) {
-        throw tensor.error(
-            "has shape " + tensor.shape() + ", but the configuration asks for " + shape);
+    private boolean exists(TensorRole role, int layer) {
+      return model.names().of(role).stream().anyMatch(place -> exists(place, layer));
+    }
+
+    private boolean exists(TensorPlace place, int layer) {
+      return checkpoint.find(model.names().name(place, layer, 0)).isPresent();
+    }
+
+    /** The tensors of a role, from the first of its places that exists. */
+    private List<StoredTensor> find(TensorRole role, int layer, int count, List<Long> shape) {
+      List<TensorPlace> places = model.names().of(role);
+      TensorPlace place =
+          places.stream()
+              .filter(candidate -> exists(candidate, layer))
+              .findFirst()
+              .orElse(places.getFirst());
+      List<StoredTensor> found = new ArrayList<>(count);
+      for (int e = 0; e < count; e++) {
+        StoredTensor stored = checkpoint.get(model.names().name(place, layer, e));
+        found.add(checked(place.in(stored, e, count, shape)));
+        used.add(stored.name());
       }
+      return found;
+    }
+
+    private static StoredTensor checked(StoredTensor tensor) {
       if (!tensor.type().isWeight()) {
         throw tensor.error(
             "has dtype "
@@ -124,10 +138,9 @@ public record WeightTable(
                 + ", but weights must have one of "
                 + StorageFormat.weightNames());
       }
-      if (shape.size() == 1) {
+      if (tensor.shape().size() == 1) {
         requireFinite(tensor);
       }
-      used.add(name);
       return tensor;
     }
 
@@ -142,10 +155,6 @@ public record WeightTable(
           throw tensor.error("has " + values[i] + " at index " + i + ", but must be finite");
         }
       }
-    }
-
-    private String name(TensorRole role, int layer, int expert) {
-      return model.names().name(role, layer, expert);
     }
 
     /**
