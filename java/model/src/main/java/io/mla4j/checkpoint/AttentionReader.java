@@ -78,7 +78,8 @@ final class AttentionReader {
     if (rope % 2 != 0) {
       throw keys.error("qk_rope_head_dim", "is " + rope + ", but must be even");
     }
-    int value = keys.wholeNumber("v_head_dim", 1, MAX_HEADS);
+    int hidden = keys.wholeNumber("hidden_size", 1, ConfigReader.MAX_WIDTH);
+    int value = keys.wholeNumber("v_head_dim", Math.max(1, hidden / heads), 1, MAX_HEADS);
     if ((long) heads * (nope + Math.max(rope, value)) > Integer.MAX_VALUE) {
       throw keys.error(
           "num_attention_heads",

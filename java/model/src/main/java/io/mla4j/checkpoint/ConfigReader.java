@@ -163,10 +163,15 @@ public final class ConfigReader {
     };
   }
 
-  /** The factor at the key that the family calls {@code name}, over {@code divisor}; or 1. */
+  /**
+   * The factor at the key that the family calls {@code name}, over {@code divisor}; or 1, also
+   * where the key holds null.
+   */
   private double scale(String name, double divisor) {
     String key = family.scales().path(name).asText();
-    return key.isEmpty() ? 1 : keys.number(key, x -> x > 0, "a positive number") / divisor;
+    return key.isEmpty() || keys.isNull(key)
+        ? 1
+        : keys.number(key, x -> x > 0, "a positive number") / divisor;
   }
 
   /** Dynamic scaling exists to go beyond the positions that it scales from. */
