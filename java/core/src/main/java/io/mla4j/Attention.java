@@ -2,6 +2,7 @@ package io.mla4j;
 
 import io.mla4j.ops.AppendLatent;
 import io.mla4j.ops.AttentionScore;
+import io.mla4j.ops.LatentUp;
 import io.mla4j.ops.Mirror;
 import io.mla4j.ops.Operation;
 import io.mla4j.ops.RopeLayout;
@@ -109,7 +110,7 @@ public abstract sealed class Attention permits AbsorbedAttention, WeightedAttent
     }
     requireNonNull("compute", compute);
     Weight placed = cache.device().place(List.of(kvB), compute, Arena.ofAuto()).getFirst();
-    return new WeightedAttention(cache, shape, placed, score, compute);
+    return new WeightedAttention(cache, shape, LatentUp.fused(placed), score, compute);
   }
 
   /** As above with the weights as an array, which is copied. */

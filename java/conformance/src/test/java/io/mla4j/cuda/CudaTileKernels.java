@@ -14,6 +14,7 @@ import io.mla4j.device.KernelOperation.GroupedMatMul;
 import io.mla4j.device.KernelOperation.Groups;
 import io.mla4j.device.KernelOperation.HeadMatMul;
 import io.mla4j.device.KernelOperation.MatMul;
+import io.mla4j.device.PlainWeights;
 import io.mla4j.ops.Absorb;
 import io.mla4j.ops.Add;
 import io.mla4j.ops.AppendLatent;
@@ -23,6 +24,7 @@ import io.mla4j.ops.AttentionScore;
 import io.mla4j.ops.Combine;
 import io.mla4j.ops.Embed;
 import io.mla4j.ops.Expand;
+import io.mla4j.ops.LatentUp;
 import io.mla4j.ops.Merge;
 import io.mla4j.ops.Operation;
 import io.mla4j.ops.RmsNorm;
@@ -185,9 +187,9 @@ public final class CudaTileKernels implements Kernels, AutoCloseable {
         call.weight(
             Tensor.strided(
                 p.weight(),
-                p.weightType(),
+                p.matrices().weight().format(),
                 new long[] {p.heads(), rows, columns},
-                new long[] {p.weightHeadStride(), p.weightStride(), 1}));
+                new long[] {p.matrices().headStride(), p.matrices().stride(), 1}));
     long[] in = {p.tokens(), p.heads(), p.in()};
     long[] out = {p.tokens(), p.heads(), p.out()};
     device.run(
@@ -239,8 +241,8 @@ public final class CudaTileKernels implements Kernels, AutoCloseable {
     if (absorbed) {
       device.run(new AttendAbsorbed(0, q, score, a.compute(), out, lse), view);
     } else {
-      Weight kvB = Weight.of(call.weight(a.matrix().tensor()));
-      Attend attend = new Attend(0, shape, q, kvB, score, a.compute(), out);
+      LatentUp up = LatentUp.fused(Weight.of(call.weight(PlainWeights.fused(a.up()))));
+      Attend attend = new Attend(0, shape, q, up, score, a.compute(), out);
       device.run(new AttendDecompressed(attend, lse), view);
     }
     call.results();

@@ -220,18 +220,37 @@ class BadArgumentsTest {
         refuses(
             "layer is -1",
             out,
-            () -> ops.run(new Attend(-1, p.shape(), q, kvB, score, f32, out), p));
+            () -> ops.run(new Attend(-1, p.shape(), q, LatentUp.fused(kvB), score, f32, out), p));
         refuses(
-            "q", out, () -> ops.run(new Attend(0, p.shape(), x(N, 3, 8), kvB, score, f32, out), p));
+            "q",
+            out,
+            () ->
+                ops.run(
+                    new Attend(0, p.shape(), x(N, 3, 8), LatentUp.fused(kvB), score, f32, out), p));
         refuses(
-            "kvB", out, () -> ops.run(new Attend(0, p.shape(), q, w(33, 15), score, f32, out), p));
-        refuses("score", out, () -> ops.run(new Attend(0, p.shape(), q, kvB, null, f32, out), p));
+            "kvB",
+            out,
+            () ->
+                ops.run(
+                    new Attend(0, p.shape(), q, LatentUp.fused(w(33, 15)), score, f32, out), p));
+        refuses(
+            "score",
+            out,
+            () -> ops.run(new Attend(0, p.shape(), q, LatentUp.fused(kvB), null, f32, out), p));
         refuses(
             "alibiSlopes",
             out,
             () ->
                 ops.run(
-                    new Attend(0, p.shape(), q, kvB, new AttentionScore(1, x(2)), f32, out), p));
+                    new Attend(
+                        0,
+                        p.shape(),
+                        q,
+                        LatentUp.fused(kvB),
+                        new AttentionScore(1, x(2)),
+                        f32,
+                        out),
+                    p));
         refuses(
             "q", latents, () -> ops.run(new AttendAbsorbed(0, q, score, f32, latents, null), p));
         refuses(
@@ -241,12 +260,14 @@ class BadArgumentsTest {
         for (float scale : new float[] {Float.NaN, 0, -1, Float.POSITIVE_INFINITY}) {
           refuses("scale", out, () -> AttentionScore.of(scale));
         }
-        ops.run(new Attend(0, p.shape(), q, kvB, score, f32, out), p);
+        ops.run(new Attend(0, p.shape(), q, LatentUp.fused(kvB), score, f32, out), p);
       }
       DecodePlan ended = plan;
       assertThrows(
           InvalidStateException.class,
-          () -> ops.run(new Attend(0, ended.shape(), q, kvB, score, f32, out), ended));
+          () ->
+              ops.run(
+                  new Attend(0, ended.shape(), q, LatentUp.fused(kvB), score, f32, out), ended));
     }
   }
 
@@ -280,12 +301,7 @@ class BadArgumentsTest {
             AttentionTile absorbed = AttentionTile.absorbed(ComputeType.F32, SHAPE.heads(), score);
             AttentionTile decompressed =
                 AttentionTile.decompressed(
-                    ComputeType.F32,
-                    SHAPE.heads(),
-                    score,
-                    Weight.of(kvB),
-                    SHAPE.nope(),
-                    SHAPE.value());
+                    ComputeType.F32, SHAPE, score, LatentUp.fused(Weight.of(kvB)));
             for (AttentionTile attention : List.of(absorbed, decompressed)) {
               attention.pages(cache, pages, table);
               attention.queries(q, 0);

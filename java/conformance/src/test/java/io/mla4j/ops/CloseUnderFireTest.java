@@ -116,7 +116,7 @@ class CloseUnderFireTest {
                               0,
                               plan.shape(),
                               q.first(2),
-                              kvB,
+                              LatentUp.fused(kvB),
                               AttentionScore.of(0.1f),
                               ComputeType.BF16,
                               out),

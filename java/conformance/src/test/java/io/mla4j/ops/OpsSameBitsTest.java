@@ -217,7 +217,9 @@ class OpsSameBitsTest {
           Tensor values = on.apply(Tensors.nan(n, shape.heads(), shape.value()));
           DecodePlan plan = step.plan(shape, form);
           device.run(
-              new Attend(0, plan.shape(), on.apply(plain), placed, score, compute, values), plan);
+              new Attend(
+                  0, plan.shape(), on.apply(plain), LatentUp.fused(placed), score, compute, values),
+              plan);
           collect("attend " + form, plan, texts, Tensors.back(device, values), results);
         }
       }
@@ -366,7 +368,7 @@ class OpsSameBitsTest {
                 ops.run(
                     new Absorb(
                         q.slice(first, count),
-                        kvB,
+                        LatentUp.fused(kvB),
                         compute,
                         out.reshape(count, heads, s.cached())))),
         new RowOperation(
@@ -376,7 +378,7 @@ class OpsSameBitsTest {
                 ops.run(
                     new Expand(
                         latents.slice(first, count),
-                        kvB,
+                        LatentUp.fused(kvB),
                         compute,
                         out.reshape(count, heads, s.value())))),
         new RowOperation(

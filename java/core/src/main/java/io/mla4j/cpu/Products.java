@@ -52,7 +52,7 @@ final class Products {
 
   /**
    * One more product, to be filled. Neighbours that share x, its rows, the input width, the compute
-   * type and the weight's format are packed once.
+   * type and how the weight is stored are packed once.
    */
   MatrixProduct add() {
     if (count == entries.size()) {
@@ -184,6 +184,7 @@ final class Products {
       MatrixProduct a = before.product;
       MatrixProduct b = product;
       return a.weightType() == b.weightType()
+          && a.matrix().isScaled() == b.matrix().isScaled()
           && a.compute() == b.compute()
           && a.rows() == b.rows()
           && a.k() == b.k()

@@ -13,16 +13,7 @@ final class RebuiltAttention extends AttentionTiles {
   private Tensor lse;
 
   RebuiltAttention(Cpu cpu, Attend o) {
-    super(
-        cpu,
-        () ->
-            AttentionTile.decompressed(
-                o.compute(),
-                o.shape().heads(),
-                o.score(),
-                o.kvB(),
-                o.shape().nope(),
-                o.shape().value()));
+    super(cpu, () -> AttentionTile.decompressed(o.compute(), o.shape(), o.score(), o.up()));
     operation = o;
     heads = o.shape().heads();
   }

@@ -65,10 +65,10 @@ final class RunAttend extends CpuOperation {
     MlaShape s = operation.shape();
     Tensor q = rows(lseBytes, queryBytes, s.cached());
     Tensor latents = rows(lseBytes + queryBytes, latentBytes, s.latent());
-    absorb = new HeadTiles(cpu, new Absorb(operation.q(), operation.kvB(), operation.compute(), q));
+    absorb = new HeadTiles(cpu, new Absorb(operation.q(), operation.up(), operation.compute(), q));
     expand =
         new HeadTiles(
-            cpu, new Expand(latents, operation.kvB(), operation.compute(), operation.out()));
+            cpu, new Expand(latents, operation.up(), operation.compute(), operation.out()));
     absorbed.place(q, latents, lse(), lseBytes + queryBytes + latentBytes);
   }
 

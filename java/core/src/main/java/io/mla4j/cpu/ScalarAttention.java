@@ -98,9 +98,9 @@ final class ScalarAttention {
     float[] values = scratch.floats(7, BLOCK * a.value());
     int last = a.causal() ? position(a, tile.rowEnd() - 1) + 1 : a.kvTokens();
     for (int h = tile.headBegin(); h < tile.headEnd(); h++) {
-      for (int r = 0; r < a.nope() + a.value(); r++) {
-        long element = h * a.weightHeadStride() + r * a.weightStride();
-        a.weightType().widen(a.kvB(), a.weightType().bytes(element), w, r * latent, latent);
+      readKeys(a, h, latent, w, keys);
+      for (int r = 0; r < a.value(); r++) {
+        a.values().widen(h, r, w, (a.nope() + r) * latent, latent);
       }
       for (int t = 0; t < queries; t++) {
         readQuery(a, tile.rowBegin() + t, h, q, t);
@@ -135,6 +135,22 @@ final class ScalarAttention {
       }
       for (int t = 0; t < queries; t++) {
         finish(softmax, t, a, tile.part(), tile.rowBegin() + t, h);
+      }
+    }
+  }
+
+  /** W_UK of a head: (nope, latent). {@code row} has room for one of its rows. */
+  private static void readKeys(AttentionTile a, int head, int latent, float[] to, float[] row) {
+    if (!a.keys().transposed()) {
+      for (int r = 0; r < a.nope(); r++) {
+        a.keys().widen(head, r, to, r * latent, latent);
+      }
+      return;
+    }
+    for (int i = 0; i < latent; i++) {
+      a.keys().widen(head, i, row, 0, a.nope());
+      for (int r = 0; r < a.nope(); r++) {
+        to[r * latent + i] = row[r];
       }
     }
   }

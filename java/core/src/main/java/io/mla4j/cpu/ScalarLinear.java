@@ -6,7 +6,6 @@ import io.mla4j.ops.Scratch;
 import io.mla4j.spi.HeadProduct;
 import io.mla4j.spi.MatrixProduct;
 import io.mla4j.spi.Tile;
-import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 
 /** Linear layers and the small products of each head. */
@@ -35,7 +34,7 @@ final class ScalarLinear {
       int rows = Math.min(BLOCK, p.rows() - rowBegin);
       Floats.read(tile.workspace(), (long) rowBegin * p.k(), x, 0, rows * p.k());
       for (int n = tile.rowBegin(); n < tile.rowEnd(); n++) {
-        p.weightType().widen(p.weight(), p.weightType().bytes(n * p.weightStride()), w, 0, p.k());
+        p.matrix().widen(n, 0, w, 0, p.k());
         float b = ScalarKernels.isNull(p.bias()) ? 0 : Floats.get(p.bias(), n);
         for (int i = 0; i < rows; i++) {
           long at = (rowBegin + i) * p.yStride() + n;
@@ -52,11 +51,9 @@ final class ScalarLinear {
     float[] w = scratch.floats(0, rows * columns);
     float[] in = scratch.floats(1, p.in());
     float[] out = scratch.floats(2, p.out());
-    MemorySegment weight = p.weight();
     for (int h = tile.headBegin(); h < tile.headEnd(); h++) {
       for (int r = 0; r < rows; r++) {
-        long element = h * p.weightHeadStride() + r * p.weightStride();
-        p.weightType().widen(weight, p.weightType().bytes(element), w, r * columns, columns);
+        p.matrices().widen(h, r, w, r * columns, columns);
       }
       for (int t = tile.rowBegin(); t < tile.rowEnd(); t++) {
         Floats.read(p.x(), t * p.xTokenStride() + h * p.xHeadStride(), in, 0, p.in());

@@ -13,14 +13,14 @@ import io.mla4j.MlaShape;
  * @param layer of the cache
  * @param shape the plan's
  * @param q (n, heads, nope + rope) F32
- * @param kvB (heads * (nope + value), latent), as in {@link Absorb}
+ * @param up W_UK and W_UV
  * @param out (n, heads, value) F32
  */
 public record Attend(
     int layer,
     MlaShape shape,
     Tensor q,
-    Weight kvB,
+    LatentUp up,
     AttentionScore score,
     ComputeType compute,
     Tensor out)
@@ -32,8 +32,8 @@ public record Attend(
     Checks.requireNonNull("compute", compute);
     Checks.require("q", q, StorageFormat.F32, q.dim(0), shape.heads(), shape.query());
     Checks.requireOutput("out", out, StorageFormat.F32, q.dim(0), shape.heads(), shape.value());
-    Checks.require(
-        "kvB", kvB, (long) shape.heads() * (shape.nope() + shape.value()), shape.latent());
+    Checks.requireNonNull("up", up);
+    up.requireFits(shape);
     Checks.requireScore(score, shape.heads());
     Checks.requireLayer(layer);
   }

@@ -69,7 +69,8 @@ final class Checks {
     }
   }
 
-  private static void requireNative(String name, Tensor tensor) {
+  /** {@code tensor} is in memory that kernels can be given. */
+  static void requireNative(String name, Tensor tensor) {
     if (!tensor.segment().isNative()) {
       throw new InvalidArgumentException(
           name + " is " + tensor + " on the Java heap, but must be in memory of an arena");

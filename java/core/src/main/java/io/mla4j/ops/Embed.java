@@ -57,8 +57,7 @@ public record Embed(Weight table, Tensor ids, float scale, Tensor out) implement
       if (id < 0 || id >= vocabulary()) {
         throw refused(i, id);
       }
-      long at = table.format().bytes(id * table.tensor().stride(0));
-      table.format().widen(table.tensor().segment(), at, row, 0, width);
+      table.widen(id, 0, row, 0, width);
       for (int j = 0; j < width; j++) {
         row[j] *= scale;
       }

@@ -8,32 +8,29 @@ import io.mla4j.MlaShape;
  * W_UV[h] x[t, h]}.
  *
  * @param x (n, heads, latent) F32
- * @param kvB (heads * (nope + value), latent), as in {@link Absorb}
+ * @param up W_UK and W_UV, of which W_UV is used
  * @param out (n, heads, value) F32
  */
-public record Expand(Tensor x, Weight kvB, ComputeType compute, Tensor out) implements Operation {
+public record Expand(Tensor x, LatentUp up, ComputeType compute, Tensor out) implements Operation {
   /** Checks types and shapes. */
   public Expand {
     Checks.requireFloats("x", x, 3);
     Checks.requireFloats("out", out, 3);
-    Checks.requireMatrix("kvB", kvB);
+    Checks.requireNonNull("up", up);
     Checks.requireNonNull("compute", compute);
     Checks.requireOutput("out", out, StorageFormat.F32, x.dim(0), x.dim(1), out.dim(2));
-    MlaShape shape = shape(x, kvB, out);
-    Checks.require(
-        "kvB", kvB, (long) shape.heads() * (shape.nope() + shape.value()), shape.latent());
+    up.requireFits(shape(x, up, out));
   }
 
   /** The sizes that the operands give; a rope of 0. */
   public MlaShape shape() {
-    return shape(x, kvB, out);
+    return shape(x, up, out);
   }
 
-  private static MlaShape shape(Tensor x, Weight kvB, Tensor out) {
+  private static MlaShape shape(Tensor x, LatentUp up, Tensor out) {
     int heads = Checks.positiveInt("heads", x.dim(1));
     int latent = Checks.toInt("latent", x.dim(2));
     int value = Checks.toInt("value", out.dim(2));
-    int nope = Checks.toInt("nope", kvB.tensor().dim(0) / heads - value);
-    return new MlaShape(heads, latent, 0, nope, value);
+    return new MlaShape(heads, latent, 0, up.nope(heads, value), value);
   }
 }

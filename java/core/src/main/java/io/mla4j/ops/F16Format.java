@@ -18,6 +18,11 @@ final class F16Format extends StorageFormat {
   }
 
   @Override
+  public float read(MemorySegment segment, long offset) {
+    return Float.float16ToFloat(segment.get(JAVA_SHORT_UNALIGNED, offset));
+  }
+
+  @Override
   public void narrow(float[] from, int at, int n, MemorySegment segment, long offset) {
     for (int i = 0; i < n; i++) {
       segment.set(JAVA_SHORT_UNALIGNED, offset + 2L * i, Float.floatToFloat16(from[at + i]));

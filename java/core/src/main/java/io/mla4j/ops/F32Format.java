@@ -16,6 +16,11 @@ final class F32Format extends StorageFormat {
   }
 
   @Override
+  public float read(MemorySegment segment, long offset) {
+    return segment.get(JAVA_FLOAT_UNALIGNED, offset);
+  }
+
+  @Override
   public void narrow(float[] from, int at, int n, MemorySegment segment, long offset) {
     MemorySegment.copy(from, at, segment, JAVA_FLOAT_UNALIGNED, offset, n);
   }

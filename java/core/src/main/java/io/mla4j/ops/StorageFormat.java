@@ -16,15 +16,16 @@ import java.util.stream.Collectors;
  */
 public abstract class StorageFormat {
   private static final List<StorageFormat> WEIGHTS = new ArrayList<>();
+  private static final List<StorageFormat> SCALES = new ArrayList<>();
 
   /** IEEE 754 binary32. */
-  public static final StorageFormat F32 = weight(new F32Format());
+  public static final StorageFormat F32 = scale(weight(new F32Format()));
 
   /** The upper half of a binary32. */
-  public static final StorageFormat BF16 = weight(new Bf16Format());
+  public static final StorageFormat BF16 = scale(weight(new Bf16Format()));
 
   /** IEEE 754 binary16. */
-  public static final StorageFormat F16 = weight(new F16Format());
+  public static final StorageFormat F16 = scale(weight(new F16Format()));
 
   /** 32-bit two's complement. */
   public static final StorageFormat I32 = new IntegerFormat("I32", 4);
@@ -57,14 +58,28 @@ public abstract class StorageFormat {
     return format;
   }
 
+  private static StorageFormat scale(StorageFormat format) {
+    SCALES.add(format);
+    return format;
+  }
+
   /** The formats that weights may be stored in. */
   public static List<StorageFormat> weights() {
     return List.copyOf(WEIGHTS);
   }
 
-  /** Their names for a message: {@code F32, BF16 or F16}. */
+  /** The formats that {@link Scales} may be stored in. */
+  public static List<StorageFormat> scales() {
+    return List.copyOf(SCALES);
+  }
+
+  /** The names of the formats of weights for a message: {@code F32, BF16 or F16}. */
   public static String weightNames() {
-    String all = WEIGHTS.stream().map(StorageFormat::name).collect(Collectors.joining(", "));
+    return names(WEIGHTS);
+  }
+
+  static String names(List<StorageFormat> formats) {
+    String all = formats.stream().map(StorageFormat::name).collect(Collectors.joining(", "));
     int last = all.lastIndexOf(", ");
     return all.substring(0, last) + " or " + all.substring(last + 2);
   }
@@ -104,14 +119,19 @@ public abstract class StorageFormat {
   }
 
   /**
-   * Bytes of {@code elements} elements, a multiple of {@link #blockElements}: the offset of the
-   * block that follows them.
+   * Bytes of {@code elements} elements, a block that has only begun as a whole one: the offset of
+   * the block that follows them.
    *
    * @throws ArithmeticException where they are more than a long counts
    */
   public final long bytes(long elements) {
     return Math.multiplyExact(
-        blockElements == 1 ? elements : elements / blockElements, (long) blockBytes);
+        blockElements == 1 ? elements : Math.ceilDiv(elements, blockElements), (long) blockBytes);
+  }
+
+  /** {@code elements} and what fills their last block. */
+  public final long padded(long elements) {
+    return Math.multiplyExact(Math.ceilDiv(elements, blockElements), (long) blockElements);
   }
 
   /** Whether weights may be stored in it. */
@@ -119,14 +139,28 @@ public abstract class StorageFormat {
     return WEIGHTS.contains(this);
   }
 
+  /** Whether {@link Scales} may be stored in it. */
+  public final boolean isScale() {
+    return SCALES.contains(this);
+  }
+
   /**
-   * Reads elements as float32, which is exact.
+   * Reads elements as float32, which is exact. The last block may be read in part.
    *
    * @param offset bytes from the segment's start to the first element, which begins a block
    * @param to {@code to[at .. at + n)} is written
    * @throws InvalidArgumentException where the format holds no real numbers
    */
   public abstract void widen(MemorySegment segment, long offset, float[] to, int at, int n);
+
+  /**
+   * Reads one element of a format of {@link #scales}.
+   *
+   * @param offset bytes from the segment's start to the element
+   */
+  public float read(MemorySegment segment, long offset) {
+    throw new InvalidArgumentException("scales cannot be stored as " + name);
+  }
 
   /**
    * Writes float32 elements, each rounded to the nearest that the format holds, ties to even.

@@ -29,7 +29,8 @@ public final class Tensor {
   }
 
   /**
-   * A contiguous tensor at the start of {@code segment}.
+   * A contiguous tensor at the start of {@code segment}; rows that are no whole blocks of the
+   * format are filled up to these.
    *
    * @throws InvalidArgumentException where a dimension is negative or the segment is too small for
    *     the shape
@@ -40,7 +41,8 @@ public final class Tensor {
     for (int i = shape.length - 1; i >= 0; i--) {
       strides[i] = count;
       try {
-        count = Math.multiplyExact(count, shape[i]);
+        boolean rows = i == shape.length - 1 && i > 0;
+        count = Math.multiplyExact(count, rows ? format.padded(shape[i]) : shape[i]);
       } catch (ArithmeticException e) {
         throw new InvalidArgumentException("shape " + Arrays.toString(shape) + " overflows");
       }
@@ -105,7 +107,7 @@ public final class Tensor {
 
   private static void requireWholeBlocks(StorageFormat format, long[] shape, long[] strides) {
     int block = format.blockElements();
-    boolean whole = shape[shape.length - 1] % block == 0;
+    boolean whole = true;
     for (int i = 0; i < shape.length - 1; i++) {
       whole &= strides[i] % block == 0;
     }
@@ -115,7 +117,7 @@ public final class Tensor {
               + Arrays.toString(shape)
               + " of "
               + format
-              + " has rows that are no whole blocks of "
+              + " has rows that are not apart by whole blocks of "
               + block
               + " elements");
     }

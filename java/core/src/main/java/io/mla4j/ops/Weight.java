@@ -1,18 +1,36 @@
 package io.mla4j.ops;
 
+import io.mla4j.InvalidArgumentException;
+import java.lang.foreign.MemorySegment;
+
 /**
  * A weight matrix as it is stored: {@code out x in}, row-major. Element (i, j) is {@code tensor[i,
- * j]} as its format widens it.
- *
- * <p>What a format keeps apart from its blocks, such as scales in a plane of their own, belongs
- * here as a further tensor.
+ * j]} as its format widens it, times {@code scales.values[i / blockRows, j / blockColumns]} where
+ * it has scales; a product in float32, which is not rounded further.
  *
  * @param tensor the stored elements, rank 2
+ * @param scales what a format keeps apart from its elements, or null
  */
-public record Weight(Tensor tensor) {
-  /** A weight. */
+public record Weight(Tensor tensor, Scales scales) {
+  /**
+   * Checks that scales fit.
+   *
+   * @throws InvalidArgumentException where there are more or fewer of them than blocks
+   */
+  public Weight {
+    if (scales != null) {
+      Checks.requireNonNull("tensor", tensor);
+      if (tensor.rank() != 2) {
+        throw new InvalidArgumentException(
+            "tensor is " + tensor + ", but must be a matrix where it has scales");
+      }
+      scales.requireFits(tensor);
+    }
+  }
+
+  /** A weight without scales. */
   public static Weight of(Tensor tensor) {
-    return new Weight(tensor);
+    return new Weight(tensor, null);
   }
 
   /** How its elements are stored. */
@@ -28,5 +46,33 @@ public record Weight(Tensor tensor) {
   /** Columns: the width of the input. */
   public int in() {
     return Math.toIntExact(tensor.dim(1));
+  }
+
+  /** Whether it has scales in a plane of their own. */
+  public boolean isScaled() {
+    return scales != null;
+  }
+
+  /** The scales, or NULL. */
+  public MemorySegment scaleSegment() {
+    return scales == null ? MemorySegment.NULL : scales.values().segment();
+  }
+
+  /**
+   * Reads a run of a row as float32: {@code to[at + i]} = element (row, column + i) for i below n.
+   *
+   * @param column where a block of the format begins
+   */
+  public void widen(long row, long column, float[] to, int at, int n) {
+    StorageFormat format = tensor.format();
+    format.widen(tensor.segment(), format.bytes(row * tensor.stride(0) + column), to, at, n);
+    if (scales != null) {
+      scales.multiply(row, column, to, at, n);
+    }
+  }
+
+  @Override
+  public String toString() {
+    return scales == null ? tensor.toString() : tensor + " with scales " + scales.values();
   }
 }

@@ -1,11 +1,12 @@
 package io.mla4j.spi;
 
 import io.mla4j.ComputeType;
+import io.mla4j.MlaShape;
 import io.mla4j.ops.AttentionScore;
+import io.mla4j.ops.HeadMatrices;
+import io.mla4j.ops.LatentUp;
 import io.mla4j.ops.Operation;
-import io.mla4j.ops.StorageFormat;
 import io.mla4j.ops.Tensor;
-import io.mla4j.ops.Weight;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 
@@ -15,16 +16,16 @@ import java.util.Arrays;
  *
  * <p>Absorbed form: q (queries, heads, latent + rope), or (.., rope) where rows hold keys of their
  * own; out (queries, heads, latent). Decompressed form, over all keys: q (queries, heads, nope +
- * rope), kvB (heads * (nope + value), latent), out (queries, heads, value). lse (queries, heads).
- * All F32; strides in elements.
+ * rope), out (queries, heads, value). lse (queries, heads). All F32; strides in elements.
  */
 public final class AttentionTile extends CachePages implements Operation {
   private final ComputeType compute;
   private final int heads;
   private final AttentionScore score;
-  private final Weight kvB;
-  private final int nope;
-  private final int value;
+  private final LatentUp up;
+  private final MlaShape shape;
+  private final HeadMatrices keys;
+  private final HeadMatrices values;
   private boolean causal = true;
   private boolean ownKeys;
   private int queryTokens;
@@ -41,24 +42,25 @@ public final class AttentionTile extends CachePages implements Operation {
   private long lseHeadStride;
 
   private AttentionTile(
-      ComputeType compute, int heads, AttentionScore score, Weight kvB, int nope, int value) {
+      ComputeType compute, int heads, AttentionScore score, LatentUp up, MlaShape shape) {
     this.compute = compute;
     this.heads = heads;
     this.score = score;
-    this.kvB = kvB;
-    this.nope = nope;
-    this.value = value;
+    this.up = up;
+    this.shape = shape;
+    keys = up == null ? null : up.keys(shape);
+    values = up == null ? null : up.values(shape);
   }
 
   /** Queries that are absorbed already. */
   public static AttentionTile absorbed(ComputeType compute, int heads, AttentionScore score) {
-    return new AttentionTile(compute, heads, score, null, 0, 0);
+    return new AttentionTile(compute, heads, score, null, null);
   }
 
-  /** Queries over keys and values that are rebuilt with kvB. */
+  /** Queries over keys and values that are rebuilt from latents. */
   public static AttentionTile decompressed(
-      ComputeType compute, int heads, AttentionScore score, Weight kvB, int nope, int value) {
-    return new AttentionTile(compute, heads, score, kvB, nope, value);
+      ComputeType compute, MlaShape shape, AttentionScore score, LatentUp up) {
+    return new AttentionTile(compute, shape.heads(), score, up, shape);
   }
 
   /**
@@ -76,7 +78,7 @@ public final class AttentionTile extends CachePages implements Operation {
 
   /** The same sequence with other numbers, for whoever puts something between. */
   public AttentionTile copy(ComputeType compute, AttentionScore score) {
-    AttentionTile copy = new AttentionTile(compute, heads, score, kvB, nope, value);
+    AttentionTile copy = new AttentionTile(compute, heads, score, up, shape);
     copy.variant(causal, ownKeys);
     copy.pages(cache(), pages(), pageTable());
     copy.queries(q, qTokenStride, qHeadStride);
@@ -127,7 +129,7 @@ public final class AttentionTile extends CachePages implements Operation {
 
   /** Whether keys and values are rebuilt. */
   public boolean isDecompressed() {
-    return kvB != null;
+    return up != null;
   }
 
   /** Whether queries and probabilities are rounded to bf16. */
@@ -177,48 +179,38 @@ public final class AttentionTile extends CachePages implements Operation {
 
   /** Width of a query or key. */
   public int queryWidth() {
-    int plain = isDecompressed() ? nope : ownKeys ? 0 : cache().layout().latent();
+    int plain = isDecompressed() ? shape.nope() : ownKeys ? 0 : cache().layout().latent();
     return plain + cache().layout().rope();
   }
 
   /** Width of a result. */
   public int outWidth() {
-    return isDecompressed() ? value : cache().layout().latent();
+    return isDecompressed() ? shape.value() : cache().layout().latent();
   }
 
   /** Decompressed form only: width of an unrotated query or key. */
   public int nope() {
-    return nope;
+    return shape == null ? 0 : shape.nope();
   }
 
   /** Decompressed form only: width of a value. */
   public int value() {
-    return value;
+    return shape == null ? 0 : shape.value();
   }
 
   /** Decompressed form only: W_UK and W_UV. */
-  public Weight matrix() {
-    return kvB;
+  public LatentUp up() {
+    return up;
   }
 
-  /** Decompressed form only: (heads * (nope + value), latent). */
-  public MemorySegment kvB() {
-    return kvB.tensor().segment();
+  /** Decompressed form only: W_UK. */
+  public HeadMatrices keys() {
+    return keys;
   }
 
-  /** How kvB is stored; F32 in the absorbed form. */
-  public StorageFormat weightType() {
-    return kvB == null ? StorageFormat.F32 : kvB.format();
-  }
-
-  /** Elements between rows of kvB. */
-  public long weightStride() {
-    return kvB == null ? 0 : kvB.tensor().stride(0);
-  }
-
-  /** Elements between the rows of two heads of kvB. */
-  public long weightHeadStride() {
-    return (nope + value) * weightStride();
+  /** Decompressed form only: W_UV. */
+  public HeadMatrices values() {
+    return values;
   }
 
   /** Queries of the sequence. */

@@ -4,9 +4,8 @@ import io.mla4j.ComputeType;
 import io.mla4j.MlaShape;
 import io.mla4j.ops.Absorb;
 import io.mla4j.ops.Expand;
-import io.mla4j.ops.StorageFormat;
+import io.mla4j.ops.HeadMatrices;
 import io.mla4j.ops.Tensor;
-import io.mla4j.ops.Weight;
 import java.lang.foreign.MemorySegment;
 
 /**
@@ -15,32 +14,44 @@ import java.lang.foreign.MemorySegment;
  */
 public final class HeadProduct {
   private final ComputeType compute;
-  private final Weight kvB;
+  private final HeadMatrices matrices;
   private final boolean transposed;
+
+  /** Whether queries become latents, or latents values. */
+  private final boolean absorbs;
+
   private final MlaShape shape;
   private final MemorySegment weight;
   private final Tensor x;
   private final Tensor y;
 
   private HeadProduct(
-      ComputeType compute, Weight kvB, MlaShape shape, boolean transposed, Tensor x, Tensor y) {
+      ComputeType compute,
+      HeadMatrices matrices,
+      boolean absorbs,
+      MlaShape shape,
+      Tensor x,
+      Tensor y) {
     this.compute = compute;
-    this.kvB = kvB;
+    this.matrices = matrices;
+    this.absorbs = absorbs;
     this.shape = shape;
-    this.transposed = transposed;
-    this.weight = kvB.tensor().segmentFrom(transposed ? 0 : shape.nope());
+    this.transposed = absorbs != matrices.transposed();
+    this.weight = matrices.segment();
     this.x = x;
     this.y = y;
   }
 
   /** W_UK^T onto the unrotated part of queries. */
   public static HeadProduct of(Absorb o) {
-    return new HeadProduct(o.compute(), o.kvB(), o.shape(), true, o.q(), o.out());
+    MlaShape shape = o.shape();
+    return new HeadProduct(o.compute(), o.up().keys(shape), true, shape, o.q(), o.out());
   }
 
   /** W_UV onto latents. */
   public static HeadProduct of(Expand o) {
-    return new HeadProduct(o.compute(), o.kvB(), o.shape(), false, o.x(), o.out());
+    MlaShape shape = o.shape();
+    return new HeadProduct(o.compute(), o.up().values(shape), false, shape, o.x(), o.out());
   }
 
   /** What is computed with. */
@@ -48,9 +59,9 @@ public final class HeadProduct {
     return compute;
   }
 
-  /** How the weight is stored. */
-  public StorageFormat weightType() {
-    return kvB.format();
+  /** The matrices of the heads. */
+  public HeadMatrices matrices() {
+    return matrices;
   }
 
   /** Tokens. */
@@ -65,12 +76,12 @@ public final class HeadProduct {
 
   /** Length of x[t, h]. */
   public int in() {
-    return transposed ? shape.nope() : shape.latent();
+    return absorbs ? shape.nope() : shape.latent();
   }
 
   /** Length of y[t, h]. */
   public int out() {
-    return transposed ? shape.latent() : shape.value();
+    return absorbs ? shape.latent() : shape.value();
   }
 
   /** False: W_h is out x in; true: it is in x out. */
@@ -81,16 +92,6 @@ public final class HeadProduct {
   /** The first head's matrix. */
   public MemorySegment weight() {
     return weight;
-  }
-
-  /** Elements between the matrices of two heads. */
-  public long weightHeadStride() {
-    return (shape.nope() + shape.value()) * weightStride();
-  }
-
-  /** Elements between rows of a matrix. */
-  public long weightStride() {
-    return kvB.tensor().stride(0);
   }
 
   /** (tokens, heads, in ..) F32. */

@@ -36,6 +36,7 @@ import io.mla4j.ops.Embed;
 import io.mla4j.ops.Expand;
 import io.mla4j.ops.FeedForward;
 import io.mla4j.ops.Floats;
+import io.mla4j.ops.LatentUp;
 import io.mla4j.ops.Linear;
 import io.mla4j.ops.Merge;
 import io.mla4j.ops.Mixture;
@@ -643,7 +644,7 @@ class CpuOpsTest {
           Step step = a.append(QUERIES)) {
         Tensor out = poisoned(n, 5, 10);
         DecodePlan plan = step.plan(SHAPE, AttentionForm.AUTO);
-        device.run(new Attend(1, plan.shape(), q, kvB, score, compute, out), plan);
+        device.run(new Attend(1, plan.shape(), q, LatentUp.fused(kvB), score, compute, out), plan);
         all = floats(out);
       }
       int at = 0;
@@ -657,7 +658,14 @@ class CpuOpsTest {
             Tensor out = poisoned(QUERIES[i], 5, 10);
             DecodePlan plan = step.plan(SHAPE, AttentionForm.AUTO);
             ONE.run(
-                new Attend(1, plan.shape(), q.slice(at, QUERIES[i]), kvB, score, compute, out),
+                new Attend(
+                    1,
+                    plan.shape(),
+                    q.slice(at, QUERIES[i]),
+                    LatentUp.fused(kvB),
+                    score,
+                    compute,
+                    out),
                 plan);
             assertArrayEquals(rows(all, at, QUERIES[i], 50), floats(out), "sequence " + i);
           }
@@ -679,7 +687,14 @@ class CpuOpsTest {
         Tensor out = poisoned(n, 5, 10);
         DecodePlan plan = step.plan(SHAPE, form);
         device.run(
-            new Attend(1, plan.shape(), q, kvB, AttentionScore.of(0.2f), ComputeType.F32, out),
+            new Attend(
+                1,
+                plan.shape(),
+                q,
+                LatentUp.fused(kvB),
+                AttentionScore.of(0.2f),
+                ComputeType.F32,
+                out),
             plan);
         int at = 0;
         for (int i = 0; i < QUERIES.length; i++) {
@@ -700,11 +715,13 @@ class CpuOpsTest {
     Weight kvB = weight(random, StorageFormat.F16, 0.2, 5 * 22, 24);
     Tensor q = random(random, 1, 7, 5, 20);
     float[] absorbed =
-        sameOnAll((ops, o) -> ops.run(new Absorb(q, kvB, ComputeType.F32, o)), 7, 5, 32);
+        sameOnAll(
+            (ops, o) -> ops.run(new Absorb(q, LatentUp.fused(kvB), ComputeType.F32, o)), 7, 5, 32);
     Oracle.assertClose(Oracle.absorb(doubles(q), kvB, SHAPE), absorbed, TOLERANCE);
     Tensor x = random(random, 1, 7, 5, 24);
     float[] expanded =
-        sameOnAll((ops, o) -> ops.run(new Expand(x, kvB, ComputeType.F32, o)), 7, 5, 10);
+        sameOnAll(
+            (ops, o) -> ops.run(new Expand(x, LatentUp.fused(kvB), ComputeType.F32, o)), 7, 5, 10);
     Oracle.assertClose(Oracle.expand(doubles(x), kvB, SHAPE), expanded, TOLERANCE);
   }
 
@@ -784,11 +801,14 @@ class CpuOpsTest {
                     ComputeType.F32)));
     assertRefused("projections ", () -> ops.run(new Linear(x, List.of(), ComputeType.F32)));
     assertRefused(
-        "kvB ",
+        "up ",
         () -> ops.run(new Absorb(poisoned(1, 5, 20), null, ComputeType.F32, poisoned(1, 5, 32))));
     assertRefused(
         "heads ",
-        () -> ops.run(new Absorb(poisoned(1, 0, 20), w, ComputeType.F32, poisoned(1, 0, 32))));
+        () ->
+            ops.run(
+                new Absorb(
+                    poisoned(1, 0, 20), LatentUp.fused(w), ComputeType.F32, poisoned(1, 0, 32))));
     FeedForward.Weights f = network(8, 6, StorageFormat.F32);
     assertRefused(
         "weights.up ",
@@ -896,7 +916,13 @@ class CpuOpsTest {
         device.run(new Mixture(x, experts, ComputeType.F32, poisoned(4, 24)));
         device.run(
             new Attend(
-                1, plan.shape(), q, kvB, AttentionScore.of(1), ComputeType.F32, poisoned(4, 5, 10)),
+                1,
+                plan.shape(),
+                q,
+                LatentUp.fused(kvB),
+                AttentionScore.of(1),
+                ComputeType.F32,
+                poisoned(4, 5, 10)),
             plan);
       }
       assertEquals(warm, allocations.get());

@@ -5,6 +5,7 @@ import static io.mla4j.ffi.NativeParams.code;
 import io.mla4j.ComputeType;
 import io.mla4j.device.DeviceKernels.RunShape;
 import io.mla4j.device.KernelOperation.AttendDecompressed;
+import io.mla4j.device.PlainWeights;
 import io.mla4j.device.StepLaunch;
 import io.mla4j.ffi.abi.mla_device_kernels;
 import io.mla4j.ffi.abi.mla_step_params;
@@ -99,7 +100,7 @@ final class CudaAttention {
     strides(params, o.q(), o.out(), lse);
     MemorySegment rebuild = CudaStructs.rebuild(o);
     MemorySegment q = calls.of("q", o.q());
-    MemorySegment kvB = calls.of("kvB", o.kvB().tensor());
+    MemorySegment kvB = calls.of("kvB", PlainWeights.fused(o.up()));
     MemorySegment out = calls.of("out", o.out());
     MemorySegment sums = calls.of("lse", lse);
     MemorySegment slopes = slopes(o.score());

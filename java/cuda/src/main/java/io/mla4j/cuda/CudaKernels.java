@@ -13,6 +13,7 @@ import io.mla4j.device.KernelOperation.Groups;
 import io.mla4j.device.KernelOperation.HeadMatMul;
 import io.mla4j.device.KernelOperation.MatMul;
 import io.mla4j.device.Launch;
+import io.mla4j.device.PlainWeights;
 import io.mla4j.device.StepLaunch;
 import io.mla4j.ffi.abi.mla_device_kernels;
 import io.mla4j.ops.Add;
@@ -140,7 +141,7 @@ final class CudaKernels implements DeviceKernels {
   }
 
   private Launch embed(Embed o) {
-    Tensor rows = o.table().tensor();
+    Tensor rows = PlainWeights.tensor("table", o.table());
     return calls.bind(
         mla_device_kernels.embed(table),
         mla_device_kernels.embed.descriptor(),

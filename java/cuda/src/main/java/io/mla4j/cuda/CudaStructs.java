@@ -6,6 +6,7 @@ import io.mla4j.ComputeType;
 import io.mla4j.device.KernelOperation.GroupedMatMul;
 import io.mla4j.device.KernelOperation.HeadMatMul;
 import io.mla4j.device.KernelOperation.MatMul;
+import io.mla4j.device.PlainWeights;
 import io.mla4j.ffi.NativeParams;
 import io.mla4j.ffi.abi.mla_append_params;
 import io.mla4j.ffi.abi.mla_cache_params;
@@ -111,7 +112,7 @@ final class CudaStructs {
 
   static MemorySegment rebuild(Attend o) {
     MemorySegment s = mla_rebuild_params.allocate(Arena.ofAuto());
-    Tensor weight = o.kvB().tensor();
+    Tensor weight = PlainWeights.fused(o.up());
     mla_rebuild_params.struct_size(s, (int) s.byteSize());
     mla_rebuild_params.nope(s, o.shape().nope());
     mla_rebuild_params.value(s, o.shape().value());

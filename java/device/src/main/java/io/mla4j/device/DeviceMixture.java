@@ -75,7 +75,9 @@ final class DeviceMixture {
 
     List<Operation> parts = new ArrayList<>();
     // Routing is float32 whatever the compute type: a flipped expert is no rounding error.
-    parts.add(new MatMul(x, w.router().tensor(), null, ComputeType.F32, scores));
+    parts.add(
+        new MatMul(
+            x, PlainWeights.tensor("weights.router", w.router()), null, ComputeType.F32, scores));
     parts.add(new Route(w.routing(), scores, w.bias(), choice, shares));
     Groups groups = group(parts, null, choice, gate, o.compute());
     parts.add(new GroupedMatMul(x, groups.tokenOf(), gate, groups, gated));
@@ -116,15 +118,15 @@ final class DeviceMixture {
   /** The same weight of all experts, equally spaced: (experts, out, in). */
   private static Tensor stack(
       String name, List<FeedForward.Weights> experts, Function<FeedForward.Weights, Weight> part) {
-    Tensor first = part.apply(experts.getFirst()).tensor();
+    Tensor first = PlainWeights.tensor(name, part.apply(experts.getFirst()));
     long begin = first.segment().address();
     int size = first.format().blockBytes();
     long spacing =
         experts.size() == 1
             ? first.segment().byteSize() / size * size
-            : part.apply(experts.get(1)).tensor().segment().address() - begin;
+            : PlainWeights.tensor(name, part.apply(experts.get(1))).segment().address() - begin;
     for (int e = 1; e < experts.size(); e++) {
-      Tensor tensor = part.apply(experts.get(e)).tensor();
+      Tensor tensor = PlainWeights.tensor(name, part.apply(experts.get(e)));
       if (tensor.segment().address() - begin != e * spacing
           || spacing <= 0
           || spacing % size != 0

@@ -13,6 +13,7 @@ import io.mla4j.ops.Attend;
 import io.mla4j.ops.AttendAbsorbed;
 import io.mla4j.ops.Expand;
 import io.mla4j.ops.FeedForward;
+import io.mla4j.ops.LatentUp;
 import io.mla4j.ops.Linear;
 import io.mla4j.ops.Mixture;
 import io.mla4j.ops.Operation;
@@ -23,7 +24,6 @@ import io.mla4j.ops.StepOperation;
 import io.mla4j.ops.StorageFormat;
 import io.mla4j.ops.SwiGlu;
 import io.mla4j.ops.Tensor;
-import io.mla4j.ops.Weight;
 import io.mla4j.spi.PagedView;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
@@ -64,8 +64,8 @@ final class DeviceOperations implements AutoCloseable {
       case AttendDecompressed o -> attendInOneForm(o, o.attend().shape().heads(), false);
       case Attend o -> attend(o);
       case Linear o -> sequence(() -> projections(o));
-      case Absorb o -> sequence(() -> absorb(o.shape(), o.q(), o.kvB(), o.compute(), o.out()));
-      case Expand o -> sequence(() -> expand(o.shape(), o.x(), o.kvB(), o.compute(), o.out()));
+      case Absorb o -> sequence(() -> absorb(o.shape(), o.q(), o.up(), o.compute(), o.out()));
+      case Expand o -> sequence(() -> expand(o.shape(), o.x(), o.up(), o.compute(), o.out()));
       case FeedForward o -> sequence(() -> network(o.x(), o.weights(), o.compute(), o.out()));
       case Mixture o -> sequence(() -> mixture.parts(o));
       default -> sequence(() -> List.of(operation));
@@ -81,7 +81,9 @@ final class DeviceOperations implements AutoCloseable {
   private static List<Operation> projections(Linear o) {
     List<Operation> parts = new ArrayList<>();
     for (Linear.Projection p : o.projections()) {
-      parts.add(new MatMul(o.x(), p.weight().tensor(), p.bias(), o.compute(), p.out()));
+      parts.add(
+          new MatMul(
+              o.x(), PlainWeights.tensor("weight", p.weight()), p.bias(), o.compute(), p.out()));
     }
     return parts;
   }
@@ -92,22 +94,22 @@ final class DeviceOperations implements AutoCloseable {
     Tensor gate = gates.tensor(StorageFormat.F32, x.dim(0), w.gate().out());
     Tensor up = ups.tensor(StorageFormat.F32, x.dim(0), w.gate().out());
     return List.of(
-        new MatMul(x, w.gate().tensor(), null, compute, gate),
-        new MatMul(x, w.up().tensor(), null, compute, up),
+        new MatMul(x, PlainWeights.tensor("weights.gate", w.gate()), null, compute, gate),
+        new MatMul(x, PlainWeights.tensor("weights.up", w.up()), null, compute, up),
         new SwiGlu(gate, up, gate),
-        new MatMul(gate, w.down().tensor(), null, compute, out));
+        new MatMul(gate, PlainWeights.tensor("weights.down", w.down()), null, compute, out));
   }
 
   /** out[t, h] = [W_UK[h]^T q_nope[t, h] | q_rope[t, h]]. */
   private static List<Operation> absorb(
-      MlaShape s, Tensor q, Weight kvB, ComputeType compute, Tensor out) {
+      MlaShape s, Tensor q, LatentUp up, ComputeType compute, Tensor out) {
     if (q.dim(0) == 0) {
       return List.of();
     }
     Operation absorbed =
         new HeadMatMul(
             columns(q, 0, s.nope()),
-            headRows(s, kvB, 0, s.nope()),
+            headRows(s, up, 0, s.nope()),
             true,
             compute,
             columns(out, 0, s.latent()));
@@ -125,10 +127,10 @@ final class DeviceOperations implements AutoCloseable {
 
   /** out[t, h] = W_UV[h] x[t, h]. */
   private static List<Operation> expand(
-      MlaShape s, Tensor x, Weight kvB, ComputeType compute, Tensor out) {
+      MlaShape s, Tensor x, LatentUp up, ComputeType compute, Tensor out) {
     return x.dim(0) == 0
         ? List.of()
-        : List.of(new HeadMatMul(x, headRows(s, kvB, s.nope(), s.value()), false, compute, out));
+        : List.of(new HeadMatMul(x, headRows(s, up, s.nope(), s.value()), false, compute, out));
   }
 
   /** Some elements of every head: (n, heads, width) of (n, heads, ..). */
@@ -141,8 +143,8 @@ final class DeviceOperations implements AutoCloseable {
   }
 
   /** Some rows of every head of kv_b: (heads, rows, latent). */
-  private static Tensor headRows(MlaShape s, Weight kvB, long from, long rows) {
-    Tensor all = kvB.tensor();
+  private static Tensor headRows(MlaShape s, LatentUp up, long from, long rows) {
+    Tensor all = PlainWeights.fused(up);
     return Tensor.strided(
         all.segmentFrom(from),
         all.format(),
@@ -259,12 +261,12 @@ final class DeviceOperations implements AutoCloseable {
         Tensor sums = latents.tensor(StorageFormat.F32, count, s.heads(), s.latent());
         Tensor rotated = o.q().slice(first, count);
         Tensor out = o.out().slice(first, count);
-        before = sequence(() -> absorb(s, rotated, o.kvB(), o.compute(), q));
+        before = sequence(() -> absorb(s, rotated, o.up(), o.compute(), q));
         attend =
             device
                 .kernels()
                 .bind(new AttendAbsorbed(o.layer(), q, o.score(), o.compute(), sums, null));
-        after = sequence(() -> expand(s, sums, o.kvB(), o.compute(), out));
+        after = sequence(() -> expand(s, sums, o.up(), o.compute(), out));
         firstToken = first;
         tokens = count;
         moves = known;

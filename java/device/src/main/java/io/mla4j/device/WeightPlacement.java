@@ -37,7 +37,7 @@ final class WeightPlacement {
       Tensor to =
           Tensor.of(
               all.asSlice(at, storedBytes(weight, format)), format, weight.out(), weight.in());
-      upload(weight.tensor(), to);
+      upload(weight, to);
       placed.add(Weight.of(to));
       at += placedBytes(weight, compute);
     }
@@ -60,8 +60,13 @@ final class WeightPlacement {
     return device.kernels().kept(weight.format(), compute);
   }
 
-  private void upload(Tensor from, Tensor to) {
+  private void upload(Weight weight, Tensor to) {
+    Tensor from = weight.tensor();
     long columns = from.dim(1);
+    if (weight.isScaled() || columns % from.format().blockElements() != 0) {
+      uploadRows(weight, to);
+      return;
+    }
     if (from.dim(0) > 1 && from.stride(0) != columns) {
       throw new InvalidArgumentException(
           "weight is " + from + " with gaps between its rows, but must be contiguous");
@@ -80,13 +85,34 @@ final class WeightPlacement {
       } else {
         float[] wide = new float[(int) elements];
         stored.widen(source, 0, wide, 0, wide.length);
-        if (kept == StorageFormat.F32) {
-          device.copy(MemorySegment.ofArray(wide), 0, target, 0, target.byteSize());
-        } else {
-          convert(
-              MemorySegment.ofArray(wide), StorageFormat.F32, Tensor.of(target, kept, elements));
-        }
+        uploadWide(wide, Tensor.of(target, kept, elements));
       }
+    }
+  }
+
+  /** Rows that are more than their elements one after the other are widened by themselves. */
+  private void uploadRows(Weight weight, Tensor to) {
+    int columns = weight.in();
+    StorageFormat kept = to.format();
+    int piece = Math.clamp(PIECE / Math.max(1, columns), 1, Math.max(1, weight.out()));
+    for (int row = 0; row < weight.out(); row += piece) {
+      int rows = Math.min(piece, weight.out() - row);
+      float[] wide = new float[Math.multiplyExact(rows, columns)];
+      for (int i = 0; i < rows; i++) {
+        weight.widen(row + i, 0, wide, i * columns, columns);
+      }
+      long first = kept.bytes((long) row * columns);
+      MemorySegment target = to.segment().asSlice(first, kept.bytes(wide.length));
+      uploadWide(wide, Tensor.of(target, kept, wide.length));
+    }
+  }
+
+  private void uploadWide(float[] wide, Tensor to) {
+    MemorySegment source = MemorySegment.ofArray(wide);
+    if (to.format() == StorageFormat.F32) {
+      device.copy(source, 0, to.segment(), 0, source.byteSize());
+    } else {
+      convert(source, StorageFormat.F32, to);
     }
   }
 

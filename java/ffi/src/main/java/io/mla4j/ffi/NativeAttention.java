@@ -226,13 +226,13 @@ final class NativeAttention {
       super.prepare();
       weight(
           "kv_b",
-          a.kvB(),
-          a.weightType(),
+          a.keys().segment(),
+          a.keys().weight().format(),
           extent(
               a.heads(),
-              a.weightHeadStride(),
+              a.keys().headStride(),
               (long) a.nope() + a.value(),
-              a.weightStride(),
+              a.keys().stride(),
               a.cache().layout().latent()));
     }
 
@@ -246,7 +246,7 @@ final class NativeAttention {
               params,
               cacheParams,
               a.q(),
-              a.kvB(),
+              a.keys().segment(),
               a.pages(),
               a.pageTable(),
               slopes,

@@ -11,6 +11,7 @@ import io.mla4j.ffi.abi.mla_linear_params;
 import io.mla4j.ffi.abi.mla_merge_params;
 import io.mla4j.ffi.abi.mla_rope_params;
 import io.mla4j.ffi.abi.mla_route_params;
+import io.mla4j.ops.LatentUp;
 import io.mla4j.ops.Merge;
 import io.mla4j.ops.RopeLayout;
 import io.mla4j.ops.Rotate;
@@ -18,6 +19,7 @@ import io.mla4j.ops.Rotation;
 import io.mla4j.ops.Route;
 import io.mla4j.ops.Routing;
 import io.mla4j.ops.StorageFormat;
+import io.mla4j.ops.Weight;
 import io.mla4j.spi.AppendTile;
 import io.mla4j.spi.AttentionTile;
 import io.mla4j.spi.CacheParams;
@@ -33,7 +35,7 @@ public final class NativeParams {
   static void fill(MemorySegment s, MatrixProduct p) {
     mla_linear_params.struct_size(s, (int) mla_linear_params.sizeof());
     mla_linear_params.compute(s, code(p.compute()));
-    mla_linear_params.weight_type(s, code(p.weightType()));
+    mla_linear_params.weight_type(s, code(p.matrix()));
     mla_linear_params.rows(s, p.rows());
     mla_linear_params.k(s, p.k());
     mla_linear_params.n(s, p.n());
@@ -46,7 +48,7 @@ public final class NativeParams {
   static void fill(MemorySegment s, HeadProduct p) {
     mla_head_linear_params.struct_size(s, (int) mla_head_linear_params.sizeof());
     mla_head_linear_params.compute(s, code(p.compute()));
-    mla_head_linear_params.weight_type(s, code(p.weightType()));
+    mla_head_linear_params.weight_type(s, code(p.matrices().weight()));
     mla_head_linear_params.tokens(s, p.tokens());
     mla_head_linear_params.heads(s, p.heads());
     mla_head_linear_params.in(s, p.in());
@@ -56,8 +58,8 @@ public final class NativeParams {
     mla_head_linear_params.x_head_stride(s, p.xHeadStride());
     mla_head_linear_params.y_token_stride(s, p.yTokenStride());
     mla_head_linear_params.y_head_stride(s, p.yHeadStride());
-    mla_head_linear_params.weight_head_stride(s, p.weightHeadStride());
-    mla_head_linear_params.weight_stride(s, p.weightStride());
+    mla_head_linear_params.weight_head_stride(s, p.matrices().headStride());
+    mla_head_linear_params.weight_stride(s, p.matrices().stride());
   }
 
   /** {@code mla_cache_params}. */
@@ -81,10 +83,10 @@ public final class NativeParams {
     mla_attention_params.causal(s, a.causal() ? 1 : 0);
     mla_attention_params.nope(s, a.nope());
     mla_attention_params.value(s, a.value());
-    mla_attention_params.weight_type(s, code(a.weightType()));
+    mla_attention_params.weight_type(s, a.keys() == null ? 0 : code(fused(a.up())));
     mla_attention_params.scale(s, a.scale());
-    mla_attention_params.weight_head_stride(s, a.weightHeadStride());
-    mla_attention_params.weight_stride(s, a.weightStride());
+    mla_attention_params.weight_head_stride(s, a.keys() == null ? 0 : a.keys().headStride());
+    mla_attention_params.weight_stride(s, a.keys() == null ? 0 : a.keys().stride());
   }
 
   /** What changes from step to step in {@code mla_attention_params}. */
@@ -174,6 +176,22 @@ public final class NativeParams {
     long count = (long) tokens * (rotation.width() / 2);
     Segments.input4("cosines", rotation.cosines().segment(), count);
     Segments.input4("sines", rotation.sines().segment(), count);
+  }
+
+  private static Weight fused(LatentUp up) {
+    if (up instanceof LatentUp.Fused fused) {
+      return fused.kvB();
+    }
+    throw new InvalidArgumentException(
+        "keysUp and valuesUp are apart, but the native kernels take kv_b");
+  }
+
+  private static int code(Weight weight) {
+    if (weight.isScaled()) {
+      throw new InvalidArgumentException(
+          "weight is " + weight + ", but the native kernels take no scales");
+    }
+    return code(weight.format());
   }
 
   /** {@code MLA_TYPE_*}. */

@@ -159,8 +159,8 @@ final class NativeProducts {
       weight(
           "weight",
           p.weight(),
-          p.weightType(),
-          extent(heads, p.weightHeadStride(), rows, p.weightStride(), columns));
+          p.matrices().weight().format(),
+          extent(heads, p.matrices().headStride(), rows, p.matrices().stride(), columns));
       output4("y", p.y(), extent(p.tokens(), p.yTokenStride(), heads, p.yHeadStride(), p.out()));
       NativeParams.fill(params, p);
     }

@@ -10,6 +10,7 @@ import io.mla4j.CacheType;
 import io.mla4j.ComputeType;
 import io.mla4j.InvalidArgumentException;
 import io.mla4j.LatentLayout;
+import io.mla4j.MlaShape;
 import io.mla4j.cpu.ScalarKernels;
 import io.mla4j.ops.Absorb;
 import io.mla4j.ops.Add;
@@ -18,6 +19,7 @@ import io.mla4j.ops.AttentionScore;
 import io.mla4j.ops.Combine;
 import io.mla4j.ops.Embed;
 import io.mla4j.ops.Expand;
+import io.mla4j.ops.LatentUp;
 import io.mla4j.ops.Merge;
 import io.mla4j.ops.Operation;
 import io.mla4j.ops.RmsNorm;
@@ -198,13 +200,13 @@ class NativeKernelsTest {
         TOKENS * HEADS * LATENT,
         (k, y) -> {
           Tensor out = Tensor.of(y, F32, TOKENS, HEADS, LATENT);
-          prepared(k, new Absorb(q, kvB, ComputeType.F32, out)).run(tile);
+          prepared(k, new Absorb(q, LatentUp.fused(kvB), ComputeType.F32, out)).run(tile);
         });
     same(
         TOKENS * HEADS * VALUE,
         (k, y) -> {
           Tensor out = Tensor.of(y, F32, TOKENS, HEADS, VALUE);
-          prepared(k, new Expand(x, kvB, ComputeType.F32, out)).run(tile);
+          prepared(k, new Expand(x, LatentUp.fused(kvB), ComputeType.F32, out)).run(tile);
         });
   }
 
@@ -254,7 +256,11 @@ class NativeKernelsTest {
         (k, y) -> {
           AttentionTile a =
               attention(
-                  AttentionTile.decompressed(ComputeType.F32, HEADS, score, kvB, NOPE, VALUE),
+                  AttentionTile.decompressed(
+                      ComputeType.F32,
+                      new MlaShape(HEADS, LATENT, ROPE, NOPE, VALUE),
+                      score,
+                      LatentUp.fused(kvB)),
                   NOPE + ROPE,
                   VALUE,
                   y,
@@ -372,7 +378,10 @@ class NativeKernelsTest {
     Weight kvB = Weight.of(tensor(HEADS * (NOPE + VALUE), LATENT));
     Tensor latents = tensor(TOKENS, HEADS, LATENT);
     TileKernel expand =
-        prepared(k, new Expand(latents, kvB, ComputeType.F32, tensor(TOKENS, HEADS, VALUE)));
+        prepared(
+            k,
+            new Expand(
+                latents, LatentUp.fused(kvB), ComputeType.F32, tensor(TOKENS, HEADS, VALUE)));
     refused("head range", () -> expand.run(tile.rows(0, 5).heads(0, 4)));
     TileKernel add =
         prepared(k, new Add(latents.reshape(5, 60), latents.reshape(5, 60), 1, tensor(5, 60)));

@@ -43,6 +43,10 @@ public enum TensorRole {
   LATENT_UP,
   /** Gate of the heads' results (heads, hidden) or (heads * value, hidden). */
   OUTPUT_GATE,
+  /** Up-projection to keys alone, transposed: per head latent rows (heads * latent, nope). */
+  KEYS_UP,
+  /** Up-projection to values alone (heads * value, latent). */
+  VALUES_UP,
   /** Attention output (hidden, heads * value). */
   ATTENTION_OUTPUT,
   /** Bias of the attention output (hidden). */

@@ -9,6 +9,7 @@ import io.mla4j.checkpoint.StoredTensor;
 import io.mla4j.checkpoint.TensorRole;
 import io.mla4j.checkpoint.WeightTable;
 import io.mla4j.ops.FeedForward;
+import io.mla4j.ops.LatentUp;
 import io.mla4j.ops.StorageFormat;
 import io.mla4j.ops.Tensor;
 import io.mla4j.ops.Weight;
@@ -34,6 +35,14 @@ record DecoderWeights(Weight embedding, Tensor finalNorm, Weight output, List<La
     Weight matrix(TensorRole role) {
       List<Weight> all = matrices.get(role);
       return all == null ? null : all.getFirst();
+    }
+
+    /** W_UK and W_UV: of one matrix, or apart. */
+    LatentUp up() {
+      Weight fused = matrix(TensorRole.LATENT_UP);
+      return fused != null
+          ? LatentUp.fused(fused)
+          : LatentUp.split(matrix(TensorRole.KEYS_UP), matrix(TensorRole.VALUES_UP));
     }
 
     /** The norm or bias of {@code role}, or null. */

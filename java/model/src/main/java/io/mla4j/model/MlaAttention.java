@@ -64,7 +64,7 @@ final class MlaAttention implements AttentionPart {
                 layer,
                 shape,
                 query.queries,
-                w.matrix(TensorRole.LATENT_UP),
+                w.up(),
                 AttentionScore.of(mla.scoreScale()),
                 compute,
                 values.reshape(f.n(), shape.heads(), shape.value())));

@@ -3,7 +3,9 @@ package io.mla4j.testkit;
 import io.mla4j.CacheType;
 import io.mla4j.ComputeType;
 import io.mla4j.LatentLayout;
+import io.mla4j.MlaShape;
 import io.mla4j.ops.AttentionScore;
+import io.mla4j.ops.LatentUp;
 import io.mla4j.ops.StorageFormat;
 import io.mla4j.ops.Tensor;
 import io.mla4j.ops.Weight;
@@ -337,7 +339,10 @@ final class AttentionCase implements OperationCase {
       AttentionTile attention =
           decompressed
               ? AttentionTile.decompressed(
-                  compute, heads, score, Weight.of(weight.matrix()), nope, value)
+                  compute,
+                  new MlaShape(heads, layout.latent(), layout.rope(), nope, value),
+                  score,
+                  LatentUp.fused(Weight.of(weight.matrix())))
               : AttentionTile.absorbed(compute, heads, score);
       attention.variant(causal, ownKeys);
       attention.pages(pages.params, pages.cache, pages.table);

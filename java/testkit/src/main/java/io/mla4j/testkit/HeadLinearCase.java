@@ -3,6 +3,7 @@ package io.mla4j.testkit;
 import io.mla4j.ComputeType;
 import io.mla4j.ops.Absorb;
 import io.mla4j.ops.Expand;
+import io.mla4j.ops.LatentUp;
 import io.mla4j.ops.StorageFormat;
 import io.mla4j.ops.Weight;
 import io.mla4j.spi.Kernels;
@@ -143,12 +144,12 @@ final class HeadLinearCase implements OperationCase {
           Grid.any(memory, random, type, heads * (rows + otherRows), 1, columns)
               .fill(kvB(rows, columns));
       Grid to = Grid.any(memory, random, StorageFormat.F32, tokens, heads, out + rope);
-      Weight kvB = Weight.of(weight.matrix());
+      LatentUp up = LatentUp.fused(Weight.of(weight.matrix()));
       TileKernel kernel =
           kernels.bind(
               transposed
-                  ? new Absorb(from.cube(), kvB, compute, to.cube())
-                  : new Expand(from.cube(), kvB, compute, to.cube()));
+                  ? new Absorb(from.cube(), up, compute, to.cube())
+                  : new Expand(from.cube(), up, compute, to.cube()));
       kernel.prepare();
       for (Cuts.Range h : cuts.ranges(heads, 1)) {
         for (Cuts.Range t : cuts.ranges(tokens, 1)) {

@@ -175,8 +175,8 @@ public enum Mutant {
     return switch (operation) {
       case Pack o -> new Pack(change(o.product()));
       case Multiply o -> new Multiply(change(o.product()));
-      case Absorb o -> new Absorb(o.q(), o.kvB(), change(o.compute()), o.out());
-      case Expand o -> new Expand(o.x(), o.kvB(), change(o.compute()), o.out());
+      case Absorb o -> new Absorb(o.q(), o.up(), change(o.compute()), o.out());
+      case Expand o -> new Expand(o.x(), o.up(), change(o.compute()), o.out());
       case AttentionTile o -> change(o);
       case Merge o when is(ONE_PART_LESS) ->
           new Merge(

@@ -4,6 +4,7 @@ import static io.mla4j.vector.Lanes.F;
 import static io.mla4j.vector.Lanes.L;
 
 import io.mla4j.ops.StorageFormat;
+import io.mla4j.ops.Weight;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
@@ -68,8 +69,9 @@ final class DotProducts {
   /** {@link #SCRATCH} floats. */
   private int scratch;
 
+  private Weight weight;
   private StorageFormat format;
-  private MemorySegment weight;
+  private MemorySegment memory;
   private long strideBytes;
   private int k;
 
@@ -84,17 +86,16 @@ final class DotProducts {
    * What x is multiplied with.
    *
    * @param scratch {@link #SCRATCH} floats
-   * @param strideBytes between rows of w
-   * @param k elements of a row
+   * @param weight (.., k)
    */
-  DotProducts set(
-      float[] m, int scratch, StorageFormat format, MemorySegment weight, long strideBytes, int k) {
+  DotProducts set(float[] m, int scratch, Weight weight) {
     this.m = m;
     this.scratch = scratch;
-    this.format = format;
     this.weight = weight;
-    this.strideBytes = strideBytes;
-    this.k = k;
+    format = weight.format();
+    memory = weight.tensor().segment();
+    strideBytes = format.bytes(weight.tensor().stride(0));
+    k = weight.in();
     return this;
   }
 
@@ -103,11 +104,11 @@ final class DotProducts {
    * width of a panel (4 or 8): rows of c must have room for as many.
    *
    * @param x (rows, xStride) with zeros from k to k rounded up to whole vectors
-   * @param offset of w[0, 0] in weight, in bytes
+   * @param first row of the weight that is w[0]
    */
-  void times(int x, int xStride, int rows, long offset, int n, int c, int cStride) {
-    if (rows <= STREAM_ROWS && hasStreams(format)) {
-      timesStreamed(x, xStride, rows, offset, n, c, cStride);
+  void times(int x, int xStride, int rows, long first, int n, int c, int cStride) {
+    if (rows <= STREAM_ROWS && hasStreams()) {
+      timesStreamed(x, xStride, rows, first * strideBytes, n, c, cStride);
       return;
     }
     int sums = scratch + PANEL * PANEL_STRIDE;
@@ -119,9 +120,8 @@ final class DotProducts {
         int width = Math.min(K_BLOCK, k - at);
         int padded = Lanes.roundUp(width);
         for (int i = 0; i < columns; i++) {
-          long from = offset + (j + i) * strideBytes + format.bytes(at);
           int row = scratch + i * PANEL_STRIDE;
-          Lanes.widen(format, weight, from, m, row, width);
+          Lanes.widen(weight, first + j + i, at, m, row, width);
           Arrays.fill(m, row + width, row + padded, 0);
         }
         multiply(m, x + at, xStride, rows, scratch, padded, sums);
@@ -137,8 +137,8 @@ final class DotProducts {
    * Whether weights go from memory into the sums. Not of F16: widening that takes so many
    * operations that C2 would box the sums.
    */
-  private static boolean hasStreams(StorageFormat format) {
-    return format == StorageFormat.F32 || format == StorageFormat.BF16;
+  private boolean hasStreams() {
+    return !weight.isScaled() && (format == StorageFormat.F32 || format == StorageFormat.BF16);
   }
 
   /** {@link #times} for few rows. */
@@ -180,16 +180,16 @@ final class DotProducts {
   private void multiplyStreams(int x, long from, long apart, int to) {
     int whole = k / L * L;
     if (format == StorageFormat.F32) {
-      Tiles.streams4F32(m, x, weight, from, apart, whole, to);
+      Tiles.streams4F32(m, x, memory, from, apart, whole, to);
     } else {
-      Tiles.streams4Bf16(m, x, weight, from, apart, whole, to);
+      Tiles.streams4Bf16(m, x, memory, from, apart, whole, to);
     }
     if (whole < k) {
       FloatVector a = FloatVector.fromArray(F, m, x + whole);
       Arrays.fill(m, scratch, scratch + L, 0);
       for (int i = 0; i < STREAMS; i++) {
         long rest = from + i * apart + format.bytes(whole);
-        Lanes.widen(format, weight, rest, m, scratch, k - whole);
+        Lanes.widen(format, memory, rest, m, scratch, k - whole);
         FloatVector b = FloatVector.fromArray(F, m, scratch);
         a.fma(b, FloatVector.fromArray(F, m, to + i * L)).intoArray(m, to + i * L);
       }

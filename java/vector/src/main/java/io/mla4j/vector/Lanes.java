@@ -2,6 +2,8 @@ package io.mla4j.vector;
 
 import io.mla4j.ops.Bf16;
 import io.mla4j.ops.StorageFormat;
+import io.mla4j.ops.Tensor;
+import io.mla4j.ops.Weight;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
@@ -158,6 +160,16 @@ final class Lanes {
       whole = 0;
     }
     type.widen(segment, offset + type.bytes(whole), to, at + whole, n - whole);
+  }
+
+  /** Widens elements (row, column .. column + n) of a weight; a block begins at the column. */
+  static void widen(Weight weight, long row, long column, float[] to, int at, int n) {
+    Tensor tensor = weight.tensor();
+    long offset = tensor.format().bytes(row * tensor.stride(0) + column);
+    widen(tensor.format(), tensor.segment(), offset, to, at, n);
+    if (weight.isScaled()) {
+      weight.scales().multiply(row, column, to, at, n);
+    }
   }
 
   private static void widenBf16(MemorySegment segment, long offset, float[] to, int at, int n) {

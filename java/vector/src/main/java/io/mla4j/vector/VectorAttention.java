@@ -6,9 +6,8 @@ import static io.mla4j.vector.Lanes.L;
 import io.mla4j.CacheType;
 import io.mla4j.LatentLayout;
 import io.mla4j.ops.Floats;
-import io.mla4j.ops.StorageFormat;
+import io.mla4j.ops.HeadMatrices;
 import io.mla4j.spi.AttentionTile;
-import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
 
@@ -139,7 +138,10 @@ final class VectorAttention {
     this.keyAt = 0;
     this.keyStride = Slab.roundUp(width);
     int rebuilt = Slab.roundUp(valueWidth) + cachedStride();
-    place(queryRows, 0, WIDENED_TOKENS * rebuilt + DotProducts.SCRATCH);
+    int products =
+        Math.max(
+            DotProducts.SCRATCH, RowSums.scratch(layout.latent(), params.nope(), WIDENED_TOKENS));
+    place(queryRows, 0, WIDENED_TOKENS * rebuilt + products);
     cached.set(m, params.cache(), params.pages(), params.pageTable());
     return this;
   }
@@ -213,7 +215,7 @@ final class VectorAttention {
    * Decompressed form: keys and values of one head are rebuilt from the latents of a block of
    * tokens.
    */
-  void addRebuilt(int end, MemorySegment kvB, int head) {
+  void addRebuilt(int end, int head) {
     int latent = layout.latent();
     int ropeAt = Slab.roundUp(latent);
     int nope = params.nope();
@@ -221,19 +223,14 @@ final class VectorAttention {
     int values = rest;
     int latents = values + blockTokens * outStride;
     int scratch = latents + blockTokens * stride;
-    StorageFormat type = params.weightType();
-    long strideBytes = type.bytes(params.weightStride());
-    long keysAt = type.bytes(head * params.weightHeadStride());
-    long valuesAt = keysAt + nope * strideBytes;
-    products.set(m, scratch, type, kvB, strideBytes, latent);
     for (int s = 0; s < end; s += blockTokens) {
       int tokens = Math.min(blockTokens, end - s);
       cached.widen(s, tokens, latents, stride, ropeAt);
       for (int t = 0; t < tokens; t++) {
         Arrays.fill(m, latents + t * stride + latent, latents + t * stride + ropeAt, 0);
       }
-      products.times(latents, stride, tokens, keysAt, nope, keys, keyStride);
-      products.times(latents, stride, tokens, valuesAt, valueWidth, values, outStride);
+      rebuild(params.keys(), head, nope, latents, tokens, scratch, keys, keyStride);
+      rebuild(params.values(), head, valueWidth, latents, tokens, scratch, values, outStride);
       for (int t = 0; t < tokens; t++) {
         int row = keys + t * keyStride;
         System.arraycopy(m, latents + t * stride + ropeAt, m, row + nope, layout.rope());
@@ -243,6 +240,28 @@ final class VectorAttention {
         }
       }
       addBlock(s, tokens, values, outStride);
+    }
+  }
+
+  /** Keys or values of a block of latents: {@code to} (tokens, toStride). */
+  private void rebuild(
+      HeadMatrices matrices,
+      int head,
+      int outputs,
+      int latents,
+      int tokens,
+      int scratch,
+      int to,
+      int toStride) {
+    long first = matrices.firstRow() + (long) head * matrices.headRows();
+    int stride = cachedStride();
+    if (matrices.transposed()) {
+      RowSums.ofThread()
+          .set(m, scratch, matrices.weight(), layout.latent())
+          .times(latents, stride, tokens, first, to, toStride);
+    } else {
+      products.set(m, scratch, matrices.weight());
+      products.times(latents, stride, tokens, first, outputs, to, toStride);
     }
   }
 

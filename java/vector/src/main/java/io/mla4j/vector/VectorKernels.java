@@ -103,7 +103,7 @@ final class VectorKernels extends ScalarKernels {
       for (int r = 0; r < queries; r++) {
         attention.setRow(r, tile.rowBegin() + r, h);
       }
-      attention.addRebuilt(attention.end(), a.kvB(), h);
+      attention.addRebuilt(attention.end(), h);
       for (int r = 0; r < queries; r++) {
         attention.finishRow(r, tile.part(), tile.rowBegin() + r, h);
       }

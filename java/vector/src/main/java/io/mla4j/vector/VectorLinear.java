@@ -2,6 +2,7 @@ package io.mla4j.vector;
 
 import io.mla4j.ComputeType;
 import io.mla4j.ops.Floats;
+import io.mla4j.ops.HeadMatrices;
 import io.mla4j.spi.HeadProduct;
 import io.mla4j.spi.MatrixProduct;
 import io.mla4j.spi.Tile;
@@ -21,20 +22,15 @@ final class VectorLinear {
    */
   private static final int COLUMNS = 96;
 
-  /** Rows of a head's transposed matrix that are widened at a time. */
-  private static final int HEAD_ROWS = 16;
-
   private VectorLinear() {}
 
   static void multiply(MatrixProduct p, Tile tile) {
     MemorySegment packed = tile.workspace();
-    MemorySegment weight = p.weight();
     MemorySegment bias = p.bias().byteSize() == 0 ? null : p.bias();
     int nBegin = tile.rowBegin();
     int nEnd = tile.rowEnd();
     int k = p.k();
     int stride = rowStride(k);
-    long strideBytes = p.weightType().bytes(p.weightStride());
     int block = Math.min(p.rows(), ROW_BLOCK);
     // few rows read the whole range as streams
     int width = p.rows() <= DotProducts.STREAM_ROWS ? Slab.roundUp(nEnd - nBegin) : COLUMNS;
@@ -43,8 +39,7 @@ final class VectorLinear {
     int c = Slab.after(x, block * stride);
     int biases = Slab.after(c, block * width);
     float[] m = Slab.ofThread(Slab.after(biases, width));
-    DotProducts products =
-        DotProducts.ofThread().set(m, scratch, p.weightType(), weight, strideBytes, k);
+    DotProducts products = DotProducts.ofThread().set(m, scratch, p.matrix());
     for (int row = 0; row < p.rows(); row += ROW_BLOCK) {
       int rows = Math.min(ROW_BLOCK, p.rows() - row);
       for (int r = 0; r < rows; r++) {
@@ -53,7 +48,7 @@ final class VectorLinear {
       }
       for (int n = nBegin; n < nEnd; n += width) {
         int columns = Math.min(width, nEnd - n);
-        products.times(x, stride, rows, n * strideBytes, columns, c, width);
+        products.times(x, stride, rows, n, columns, c, width);
         if (bias != null) {
           Floats.read(bias, n, m, biases, columns);
         }
@@ -74,12 +69,12 @@ final class VectorLinear {
    * Whole cache lines, an odd number of them: rows of a power of two would crowd a few sets of the
    * cache.
    */
-  private static int rowStride(int k) {
+  static int rowStride(int k) {
     return Slab.roundUp(k) / 16 % 2 == 0 ? Slab.roundUp(k) + 16 : Slab.roundUp(k);
   }
 
   static void ofHeads(HeadProduct p, Tile tile) {
-    MemorySegment weight = p.weight();
+    HeadMatrices matrices = p.matrices();
     int tokenBegin = tile.rowBegin();
     int tokenEnd = tile.rowEnd();
     int in = p.in();
@@ -88,19 +83,19 @@ final class VectorLinear {
     int inStride = rowStride(in);
     int outStride = rowStride(out);
     int scratch = Slab.START;
-    int panel = Math.max(DotProducts.SCRATCH, HEAD_ROWS * outStride);
-    int rows = Slab.after(scratch, panel);
-    int columns = Slab.after(rows, block * inStride);
-    int ones = Slab.after(columns, in * block);
-    int results = Slab.after(ones, block);
+    int rows =
+        Slab.after(scratch, p.transposed() ? RowSums.scratch(in, out, block) : DotProducts.SCRATCH);
+    int results = Slab.after(rows, block * inStride);
     float[] m = Slab.ofThread(Slab.after(results, block * outStride));
-    long strideBytes = p.weightType().bytes(p.weightStride());
-    DotProducts products =
-        DotProducts.ofThread().set(m, scratch, p.weightType(), weight, strideBytes, in);
-    WeightedSums sums = WeightedSums.ofThread().set(m, false, outStride, out, outStride);
-    Arrays.fill(m, ones, ones + block, 1);
+    DotProducts products = DotProducts.ofThread();
+    RowSums sums = RowSums.ofThread();
+    if (p.transposed()) {
+      sums.set(m, scratch, matrices.weight(), in);
+    } else {
+      products.set(m, scratch, matrices.weight());
+    }
     for (int h = tile.headBegin(); h < tile.headEnd(); h++) {
-      long weightAt = p.weightType().bytes(h * p.weightHeadStride());
+      long first = matrices.firstRow() + (long) h * matrices.headRows();
       for (int t = tokenBegin; t < tokenEnd; t += ROW_BLOCK) {
         int tokens = Math.min(ROW_BLOCK, tokenEnd - t);
         for (int i = 0; i < tokens; i++) {
@@ -112,35 +107,14 @@ final class VectorLinear {
           }
         }
         if (p.transposed()) {
-          transpose(m, rows, inStride, tokens, in, columns);
-          Arrays.fill(m, results, results + tokens * outStride, 0);
-          for (int i = 0; i < in; i += HEAD_ROWS) {
-            int count = Math.min(HEAD_ROWS, in - i);
-            for (int j = 0; j < count; j++) {
-              long from = weightAt + (i + j) * strideBytes;
-              Lanes.widen(p.weightType(), weight, from, m, scratch + j * outStride, out);
-            }
-            sums.add(columns + i * tokens, tokens, tokens, scratch, count, ones, results);
-          }
+          sums.times(rows, inStride, tokens, first, results, outStride);
         } else {
-          products.times(rows, inStride, tokens, weightAt, out, results, outStride);
+          products.times(rows, inStride, tokens, first, out, results, outStride);
         }
         for (int i = 0; i < tokens; i++) {
           long to = (t + i) * p.yTokenStride() + h * p.yHeadStride();
           Floats.write(m, results + i * outStride, p.y(), to, out);
         }
-      }
-    }
-  }
-
-  /**
-   * m[to ..] (width, rows) = the transpose of m[from ..] (rows, stride), of which width numbers
-   * count.
-   */
-  private static void transpose(float[] m, int from, int stride, int rows, int width, int to) {
-    for (int r = 0; r < rows; r++) {
-      for (int i = 0; i < width; i++) {
-        m[to + i * rows + r] = m[from + r * stride + i];
       }
     }
   }

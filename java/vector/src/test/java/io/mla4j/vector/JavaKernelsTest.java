@@ -9,11 +9,13 @@ import io.mla4j.CacheType;
 import io.mla4j.ComputeType;
 import io.mla4j.InvalidArgumentException;
 import io.mla4j.LatentLayout;
+import io.mla4j.MlaShape;
 import io.mla4j.cpu.ScalarKernels;
 import io.mla4j.ops.Absorb;
 import io.mla4j.ops.AttentionScore;
 import io.mla4j.ops.Bf16;
 import io.mla4j.ops.Expand;
+import io.mla4j.ops.LatentUp;
 import io.mla4j.ops.Operation;
 import io.mla4j.ops.RmsNorm;
 import io.mla4j.ops.StorageFormat;
@@ -155,7 +157,8 @@ class JavaKernelsTest {
       float[] y = poison(tokens * heads * out);
       // Three rows of a head belong to the other matrix, after W_UK and before W_UV.
       long matrixRows = matrix / columns;
-      Weight kvB = Weight.of(Tensor.of(weight.segment, type, heads * matrixRows, columns));
+      LatentUp kvB =
+          LatentUp.fused(Weight.of(Tensor.of(weight.segment, type, heads * matrixRows, columns)));
       Tensor in3 = tensor(x, tokens, heads, in);
       Tensor out3 = tensor(y, tokens, heads, out);
       Operation operation =
@@ -431,7 +434,11 @@ class JavaKernelsTest {
           Weight.of(Tensor.of(kvB.segment, type, (long) heads * (nope + value), latent));
       attention =
           decompressed
-              ? AttentionTile.decompressed(compute, heads, score, weight, nope, value)
+              ? AttentionTile.decompressed(
+                  compute,
+                  new MlaShape(heads, latent, rope, nope, value),
+                  score,
+                  LatentUp.fused(weight))
               : AttentionTile.absorbed(compute, heads, score);
       attention.variant(causal, false);
       attention.queries(MemorySegment.ofArray(q), (long) heads * queryWidth, queryWidth);
