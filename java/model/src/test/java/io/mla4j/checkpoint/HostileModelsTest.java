@@ -379,8 +379,8 @@ class HostileModelsTest {
   private static List<Case> values() {
     return List.of(
         value("model_type", "\"llama\""),
-        value("model_type", "\"minicpm3\""),
-        value("model_type", "\"glm4_moe_lite\""),
+        value("model_type", "\"hy_v4\""),
+        value("model_type", "\"mistral_large4\""),
         value("model_type", "7"),
         config("no model_type", "model_type", config -> config.remove("model_type")),
         value("hidden_size", "0"),
