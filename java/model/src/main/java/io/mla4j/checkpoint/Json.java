@@ -23,7 +23,7 @@ import java.nio.file.Path;
  * <p>Trees are put together here and not by an {@code ObjectMapper}, which takes as long to make as
  * the JVM takes to start.
  */
-final class Json {
+public final class Json {
   /** NaN and Infinity are read, so that the key that holds one can be named. */
   static final JsonFactory FACTORY =
       JsonFactory.builder()
@@ -47,7 +47,7 @@ final class Json {
    * @throws CheckpointException where the file is missing, no regular file, larger than {@code
    *     limit} bytes or no JSON object
    */
-  static ObjectNode readObject(Path file, long limit) {
+  public static ObjectNode readObject(Path file, long limit) {
     requireFile(file);
     try {
       long size = Files.size(file);
@@ -69,7 +69,7 @@ final class Json {
    * @param where what messages call it
    * @throws CheckpointException where it is no JSON object
    */
-  static ObjectNode readObject(String where, InputStream in) throws IOException {
+  public static ObjectNode readObject(String where, InputStream in) throws IOException {
     try (JsonParser parser = FACTORY.createParser(in)) {
       if (parser.nextToken() != JsonToken.START_OBJECT) {
         throw new CheckpointException(where + ": does not hold a JSON object");
@@ -135,7 +135,7 @@ final class Json {
    * Checks that {@code file} is there, a regular file, so that reading it ends, and no {@link
    * Placeholder}.
    */
-  static void requireFile(Path file) {
+  public static void requireFile(Path file) {
     if (!Files.exists(file)) {
       throw new CheckpointException(file + ": does not exist");
     }

@@ -4,7 +4,7 @@ import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
 import io.mla4j.BackendException;
 import io.mla4j.ClosedException;
 import io.mla4j.checkpoint.CheckpointException;
-import io.mla4j.checkpoint.TokenizerFiles;
+import io.mla4j.text.vocabulary.TokenizerSource;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.OptionalInt;
@@ -31,13 +31,17 @@ public final class Tokenizer implements AutoCloseable {
   }
 
   /**
-   * Reads {@code tokenizer.json} and, where it is there, {@code tokenizer_config.json}.
+   * Reads {@code tokenizer.json}, or else {@code tiktoken.model}, and, where it is there, {@code
+   * tokenizer_config.json}.
    *
    * @throws CheckpointException naming the file that is missing or malformed
    * @throws BackendException where the tokenizer's native library cannot be extracted or loaded
    */
   public static Tokenizer open(Path directory) {
-    TokenizerFiles files = TokenizerFiles.read(directory);
+    return open(TokenizerSource.read(directory));
+  }
+
+  static Tokenizer open(TokenizerSource files) {
     HuggingFaceTokenizer tokenizer;
     try {
       tokenizer = TokenizerLibrary.load(files.json());
@@ -161,7 +165,7 @@ public final class Tokenizer implements AutoCloseable {
   }
 
   /** The id of bos_token, where the configuration says that it is put before a text. */
-  private static OptionalInt addedBos(HuggingFaceTokenizer tokenizer, TokenizerFiles files) {
+  private static OptionalInt addedBos(HuggingFaceTokenizer tokenizer, TokenizerSource files) {
     if (files.bosToken().isEmpty()) {
       return OptionalInt.empty();
     }

@@ -13,7 +13,6 @@ import java.io.OutputStream;
 import java.net.JarURLConnection;
 import java.net.URL;
 import java.net.URLConnection;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -52,13 +51,12 @@ final class TokenizerLibrary {
   private TokenizerLibrary() {}
 
   /**
-   * A tokenizer of the text of a tokenizer.json, which neither truncates nor pads nor adds special
-   * tokens.
+   * A tokenizer of a tokenizer.json, which neither truncates nor pads nor adds special tokens.
    *
    * @throws BackendException where the native library cannot be extracted or loaded
    * @throws RuntimeException of any kind where the library refuses the text
    */
-  static HuggingFaceTokenizer load(String json) throws IOException {
+  static HuggingFaceTokenizer load(byte[] json) throws IOException {
     synchronized (LOCK) {
       List<String> ours = new ArrayList<>();
       Thread thread = Thread.currentThread();
@@ -70,7 +68,7 @@ final class TokenizerLibrary {
         set("ai.djl.offline", "true", ours);
         loadNative(ours);
         return HuggingFaceTokenizer.newInstance(
-            new ByteArrayInputStream(json.getBytes(StandardCharsets.UTF_8)),
+            new ByteArrayInputStream(json),
             Map.of("addSpecialTokens", "false", "truncation", "false", "padding", "false"));
       } finally {
         ours.forEach(System::clearProperty);

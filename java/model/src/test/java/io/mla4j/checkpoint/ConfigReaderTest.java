@@ -12,6 +12,7 @@ import io.mla4j.MlaShape;
 import io.mla4j.ops.RopeLayout;
 import io.mla4j.ops.Routing;
 import io.mla4j.position.RopeScaling;
+import io.mla4j.text.vocabulary.TokenizerSource;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -411,7 +412,7 @@ class ConfigReaderTest {
                 () -> {
                   switch (name) {
                     case "config.json" -> ConfigReader.read(directory);
-                    case "tokenizer.json" -> TokenizerFiles.read(directory);
+                    case "tokenizer.json" -> TokenizerSource.read(directory);
                     default -> Checkpoint.open(directory).close();
                   }
                 });
