@@ -57,9 +57,20 @@ public final class Checkpoint implements AutoCloseable {
     }
   }
 
+  /** The GGUF file that would be opened at {@code path}, where it is one. */
+  static Optional<Path> gguf(Path path) {
+    if (!Files.isDirectory(path)) {
+      return Optional.of(path).filter(GgufShards::isGguf);
+    }
+    return Files.exists(path.resolve(SINGLE)) || Files.exists(path.resolve(INDEX))
+        ? Optional.empty()
+        : Optional.ofNullable(GgufShards.in(path));
+  }
+
   private static Path fileOf(Path path) {
-    if (GgufShards.isGguf(path) && !Files.isDirectory(path)) {
-      return path;
+    Optional<Path> gguf = gguf(path);
+    if (gguf.isPresent()) {
+      return gguf.get();
     }
     if (!Files.isDirectory(path)) {
       throw new CheckpointException(path + ": is neither a directory nor a GGUF file");
@@ -69,12 +80,8 @@ public final class Checkpoint implements AutoCloseable {
         return path.resolve(name);
       }
     }
-    Path gguf = GgufShards.in(path);
-    if (gguf == null) {
-      throw new CheckpointException(
-          path + ": has neither " + SINGLE + " nor " + INDEX + " nor a GGUF file");
-    }
-    return gguf;
+    throw new CheckpointException(
+        path + ": has neither " + SINGLE + " nor " + INDEX + " nor a GGUF file");
   }
 
   /**

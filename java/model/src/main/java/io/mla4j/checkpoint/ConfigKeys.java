@@ -24,6 +24,7 @@ final class ConfigKeys {
   private final JsonNode object;
   private final JsonNode defaults;
   private final Map<String, List<String>> aliases;
+  private final Map<String, String> titles;
   private final Set<String> read = new HashSet<>();
 
   /** A value and the key that it stands at, which may be another name of the one asked for. */
@@ -31,12 +32,18 @@ final class ConfigKeys {
 
   /** An object that no family says anything about. */
   ConfigKeys(Path file, String prefix, JsonNode object) {
-    this(file, prefix, object, object.path(""), Map.of());
+    this(file, prefix, object, object.path(""), Map.of(), Map.of());
   }
 
   /** The configuration of a model, whose keys begin with {@code prefix} in messages. */
   static ConfigKeys of(Path file, String prefix, JsonNode object, Family family) {
-    return new ConfigKeys(file, prefix, object, family.defaults(), family.aliases());
+    return of(file, prefix, object, family, Map.of());
+  }
+
+  /** The same, where messages call some keys otherwise. */
+  static ConfigKeys of(
+      Path file, String prefix, JsonNode object, Family family, Map<String, String> titles) {
+    return new ConfigKeys(file, prefix, object, family.defaults(), family.aliases(), titles);
   }
 
   private ConfigKeys(
@@ -44,17 +51,20 @@ final class ConfigKeys {
       String prefix,
       JsonNode object,
       JsonNode defaults,
-      Map<String, List<String>> aliases) {
+      Map<String, List<String>> aliases,
+      Map<String, String> titles) {
     this.file = file;
     this.prefix = prefix;
     this.object = object;
     this.defaults = defaults;
     this.aliases = aliases;
+    this.titles = titles;
   }
 
   /** An exception that names the file and the key: {@code what} completes the sentence. */
   CheckpointException error(String key, String what) {
-    return new CheckpointException(file + ": " + Quote.line(prefix + key) + " " + what);
+    String title = titles.getOrDefault(prefix + key, prefix + key);
+    return new CheckpointException(file + ": " + Quote.line(title) + " " + what);
   }
 
   /** Whether the object itself says something about the key. */
@@ -252,7 +262,9 @@ final class ConfigKeys {
   Optional<ConfigKeys> object(String key) {
     return entry(key) == null
         ? Optional.empty()
-        : Optional.of(new ConfigKeys(file, prefix + entry(key).key + ".", node(key)));
+        : Optional.of(
+            new ConfigKeys(
+                file, prefix + entry(key).key + ".", node(key), object.path(""), Map.of(), titles));
   }
 
   boolean isEmpty() {

@@ -22,6 +22,7 @@ import java.util.TreeSet;
  */
 public final class ConfigReader {
   static final int MAX_WIDTH = 1 << 20;
+  private static final String CONFIG = "config.json";
   private static final long MAX_BYTES = 10_000_000;
   private static final int MAX_LAYERS = 4096;
   private static final int MAX_VOCABULARY = 1 << 24;
@@ -52,14 +53,41 @@ public final class ConfigReader {
   }
 
   /**
-   * Reads the configuration of the model in {@code directory}.
+   * Reads the configuration of a model: of a directory, or of a GGUF file.
    *
    * @throws CheckpointException naming the file and the key that is malformed, out of range, or not
    *     supported
    */
-  public static ModelDescription read(Path directory) {
-    Path file = directory.resolve("config.json");
+  public static ModelDescription read(Path path) {
+    if (Files.isDirectory(path) && Checkpoint.gguf(path).isEmpty()) {
+      return readJson(path.resolve(CONFIG));
+    }
+    try (Checkpoint checkpoint = Checkpoint.open(path)) {
+      return read(checkpoint);
+    }
+  }
+
+  /**
+   * Reads the configuration of an open model: the keys of its GGUF file, or config.json beside its
+   * weights.
+   *
+   * @throws CheckpointException as above
+   */
+  public static ModelDescription read(Checkpoint checkpoint) {
+    return checkpoint
+        .gguf()
+        .map(metadata -> readGguf(GgufConfig.of(checkpoint, metadata), checkpoint.path()))
+        .orElseGet(() -> readJson(checkpoint.path().resolveSibling(CONFIG)));
+  }
+
+  private static ModelDescription readJson(Path file) {
     return read(file, Json.readObject(file, MAX_BYTES));
+  }
+
+  private static ModelDescription readGguf(GgufConfig gguf, Path file) {
+    Family family = family(new ConfigKeys(file, "", gguf.config()));
+    ConfigKeys keys = ConfigKeys.of(file, "", gguf.config(), family, gguf.titles());
+    return new ConfigReader(file, keys, family, Optional.empty()).read().withNames(gguf.names());
   }
 
   /**
@@ -235,7 +263,7 @@ public final class ConfigReader {
   private List<Integer> eos(int vocabulary) {
     TreeSet<Integer> eos = new TreeSet<>(keys.ids("eos_token_id", vocabulary));
     Path generation = file.resolveSibling("generation_config.json");
-    if (Files.exists(generation)) {
+    if (file.endsWith(CONFIG) && Files.exists(generation)) {
       ConfigKeys more = new ConfigKeys(generation, "", Json.readObject(generation, MAX_BYTES));
       eos.addAll(more.ids("eos_token_id", vocabulary));
     }

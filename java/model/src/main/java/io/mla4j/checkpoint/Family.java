@@ -2,31 +2,19 @@ package io.mla4j.checkpoint;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import java.io.IOException;
-import java.io.InputStream;
-import java.net.JarURLConnection;
-import java.net.URI;
-import java.net.URL;
-import java.net.URLConnection;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
-import java.util.TreeSet;
-import java.util.regex.Pattern;
-import java.util.stream.Collectors;
-import java.util.stream.Stream;
 
 /**
  * What a {@code model_type} fixes by itself, and what it assumes where a key is absent: the file
  * {@code families/<model_type>.json} beside this class, in the words of config.json.
  *
- * <p>A file may extend another one: objects are laid over the other's, null takes a key away. A
- * family that computes nothing new is such a file and nothing else.
+ * <p>A file may extend another one, see {@link DataFolder}. A family that computes nothing new is
+ * such a file and nothing else.
  *
  * <dl>
  *   <dt>{@code defaults}
@@ -68,9 +56,7 @@ record Family(
     JsonNode attention,
     Optional<JsonNode> router,
     TensorNames names) {
-  private static final String FOLDER = "families/";
-  private static final String ENDING = ".json";
-  private static final Pattern MODEL_TYPE = Pattern.compile("[A-Za-z0-9_.-]{1,100}");
+  private static final DataFolder FOLDER = new DataFolder("families", "family", "deepseek_v3");
   private static final Set<String> KEYS =
       Set.of(
           "about",
@@ -109,12 +95,12 @@ record Family(
 
   /** The family called {@code modelType}, where there is one. */
   static Optional<Family> named(String modelType) {
-    return find(modelType).map(json -> of(modelType, json));
+    return FOLDER.find(modelType).map(json -> of(modelType, json));
   }
 
   /** The names of all families, for a message. */
   static String supported() {
-    return String.join(", ", files());
+    return String.join(", ", FOLDER.files());
   }
 
   private static Family of(String modelType, ObjectNode json) {
@@ -131,8 +117,8 @@ record Family(
         .forEach(alias -> aliases.put(alias.getKey(), texts(alias.getValue())));
     JsonNode tensors = json.path("tensors");
     Topology topology = trait(modelType, Topology.class, json.path("topology").asText("plain"));
-    if (!json.has("wraps") && !tensors.path("layer").asText().contains(TensorNames.LAYER)) {
-      throw error(modelType, "has no tensors.layer with {l} for the layer's number");
+    if (!json.has("wraps")) {
+      TensorNames.requireLayer(FOLDER, modelType, tensors);
     }
     return new Family(
         modelType,
@@ -144,15 +130,7 @@ record Family(
         topology,
         json.path("attention"),
         Optional.ofNullable(json.get("router")),
-        new TensorNames(
-            tensors.path("names").properties().stream()
-                .collect(
-                    Collectors.toMap(
-                        name -> role(modelType, name.getKey()),
-                        name -> places(modelType, name.getValue()))),
-            tensors.path("layer").asText(),
-            texts(tensors.path("ignored")),
-            topology.blocks()));
+        TensorNames.read(FOLDER, modelType, tensors, topology.blocks()));
   }
 
   /** The value of {@code type} that the family's file calls {@code name}: in lower case. */
@@ -168,96 +146,11 @@ record Family(
     }
   }
 
-  private static TensorRole role(String modelType, String name) {
-    return TensorRole.named(name)
-        .orElseThrow(
-            () -> error(modelType, "names a tensor " + Quote.name(name) + ", which is no role"));
-  }
-
-  private static List<TensorPlace> places(String modelType, JsonNode node) {
-    try {
-      return TensorPlace.read(node);
-    } catch (IllegalArgumentException e) {
-      throw error(modelType, "has a tensor " + e.getMessage() + ", which is no place");
-    }
-  }
-
   private static List<String> texts(JsonNode array) {
     return array.valueStream().map(JsonNode::asText).toList();
   }
 
-  /** The file of {@code modelType}, laid over the one that it extends. */
-  private static Optional<ObjectNode> find(String modelType) {
-    if (!MODEL_TYPE.matcher(modelType).matches()) {
-      return Optional.empty();
-    }
-    ObjectNode json;
-    try (InputStream in = Family.class.getResourceAsStream(FOLDER + modelType + ENDING)) {
-      if (in == null) {
-        return Optional.empty();
-      }
-      json = Json.readObject("family " + modelType, in);
-    } catch (IOException e) {
-      throw error(modelType, "cannot be read: " + Quote.line(e.toString()));
-    }
-    JsonNode base = json.remove("extends");
-    if (base == null) {
-      return Optional.of(json);
-    }
-    ObjectNode merged =
-        find(base.asText())
-            .orElseThrow(
-                () ->
-                    error(
-                        modelType,
-                        "extends " + Quote.name(base.asText()) + ", which is not there"));
-    lay(json, merged);
-    return Optional.of(merged);
-  }
-
-  private static void lay(ObjectNode upper, ObjectNode lower) {
-    for (Map.Entry<String, JsonNode> entry : upper.properties()) {
-      JsonNode below = lower.get(entry.getKey());
-      if (entry.getValue().isNull()) {
-        lower.remove(entry.getKey());
-      } else if (entry.getValue() instanceof ObjectNode object && below instanceof ObjectNode old) {
-        lay(object, old);
-      } else {
-        lower.set(entry.getKey(), entry.getValue());
-      }
-    }
-  }
-
-  /** The names of the files, in whatever this class was loaded from. */
-  private static Set<String> files() {
-    URL known = Family.class.getResource(FOLDER + "deepseek_v3" + ENDING);
-    try {
-      URLConnection connection = known.openConnection();
-      if (connection instanceof JarURLConnection jar) {
-        String folder = jar.getEntryName().substring(0, jar.getEntryName().lastIndexOf('/') + 1);
-        return names(
-            jar.getJarFile().stream()
-                .map(entry -> entry.getName())
-                .filter(name -> name.startsWith(folder))
-                .map(name -> name.substring(folder.length())));
-      }
-      try (Stream<Path> files = Files.list(Path.of(URI.create(known.toString())).getParent())) {
-        return names(files.map(file -> file.getFileName().toString()));
-      }
-    } catch (IOException e) {
-      throw new CheckpointException(
-          "the families cannot be listed: " + Quote.line(e.toString()), e);
-    }
-  }
-
-  private static Set<String> names(Stream<String> files) {
-    return files
-        .filter(file -> file.endsWith(ENDING))
-        .map(file -> file.substring(0, file.length() - ENDING.length()))
-        .collect(Collectors.toCollection(TreeSet::new));
-  }
-
   private static CheckpointException error(String modelType, String what) {
-    return new CheckpointException("family " + modelType + ": " + what);
+    return FOLDER.error(modelType, what);
   }
 }

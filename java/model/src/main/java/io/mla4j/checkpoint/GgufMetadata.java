@@ -30,6 +30,7 @@ import java.util.function.Supplier;
  */
 public final class GgufMetadata {
   private static final JsonNodeFactory NODES = JsonNodeFactory.instance;
+  private static final long MAX_JSON = 1 << 16;
   private static final ValueLayout.OfLong U64 =
       ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
   private static final ValueLayout.OfInt U32 =
@@ -162,6 +163,9 @@ public final class GgufMetadata {
         () -> {
           if (!value.isArray()) {
             return json(key, value, 0);
+          }
+          if (value.count > MAX_JSON) {
+            throw error(key, "has " + value.count + " elements, but must have at most " + MAX_JSON);
           }
           ArrayNode array = NODES.arrayNode();
           if (value.type == GgufType.STRING) {

@@ -46,6 +46,24 @@ public record ModelDescription(
     eos = List.copyOf(eos);
   }
 
+  /** The same model with its tensors elsewhere. */
+  ModelDescription withNames(TensorNames other) {
+    return new ModelDescription(
+        family,
+        vocabulary,
+        hidden,
+        normEps,
+        context,
+        tied,
+        embedScale,
+        residualScale,
+        outputScale,
+        layers,
+        bos,
+        eos,
+        other);
+  }
+
   /** Whether a token's rotation depends on how long its text is. */
   public boolean dependsOnLength() {
     return latentAttentions().anyMatch(mla -> mla.rope().scaling().dependsOnLength());

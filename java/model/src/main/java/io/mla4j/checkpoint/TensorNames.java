@@ -1,5 +1,6 @@
 package io.mla4j.checkpoint;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import java.util.Collections;
 import java.util.EnumMap;
 import java.util.List;
@@ -24,6 +25,37 @@ public record TensorNames(
   public TensorNames {
     places = changed(places, name -> name.replace("{layer}", layer));
     ignored = List.copyOf(ignored);
+  }
+
+  /** What the file of a folder says under {@code tensors}. */
+  static TensorNames read(DataFolder folder, String file, JsonNode tensors, int blocks) {
+    Map<TensorRole, List<TensorPlace>> places = new EnumMap<>(TensorRole.class);
+    for (Map.Entry<String, JsonNode> entry : tensors.path("names").properties()) {
+      TensorRole role =
+          TensorRole.named(entry.getKey())
+              .orElseThrow(
+                  () ->
+                      folder.error(
+                          file,
+                          "names a tensor " + Quote.name(entry.getKey()) + ", which is no role"));
+      try {
+        places.put(role, TensorPlace.read(entry.getValue()));
+      } catch (IllegalArgumentException e) {
+        throw folder.error(file, "has a tensor " + e.getMessage() + ", which is no place");
+      }
+    }
+    return new TensorNames(
+        places,
+        tensors.path("layer").asText(),
+        tensors.path("ignored").valueStream().map(JsonNode::asText).toList(),
+        blocks);
+  }
+
+  /** Checks that the file says how the names of a layer begin. */
+  static void requireLayer(DataFolder folder, String file, JsonNode tensors) {
+    if (!tensors.path("layer").asText().contains(LAYER)) {
+      throw folder.error(file, "has no tensors.layer with {l} for the layer's number");
+    }
   }
 
   private static Map<TensorRole, List<TensorPlace>> changed(

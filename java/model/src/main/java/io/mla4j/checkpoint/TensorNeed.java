@@ -10,8 +10,15 @@ import java.util.List;
  * @param count of the tensors of this role
  * @param optional whether it may be absent
  * @param shape of each; of rank 1 for norms and biases
+ * @param apart what may be there instead of it
  */
-public record TensorNeed(TensorRole role, int count, boolean optional, List<Long> shape) {
+public record TensorNeed(
+    TensorRole role, int count, boolean optional, List<Long> shape, List<TensorNeed> apart) {
+  /** Tensors that nothing else can stand for. */
+  public TensorNeed(TensorRole role, int count, boolean optional, List<Long> shape) {
+    this(role, count, optional, shape, List.of());
+  }
+
   /** What {@code layer} needs in a model of width {@code hidden}. */
   public static List<TensorNeed> of(LayerDescription layer, int hidden) {
     List<TensorNeed> needs = new ArrayList<>();
@@ -48,8 +55,7 @@ public record TensorNeed(TensorRole role, int count, boolean optional, List<Long
     }
     needs.add(one(TensorRole.LATENT_DOWN, shape.cached(), hidden));
     needs.add(one(TensorRole.LATENT_NORM, shape.latent()));
-    needs.add(
-        one(TensorRole.LATENT_UP, shape.heads() * (shape.nope() + shape.value()), shape.latent()));
+    needs.add(latentUp(shape));
     switch (mla.outputGate()) {
       case NONE -> {}
       case PER_HEAD -> needs.add(one(TensorRole.OUTPUT_GATE, shape.heads(), hidden));
@@ -61,6 +67,19 @@ public record TensorNeed(TensorRole role, int count, boolean optional, List<Long
       needs.add(one(TensorRole.LATENT_DOWN_BIAS, shape.cached()));
       needs.add(one(TensorRole.ATTENTION_OUTPUT_BIAS, hidden));
     }
+  }
+
+  private static TensorNeed latentUp(MlaShape shape) {
+    List<Long> fused =
+        List.of((long) shape.heads() * (shape.nope() + shape.value()), (long) shape.latent());
+    return new TensorNeed(
+        TensorRole.LATENT_UP,
+        1,
+        false,
+        fused,
+        List.of(
+            one(TensorRole.KEYS_UP, (long) shape.heads() * shape.latent(), shape.nope()),
+            one(TensorRole.VALUES_UP, (long) shape.heads() * shape.value(), shape.latent())));
   }
 
   private static void addMixture(

@@ -11,14 +11,15 @@ import java.util.function.UnaryOperator;
  * for that of an expert; and whether the tensor of that name is the one that is meant or holds it.
  *
  * <p>In a family's file it is the name alone, or an object: {@code {"name": .., "stacked": true,
- * "part": 0, "of": 2}}.
+ * "folded": false, "part": 0, "of": 2}}.
  *
  * @param name the template
  * @param stacked whether it is one tensor of a further dimension, an entry for each expert
+ * @param folded whether the file has the rows as two dimensions, heads and the rows of a head
  * @param part which of the equal parts into which the rows are cut
  * @param parts the number of these parts, 1 where the rows are all meant
  */
-public record TensorPlace(String name, boolean stacked, int part, int parts) {
+public record TensorPlace(String name, boolean stacked, boolean folded, int part, int parts) {
   private static final String BLOCK = "{b}";
   private static final String EXPERT = "{e}";
 
@@ -36,13 +37,14 @@ public record TensorPlace(String name, boolean stacked, int part, int parts) {
 
   private static TensorPlace readOne(JsonNode node) {
     if (node.isTextual()) {
-      return new TensorPlace(node.textValue(), false, 0, 1);
+      return new TensorPlace(node.textValue(), false, false, 0, 1);
     }
     int parts = node.path("of").asInt(1);
     TensorPlace place =
         new TensorPlace(
             node.path("name").asText(),
             node.path("stacked").asBoolean(),
+            node.path("folded").asBoolean(),
             node.path("part").asInt(),
             parts);
     if (place.name.isEmpty() || place.part < 0 || place.part >= parts) {
@@ -53,7 +55,7 @@ public record TensorPlace(String name, boolean stacked, int part, int parts) {
 
   /** The same place under another name. */
   TensorPlace renamed(UnaryOperator<String> change) {
-    return new TensorPlace(change.apply(name), stacked, part, parts);
+    return new TensorPlace(change.apply(name), stacked, folded, part, parts);
   }
 
   /** The name of the tensor for a layer, a block inside of it and an expert. */
@@ -76,15 +78,25 @@ public record TensorPlace(String name, boolean stacked, int part, int parts) {
     if (stacked) {
       whole.addFirst((long) count);
     }
-    if (!stored.shape().equals(whole)) {
+    if (!shape(stored).equals(whole)) {
       throw stored.error(
           "has shape " + stored.shape() + ", but the configuration asks for " + whole);
     }
     if (!stacked && parts == 1) {
-      return stored;
+      return folded ? stored.slice(stored.name(), 0, shape) : stored;
     }
     long number = (stacked ? (long) expert * parts : 0) + part;
     String label = stacked ? stored.name() + "[" + expert + "]" : stored.name();
     return stored.slice(label, number, shape);
+  }
+
+  private List<Long> shape(StoredTensor stored) {
+    List<Long> shape = stored.shape();
+    if (!folded || shape.size() < 3) {
+      return shape;
+    }
+    List<Long> rows = new ArrayList<>(shape.subList(1, shape.size()));
+    rows.set(0, Math.multiplyExact(shape.get(0), shape.get(1)));
+    return rows;
   }
 }

@@ -98,8 +98,11 @@ public record WeightTable(
     private Layer layer(int l, LayerDescription description) {
       Map<TensorRole, List<StoredTensor>> tensors = new EnumMap<>(TensorRole.class);
       for (TensorNeed need : TensorNeed.of(description, model.hidden())) {
-        if (!need.optional() || exists(need.role(), l)) {
-          tensors.put(need.role(), find(need.role(), l, need.count(), need.shape()));
+        boolean exists = exists(need.role(), l);
+        if (!exists && !need.apart().isEmpty() && exists(need.apart().getFirst().role(), l)) {
+          need.apart().forEach(part -> tensors.put(part.role(), find(part, l)));
+        } else if (exists || !need.optional()) {
+          tensors.put(need.role(), find(need, l));
         }
       }
       return new Layer(tensors);
@@ -111,6 +114,10 @@ public record WeightTable(
 
     private boolean exists(TensorPlace place, int layer) {
       return checkpoint.find(model.names().name(place, layer, 0)).isPresent();
+    }
+
+    private List<StoredTensor> find(TensorNeed need, int layer) {
+      return find(need.role(), layer, need.count(), need.shape());
     }
 
     /** The tensors of a role, from the first of its places that exists. */

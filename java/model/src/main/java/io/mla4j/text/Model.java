@@ -194,8 +194,8 @@ public final class Model implements AutoCloseable {
       Checkpoint checkpoint = null;
       Device opened = null;
       try {
-        ModelDescription description = ConfigReader.read(directory);
         checkpoint = Checkpoint.open(directory);
+        ModelDescription description = ConfigReader.read(checkpoint);
         WeightTable weights = WeightTable.resolve(description, checkpoint);
         opened =
             device != null ? device : Backends.open(new Backends.Choice(backend, isa, threads));

@@ -32,9 +32,7 @@ public enum Operation {
   /** route. */
   ROUTE(RouteCase::new),
   /** combine. */
-  COMBINE(CombineCase::new),
-  /** attendDelta. */
-  ATTEND_DELTA(DeltaCase::new);
+  COMBINE(CombineCase::new);
 
   private final Function<CaseRandom, OperationCase> generator;
 
