@@ -31,7 +31,7 @@
 extern "C" {
 #endif
 
-#define MLA_ABI_VERSION 2
+#define MLA_ABI_VERSION 3
 
 /* Status codes. */
 #define MLA_OK 0
@@ -91,6 +91,10 @@ extern "C" {
 #define MLA_GROUP_SCORE_TOP2_SUM 1
 #define MLA_GROUP_MASK_NEGATIVE_INFINITY 0
 #define MLA_GROUP_MASK_ZERO 1
+
+/* How a channel of a recurrent state decays, by z = its number of the token + its bias and the head's rate. */
+#define MLA_DECAY_SOFTPLUS 0 /* exp(-rate ln(1 + e^z)) */
+#define MLA_DECAY_BOUNDED 1  /* exp(decay_bound / (1 + e^(-rate z))) */
 
 /* y = x W^T (+ bias): rows x k times (n x k)^T. */
 typedef struct mla_linear_params {
@@ -225,6 +229,27 @@ typedef struct mla_route_params {
   int64_t logits_stride;
 } mla_route_params;
 
+/* The tokens of one sequence, one after the other, through the states of its heads. A state is float32: a matrix of width rows, one for
+ * each channel of the keys, and width columns; behind it the last three inputs of the convolutions of queries, then of keys, then of
+ * values, the oldest first. */
+typedef struct mla_delta_params {
+  int32_t struct_size;
+  int32_t tokens;
+  int32_t heads;
+  int32_t width;        /* channels of a head's query, key and value, 1 .. 256 */
+  int32_t decay;        /* MLA_DECAY_* */
+  float decay_bound;    /* at most 0 */
+  float eps;            /* of the result's norm */
+  int64_t query_stride; /* between tokens, as the others */
+  int64_t key_stride;
+  int64_t value_stride;
+  int64_t decay_stride;
+  int64_t beta_stride;
+  int64_t gate_stride;
+  int64_t out_stride;
+  int64_t state_head_stride; /* between the states of two heads, at least width * (width + 9) */
+} mla_delta_params;
+
 typedef struct mla_kernels {
   int32_t struct_size;
   int32_t abi_version;
@@ -342,6 +367,20 @@ typedef struct mla_kernels {
                      const int32_t* slots, const float* weights, const float* shared, int64_t shared_stride,
                      int32_t tokens, int32_t top_k, int32_t width, float* y, int64_t y_stride, char* error,
                      int32_t error_size);
+
+  /* Kimi Delta Attention: for every token in turn, S being the head's matrix,
+   *   q, k, v = silu(convolution of the token's and the three inputs before it)
+   *   q = q / sqrt((sum q^2 + 1e-6) width), k = k / sqrt(sum k^2 + 1e-6), beta = 1 / (1 + e^-betas)
+   *   S = diag(decay) S; S = S + k (beta (v - S^T k))^T
+   *   out = norm * o / sqrt(mean(o^2) + eps) / (1 + e^-gates), o = S^T q
+   * queries, keys, values, decays, gates and out (tokens, heads, width), betas (tokens, heads); taps (3, 4, heads, width): the factors of
+   * the inputs of each convolution, the oldest first; rates (heads); decay_bias (heads, width); norm (width); all float32. state_in: the
+   * states (heads) before the tokens, NULL for zeros; state_out: those after them, apart from state_in. Heads [head_begin, head_end). */
+  int32_t (*attend_delta)(const mla_delta_params* params, const float* queries, const float* keys,
+                          const float* values, const float* decays, const float* betas, const float* gates,
+                          const float* taps, const float* rates, const float* decay_bias, const float* norm,
+                          const float* state_in, int32_t head_begin, int32_t head_end, float* state_out,
+                          float* out, char* error, int32_t error_size);
 
   /* What the processor can do at best, for benchmarks: repeats `what` (MLA_PROBE_*) `count` times and returns the number of
    * operations (a multiply-add is two), or of bytes that were read; -1 where this table lacks the instruction. memory (bytes):

@@ -221,6 +221,28 @@ inline void check(const mla_route_params* p) {
   require_stride("logits_stride", p->logits_stride, p->tokens, 0);
 }
 
+inline void check(const mla_delta_params* p) {
+  require_struct("params", p);
+  require_range("tokens", p->tokens, 0, 1 << 24);
+  require_range("heads", p->heads, 1, 1 << 16);
+  require_range("width", p->width, 1, kMaxDeltaWidth);
+  require_range("decay", p->decay, MLA_DECAY_SOFTPLUS, MLA_DECAY_BOUNDED);
+  if (!(p->decay_bound <= 0) || p->decay_bound < -3e38f)
+    fail(MLA_INVALID_ARGUMENT,
+         "decay_bound is " + std::to_string(p->decay_bound) + ", but must be finite and at most 0");
+  require_eps(p->eps);
+  const int64_t channels = (int64_t)p->heads * p->width;
+  require_stride("query_stride", p->query_stride, p->tokens, 0);
+  require_stride("key_stride", p->key_stride, p->tokens, 0);
+  require_stride("value_stride", p->value_stride, p->tokens, 0);
+  require_stride("decay_stride", p->decay_stride, p->tokens, 0);
+  require_stride("beta_stride", p->beta_stride, p->tokens, 0);
+  require_stride("gate_stride", p->gate_stride, p->tokens, 0);
+  require_stride("out_stride", p->out_stride, p->tokens, channels);
+  require_stride("state_head_stride", p->state_head_stride, p->heads,
+                 p->width * (p->width + 3 * (kDeltaTaps - 1)));
+}
+
 inline void check(const mla_merge_params* p, bool has_lse) {
   require_struct("params", p);
   require_range("parts", p->parts, 1, INT_MAX);

@@ -4,6 +4,7 @@
 #include "cpu/append.h"
 #include "cpu/attention.h"
 #include "cpu/combine.h"
+#include "cpu/delta.h"
 #include "cpu/embed.h"
 #include "cpu/head_linear.h"
 #include "cpu/linear.h"

@@ -1,6 +1,7 @@
 // y = gate / (1 + exp(-gate)) * up.
 #pragma once
 #include "abi/checks.h"
+#include "cpu/activations.h"
 #include "cpu/lanes.h"
 
 namespace mla {
@@ -9,14 +10,11 @@ namespace {
 template <class Isa>
 void swiglu(const float* gate, int64_t gate_stride, const float* up, int64_t up_stride, int rows, int width,
             float* y, int64_t y_stride) {
-  const F<Isa> one = Isa::set1(1.f), lowest = Isa::set1(-88.f);
   for (int i = 0; i < rows; i++) {
     for (int j = 0; j < width; j += Isa::L) {
       const int n = min_int(Isa::L, width - j);
       const F<Isa> g = Isa::load(gate + i * gate_stride + j, n), u = Isa::load(up + i * up_stride + j, n);
-      const F<Isa> activated = Isa::div(g, Isa::add(one, vector_exp<Isa>(Isa::sub(Isa::zero(), g))));
-      // below, the exponential saturates, and the quotient would grow with g instead of going to 0
-      Isa::store(y + i * y_stride + j, Isa::mul(Isa::select_less(g, lowest, Isa::zero(), activated), u), n);
+      Isa::store(y + i * y_stride + j, Isa::mul(silu<Isa>(g), u), n);
     }
   }
 }

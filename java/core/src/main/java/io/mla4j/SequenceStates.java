@@ -59,10 +59,14 @@ final class SequenceStates {
     return versions[2 * layer + current[layer]];
   }
 
-  /** What a step writes: the state after {@code length} tokens. */
-  MemorySegment after(int layer, int length) {
-    written[layer] = length;
+  /** What a step writes. */
+  MemorySegment after(int layer) {
     return versions[2 * layer + 1 - current[layer]];
+  }
+
+  /** {@link #after} has become the state after {@code length} tokens. */
+  void written(int layer, int length) {
+    written[layer] = length;
   }
 
   /** Makes what was written the state. */

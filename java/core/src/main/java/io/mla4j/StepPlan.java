@@ -162,6 +162,11 @@ final class StepPlan implements PagedView {
 
   @Override
   public MemorySegment stateAfter(int i, int layer) {
-    return sequences.get(i).states().after(layer, kvTokens[i]);
+    return sequences.get(i).states().after(layer);
+  }
+
+  @Override
+  public void stateWritten(int i, int layer) {
+    sequences.get(i).states().written(layer, kvTokens[i]);
   }
 }

@@ -57,6 +57,7 @@ class SequenceStatesTest {
         float state = sequence.length() == 0 ? layer : before.get(ValueLayout.JAVA_FLOAT, 8);
         after.fill((byte) 0xff);
         after.set(ValueLayout.JAVA_FLOAT, 8, next(state, token));
+        view.stateWritten(0, layer);
       }
       if (commits) {
         step.commit();
@@ -144,7 +145,7 @@ class SequenceStatesTest {
       try (Step step = Batch.of(sequence).reserve(2)) {
         PagedView view = PagedView.of(step.plan(SHAPE, AttentionForm.ABSORBED));
         view.stateBefore(0, 1);
-        view.stateAfter(0, 1);
+        view.stateWritten(0, 1);
         step.commit();
       }
       try (Step step = Batch.of(sequence).reserve(1)) {

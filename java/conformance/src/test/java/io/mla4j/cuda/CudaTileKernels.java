@@ -340,6 +340,11 @@ public final class CudaTileKernels implements Kernels, AutoCloseable {
     }
 
     @Override
+    public void stateWritten(int sequence, int layer) {
+      throw new UnsupportedOperationException();
+    }
+
+    @Override
     public int groups() {
       return 1;
     }

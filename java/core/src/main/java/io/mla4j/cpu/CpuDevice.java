@@ -13,6 +13,7 @@ import io.mla4j.ops.AppendLatent;
 import io.mla4j.ops.AppendRows;
 import io.mla4j.ops.Attend;
 import io.mla4j.ops.AttendAbsorbed;
+import io.mla4j.ops.AttendDelta;
 import io.mla4j.ops.Expand;
 import io.mla4j.ops.FeedForward;
 import io.mla4j.ops.Linear;
@@ -141,6 +142,7 @@ public final class CpuDevice implements Device {
       case AppendRows o -> new RunAppend(cpu, o);
       case AttendAbsorbed o -> new RunAttendAbsorbed(cpu, o);
       case Attend o -> new RunAttend(cpu, o);
+      case AttendDelta o -> new RunDelta(cpu, o);
       case FeedForward o -> new RunFeedForward(cpu, o);
       case Mixture o -> new RunMixture(cpu, o);
       case null -> throw new InvalidArgumentException("operation is null");

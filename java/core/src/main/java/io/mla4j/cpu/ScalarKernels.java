@@ -7,6 +7,7 @@ import io.mla4j.ops.Operation;
 import io.mla4j.ops.RowOperation;
 import io.mla4j.spi.AppendTile;
 import io.mla4j.spi.AttentionTile;
+import io.mla4j.spi.DeltaTile;
 import io.mla4j.spi.HeadProduct;
 import io.mla4j.spi.Kernels;
 import io.mla4j.spi.MatrixProduct;
@@ -39,6 +40,7 @@ public class ScalarKernels implements Kernels {
       case Multiply multiply -> new Packed(multiply.product(), ScalarLinear::multiply);
       case Absorb absorb -> ofHeads(HeadProduct.of(absorb));
       case Expand expand -> ofHeads(HeadProduct.of(expand));
+      case DeltaTile delta -> tile -> ScalarDelta.run(delta, tile);
       case AppendTile append -> tile -> ScalarAttention.append(append, tile);
       case AttentionTile attention when attention.isDecompressed() ->
           tile -> ScalarAttention.decompressed(attention, tile);

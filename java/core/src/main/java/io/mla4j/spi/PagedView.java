@@ -69,6 +69,9 @@ public interface PagedView extends DecodePlan {
    */
   MemorySegment stateAfter(int i, int layer);
 
+  /** Tells that {@link #stateAfter} has been written: a commit makes it the state. */
+  void stateWritten(int i, int layer);
+
   /** Keeps a pool open. */
   @FunctionalInterface
   interface Lease extends AutoCloseable {

@@ -10,6 +10,7 @@ import io.mla4j.ops.Operation;
 import io.mla4j.ops.RowOperation;
 import io.mla4j.spi.AppendTile;
 import io.mla4j.spi.AttentionTile;
+import io.mla4j.spi.DeltaTile;
 import io.mla4j.spi.HeadProduct;
 import io.mla4j.spi.Kernels;
 import io.mla4j.spi.Multiply;
@@ -91,6 +92,7 @@ public final class NativeKernels implements Kernels {
       case Absorb o -> new NativeProducts.HeadTile(table, HeadProduct.of(o));
       case Expand o -> new NativeProducts.HeadTile(table, HeadProduct.of(o));
       case AppendTile o -> new NativeAttention.Append(table, o);
+      case DeltaTile o -> new NativeDelta(table, o);
       case AttentionTile o when o.isDecompressed() -> new NativeAttention.Decompressed(table, o);
       case AttentionTile o -> new NativeAttention.Absorbed(table, o);
       default -> throw new BackendException("native kernels have no operation " + operation.name());

@@ -2,15 +2,19 @@ package io.mla4j.ffi;
 
 import io.mla4j.ComputeType;
 import io.mla4j.InvalidArgumentException;
+import io.mla4j.StateLayout;
 import io.mla4j.ffi.abi.Mla;
 import io.mla4j.ffi.abi.mla_append_params;
 import io.mla4j.ffi.abi.mla_attention_params;
 import io.mla4j.ffi.abi.mla_cache_params;
+import io.mla4j.ffi.abi.mla_delta_params;
 import io.mla4j.ffi.abi.mla_head_linear_params;
 import io.mla4j.ffi.abi.mla_linear_params;
 import io.mla4j.ffi.abi.mla_merge_params;
 import io.mla4j.ffi.abi.mla_rope_params;
 import io.mla4j.ffi.abi.mla_route_params;
+import io.mla4j.ops.AttendDelta;
+import io.mla4j.ops.AttendDelta.Decay;
 import io.mla4j.ops.LatentUp;
 import io.mla4j.ops.Merge;
 import io.mla4j.ops.RopeLayout;
@@ -110,6 +114,30 @@ public final class NativeParams {
     mla_append_params.rope_layout(s, code(a.operation().rotation().layout()));
     mla_append_params.eps(s, a.operation().eps());
     mla_append_params.a_stride(s, a.operation().latentAndKey().stride(0));
+  }
+
+  /** {@code mla_delta_params}, but for the tokens of a sequence. */
+  static void fill(MemorySegment s, AttendDelta o) {
+    StateLayout state = o.state();
+    mla_delta_params.struct_size(s, (int) mla_delta_params.sizeof());
+    mla_delta_params.heads(s, state.heads());
+    mla_delta_params.width(s, state.width());
+    switch (o.decay()) {
+      case Decay.Softplus _ -> mla_delta_params.decay(s, Mla.MLA_DECAY_SOFTPLUS());
+      case Decay.Bounded(float bound) -> {
+        mla_delta_params.decay(s, Mla.MLA_DECAY_BOUNDED());
+        mla_delta_params.decay_bound(s, bound);
+      }
+    }
+    mla_delta_params.eps(s, o.weights().eps());
+    mla_delta_params.query_stride(s, o.inputs().queries().stride(0));
+    mla_delta_params.key_stride(s, o.inputs().keys().stride(0));
+    mla_delta_params.value_stride(s, o.inputs().values().stride(0));
+    mla_delta_params.decay_stride(s, o.inputs().decays().stride(0));
+    mla_delta_params.beta_stride(s, o.inputs().betas().stride(0));
+    mla_delta_params.gate_stride(s, o.inputs().gates().stride(0));
+    mla_delta_params.out_stride(s, o.out().stride(0));
+    mla_delta_params.state_head_stride(s, state.headStride());
   }
 
   /** {@code mla_merge_params}. */

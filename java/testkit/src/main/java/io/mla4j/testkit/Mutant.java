@@ -7,6 +7,7 @@ import io.mla4j.ComputeType;
 import io.mla4j.ops.Absorb;
 import io.mla4j.ops.Add;
 import io.mla4j.ops.AppendLatent;
+import io.mla4j.ops.AttendDelta;
 import io.mla4j.ops.AttentionScore;
 import io.mla4j.ops.Combine;
 import io.mla4j.ops.Embed;
@@ -23,6 +24,7 @@ import io.mla4j.ops.SwiGlu;
 import io.mla4j.ops.Tensor;
 import io.mla4j.spi.AppendTile;
 import io.mla4j.spi.AttentionTile;
+import io.mla4j.spi.DeltaTile;
 import io.mla4j.spi.Kernels;
 import io.mla4j.spi.MatrixProduct;
 import io.mla4j.spi.Multiply;
@@ -31,6 +33,7 @@ import io.mla4j.spi.Tile;
 import io.mla4j.spi.TileKernel;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
 
@@ -85,7 +88,7 @@ public enum Mutant {
   /** Every row is one position late. */
   APPEND_ONE_LATE(Operation.APPEND),
   /** The norm's epsilon is another. */
-  OTHER_EPS(Operation.RMS_NORM, Operation.APPEND),
+  OTHER_EPS(Operation.RMS_NORM, Operation.APPEND, Operation.ATTEND_DELTA),
   /** gate and up change places. */
   GATE_IS_UP(Operation.SWIGLU),
   /** The residual's scale is forgotten. */
@@ -103,7 +106,15 @@ public enum Mutant {
   /** The shared expert is forgotten. */
   NO_SHARED_EXPERT(Operation.COMBINE),
   /** The last of a token's experts has no weight. */
-  LAST_EXPERT_DROPPED(Operation.COMBINE);
+  LAST_EXPERT_DROPPED(Operation.COMBINE),
+  /** Every call starts with an empty state. */
+  FORGETS_STATE(Operation.ATTEND_DELTA),
+  /** The decay is bounded where it is not, and the other way round. */
+  OTHER_DECAY(Operation.ATTEND_DELTA),
+  /** Queries and keys change places. */
+  QUERIES_ARE_KEYS(Operation.ATTEND_DELTA),
+  /** What a head forgets does not depend on the head. */
+  SAME_RATES(Operation.ATTEND_DELTA);
 
   private final Set<Operation> operations;
 
@@ -185,6 +196,7 @@ public enum Mutant {
               o.out(),
               o.lse());
       case AppendTile o -> change(o);
+      case DeltaTile o -> change(o);
       case Rotate o -> new Rotate(o.q(), change(o.rotation()), o.out());
       case RmsNorm o -> new RmsNorm(o.x(), o.weight(), changeEps(o.eps()), o.out());
       case SwiGlu o when is(GATE_IS_UP) -> new SwiGlu(o.up(), o.gate(), o.out());
@@ -264,6 +276,44 @@ public enum Mutant {
     int late = is(APPEND_ONE_LATE) && room ? 1 : 0;
     changed.tokens(a.firstToken(), a.tokens(), a.position() + late);
     return changed;
+  }
+
+  private DeltaTile change(DeltaTile d) {
+    AttendDelta o = d.operation();
+    AttendDelta.Inputs in = o.inputs();
+    boolean swaps = is(QUERIES_ARE_KEYS);
+    AttendDelta.Weights w = o.weights();
+    Tensor rates = w.rates();
+    if (is(SAME_RATES)) {
+      float[] same = new float[(int) rates.dim(0)];
+      Arrays.fill(same, 1);
+      rates = Tensor.of(copy(same), StorageFormat.F32, same.length);
+    }
+    DeltaTile changed =
+        new DeltaTile(
+            new AttendDelta(
+                o.layer(),
+                new AttendDelta.Inputs(
+                    swaps ? in.keys() : in.queries(),
+                    swaps ? in.queries() : in.keys(),
+                    in.values(),
+                    in.decays(),
+                    in.betas(),
+                    in.gates()),
+                new AttendDelta.Weights(
+                    w.taps(), rates, w.decayBias(), w.norm(), changeEps(w.eps())),
+                is(OTHER_DECAY) ? other(o.decay()) : o.decay(),
+                o.out()));
+    changed.states(is(FORGETS_STATE) ? MemorySegment.NULL : d.before(), d.after());
+    changed.tokens(d.firstToken(), d.tokens());
+    return changed;
+  }
+
+  private static AttendDelta.Decay other(AttendDelta.Decay decay) {
+    return switch (decay) {
+      case AttendDelta.Decay.Softplus _ -> new AttendDelta.Decay.Bounded(-5);
+      case AttendDelta.Decay.Bounded _ -> new AttendDelta.Decay.Softplus();
+    };
   }
 
   private Rotation change(Rotation rotation) {

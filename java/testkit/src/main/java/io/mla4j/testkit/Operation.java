@@ -32,7 +32,9 @@ public enum Operation {
   /** route. */
   ROUTE(RouteCase::new),
   /** combine. */
-  COMBINE(CombineCase::new);
+  COMBINE(CombineCase::new),
+  /** attendDelta. */
+  ATTEND_DELTA(DeltaCase::new);
 
   private final Function<CaseRandom, OperationCase> generator;
 

@@ -8,6 +8,7 @@ import io.mla4j.ops.Operation;
 import io.mla4j.ops.RmsNorm;
 import io.mla4j.ops.SwiGlu;
 import io.mla4j.spi.AttentionTile;
+import io.mla4j.spi.DeltaTile;
 import io.mla4j.spi.HeadProduct;
 import io.mla4j.spi.Multiply;
 import io.mla4j.spi.Tile;
@@ -52,6 +53,7 @@ final class VectorKernels extends ScalarKernels {
       case Multiply o -> new Packed(o.product(), VectorLinear::multiply);
       case Absorb o -> ofHeads(HeadProduct.of(o));
       case Expand o -> ofHeads(HeadProduct.of(o));
+      case DeltaTile o -> tile -> VectorDelta.run(o, tile);
       case AttentionTile o when o.isDecompressed() -> tile -> attendDecompressed(o, tile);
       case AttentionTile o -> tile -> attendAbsorbed(o, tile);
       default -> super.bind(operation);

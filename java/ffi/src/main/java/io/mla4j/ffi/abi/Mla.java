@@ -23,10 +23,10 @@ public class Mla extends Mla$shared {
     static final SymbolLookup SYMBOL_LOOKUP = SymbolLookup.loaderLookup()
             .or(Linker.nativeLinker().defaultLookup());
 
-    private static final int MLA_ABI_VERSION = (int)2L;
+    private static final int MLA_ABI_VERSION = (int)3L;
     /**
      * {@snippet lang=c :
-     * #define MLA_ABI_VERSION 2
+     * #define MLA_ABI_VERSION 3
      * }
      */
     public static int MLA_ABI_VERSION() {
@@ -319,6 +319,24 @@ public class Mla extends Mla$shared {
      */
     public static int MLA_GROUP_MASK_ZERO() {
         return MLA_GROUP_MASK_ZERO;
+    }
+    private static final int MLA_DECAY_SOFTPLUS = (int)0L;
+    /**
+     * {@snippet lang=c :
+     * #define MLA_DECAY_SOFTPLUS 0
+     * }
+     */
+    public static int MLA_DECAY_SOFTPLUS() {
+        return MLA_DECAY_SOFTPLUS;
+    }
+    private static final int MLA_DECAY_BOUNDED = (int)1L;
+    /**
+     * {@snippet lang=c :
+     * #define MLA_DECAY_BOUNDED 1
+     * }
+     */
+    public static int MLA_DECAY_BOUNDED() {
+        return MLA_DECAY_BOUNDED;
     }
     private static final int MLA_ISA_AUTO = (int)-1L;
     /**

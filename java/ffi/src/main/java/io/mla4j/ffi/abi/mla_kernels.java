@@ -43,6 +43,7 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     int32_t (*embed)(int32_t, const void *, int64_t, int32_t, const int32_t *, int32_t, int32_t, float, float *, int64_t, char *, int32_t);
  *     int32_t (*route)(const mla_route_params *, const float *, const float *, int32_t, int32_t, int32_t *, float *, char *, int32_t);
  *     int32_t (*combine)(const float *, int64_t, int32_t, const int32_t *, const float *, const float *, int64_t, int32_t, int32_t, int32_t, float *, int64_t, char *, int32_t);
+ *     int32_t (*attend_delta)(const mla_delta_params *, const float *, const float *, const float *, const float *, const float *, const float *, const float *, const float *, const float *, const float *, const float *, int32_t, int32_t, float *, float *, char *, int32_t);
  *     int64_t (*probe)(int32_t, int64_t, const void *, int64_t);
  * }
  * }
@@ -82,6 +83,7 @@ public class mla_kernels {
         Mla.C_POINTER.withName("embed"),
         Mla.C_POINTER.withName("route"),
         Mla.C_POINTER.withName("combine"),
+        Mla.C_POINTER.withName("attend_delta"),
         Mla.C_POINTER.withName("probe")
     ).withName("mla_kernels");
 
@@ -2425,6 +2427,123 @@ public class mla_kernels {
      */
     public static void combine(MemorySegment struct, MemorySegment fieldValue) {
         struct.set(combine$LAYOUT, combine$OFFSET, fieldValue);
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t (*attend_delta)(const mla_delta_params *, const float *, const float *, const float *, const float *, const float *, const float *, const float *, const float *, const float *, const float *, const float *, int32_t, int32_t, float *, float *, char *, int32_t)
+     * }
+     */
+    public final static class attend_delta {
+
+        private attend_delta() {
+            // Should not be called directly
+        }
+
+        /**
+         * The function pointer signature, expressed as a functional interface
+         */
+        public interface Function {
+            int apply(MemorySegment _x0, MemorySegment _x1, MemorySegment _x2, MemorySegment _x3, MemorySegment _x4, MemorySegment _x5, MemorySegment _x6, MemorySegment _x7, MemorySegment _x8, MemorySegment _x9, MemorySegment _x10, MemorySegment _x11, int _x12, int _x13, MemorySegment _x14, MemorySegment _x15, MemorySegment _x16, int _x17);
+        }
+
+        private static final FunctionDescriptor $DESC = FunctionDescriptor.of(
+            Mla.C_INT,
+            Mla.C_POINTER,
+            Mla.C_POINTER,
+            Mla.C_POINTER,
+            Mla.C_POINTER,
+            Mla.C_POINTER,
+            Mla.C_POINTER,
+            Mla.C_POINTER,
+            Mla.C_POINTER,
+            Mla.C_POINTER,
+            Mla.C_POINTER,
+            Mla.C_POINTER,
+            Mla.C_POINTER,
+            Mla.C_INT,
+            Mla.C_INT,
+            Mla.C_POINTER,
+            Mla.C_POINTER,
+            Mla.C_POINTER,
+            Mla.C_INT
+        );
+
+        /**
+         * The descriptor of this function pointer
+         */
+        public static FunctionDescriptor descriptor() {
+            return $DESC;
+        }
+
+        private static MethodHandle UP$MH() { return Mla.upcallHandle(attend_delta.Function.class, "apply", $DESC); }
+
+        /**
+         * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
+         * The lifetime of the returned segment is managed by {@code arena}
+         */
+        public static MemorySegment allocate(attend_delta.Function fi, Arena arena) {
+            return Linker.nativeLinker().upcallStub(UP$MH().bindTo(fi), $DESC, arena);
+        }
+
+        private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
+
+        /**
+         * Invoke the upcall stub {@code funcPtr}, with given parameters
+         */
+        public static int invoke(MemorySegment funcPtr, MemorySegment _x0, MemorySegment _x1, MemorySegment _x2, MemorySegment _x3, MemorySegment _x4, MemorySegment _x5, MemorySegment _x6, MemorySegment _x7, MemorySegment _x8, MemorySegment _x9, MemorySegment _x10, MemorySegment _x11, int _x12, int _x13, MemorySegment _x14, MemorySegment _x15, MemorySegment _x16, int _x17) {
+            try {
+                return (int) DOWN$MH.invokeExact(funcPtr, _x0, _x1, _x2, _x3, _x4, _x5, _x6, _x7, _x8, _x9, _x10, _x11, _x12, _x13, _x14, _x15, _x16, _x17);
+            } catch (Error | RuntimeException ex) {
+                throw ex;
+            } catch (Throwable ex$) {
+                throw new AssertionError("should not reach here", ex$);
+            }
+        }
+    }
+
+    private static final AddressLayout attend_delta$LAYOUT = (AddressLayout)$LAYOUT.select(groupElement("attend_delta"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int32_t (*attend_delta)(const mla_delta_params *, const float *, const float *, const float *, const float *, const float *, const float *, const float *, const float *, const float *, const float *, const float *, int32_t, int32_t, float *, float *, char *, int32_t)
+     * }
+     */
+    public static final AddressLayout attend_delta$layout() {
+        return attend_delta$LAYOUT;
+    }
+
+    private static final long attend_delta$OFFSET = $LAYOUT.byteOffset(groupElement("attend_delta"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int32_t (*attend_delta)(const mla_delta_params *, const float *, const float *, const float *, const float *, const float *, const float *, const float *, const float *, const float *, const float *, const float *, int32_t, int32_t, float *, float *, char *, int32_t)
+     * }
+     */
+    public static final long attend_delta$offset() {
+        return attend_delta$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int32_t (*attend_delta)(const mla_delta_params *, const float *, const float *, const float *, const float *, const float *, const float *, const float *, const float *, const float *, const float *, const float *, int32_t, int32_t, float *, float *, char *, int32_t)
+     * }
+     */
+    public static MemorySegment attend_delta(MemorySegment struct) {
+        return struct.get(attend_delta$LAYOUT, attend_delta$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int32_t (*attend_delta)(const mla_delta_params *, const float *, const float *, const float *, const float *, const float *, const float *, const float *, const float *, const float *, const float *, const float *, int32_t, int32_t, float *, float *, char *, int32_t)
+     * }
+     */
+    public static void attend_delta(MemorySegment struct, MemorySegment fieldValue) {
+        struct.set(attend_delta$LAYOUT, attend_delta$OFFSET, fieldValue);
     }
 
     /**

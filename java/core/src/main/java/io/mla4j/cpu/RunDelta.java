@@ -1,0 +1,106 @@
+package io.mla4j.cpu;
+
+import io.mla4j.DecodePlan;
+import io.mla4j.ops.AttendDelta;
+import io.mla4j.spi.DeltaTile;
+import io.mla4j.spi.PagedView;
+import io.mla4j.spi.TileKernel;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * The new tokens of all sequences through their states: heads are independent of each other, tokens
+ * of a head are not.
+ */
+final class RunDelta extends CpuOperation implements Workers.Task {
+  /** Multiplications of a tile at least, so that handing it out costs little. */
+  private static final long TILE_WORK = 1 << 17;
+
+  /** Multiplications with an element of a state for each token. */
+  private static final int WORK_PER_ELEMENT = 4;
+
+  private final AttendDelta operation;
+  private final List<DeltaTile> sequences = new ArrayList<>();
+  private final List<TileKernel> kernels = new ArrayList<>();
+  private final int heads;
+
+  /** For each sequence the first tile behind its own. */
+  private int[] tileEnds = new int[1];
+
+  private int[] headsPerTile = new int[1];
+
+  RunDelta(Cpu cpu, AttendDelta operation) {
+    super(cpu);
+    this.operation = operation;
+    heads = operation.state().heads();
+  }
+
+  @Override
+  PagedView check(DecodePlan plan) {
+    PagedView view = fitting(operation, plan);
+    for (int i = 0; i < view.sequences(); i++) {
+      if (view.queryTokens(i) > 0) {
+        view.stateBefore(i, operation.layer());
+      }
+    }
+    return view;
+  }
+
+  @Override
+  void execute(PagedView plan) {
+    reserve(plan.sequences());
+    long workOfHead = (long) operation.state().matrixElements() * WORK_PER_ELEMENT;
+    int tiles = 0;
+    for (int i = 0; i < plan.sequences(); i++) {
+      int tokens = plan.queryTokens(i);
+      if (tokens > 0) {
+        prepare(i, plan);
+        long perTile = Math.ceilDiv(TILE_WORK, workOfHead * tokens);
+        headsPerTile[i] = (int) Math.min(perTile, heads);
+        tiles += Math.ceilDiv(heads, headsPerTile[i]);
+      }
+      tileEnds[i] = tiles;
+    }
+    cpu.workers.runInTurn(tiles, workOfHead * heads * plan.tokens(), this);
+    for (int i = 0; i < plan.sequences(); i++) {
+      if (plan.queryTokens(i) > 0) {
+        plan.stateWritten(i, operation.layer());
+      }
+    }
+  }
+
+  private void reserve(int count) {
+    while (sequences.size() < count) {
+      DeltaTile tile = new DeltaTile(operation);
+      sequences.add(tile);
+      kernels.add(cpu.kernels.bind(tile));
+    }
+    if (tileEnds.length < count) {
+      tileEnds = new int[count];
+      headsPerTile = new int[count];
+    }
+  }
+
+  private void prepare(int i, PagedView plan) {
+    DeltaTile sequence = sequences.get(i);
+    int tokens = plan.queryTokens(i);
+    MemorySegment before = plan.stateBefore(i, operation.layer());
+    sequence.states(
+        plan.kvTokens(i) == tokens ? MemorySegment.NULL : before,
+        plan.stateAfter(i, operation.layer()));
+    sequence.tokens(plan.firstToken(i), tokens);
+    kernels.get(i).prepare();
+  }
+
+  @Override
+  public void run(int tile, int worker) {
+    int i = 0;
+    while (tile >= tileEnds[i]) {
+      i++;
+    }
+    int begin = (tile - (i == 0 ? 0 : tileEnds[i - 1])) * headsPerTile[i];
+    int end = Math.min(heads, begin + headsPerTile[i]);
+    kernels.get(i).run(cpu.tile(worker).heads(begin, end));
+  }
+}
