@@ -1,7 +1,6 @@
 package io.mla4j.checkpoint;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import io.mla4j.ops.StorageFormat;
 import io.mla4j.position.RopeScaling;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -138,6 +137,7 @@ public final class ConfigReader {
   private ModelDescription read() {
     keys.has("model_type");
     refuseUnsupported();
+    Quantization quantization = quantization();
     int vocabulary = keys.wholeNumber("vocab_size", 1, MAX_VOCABULARY);
     int hidden = keys.wholeNumber("hidden_size", 1, MAX_WIDTH);
     double eps =
@@ -172,7 +172,8 @@ public final class ConfigReader {
         eos,
         wrapper
             .map(outer -> family.names().prefixed(outer.family.wraps().path("names").asText()))
-            .orElse(family.names()));
+            .orElse(family.names())
+            .quantized(quantization));
   }
 
   /** The blocks of one layer of the file. */
@@ -214,8 +215,6 @@ public final class ConfigReader {
   }
 
   private void refuseUnsupported() {
-    refuseQuantised(keys);
-    wrapper.ifPresent(outer -> refuseQuantised(outer.keys));
     for (Map.Entry<String, JsonNode> entry : family.values().properties()) {
       keys.require(entry.getKey(), entry.getValue());
     }
@@ -226,19 +225,12 @@ public final class ConfigReader {
     }
   }
 
-  private static void refuseQuantised(ConfigKeys keys) {
-    keys.object("quantization_config")
-        .ifPresent(
-            quantization -> {
-              throw keys.error(
-                  "quantization_config",
-                  "asks for "
-                      + quantization.text("quant_method").map(Quote::name).orElse("quantised")
-                      + " weights, which are not supported; supported are "
-                      + StorageFormat.weightNames()
-                      + "; where a conversion has made the weights such and left the key behind,"
-                      + " remove it");
-            });
+  /** Of the model, or of the larger one that it is a part of. */
+  private Quantization quantization() {
+    Quantization own = Quantization.read(keys);
+    Quantization outer =
+        wrapper.map(around -> Quantization.read(around.keys)).orElse(Quantization.NONE);
+    return own.equals(Quantization.NONE) ? outer : own;
   }
 
   private void refuseUnread() {

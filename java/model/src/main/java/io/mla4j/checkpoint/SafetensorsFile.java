@@ -188,13 +188,19 @@ final class SafetensorsFile {
     if (offsets.size() != 2) {
       throw error(name, "has data_offsets " + offsets + ", but must have two of them");
     }
-    long bytes = type.blockBytes();
+    long elements = 1;
+    long bytes;
     try {
       for (long dimension : shape) {
-        bytes = Math.multiplyExact(bytes, dimension);
+        elements = Math.multiplyExact(elements, dimension);
       }
+      bytes = type.bytes(elements);
     } catch (ArithmeticException e) {
       throw error(name, "has shape " + shape + " of " + type + ", whose size overflows");
+    }
+    if (elements % type.blockElements() != 0) {
+      throw error(
+          name, "has shape " + shape + " of " + type + ", which does not end with a whole byte");
     }
     long begin = offsets.get(0);
     long end = offsets.get(1);

@@ -1,9 +1,11 @@
 package io.mla4j.checkpoint;
 
 import io.mla4j.ops.Tensor;
+import io.mla4j.ops.Weight;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * A tensor of a checkpoint, read-only, alive as long as its {@link Checkpoint}.
@@ -13,12 +15,34 @@ import java.util.List;
  * @param type its element type
  * @param shape its dimensions; none for a scalar
  * @param segment its bytes, little-endian, contiguous, aligned to the element
+ * @param scales that lie elsewhere, where it has such
  */
 public record StoredTensor(
-    String name, Path file, StoredType type, List<Long> shape, MemorySegment segment) {
+    String name,
+    Path file,
+    StoredType type,
+    List<Long> shape,
+    MemorySegment segment,
+    Optional<StoredScales> scales) {
   /** Keeps its own copy of the shape. */
   public StoredTensor {
     shape = List.copyOf(shape);
+  }
+
+  /** A tensor without scales elsewhere. */
+  public StoredTensor(
+      String name, Path file, StoredType type, List<Long> shape, MemorySegment segment) {
+    this(name, file, type, shape, segment, Optional.empty());
+  }
+
+  /** The same tensor with scales. */
+  StoredTensor scaled(StoredScales by) {
+    return new StoredTensor(name, file, type, shape, segment, Optional.of(by));
+  }
+
+  /** The same bytes as another type or under another shape. */
+  StoredTensor as(StoredType other, List<Long> otherShape) {
+    return new StoredTensor(name, file, other, otherShape, segment);
   }
 
   /** The number of elements. */
@@ -37,6 +61,20 @@ public record StoredTensor(
         type.format()
             .orElseThrow(() -> error("has dtype " + type + ", which cannot be computed with")),
         shape.stream().mapToLong(Long::longValue).toArray());
+  }
+
+  /**
+   * The same with its scales, for computations.
+   *
+   * @throws CheckpointException where a type cannot be computed with
+   */
+  public Weight weight() {
+    return new Weight(tensor(), scales.map(StoredScales::scales).orElse(null));
+  }
+
+  /** Bytes in the file, scales included. */
+  public long bytes() {
+    return segment.byteSize() + scales.map(s -> s.values().bytes()).orElse(0L);
   }
 
   /**

@@ -2,6 +2,7 @@ package io.mla4j.checkpoint;
 
 import io.mla4j.ops.StorageFormat;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Optional;
 import java.util.stream.Collectors;
 
@@ -44,6 +45,10 @@ public enum StoredType {
   I64(8, 27),
   /** Unsigned 64 bits. */
   U64(8, Id.NONE),
+  /** Eight four-bit integers in 32 bits, the first in the lowest, each stored plus 8. */
+  I4(Id.NONE, 8, 4),
+  /** Two four-bit floats (e2m1) in a byte, the first in the lower half. */
+  F4(Id.NONE, 2, 1),
   /** Blocks of ggml, as all below. */
   Q4_0(2, 32, 18),
   /** Four bits, scale and minimum. */
@@ -110,7 +115,7 @@ public enum StoredType {
   private final boolean inSafetensors;
   private final StorageFormat format;
 
-  /** A type of safetensors, whose elements are stored one by one. */
+  /** A type whose elements are stored one by one: of safetensors, some of GGUF too. */
   StoredType(int bytes, int gguf) {
     this.gguf = gguf;
     this.blockElements = 1;
@@ -119,12 +124,12 @@ public enum StoredType {
     this.format = formatCalled(name());
   }
 
-  /** A type of GGUF, stored in blocks. */
+  /** A type that is stored in blocks: of GGUF, but for the first two. */
   StoredType(int gguf, int blockElements, int blockBytes) {
     this.gguf = gguf;
     this.blockElements = blockElements;
     this.blockBytes = blockBytes;
-    this.inSafetensors = false;
+    this.inSafetensors = name().equals("F4");
     this.format = formatCalled(name());
   }
 
@@ -133,12 +138,13 @@ public enum StoredType {
       case "U8" -> StorageFormat.U8;
       case "I32" -> StorageFormat.I32;
       case "I64" -> StorageFormat.I64;
-      default ->
-          StorageFormat.weights().stream()
-              .filter(format -> format.name().equals(name))
-              .findFirst()
-              .orElse(null);
+      case "F8_E8M0" -> formatCalled(StorageFormat.scales(), "E8M0");
+      default -> formatCalled(StorageFormat.weights(), name);
     };
+  }
+
+  private static StorageFormat formatCalled(List<StorageFormat> formats, String name) {
+    return formats.stream().filter(format -> format.name().equals(name)).findFirst().orElse(null);
   }
 
   /** Elements of a block: 1 where each is stored by itself. */
@@ -168,6 +174,16 @@ public enum StoredType {
   /** Whether weights of this type can be computed with. */
   public boolean isWeight() {
     return format != null && format.isWeight();
+  }
+
+  /** Whether it says something only together with scales that lie elsewhere. */
+  boolean needsScales() {
+    return this == F8_E4M3 || this == I8 || this == I4 || this == F4;
+  }
+
+  /** Whether scales may be stored in it. */
+  boolean isScale() {
+    return format != null && format.isScale();
   }
 
   /** The type called {@code name} in a header of safetensors. */

@@ -16,9 +16,14 @@ import java.util.regex.Pattern;
  * @param ignored how the names of tensors end that old checkpoints carry and that the configuration
  *     says better
  * @param blocks how many blocks of a model a layer of the file holds
+ * @param quantization what the configuration says about scales
  */
 public record TensorNames(
-    Map<TensorRole, List<TensorPlace>> places, String layer, List<String> ignored, int blocks) {
+    Map<TensorRole, List<TensorPlace>> places,
+    String layer,
+    List<String> ignored,
+    int blocks,
+    Quantization quantization) {
   static final String LAYER = "{l}";
 
   /** Keeps its own copies, with {@code {layer}} written out. */
@@ -48,7 +53,8 @@ public record TensorNames(
         places,
         tensors.path("layer").asText(),
         tensors.path("ignored").valueStream().map(JsonNode::asText).toList(),
-        blocks);
+        blocks,
+        Quantization.NONE);
   }
 
   /** Checks that the file says how the names of a layer begin. */
@@ -79,7 +85,13 @@ public record TensorNames(
 
   /** These names with {@code prefix} before each. */
   TensorNames prefixed(String prefix) {
-    return new TensorNames(changed(places, name -> prefix + name), prefix + layer, ignored, blocks);
+    return new TensorNames(
+        changed(places, name -> prefix + name), prefix + layer, ignored, blocks, quantization);
+  }
+
+  /** The same names of weights with such scales. */
+  TensorNames quantized(Quantization as) {
+    return new TensorNames(places, layer, ignored, blocks, as);
   }
 
   /** The layer of the file that holds block {@code i}. */

@@ -4,10 +4,8 @@ import io.mla4j.ops.StorageFormat;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.EnumMap;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -73,11 +71,12 @@ public record WeightTable(
   private static final class Resolver {
     private final ModelDescription model;
     private final Checkpoint checkpoint;
-    private final Set<String> used = new HashSet<>();
+    private final ScaledTensors stored;
 
     Resolver(ModelDescription model, Checkpoint checkpoint) {
       this.model = model;
       this.checkpoint = checkpoint;
+      this.stored = new ScaledTensors(checkpoint, model.names().quantization());
     }
 
     WeightTable resolve() {
@@ -113,7 +112,7 @@ public record WeightTable(
     }
 
     private boolean exists(TensorPlace place, int layer) {
-      return checkpoint.find(model.names().name(place, layer, 0)).isPresent();
+      return stored.exists(model.names().name(place, layer, 0));
     }
 
     private List<StoredTensor> find(TensorNeed need, int layer) {
@@ -130,9 +129,8 @@ public record WeightTable(
               .orElse(places.getFirst());
       List<StoredTensor> found = new ArrayList<>(count);
       for (int e = 0; e < count; e++) {
-        StoredTensor stored = checkpoint.get(model.names().name(place, layer, e));
-        found.add(checked(place.in(stored, e, count, shape)));
-        used.add(stored.name());
+        StoredTensor holder = stored.get(model.names().name(place, layer, e), shape);
+        found.add(checked(place.in(holder, e, count, shape)));
       }
       return found;
     }
@@ -144,6 +142,9 @@ public record WeightTable(
                 + tensor.type()
                 + ", but weights must have one of "
                 + StorageFormat.weightNames());
+      }
+      if (tensor.type().needsScales() && tensor.scales().isEmpty()) {
+        throw tensor.error("has dtype " + tensor.type() + ", but no scales");
       }
       if (tensor.shape().size() == 1) {
         requireFinite(tensor);
@@ -175,7 +176,7 @@ public record WeightTable(
         if (matcher.matches()
             && Integer.parseInt(matcher.group(1))
                 <= model.names().layerOf(model.layers().size() - 1)
-            && !used.contains(tensor.name())
+            && !stored.used().contains(tensor.name())
             && !model.names().ignores(tensor.name())) {
           throw tensor.error("has no place in a model of type " + model.family());
         }

@@ -152,7 +152,7 @@ record DecoderWeights(Weight embedding, Tensor finalNorm, Weight output, List<La
     }
 
     private List<Weight> place(List<StoredTensor> stored, ComputeType type) {
-      List<Weight> weights = stored.stream().map(s -> Weight.of(s.tensor())).toList();
+      List<Weight> weights = stored.stream().map(StoredTensor::weight).toList();
       weights.forEach(w -> bytes += device.placedBytes(w, type));
       if (counts) {
         return weights;

@@ -388,8 +388,8 @@ class ConfigReaderTest {
             () ->
                 read(
                     DEEPSEEK_V3,
-                    c -> c.putObject("quantization_config").put("quant_method", "fp8")));
-    assertTrue(e.getMessage().contains("asks for 'fp8' weights"), e.getMessage());
+                    c -> c.putObject("quantization_config").put("quant_method", "gptq")));
+    assertTrue(e.getMessage().contains("asks for 'gptq' weights"), e.getMessage());
     assertTrue(e.getMessage().contains("left the key behind, remove it"), e.getMessage());
   }
 

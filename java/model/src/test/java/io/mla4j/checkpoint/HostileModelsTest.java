@@ -503,7 +503,7 @@ class HostileModelsTest {
 
   private static List<Case> unsupported() {
     return List.of(
-        value("quantization_config", "{\"quant_method\": \"fp8\"}"),
+        value("quantization_config", "{\"quant_method\": \"gptq\"}"),
         value("hidden_act", "\"gelu\""),
         value("mlp_bias", "true"),
         value("scoring_func", "\"softmax\""),

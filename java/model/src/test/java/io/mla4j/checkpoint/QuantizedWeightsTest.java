@@ -1,0 +1,112 @@
+package io.mla4j.checkpoint;
+
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.function.Consumer;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Weights of safetensors files whose scales lie in tensors of their own. */
+class QuantizedWeightsTest {
+  private static final String MODEL = "model.safetensors";
+  private static final String Q_A = "model.layers.0.self_attn.q_a_proj.";
+
+  @TempDir private Path folder;
+
+  private ModelFiles files(String name) {
+    return ModelFiles.copyOf(name, folder.resolve(name + System.nanoTime()));
+  }
+
+  private static ObjectNode quantization(ObjectNode config) {
+    return (ObjectNode)
+        (config.has("text_config") ? config.get("text_config") : config)
+            .path("quantization_config");
+  }
+
+  private static ObjectNode group(ObjectNode config) {
+    return (ObjectNode) quantization(config).path("config_groups").path("group_0");
+  }
+
+  private static void assertRefused(ModelFiles files, String detail) {
+    String message = assertThrows(CheckpointException.class, files::open).getMessage();
+    assertTrue(message.contains(detail), message);
+    assertFalse(message.contains("\n"), message);
+  }
+
+  private void assertConfigRefused(String name, Consumer<ObjectNode> change, String detail) {
+    ModelFiles files = files(name);
+    files.json("config.json", change);
+    assertRefused(files, detail);
+  }
+
+  @Test
+  void methodsAndFormatsThatAreNotSupportedAreNamed() {
+    for (String method : List.of("gptq", "awq", "bitsandbytes")) {
+      assertConfigRefused(
+          "v3-f16",
+          config -> config.putObject("quantization_config").put("quant_method", method),
+          "asks for '" + method + "' weights");
+    }
+    assertConfigRefused(
+        "v3-fp8-blocks", config -> quantization(config).put("fmt", "e5m2"), "fmt is 'e5m2'");
+    assertConfigRefused(
+        "v3-int8-channel",
+        config -> quantization(config).put("format", "nvfp4-pack-quantized"),
+        "format is 'nvfp4-pack-quantized'");
+    assertConfigRefused(
+        "v3-int8-channel",
+        config -> ((ObjectNode) group(config).get("weights")).put("symmetric", false),
+        "weights.symmetric is false, but zero points are not supported");
+    for (int bits : new int[] {2, 3, 5, 6, 7, 8}) {
+      assertConfigRefused(
+          "v3-int8-channel",
+          config -> {
+            quantization(config).put("format", "pack-quantized");
+            ((ObjectNode) group(config).get("weights")).put("num_bits", bits);
+          },
+          "format is 'pack-quantized' with " + bits + " bits of type int");
+    }
+  }
+
+  @Test
+  void scalesThatAreMissingOrOfAnotherShapeAreNamed() {
+    ModelFiles missing = files("v3-fp8-blocks");
+    missing.header(
+        MODEL, header -> header.set("model.layers.9.x", header.remove(Q_A + "weight_scale_inv")));
+    assertRefused(missing, "'" + Q_A + "weight_scale_inv' is missing");
+    ModelFiles other = files("v3-fp8-blocks");
+    other.json(
+        "config.json",
+        config -> quantization(config).putArray("weight_block_size").add(64).add(128));
+    assertRefused(other, "in blocks of 64 x 128 has [3, 2] scales");
+    ModelFiles none = files("v3-fp8-blocks");
+    none.json("config.json", config -> config.remove("quantization_config"));
+    assertRefused(none, "does not say which elements");
+  }
+
+  /** As Hugging Face's cache has it: links from a snapshot to blobs, and more files than needed. */
+  @Test
+  void aSnapshotOfLinksToBlobsIsRead() throws Exception {
+    ModelFiles files = files("v3-f16");
+    Path blobs = Files.createDirectories(folder.resolve("hub/blobs"));
+    Path snapshot = Files.createDirectories(folder.resolve("hub/snapshots/0123abcd"));
+    for (String name : List.of("config.json", MODEL)) {
+      Path blob = blobs.resolve("sha256-" + name.length());
+      Files.move(files.directory().resolve(name), blob);
+      Files.createSymbolicLink(
+          snapshot.resolve(name), Path.of("../../blobs", blob.getFileName().toString()));
+    }
+    Files.writeString(snapshot.resolve("README.md"), "# a card");
+    Files.writeString(snapshot.resolve("modeling_deepseek.py"), "import torch");
+    Files.writeString(snapshot.resolve("model.safetensors.index.json.bak"), "{");
+    Files.writeString(snapshot.resolve("pytorch_model.bin"), "PK");
+    Files.createDirectories(snapshot.resolve("figures"));
+    new ModelFiles(snapshot).open();
+  }
+}
