@@ -1,11 +1,10 @@
 // A storage format with blocks, which the library does not know: what its kernels do with one, against the same weights in float32. The
-// kernels' headers stand alone, so that a test can instantiate them for a format of its own.
+// kernels' headers stand alone, so that a test can give them a format of its own.
 #include <gtest/gtest.h>
 
 #include <cstring>
 #include <vector>
 
-#include "cpu/embed.h"
 #include "cpu/formats/formats.h"
 #include "cpu/head_linear.h"
 #include "cpu/isa/generic.h"
@@ -47,6 +46,14 @@ std::vector<float> widened(const std::vector<Toy::Block>& from) {
   return to;
 }
 
+// `columns` elements a row.
+StoredRows<Generic> rows_of(const std::vector<Toy::Block>& from, int columns) {
+  return {(const char*)from.data(),
+          (int64_t)(columns / Toy::kElements * sizeof(Toy::Block)),
+          {Toy::kElements, sizeof(Toy::Block)},
+          widen<Generic, Toy>};
+}
+
 std::vector<float> activations(size_t count) {
   std::vector<float> made(count);
   uint32_t state = 7;
@@ -74,10 +81,9 @@ TEST(BlockFormat, LinearIsThatOfTheWidenedWeights) {
       float* aligned = packed.data() + (-(uintptr_t)packed.data() & 63) / 4;
       pack_rows<Generic>(p, x.data(), nullptr, 0, rows, aligned);
       std::vector<float> expected((size_t)rows * n), y((size_t)rows * n);
-      linear_of<Widened<Generic, F32>>({p, aligned, plain.data(), k, bias.data(), false, expected.data()}, 0,
-                                       n);
-      linear_of<Widened<Generic, Toy>>({p, aligned, weight.data(), k / 32, bias.data(), false, y.data()}, 0,
-                                       n);
+      linear_of<Widened<Generic, F32>>({p, aligned, {plain.data(), k}, bias.data(), false, expected.data()},
+                                       0, n);
+      linear_of<Stored<Generic>>({p, aligned, rows_of(weight, k), bias.data(), false, y.data()}, 0, n);
       expect_same(expected, y);
     }
   }
@@ -106,22 +112,22 @@ TEST(BlockFormat, HeadLinearIsThatOfTheWidenedWeights) {
       p.weight_stride = columns;
       std::vector<float> expected((size_t)tokens * heads * out), y(expected.size());
       const HeadRange range{0, heads, 0, tokens};
-      head_linear_of<Widened<Generic, F32>, OneByOne<Generic, F32>, F32>(p, x.data(), plain.data(), range,
-                                                                         expected.data());
-      head_linear_of<Widened<Generic, Toy>, OneByOne<Generic, Toy>, Toy>(p, x.data(), weight.data(), range,
-                                                                         y.data());
+      head_linear_of<Widened<Generic, F32>>(p, x.data(), {plain.data(), columns}, range, expected.data());
+      head_linear_of<Stored<Generic>>(p, x.data(), rows_of(weight, columns), range, y.data());
       expect_same(expected, y);
     }
   }
 }
 
-TEST(BlockFormat, EmbedIsThatOfTheWidenedTable) {
+TEST(BlockFormat, ARowMayEndWithinABlock) {
   const std::vector<Toy::Block> row = blocks(96);
   const std::vector<float> plain = widened(row);
-  std::vector<float> expected(96), y(96);
-  embed_row<Generic, F32>(plain.data(), 96, 0.3f, expected.data());
-  embed_row<Generic, Toy>(row.data(), 96, 0.3f, y.data());
-  expect_same(expected, y);
+  for (int n : {1, 31, 32, 33, 95}) {
+    std::vector<float> y((size_t)n + 1, 7);
+    rows_of(row, 96).read(0, 0, n, y.data());
+    EXPECT_EQ(std::memcmp(y.data(), plain.data(), (size_t)n * sizeof(float)), 0);
+    EXPECT_EQ(y[(size_t)n], 7);
+  }
 }
 
 }  // namespace

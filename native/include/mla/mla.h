@@ -49,6 +49,23 @@ extern "C" {
 #define MLA_TYPE_F32 0
 #define MLA_TYPE_BF16 1
 #define MLA_TYPE_F16 2
+#define MLA_TYPE_Q4_0 3
+#define MLA_TYPE_Q4_1 4
+#define MLA_TYPE_Q5_0 5
+#define MLA_TYPE_Q5_1 6
+#define MLA_TYPE_Q8_0 7
+#define MLA_TYPE_Q2_K 8
+#define MLA_TYPE_Q3_K 9
+#define MLA_TYPE_Q4_K 10
+#define MLA_TYPE_Q5_K 11
+#define MLA_TYPE_Q6_K 12
+#define MLA_TYPE_IQ4_NL 13
+#define MLA_TYPE_IQ4_XS 14
+#define MLA_TYPE_MXFP4 15
+#define MLA_TYPE_F8_E4M3 16
+#define MLA_TYPE_I8 17
+#define MLA_TYPE_I4 18
+#define MLA_TYPE_F4 19
 
 /* Compute types, see the conventions above. */
 #define MLA_COMPUTE_F32 0

@@ -67,7 +67,7 @@ inline void require_compute(int32_t compute) {
 inline void require_type(const char* name, int32_t type) {
   require(WeightFormats::has(type), name, type, "a type of weights, MLA_TYPE_*");
 }
-// Elements of a row, or between two rows, of a weight: whole blocks of its format.
+// Elements between two rows of a weight: whole blocks of its format. A row may end within a block.
 inline void require_blocks(const char* name, int64_t elements, int32_t type) {
   const int block = block_size(type).elements;
   require(elements % block == 0, name, elements,
@@ -88,7 +88,6 @@ inline void check(const mla_linear_params* p) {
   require_range("n", p->n, 0, INT_MAX);
   require_stride("x_stride", p->x_stride, p->rows, 0);
   require_stride("weight_stride", p->weight_stride, p->n, p->k);
-  require_blocks("k", p->k, p->weight_type);
   require_blocks("weight_stride", p->weight_stride, p->weight_type);
   require_stride("y_stride", p->y_stride, p->rows, p->n);
 }
@@ -109,7 +108,6 @@ inline void check(const mla_head_linear_params* p) {
   require_stride("y_head_stride", p->y_head_stride, p->heads, p->out);
   require_stride("weight_head_stride", p->weight_head_stride, p->heads, 0);
   require_stride("weight_stride", p->weight_stride, rows, columns);
-  require_blocks(p->transposed ? "out" : "in", columns, p->weight_type);
   require_blocks("weight_stride", p->weight_stride, p->weight_type);
   require_blocks("weight_head_stride", p->weight_head_stride, p->weight_type);
 }

@@ -28,14 +28,13 @@ struct HeadTile {
 
 // y = x W^T for the tokens of a tile.
 template <class K>
-void head_plain(HeadTile t, const typename K::W* w) {
+void head_plain(HeadTile t, const typename K::Rows& rows) {
   alignas(64) float packed[kPlainTokens * kBlockK];
   const int in = t.p.k;
   for (int k = 0; k < in; k += kBlockK) {
     t.p.k = min_int(kBlockK, in - k);
     pack_rows<typename K::Isa>(t.p, t.x + k, nullptr, 0, t.p.rows, packed);
-    linear_of<K>({t.p, packed, w + k / K::kElements, t.p.weight_stride / K::kElements, nullptr, k > 0, t.y},
-                 0, t.p.n);
+    linear_of<K>({t.p, packed, rows.skip(k), nullptr, k > 0, t.y}, 0, t.p.n);
   }
 }
 
@@ -47,7 +46,6 @@ struct OneByOne {
   typedef typename Format::Block W;
   typedef F<Isa> B;
   static constexpr int L = Isa::L;
-  static constexpr int kElements = Format::kElements;
   static constexpr int kInputs = 1;
 
   static MLA_INLINE void pack(const float* x, int in, bool rounds, float* packed) {
@@ -80,7 +78,6 @@ struct TwoByTwo {
   typedef Bf16::Block W;
   typedef P<Isa> B;
   static constexpr int L = Isa::L;
-  static constexpr int kElements = 1;
   static constexpr int kInputs = 2;
 
   static MLA_INLINE void pack(const float* x, int in, bool, uint16_t* packed) {
@@ -152,8 +149,9 @@ MLA_INLINE void transposed_tile(const typename K::X* x, int in, const typename K
 }
 
 template <class K, int TT>
-void head_transposed(const HeadTile& t, const typename K::W* w) {
+void head_transposed(const HeadTile& t, const PlainRows<typename K::W>& rows) {
   typedef typename K::Isa Isa;
+  const typename K::W* w = rows.weight;
   constexpr int L = Isa::L, VV = TT == 1 ? kRowVectors<Isa> : kTokenVectors<Isa>;
   alignas(64) typename K::X x[TT * kBlockK];
   for (int i0 = 0; i0 < t.p.k; i0 += kBlockK) {
@@ -170,36 +168,26 @@ void head_transposed(const HeadTile& t, const typename K::W* w) {
   }
 }
 
-// head_transposed for formats whose blocks have to be widened first: a block of columns of a few rows at a time.
-template <class Isa, class Format, int TT>
-void head_transposed_blocks(HeadTile t, const typename Format::Block* w) {
-  constexpr int L = Isa::L, kRows = 16, kColumns = Format::kElements;
+// The same for weights that are widened before: some columns of a few rows at a time.
+template <class K, int TT, class Isa>
+void head_transposed(const HeadTile& t, const StoredRows<Isa>& w) {
+  constexpr int L = Isa::L, kRows = 16, kColumns = 256;
   alignas(64) float widened[kRows * kColumns];
-  const int64_t stride = t.p.weight_stride / kColumns;
-  const int in = t.p.k, columns = t.p.n;
+  const int in = t.p.k;
   const bool rounds = t.p.compute == MLA_COMPUTE_BF16;
   alignas(64) float x[TT * kBlockK];
   for (int i0 = 0; i0 < in; i0 += kRows) {
     const int rows = min_int(kRows, in - i0);
     for (int r = 0; r < TT; r++)
       OneByOne<Isa, F32>::pack(t.x + r * t.p.x_stride + i0, rows, rounds, x + r * kBlockK);
-    for (int j0 = 0; j0 < columns; j0 += kColumns) {
-      for (int i = 0; i < rows; i++)
-        Format::template widen<Isa>(w + (i0 + i) * stride + j0 / kColumns, widened + i * kColumns);
-      for (int j = 0; j < kColumns; j += L)
-        transposed_tile<OneByOne<Isa, F32>, TT, 1>(x, rows, widened + j, kColumns, L, t.y + j0 + j,
-                                                   t.p.y_stride, i0 == 0);
+    for (int j0 = 0; j0 < t.p.n; j0 += kColumns) {
+      const int columns = min_int(kColumns, t.p.n - j0);
+      for (int i = 0; i < rows; i++) w.read(i0 + i, j0, columns, widened + i * kColumns);
+      for (int j = 0; j < columns; j += L)
+        transposed_tile<OneByOne<Isa, F32>, TT, 1>(x, rows, widened + j, kColumns, min_int(L, columns - j),
+                                                   t.y + j0 + j, t.p.y_stride, i0 == 0);
     }
   }
-}
-
-// x W for the TT tokens of a tile.
-template <class T, class Format, int TT>
-MLA_INLINE void head_transposed_any(const HeadTile& t, const typename Format::Block* w) {
-  if constexpr (Format::kElements == 1)
-    head_transposed<T, TT>(t, w);
-  else
-    head_transposed_blocks<typename T::Isa, Format, TT>(t, w);
 }
 
 // A call: tokens and heads of x, the weight of all heads.
@@ -207,10 +195,26 @@ struct HeadRange {
   int head_begin, head_end, token_begin, token_end;
 };
 
-// Plain: the kind of product of the plain form, Transposed: of the transposed one.
-template <class Plain, class Transposed, class Format>
-void head_linear_of(const mla_head_linear_params& p, const float* x, const typename Format::Block* weight,
+// How the transposed form takes its inputs where K is the kind of product of the plain one.
+template <class K>
+struct TransposedOf;
+template <class Isa, class Format>
+struct TransposedOf<Widened<Isa, Format>> {
+  typedef OneByOne<Isa, Format> Type;
+};
+template <class Isa>
+struct TransposedOf<Stored<Isa>> {
+  typedef OneByOne<Isa, F32> Type;
+};
+template <class Isa>
+struct TransposedOf<Pairs<Isa>> {
+  typedef TwoByTwo<Isa> Type;
+};
+
+template <class K>
+void head_linear_of(const mla_head_linear_params& p, const float* x, const typename K::Rows& weight,
                     const HeadRange& range, float* y) {
+  typedef typename TransposedOf<K>::Type Transposed;
   HeadTile tile{};
   tile.p.compute = p.compute;
   tile.p.weight_type = p.weight_type;
@@ -220,7 +224,7 @@ void head_linear_of(const mla_head_linear_params& p, const float* x, const typen
   tile.p.weight_stride = p.weight_stride;
   tile.p.y_stride = p.y_token_stride;
   for (int h = range.head_begin; h < range.head_end; h++) {
-    const auto* wh = weight + h * (p.weight_head_stride / Format::kElements);
+    const typename K::Rows rows = weight.skip(h * p.weight_head_stride);
     for (int t = range.token_begin; t < range.token_end;) {
       const int left = range.token_end - t;
       // transposed tiles come in two sizes only
@@ -230,11 +234,11 @@ void head_linear_of(const mla_head_linear_params& p, const float* x, const typen
       tile.x = x + t * p.x_token_stride + h * p.x_head_stride;
       tile.y = y + t * p.y_token_stride + h * p.y_head_stride;
       if (!p.transposed)
-        head_plain<Plain>(tile, wh);
+        head_plain<K>(tile, rows);
       else if (tile.p.rows == kTransposedTokens)
-        head_transposed_any<Transposed, Format, kTransposedTokens>(tile, wh);
+        head_transposed<Transposed, kTransposedTokens>(tile, rows);
       else
-        head_transposed_any<Transposed, Format, 1>(tile, wh);
+        head_transposed<Transposed, 1>(tile, rows);
       t += tile.p.rows;
     }
   }
@@ -245,14 +249,8 @@ void head_linear(const mla_head_linear_params* params, const float* x, const voi
                  int head_end, int token_begin, int token_end, float* y) {
   const mla_head_linear_params& p = *params;
   const HeadRange range{head_begin, head_end, token_begin, token_end};
-  if constexpr (Isa::kHasBf16Dot) {
-    if (uses_bf16_dot<Isa>(p.compute, p.weight_type))
-      return head_linear_of<Pairs<Isa>, TwoByTwo<Isa>, Bf16>(p, x, (const Bf16::Block*)weight, range, y);
-  }
-  WeightFormats::with(p.weight_type, [&]<class Format>(Format) {
-    head_linear_of<Widened<Isa, Format>, OneByOne<Isa, Format>, Format>(
-        p, x, (const typename Format::Block*)weight, range, y);
-  });
+  with_product<Isa>(p.compute, p.weight_type, weight, p.weight_stride,
+                    [&]<class K>(K, const auto& rows) { head_linear_of<K>(p, x, rows, range, y); });
 }
 
 inline bool check_head_linear(const mla_head_linear_params* p, const float* x, const void* weight,

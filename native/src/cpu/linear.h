@@ -103,8 +103,7 @@ struct Panel {
   int rows;
   int group;           // rows in a packed group
   int64_t group_step;  // between packed groups
-  const typename K::W* w;
-  int64_t w_stride;
+  typename K::Run weights;
   int kc;
   float* sums;  // row 0, the panel's first output
 };
@@ -115,40 +114,36 @@ MLA_INLINE void group_tile(const Panel<K>& p, int g, const float* widened, const
   float* sums = p.sums + g * kGroupRows * kChunk;
   switch (min_int(kGroupRows, p.rows - g * kGroupRows)) {
     case 4:
-      K::template tile<4, N>(x, p.group, p.w, p.w_stride, widened, p.kc, ahead, sums);
+      K::template tile<4, N>(x, p.group, p.weights, widened, p.kc, ahead, sums);
       break;
     case 3:
-      K::template tile<3, N>(x, p.group, p.w, p.w_stride, widened, p.kc, ahead, sums);
+      K::template tile<3, N>(x, p.group, p.weights, widened, p.kc, ahead, sums);
       break;
     case 2:
-      K::template tile<2, N>(x, p.group, p.w, p.w_stride, widened, p.kc, ahead, sums);
+      K::template tile<2, N>(x, p.group, p.weights, widened, p.kc, ahead, sums);
       break;
     default:
-      K::template tile<1, N>(x, p.group, p.w, p.w_stride, widened, p.kc, ahead, sums);
+      K::template tile<1, N>(x, p.group, p.weights, widened, p.kc, ahead, sums);
       break;
   }
 }
 
-// next: the panel of which next_rows rows are fetched meanwhile, spread over the groups.
+// next: the panel of which `rows` rows are fetched meanwhile, spread over the groups.
 template <int N, class K>
-MLA_INLINE void panel_tiles(const Panel<K>& p, const float* widened, const typename K::W* next,
-                            int next_rows) {
+MLA_INLINE void panel_tiles(const Panel<K>& p, const float* widened, const NextWeights& next) {
   const int groups = (p.rows + kGroupRows - 1) / kGroupRows;
   for (int g = 0; g < groups; g++) {
-    const int begin = next_rows * g / groups, end = next_rows * (g + 1) / groups;
-    group_tile<N>(p, g, widened,
-                  NextWeights{(const char*)(next + begin * p.w_stride),
-                              p.w_stride * (int64_t)sizeof(typename K::W), end - begin});
+    const int begin = next.rows * g / groups, end = next.rows * (g + 1) / groups;
+    group_tile<N>(p, g, widened, NextWeights{next.at + begin * next.stride, next.stride, end - begin});
   }
 }
 
-// What a linear layer is made of. Strides of the weight are in blocks of its format.
+// What a linear layer is made of.
 template <class K>
 struct Layer {
   const mla_linear_params& p;
   const void* packed;
-  const typename K::W* weight;
-  int64_t weight_stride;
+  typename K::Rows weight;
   const float* bias;
   bool adds;  // to y, instead of writing it
   float* y;
@@ -160,8 +155,7 @@ struct Layer {
                     rows,
                     group,
                     (int64_t)group * min_int(kBlockK, padded_k - k),
-                    weight + n * weight_stride + k / K::kElements,
-                    step * weight_stride,
+                    typename K::Run(weight, n, step, k),
                     min_int(kBlockK, p.k - k),
                     sums};
   }
@@ -185,17 +179,16 @@ void block_of(Layer<K> layer, int m, int rows, int n_begin, int n_end) {
       const Panel<K> part = layer.panel(m, rows, n + column, 1, i / panels * kBlockK, sums + column);
       const bool last = i + 1 == panels * blocks;
       const int next_row = last ? n + kChunk : n + (i + 1) % panels * N;
-      const typename K::W* next = layer.weight + next_row * layer.weight_stride +
-                                  (last ? 0 : (i + 1) / panels * (kBlockK / K::kElements));
-      const int next_rows = next_row < n_end ? min_int(N, n_end - next_row) : 0;
-      if (K::kUsesPanel) K::template fill_panel<N>(part.w, part.w_stride, part.kc, widened);
-      panel_tiles<N, K>(part, K::kUsesPanel ? widened : nullptr, next, next_rows);
+      const NextWeights next{layer.weight.at(next_row, last ? 0 : (i + 1) / panels * kBlockK),
+                             layer.weight.row_bytes(), next_row < n_end ? min_int(N, n_end - next_row) : 0};
+      if (K::kUsesPanel) K::template fill_panel<N>(part.weights, part.kc, widened);
+      panel_tiles<N, K>(part, K::kUsesPanel ? widened : nullptr, next);
     }
     for (int column = panels * N; column < columns; column++)
       for (int block = 0; block < blocks; block++) {
         const Panel<K> part = layer.panel(m, rows, n + column, 1, block * kBlockK, sums + column);
-        if (!K::kReadsRows) K::template fill_panel<1>(part.w, part.w_stride, part.kc, widened);
-        panel_tiles<1, K>(part, K::kReadsRows ? nullptr : widened, layer.weight, 0);
+        if (!K::kReadsRows) K::template fill_panel<1>(part.weights, part.kc, widened);
+        panel_tiles<1, K>(part, K::kReadsRows ? nullptr : widened, NextWeights{});
       }
     for (int i = 0; i < rows; i++) {
       for (int j = 0; j < columns; j += L) {
@@ -220,7 +213,7 @@ MLA_INLINE void few_rows_outputs(Layer<K> layer, int n, int step) {
     for (int j = 0; j < N; j++) sums[i * kChunk + j] = 0;
   for (int k = 0; k < p.k; k += kBlockK) {
     const Panel<K> part = layer.panel(0, p.rows, n, step, k, sums);
-    if (!K::kReadsRows) K::template fill_panel<N>(part.w, part.w_stride, part.kc, widened);
+    if (!K::kReadsRows) K::template fill_panel<N>(part.weights, part.kc, widened);
     const float* panel = K::kReadsRows ? nullptr : widened;
     group_tile<N>(part, 0, panel, Nothing{});
     if (p.rows > kGroupRows) group_tile<N>(part, 1, panel, Nothing{});
@@ -254,22 +247,26 @@ void linear_of(Layer<K> layer, int n_begin, int n_end) {
     block_of<K, kColumns>(layer, m, min_int(kBlockRows, rows - m), n_begin, n_end);
 }
 
-// Calls f with the kind of product that weights of this type take.
+// Calls f with the kind of product that weights of this type take, and with their rows.
 template <class Isa, class Function>
-MLA_INLINE void with_product(int compute, int weight_type, Function f) {
+MLA_INLINE void with_product(int compute, int type, const void* weight, int64_t stride, Function f) {
   if constexpr (Isa::kHasBf16Dot) {
-    if (uses_bf16_dot<Isa>(compute, weight_type)) return f(Pairs<Isa>{});
+    if (uses_bf16_dot<Isa>(compute, type))
+      return f(Pairs<Isa>{}, PlainRows<Bf16::Block>{(const Bf16::Block*)weight, stride});
   }
-  WeightFormats::with(weight_type, [&]<class Format>(Format) { f(Widened<Isa, Format>{}); });
+  const bool plain = PlainFormats::with(type, [&]<class Format>(Format) {
+    typedef typename Format::Block Element;
+    f(Widened<Isa, Format>{}, PlainRows<Element>{(const Element*)weight, stride});
+  });
+  if (!plain) f(Stored<Isa>{}, StoredRows<Isa>::of(type, weight, stride));
 }
 
 template <class Isa>
 void linear(const mla_linear_params* params, const void* packed, const void* weight, const float* bias,
             int n_begin, int n_end, float* y) {
   const mla_linear_params& p = *params;
-  with_product<Isa>(p.compute, p.weight_type, [&]<class K>(K) {
-    linear_of<K>({p, packed, (const typename K::W*)weight, p.weight_stride / K::kElements, bias, false, y},
-                 n_begin, n_end);
+  with_product<Isa>(p.compute, p.weight_type, weight, p.weight_stride, [&]<class K>(K, auto rows) {
+    linear_of<K>({p, packed, rows, bias, false, y}, n_begin, n_end);
   });
 }
 

@@ -1,5 +1,5 @@
-// Tiles of linear layers: a few rows times a few rows of weights over a block of k. The product comes in two kinds: Widened, of weights of
-// any format as floats, and Pairs, of bf16 weights as they lie in memory.
+// Tiles of linear layers: a few rows times a few rows of weights over a block of k. The product comes in three kinds: Widened, of weights
+// of a plain format as floats, Stored, of weights of any other, and Pairs, of bf16 weights as they lie in memory.
 #pragma once
 #include "cpu/formats/formats.h"
 #include "cpu/lanes.h"
@@ -79,73 +79,98 @@ MLA_INLINE void clear(F<Isa> (&s)[MR][N]) {
     for (int j = 0; j < N; j++) s[i][j] = Isa::zero();
 }
 
-// The product of a tile on weights of any format, widened to float32.
+// Rows of a weight whose elements are stored one by one.
+template <class Element>
+struct PlainRows {
+  const Element* weight;
+  int64_t stride;
+
+  MLA_INLINE const char* at(int64_t row, int k) const { return (const char*)(weight + row * stride + k); }
+  MLA_INLINE int64_t row_bytes() const { return stride * (int64_t)sizeof(Element); }
+  // The rows from `elements` elements on.
+  MLA_INLINE PlainRows skip(int64_t elements) const { return {weight + elements, stride}; }
+};
+
+// Those of a tile, over its k.
+template <class Element>
+struct PlainRun {
+  const Element* w;
+  int64_t w_stride;
+
+  PlainRun(const PlainRows<Element>& rows, int64_t row, int step, int k)
+      : w(rows.weight + row * rows.stride + k), w_stride(step * rows.stride) {}
+};
+
+// MR rows x N columns over kc of k of a panel of floats, [k / L][N][L]; fetched(k) is called at each step.
+template <class Isa, int MR, int N, class Fetch>
+MLA_INLINE void panel_products(const float* x, int group, const float* panel, int kc, Fetch fetched,
+                               F<Isa> (&s)[MR][N]) {
+  constexpr int L = Isa::L;
+  for (int k = 0; k < kc; k += L) {
+    fetched(k);
+    // the shorter side stays in registers
+    if constexpr (N < MR) {
+      F<Isa> b[N];
+#pragma GCC unroll 8
+      for (int j = 0; j < N; j++) b[j] = Isa::load(panel + (int64_t)k * N + j * L);
+#pragma GCC unroll 8
+      for (int i = 0; i < MR; i++) {
+        const F<Isa> a = Isa::load(x + (int64_t)k * group + i * L);
+#pragma GCC unroll 8
+        for (int j = 0; j < N; j++) s[i][j] = Isa::fma(a, b[j], s[i][j]);
+      }
+    } else {
+      F<Isa> a[MR];
+#pragma GCC unroll 8
+      for (int i = 0; i < MR; i++) a[i] = Isa::load(x + (int64_t)k * group + i * L);
+#pragma GCC unroll 8
+      for (int j = 0; j < N; j++) {
+        const F<Isa> b = Isa::load(panel + (int64_t)k * N + j * L);
+#pragma GCC unroll 8
+        for (int i = 0; i < MR; i++) s[i][j] = Isa::fma(a[i], b, s[i][j]);
+      }
+    }
+  }
+}
+
+// The product of a tile on weights of a plain format, widened to float32.
 template <class I, class Format>
 struct Widened {
   typedef I Isa;
   typedef float X;
   typedef typename Format::Block W;
+  typedef PlainRows<W> Rows;
+  typedef PlainRun<W> Run;
   static constexpr int L = Isa::L;
   static constexpr int kStep = L;
-  static constexpr int kElements = Format::kElements;
   static constexpr bool kUsesPanel = true;
-  static constexpr bool kReadsRows = kElements == 1;  // without a panel, from where they lie
-  static_assert(kElements == 1 || (kElements % 16 == 0 && kBlockK % kElements == 0));
+  static constexpr bool kReadsRows = true;  // without a panel, from where they lie
 
   // N rows of weights over kc of k as [k / L][N][L], zero beyond kc.
   template <int N>
-  static MLA_INLINE void fill_panel(const W* w, int64_t w_stride, int kc, float* panel) {
-    if constexpr (kReadsRows) {
-      for (int k = 0; k < kc; k += L)
+  static MLA_INLINE void fill_panel(const Run& run, int kc, float* panel) {
+    for (int k = 0; k < kc; k += L)
 #pragma GCC unroll 8
-        for (int j = 0; j < N; j++) {
-          const W* from = w + j * w_stride + k;
-          Isa::store(panel + k * N + j * L, kc - k >= L ? Format::template read<Isa>(from)
-                                                        : Format::template read<Isa>(from, kc - k));
-        }
-    } else {
-      alignas(64) float row[kElements];
-      for (int j = 0; j < N; j++)
-        for (int k = 0; k < kc; k += kElements) {
-          Format::template widen<Isa>(w + j * w_stride + k / kElements, row);
-          for (int i = 0; i < kElements; i += L) Isa::store(panel + (k + i) * N + j * L, Isa::load(row + i));
-        }
-    }
+      for (int j = 0; j < N; j++) {
+        const W* from = run.w + j * run.w_stride + k;
+        Isa::store(panel + k * N + j * L,
+                   kc - k >= L ? Format::template read<Isa>(from) : Format::template read<Isa>(from, kc - k));
+      }
   }
 
-  // MR rows x N weight rows over kc of k, from `panel` or, where it is null and they can be read so, from the rows themselves.
+  // MR rows x N weight rows over kc of k, from `panel` or, where it is null, from the rows themselves.
   template <int MR, int N, class Fetched>
-  static MLA_INLINE void tile(const float* x, int group, const W* w, int64_t w_stride, const float* panel,
-                              int kc, const Fetched& ahead, float* sums) {
+  static MLA_INLINE void tile(const float* x, int group, const Run& run, const float* panel, int kc,
+                              const Fetched& ahead, float* sums) {
+    const W* w = run.w;
+    const int64_t w_stride = run.w_stride;
     F<Isa> s[MR][N];
     clear<Isa>(s);
-    if (!kReadsRows || panel) {
-      for (int k = 0; k < kc; k += L) {
-        ahead.fetch(k * (int64_t)sizeof(W) / kElements);
-        // the shorter side stays in registers
-        if constexpr (N < MR) {
-          F<Isa> b[N];
-#pragma GCC unroll 8
-          for (int j = 0; j < N; j++) b[j] = Isa::load(panel + (int64_t)k * N + j * L);
-#pragma GCC unroll 8
-          for (int i = 0; i < MR; i++) {
-            const F<Isa> a = Isa::load(x + (int64_t)k * group + i * L);
-#pragma GCC unroll 8
-            for (int j = 0; j < N; j++) s[i][j] = Isa::fma(a, b[j], s[i][j]);
-          }
-        } else {
-          F<Isa> a[MR];
-#pragma GCC unroll 8
-          for (int i = 0; i < MR; i++) a[i] = Isa::load(x + (int64_t)k * group + i * L);
-#pragma GCC unroll 8
-          for (int j = 0; j < N; j++) {
-            const F<Isa> b = Isa::load(panel + (int64_t)k * N + j * L);
-#pragma GCC unroll 8
-            for (int i = 0; i < MR; i++) s[i][j] = Isa::fma(a[i], b, s[i][j]);
-          }
-        }
-      }
-    } else if constexpr (kReadsRows) {
+    if (panel) {
+      panel_products<Isa, MR, N>(
+          x, group, panel, kc,
+          [&](int k) __attribute__((always_inline)) { ahead.fetch(k * (int64_t)sizeof(W)); }, s);
+    } else {
       const int whole = kc / L * L;
       over_k<L, sizeof(W)>(whole, ahead, [&](int k) __attribute__((always_inline)) {
         F<Isa> b[N];
@@ -172,23 +197,67 @@ struct Widened {
   }
 };
 
+// The product of a tile on weights of any other format, widened to float32 before.
+template <class I>
+struct Stored {
+  typedef I Isa;
+  typedef float X;
+  typedef StoredRows<I> Rows;
+  static constexpr int L = Isa::L;
+  static constexpr int kStep = L;
+  static constexpr bool kUsesPanel = true;
+  static constexpr bool kReadsRows = false;
+
+  struct Run {
+    const Rows& rows;
+    int64_t row;
+    int step, k;
+  };
+
+  template <int N>
+  static MLA_INLINE void fill_panel(const Run& run, int kc, float* panel) {
+    alignas(64) float row[kBlockK];
+    const int padded = round_up(kc, L);
+    for (int j = 0; j < N; j++) {
+      run.rows.read(run.row + j * run.step, run.k, kc, row);
+      for (int i = kc; i < padded; i++) row[i] = 0;
+      for (int k = 0; k < kc; k += L) Isa::store(panel + k * N + j * L, Isa::load(row + k));
+    }
+  }
+
+  template <int MR, int N, class Fetched>
+  static MLA_INLINE void tile(const float* x, int group, const Run& run, const float* panel, int kc,
+                              const Fetched& ahead, float* sums) {
+    const int64_t bytes_of_256 = run.rows.block.bytes * 256 / run.rows.block.elements;
+    F<Isa> s[MR][N];
+    clear<Isa>(s);
+    panel_products<Isa, MR, N>(
+        x, group, panel, kc,
+        [&](int k) __attribute__((always_inline)) { ahead.fetch(k * bytes_of_256 / 256); }, s);
+    finish_tile<Isa, MR, N>(s, sums);
+  }
+};
+
 // The product of a tile on pairs of bf16: no widening, the weight's own memory is the operand.
 template <class I>
 struct Pairs {
   typedef I Isa;
   typedef uint16_t X;
   typedef Bf16::Block W;
+  typedef PlainRows<W> Rows;
+  typedef PlainRun<W> Run;
   static constexpr int kStep = 32;
-  static constexpr int kElements = 1;
   static constexpr bool kUsesPanel = false;
   static constexpr bool kReadsRows = true;
 
   template <int N>
-  static MLA_INLINE void fill_panel(const W*, int64_t, int, float*) {}
+  static MLA_INLINE void fill_panel(const Run&, int, float*) {}
 
   template <int MR, int N, class Fetched>
-  static MLA_INLINE void tile(const uint16_t* x, int group, const W* w, int64_t w_stride, const float*,
-                              int kc, const Fetched& ahead, float* sums) {
+  static MLA_INLINE void tile(const uint16_t* x, int group, const Run& run, const float*, int kc,
+                              const Fetched& ahead, float* sums) {
+    const W* w = run.w;
+    const int64_t w_stride = run.w_stride;
     F<Isa> s[MR][N];
     clear<Isa>(s);
     const int whole = kc / 32 * 32;

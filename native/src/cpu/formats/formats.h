@@ -1,14 +1,33 @@
 // The storage formats, and how kernels get at one by its MLA_TYPE_*. A format is a struct with
 //   kType, kElements  its code, and the elements of a Block, the unit that its memory is made of
-//   read<Isa>         a vector of floats from a run of blocks, or its first n lanes, where a block is one element
-//   widen<Isa>        a block's elements to floats, where it is more: their number is a multiple of 16 and a divisor of 1024
-//   write<Isa>        n floats to a run of blocks, for the formats of caches
+// Kernels read plain ones where they lie, and are instantiated for each of them:
+//   read<Isa>         a vector of floats from a run of elements, or its first n lanes
+//   write<Isa>        n floats to a run of elements, for the formats of caches
+// All others are widened by a function that is chosen when a kernel runs:
+//   widen<Isa>        the elements of a block, or of kUnit blocks where a block is short, to floats: a multiple of 16
 #pragma once
 #include <cstdint>
 
 #include "cpu/formats/bf16.h"
 #include "cpu/formats/f16.h"
 #include "cpu/formats/f32.h"
+#include "cpu/formats/f4.h"
+#include "cpu/formats/f8_e4m3.h"
+#include "cpu/formats/i4.h"
+#include "cpu/formats/i8.h"
+#include "cpu/formats/iq4_nl.h"
+#include "cpu/formats/iq4_xs.h"
+#include "cpu/formats/mxfp4.h"
+#include "cpu/formats/q2_k.h"
+#include "cpu/formats/q3_k.h"
+#include "cpu/formats/q4_0.h"
+#include "cpu/formats/q4_1.h"
+#include "cpu/formats/q4_k.h"
+#include "cpu/formats/q5_0.h"
+#include "cpu/formats/q5_1.h"
+#include "cpu/formats/q5_k.h"
+#include "cpu/formats/q6_k.h"
+#include "cpu/formats/q8_0.h"
 #include "cpu/lanes.h"
 
 namespace mla {
@@ -16,16 +35,19 @@ namespace {
 
 template <class... Format>
 struct FormatList {
-  // f(Format{}) for the format of this type, which is one of the list.
+  // f(Format{}) for the format of this type; false where it is not of the list.
   template <class Function>
-  static MLA_INLINE void with(int type, Function f) {
-    (void)((type == Format::kType ? (f(Format{}), true) : false) || ...);
+  static MLA_INLINE bool with(int type, Function f) {
+    return ((type == Format::kType ? (f(Format{}), true) : false) || ...);
   }
   static bool has(int type) { return ((type == Format::kType) || ...); }
 };
 
-typedef FormatList<F32, Bf16, F16> WeightFormats;
+typedef FormatList<F32, Bf16, F16> PlainFormats;
 typedef FormatList<F32, Bf16> CacheFormats;
+typedef FormatList<F32, Bf16, F16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, Iq4_NL, Iq4_XS,
+                   Mxfp4, F8_E4M3, I8, I4, F4>
+    WeightFormats;
 
 // What memory of a format is made of.
 struct BlockSize {
@@ -46,19 +68,67 @@ inline int64_t bytes_of(int type, int64_t elements) {
   return elements / block.elements * block.bytes;
 }
 
-// `elements`, whole blocks, from `first` on to floats.
+// Elements from `first`, which begins a block, on to floats. The last block may be widened in part.
+typedef void (*Widen)(const void* first, int elements, float* to);
+
 template <class Isa, class Format>
-MLA_INLINE void widen(const typename Format::Block* first, int elements, float* to) {
-  if constexpr (Format::kElements == 1) {
+void widen(const void* first, int elements, float* to) {
+  const auto* block = (const typename Format::Block*)first;
+  if constexpr (requires { Format::template read<Isa>(block); }) {
     for (int i = 0; i < elements; i += Isa::L) {
       const int n = min_int(Isa::L, elements - i);
-      Isa::store(to + i, Format::template read<Isa>(first + i, n), n);
+      Isa::store(to + i, Format::template read<Isa>(block + i, n), n);
     }
   } else {
-    for (int i = 0; i < elements; i += Format::kElements)
-      Format::template widen<Isa>(first + i / Format::kElements, to + i);
+    constexpr int kUnit = [] {
+      if constexpr (requires { Format::kUnit; })
+        return Format::kUnit;
+      else
+        return 1;
+    }();
+    constexpr int kWidened = kUnit * Format::kElements;
+    static_assert(kWidened % 16 == 0);
+    int i = 0;
+    for (; i + kWidened <= elements; i += kWidened, block += kUnit)
+      Format::template widen<Isa>(block, to + i);
+    if (i < elements) {
+      typename Format::Block rest[kUnit] = {};
+      alignas(64) float widened[kWidened];
+      const int blocks = (elements - i + Format::kElements - 1) / Format::kElements;
+      __builtin_memcpy(rest, block, (size_t)blocks * sizeof *rest);
+      Format::template widen<Isa>(rest, widened);
+      __builtin_memcpy(to + i, widened, (size_t)(elements - i) * sizeof *to);
+    }
   }
 }
+
+// Rows of a weight of any format, widened as kernels need them.
+template <class Isa>
+struct StoredRows {
+  const char* weight;
+  int64_t stride_bytes;
+  BlockSize block;
+  Widen widen;
+
+  // stride: elements between rows, whole blocks
+  static StoredRows of(int type, const void* weight, int64_t stride) {
+    StoredRows rows{(const char*)weight, bytes_of(type, stride), block_size(type), nullptr};
+    WeightFormats::with(type, [&]<class Format>(Format) { rows.widen = mla::widen<Isa, Format>; });
+    return rows;
+  }
+
+  // Where element (row, k) lies, the first of a block.
+  MLA_INLINE const char* at(int64_t row, int k) const {
+    return weight + row * stride_bytes + (int64_t)(k / block.elements) * block.bytes;
+  }
+  MLA_INLINE int64_t row_bytes() const { return stride_bytes; }
+  // The rows from `elements` elements on, whole blocks.
+  MLA_INLINE StoredRows skip(int64_t elements) const {
+    return {weight + elements / block.elements * block.bytes, stride_bytes, block, widen};
+  }
+  // to[i] = element (row, k + i) for i < n
+  MLA_INLINE void read(int64_t row, int k, int n, float* to) const { widen(at(row, k), n, to); }
+};
 
 }  // namespace
 }  // namespace mla

@@ -71,6 +71,14 @@ struct Avx2 {
     for (int i = 0; i < n; i++) t[i] = p[i];
     return _mm_load_si128((const __m128i*)t);
   }
+  static F widen_i8(const int8_t* p) {
+    return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i*)p)));
+  }
+  // to[i] = table[which[i]], sixteen of them, each below sixteen.
+  static void pick(const int8_t* table, const uint8_t* which, int8_t* to) {
+    _mm_storeu_si128((__m128i*)to, _mm_shuffle_epi8(_mm_loadu_si128((const __m128i*)table),
+                                                    _mm_loadu_si128((const __m128i*)which)));
+  }
   static F widen_bf16(__m128i x) {
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(x), 16));
   }

@@ -47,6 +47,14 @@ struct Avx512Base {
     return _mm512_and_si512(_mm512_mask_blend_epi32(nan, rounded, quiet), _mm512_set1_epi32((int)0xffff0000));
   }
   static F round_bf16(F x) { return _mm512_castsi512_ps(rounded_bits(x)); }
+  static F widen_i8(const int8_t* p) {
+    return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i*)p)));
+  }
+  // to[i] = table[which[i]], sixteen of them, each below sixteen.
+  static void pick(const int8_t* table, const uint8_t* which, int8_t* to) {
+    _mm_storeu_si128((__m128i*)to, _mm_shuffle_epi8(_mm_loadu_si128((const __m128i*)table),
+                                                    _mm_loadu_si128((const __m128i*)which)));
+  }
   static F widen_bf16(__m256i x) {
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(x), 16));
   }

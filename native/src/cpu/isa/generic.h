@@ -86,6 +86,11 @@ struct Generic {
     for (int i = 0; i < n; i++) r[i] = p[i];
     return r;
   }
+  static F widen_i8(const int8_t* p) { return F{(float)p[0], (float)p[1], (float)p[2], (float)p[3]}; }
+  // to[i] = table[which[i]], sixteen of them, each below sixteen.
+  static void pick(const int8_t* table, const uint8_t* which, int8_t* to) {
+    for (int i = 0; i < 16; i++) to[i] = table[which[i]];
+  }
   static F widen_bf16(I h) { return (F)(h << 16); }
   static F widen_bf16(const uint16_t* p) { return widen_bf16(load_halves(p)); }
   static F widen_bf16(const uint16_t* p, int n) { return widen_bf16(load_halves(p, n)); }

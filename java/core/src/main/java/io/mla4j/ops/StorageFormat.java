@@ -27,6 +27,57 @@ public abstract class StorageFormat {
   /** IEEE 754 binary16. */
   public static final StorageFormat F16 = scale(weight(new F16Format()));
 
+  /** ggml's 4-bit blocks of 32 with a scale. */
+  public static final StorageFormat Q4_0 = weight(new Q40Format());
+
+  /** ggml's 4-bit blocks of 32 with scale and minimum. */
+  public static final StorageFormat Q4_1 = weight(new Q41Format());
+
+  /** ggml's 5-bit blocks of 32 with a scale. */
+  public static final StorageFormat Q5_0 = weight(new Q50Format());
+
+  /** ggml's 5-bit blocks of 32 with scale and minimum. */
+  public static final StorageFormat Q5_1 = weight(new Q51Format());
+
+  /** ggml's 8-bit blocks of 32 with a scale. */
+  public static final StorageFormat Q8_0 = weight(new Q80Format());
+
+  /** ggml's 2-bit blocks of 256. */
+  public static final StorageFormat Q2_K = weight(new Q2KFormat());
+
+  /** ggml's 3-bit blocks of 256. */
+  public static final StorageFormat Q3_K = weight(new Q3KFormat());
+
+  /** ggml's 4-bit blocks of 256. */
+  public static final StorageFormat Q4_K = weight(new Q4KFormat());
+
+  /** ggml's 5-bit blocks of 256. */
+  public static final StorageFormat Q5_K = weight(new Q5KFormat());
+
+  /** ggml's 6-bit blocks of 256. */
+  public static final StorageFormat Q6_K = weight(new Q6KFormat());
+
+  /** ggml's blocks of 32 with a table of 16 steps. */
+  public static final StorageFormat IQ4_NL = weight(new Iq4NlFormat());
+
+  /** ggml's blocks of 256 with the same table. */
+  public static final StorageFormat IQ4_XS = weight(new Iq4XsFormat());
+
+  /** ggml's blocks of 32 four-bit floats with a power of two. */
+  public static final StorageFormat MXFP4 = weight(new Mxfp4Format());
+
+  /** An 8-bit float, as a rule under scales. */
+  public static final StorageFormat F8_E4M3 = weight(new F8E4m3Format());
+
+  /** A signed byte under scales. */
+  public static final StorageFormat I8 = weight(new I8Format());
+
+  /** Eight 4-bit integers in an int, under scales. */
+  public static final StorageFormat I4 = weight(new I4Format());
+
+  /** Two 4-bit floats in a byte, under scales. */
+  public static final StorageFormat F4 = weight(new F4Format());
+
   /** 32-bit two's complement. */
   public static final StorageFormat I32 = new IntegerFormat("I32", 4);
 

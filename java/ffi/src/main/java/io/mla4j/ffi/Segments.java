@@ -73,13 +73,13 @@ final class Segments {
 
   /** Elements of a weight, or of a table. */
   static void weight(String name, MemorySegment segment, StorageFormat format, long elements) {
-    long blocks = elements / format.blockElements();
+    long blocks = Math.ceilDiv(elements, format.blockElements());
     input(name, segment, product(blocks, format.blockBytes()), alignment(format));
   }
 
-  /** What an address of a block is a multiple of: its element, where it is one. */
+  /** What an address is a multiple of: an element's bytes; blocks lie anywhere. */
   static long alignment(StorageFormat format) {
-    return Integer.lowestOneBit(format.blockBytes());
+    return format.blockElements() == 1 ? format.blockBytes() : 1;
   }
 
   /** As {@link #input4}, or absent. */

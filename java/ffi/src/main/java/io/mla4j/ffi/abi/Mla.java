@@ -140,6 +140,159 @@ public class Mla extends Mla$shared {
     public static int MLA_TYPE_F16() {
         return MLA_TYPE_F16;
     }
+    private static final int MLA_TYPE_Q4_0 = (int)3L;
+    /**
+     * {@snippet lang=c :
+     * #define MLA_TYPE_Q4_0 3
+     * }
+     */
+    public static int MLA_TYPE_Q4_0() {
+        return MLA_TYPE_Q4_0;
+    }
+    private static final int MLA_TYPE_Q4_1 = (int)4L;
+    /**
+     * {@snippet lang=c :
+     * #define MLA_TYPE_Q4_1 4
+     * }
+     */
+    public static int MLA_TYPE_Q4_1() {
+        return MLA_TYPE_Q4_1;
+    }
+    private static final int MLA_TYPE_Q5_0 = (int)5L;
+    /**
+     * {@snippet lang=c :
+     * #define MLA_TYPE_Q5_0 5
+     * }
+     */
+    public static int MLA_TYPE_Q5_0() {
+        return MLA_TYPE_Q5_0;
+    }
+    private static final int MLA_TYPE_Q5_1 = (int)6L;
+    /**
+     * {@snippet lang=c :
+     * #define MLA_TYPE_Q5_1 6
+     * }
+     */
+    public static int MLA_TYPE_Q5_1() {
+        return MLA_TYPE_Q5_1;
+    }
+    private static final int MLA_TYPE_Q8_0 = (int)7L;
+    /**
+     * {@snippet lang=c :
+     * #define MLA_TYPE_Q8_0 7
+     * }
+     */
+    public static int MLA_TYPE_Q8_0() {
+        return MLA_TYPE_Q8_0;
+    }
+    private static final int MLA_TYPE_Q2_K = (int)8L;
+    /**
+     * {@snippet lang=c :
+     * #define MLA_TYPE_Q2_K 8
+     * }
+     */
+    public static int MLA_TYPE_Q2_K() {
+        return MLA_TYPE_Q2_K;
+    }
+    private static final int MLA_TYPE_Q3_K = (int)9L;
+    /**
+     * {@snippet lang=c :
+     * #define MLA_TYPE_Q3_K 9
+     * }
+     */
+    public static int MLA_TYPE_Q3_K() {
+        return MLA_TYPE_Q3_K;
+    }
+    private static final int MLA_TYPE_Q4_K = (int)10L;
+    /**
+     * {@snippet lang=c :
+     * #define MLA_TYPE_Q4_K 10
+     * }
+     */
+    public static int MLA_TYPE_Q4_K() {
+        return MLA_TYPE_Q4_K;
+    }
+    private static final int MLA_TYPE_Q5_K = (int)11L;
+    /**
+     * {@snippet lang=c :
+     * #define MLA_TYPE_Q5_K 11
+     * }
+     */
+    public static int MLA_TYPE_Q5_K() {
+        return MLA_TYPE_Q5_K;
+    }
+    private static final int MLA_TYPE_Q6_K = (int)12L;
+    /**
+     * {@snippet lang=c :
+     * #define MLA_TYPE_Q6_K 12
+     * }
+     */
+    public static int MLA_TYPE_Q6_K() {
+        return MLA_TYPE_Q6_K;
+    }
+    private static final int MLA_TYPE_IQ4_NL = (int)13L;
+    /**
+     * {@snippet lang=c :
+     * #define MLA_TYPE_IQ4_NL 13
+     * }
+     */
+    public static int MLA_TYPE_IQ4_NL() {
+        return MLA_TYPE_IQ4_NL;
+    }
+    private static final int MLA_TYPE_IQ4_XS = (int)14L;
+    /**
+     * {@snippet lang=c :
+     * #define MLA_TYPE_IQ4_XS 14
+     * }
+     */
+    public static int MLA_TYPE_IQ4_XS() {
+        return MLA_TYPE_IQ4_XS;
+    }
+    private static final int MLA_TYPE_MXFP4 = (int)15L;
+    /**
+     * {@snippet lang=c :
+     * #define MLA_TYPE_MXFP4 15
+     * }
+     */
+    public static int MLA_TYPE_MXFP4() {
+        return MLA_TYPE_MXFP4;
+    }
+    private static final int MLA_TYPE_F8_E4M3 = (int)16L;
+    /**
+     * {@snippet lang=c :
+     * #define MLA_TYPE_F8_E4M3 16
+     * }
+     */
+    public static int MLA_TYPE_F8_E4M3() {
+        return MLA_TYPE_F8_E4M3;
+    }
+    private static final int MLA_TYPE_I8 = (int)17L;
+    /**
+     * {@snippet lang=c :
+     * #define MLA_TYPE_I8 17
+     * }
+     */
+    public static int MLA_TYPE_I8() {
+        return MLA_TYPE_I8;
+    }
+    private static final int MLA_TYPE_I4 = (int)18L;
+    /**
+     * {@snippet lang=c :
+     * #define MLA_TYPE_I4 18
+     * }
+     */
+    public static int MLA_TYPE_I4() {
+        return MLA_TYPE_I4;
+    }
+    private static final int MLA_TYPE_F4 = (int)19L;
+    /**
+     * {@snippet lang=c :
+     * #define MLA_TYPE_F4 19
+     * }
+     */
+    public static int MLA_TYPE_F4() {
+        return MLA_TYPE_F4;
+    }
     private static final int MLA_COMPUTE_F32 = (int)0L;
     /**
      * {@snippet lang=c :

@@ -1,0 +1,30 @@
+package io.mla4j.ops;
+
+import java.lang.foreign.MemorySegment;
+
+/**
+ * ggml's Q2_K: 256 elements in 16 groups of 16, {@code d * scale * q - dmin * min}. Bytes: 16 with
+ * scale in the low and min in the high nibble; 64 of q, where bits 2 s of byte 32 h + i belong to
+ * element 128 h + 32 s + i; d and dmin binary16.
+ */
+final class Q2KFormat extends BlockFormat {
+  Q2KFormat() {
+    super("Q2_K", 8, 256, 84);
+  }
+
+  @Override
+  void widenBlock(MemorySegment segment, long from, float[] to, int at) {
+    float d = half(segment, from + 80);
+    float dmin = half(segment, from + 82);
+    for (int group = 0; group < 16; group++) {
+      int both = byteAt(segment, from + group);
+      float scale = d * (both & 15);
+      float min = dmin * (both >> 4);
+      long q = from + 16 + group / 8 * 32 + group % 2 * 16;
+      int shift = group / 2 % 4 * 2;
+      for (int i = 0; i < 16; i++) {
+        to[at + 16 * group + i] = scale * (byteAt(segment, q + i) >> shift & 3) - min;
+      }
+    }
+  }
+}

@@ -1,0 +1,26 @@
+package io.mla4j.ops;
+
+import static java.lang.foreign.ValueLayout.JAVA_INT_UNALIGNED;
+
+import java.lang.foreign.MemorySegment;
+
+/**
+ * ggml's Q5_0: 32 elements {@code d * (q - 16)}. Bytes: d binary16; an int with bit 4 of q of
+ * element i in its bit i; nibbles as in {@link Q40Format}.
+ */
+final class Q50Format extends BlockFormat {
+  Q50Format() {
+    super("Q5_0", 5, 32, 22);
+  }
+
+  @Override
+  void widenBlock(MemorySegment segment, long from, float[] to, int at) {
+    float d = half(segment, from);
+    int high = segment.get(JAVA_INT_UNALIGNED, from + 2);
+    for (int i = 0; i < 16; i++) {
+      int q = byteAt(segment, from + 6 + i);
+      to[at + i] = d * ((q & 15 | (high >>> i & 1) << 4) - 16);
+      to[at + i + 16] = d * ((q >> 4 | (high >>> i + 16 & 1) << 4) - 16);
+    }
+  }
+}

@@ -1,0 +1,34 @@
+package io.mla4j.ops;
+
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
+
+import java.lang.foreign.MemorySegment;
+
+/**
+ * ggml's Q6_K: 256 elements in 16 groups of 16, {@code d * scale * (q - 32)}. Bytes: 128 of
+ * nibbles, where those of byte 64 h + i are low bits of the elements 128 h + i and 128 h + 64 + i;
+ * 64 of high bits, where bits 2 s of byte 32 h + i belong to element 128 h + 32 s + i; 16 signed
+ * scales; d binary16.
+ */
+final class Q6KFormat extends BlockFormat {
+  Q6KFormat() {
+    super("Q6_K", 12, 256, 210);
+  }
+
+  @Override
+  void widenBlock(MemorySegment segment, long from, float[] to, int at) {
+    float d = half(segment, from + 208);
+    for (int run = 0; run < 8; run++) {
+      int half = run / 4;
+      int quarter = run % 4;
+      long nibbles = from + 64 * half + quarter % 2 * 32;
+      long highs = from + 128 + 32 * half;
+      for (int i = 0; i < 32; i++) {
+        float scale = d * segment.get(JAVA_BYTE, from + 192 + 2 * run + i / 16);
+        int low = byteAt(segment, nibbles + i) >> quarter / 2 * 4 & 15;
+        int high = byteAt(segment, highs + i) >> 2 * quarter & 3;
+        to[at + 32 * run + i] = scale * ((low | high << 4) - 32);
+      }
+    }
+  }
+}

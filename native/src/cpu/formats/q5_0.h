@@ -1,0 +1,27 @@
+// ggml's Q5_0: d, an int of fifth bits, 16 bytes of nibbles. 32 elements d (q - 16).
+#pragma once
+#include "cpu/formats/blocks.h"
+#include "mla/mla.h"
+
+namespace mla {
+namespace {
+
+struct Q5_0 {
+  static constexpr int kType = MLA_TYPE_Q5_0;
+  static constexpr int kElements = 32;
+  typedef Bytes<22> Block;
+
+  template <class Isa>
+  static MLA_INLINE void widen(const Block* block, float* to) {
+    const uint8_t* b = block->at;
+
+    int8_t q[32];
+    nibbles(b + 6, 16, q);
+    add_bits(b + 2, q);
+    for (int i = 0; i < 32; i++) q[i] = (int8_t)(q[i] - 16);
+    scaled<Isa>(q, 32, half(b), to);
+  }
+};
+
+}  // namespace
+}  // namespace mla
