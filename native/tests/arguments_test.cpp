@@ -437,7 +437,7 @@ TEST_P(Arguments, OfRope) {
                     });
 }
 
-// rms_norm, swiglu and add take rows in the same way: two inputs and an output.
+// rms_norm, swiglu, gate and add take rows in the same way: two inputs and an output.
 struct Rows {
   Guarded<float> x{std::vector<float>(6, 1.f)}, second{std::vector<float>(6, 1.f)}, y{6};
   const float* x_data = x.data();
@@ -460,6 +460,14 @@ struct Swiglu : Rows {
 struct Add : Rows {
   int32_t operator()(const mla_kernels& k, char* error, int32_t size) {
     return k.add(x_data, x_stride, second_data, second_stride, 1, rows, width, to, y_stride, error, size);
+  }
+};
+
+struct Gate : Rows {
+  int count = 3, sigmoid = 1;
+  int32_t operator()(const mla_kernels& k, char* error, int32_t size) {
+    return k.gate(x_data, x_stride, second_data, second_stride, rows, width, count, sigmoid, to, y_stride,
+                  error, size);
   }
 };
 
@@ -486,6 +494,15 @@ TEST_P(Arguments, OfSwiglu) {
   auto bad = bad_rows<Swiglu>("gate is NULL", "gate_stride", "up is NULL");
   bad.push_back({[](Swiglu& c) { c.second_stride = -1; }, MLA_INVALID_ARGUMENT, "up_stride"});
   expect_refused<Swiglu>(kernels(), bad);
+}
+TEST_P(Arguments, OfGate) {
+  auto bad = bad_rows<Gate>("x is NULL", "x_stride", "gates is NULL");
+  bad.push_back({[](Gate& c) { c.second_stride = -1; }, MLA_INVALID_ARGUMENT, "gates_stride"});
+  bad.push_back({[](Gate& c) { c.count = 0; }, MLA_INVALID_ARGUMENT, "count is 0"});
+  bad.push_back({[](Gate& c) { c.count = 4; }, MLA_INVALID_ARGUMENT, "count is 4"});
+  bad.push_back({[](Gate& c) { c.count = 2; }, MLA_INVALID_ARGUMENT, "width % count is 1"});
+  bad.push_back({[](Gate& c) { c.sigmoid = 2; }, MLA_INVALID_ARGUMENT, "sigmoid is 2"});
+  expect_refused<Gate>(kernels(), bad);
 }
 TEST_P(Arguments, OfAdd) {
   auto bad = bad_rows<Add>("x is NULL", "x_stride", "r is NULL");

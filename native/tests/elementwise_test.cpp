@@ -1,4 +1,4 @@
-// rms_norm, swiglu, add, embed, rope and combine against double-precision references, for every vector tail.
+// rms_norm, swiglu, gate, add, embed, rope and combine against double-precision references, for every vector tail.
 #include <gtest/gtest.h>
 
 #include "support/kernels.h"
@@ -106,6 +106,29 @@ TEST_P(Elementwise, SwigluAtTheEndsOfTheRange) {
   MLA_CALL(kernels().swiglu, gate.data(), width, up.data(), width, 1, width, y.data(), width);
   EXPECT_TRUE(std::isnan(y[0]));
   EXPECT_FALSE(y[1] < -1e-36f) << "the limit is 0";
+}
+
+TEST_P(Elementwise, Gate) {
+  for_widths([&](Random& random, int part) {
+    const int rows = random.in(1, 3), count = random.in(1, 3), width = part * count, sigmoid = random.coin();
+    const int64_t stride = width + random.of({0, 3}), gates_stride = count + random.of({0, 3});
+    Guarded<float> x(span(rows, width, stride)), gates(span(rows, count, gates_stride)), y(x.size());
+    fill_rows(random, x, rows, width, stride);
+    fill_rows(random, gates, rows, count, gates_stride, -20, 20);
+    MLA_CALL(kernels().gate, x.data(), stride, gates.data(), gates_stride, rows, width, count, sigmoid,
+             y.data(), stride);
+    for (int i = 0; i < rows; i++) {
+      for (int j = 0; j < width; j++) {
+        const double g = gates[i * gates_stride + j / part],
+                     expected = x[i * stride + j] * (sigmoid ? 1 / (1 + std::exp(-g)) : g);
+        ASSERT_NEAR(y[i * stride + j], expected, 5e-7 * std::fabs(expected)) << "gate " << g;
+      }
+    }
+    expect_gaps(y, rows, width, stride);
+    MLA_CALL(kernels().gate, x.data(), stride, gates.data(), gates_stride, rows, width, count, sigmoid,
+             x.data(), stride);
+    ASSERT_EQ(std::memcmp(x.data(), y.data(), y.bytes()), 0) << "in place";
+  });
 }
 
 TEST_P(Elementwise, Add) {

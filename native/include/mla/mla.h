@@ -362,6 +362,12 @@ typedef struct mla_kernels {
   int32_t (*swiglu)(const float* gate, int64_t gate_stride, const float* up, int64_t up_stride, int32_t rows,
                     int32_t width, float* y, int64_t y_stride, char* error, int32_t error_size);
 
+  /* Rows of `width` float32, cut into `count` equal parts: y = x * f(gates (rows, count) of the part), f = 1 / (1 + exp(-g))
+   * where sigmoid is 1, f = g where it is 0; y may be x. */
+  int32_t (*gate)(const float* x, int64_t x_stride, const float* gates, int64_t gates_stride, int32_t rows,
+                  int32_t width, int32_t count, int32_t sigmoid, float* y, int64_t y_stride, char* error,
+                  int32_t error_size);
+
   /* y = x + scale * r, element by element over rows of `width` float32; y may be x or r. */
   int32_t (*add)(const float* x, int64_t x_stride, const float* r, int64_t r_stride, float scale,
                  int32_t rows, int32_t width, float* y, int64_t y_stride, char* error, int32_t error_size);

@@ -6,6 +6,7 @@
 #include "cpu/combine.h"
 #include "cpu/delta.h"
 #include "cpu/embed.h"
+#include "cpu/gate.h"
 #include "cpu/head_linear.h"
 #include "cpu/linear.h"
 #include "cpu/merge.h"

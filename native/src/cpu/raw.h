@@ -17,7 +17,8 @@ namespace mla {
   X(attend_absorbed)      \
   X(attend_decompressed)  \
   X(merge)                \
-  X(append) X(rope) X(rms_norm) X(swiglu) X(add) X(embed) X(route) X(combine) X(attend_delta) X(probe)
+  X(append)               \
+  X(rope) X(rms_norm) X(swiglu) X(gate) X(add) X(embed) X(route) X(combine) X(attend_delta) X(probe)
 
 // The type of a function of mla_kernels without the error text: void (*)(..) of int32_t (*)(.., char*, int32_t). Those that return a
 // count instead of a status keep theirs.

@@ -16,7 +16,8 @@ import java.util.Arrays;
 
 /**
  * A mixture of experts. The tokens of all chosen experts, and the shared expert, go through the
- * same phases: gate and up, activation, down, weighted sum.
+ * same phases: gate and up, activation, down, weighted sum. Experts that return what they are given
+ * have the last slots, into which their tokens are copied.
  */
 final class RunMixture extends CpuOperation {
   private final Mixture operation;
@@ -24,6 +25,10 @@ final class RunMixture extends CpuOperation {
   private final FeedForward.Weights shared;
   private final int n;
   private final int topK;
+
+  /** Experts that have weights: the first ones. */
+  private final int networks;
+
   private final int slots;
   private final int inner;
   private final int sharedInner;
@@ -55,6 +60,7 @@ final class RunMixture extends CpuOperation {
     shared = w.shared();
     n = (int) operation.x().dim(0);
     topK = w.routing().topK();
+    networks = w.experts().size();
     slots = n * topK;
     inner = w.experts().getFirst().gate().out();
     sharedInner = shared == null ? 0 : shared.gate().out();
@@ -132,7 +138,7 @@ final class RunMixture extends CpuOperation {
     assignSlots();
     Products products = cpu.products;
     products.begin();
-    for (int e = 0, slot = 0; e < counts.length; slot += counts[e], e++) {
+    for (int e = 0, slot = 0; e < networks; slot += counts[e], e++) {
       if (counts[e] > 0) {
         FeedForward.Weights w = operation.weights().experts().get(e);
         MemorySegment tokens = cpu.memory.view(tokenOfAt + 4L * slot, 4L * counts[e]);
@@ -151,7 +157,7 @@ final class RunMixture extends CpuOperation {
       activateShared.run();
     }
     products.begin();
-    for (int e = 0, slot = 0; e < counts.length; slot += counts[e], e++) {
+    for (int e = 0, slot = 0; e < networks; slot += counts[e], e++) {
       if (counts[e] > 0) {
         Weight down = operation.weights().experts().get(e).down();
         addDown(down, (long) slot * inner, counts[e], outsAt, (long) slot * width);
@@ -162,7 +168,22 @@ final class RunMixture extends CpuOperation {
     }
     products.prepare();
     products.run();
+    copyIdentities();
     combine.run();
+  }
+
+  private void copyIdentities() {
+    int slot = slots;
+    for (int e = networks; e < counts.length; e++) {
+      slot -= counts[e];
+    }
+    Tensor x = operation.x();
+    long bytes = 4L * width;
+    MemorySegment outs = cpu.memory.view(outsAt, slots * bytes);
+    for (; slot < slots; slot++) {
+      long from = 4L * Floats.getInt(tokenOf, slot) * x.stride(0);
+      MemorySegment.copy(x.segment(), from, outs, slot * bytes, bytes);
+    }
   }
 
   /** Slots in the order of the experts, and within one in the order of the tokens. */

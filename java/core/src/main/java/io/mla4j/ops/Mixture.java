@@ -18,7 +18,9 @@ public record Mixture(Tensor x, Weights weights, ComputeType compute, Tensor out
    *
    * @param router (experts, in); its product is computed in F32 whatever the compute type
    * @param bias (experts) F32, for the choice only, or null
-   * @param experts one network for each expert, all of one shape
+   * @param experts one network for each expert but the last ones, all of one shape
+   * @param identities how many experts, the last ones, return x itself, which is as wide as the
+   *     result then
    * @param shared a network that every token passes, or null
    */
   public record Weights(
@@ -26,27 +28,46 @@ public record Mixture(Tensor x, Weights weights, ComputeType compute, Tensor out
       Weight router,
       Tensor bias,
       List<FeedForward.Weights> experts,
-      FeedForward.Weights shared) {}
+      int identities,
+      FeedForward.Weights shared) {
+    /** All experts have networks. */
+    public Weights(
+        Routing routing,
+        Weight router,
+        Tensor bias,
+        List<FeedForward.Weights> experts,
+        FeedForward.Weights shared) {
+      this(routing, router, bias, experts, 0, shared);
+    }
+  }
 
   /** Checks types and shapes. */
   public Mixture {
     Checks.require(weights != null && weights.routing() != null, "weights.routing is null");
     Checks.requireNonNull("compute", compute);
     int experts = weights.routing().experts();
-    if (weights.experts().size() != experts) {
+    int networks = experts - weights.identities();
+    if (weights.identities() < 0 || networks < 1) {
+      throw new InvalidArgumentException(
+          "weights.identities is " + weights.identities() + ", but must be in 0.." + (experts - 1));
+    }
+    if (weights.experts().size() != networks) {
       throw new InvalidArgumentException(
           "weights.experts has "
               + weights.experts().size()
               + " networks, but must have "
-              + experts);
+              + networks);
     }
     FeedForward.requireRows(x, out);
+    Checks.require(
+        weights.identities() == 0 || x.dim(1) == out.dim(1),
+        "weights.identities is above 0, but x and out have different widths");
     Checks.require("weights.router", weights.router(), experts, x.dim(1));
     if (weights.bias() != null) {
       Checks.require("weights.bias", weights.bias(), StorageFormat.F32, experts);
     }
     int inner = -1;
-    for (int e = 0; e < experts; e++) {
+    for (int e = 0; e < networks; e++) {
       FeedForward.Weights expert = weights.experts().get(e);
       FeedForward.requireNetwork("weights.experts[" + e + "]", expert, x, out);
       inner = e == 0 ? expert.gate().out() : inner;

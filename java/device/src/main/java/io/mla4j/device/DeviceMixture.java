@@ -1,5 +1,6 @@
 package io.mla4j.device;
 
+import io.mla4j.BackendException;
 import io.mla4j.ComputeType;
 import io.mla4j.InvalidArgumentException;
 import io.mla4j.device.KernelOperation.Group;
@@ -58,6 +59,10 @@ final class DeviceMixture {
 
   List<Operation> parts(Mixture o) {
     Mixture.Weights w = o.weights();
+    if (w.identities() > 0) {
+      throw new BackendException(
+          "backend " + device.backend() + " has no mixture with experts that have no weights");
+    }
     Tensor x = o.x();
     long n = x.dim(0);
     long topK = w.routing().topK();

@@ -15,6 +15,7 @@ import io.mla4j.ffi.abi.mla_route_params;
 import io.mla4j.ops.Add;
 import io.mla4j.ops.Combine;
 import io.mla4j.ops.Embed;
+import io.mla4j.ops.Gate;
 import io.mla4j.ops.Merge;
 import io.mla4j.ops.RmsNorm;
 import io.mla4j.ops.Rotate;
@@ -38,6 +39,7 @@ final class NativeRows {
           new RmsNormTile(table.function("rms_norm", mla_kernels.rms_norm(table.segment())), o);
       case SwiGlu o ->
           new SwiGluTile(table.function("swiglu", mla_kernels.swiglu(table.segment())), o);
+      case Gate o -> new GateTile(table.function("gate", mla_kernels.gate(table.segment())), o);
       case Add o -> new AddTile(table.function("add", mla_kernels.add(table.segment())), o);
       case Rotate o -> new RotateTile(table.function("rope", mla_kernels.rope(table.segment())), o);
       case Merge o -> new MergeTile(table.function("merge", mla_kernels.merge(table.segment())), o);
@@ -168,6 +170,43 @@ final class NativeRows {
               o.up().stride(0),
               count,
               (int) o.gate().dim(1),
+              o.out().segmentFrom(tile.rowBegin()),
+              o.out().stride(0),
+              tile.error(),
+              errorBytes(tile)));
+    }
+  }
+
+  private static final class GateTile extends NativeTile {
+    private final Gate o;
+
+    GateTile(MemorySegment function, Gate o) {
+      super(function);
+      this.o = o;
+    }
+
+    @Override
+    public void prepare() {
+      rows4("x", o.x());
+      rows4("gates", o.gates());
+      output("out", o.out());
+    }
+
+    @Override
+    public void run(Tile tile) {
+      int count = count(tile, o.rows());
+      check(
+          tile,
+          mla_kernels.gate.invoke(
+              function,
+              o.x().segmentFrom(tile.rowBegin()),
+              o.x().stride(0),
+              o.gates().segmentFrom(tile.rowBegin()),
+              o.gates().stride(0),
+              count,
+              (int) o.x().dim(1),
+              (int) o.gates().dim(1),
+              o.sigmoid() ? 1 : 0,
               o.out().segmentFrom(tile.rowBegin()),
               o.out().stride(0),
               tile.error(),

@@ -22,6 +22,8 @@ import java.util.OptionalInt;
  *   <dd>the key among the rotary ones that holds beta of {@link AttentionDescription.QueryScale}
  *   <dt>{@code output_gate}
  *   <dd>of {@link OutputGate}; absent: none
+ *   <dt>{@code partial_rotary_of}
+ *   <dd>{@code head} where {@code partial_rotary_factor} counts of nope and rope together
  *   <dt>{@code rope_keys}
  *   <dd>more keys that may stand among the rotary ones and change nothing
  * </dl>
@@ -53,8 +55,7 @@ final class AttentionReader {
     MlaShape shape = shape();
     OptionalInt queryLatent = keys.orNone("q_lora_rank", 1, ConfigReader.MAX_WIDTH);
     RopeLayout layout = keys.flag("rope_interleave", true) ? RopeLayout.PAIRS : RopeLayout.HALVES;
-    RopeReader.Rope rotation =
-        RopeReader.read(keys, family.attention(), shape.rope(), context, layout);
+    RopeReader.Rope rotation = RopeReader.read(keys, family.attention(), shape, context, layout);
     // A factor on queries is one on their scores.
     double queryScale =
         queryLatent.isPresent() ? scale("query_latent_scale", queryLatent.getAsInt()) : 1;

@@ -2,6 +2,7 @@ package io.mla4j.checkpoint;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import io.mla4j.InvalidArgumentException;
+import io.mla4j.MlaShape;
 import io.mla4j.checkpoint.AttentionDescription.QueryScale;
 import io.mla4j.ops.RopeLayout;
 import io.mla4j.position.RopeEncoding;
@@ -71,15 +72,20 @@ final class RopeReader {
    * @param attention the family's, see {@link AttentionReader}
    */
   static Rope read(
-      ConfigKeys config, JsonNode attention, int width, int context, RopeLayout layout) {
+      ConfigKeys config, JsonNode attention, MlaShape shape, int context, RopeLayout layout) {
+    int width = shape.rope();
     Optional<ConfigKeys> older = config.object("rope_scaling").filter(keys -> !keys.isEmpty());
-    Optional<ConfigKeys> newer = config.object("rope_parameters").filter(keys -> !keys.isEmpty());
+    // What a family assumes where its files are silent does not count beside the older key.
+    Optional<ConfigKeys> newer =
+        older.isPresent() && !config.has("rope_parameters")
+            ? Optional.empty()
+            : config.object("rope_parameters").filter(keys -> !keys.isEmpty());
     if (older.isPresent() && newer.isPresent()) {
       requireSame(config, older.get(), newer.get());
     }
     double theta = config.number("rope_theta", IS_THETA, THETA);
     Optional<ConfigKeys> present = older.or(() -> newer);
-    requireWhole(config);
+    requireWhole(config, attention, shape);
     config.has("original_max_position_embeddings");
     if (present.isEmpty()) {
       return new Rope(
@@ -88,6 +94,7 @@ final class RopeReader {
           Optional.empty());
     }
     ConfigKeys rope = present.get();
+    requireWhole(rope, attention, shape);
     return new RopeReader(config, rope, attention, context)
         .read(width, rope.number("rope_theta", theta, IS_THETA, THETA), layout);
   }
@@ -111,9 +118,15 @@ final class RopeReader {
     }
   }
 
-  private static void requireWhole(ConfigKeys keys) {
+  /** The factor counts of the rotated width itself, or of the whole head. */
+  private static void requireWhole(ConfigKeys keys, JsonNode attention, MlaShape shape) {
+    boolean ofHead = attention.path("partial_rotary_of").asText().equals("head");
+    double whole = ofHead ? (double) shape.rope() / shape.query() : 1;
     keys.number(
-        "partial_rotary_factor", 1, factor -> factor == 1, "1: qk_rope_head_dim is rotated whole");
+        "partial_rotary_factor",
+        1,
+        factor -> Math.abs(factor - whole) < 1e-6,
+        (ofHead ? whole : "1") + ": qk_rope_head_dim is rotated whole");
   }
 
   private static RopeEncoding encoding(
@@ -131,7 +144,6 @@ final class RopeReader {
   }
 
   private Rope read(int width, double theta, RopeLayout layout) {
-    requireWhole(rope);
     KEYS.forEach(rope::has);
     attention.path("rope_keys").forEach(key -> rope.has(key.asText()));
     Optional<QueryScale> queryScale = queryScale(attention.path("query_scale").asText());

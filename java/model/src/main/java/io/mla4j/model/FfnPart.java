@@ -71,6 +71,7 @@ final class FfnPart implements LayerPart {
             w.matrix(TensorRole.ROUTER),
             w.vector(TensorRole.ROUTER_BIAS),
             w.networks(TensorRole.EXPERT_GATE, TensorRole.EXPERT_UP, TensorRole.EXPERT_DOWN),
+            mixture.identities(),
             shared.isEmpty() ? null : shared.getFirst()),
         f.compute(),
         out);

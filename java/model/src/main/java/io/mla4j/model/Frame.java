@@ -7,6 +7,7 @@ import io.mla4j.ComputeType;
 import io.mla4j.DecodePlan;
 import io.mla4j.MlaShape;
 import io.mla4j.checkpoint.AttentionDescription;
+import io.mla4j.checkpoint.AttentionDescription.QueryScale;
 import io.mla4j.checkpoint.LayerDescription;
 import io.mla4j.ops.Embed;
 import io.mla4j.ops.Mirror;
@@ -58,7 +59,7 @@ final class Frame {
     ids = activations.mirror("ids", StorageFormat.I32, n, 1).reshape(n);
     x = activations.rows("x", n, hidden);
     h = activations.rows("h", n, hidden);
-    rotations = new Rotations(graph.ropes(), activations, n);
+    rotations = new Rotations(graph, activations, n);
     embed =
         bind(new Embed(graph.weights().embedding(), ids.onDevice(), graph.model().embedScale(), x));
     layers = new Layer[graph.model().layers().size()];
@@ -88,6 +89,11 @@ final class Frame {
   /** The rotation of the tokens by {@code encoding}. */
   Rotation rotation(RopeEncoding encoding) {
     return rotations.by(graph.ropes().get(encoding));
+  }
+
+  /** What the queries of the tokens are multiplied by: (n, 1). */
+  Tensor factors(QueryScale scale) {
+    return rotations.factors(scale);
   }
 
   /** The place of the plan of {@code shape} among {@link Plans}. */

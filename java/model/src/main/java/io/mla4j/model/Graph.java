@@ -4,6 +4,7 @@ import io.mla4j.ComputeType;
 import io.mla4j.Device;
 import io.mla4j.MlaShape;
 import io.mla4j.checkpoint.AttentionDescription;
+import io.mla4j.checkpoint.AttentionDescription.QueryScale;
 import io.mla4j.checkpoint.LayerDescription;
 import io.mla4j.checkpoint.ModelDescription;
 import io.mla4j.position.RopeEncoding;
@@ -18,6 +19,7 @@ import java.util.Map;
  *
  * @param shapes the different shapes of attention
  * @param ropes the different rotary encodings
+ * @param queryScales the different factors on queries by their position
  */
 record Graph(
     ModelDescription model,
@@ -25,11 +27,13 @@ record Graph(
     Device device,
     ComputeType compute,
     List<MlaShape> shapes,
-    Map<RopeEncoding, RopeTable> ropes) {
+    Map<RopeEncoding, RopeTable> ropes,
+    List<QueryScale> queryScales) {
   static Graph of(
       ModelDescription model, DecoderWeights weights, Device device, ComputeType compute) {
     List<MlaShape> shapes = new ArrayList<>();
     Map<RopeEncoding, RopeTable> ropes = new LinkedHashMap<>();
+    List<QueryScale> queryScales = new ArrayList<>();
     AttentionDescription last = null;
     for (LayerDescription layer : model.layers()) {
       // Layers mostly share one object; to compare two records for the first time takes the JVM
@@ -44,9 +48,10 @@ record Graph(
             shapes.add(mla.shape());
           }
           ropes.computeIfAbsent(mla.rope(), RopeTable::new);
+          mla.queryScale().filter(s -> !queryScales.contains(s)).ifPresent(queryScales::add);
         }
       }
     }
-    return new Graph(model, weights, device, compute, shapes, ropes);
+    return new Graph(model, weights, device, compute, shapes, ropes, queryScales);
   }
 }

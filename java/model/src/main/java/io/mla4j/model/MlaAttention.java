@@ -9,12 +9,16 @@ import io.mla4j.ops.Add;
 import io.mla4j.ops.AppendLatent;
 import io.mla4j.ops.Attend;
 import io.mla4j.ops.AttentionScore;
+import io.mla4j.ops.Gate;
 import io.mla4j.ops.Linear;
 import io.mla4j.ops.Linear.Projection;
+import io.mla4j.ops.Operation;
 import io.mla4j.ops.RmsNorm;
 import io.mla4j.ops.Rotate;
 import io.mla4j.ops.Rotation;
 import io.mla4j.ops.Tensor;
+import io.mla4j.ops.Weight;
+import java.util.ArrayList;
 import java.util.List;
 
 /**
@@ -24,7 +28,10 @@ import java.util.List;
  * h = norm(x)
  * [c | k] = W_DKV h                  the latent path: into the cache go norm(c) and rotate(k)
  * q = rotate(W_UQ norm(W_DQ h))      the query path, or rotate(W_Q h)
- * x += residualScale * W_O attend(q)
+ * q *= queryScale(position)          where there is one
+ * o = attend(q)
+ * o *= sigmoid(W_G h)                where there is a gate, of each head or of each element
+ * x += residualScale * W_O o
  * </pre>
  */
 final class MlaAttention implements AttentionPart {
@@ -36,6 +43,7 @@ final class MlaAttention implements AttentionPart {
   private final BoundOperation append;
   private final QueryPath query;
   private final BoundOperation attend;
+  private final BoundOperation gate;
   private final BoundOperation output;
   private final BoundOperation add;
 
@@ -51,9 +59,18 @@ final class MlaAttention implements AttentionPart {
     Projection latentDown =
         new Projection(
             w.matrix(TensorRole.LATENT_DOWN), w.vector(TensorRole.LATENT_DOWN_BIAS), latent);
-    project = f.bind(new Linear(f.h(), List.of(query.fromHidden, latentDown), compute));
+    List<Projection> all = new ArrayList<>(List.of(query.fromHidden, latentDown));
+    List<Projection> ofQueries = new ArrayList<>(List.of(query.fromHidden));
+    Weight gates = w.matrix(TensorRole.OUTPUT_GATE);
+    if (gates != null) {
+      Projection toGates = new Projection(gates, null, f.rows("gates", gates.out()));
+      all.add(toGates);
+      ofQueries.add(toGates);
+    }
+    project = f.bind(new Linear(f.h(), all, compute));
     projectLatent = f.bind(new Linear(f.h(), List.of(latentDown), compute));
-    projectQuery = f.bind(new Linear(f.h(), List.of(query.fromHidden), compute));
+    projectQuery = f.bind(new Linear(f.h(), ofQueries, compute));
+    gate = gates == null ? null : f.bind(new Gate(values, all.getLast().out(), true, values));
     append =
         f.bind(
             new AppendLatent(
@@ -105,6 +122,9 @@ final class MlaAttention implements AttentionPart {
   private void finish(Plans plans) {
     query.run();
     attend.run(plans.get(plan));
+    if (gate != null) {
+      gate.run();
+    }
     output.run();
     add.run();
   }
@@ -123,23 +143,20 @@ final class MlaAttention implements AttentionPart {
       MlaShape shape = mla.shape();
       Tensor q = f.rows("q", shape.heads() * shape.query());
       queries = q.reshape(f.n(), shape.heads(), shape.query());
-      BoundOperation rotate = f.bind(new Rotate(queries, rotation, queries));
+      List<Operation> all = new ArrayList<>();
       if (mla.queryLatent().isEmpty()) {
         fromHidden = new Projection(w.matrix(TensorRole.QUERY), null, q);
-        steps = new BoundOperation[] {rotate};
-        return;
+      } else {
+        Tensor latent = f.rows("queryLatent", mla.queryLatent().getAsInt());
+        fromHidden =
+            new Projection(
+                w.matrix(TensorRole.QUERY_DOWN), w.vector(TensorRole.QUERY_DOWN_BIAS), latent);
+        all.add(new RmsNorm(latent, w.vector(TensorRole.QUERY_NORM), mla.latentNormEps(), latent));
+        all.add(Linear.of(latent, w.matrix(TensorRole.QUERY_UP), f.compute(), q));
       }
-      Tensor latent = f.rows("queryLatent", mla.queryLatent().getAsInt());
-      fromHidden =
-          new Projection(
-              w.matrix(TensorRole.QUERY_DOWN), w.vector(TensorRole.QUERY_DOWN_BIAS), latent);
-      steps =
-          new BoundOperation[] {
-            f.bind(
-                new RmsNorm(latent, w.vector(TensorRole.QUERY_NORM), mla.latentNormEps(), latent)),
-            f.bind(Linear.of(latent, w.matrix(TensorRole.QUERY_UP), f.compute(), q)),
-            rotate
-          };
+      all.add(new Rotate(queries, rotation, queries));
+      mla.queryScale().ifPresent(scale -> all.add(new Gate(q, f.factors(scale), false, q)));
+      steps = all.stream().map(f::bind).toArray(BoundOperation[]::new);
     }
 
     void run() {

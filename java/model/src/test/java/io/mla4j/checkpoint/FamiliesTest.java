@@ -9,9 +9,11 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.mla4j.MlaShape;
 import io.mla4j.ops.RopeLayout;
+import io.mla4j.ops.Routing;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;
@@ -119,6 +121,78 @@ class FamiliesTest {
     assertEquals(OptionalInt.empty(), attention(model).queryLatent());
     assertEquals(0.1352337789, attention(model).scoreScale(), 1e-8);
     assertEquals(64, attention(model).rope().width());
+  }
+
+  private static final String MISTRAL4 =
+      """
+      {"model_type": "mistral3", "image_token_index": 10, "spatial_merge_size": 2,
+       "text_config": {"model_type": "mistral4"}, "vision_config": {"model_type": "pixtral"}}
+      """;
+
+  @Test
+  void mistral4ScalesQueriesByTheirPosition() throws IOException {
+    ModelDescription model = read(MISTRAL4);
+    AttentionDescription.QueryScale scale = attention(model).queryScale().orElseThrow();
+    assertEquals(1, scale.at(0));
+    assertEquals(1, scale.at(8191));
+    assertEquals(1.0693147f, scale.at(8192));
+    assertEquals(1.2833213f, scale.at(131072), 1e-6f);
+    assertEquals(0.1949695, attention(model).scoreScale(), 1e-7);
+    assertEquals(64, attention(model).rope().width());
+    Routing routing = mixture(model).routing();
+    assertEquals(Routing.Score.SOFTMAX, routing.score());
+    assertEquals(Routing.GroupMask.ZERO, routing.groupMask());
+    assertEquals(FfnDescription.ChoiceBias.NONE, mixture(model).choiceBias());
+    assertEquals(
+        "language_model.model.layers.2.mlp.experts.gate_up_proj",
+        model.names().name(TensorRole.EXPERT_UP, 2, 5));
+    String rope = "{\"rope_type\": \"linear\", \"factor\": 2, \"partial_rotary_factor\": ";
+    assertEquals(Optional.empty(), attention(read(mistral4(rope + "0.5}"))).queryScale());
+    assertRefused(mistral4(rope + "0.25}"), _ -> {}, "partial_rotary_factor is 0.25");
+    assertRefused(
+        mistral4("{\"rope_type\": \"default\", \"llama_4_scaling_beta\": -1}"),
+        _ -> {},
+        "llama_4_scaling_beta is -1");
+  }
+
+  private static String mistral4(String rope) {
+    return MISTRAL4.replace("\"mistral4\"", "\"mistral4\", \"rope_parameters\": " + rope);
+  }
+
+  private static final String LONGCAT =
+      """
+      {"model_type": "longcat_flash", "attention_method": "MLA", "router_bias": false,
+       "ffn_hidden_size": 12288, "expert_ffn_hidden_size": 2048, "moe_topk": 12,
+       "num_layers": 28, "zero_expert_num": 256, "zero_expert_type": "identity",
+       "mla_scale_q_lora": true, "mla_scale_kv_lora": true, "head_dim": 64}
+      """;
+
+  @Test
+  void longCatHasTwoBlocksInALayer() throws IOException {
+    ModelDescription model = read(LONGCAT);
+    assertEquals(56, model.layers().size());
+    assertEquals(56, model.cacheLayers());
+    FfnDescription.Mixture mixture = model.layers().get(54).shortcut().orElseThrow();
+    assertEquals(Optional.empty(), model.layers().get(55).shortcut());
+    assertEquals(new FfnDescription.Dense(12288), model.layers().get(54).ffn());
+    assertEquals(new FfnDescription.Dense(12288), model.layers().get(55).ffn());
+    assertEquals(768, mixture.routing().experts());
+    assertEquals(512, mixture.networks());
+    assertEquals(12, mixture.routing().topK());
+    assertFalse(mixture.routing().renormalize());
+    assertEquals(6, mixture.routing().scale());
+    assertEquals((float) Math.sqrt(12), attention(model).latentScale());
+    assertEquals(Math.sqrt(4) / Math.sqrt(192), attention(model).scoreScale(), 1e-8);
+    assertEquals(
+        "model.layers.27.self_attn.1.kv_b_proj.weight",
+        model.names().name(TensorRole.LATENT_UP, 55, 0));
+    assertEquals(
+        "model.layers.27.mlp.experts.3.up_proj.weight",
+        model.names().name(TensorRole.EXPERT_UP, 54, 3));
+    assertEquals(1, attention(read(LONGCAT, c -> c.put("mla_scale_kv_lora", false))).latentScale());
+    assertRefused(LONGCAT, c -> c.put("zero_expert_type", "copy"), "zero_expert_type is 'copy'");
+    assertRefused(LONGCAT, c -> c.put("num_hidden_layers", 56), "num_layers is 28");
+    assertRefused(LONGCAT, c -> c.put("zero_expert_num", -1), "zero_expert_num is -1");
   }
 
   private static final String KIMI_K25 =

@@ -33,6 +33,8 @@ record Golden(String name, Path directory, int[] inputIds, float[] logits, int[]
           "glm4-moe-lite",
           "minicpm3",
           "axk1",
+          "mistral4",
+          "longcat-flash",
           "youtu");
 
   static Golden read(String name) {

@@ -12,6 +12,7 @@ import io.mla4j.ops.AttentionScore;
 import io.mla4j.ops.Combine;
 import io.mla4j.ops.Embed;
 import io.mla4j.ops.Expand;
+import io.mla4j.ops.Gate;
 import io.mla4j.ops.Merge;
 import io.mla4j.ops.RmsNorm;
 import io.mla4j.ops.RopeLayout;
@@ -91,6 +92,8 @@ public enum Mutant {
   OTHER_EPS(Operation.RMS_NORM, Operation.APPEND, Operation.ATTEND_DELTA),
   /** gate and up change places. */
   GATE_IS_UP(Operation.SWIGLU),
+  /** A sigmoid where a factor is meant, and the other way round. */
+  OTHER_GATE(Operation.GATE),
   /** The residual's scale is forgotten. */
   UNSCALED_RESIDUAL(Operation.ADD),
   /** The embedding's scale is forgotten. */
@@ -200,6 +203,7 @@ public enum Mutant {
       case Rotate o -> new Rotate(o.q(), change(o.rotation()), o.out());
       case RmsNorm o -> new RmsNorm(o.x(), o.weight(), changeEps(o.eps()), o.out());
       case SwiGlu o when is(GATE_IS_UP) -> new SwiGlu(o.up(), o.gate(), o.out());
+      case Gate o when is(OTHER_GATE) -> new Gate(o.x(), o.gates(), !o.sigmoid(), o.out());
       case Add o when is(UNSCALED_RESIDUAL) -> new Add(o.x(), o.residual(), 1, o.out());
       case Embed o when is(UNSCALED_EMBEDDING) -> new Embed(o.table(), o.ids(), 1, o.out());
       case Route o ->

@@ -25,6 +25,8 @@ public enum Operation {
   RMS_NORM(r -> new RowCase(r, RowCase.Kind.RMS_NORM)),
   /** swiglu. */
   SWIGLU(r -> new RowCase(r, RowCase.Kind.SWIGLU)),
+  /** gate. */
+  GATE(GateCase::new),
   /** add. */
   ADD(r -> new RowCase(r, RowCase.Kind.ADD)),
   /** embed. */

@@ -4,6 +4,7 @@ import io.mla4j.AttentionCosts;
 import io.mla4j.cpu.ScalarKernels;
 import io.mla4j.ops.Absorb;
 import io.mla4j.ops.Expand;
+import io.mla4j.ops.Gate;
 import io.mla4j.ops.Operation;
 import io.mla4j.ops.RmsNorm;
 import io.mla4j.ops.SwiGlu;
@@ -50,6 +51,7 @@ final class VectorKernels extends ScalarKernels {
     return switch (operation) {
       case RmsNorm o -> tile -> VectorRows.rmsNorm(o, tile.rowBegin(), tile.rowEnd());
       case SwiGlu o -> tile -> VectorRows.swiglu(o, tile.rowBegin(), tile.rowEnd());
+      case Gate o -> tile -> VectorRows.gate(o, tile.rowBegin(), tile.rowEnd());
       case Multiply o -> new Packed(o.product(), VectorLinear::multiply);
       case Absorb o -> ofHeads(HeadProduct.of(o));
       case Expand o -> ofHeads(HeadProduct.of(o));

@@ -4,12 +4,13 @@ import static io.mla4j.vector.Lanes.F;
 import static io.mla4j.vector.Lanes.L;
 
 import io.mla4j.ops.Floats;
+import io.mla4j.ops.Gate;
 import io.mla4j.ops.RmsNorm;
 import io.mla4j.ops.SwiGlu;
 import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
 
-/** Norms and SwiGLU: rows are copied to the slab, with zeros up to whole vectors. */
+/** Norms, SwiGLU and gates: rows are copied to the slab, with zeros up to whole vectors. */
 final class VectorRows {
   private VectorRows() {}
 
@@ -53,6 +54,48 @@ final class VectorRows {
         silu.mul(FloatVector.fromArray(F, m, u + j)).intoArray(m, g + j);
       }
       Floats.write(m, g, o.out().segment(), i * o.out().stride(0), width);
+    }
+  }
+
+  static void gate(Gate o, int begin, int end) {
+    int width = (int) o.x().dim(1);
+    int count = (int) o.gates().dim(1);
+    int part = width / count;
+    int gates = Slab.START;
+    int padded = Lanes.roundUp(count);
+    int row = Slab.after(gates, padded);
+    float[] m = Slab.ofThread(Slab.after(row, Lanes.roundUp(width)));
+    for (int i = begin; i < end; i++) {
+      Floats.read(o.x().segment(), i * o.x().stride(0), m, row, width);
+      Floats.read(o.gates().segment(), i * o.gates().stride(0), m, gates, count);
+      for (int g = 0; o.sigmoid() && g < padded; g += L) {
+        FloatVector v = FloatVector.fromArray(F, m, gates + g);
+        FloatVector.broadcast(F, 1f).div(Lanes.exp(v.neg()).add(1f)).intoArray(m, gates + g);
+      }
+      multiply(m, row, gates, part, count);
+      Floats.write(m, row, o.out().segment(), i * o.out().stride(0), width);
+    }
+  }
+
+  /** Each part of the row at {@code row} times its number at {@code gates}. */
+  private static void multiply(float[] m, int row, int gates, int part, int count) {
+    if (part == 1) {
+      for (int j = 0; j < count; j += L) {
+        FloatVector v = FloatVector.fromArray(F, m, row + j);
+        v.mul(FloatVector.fromArray(F, m, gates + j)).intoArray(m, row + j);
+      }
+      return;
+    }
+    for (int g = 0; g < count; g++) {
+      float factor = m[gates + g];
+      int end = row + (g + 1) * part;
+      int j = row + g * part;
+      for (; j + L <= end; j += L) {
+        FloatVector.fromArray(F, m, j).mul(factor).intoArray(m, j);
+      }
+      for (; j < end; j++) {
+        m[j] *= factor;
+      }
     }
   }
 }

@@ -39,6 +39,7 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     int32_t (*rope)(const mla_rope_params *, const float *, const float *, const float *, int32_t, int32_t, float *, char *, int32_t);
  *     int32_t (*rms_norm)(const float *, int64_t, const float *, float, int32_t, int32_t, float *, int64_t, char *, int32_t);
  *     int32_t (*swiglu)(const float *, int64_t, const float *, int64_t, int32_t, int32_t, float *, int64_t, char *, int32_t);
+ *     int32_t (*gate)(const float *, int64_t, const float *, int64_t, int32_t, int32_t, int32_t, int32_t, float *, int64_t, char *, int32_t);
  *     int32_t (*add)(const float *, int64_t, const float *, int64_t, float, int32_t, int32_t, float *, int64_t, char *, int32_t);
  *     int32_t (*embed)(int32_t, const void *, int64_t, int32_t, const int32_t *, int32_t, int32_t, float, float *, int64_t, char *, int32_t);
  *     int32_t (*route)(const mla_route_params *, const float *, const float *, int32_t, int32_t, int32_t *, float *, char *, int32_t);
@@ -79,6 +80,7 @@ public class mla_kernels {
         Mla.C_POINTER.withName("rope"),
         Mla.C_POINTER.withName("rms_norm"),
         Mla.C_POINTER.withName("swiglu"),
+        Mla.C_POINTER.withName("gate"),
         Mla.C_POINTER.withName("add"),
         Mla.C_POINTER.withName("embed"),
         Mla.C_POINTER.withName("route"),
@@ -1985,6 +1987,117 @@ public class mla_kernels {
      */
     public static void swiglu(MemorySegment struct, MemorySegment fieldValue) {
         struct.set(swiglu$LAYOUT, swiglu$OFFSET, fieldValue);
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t (*gate)(const float *, int64_t, const float *, int64_t, int32_t, int32_t, int32_t, int32_t, float *, int64_t, char *, int32_t)
+     * }
+     */
+    public final static class gate {
+
+        private gate() {
+            // Should not be called directly
+        }
+
+        /**
+         * The function pointer signature, expressed as a functional interface
+         */
+        public interface Function {
+            int apply(MemorySegment _x0, long _x1, MemorySegment _x2, long _x3, int _x4, int _x5, int _x6, int _x7, MemorySegment _x8, long _x9, MemorySegment _x10, int _x11);
+        }
+
+        private static final FunctionDescriptor $DESC = FunctionDescriptor.of(
+            Mla.C_INT,
+            Mla.C_POINTER,
+            Mla.C_LONG,
+            Mla.C_POINTER,
+            Mla.C_LONG,
+            Mla.C_INT,
+            Mla.C_INT,
+            Mla.C_INT,
+            Mla.C_INT,
+            Mla.C_POINTER,
+            Mla.C_LONG,
+            Mla.C_POINTER,
+            Mla.C_INT
+        );
+
+        /**
+         * The descriptor of this function pointer
+         */
+        public static FunctionDescriptor descriptor() {
+            return $DESC;
+        }
+
+        private static MethodHandle UP$MH() { return Mla.upcallHandle(gate.Function.class, "apply", $DESC); }
+
+        /**
+         * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
+         * The lifetime of the returned segment is managed by {@code arena}
+         */
+        public static MemorySegment allocate(gate.Function fi, Arena arena) {
+            return Linker.nativeLinker().upcallStub(UP$MH().bindTo(fi), $DESC, arena);
+        }
+
+        private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
+
+        /**
+         * Invoke the upcall stub {@code funcPtr}, with given parameters
+         */
+        public static int invoke(MemorySegment funcPtr, MemorySegment _x0, long _x1, MemorySegment _x2, long _x3, int _x4, int _x5, int _x6, int _x7, MemorySegment _x8, long _x9, MemorySegment _x10, int _x11) {
+            try {
+                return (int) DOWN$MH.invokeExact(funcPtr, _x0, _x1, _x2, _x3, _x4, _x5, _x6, _x7, _x8, _x9, _x10, _x11);
+            } catch (Error | RuntimeException ex) {
+                throw ex;
+            } catch (Throwable ex$) {
+                throw new AssertionError("should not reach here", ex$);
+            }
+        }
+    }
+
+    private static final AddressLayout gate$LAYOUT = (AddressLayout)$LAYOUT.select(groupElement("gate"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int32_t (*gate)(const float *, int64_t, const float *, int64_t, int32_t, int32_t, int32_t, int32_t, float *, int64_t, char *, int32_t)
+     * }
+     */
+    public static final AddressLayout gate$layout() {
+        return gate$LAYOUT;
+    }
+
+    private static final long gate$OFFSET = $LAYOUT.byteOffset(groupElement("gate"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int32_t (*gate)(const float *, int64_t, const float *, int64_t, int32_t, int32_t, int32_t, int32_t, float *, int64_t, char *, int32_t)
+     * }
+     */
+    public static final long gate$offset() {
+        return gate$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int32_t (*gate)(const float *, int64_t, const float *, int64_t, int32_t, int32_t, int32_t, int32_t, float *, int64_t, char *, int32_t)
+     * }
+     */
+    public static MemorySegment gate(MemorySegment struct) {
+        return struct.get(gate$LAYOUT, gate$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int32_t (*gate)(const float *, int64_t, const float *, int64_t, int32_t, int32_t, int32_t, int32_t, float *, int64_t, char *, int32_t)
+     * }
+     */
+    public static void gate(MemorySegment struct, MemorySegment fieldValue) {
+        struct.set(gate$LAYOUT, gate$OFFSET, fieldValue);
     }
 
     /**
