@@ -11,9 +11,11 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 
 /**
  * One GGUF file of version 2 or 3, mapped: magic, counts, keys with values, what tensors there are,
@@ -111,17 +113,20 @@ final class GgufFile {
     long keyCount = count("key count", 8 + 4 + 1, MAX_KEYS);
     metadata = new GgufMetadata(file, files, readKeys(keyCount));
     List<Entry> entries = new ArrayList<>();
+    Set<String> names = new HashSet<>();
     for (long i = 0; i < tensorCount; i++) {
-      entries.add(readTensor(i));
+      Entry entry = readTensor(i);
+      if (!names.add(entry.name)) {
+        throw error(entry.name, "is there twice");
+      }
+      entries.add(entry);
     }
     long dataAt = dataAt();
     checkPlaces(entries, dataAt);
     for (Entry entry : entries) {
-      StoredTensor tensor =
-          new StoredTensor(entry.name, file, entry.type, entry.shape, segment(entry, dataAt));
-      if (tensors.put(entry.name, tensor) != null) {
-        throw error(entry.name, "is there twice");
-      }
+      tensors.put(
+          entry.name,
+          new StoredTensor(entry.name, file, entry.type, entry.shape, segment(entry, dataAt)));
     }
   }
 
