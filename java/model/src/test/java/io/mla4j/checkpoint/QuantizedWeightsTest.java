@@ -1,5 +1,6 @@
 package io.mla4j.checkpoint;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -88,6 +89,43 @@ class QuantizedWeightsTest {
     ModelFiles none = files("v3-fp8-blocks");
     none.json("config.json", config -> config.remove("quantization_config"));
     assertRefused(none, "does not say which elements");
+  }
+
+  /** DeepSeek's own conversion calls them .scale. */
+  @Test
+  void scalesMayHaveOtherNames() {
+    for (String ending : List.of("scale", "qscale_weight", "weight_scale")) {
+      ModelFiles files = files("v3-fp8-blocks");
+      files.header(
+          MODEL,
+          header ->
+              List.copyOf(header.properties())
+                  .forEach(
+                      entry ->
+                          header.set(
+                              entry.getKey().replace("weight_scale_inv", ending),
+                              header.remove(entry.getKey()))));
+      files.open();
+    }
+  }
+
+  @Test
+  void blocksAtTheEdgesAreShort() {
+    Path directory = GoldenCheckpointsTest.GOLDEN.resolve("v3-fp8-blocks");
+    ModelDescription model = ConfigReader.read(directory);
+    try (Checkpoint checkpoint = Checkpoint.open(directory)) {
+      StoredTensor queryDown =
+          WeightTable.resolve(model, checkpoint)
+              .layers()
+              .getFirst()
+              .all(TensorRole.QUERY_DOWN)
+              .getFirst();
+      assertEquals(List.of(136L, 192L), queryDown.shape());
+      StoredScales scales = queryDown.scales().orElseThrow();
+      assertEquals(List.of(2L, 2L), scales.values().shape());
+      assertEquals(128, scales.blockRows());
+      assertEquals(128, scales.blockColumns());
+    }
   }
 
   /** As Hugging Face's cache has it: links from a snapshot to blobs, and more files than needed. */
