@@ -1,6 +1,8 @@
 package io.mla4j.checkpoint;
 
 import io.mla4j.MlaShape;
+import io.mla4j.StateLayout;
+import io.mla4j.ops.AttendDelta;
 import io.mla4j.position.RopeEncoding;
 import java.util.Optional;
 import java.util.OptionalInt;
@@ -34,6 +36,18 @@ public sealed interface AttentionDescription {
       RopeEncoding rope,
       Optional<QueryScale> queryScale,
       OutputGate outputGate)
+      implements AttentionDescription {}
+
+  /**
+   * Kimi Delta Attention (Kimi Linear, section 3): a recurrence over a state of the sequence.
+   *
+   * @param state heads and channels of the state
+   * @param lowRank what lies between the two matrices of the decay, and of the gate; empty: each is
+   *     one
+   * @param decay how the state decays
+   * @param normEps epsilon of the norm of the heads' results
+   */
+  record Kda(StateLayout state, OptionalInt lowRank, AttendDelta.Decay decay, float normEps)
       implements AttentionDescription {}
 
   /**

@@ -5,6 +5,7 @@ import io.mla4j.MlaShape;
 import io.mla4j.checkpoint.AttentionDescription.Mla;
 import io.mla4j.checkpoint.AttentionDescription.OutputGate;
 import io.mla4j.ops.RopeLayout;
+import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.OptionalInt;
@@ -24,6 +25,10 @@ import java.util.OptionalInt;
  *   <dd>of {@link OutputGate}; absent: none
  *   <dt>{@code partial_rotary_of}
  *   <dd>{@code head} where {@code partial_rotary_factor} counts of nope and rope together
+ *   <dt>{@code rotation}
+ *   <dd>{@code none} where neither queries nor the shared key are rotated, whatever the keys say
+ *   <dt>{@code delta}
+ *   <dd>of layers with another attention, see {@link DeltaReader}
  *   <dt>{@code rope_keys}
  *   <dd>more keys that may stand among the rotary ones and change nothing
  * </dl>
@@ -47,7 +52,18 @@ final class AttentionReader {
    * @param context the positions that the rotation was made for
    */
   static List<AttentionDescription> read(ConfigKeys keys, Family family, int context, int count) {
-    return Collections.nCopies(count, new AttentionReader(keys, family, context).mla());
+    Mla mla = new AttentionReader(keys, family, context).mla();
+    JsonNode delta = family.attention().path("delta");
+    if (delta.isMissingNode()) {
+      return Collections.nCopies(count, mla);
+    }
+    DeltaReader reader = new DeltaReader(keys, delta);
+    AttentionDescription.Kda kda = reader.attention();
+    List<AttentionDescription> layers = new ArrayList<>();
+    for (boolean isDelta : reader.layers(count)) {
+      layers.add(isDelta ? kda : mla);
+    }
+    return layers;
   }
 
   private Mla mla() {
@@ -56,6 +72,9 @@ final class AttentionReader {
     OptionalInt queryLatent = keys.orNone("q_lora_rank", 1, ConfigReader.MAX_WIDTH);
     RopeLayout layout = keys.flag("rope_interleave", true) ? RopeLayout.PAIRS : RopeLayout.HALVES;
     RopeReader.Rope rotation = RopeReader.read(keys, family.attention(), shape, context, layout);
+    if (family.attention().path("rotation").asText().equals("none")) {
+      rotation = rotation.withoutRotation();
+    }
     // A factor on queries is one on their scores.
     double queryScale =
         queryLatent.isPresent() ? scale("query_latent_scale", queryLatent.getAsInt()) : 1;

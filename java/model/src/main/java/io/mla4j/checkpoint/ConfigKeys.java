@@ -195,6 +195,19 @@ final class ConfigKeys {
         .toList();
   }
 
+  /** A list of whole numbers that must be there. */
+  List<Integer> wholeNumbers(String key, int low, int high) {
+    Entry entry = required(key);
+    if (!entry.value.isArray()) {
+      throw error(entry.key, "must be a list of whole numbers");
+    }
+    return entry
+        .value
+        .valueStream()
+        .map(element -> wholeNumber(new Entry(entry.key, element), low, high))
+        .toList();
+  }
+
   private double number(Entry entry, Predicate<Double> allowed, String what) {
     double value = entry.value.doubleValue();
     if (!entry.value.isNumber() || !Double.isFinite(value) || !allowed.test(value)) {

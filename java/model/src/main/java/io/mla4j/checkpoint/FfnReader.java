@@ -24,6 +24,8 @@ import java.util.stream.Stream;
  *   <dt>{@code identities}
  *   <dd>the key that holds how many experts there are beyond {@code n_routed_experts} that return
  *       what they are given; absent: none
+ *   <dt>{@code shared_width}
+ *   <dd>the key that holds the inner width of a shared expert; absent: that of a routed one
  *   <dt>{@code post_norm}
  *   <dd>whether the sum of all experts is normed
  * </dl>
@@ -149,7 +151,12 @@ final class FfnReader {
             renormalized,
             renormalized && !scaled ? 1 : (float) scale);
     int expertWidth = require("moe_intermediate_size", width);
-    if ((long) shared * expertWidth > ConfigReader.MAX_WIDTH) {
+    String sharedKey = router.path("shared_width").asText();
+    int sharedWidth =
+        sharedKey.isEmpty()
+            ? expertWidth
+            : keys.wholeNumber(sharedKey, expertWidth, 1, ConfigReader.MAX_WIDTH);
+    if ((long) shared * sharedWidth > ConfigReader.MAX_WIDTH) {
       throw keys.error(
           "n_shared_experts",
           "is "
@@ -163,7 +170,7 @@ final class FfnReader {
             family.trait(ChoiceBias.class, router.path("choice_bias").asText()),
             identities,
             expertWidth,
-            shared * expertWidth,
+            shared * sharedWidth,
             router.path("post_norm").asBoolean()));
   }
 

@@ -1,7 +1,9 @@
 package io.mla4j.checkpoint;
 
 import io.mla4j.MlaShape;
+import io.mla4j.StateLayout;
 import java.util.List;
+import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.stream.Stream;
 
@@ -86,6 +88,28 @@ public record ModelDescription(
       before += layer.attention() instanceof AttentionDescription.Mla ? 1 : 0;
     }
     return before;
+  }
+
+  /** What the layers with a state of a recurrence remember, one shape for all of them. */
+  public Optional<StateLayout> state() {
+    return layers.stream()
+        .map(LayerDescription::attention)
+        .filter(AttentionDescription.Kda.class::isInstance)
+        .map(attention -> ((AttentionDescription.Kda) attention).state())
+        .findFirst();
+  }
+
+  /** How many layers have a state of a recurrence. */
+  public int stateLayers() {
+    return stateLayer(layers.size());
+  }
+
+  /** The number of layer {@code i} among those that have a state. */
+  public int stateLayer(int i) {
+    return (int)
+        layers.subList(0, i).stream()
+            .filter(layer -> layer.attention() instanceof AttentionDescription.Kda)
+            .count();
   }
 
   private Stream<AttentionDescription.Mla> latentAttentions() {

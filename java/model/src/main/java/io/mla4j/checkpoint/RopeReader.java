@@ -64,7 +64,16 @@ final class RopeReader {
    * @param scoreMultiplier the factor on 1 / sqrt(nope + rope): m(factor, mscale_all_dim)^2, or 1
    * @param queryScale the factor on queries by their position
    */
-  record Rope(RopeEncoding encoding, double scoreMultiplier, Optional<QueryScale> queryScale) {}
+  record Rope(RopeEncoding encoding, double scoreMultiplier, Optional<QueryScale> queryScale) {
+    /** An identity of the same width. */
+    Rope withoutRotation() {
+      return new Rope(
+          new RopeEncoding(
+              encoding.width(), encoding.theta(), encoding.layout(), new RopeScaling.NoRotation()),
+          1,
+          Optional.empty());
+    }
+  }
 
   /**
    * Reads them.

@@ -1,6 +1,7 @@
 package io.mla4j.checkpoint;
 
 import io.mla4j.MlaShape;
+import io.mla4j.StateLayout;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -25,6 +26,7 @@ public record TensorNeed(
     needs.add(one(TensorRole.ATTENTION_NORM, hidden));
     switch (layer.attention()) {
       case AttentionDescription.Mla mla -> addMla(needs, mla, hidden);
+      case AttentionDescription.Kda kda -> addKda(needs, kda, hidden);
     }
     needs.add(one(TensorRole.FFN_NORM, hidden));
     switch (layer.ffn()) {
@@ -80,6 +82,33 @@ public record TensorNeed(
         List.of(
             one(TensorRole.KEYS_UP, (long) shape.heads() * shape.latent(), shape.nope()),
             one(TensorRole.VALUES_UP, (long) shape.heads() * shape.value(), shape.latent())));
+  }
+
+  private static void addKda(List<TensorNeed> needs, AttentionDescription.Kda kda, int hidden) {
+    int heads = kda.state().heads();
+    int width = kda.state().width();
+    int channels = heads * width;
+    needs.add(one(TensorRole.DELTA_QUERY, channels, hidden));
+    needs.add(one(TensorRole.DELTA_KEY, channels, hidden));
+    needs.add(one(TensorRole.DELTA_VALUE, channels, hidden));
+    needs.add(one(TensorRole.DELTA_QUERY_TAPS, channels, StateLayout.TAPS));
+    needs.add(one(TensorRole.DELTA_KEY_TAPS, channels, StateLayout.TAPS));
+    needs.add(one(TensorRole.DELTA_VALUE_TAPS, channels, StateLayout.TAPS));
+    if (kda.lowRank().isPresent()) {
+      int rank = kda.lowRank().getAsInt();
+      needs.add(one(TensorRole.DELTA_DECAY_DOWN, rank, hidden));
+      needs.add(one(TensorRole.DELTA_DECAY_UP, channels, rank));
+      needs.add(one(TensorRole.DELTA_GATE_DOWN, rank, hidden));
+      needs.add(one(TensorRole.DELTA_GATE_UP, channels, rank));
+    } else {
+      needs.add(one(TensorRole.DELTA_DECAY, channels, hidden));
+      needs.add(one(TensorRole.DELTA_GATE, channels, hidden));
+    }
+    needs.add(one(TensorRole.DELTA_DECAY_BIAS, channels));
+    needs.add(one(TensorRole.DELTA_LOG_RATES, heads));
+    needs.add(one(TensorRole.DELTA_BETA, heads, hidden));
+    needs.add(one(TensorRole.DELTA_NORM, width));
+    needs.add(one(TensorRole.DELTA_OUTPUT, hidden, channels));
   }
 
   private static void addMixture(

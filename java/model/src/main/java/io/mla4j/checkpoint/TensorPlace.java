@@ -78,12 +78,12 @@ public record TensorPlace(String name, boolean stacked, boolean folded, int part
     if (stacked) {
       whole.addFirst((long) count);
     }
-    if (!shape(stored).equals(whole)) {
+    if (!withoutOnes(shape(stored)).equals(withoutOnes(whole))) {
       throw stored.error(
           "has shape " + stored.shape() + ", but the configuration asks for " + whole);
     }
     if (!stacked && parts == 1) {
-      return folded ? stored.slice(stored.name(), 0, shape) : stored;
+      return stored.shape().equals(shape) ? stored : stored.slice(stored.name(), 0, shape);
     }
     long number = (stacked ? (long) expert * parts : 0) + part;
     String label = stacked ? stored.name() + "[" + expert + "]" : stored.name();
@@ -98,5 +98,10 @@ public record TensorPlace(String name, boolean stacked, boolean folded, int part
     List<Long> rows = new ArrayList<>(shape.subList(1, shape.size()));
     rows.set(0, Math.multiplyExact(shape.get(0), shape.get(1)));
     return rows;
+  }
+
+  /** Dimensions of 1 say nothing: convolutions are stored as (channels, 1, taps). */
+  private static List<Long> withoutOnes(List<Long> shape) {
+    return shape.stream().filter(dimension -> dimension != 1).toList();
   }
 }

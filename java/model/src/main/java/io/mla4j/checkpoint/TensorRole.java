@@ -51,6 +51,40 @@ public enum TensorRole {
   ATTENTION_OUTPUT,
   /** Bias of the attention output (hidden). */
   ATTENTION_OUTPUT_BIAS,
+  /** Query projection of Kimi Delta Attention (heads * width, hidden). */
+  DELTA_QUERY,
+  /** Key projection (heads * width, hidden). */
+  DELTA_KEY,
+  /** Value projection (heads * width, hidden). */
+  DELTA_VALUE,
+  /** Convolution of the queries (heads * width, taps), the factor of the oldest input first. */
+  DELTA_QUERY_TAPS,
+  /** Convolution of the keys (heads * width, taps). */
+  DELTA_KEY_TAPS,
+  /** Convolution of the values (heads * width, taps). */
+  DELTA_VALUE_TAPS,
+  /** Projection to the decays (heads * width, hidden). */
+  DELTA_DECAY,
+  /** The first of two matrices instead (width, hidden). */
+  DELTA_DECAY_DOWN,
+  /** The second of them (heads * width, width). */
+  DELTA_DECAY_UP,
+  /** Bias of the decays (heads * width). */
+  DELTA_DECAY_BIAS,
+  /** Logarithms of how fast the heads forget (heads). */
+  DELTA_LOG_RATES,
+  /** Projection to how much of a token the heads learn (heads, hidden). */
+  DELTA_BETA,
+  /** Projection to the gates of the results (heads * width, hidden). */
+  DELTA_GATE,
+  /** The first of two matrices instead (width, hidden). */
+  DELTA_GATE_DOWN,
+  /** The second of them (heads * width, width). */
+  DELTA_GATE_UP,
+  /** Weight of the norm of a head's result (width). */
+  DELTA_NORM,
+  /** Output projection (hidden, heads * width). */
+  DELTA_OUTPUT,
   /** Gate of a dense network (inner, hidden). */
   DENSE_GATE,
   /** Up-projection of a dense network (inner, hidden). */
@@ -73,6 +107,11 @@ public enum TensorRole {
   SHARED_UP,
   /** Down-projection of the shared experts (hidden, shared width). */
   SHARED_DOWN;
+
+  /** Whether it is one of the convolutions of Kimi Delta Attention. */
+  boolean isConvolution() {
+    return this == DELTA_QUERY_TAPS || this == DELTA_KEY_TAPS || this == DELTA_VALUE_TAPS;
+  }
 
   /** The role that a family's file calls {@code name}: in lower case. */
   static Optional<TensorRole> named(String name) {

@@ -130,12 +130,12 @@ public record WeightTable(
       List<StoredTensor> found = new ArrayList<>(count);
       for (int e = 0; e < count; e++) {
         StoredTensor holder = stored.get(model.names().name(place, layer, e), shape);
-        found.add(checked(place.in(holder, e, count, shape)));
+        found.add(checked(role, place.in(holder, e, count, shape)));
       }
       return found;
     }
 
-    private static StoredTensor checked(StoredTensor tensor) {
+    private static StoredTensor checked(TensorRole role, StoredTensor tensor) {
       if (!tensor.type().isWeight()) {
         throw tensor.error(
             "has dtype "
@@ -146,15 +146,15 @@ public record WeightTable(
       if (tensor.type().needsScales() && tensor.scales().isEmpty()) {
         throw tensor.error("has dtype " + tensor.type() + ", but no scales");
       }
-      if (tensor.shape().size() == 1) {
+      if (tensor.shape().size() == 1 || role.isConvolution()) {
         requireFinite(tensor);
       }
       return tensor;
     }
 
     /**
-     * Norm weights and biases: small enough to look at every element, and one that is not finite
-     * spoils every token.
+     * Norm weights, biases and convolutions: small enough to look at every element, and one that is
+     * not finite spoils every token.
      */
     private static void requireFinite(StoredTensor tensor) {
       float[] values = tensor.toFloats();

@@ -144,7 +144,10 @@ public final class Decoder implements AutoCloseable {
   /** A pool for {@code sequences} sequences of up to {@code tokens} tokens each. */
   public LatentCache newCache(int sequences, int tokens) {
     long pages = (long) sequences * Math.ceilDiv(Math.max(1, tokens), options.pageSize());
-    return LatentCache.builder(device)
+    LatentCache.Builder cache = LatentCache.builder(device);
+    model.state().ifPresent(state -> cache.states(state, model.stateLayers()));
+    return cache
+        .sequences(sequences)
         .layout(LatentLayout.of(model.shape(), options.cacheType()))
         .layers(model.cacheLayers())
         .pageSize(options.pageSize())

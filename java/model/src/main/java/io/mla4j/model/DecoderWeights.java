@@ -3,11 +3,13 @@ package io.mla4j.model;
 import io.mla4j.ComputeType;
 import io.mla4j.Device;
 import io.mla4j.DeviceMemoryException;
+import io.mla4j.checkpoint.AttentionDescription;
 import io.mla4j.checkpoint.LayerDescription;
 import io.mla4j.checkpoint.ModelDescription;
 import io.mla4j.checkpoint.StoredTensor;
 import io.mla4j.checkpoint.TensorRole;
 import io.mla4j.checkpoint.WeightTable;
+import io.mla4j.ops.AttendDelta;
 import io.mla4j.ops.FeedForward;
 import io.mla4j.ops.LatentUp;
 import io.mla4j.ops.StorageFormat;
@@ -29,8 +31,15 @@ import java.util.Map;
  * @param output (vocabulary, hidden)
  */
 record DecoderWeights(Weight embedding, Tensor finalNorm, Weight output, List<Layer> layers) {
-  /** One block: what a {@link WeightTable.Layer} has, by role. */
-  record Layer(Map<TensorRole, List<Weight>> matrices, Map<TensorRole, Tensor> vectors) {
+  /**
+   * One block: what a {@link WeightTable.Layer} has, by role.
+   *
+   * @param delta what a layer with a state has beside its matrices, or null
+   */
+  record Layer(
+      Map<TensorRole, List<Weight>> matrices,
+      Map<TensorRole, Tensor> vectors,
+      AttendDelta.Weights delta) {
     /** The matrix of {@code role}, or null. */
     Weight matrix(TensorRole role) {
       List<Weight> all = matrices.get(role);
@@ -140,6 +149,9 @@ record DecoderWeights(Weight embedding, Tensor finalNorm, Weight output, List<La
           .tensors()
           .forEach(
               (role, tensors) -> {
+                if (DeltaWeights.has(role)) {
+                  return;
+                }
                 if (tensors.getFirst().shape().size() == 1) {
                   vectors.put(role, vector(tensors.getFirst(), factor(description, role)));
                 } else {
@@ -148,7 +160,11 @@ record DecoderWeights(Weight embedding, Tensor finalNorm, Weight output, List<La
                       role, place(tensors, role == TensorRole.ROUTER ? ComputeType.F32 : compute));
                 }
               });
-      return new Layer(matrices, vectors);
+      AttendDelta.Weights delta =
+          description.attention() instanceof AttentionDescription.Kda kda
+              ? DeltaWeights.of(kda, layer, this::vector)
+              : null;
+      return new Layer(matrices, vectors, delta);
     }
 
     private List<Weight> place(List<StoredTensor> stored, ComputeType type) {
@@ -170,14 +186,18 @@ record DecoderWeights(Weight embedding, Tensor finalNorm, Weight output, List<La
     }
 
     private Tensor vector(StoredTensor stored, float factor) {
-      long size = Float.BYTES * stored.elements();
-      bytes += size;
-      if (counts) {
-        return null;
-      }
       float[] values = stored.toFloats();
       for (int i = 0; i < values.length; i++) {
         values[i] *= factor;
+      }
+      return vector(values);
+    }
+
+    private Tensor vector(float[] values) {
+      long size = (long) Float.BYTES * values.length;
+      bytes += size;
+      if (counts) {
+        return null;
       }
       MemorySegment segment = device.allocate(size, arena);
       device.copy(MemorySegment.ofArray(values), 0, segment, 0, size);

@@ -130,6 +130,8 @@ final class Frame {
           switch (layer.attention()) {
             case AttentionDescription.Mla mla ->
                 new MlaAttention(this, graph.model().cacheLayer(i), mla, weights);
+            case AttentionDescription.Kda kda ->
+                new KdaAttention(this, graph.model().stateLayer(i), kda, weights);
           };
       layers[i] =
           new Layer(

@@ -43,6 +43,7 @@ record Graph(
       }
       last = layer.attention();
       switch (last) {
+        case AttentionDescription.Kda _ -> {}
         case AttentionDescription.Mla mla -> {
           if (!shapes.contains(mla.shape())) {
             shapes.add(mla.shape());

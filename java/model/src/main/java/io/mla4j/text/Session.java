@@ -3,6 +3,7 @@ package io.mla4j.text;
 import io.mla4j.Batch;
 import io.mla4j.ClosedException;
 import io.mla4j.InvalidArgumentException;
+import io.mla4j.InvalidStateException;
 import io.mla4j.LatentCache;
 import io.mla4j.Sequence;
 import io.mla4j.guard.Turn;
@@ -243,9 +244,19 @@ public final class Session implements AutoCloseable {
   }
 
   /**
+   * Whether {@link #truncate} can take single tokens away: not in a model some layers of which have
+   * the state of a recurrence. There a {@link #fork} keeps what may be wanted again.
+   */
+  public boolean isRewindable() {
+    return sequence.isRewindable();
+  }
+
+  /**
    * Forgets the tokens from {@code length} on.
    *
    * @throws InvalidArgumentException where it is negative or more than {@link #length}
+   * @throws io.mla4j.InvalidStateException where the session is not {@linkplain #isRewindable
+   *     rewindable} and tokens that went through the model would have to be forgotten, but not all
    */
   public void truncate(int length) {
     use(
@@ -255,6 +266,17 @@ public final class Session implements AutoCloseable {
                 "length is " + length + ", but must be in 0.." + count);
           }
           if (length < count) {
+            if (!sequence.isRewindable() && length > 0 && length <= sequence.length()) {
+              throw new InvalidStateException(
+                  "length is "
+                      + length
+                      + ", but "
+                      + sequence.length()
+                      + " tokens are in the state of the model's recurrence, which cannot be"
+                      + " rewound: only 0 and more than "
+                      + sequence.length()
+                      + " are possible");
+            }
             cut(length);
           }
           return null;
@@ -281,9 +303,13 @@ public final class Session implements AutoCloseable {
     }
   }
 
-  /** Forgets tokens; the last one that stays runs again when what follows it is asked for. */
+  /**
+   * Forgets tokens; the last one that stays runs again when what follows it is asked for. So do all
+   * that stay, where the cache cannot be rewound.
+   */
   private void cut(int length) {
-    sequence.truncate(Math.min(sequence.length(), Math.max(0, length - 1)));
+    int kept = Math.min(sequence.length(), Math.max(0, length - 1));
+    sequence.truncate(sequence.isRewindable() || kept == sequence.length() ? kept : 0);
     count = length;
     logits = null;
     chooser = null;

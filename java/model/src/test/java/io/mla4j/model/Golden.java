@@ -35,7 +35,8 @@ record Golden(String name, Path directory, int[] inputIds, float[] logits, int[]
           "axk1",
           "mistral4",
           "longcat-flash",
-          "youtu");
+          "youtu",
+          "kimi-linear");
 
   static Golden read(String name) {
     Path directory = directory(name);
