@@ -36,7 +36,8 @@ record Golden(String name, Path directory, int[] inputIds, float[] logits, int[]
           "mistral4",
           "longcat-flash",
           "youtu",
-          "kimi-linear");
+          "kimi-linear",
+          "ling-hybrid");
 
   static Golden read(String name) {
     Path directory = directory(name);
