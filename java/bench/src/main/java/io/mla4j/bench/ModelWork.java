@@ -10,6 +10,7 @@ import io.mla4j.checkpoint.WeightTable;
 import io.mla4j.model.Decoder;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * FLOP and bytes of whole models: two FLOP for each weight that a token meets, and attention in the
@@ -103,6 +104,7 @@ final class ModelWork {
             TensorRole.QUERY_DOWN,
             TensorRole.QUERY_UP,
             TensorRole.LATENT_DOWN,
+            TensorRole.OUTPUT_GATE,
             TensorRole.ATTENTION_OUTPUT,
             TensorRole.DENSE_GATE,
             TensorRole.DENSE_UP,
@@ -111,13 +113,16 @@ final class ModelWork {
             TensorRole.SHARED_GATE,
             TensorRole.SHARED_UP,
             TensorRole.SHARED_DOWN);
-    if (!(layer.ffn() instanceof FfnDescription.Mixture mixture)) {
+    Optional<FfnDescription.Mixture> mixture =
+        layer.ffn() instanceof FfnDescription.Mixture own ? Optional.of(own) : layer.shortcut();
+    if (mixture.isEmpty()) {
       return all;
     }
-    int experts = mixture.routing().experts();
+    // Of those without weights a token chooses as many as of the others, by their number.
+    int experts = mixture.get().routing().experts();
     return all.and(
         Matrices.of(weights, TensorRole.EXPERT_GATE, TensorRole.EXPERT_UP, TensorRole.EXPERT_DOWN)
-            .part(allExperts ? experts : mixture.routing().topK(), experts));
+            .part(allExperts ? experts : mixture.get().routing().topK(), experts));
   }
 
   /** Of the layers that attend to latents. */

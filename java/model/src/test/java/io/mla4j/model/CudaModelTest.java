@@ -1,10 +1,13 @@
 package io.mla4j.model;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import io.mla4j.AttentionForm;
+import io.mla4j.BackendException;
 import io.mla4j.CacheType;
 import io.mla4j.ComputeType;
 import io.mla4j.Device;
@@ -12,6 +15,7 @@ import io.mla4j.text.Generation;
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -59,7 +63,26 @@ class CudaModelTest {
   }
 
   static Stream<String> names() {
-    return Golden.NAMES.stream().filter(name -> WHOLE || Golden.read(name).shortest() <= CHUNK);
+    return Golden.NAMES.stream()
+        .filter(name -> !Golden.ON_CPU_ALONE.containsKey(name))
+        .filter(name -> WHOLE || Golden.read(name).shortest() <= CHUNK);
+  }
+
+  @Test
+  void whatADeviceLacksIsRefusedByName() {
+    var options = DecoderOptions.of(ComputeType.F32);
+    try (Device device = CudaDevices.open()) {
+      Golden.ON_CPU_ALONE.forEach(
+          (name, what) -> {
+            Golden golden = prefix(Golden.read(name));
+            String message =
+                assertThrows(
+                        BackendException.class,
+                        () -> GoldenLogitsTest.difference(golden, device, options))
+                    .getMessage();
+            assertEquals("backend cuda has " + what, message);
+          });
+    }
   }
 
   @ParameterizedTest
