@@ -267,6 +267,19 @@ typedef struct mla_delta_params {
   int64_t state_head_stride; /* between the states of two heads, at least width * (width + 9) */
 } mla_delta_params;
 
+/* Scores of a sequence's cached keys by the indexer of sparse attention. Query t stands at position kv_tokens - query_tokens + t. Keys are rows
+ * of a cache of their own: `latent` is their width, and rope 0. */
+typedef struct mla_index_params {
+  int32_t struct_size;
+  int32_t heads;
+  int32_t query_tokens;
+  int32_t kv_tokens;
+  int64_t q_token_stride;
+  int64_t q_head_stride;
+  int64_t weights_stride; /* between tokens */
+  int64_t scores_stride;  /* between tokens */
+} mla_index_params;
+
 typedef struct mla_kernels {
   int32_t struct_size;
   int32_t abi_version;
@@ -404,6 +417,30 @@ typedef struct mla_kernels {
                           const float* taps, const float* rates, const float* decay_bias, const float* norm,
                           const float* state_in, int32_t head_begin, int32_t head_end, float* state_out,
                           float* out, char* error, int32_t error_size);
+
+  /* y = weight * (x - mean(x)) / sqrt(variance(x) + eps) + bias for rows of `width` float32; weight, bias (width) float32; y may be x. */
+  int32_t (*layer_norm)(const float* x, int64_t x_stride, const float* weight, const float* bias, float eps,
+                        int32_t rows, int32_t width, float* y, int64_t y_stride, char* error,
+                        int32_t error_size);
+
+  /* Workspace of one call of index_scores with any ranges. */
+  int64_t (*index_workspace)(const mla_index_params* params, const mla_cache_params* cache_params);
+
+  /* scores[t, s] = sum_j weights[t, j] max(0, q[t, j, :] . key[s]), computed in float32, of queries [query_begin, query_end) and the keys
+   * s of [kv_begin, kv_end) that they see: s is at most the query's position; others are left as they are. q (query_tokens, heads, latent)
+   * float32; weights (query_tokens, heads) float32; cache: the first page of keys; page_table as in attend_absorbed; scores
+   * (query_tokens, kv_tokens) float32; workspace: aligned to 64. */
+  int32_t (*index_scores)(const mla_index_params* params, const mla_cache_params* cache_params,
+                          const float* q, const float* weights, const void* cache, const int32_t* page_table,
+                          int32_t query_begin, int32_t query_end, int32_t kv_begin, int32_t kv_end,
+                          float* scores, void* workspace, int64_t workspace_bytes, char* error,
+                          int32_t error_size);
+
+  /* chosen[i, :] = the positions of the k largest of the first_count + i scores of row i, in rising order; of equal scores the lower
+   * position, NaN counts as the smallest. Where there are no more than k: all of them, then -1, and scores are not read. scores (rows,
+   * first_count + rows - 1) float32; chosen (rows, k) int32. */
+  int32_t (*top_k)(const float* scores, int64_t scores_stride, int32_t rows, int32_t first_count, int32_t k,
+                   int32_t* chosen, char* error, int32_t error_size);
 
   /* What the processor can do at best, for benchmarks: repeats `what` (MLA_PROBE_*) `count` times and returns the number of
    * operations (a multiply-add is two), or of bytes that were read; -1 where this table lacks the instruction. memory (bytes):

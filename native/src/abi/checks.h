@@ -261,6 +261,18 @@ inline void check(const mla_merge_params* p, bool has_lse) {
   }
 }
 
+inline void check(const mla_index_params* p, const mla_cache_params* c) {
+  require_struct("params", p);
+  check(c);
+  require_range("heads", p->heads, 1, 1 << 16);
+  require_range("query_tokens", p->query_tokens, 0, 1 << 24);
+  require_range("kv_tokens", p->kv_tokens, p->query_tokens, 1 << 24);
+  require_stride("q_token_stride", p->q_token_stride, p->query_tokens, 0);
+  require_stride("q_head_stride", p->q_head_stride, p->heads, 0);
+  require_stride("weights_stride", p->weights_stride, p->query_tokens, 0);
+  require_stride("scores_stride", p->scores_stride, p->query_tokens, p->kv_tokens);
+}
+
 // Runs body; a failure becomes a status and a text.
 template <class Body>
 int32_t guard(char* error, int32_t error_size, Body body) {

@@ -8,6 +8,8 @@
 #include "cpu/embed.h"
 #include "cpu/gate.h"
 #include "cpu/head_linear.h"
+#include "cpu/index_scores.h"
+#include "cpu/layer_norm.h"
 #include "cpu/linear.h"
 #include "cpu/merge.h"
 #include "cpu/probe.h"
@@ -16,6 +18,7 @@
 #include "cpu/rope.h"
 #include "cpu/route.h"
 #include "cpu/swiglu.h"
+#include "cpu/top_k.h"
 
 namespace mla {
 namespace {

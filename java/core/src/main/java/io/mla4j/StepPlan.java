@@ -110,6 +110,11 @@ final class StepPlan implements PagedView {
   }
 
   @Override
+  public int splitOfChosen(int keys) {
+    return CostModel.splitLength(shape.heads(), 1, keys);
+  }
+
+  @Override
   public MlaShape shape() {
     return shape;
   }

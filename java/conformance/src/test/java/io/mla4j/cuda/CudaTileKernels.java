@@ -315,6 +315,11 @@ public final class CudaTileKernels implements Kernels, AutoCloseable {
     }
 
     @Override
+    public int splitOfChosen(int keys) {
+      return Math.max(1, keys);
+    }
+
+    @Override
     public Lease acquire() {
       return () -> {};
     }

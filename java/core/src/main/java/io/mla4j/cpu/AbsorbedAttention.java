@@ -8,6 +8,7 @@ import io.mla4j.ops.StorageFormat;
 import io.mla4j.ops.Tensor;
 import io.mla4j.spi.AttentionTile;
 import io.mla4j.spi.Kernels;
+import io.mla4j.spi.LatentView;
 import io.mla4j.spi.PagedView;
 import io.mla4j.spi.Tile;
 import java.lang.foreign.MemorySegment;
@@ -18,6 +19,15 @@ import java.util.Arrays;
  * results are merged in the order of the splits.
  */
 final class AbsorbedAttention extends AttentionTiles {
+  /** Which sequences of a plan are to be attended. */
+  @FunctionalInterface
+  interface Takes<V extends LatentView> {
+    /** All of them. */
+    Takes<LatentView> ALL = (_, _) -> true;
+
+    boolean sequence(V plan, int i);
+  }
+
   private final int layer;
   private final int heads;
   private final int latent;
@@ -45,19 +55,20 @@ final class AbsorbedAttention extends AttentionTiles {
   }
 
   /** The bytes of the partial results of a plan. */
-  long partialBytes(PagedView plan, boolean chosenOnly) {
+  <V extends LatentView> long partialBytes(V plan, Takes<? super V> takes) {
     long bytes = 0;
     for (int i = 0; i < plan.sequences(); i++) {
       int parts = splits(plan, i);
-      if (parts > 1 && (!chosenOnly || isAbsorbed(plan, i))) {
-        bytes += partBytes(plan, i) * parts;
+      if (parts > 1 && takes.sequence(plan, i)) {
+        bytes += partBytes(plan.queryTokens(i)) * parts;
       }
     }
     return bytes;
   }
 
-  private long partBytes(PagedView plan, int i) {
-    return (long) plan.queryTokens(i) * heads * (latent + 1) * Float.BYTES;
+  /** The bytes of one part of the results of so many queries. */
+  long partBytes(int queries) {
+    return (long) queries * heads * (latent + 1) * Float.BYTES;
   }
 
   /** Where the operands lie: {@code partialsAt} is a place of the device's memory. */
@@ -72,9 +83,9 @@ final class AbsorbedAttention extends AttentionTiles {
   /**
    * Runs the sequences of a plan, of whose partial results there is room for {@link #partialBytes}.
    *
-   * @param chosenOnly only the sequences whose form is absorbed
+   * @param takes only these
    */
-  void run(PagedView plan, boolean chosenOnly) {
+  <V extends LatentView> void run(V plan, Takes<? super V> takes) {
     int sequences = plan.sequences();
     if (merges.length < sequences) {
       merges = Arrays.copyOf(merges, sequences);
@@ -85,7 +96,7 @@ final class AbsorbedAttention extends AttentionTiles {
     int added = 0;
     for (int i = 0; i < sequences; i++) {
       int n = plan.queryTokens(i);
-      if (n > 0 && (!chosenOnly || isAbsorbed(plan, i))) {
+      if (n > 0 && takes.sequence(plan, i)) {
         int parts = splits(plan, i);
         AttentionTile s = next(plan, i, layer);
         int first = plan.firstToken(i);
@@ -100,7 +111,7 @@ final class AbsorbedAttention extends AttentionTiles {
           splitLengths[added] = plan.splitLength(i);
           merges[added] = merged(merges[added], at, parts, first, n);
           merges[added].addTo(s);
-          at += partBytes(plan, i) * parts;
+          at += partBytes(n) * parts;
         }
         add(headBlocks * Math.ceilDiv(n, queryBlock) * parts);
         added++;
@@ -190,7 +201,7 @@ final class AbsorbedAttention extends AttentionTiles {
     return plan.form(i) == AttentionForm.ABSORBED;
   }
 
-  private static int splits(PagedView plan, int i) {
+  private static int splits(LatentView plan, int i) {
     return Math.max(1, Math.ceilDiv(plan.kvTokens(i), plan.splitLength(i)));
   }
 }

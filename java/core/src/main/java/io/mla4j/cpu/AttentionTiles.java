@@ -1,7 +1,7 @@
 package io.mla4j.cpu;
 
 import io.mla4j.spi.AttentionTile;
-import io.mla4j.spi.PagedView;
+import io.mla4j.spi.LatentView;
 import io.mla4j.spi.Tile;
 import io.mla4j.spi.TileKernel;
 import java.lang.foreign.MemorySegment;
@@ -35,7 +35,7 @@ abstract class AttentionTiles implements Workers.Task {
   }
 
   /** The next sequence of the plan, to be filled. */
-  final AttentionTile next(PagedView plan, int i, int layer) {
+  final AttentionTile next(LatentView plan, int i, int layer) {
     if (count == sequences.size()) {
       AttentionTile made = newSequence.get();
       sequences.add(made);

@@ -13,7 +13,9 @@ import io.mla4j.ops.AppendLatent;
 import io.mla4j.ops.AppendRows;
 import io.mla4j.ops.Attend;
 import io.mla4j.ops.AttendAbsorbed;
+import io.mla4j.ops.AttendChosen;
 import io.mla4j.ops.AttendDelta;
+import io.mla4j.ops.ChooseKeys;
 import io.mla4j.ops.Expand;
 import io.mla4j.ops.FeedForward;
 import io.mla4j.ops.Linear;
@@ -143,6 +145,8 @@ public final class CpuDevice implements Device {
       case AttendAbsorbed o -> new RunAttendAbsorbed(cpu, o);
       case Attend o -> new RunAttend(cpu, o);
       case AttendDelta o -> new RunDelta(cpu, o);
+      case ChooseKeys o -> new RunChooseKeys(cpu, o);
+      case AttendChosen o -> new RunAttend(cpu, o);
       case FeedForward o -> new RunFeedForward(cpu, o);
       case Mixture o -> new RunMixture(cpu, o);
       case null -> throw new InvalidArgumentException("operation is null");

@@ -23,13 +23,13 @@ final class RebuiltAttention extends AttentionTiles {
     this.lse = lse;
   }
 
-  /** Runs the sequences of a plan whose form this is. */
-  void run(PagedView plan) {
+  /** Runs those sequences of a plan. */
+  void run(PagedView plan, AbsorbedAttention.Takes<PagedView> takes) {
     begin();
     Tensor out = operation.out();
     for (int i = 0; i < plan.sequences(); i++) {
       int n = plan.queryTokens(i);
-      if (n > 0 && !AbsorbedAttention.isAbsorbed(plan, i)) {
+      if (n > 0 && takes.sequence(plan, i)) {
         int first = plan.firstToken(i);
         AttentionTile s = next(plan, i, operation.layer());
         s.queries(operation.q(), first);

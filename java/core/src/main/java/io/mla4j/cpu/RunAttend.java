@@ -4,14 +4,27 @@ import io.mla4j.DecodePlan;
 import io.mla4j.MlaShape;
 import io.mla4j.ops.Absorb;
 import io.mla4j.ops.Attend;
+import io.mla4j.ops.AttendChosen;
 import io.mla4j.ops.Expand;
+import io.mla4j.ops.StepOperation;
 import io.mla4j.ops.StorageFormat;
 import io.mla4j.ops.Tensor;
 import io.mla4j.spi.PagedView;
 
-/** Every sequence in the form of the plan: absorbed ones first, then decompressed ones. */
+/**
+ * Every sequence in the form of the plan: absorbed ones first, then those whose tokens attend to
+ * chosen ones, then decompressed ones.
+ */
 final class RunAttend extends CpuOperation {
+  private final StepOperation asked;
   private final Attend operation;
+
+  /** Null where every token attends to all that it sees. */
+  private final Tensor chosen;
+
+  private ChosenRows chosenRows;
+  private final AbsorbedAttention.Takes<PagedView> takesAbsorbed = this::isAbsorbed;
+  private final AbsorbedAttention.Takes<PagedView> takesRebuilt = this::isRebuilt;
   private final AbsorbedAttention absorbed;
   private final RebuiltAttention rebuilt;
   private HeadTiles absorb;
@@ -22,10 +35,21 @@ final class RunAttend extends CpuOperation {
 
   private final long queryBytes;
   private final long latentBytes;
+  private final long tableBytes;
 
   RunAttend(Cpu cpu, Attend o) {
+    this(cpu, o, o, null);
+  }
+
+  RunAttend(Cpu cpu, AttendChosen o) {
+    this(cpu, o, o.attend(), o.chosen());
+  }
+
+  private RunAttend(Cpu cpu, StepOperation asked, Attend o, Tensor chosen) {
     super(cpu);
+    this.asked = asked;
     operation = o;
+    this.chosen = chosen;
     MlaShape s = o.shape();
     absorbed = new AbsorbedAttention(cpu, o.layer(), s.heads(), s.latent(), o.score(), o.compute());
     rebuilt = new RebuiltAttention(cpu, o);
@@ -33,11 +57,12 @@ final class RunAttend extends CpuOperation {
     lseBytes = Buffer.roundUp(rows * Float.BYTES);
     queryBytes = Buffer.roundUp(rows * s.cached() * Float.BYTES);
     latentBytes = Buffer.roundUp(rows * s.latent() * Float.BYTES);
+    tableBytes = chosen == null ? 0 : ChosenRows.tableBytes(chosen);
   }
 
   @Override
   PagedView check(DecodePlan plan) {
-    return fitting(operation, plan);
+    return fitting(asked, plan);
   }
 
   @Override
@@ -69,7 +94,52 @@ final class RunAttend extends CpuOperation {
     expand =
         new HeadTiles(
             cpu, new Expand(latents, operation.up(), operation.compute(), operation.out()));
-    absorbed.place(q, latents, lse(), lseBytes + queryBytes + latentBytes);
+    long tablesAt = lseBytes + queryBytes + latentBytes;
+    if (chosen != null) {
+      chosenRows = new ChosenRows(cpu, chosen, tablesAt);
+    }
+    absorbed.place(q, latents, lse(), tablesAt + tableBytes);
+  }
+
+  /** Whether sequence i has tokens that attend to less than all they see. */
+  private boolean isSparse(PagedView plan, int i) {
+    return chosen != null && plan.kvTokens(i) > chosen.dim(1);
+  }
+
+  private boolean isAbsorbed(PagedView plan, int i) {
+    return AbsorbedAttention.isAbsorbed(plan, i) && !isSparse(plan, i);
+  }
+
+  private boolean isRebuilt(PagedView plan, int i) {
+    return !AbsorbedAttention.isAbsorbed(plan, i) && !isSparse(plan, i);
+  }
+
+  /** Makes room for what only the absorbed form needs, before any of it is used. */
+  private void reserve(long partialBytes) {
+    cpu.memory.reserve(lseBytes + queryBytes + latentBytes + tableBytes + partialBytes);
+    placeWhereMoved();
+    if (absorb == null) {
+      placeAbsorbed();
+    }
+  }
+
+  private long chosenPartialBytes(PagedView plan) {
+    long bytes = 0;
+    for (int i = 0; i < plan.sequences(); i++) {
+      if (isSparse(plan, i)) {
+        int parts = ChosenRows.maxParts(plan, i, (int) chosen.dim(1));
+        bytes = Math.max(bytes, ChosenRows.MAX_TOKENS * parts * absorbed.partBytes(1));
+      }
+    }
+    return bytes;
+  }
+
+  private void attendChosen(PagedView plan, int i) {
+    int n = plan.queryTokens(i);
+    for (int from = 0; from < n; from += ChosenRows.MAX_TOKENS) {
+      chosenRows.of(plan, i, from, Math.min(n, from + ChosenRows.MAX_TOKENS));
+      absorbed.run(chosenRows, AbsorbedAttention.Takes.ALL);
+    }
   }
 
   @Override
@@ -77,28 +147,29 @@ final class RunAttend extends CpuOperation {
     int from = -1;
     int to = 0;
     for (int i = 0; i < plan.sequences(); i++) {
-      if (AbsorbedAttention.isAbsorbed(plan, i)) {
+      if (!isRebuilt(plan, i)) {
         from = from < 0 ? plan.firstToken(i) : from;
         to = plan.firstToken(i) + plan.queryTokens(i);
       }
     }
     if (from >= 0) {
-      cpu.memory.reserve(lseBytes + queryBytes + latentBytes + absorbed.partialBytes(plan, true));
-      placeWhereMoved();
-      if (absorb == null) {
-        placeAbsorbed();
-      }
+      reserve(Math.max(absorbed.partialBytes(plan, takesAbsorbed), chosenPartialBytes(plan)));
       // Tokens of decompressed sequences in between are absorbed in vain; the plan puts sequences
       // in the caller's order.
       absorb.runTokens(from, to);
-      absorbed.run(plan, true);
+      absorbed.run(plan, takesAbsorbed);
       for (int i = 0; i < plan.sequences(); i++) {
-        if (AbsorbedAttention.isAbsorbed(plan, i) && plan.queryTokens(i) > 0) {
+        if (isSparse(plan, i)) {
+          attendChosen(plan, i);
+        }
+      }
+      for (int i = 0; i < plan.sequences(); i++) {
+        if (!isRebuilt(plan, i) && plan.queryTokens(i) > 0) {
           int first = plan.firstToken(i);
           expand.runTokens(first, first + plan.queryTokens(i));
         }
       }
     }
-    rebuilt.run(plan);
+    rebuilt.run(plan, takesRebuilt);
   }
 }

@@ -39,8 +39,8 @@ final class RunAttendAbsorbed extends CpuOperation {
 
   @Override
   void execute(PagedView plan) {
-    cpu.memory.reserve(lseBytes + attention.partialBytes(plan, false));
+    cpu.memory.reserve(lseBytes + attention.partialBytes(plan, AbsorbedAttention.Takes.ALL));
     placeWhereMoved();
-    attention.run(plan, false);
+    attention.run(plan, AbsorbedAttention.Takes.ALL);
   }
 }

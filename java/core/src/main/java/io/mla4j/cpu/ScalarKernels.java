@@ -7,12 +7,14 @@ import io.mla4j.ops.Operation;
 import io.mla4j.ops.RowOperation;
 import io.mla4j.spi.AppendTile;
 import io.mla4j.spi.AttentionTile;
+import io.mla4j.spi.ChoiceTile;
 import io.mla4j.spi.DeltaTile;
 import io.mla4j.spi.HeadProduct;
 import io.mla4j.spi.Kernels;
 import io.mla4j.spi.MatrixProduct;
 import io.mla4j.spi.Multiply;
 import io.mla4j.spi.Pack;
+import io.mla4j.spi.ScoreTile;
 import io.mla4j.spi.Tile;
 import io.mla4j.spi.TileKernel;
 import java.lang.foreign.MemorySegment;
@@ -45,6 +47,8 @@ public class ScalarKernels implements Kernels {
       case AttentionTile attention when attention.isDecompressed() ->
           tile -> ScalarAttention.decompressed(attention, tile);
       case AttentionTile attention -> tile -> ScalarAttention.absorbed(attention, tile);
+      case ScoreTile score -> tile -> ScalarIndexer.score(score, tile);
+      case ChoiceTile choice -> tile -> ScalarIndexer.choose(choice, tile);
       default ->
           throw new BackendException(isa() + " kernels have no operation " + operation.name());
     };

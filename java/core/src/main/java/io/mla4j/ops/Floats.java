@@ -68,6 +68,26 @@ public final class Floats {
     return (((s0 + s4) + (s1 + s5)) + ((s2 + s6) + (s3 + s7))) + rest;
   }
 
+  /** The sum of n elements: four sums, element i in sum i mod 4, added as a tree. */
+  public static float sum(float[] a, int n) {
+    float s0 = 0;
+    float s1 = 0;
+    float s2 = 0;
+    float s3 = 0;
+    int i = 0;
+    for (; i + 4 <= n; i += 4) {
+      s0 += a[i];
+      s1 += a[i + 1];
+      s2 += a[i + 2];
+      s3 += a[i + 3];
+    }
+    float rest = 0;
+    for (; i < n; i++) {
+      rest += a[i];
+    }
+    return ((s0 + s2) + (s1 + s3)) + rest;
+  }
+
   /** {@code y += factor * x}. */
   public static void axpy(float factor, float[] x, int xi, float[] y, int yi, int n) {
     for (int i = 0; i < n; i++) {

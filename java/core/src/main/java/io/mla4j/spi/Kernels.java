@@ -8,7 +8,8 @@ import io.mla4j.ops.Operation;
  * compute are the operations on rows ({@link io.mla4j.ops.RowOperation}), {@link
  * io.mla4j.ops.Absorb} and {@link io.mla4j.ops.Expand} (heads of tokens; of Absorb the latent part,
  * the rotated part is copied by their caller), and what a CPU cuts the others into: {@link Pack},
- * {@link Multiply}, {@link AppendTile}, {@link AttentionTile} and {@link DeltaTile}.
+ * {@link Multiply}, {@link AppendTile}, {@link AttentionTile}, {@link DeltaTile}, {@link ScoreTile}
+ * and {@link ChoiceTile}.
  *
  * <p>Callers have checked shapes; kernels check what would otherwise touch memory that is not
  * theirs, sizes of segments, page ids and token ids above all. Thread-safe.

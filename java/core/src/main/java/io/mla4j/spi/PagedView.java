@@ -6,7 +6,7 @@ import io.mla4j.InvalidArgumentException;
 import java.lang.foreign.MemorySegment;
 
 /** What a backend reads of a plan: the pages of its sequences, and how each is to be attended. */
-public interface PagedView extends DecodePlan {
+public interface PagedView extends DecodePlan, LatentView {
   /**
    * The view of a plan.
    *
@@ -20,16 +20,11 @@ public interface PagedView extends DecodePlan {
         plan == null ? "plan is null" : "plan was not made by a step or a batch");
   }
 
-  /**
-   * The page table of sequence {@code i}: I32 page ids, at least {@code ceil(kvTokens / pageSize)}.
-   */
-  MemorySegment pageTable(int i);
-
   /** The form for sequence {@code i}: never {@link AttentionForm#AUTO}. */
   AttentionForm form(int i);
 
-  /** Cached tokens that one tile of sequence {@code i} covers, absorbed form. */
-  int splitLength(int i);
+  /** {@link #splitLength} of one query over {@code keys} tokens that were chosen for it. */
+  int splitOfChosen(int keys);
 
   /**
    * Keeps the pool open until {@link Lease#close}: an operation takes one before it touches the
@@ -39,12 +34,12 @@ public interface PagedView extends DecodePlan {
    */
   Lease acquire();
 
-  /** Numbers of the pages of latents, the same for every layer. */
+  @Override
   default CacheParams cacheParams() {
     return cacheParams(0);
   }
 
-  /** The latents of layer {@code layer}. */
+  @Override
   default MemorySegment layerBase(int layer) {
     return layerBase(0, layer);
   }

@@ -32,7 +32,7 @@ final class NativeAttention {
    * All pages of the pool, and the page ids of {@code tokens} tokens: the library checks the ids
    * themselves.
    */
-  private static void pages(CachePages p, long tokens) {
+  static void pages(CachePages p, long tokens) {
     CacheParams c = p.cache();
     notNegative("kv_tokens", tokens);
     notNegative("page_stride_bytes", c.pageStrideBytes());

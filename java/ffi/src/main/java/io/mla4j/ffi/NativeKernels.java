@@ -10,11 +10,13 @@ import io.mla4j.ops.Operation;
 import io.mla4j.ops.RowOperation;
 import io.mla4j.spi.AppendTile;
 import io.mla4j.spi.AttentionTile;
+import io.mla4j.spi.ChoiceTile;
 import io.mla4j.spi.DeltaTile;
 import io.mla4j.spi.HeadProduct;
 import io.mla4j.spi.Kernels;
 import io.mla4j.spi.Multiply;
 import io.mla4j.spi.Pack;
+import io.mla4j.spi.ScoreTile;
 import io.mla4j.spi.TileKernel;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -95,6 +97,8 @@ public final class NativeKernels implements Kernels {
       case DeltaTile o -> new NativeDelta(table, o);
       case AttentionTile o when o.isDecompressed() -> new NativeAttention.Decompressed(table, o);
       case AttentionTile o -> new NativeAttention.Absorbed(table, o);
+      case ScoreTile o -> new NativeIndexer.Score(table, o);
+      case ChoiceTile o -> new NativeIndexer.Choice(table, o);
       default -> throw new BackendException("native kernels have no operation " + operation.name());
     };
   }

@@ -9,6 +9,7 @@ import io.mla4j.ffi.abi.mla_attention_params;
 import io.mla4j.ffi.abi.mla_cache_params;
 import io.mla4j.ffi.abi.mla_delta_params;
 import io.mla4j.ffi.abi.mla_head_linear_params;
+import io.mla4j.ffi.abi.mla_index_params;
 import io.mla4j.ffi.abi.mla_linear_params;
 import io.mla4j.ffi.abi.mla_merge_params;
 import io.mla4j.ffi.abi.mla_rope_params;
@@ -29,6 +30,7 @@ import io.mla4j.spi.AttentionTile;
 import io.mla4j.spi.CacheParams;
 import io.mla4j.spi.HeadProduct;
 import io.mla4j.spi.MatrixProduct;
+import io.mla4j.spi.ScoreTile;
 import java.lang.foreign.MemorySegment;
 
 /** The structs of {@code mla.h}, filled from what they stand for. */
@@ -104,6 +106,18 @@ public final class NativeParams {
     mla_attention_params.out_head_stride(s, a.outHeadStride());
     mla_attention_params.lse_token_stride(s, a.lseTokenStride());
     mla_attention_params.lse_head_stride(s, a.lseHeadStride());
+  }
+
+  /** {@code mla_index_params}. */
+  static void fill(MemorySegment s, ScoreTile o) {
+    mla_index_params.struct_size(s, (int) mla_index_params.sizeof());
+    mla_index_params.heads(s, o.heads());
+    mla_index_params.query_tokens(s, o.queryTokens());
+    mla_index_params.kv_tokens(s, o.kvTokens());
+    mla_index_params.q_token_stride(s, o.qTokenStride());
+    mla_index_params.q_head_stride(s, o.qHeadStride());
+    mla_index_params.weights_stride(s, o.weightStride());
+    mla_index_params.scores_stride(s, o.scoreStride());
   }
 
   /** {@code mla_append_params}. */

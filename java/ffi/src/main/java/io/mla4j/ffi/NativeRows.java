@@ -16,6 +16,7 @@ import io.mla4j.ops.Add;
 import io.mla4j.ops.Combine;
 import io.mla4j.ops.Embed;
 import io.mla4j.ops.Gate;
+import io.mla4j.ops.LayerNorm;
 import io.mla4j.ops.Merge;
 import io.mla4j.ops.RmsNorm;
 import io.mla4j.ops.Rotate;
@@ -37,6 +38,9 @@ final class NativeRows {
       case Embed o -> new EmbedTile(table.function("embed", mla_kernels.embed(table.segment())), o);
       case RmsNorm o ->
           new RmsNormTile(table.function("rms_norm", mla_kernels.rms_norm(table.segment())), o);
+      case LayerNorm o ->
+          new LayerNormTile(
+              table.function("layer_norm", mla_kernels.layer_norm(table.segment())), o);
       case SwiGlu o ->
           new SwiGluTile(table.function("swiglu", mla_kernels.swiglu(table.segment())), o);
       case Gate o -> new GateTile(table.function("gate", mla_kernels.gate(table.segment())), o);
@@ -132,6 +136,43 @@ final class NativeRows {
               o.x().segmentFrom(tile.rowBegin()),
               o.x().stride(0),
               o.weight().segment(),
+              o.eps(),
+              count,
+              (int) o.x().dim(1),
+              o.out().segmentFrom(tile.rowBegin()),
+              o.out().stride(0),
+              tile.error(),
+              errorBytes(tile)));
+    }
+  }
+
+  private static final class LayerNormTile extends NativeTile {
+    private final LayerNorm o;
+
+    LayerNormTile(MemorySegment function, LayerNorm o) {
+      super(function);
+      this.o = o;
+    }
+
+    @Override
+    public void prepare() {
+      rows4("x", o.x());
+      input4("weight", o.weight().segment(), o.x().dim(1));
+      input4("bias", o.bias().segment(), o.x().dim(1));
+      output("out", o.out());
+    }
+
+    @Override
+    public void run(Tile tile) {
+      int count = count(tile, o.rows());
+      check(
+          tile,
+          mla_kernels.layer_norm.invoke(
+              function,
+              o.x().segmentFrom(tile.rowBegin()),
+              o.x().stride(0),
+              o.weight().segment(),
+              o.bias().segment(),
               o.eps(),
               count,
               (int) o.x().dim(1),

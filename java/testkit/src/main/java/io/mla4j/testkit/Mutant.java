@@ -13,6 +13,7 @@ import io.mla4j.ops.Combine;
 import io.mla4j.ops.Embed;
 import io.mla4j.ops.Expand;
 import io.mla4j.ops.Gate;
+import io.mla4j.ops.LayerNorm;
 import io.mla4j.ops.Merge;
 import io.mla4j.ops.RmsNorm;
 import io.mla4j.ops.RopeLayout;
@@ -25,11 +26,13 @@ import io.mla4j.ops.SwiGlu;
 import io.mla4j.ops.Tensor;
 import io.mla4j.spi.AppendTile;
 import io.mla4j.spi.AttentionTile;
+import io.mla4j.spi.ChoiceTile;
 import io.mla4j.spi.DeltaTile;
 import io.mla4j.spi.Kernels;
 import io.mla4j.spi.MatrixProduct;
 import io.mla4j.spi.Multiply;
 import io.mla4j.spi.Pack;
+import io.mla4j.spi.ScoreTile;
 import io.mla4j.spi.Tile;
 import io.mla4j.spi.TileKernel;
 import java.lang.foreign.Arena;
@@ -89,7 +92,7 @@ public enum Mutant {
   /** Every row is one position late. */
   APPEND_ONE_LATE(Operation.APPEND),
   /** The norm's epsilon is another. */
-  OTHER_EPS(Operation.RMS_NORM, Operation.APPEND, Operation.ATTEND_DELTA),
+  OTHER_EPS(Operation.RMS_NORM, Operation.LAYER_NORM, Operation.APPEND, Operation.ATTEND_DELTA),
   /** gate and up change places. */
   GATE_IS_UP(Operation.SWIGLU),
   /** A sigmoid where a factor is meant, and the other way round. */
@@ -117,7 +120,15 @@ public enum Mutant {
   /** Queries and keys change places. */
   QUERIES_ARE_KEYS(Operation.ATTEND_DELTA),
   /** What a head forgets does not depend on the head. */
-  SAME_RATES(Operation.ATTEND_DELTA);
+  SAME_RATES(Operation.ATTEND_DELTA),
+  /** The layer norm's bias is the weight. */
+  WEIGHT_IS_BIAS(Operation.LAYER_NORM),
+  /** Heads of the indexer all count the same. */
+  NO_INDEX_WEIGHTS(Operation.INDEX_SCORES),
+  /** Queries of the indexer stand one position too early. */
+  INDEX_ONE_EARLY(Operation.INDEX_SCORES),
+  /** The last of the scores is not looked at. */
+  NEVER_CHOOSES_LAST(Operation.TOP_K);
 
   private final Set<Operation> operations;
 
@@ -202,6 +213,15 @@ public enum Mutant {
       case DeltaTile o -> change(o);
       case Rotate o -> new Rotate(o.q(), change(o.rotation()), o.out());
       case RmsNorm o -> new RmsNorm(o.x(), o.weight(), changeEps(o.eps()), o.out());
+      case LayerNorm o ->
+          new LayerNorm(
+              o.x(),
+              o.weight(),
+              is(WEIGHT_IS_BIAS) ? o.weight() : o.bias(),
+              changeEps(o.eps()),
+              o.out());
+      case ScoreTile o -> change(o);
+      case ChoiceTile o -> change(o);
       case SwiGlu o when is(GATE_IS_UP) -> new SwiGlu(o.up(), o.gate(), o.out());
       case Gate o when is(OTHER_GATE) -> new Gate(o.x(), o.gates(), !o.sigmoid(), o.out());
       case Add o when is(UNSCALED_RESIDUAL) -> new Add(o.x(), o.residual(), 1, o.out());
@@ -252,6 +272,31 @@ public enum Mutant {
       }
       changed.queries(copy(rounded), a.qTokenStride(), a.qHeadStride());
     }
+    return changed;
+  }
+
+  private ScoreTile change(ScoreTile o) {
+    ScoreTile changed = new ScoreTile(o.heads());
+    boolean early = is(INDEX_ONE_EARLY) && o.kvTokens() > o.queryTokens();
+    changed.pages(o.cache(), o.pages(), o.pageTable());
+    changed.tokens(o.queryTokens(), early ? o.kvTokens() - 1 : o.kvTokens());
+    changed.queries(o.q(), o.qTokenStride(), o.qHeadStride());
+    changed.scores(o.scores(), o.scoreStride());
+    if (is(NO_INDEX_WEIGHTS)) {
+      float[] ones = new float[o.heads()];
+      Arrays.fill(ones, 1);
+      changed.weights(copy(ones), 0);
+    } else {
+      changed.weights(o.weights(), o.weightStride());
+    }
+    return changed;
+  }
+
+  private ChoiceTile change(ChoiceTile o) {
+    ChoiceTile changed = new ChoiceTile(o.topK());
+    changed.rows(o.rows(), is(NEVER_CHOOSES_LAST) ? o.count(0) - 1 : o.count(0));
+    changed.scores(o.scores(), o.scoreStride());
+    changed.chosen(o.chosen());
     return changed;
   }
 

@@ -36,7 +36,13 @@ public enum Operation {
   /** combine. */
   COMBINE(CombineCase::new),
   /** attendDelta. */
-  ATTEND_DELTA(DeltaCase::new);
+  ATTEND_DELTA(DeltaCase::new),
+  /** layerNorm. */
+  LAYER_NORM(LayerNormCase::new),
+  /** indexScores. */
+  INDEX_SCORES(IndexScoresCase::new),
+  /** topK. */
+  TOP_K(TopKCase::new);
 
   private final Function<CaseRandom, OperationCase> generator;
 

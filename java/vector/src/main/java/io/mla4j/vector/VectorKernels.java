@@ -5,6 +5,7 @@ import io.mla4j.cpu.ScalarKernels;
 import io.mla4j.ops.Absorb;
 import io.mla4j.ops.Expand;
 import io.mla4j.ops.Gate;
+import io.mla4j.ops.LayerNorm;
 import io.mla4j.ops.Operation;
 import io.mla4j.ops.RmsNorm;
 import io.mla4j.ops.SwiGlu;
@@ -12,6 +13,7 @@ import io.mla4j.spi.AttentionTile;
 import io.mla4j.spi.DeltaTile;
 import io.mla4j.spi.HeadProduct;
 import io.mla4j.spi.Multiply;
+import io.mla4j.spi.ScoreTile;
 import io.mla4j.spi.Tile;
 import io.mla4j.spi.TileKernel;
 
@@ -50,6 +52,7 @@ final class VectorKernels extends ScalarKernels {
   public TileKernel bind(Operation operation) {
     return switch (operation) {
       case RmsNorm o -> tile -> VectorRows.rmsNorm(o, tile.rowBegin(), tile.rowEnd());
+      case LayerNorm o -> tile -> VectorRows.layerNorm(o, tile.rowBegin(), tile.rowEnd());
       case SwiGlu o -> tile -> VectorRows.swiglu(o, tile.rowBegin(), tile.rowEnd());
       case Gate o -> tile -> VectorRows.gate(o, tile.rowBegin(), tile.rowEnd());
       case Multiply o -> new Packed(o.product(), VectorLinear::multiply);
@@ -58,6 +61,7 @@ final class VectorKernels extends ScalarKernels {
       case DeltaTile o -> tile -> VectorDelta.run(o, tile);
       case AttentionTile o when o.isDecompressed() -> tile -> attendDecompressed(o, tile);
       case AttentionTile o -> tile -> attendAbsorbed(o, tile);
+      case ScoreTile o -> tile -> VectorIndexer.score(o, tile);
       default -> super.bind(operation);
     };
   }

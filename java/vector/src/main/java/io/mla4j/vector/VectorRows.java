@@ -5,6 +5,7 @@ import static io.mla4j.vector.Lanes.L;
 
 import io.mla4j.ops.Floats;
 import io.mla4j.ops.Gate;
+import io.mla4j.ops.LayerNorm;
 import io.mla4j.ops.RmsNorm;
 import io.mla4j.ops.SwiGlu;
 import java.util.Arrays;
@@ -34,6 +35,42 @@ final class VectorRows {
       for (int j = 0; j < padded; j += L) {
         FloatVector normed = FloatVector.fromArray(F, m, row + j).mul(factor);
         FloatVector.fromArray(F, m, w + j).mul(normed).intoArray(m, row + j);
+      }
+      Floats.write(m, row, o.out().segment(), i * o.out().stride(0), width);
+    }
+  }
+
+  static void layerNorm(LayerNorm o, int begin, int end) {
+    int width = (int) o.x().dim(1);
+    int padded = Lanes.roundUp(width);
+    int row = Slab.START;
+    int w = Slab.after(row, padded);
+    int b = Slab.after(w, padded);
+    float[] m = Slab.ofThread(Slab.after(b, padded));
+    Floats.read(o.weight().segment(), 0, m, w, width);
+    Floats.read(o.bias().segment(), 0, m, b, width);
+    Arrays.fill(m, w + width, w + padded, 0);
+    Arrays.fill(m, b + width, b + padded, 0);
+    for (int i = begin; i < end; i++) {
+      Floats.read(o.x().segment(), i * o.x().stride(0), m, row, width);
+      Arrays.fill(m, row + width, row + padded, 0);
+      FloatVector total = FloatVector.zero(F);
+      for (int j = 0; j < padded; j += L) {
+        total = total.add(FloatVector.fromArray(F, m, row + j));
+      }
+      float mean = Lanes.sumLanes(total) / width;
+      // Behind the end lies the mean itself, which counts nothing.
+      Arrays.fill(m, row + width, row + padded, mean);
+      FloatVector squares = FloatVector.zero(F);
+      for (int j = 0; j < padded; j += L) {
+        FloatVector v = FloatVector.fromArray(F, m, row + j).sub(mean);
+        squares = v.fma(v, squares);
+      }
+      float factor = (float) (1 / Math.sqrt(Lanes.sumLanes(squares) / width + o.eps()));
+      for (int j = 0; j < padded; j += L) {
+        FloatVector normed = FloatVector.fromArray(F, m, row + j).sub(mean).mul(factor);
+        FloatVector biases = FloatVector.fromArray(F, m, b + j);
+        FloatVector.fromArray(F, m, w + j).fma(normed, biases).intoArray(m, row + j);
       }
       Floats.write(m, row, o.out().segment(), i * o.out().stride(0), width);
     }

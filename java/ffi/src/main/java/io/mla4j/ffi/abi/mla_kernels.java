@@ -45,6 +45,10 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     int32_t (*route)(const mla_route_params *, const float *, const float *, int32_t, int32_t, int32_t *, float *, char *, int32_t);
  *     int32_t (*combine)(const float *, int64_t, int32_t, const int32_t *, const float *, const float *, int64_t, int32_t, int32_t, int32_t, float *, int64_t, char *, int32_t);
  *     int32_t (*attend_delta)(const mla_delta_params *, const float *, const float *, const float *, const float *, const float *, const float *, const float *, const float *, const float *, const float *, const float *, int32_t, int32_t, float *, float *, char *, int32_t);
+ *     int32_t (*layer_norm)(const float *, int64_t, const float *, const float *, float, int32_t, int32_t, float *, int64_t, char *, int32_t);
+ *     int64_t (*index_workspace)(const mla_index_params *, const mla_cache_params *);
+ *     int32_t (*index_scores)(const mla_index_params *, const mla_cache_params *, const float *, const float *, const void *, const int32_t *, int32_t, int32_t, int32_t, int32_t, float *, void *, int64_t, char *, int32_t);
+ *     int32_t (*top_k)(const float *, int64_t, int32_t, int32_t, int32_t, int32_t *, char *, int32_t);
  *     int64_t (*probe)(int32_t, int64_t, const void *, int64_t);
  * }
  * }
@@ -86,6 +90,10 @@ public class mla_kernels {
         Mla.C_POINTER.withName("route"),
         Mla.C_POINTER.withName("combine"),
         Mla.C_POINTER.withName("attend_delta"),
+        Mla.C_POINTER.withName("layer_norm"),
+        Mla.C_POINTER.withName("index_workspace"),
+        Mla.C_POINTER.withName("index_scores"),
+        Mla.C_POINTER.withName("top_k"),
         Mla.C_POINTER.withName("probe")
     ).withName("mla_kernels");
 
@@ -2657,6 +2665,438 @@ public class mla_kernels {
      */
     public static void attend_delta(MemorySegment struct, MemorySegment fieldValue) {
         struct.set(attend_delta$LAYOUT, attend_delta$OFFSET, fieldValue);
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t (*layer_norm)(const float *, int64_t, const float *, const float *, float, int32_t, int32_t, float *, int64_t, char *, int32_t)
+     * }
+     */
+    public final static class layer_norm {
+
+        private layer_norm() {
+            // Should not be called directly
+        }
+
+        /**
+         * The function pointer signature, expressed as a functional interface
+         */
+        public interface Function {
+            int apply(MemorySegment _x0, long _x1, MemorySegment _x2, MemorySegment _x3, float _x4, int _x5, int _x6, MemorySegment _x7, long _x8, MemorySegment _x9, int _x10);
+        }
+
+        private static final FunctionDescriptor $DESC = FunctionDescriptor.of(
+            Mla.C_INT,
+            Mla.C_POINTER,
+            Mla.C_LONG,
+            Mla.C_POINTER,
+            Mla.C_POINTER,
+            Mla.C_FLOAT,
+            Mla.C_INT,
+            Mla.C_INT,
+            Mla.C_POINTER,
+            Mla.C_LONG,
+            Mla.C_POINTER,
+            Mla.C_INT
+        );
+
+        /**
+         * The descriptor of this function pointer
+         */
+        public static FunctionDescriptor descriptor() {
+            return $DESC;
+        }
+
+        private static MethodHandle UP$MH() { return Mla.upcallHandle(layer_norm.Function.class, "apply", $DESC); }
+
+        /**
+         * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
+         * The lifetime of the returned segment is managed by {@code arena}
+         */
+        public static MemorySegment allocate(layer_norm.Function fi, Arena arena) {
+            return Linker.nativeLinker().upcallStub(UP$MH().bindTo(fi), $DESC, arena);
+        }
+
+        private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
+
+        /**
+         * Invoke the upcall stub {@code funcPtr}, with given parameters
+         */
+        public static int invoke(MemorySegment funcPtr, MemorySegment _x0, long _x1, MemorySegment _x2, MemorySegment _x3, float _x4, int _x5, int _x6, MemorySegment _x7, long _x8, MemorySegment _x9, int _x10) {
+            try {
+                return (int) DOWN$MH.invokeExact(funcPtr, _x0, _x1, _x2, _x3, _x4, _x5, _x6, _x7, _x8, _x9, _x10);
+            } catch (Error | RuntimeException ex) {
+                throw ex;
+            } catch (Throwable ex$) {
+                throw new AssertionError("should not reach here", ex$);
+            }
+        }
+    }
+
+    private static final AddressLayout layer_norm$LAYOUT = (AddressLayout)$LAYOUT.select(groupElement("layer_norm"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int32_t (*layer_norm)(const float *, int64_t, const float *, const float *, float, int32_t, int32_t, float *, int64_t, char *, int32_t)
+     * }
+     */
+    public static final AddressLayout layer_norm$layout() {
+        return layer_norm$LAYOUT;
+    }
+
+    private static final long layer_norm$OFFSET = $LAYOUT.byteOffset(groupElement("layer_norm"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int32_t (*layer_norm)(const float *, int64_t, const float *, const float *, float, int32_t, int32_t, float *, int64_t, char *, int32_t)
+     * }
+     */
+    public static final long layer_norm$offset() {
+        return layer_norm$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int32_t (*layer_norm)(const float *, int64_t, const float *, const float *, float, int32_t, int32_t, float *, int64_t, char *, int32_t)
+     * }
+     */
+    public static MemorySegment layer_norm(MemorySegment struct) {
+        return struct.get(layer_norm$LAYOUT, layer_norm$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int32_t (*layer_norm)(const float *, int64_t, const float *, const float *, float, int32_t, int32_t, float *, int64_t, char *, int32_t)
+     * }
+     */
+    public static void layer_norm(MemorySegment struct, MemorySegment fieldValue) {
+        struct.set(layer_norm$LAYOUT, layer_norm$OFFSET, fieldValue);
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int64_t (*index_workspace)(const mla_index_params *, const mla_cache_params *)
+     * }
+     */
+    public final static class index_workspace {
+
+        private index_workspace() {
+            // Should not be called directly
+        }
+
+        /**
+         * The function pointer signature, expressed as a functional interface
+         */
+        public interface Function {
+            long apply(MemorySegment _x0, MemorySegment _x1);
+        }
+
+        private static final FunctionDescriptor $DESC = FunctionDescriptor.of(
+            Mla.C_LONG,
+            Mla.C_POINTER,
+            Mla.C_POINTER
+        );
+
+        /**
+         * The descriptor of this function pointer
+         */
+        public static FunctionDescriptor descriptor() {
+            return $DESC;
+        }
+
+        private static MethodHandle UP$MH() { return Mla.upcallHandle(index_workspace.Function.class, "apply", $DESC); }
+
+        /**
+         * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
+         * The lifetime of the returned segment is managed by {@code arena}
+         */
+        public static MemorySegment allocate(index_workspace.Function fi, Arena arena) {
+            return Linker.nativeLinker().upcallStub(UP$MH().bindTo(fi), $DESC, arena);
+        }
+
+        private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
+
+        /**
+         * Invoke the upcall stub {@code funcPtr}, with given parameters
+         */
+        public static long invoke(MemorySegment funcPtr, MemorySegment _x0, MemorySegment _x1) {
+            try {
+                return (long) DOWN$MH.invokeExact(funcPtr, _x0, _x1);
+            } catch (Error | RuntimeException ex) {
+                throw ex;
+            } catch (Throwable ex$) {
+                throw new AssertionError("should not reach here", ex$);
+            }
+        }
+    }
+
+    private static final AddressLayout index_workspace$LAYOUT = (AddressLayout)$LAYOUT.select(groupElement("index_workspace"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int64_t (*index_workspace)(const mla_index_params *, const mla_cache_params *)
+     * }
+     */
+    public static final AddressLayout index_workspace$layout() {
+        return index_workspace$LAYOUT;
+    }
+
+    private static final long index_workspace$OFFSET = $LAYOUT.byteOffset(groupElement("index_workspace"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int64_t (*index_workspace)(const mla_index_params *, const mla_cache_params *)
+     * }
+     */
+    public static final long index_workspace$offset() {
+        return index_workspace$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int64_t (*index_workspace)(const mla_index_params *, const mla_cache_params *)
+     * }
+     */
+    public static MemorySegment index_workspace(MemorySegment struct) {
+        return struct.get(index_workspace$LAYOUT, index_workspace$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int64_t (*index_workspace)(const mla_index_params *, const mla_cache_params *)
+     * }
+     */
+    public static void index_workspace(MemorySegment struct, MemorySegment fieldValue) {
+        struct.set(index_workspace$LAYOUT, index_workspace$OFFSET, fieldValue);
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t (*index_scores)(const mla_index_params *, const mla_cache_params *, const float *, const float *, const void *, const int32_t *, int32_t, int32_t, int32_t, int32_t, float *, void *, int64_t, char *, int32_t)
+     * }
+     */
+    public final static class index_scores {
+
+        private index_scores() {
+            // Should not be called directly
+        }
+
+        /**
+         * The function pointer signature, expressed as a functional interface
+         */
+        public interface Function {
+            int apply(MemorySegment _x0, MemorySegment _x1, MemorySegment _x2, MemorySegment _x3, MemorySegment _x4, MemorySegment _x5, int _x6, int _x7, int _x8, int _x9, MemorySegment _x10, MemorySegment _x11, long _x12, MemorySegment _x13, int _x14);
+        }
+
+        private static final FunctionDescriptor $DESC = FunctionDescriptor.of(
+            Mla.C_INT,
+            Mla.C_POINTER,
+            Mla.C_POINTER,
+            Mla.C_POINTER,
+            Mla.C_POINTER,
+            Mla.C_POINTER,
+            Mla.C_POINTER,
+            Mla.C_INT,
+            Mla.C_INT,
+            Mla.C_INT,
+            Mla.C_INT,
+            Mla.C_POINTER,
+            Mla.C_POINTER,
+            Mla.C_LONG,
+            Mla.C_POINTER,
+            Mla.C_INT
+        );
+
+        /**
+         * The descriptor of this function pointer
+         */
+        public static FunctionDescriptor descriptor() {
+            return $DESC;
+        }
+
+        private static MethodHandle UP$MH() { return Mla.upcallHandle(index_scores.Function.class, "apply", $DESC); }
+
+        /**
+         * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
+         * The lifetime of the returned segment is managed by {@code arena}
+         */
+        public static MemorySegment allocate(index_scores.Function fi, Arena arena) {
+            return Linker.nativeLinker().upcallStub(UP$MH().bindTo(fi), $DESC, arena);
+        }
+
+        private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
+
+        /**
+         * Invoke the upcall stub {@code funcPtr}, with given parameters
+         */
+        public static int invoke(MemorySegment funcPtr, MemorySegment _x0, MemorySegment _x1, MemorySegment _x2, MemorySegment _x3, MemorySegment _x4, MemorySegment _x5, int _x6, int _x7, int _x8, int _x9, MemorySegment _x10, MemorySegment _x11, long _x12, MemorySegment _x13, int _x14) {
+            try {
+                return (int) DOWN$MH.invokeExact(funcPtr, _x0, _x1, _x2, _x3, _x4, _x5, _x6, _x7, _x8, _x9, _x10, _x11, _x12, _x13, _x14);
+            } catch (Error | RuntimeException ex) {
+                throw ex;
+            } catch (Throwable ex$) {
+                throw new AssertionError("should not reach here", ex$);
+            }
+        }
+    }
+
+    private static final AddressLayout index_scores$LAYOUT = (AddressLayout)$LAYOUT.select(groupElement("index_scores"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int32_t (*index_scores)(const mla_index_params *, const mla_cache_params *, const float *, const float *, const void *, const int32_t *, int32_t, int32_t, int32_t, int32_t, float *, void *, int64_t, char *, int32_t)
+     * }
+     */
+    public static final AddressLayout index_scores$layout() {
+        return index_scores$LAYOUT;
+    }
+
+    private static final long index_scores$OFFSET = $LAYOUT.byteOffset(groupElement("index_scores"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int32_t (*index_scores)(const mla_index_params *, const mla_cache_params *, const float *, const float *, const void *, const int32_t *, int32_t, int32_t, int32_t, int32_t, float *, void *, int64_t, char *, int32_t)
+     * }
+     */
+    public static final long index_scores$offset() {
+        return index_scores$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int32_t (*index_scores)(const mla_index_params *, const mla_cache_params *, const float *, const float *, const void *, const int32_t *, int32_t, int32_t, int32_t, int32_t, float *, void *, int64_t, char *, int32_t)
+     * }
+     */
+    public static MemorySegment index_scores(MemorySegment struct) {
+        return struct.get(index_scores$LAYOUT, index_scores$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int32_t (*index_scores)(const mla_index_params *, const mla_cache_params *, const float *, const float *, const void *, const int32_t *, int32_t, int32_t, int32_t, int32_t, float *, void *, int64_t, char *, int32_t)
+     * }
+     */
+    public static void index_scores(MemorySegment struct, MemorySegment fieldValue) {
+        struct.set(index_scores$LAYOUT, index_scores$OFFSET, fieldValue);
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t (*top_k)(const float *, int64_t, int32_t, int32_t, int32_t, int32_t *, char *, int32_t)
+     * }
+     */
+    public final static class top_k {
+
+        private top_k() {
+            // Should not be called directly
+        }
+
+        /**
+         * The function pointer signature, expressed as a functional interface
+         */
+        public interface Function {
+            int apply(MemorySegment _x0, long _x1, int _x2, int _x3, int _x4, MemorySegment _x5, MemorySegment _x6, int _x7);
+        }
+
+        private static final FunctionDescriptor $DESC = FunctionDescriptor.of(
+            Mla.C_INT,
+            Mla.C_POINTER,
+            Mla.C_LONG,
+            Mla.C_INT,
+            Mla.C_INT,
+            Mla.C_INT,
+            Mla.C_POINTER,
+            Mla.C_POINTER,
+            Mla.C_INT
+        );
+
+        /**
+         * The descriptor of this function pointer
+         */
+        public static FunctionDescriptor descriptor() {
+            return $DESC;
+        }
+
+        private static MethodHandle UP$MH() { return Mla.upcallHandle(top_k.Function.class, "apply", $DESC); }
+
+        /**
+         * Allocates a new upcall stub, whose implementation is defined by {@code fi}.
+         * The lifetime of the returned segment is managed by {@code arena}
+         */
+        public static MemorySegment allocate(top_k.Function fi, Arena arena) {
+            return Linker.nativeLinker().upcallStub(UP$MH().bindTo(fi), $DESC, arena);
+        }
+
+        private static final MethodHandle DOWN$MH = Linker.nativeLinker().downcallHandle($DESC);
+
+        /**
+         * Invoke the upcall stub {@code funcPtr}, with given parameters
+         */
+        public static int invoke(MemorySegment funcPtr, MemorySegment _x0, long _x1, int _x2, int _x3, int _x4, MemorySegment _x5, MemorySegment _x6, int _x7) {
+            try {
+                return (int) DOWN$MH.invokeExact(funcPtr, _x0, _x1, _x2, _x3, _x4, _x5, _x6, _x7);
+            } catch (Error | RuntimeException ex) {
+                throw ex;
+            } catch (Throwable ex$) {
+                throw new AssertionError("should not reach here", ex$);
+            }
+        }
+    }
+
+    private static final AddressLayout top_k$LAYOUT = (AddressLayout)$LAYOUT.select(groupElement("top_k"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int32_t (*top_k)(const float *, int64_t, int32_t, int32_t, int32_t, int32_t *, char *, int32_t)
+     * }
+     */
+    public static final AddressLayout top_k$layout() {
+        return top_k$LAYOUT;
+    }
+
+    private static final long top_k$OFFSET = $LAYOUT.byteOffset(groupElement("top_k"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int32_t (*top_k)(const float *, int64_t, int32_t, int32_t, int32_t, int32_t *, char *, int32_t)
+     * }
+     */
+    public static final long top_k$offset() {
+        return top_k$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int32_t (*top_k)(const float *, int64_t, int32_t, int32_t, int32_t, int32_t *, char *, int32_t)
+     * }
+     */
+    public static MemorySegment top_k(MemorySegment struct) {
+        return struct.get(top_k$LAYOUT, top_k$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int32_t (*top_k)(const float *, int64_t, int32_t, int32_t, int32_t, int32_t *, char *, int32_t)
+     * }
+     */
+    public static void top_k(MemorySegment struct, MemorySegment fieldValue) {
+        struct.set(top_k$LAYOUT, top_k$OFFSET, fieldValue);
     }
 
     /**
