@@ -20,6 +20,7 @@ public final class Main {
     COMMANDS.put("generate", GenerateCommand::new);
     COMMANDS.put("perplexity", PerplexityCommand::new);
     COMMANDS.put("logits", LogitsCommand::new);
+    COMMANDS.put("model", ModelCommand::new);
     COMMANDS.put("info", InfoCommand::new);
     COMMANDS.put("memory", MemoryCommand::new);
   }

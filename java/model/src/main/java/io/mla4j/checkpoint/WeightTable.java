@@ -67,6 +67,15 @@ public record WeightTable(
     }
   }
 
+  /**
+   * Everything that {@link #resolve} would refuse: each tensor that is missing or does not fit.
+   *
+   * @return nothing where it would succeed
+   */
+  public static List<CheckpointException> problems(ModelDescription model, Checkpoint checkpoint) {
+    return new Resolver(model, checkpoint).problems();
+  }
+
   /** Looks tensors up and remembers which ones have a place. */
   private static final class Resolver {
     private final ModelDescription model;
@@ -94,15 +103,38 @@ public record WeightTable(
       return new WeightTable(embedding, finalNorm, output, layers, checkpoint.files());
     }
 
+    List<CheckpointException> problems() {
+      List<CheckpointException> problems = new ArrayList<>();
+      List<Long> table = List.of((long) model.vocabulary(), (long) model.hidden());
+      attempt(problems, () -> find(TensorRole.EMBEDDING, 0, 1, table));
+      attempt(problems, () -> find(TensorRole.FINAL_NORM, 0, 1, List.of((long) model.hidden())));
+      if (!model.tied() || exists(TensorRole.OUTPUT, 0)) {
+        attempt(problems, () -> find(TensorRole.OUTPUT, 0, 1, table));
+      }
+      for (int i = 0; i < model.layers().size(); i++) {
+        int l = i;
+        for (TensorNeed need : TensorNeed.of(model.layers().get(l), model.hidden())) {
+          attempt(problems, () -> find(need, l, new EnumMap<>(TensorRole.class)));
+        }
+      }
+      if (problems.isEmpty()) {
+        attempt(problems, this::refuseUnused);
+      }
+      return problems;
+    }
+
+    private static void attempt(List<CheckpointException> problems, Runnable finding) {
+      try {
+        finding.run();
+      } catch (CheckpointException e) {
+        problems.add(e);
+      }
+    }
+
     private Layer layer(int l, LayerDescription description) {
       Map<TensorRole, List<StoredTensor>> tensors = new EnumMap<>(TensorRole.class);
       for (TensorNeed need : TensorNeed.of(description, model.hidden())) {
-        boolean exists = exists(need.role(), l);
-        if (!exists && !need.apart().isEmpty() && exists(need.apart().getFirst().role(), l)) {
-          need.apart().forEach(part -> tensors.put(part.role(), find(part, l)));
-        } else if (exists || !need.optional()) {
-          tensors.put(need.role(), find(need, l));
-        }
+        find(need, l, tensors);
       }
       return new Layer(tensors);
     }
@@ -115,8 +147,14 @@ public record WeightTable(
       return stored.exists(model.names().name(place, layer, 0));
     }
 
-    private List<StoredTensor> find(TensorNeed need, int layer) {
-      return find(need.role(), layer, need.count(), need.shape());
+    /** The tensors of a need, or those that may be there instead. */
+    private void find(TensorNeed need, int l, Map<TensorRole, List<StoredTensor>> tensors) {
+      boolean exists = exists(need.role(), l);
+      if (!exists && !need.apart().isEmpty() && exists(need.apart().getFirst().role(), l)) {
+        need.apart().forEach(part -> find(part, l, tensors));
+      } else if (exists || !need.optional()) {
+        tensors.put(need.role(), find(need.role(), l, need.count(), need.shape()));
+      }
     }
 
     /** The tensors of a role, from the first of its places that exists. */
