@@ -59,6 +59,10 @@ final class ModelBench {
       return List.of();
     }
     ModelDescription model = ConfigReader.read(folder);
+    if (model.state().isPresent()) {
+      throw new BenchException(
+          folder + " has layers with the state of a recurrence, whose work is not counted");
+    }
     String name = grid.preset == null ? folder.getFileName().toString() : grid.preset.id();
     try (Checkpoint checkpoint = Checkpoint.open(folder)) {
       WeightTable weights = WeightTable.resolve(model, checkpoint);

@@ -24,6 +24,7 @@ final class RunDelta extends CpuOperation implements Workers.Task {
   private final List<DeltaTile> sequences = new ArrayList<>();
   private final List<TileKernel> kernels = new ArrayList<>();
   private final int heads;
+  private final long workOfHead;
 
   /** For each sequence the first tile behind its own. */
   private int[] tileEnds = new int[1];
@@ -34,6 +35,7 @@ final class RunDelta extends CpuOperation implements Workers.Task {
     super(cpu);
     this.operation = operation;
     heads = operation.state().heads();
+    workOfHead = (long) operation.state().matrixElements() * WORK_PER_ELEMENT;
   }
 
   @Override
@@ -50,7 +52,6 @@ final class RunDelta extends CpuOperation implements Workers.Task {
   @Override
   void execute(PagedView plan) {
     reserve(plan.sequences());
-    long workOfHead = (long) operation.state().matrixElements() * WORK_PER_ELEMENT;
     int tiles = 0;
     for (int i = 0; i < plan.sequences(); i++) {
       int tokens = plan.queryTokens(i);

@@ -11,6 +11,7 @@ import io.mla4j.ops.Floats;
 import io.mla4j.ops.Tensor;
 import io.mla4j.spi.DeltaTile;
 import io.mla4j.spi.Tile;
+import io.mla4j.spi.TileKernel;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteOrder;
 import jdk.incubator.vector.FloatVector;
@@ -24,7 +25,7 @@ import jdk.incubator.vector.VectorOperators;
  * <p>With r = decay the state becomes S' = r S + k u^T, u = beta (v - S^T (r k)), and the result
  * S'^T q = S^T (r q) + (k . q) u: one pass over S for both products, and one that writes S'.
  */
-final class VectorDelta {
+final class VectorDelta implements TileKernel {
   private static final ByteOrder ORDER = ByteOrder.LITTLE_ENDIAN;
   private static final int PAST = StateLayout.TAPS - 1;
 
@@ -37,7 +38,6 @@ final class VectorDelta {
   private final int stride;
   private final boolean bounded;
   private final float bound;
-  private final float[] m;
 
   /** Regions of the slab: (width) each, but for the inputs, (3, TAPS, width). */
   private final int q;
@@ -53,8 +53,9 @@ final class VectorDelta {
   private final int row;
   private final int taps;
   private final int inputs;
+  private final int end;
 
-  private VectorDelta(DeltaTile sequence) {
+  VectorDelta(DeltaTile sequence) {
     this.sequence = sequence;
     o = sequence.operation();
     width = sequence.state().width();
@@ -73,22 +74,23 @@ final class VectorDelta {
     row = Slab.after(bias, width);
     taps = Slab.after(row, width);
     inputs = Slab.after(taps, 3 * StateLayout.TAPS * width);
-    m = Slab.ofThread(Slab.after(inputs, 3 * StateLayout.TAPS * width));
+    end = Slab.after(inputs, 3 * StateLayout.TAPS * width);
   }
 
-  static void run(DeltaTile sequence, Tile tile) {
-    if (sequence.state().width() % L != 0) {
+  @Override
+  public void run(Tile tile) {
+    if (width % L != 0) {
       ScalarDelta.run(sequence, tile);
       return;
     }
-    VectorDelta delta = new VectorDelta(sequence);
-    Floats.read(delta.o.weights().norm().segment(), 0, delta.m, delta.norm, delta.width);
+    float[] m = Slab.ofThread(end);
+    Floats.read(o.weights().norm().segment(), 0, m, norm, width);
     for (int h = tile.headBegin(); h < tile.headEnd(); h++) {
-      delta.head(h);
+      head(m, h);
     }
   }
 
-  private void head(int h) {
+  private void head(float[] m, int h) {
     MemorySegment after = sequence.after();
     long base = (long) h * stride;
     MemorySegment from = sequence.before();
@@ -109,16 +111,16 @@ final class VectorDelta {
     float rate = Floats.get(o.weights().rates().segment(), h);
     for (int t = 0; t < sequence.tokens(); t++) {
       int token = sequence.firstToken() + t;
-      convolve(0, o.inputs().queries(), token, h, q);
-      convolve(1, o.inputs().keys(), token, h, k);
-      convolve(2, o.inputs().values(), token, h, v);
-      scale(q, (float) (1 / Math.sqrt((double) squares(q) * width)));
-      scale(k, (float) (1 / Math.sqrt(squares(k))));
-      read(o.inputs().decays(), token, h, row);
-      decay(rate);
-      update(from, after, base * Float.BYTES, beta(token, h), dot(q, k));
+      convolve(m, 0, o.inputs().queries(), token, h, q);
+      convolve(m, 1, o.inputs().keys(), token, h, k);
+      convolve(m, 2, o.inputs().values(), token, h, v);
+      scale(m, q, (float) (1 / Math.sqrt((double) squares(m, q) * width)));
+      scale(m, k, (float) (1 / Math.sqrt(squares(m, k))));
+      read(m, o.inputs().decays(), token, h, row);
+      decay(m, rate);
+      update(m, from, after, base * Float.BYTES, beta(token, h), dot(m, q, k));
       from = after;
-      write(token, h);
+      write(m, token, h);
     }
     for (int i = 0; i < 3; i++) {
       long past = base + (long) width * width + (long) i * PAST * width;
@@ -126,7 +128,7 @@ final class VectorDelta {
     }
   }
 
-  private void read(Tensor tensor, int token, int h, int to) {
+  private void read(float[] m, Tensor tensor, int token, int h, int to) {
     long from = token * tensor.stride(0) + (long) h * width;
     Floats.read(tensor.segment(), from, m, to, width);
   }
@@ -137,10 +139,10 @@ final class VectorDelta {
   }
 
   /** Channels of a head after the convolution; the inputs move on by a token. */
-  private void convolve(int which, Tensor tensor, int token, int h, int to) {
+  private void convolve(float[] m, int which, Tensor tensor, int token, int h, int to) {
     int first = inputs + which * StateLayout.TAPS * width;
     int factors = taps + which * StateLayout.TAPS * width;
-    read(tensor, token, h, first + PAST * width);
+    read(m, tensor, token, h, first + PAST * width);
     for (int i = 0; i < width; i += L) {
       FloatVector sum = FloatVector.zero(F);
       for (int j = 0; j < StateLayout.TAPS; j++) {
@@ -152,7 +154,7 @@ final class VectorDelta {
     System.arraycopy(m, first + width, m, first, PAST * width);
   }
 
-  private float dot(int a, int b) {
+  private float dot(float[] m, int a, int b) {
     FloatVector sum = FloatVector.zero(F);
     for (int i = 0; i < width; i += L) {
       sum = FloatVector.fromArray(F, m, a + i).fma(FloatVector.fromArray(F, m, b + i), sum);
@@ -160,18 +162,18 @@ final class VectorDelta {
     return Lanes.sumLanes(sum);
   }
 
-  private float squares(int at) {
-    return dot(at, at) + ScalarDelta.NORM_EPS;
+  private float squares(float[] m, int at) {
+    return dot(m, at, at) + ScalarDelta.NORM_EPS;
   }
 
-  private void scale(int at, float factor) {
+  private void scale(float[] m, int at, float factor) {
     for (int i = 0; i < width; i += L) {
       FloatVector.fromArray(F, m, at + i).mul(factor).intoArray(m, at + i);
     }
   }
 
   /** The decays of the channels, and query and key times them. */
-  private void decay(float rate) {
+  private void decay(float[] m, float rate) {
     for (int i = 0; i < width; i += L) {
       FloatVector z =
           FloatVector.fromArray(F, m, row + i).add(FloatVector.fromArray(F, m, bias + i));
@@ -209,18 +211,24 @@ final class VectorDelta {
 
   /** S' and the results, some columns at a time. {@code base}: bytes before the head's matrix. */
   private void update(
-      MemorySegment from, MemorySegment after, long base, float beta, float product) {
+      float[] m, MemorySegment from, MemorySegment after, long base, float beta, float product) {
     int i = 0;
     for (; i + COLUMNS * L <= width; i += COLUMNS * L) {
-      fourVectors(from, after, base, i, beta, product);
+      fourVectors(m, from, after, base, i, beta, product);
     }
     for (; i < width; i += L) {
-      oneVector(from, after, base, i, beta, product);
+      oneVector(m, from, after, base, i, beta, product);
     }
   }
 
   private void fourVectors(
-      MemorySegment from, MemorySegment after, long base, int i, float beta, float product) {
+      float[] m,
+      MemorySegment from,
+      MemorySegment after,
+      long base,
+      int i,
+      float beta,
+      float product) {
     FloatVector seen0 = FloatVector.zero(F);
     FloatVector seen1 = seen0;
     FloatVector seen2 = seen0;
@@ -273,7 +281,13 @@ final class VectorDelta {
   }
 
   private void oneVector(
-      MemorySegment from, MemorySegment after, long base, int i, float beta, float product) {
+      float[] m,
+      MemorySegment from,
+      MemorySegment after,
+      long base,
+      int i,
+      float beta,
+      float product) {
     FloatVector seen = FloatVector.zero(F);
     FloatVector sum = FloatVector.zero(F);
     long step = (long) width * Float.BYTES;
@@ -295,9 +309,9 @@ final class VectorDelta {
   }
 
   /** The results, normed and gated. */
-  private void write(int token, int h) {
-    float factor = (float) (1 / Math.sqrt(dot(result, result) / width + o.weights().eps()));
-    read(o.inputs().gates(), token, h, row);
+  private void write(float[] m, int token, int h) {
+    float factor = (float) (1 / Math.sqrt(dot(m, result, result) / width + o.weights().eps()));
+    read(m, o.inputs().gates(), token, h, row);
     for (int i = 0; i < width; i += L) {
       FloatVector normed =
           FloatVector.fromArray(F, m, result + i)

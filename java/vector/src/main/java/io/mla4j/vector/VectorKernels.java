@@ -58,7 +58,7 @@ final class VectorKernels extends ScalarKernels {
       case Multiply o -> new Packed(o.product(), VectorLinear::multiply);
       case Absorb o -> ofHeads(HeadProduct.of(o));
       case Expand o -> ofHeads(HeadProduct.of(o));
-      case DeltaTile o -> tile -> VectorDelta.run(o, tile);
+      case DeltaTile o -> new VectorDelta(o);
       case AttentionTile o when o.isDecompressed() -> tile -> attendDecompressed(o, tile);
       case AttentionTile o -> tile -> attendAbsorbed(o, tile);
       case ScoreTile o -> tile -> VectorIndexer.score(o, tile);
