@@ -2,6 +2,7 @@ package io.mla4j.cli;
 
 import io.mla4j.Backends;
 import io.mla4j.CacheType;
+import io.mla4j.checkpoint.FileType;
 import io.mla4j.ops.StorageFormat;
 import java.io.PrintWriter;
 import java.util.LinkedHashMap;
@@ -23,6 +24,7 @@ public final class Main {
     COMMANDS.put("model", ModelCommand::new);
     COMMANDS.put("info", InfoCommand::new);
     COMMANDS.put("memory", MemoryCommand::new);
+    COMMANDS.put("quantize", QuantizeCommand::new);
   }
 
   private static final Set<String> RUNS_A_MODEL = Set.of("generate", "perplexity", "logits");
@@ -48,6 +50,7 @@ public final class Main {
     CommandLine command = root.args().parser();
     command.registerConverter(IdList.class, new IdList.Converter());
     command.registerConverter(CacheType.class, CacheType::of);
+    command.registerConverter(FileType.class, FileType::named);
     command.registerConverter(StorageFormat.class, StorageFormat::weight);
     ErrorHandler errors = new ErrorHandler(streams);
     command.setOut(new PrintWriter(streams.out(), true));

@@ -20,4 +20,16 @@ final class Q40Format extends BlockFormat {
       to[at + i + 16] = d * ((q >> 4) - 8);
     }
   }
+
+  @Override
+  void narrowBlock(float[] from, int at, MemorySegment segment, long to) {
+    float d = extreme(from, at, 32) / -8;
+    float inverse = inverse(d);
+    byte[] q = new byte[32];
+    for (int i = 0; i < 32; i++) {
+      q[i] = (byte) Math.min(15, (int) (from[at + i] * inverse + 8.5f));
+    }
+    setHalf(segment, to, d);
+    setNibbles(q, 0, 32, segment, to + 2);
+  }
 }

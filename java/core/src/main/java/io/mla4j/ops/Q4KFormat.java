@@ -26,4 +26,44 @@ final class Q4KFormat extends BlockFormat {
       }
     }
   }
+
+  @Override
+  void narrowBlock(float[] from, int at, MemorySegment segment, long to) {
+    float[] scales = new float[8];
+    float[] mins = new float[8];
+    byte[] q = new byte[256];
+    ScaleSearch search = new ScaleSearch();
+    float maxScale = 0;
+    float maxMin = 0;
+    for (int group = 0; group < 8; group++) {
+      scales[group] = search.withMinimum(from, at + 32 * group, q, 32 * group);
+      mins[group] = search.minimum();
+      maxScale = Math.max(maxScale, scales[group]);
+      maxMin = Math.max(maxMin, mins[group]);
+    }
+    setHalf(segment, to, maxScale / 63);
+    setHalf(segment, to + 2, maxMin / 63);
+    GroupScales.write(segment, to + 4, sixBits(scales, maxScale), sixBits(mins, maxMin));
+    float d = half(segment, to);
+    float dmin = half(segment, to + 2);
+    for (int group = 0; group < 8; group++) {
+      float scale = d * GroupScales.scale(segment, to + 4, group);
+      float min = dmin * GroupScales.min(segment, to + 4, group);
+      for (int i = 32 * group; scale != 0 && i < 32 * group + 32; i++) {
+        q[i] = (byte) Math.clamp(ScaleSearch.nearest((from[at + i] + min) / scale), 0, 15);
+      }
+    }
+    for (int pair = 0; pair < 4; pair++) {
+      setNibbles(q, 64 * pair, 64, segment, to + 16 + 32 * pair);
+    }
+  }
+
+  private static int[] sixBits(float[] values, float largest) {
+    float inverse = largest > 0 ? 63 / largest : 0;
+    int[] bits = new int[values.length];
+    for (int i = 0; i < bits.length; i++) {
+      bits[i] = Math.min(63, ScaleSearch.nearest(inverse * values[i]));
+    }
+    return bits;
+  }
 }

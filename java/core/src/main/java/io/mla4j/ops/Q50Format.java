@@ -23,4 +23,26 @@ final class Q50Format extends BlockFormat {
       to[at + i + 16] = d * ((q >> 4 | (high >>> i + 16 & 1) << 4) - 16);
     }
   }
+
+  @Override
+  void narrowBlock(float[] from, int at, MemorySegment segment, long to) {
+    float d = extreme(from, at, 32) / -16;
+    float inverse = inverse(d);
+    byte[] q = new byte[32];
+    for (int i = 0; i < 32; i++) {
+      q[i] = (byte) Math.min(31, (int) (from[at + i] * inverse + 16.5f));
+    }
+    setHalf(segment, to, d);
+    segment.set(JAVA_INT_UNALIGNED, to + 2, fifthBits(q));
+    setNibbles(q, 0, 32, segment, to + 6);
+  }
+
+  /** Bit 4 of q[i] in bit i. */
+  static int fifthBits(byte[] q) {
+    int bits = 0;
+    for (int i = 0; i < 32; i++) {
+      bits |= (q[i] >> 4 & 1) << i;
+    }
+    return bits;
+  }
 }

@@ -24,4 +24,24 @@ final class Q51Format extends BlockFormat {
       to[at + i + 16] = d * (q >> 4 | (high >>> i + 16 & 1) << 4) + m;
     }
   }
+
+  @Override
+  void narrowBlock(float[] from, int at, MemorySegment segment, long to) {
+    float min = from[at];
+    float max = from[at];
+    for (int i = 1; i < 32; i++) {
+      min = Math.min(min, from[at + i]);
+      max = Math.max(max, from[at + i]);
+    }
+    float d = (max - min) / 31;
+    float inverse = inverse(d);
+    byte[] q = new byte[32];
+    for (int i = 0; i < 32; i++) {
+      q[i] = (byte) ((from[at + i] - min) * inverse + 0.5f);
+    }
+    setHalf(segment, to, d);
+    setHalf(segment, to + 2, min);
+    segment.set(JAVA_INT_UNALIGNED, to + 4, Q50Format.fifthBits(q));
+    setNibbles(q, 0, 32, segment, to + 8);
+  }
 }

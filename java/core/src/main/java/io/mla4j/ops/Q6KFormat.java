@@ -31,4 +31,38 @@ final class Q6KFormat extends BlockFormat {
       }
     }
   }
+
+  @Override
+  void narrowBlock(float[] from, int at, MemorySegment segment, long to) {
+    float[] scales = new float[16];
+    byte[] q = new byte[256];
+    for (int group = 0; group < 16; group++) {
+      scales[group] = ScaleSearch.signed(from, at + 16 * group, q, 16 * group);
+    }
+    float max = extreme(scales, 0, 16);
+    if (Math.abs(max) < ScaleSearch.NOTHING) {
+      segment.asSlice(to, blockBytes()).fill((byte) 0);
+      return;
+    }
+    float inverse = -128 / max;
+    setHalf(segment, to + 208, 1 / inverse);
+    float d = half(segment, to + 208);
+    for (int group = 0; group < 16; group++) {
+      int whole = Math.min(127, ScaleSearch.nearest(inverse * scales[group]));
+      segment.set(JAVA_BYTE, to + 192 + group, (byte) whole);
+      float scale = d * (byte) whole;
+      for (int i = 16 * group; scale != 0 && i < 16 * group + 16; i++) {
+        q[i] = (byte) (32 + Math.clamp(ScaleSearch.nearest(from[at + i] / scale), -32, 31));
+      }
+    }
+    for (int half = 0; half < 2; half++) {
+      setNibbles(q, 128 * half, 128, segment, to + 64 * half);
+      for (int i = 0; i < 32; i++) {
+        int first = 128 * half + i;
+        int high = q[first] >> 4 | q[first + 32] >> 4 << 2;
+        high |= q[first + 64] >> 4 << 4 | q[first + 96] >> 4 << 6;
+        segment.set(JAVA_BYTE, to + 128 + 32 * half + i, (byte) high);
+      }
+    }
+  }
 }

@@ -17,4 +17,17 @@ final class Q80Format extends BlockFormat {
       to[at + i] = d * segment.get(JAVA_BYTE, from + 2 + i);
     }
   }
+
+  @Override
+  void narrowBlock(float[] from, int at, MemorySegment segment, long to) {
+    float d = Math.abs(extreme(from, at, 32)) / 127;
+    float inverse = inverse(d);
+    setHalf(segment, to, d);
+    for (int i = 0; i < 32; i++) {
+      float scaled = from[at + i] * inverse;
+      // halves away from zero
+      int q = scaled < 0 ? -Math.round(-scaled) : Math.round(scaled);
+      segment.set(JAVA_BYTE, to + 2 + i, (byte) q);
+    }
+  }
 }

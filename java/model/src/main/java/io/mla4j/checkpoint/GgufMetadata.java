@@ -76,6 +76,11 @@ public final class GgufMetadata {
     return values.keySet();
   }
 
+  /** Where the value of a key that is there lies. */
+  Value value(String key) {
+    return values.get(key);
+  }
+
   /** Whether the file says something about {@code key}. */
   public boolean has(String key) {
     return values.containsKey(key);

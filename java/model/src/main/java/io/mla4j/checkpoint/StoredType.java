@@ -147,6 +147,11 @@ public enum StoredType {
     return formats.stream().filter(format -> format.name().equals(name)).findFirst().orElse(null);
   }
 
+  /** The number that GGUF files give the type, or -1. */
+  int gguf() {
+    return gguf;
+  }
+
   /** Elements of a block: 1 where each is stored by itself. */
   public int blockElements() {
     return blockElements;
