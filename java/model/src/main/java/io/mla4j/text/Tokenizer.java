@@ -31,17 +31,17 @@ public final class Tokenizer implements AutoCloseable {
   }
 
   /**
-   * Reads {@code tokenizer.json}, or else {@code tiktoken.model}, and, where it is there, {@code
-   * tokenizer_config.json}.
+   * Reads {@code tokenizer.json} or {@code tiktoken.model} of a directory and, where it is there,
+   * {@code tokenizer_config.json}, or else the keys of a GGUF, which {@code model} is or has.
    *
    * @throws CheckpointException naming the file that is missing or malformed
    * @throws BackendException where the tokenizer's native library cannot be extracted or loaded
    */
-  public static Tokenizer open(Path directory) {
-    return open(TokenizerSource.read(directory));
+  public static Tokenizer open(Path model) {
+    return open(TokenizerSource.read(model));
   }
 
-  static Tokenizer open(TokenizerSource files) {
+  private static Tokenizer open(TokenizerSource files) {
     HuggingFaceTokenizer tokenizer;
     try {
       tokenizer = TokenizerLibrary.load(files.json());

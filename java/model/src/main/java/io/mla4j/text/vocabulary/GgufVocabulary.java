@@ -1,5 +1,6 @@
 package io.mla4j.text.vocabulary;
 
+import io.mla4j.checkpoint.GgufMetadata;
 import io.mla4j.checkpoint.Quote;
 import io.mla4j.text.vocabulary.TokenizerJson.Added;
 import io.mla4j.text.vocabulary.TokenizerJson.Content;
@@ -34,21 +35,21 @@ final class GgufVocabulary {
   private static final int CONTROL = 3;
   private static final int USER_DEFINED = 4;
 
-  private final GgufKeys keys;
+  private final GgufMetadata keys;
   private final List<String> tokens;
   private final int[] types;
 
-  private GgufVocabulary(GgufKeys keys) {
+  private GgufVocabulary(GgufMetadata keys) {
     this.keys = keys;
     tokens = tokens(keys);
-    types = keys.integers(TYPES).orElse(null);
+    types = keys.ints(TYPES).orElse(null);
     if (types != null && types.length < tokens.size()) {
       throw keys.error(
           TYPES, "has " + types.length + " entries, but there are " + tokens.size() + " tokens");
     }
   }
 
-  static TokenizerSource read(GgufKeys keys) {
+  static TokenizerSource read(GgufMetadata keys) {
     String model =
         keys.text(MODEL)
             .orElseThrow(() -> keys.error(MODEL, "is missing, so there is no tokenizer"));
@@ -59,7 +60,7 @@ final class GgufVocabulary {
     };
   }
 
-  private static List<String> tokens(GgufKeys keys) {
+  private static List<String> tokens(GgufMetadata keys) {
     List<String> stored = keys.texts(TOKENS).orElseThrow(() -> keys.error(TOKENS, "is missing"));
     if (stored.isEmpty()) {
       throw keys.error(TOKENS, "is empty");
@@ -115,7 +116,7 @@ final class GgufVocabulary {
       throw keys.error(
           SCORES, "has " + scores.length + " entries, but there are " + tokens.size() + " tokens");
     }
-    int unknown = keys.id(UNKNOWN).orElse(0);
+    int unknown = id(UNKNOWN).orElse(0);
     if (unknown >= tokens.size()) {
       throw keys.error(UNKNOWN, "is " + unknown + ", but there are " + tokens.size() + " tokens");
     }
@@ -126,6 +127,10 @@ final class GgufVocabulary {
         TokenizerJson.ofCharacters(
             new Content(tokens, added(), merges), tokens.get(unknown), prefix),
         true);
+  }
+
+  private OptionalInt id(String key) {
+    return keys.wholeNumber(key, 0, Integer.MAX_VALUE);
   }
 
   private int type(int id) {
@@ -148,7 +153,7 @@ final class GgufVocabulary {
 
   /** An id beyond the tokens is none, as for llama.cpp. */
   private OptionalInt bos() {
-    OptionalInt id = keys.id(BOS);
+    OptionalInt id = id(BOS);
     return id.isPresent() && id.getAsInt() < tokens.size() ? id : OptionalInt.empty();
   }
 
@@ -156,7 +161,7 @@ final class GgufVocabulary {
     OptionalInt bos = bos();
     boolean add = keys.flag(ADD_BOS).orElse(addBos) && bos.isPresent();
     return new TokenizerSource(
-        keys.file(),
+        keys.file().toString(),
         json,
         bos.isPresent() ? Optional.of(tokens.get(bos.getAsInt())) : Optional.empty(),
         Optional.of(add));

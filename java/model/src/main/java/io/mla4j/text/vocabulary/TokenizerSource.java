@@ -9,6 +9,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 
@@ -32,37 +33,44 @@ public record TokenizerSource(
   /** Classes whose default, where {@code add_bos_token} is absent, is to add it. */
   private static final Set<String> ADD_BOS_CLASSES = Set.of("LlamaTokenizer", "LlamaTokenizerFast");
 
-  /** Whether there is a vocabulary in {@code directory}. */
-  public static boolean exists(Path directory) {
-    return Files.exists(directory.resolve(JSON)) || Files.exists(directory.resolve(TIKTOKEN));
-  }
-
   /**
-   * Reads tokenizer.json, or else tiktoken.model, and tokenizer_config.json, which may be absent.
+   * Reads tokenizer.json or tiktoken.model of a directory with tokenizer_config.json, which may be
+   * absent, or else the keys of a GGUF, which {@code model} is or has.
    *
    * @throws CheckpointException naming the file, and the key that is malformed
    */
-  public static TokenizerSource read(Path directory) {
-    boolean tiktoken =
-        !Files.exists(directory.resolve(JSON)) && Files.exists(directory.resolve(TIKTOKEN));
-    Path file = directory.resolve(tiktoken ? TIKTOKEN : JSON);
+  public static TokenizerSource read(Path model) {
+    return find(model).orElseGet(() -> read(model, model.resolve(JSON)));
+  }
+
+  /** As above; empty where {@code model} has no vocabulary at all. */
+  public static Optional<TokenizerSource> find(Path model) {
+    for (String name : List.of(JSON, TIKTOKEN)) {
+      if (Files.exists(model.resolve(name))) {
+        return Optional.of(read(model, model.resolve(name)));
+      }
+    }
+    return GgufText.open(model, GgufVocabulary::read);
+  }
+
+  private static TokenizerSource read(Path directory, Path file) {
     byte[] bytes = bytes(file);
     Path config = directory.resolve(CONFIG);
     JsonNode object = Files.exists(config) ? Json.readObject(config, MAX_BYTES) : null;
-    byte[] json = tiktoken ? TiktokenVocabulary.read(file, bytes, object) : utf8(file, bytes);
+    byte[] json =
+        file.endsWith(TIKTOKEN) ? TiktokenVocabulary.read(file, bytes, object) : utf8(file, bytes);
     if (object == null) {
       return new TokenizerSource(file.toString(), json, Optional.empty(), Optional.empty());
     }
     Optional<String> bosToken = tokenText(object.path("bos_token"));
-    JsonNode stated = object.get("add_bos_token");
-    boolean explicit = stated != null && !stated.isNull();
+    JsonNode stated = object.path("add_bos_token");
+    boolean explicit = !stated.isMissingNode() && !stated.isNull();
     if (explicit && !stated.isBoolean()) {
       throw new CheckpointException(
           config
               + ": key 'add_bos_token' is "
               + Quote.line(stated.toString())
-              + ", but must be"
-              + " true or false");
+              + ", but must be true or false");
     }
     boolean add =
         explicit
@@ -74,15 +82,6 @@ public record TokenizerSource(
     }
     return new TokenizerSource(
         file.toString(), json, bosToken, explicit || add ? Optional.of(add) : Optional.empty());
-  }
-
-  /**
-   * What the metadata of a GGUF say.
-   *
-   * @throws CheckpointException naming the key that is missing, malformed or not supported
-   */
-  public static TokenizerSource read(GgufKeys keys) {
-    return GgufVocabulary.read(keys);
   }
 
   /** The text of a token in tokenizer_config.json: given as it is, or with its properties. */
