@@ -11,4 +11,5 @@ module io.mla4j.model {
   exports io.mla4j.checkpoint;
   exports io.mla4j.model;
   exports io.mla4j.text;
+  exports io.mla4j.text.template;
 }
