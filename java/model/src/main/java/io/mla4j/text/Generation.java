@@ -34,6 +34,12 @@ public record Generation(
     CANCELLED
   }
 
+  /** The same with another reason. */
+  Generation endedBy(FinishReason reason) {
+    return new Generation(
+        text, ids, reason, promptTokens, promptNanos, generationNanos, cacheBytes);
+  }
+
   /** Prompt tokens in a second. */
   public double promptTokensPerSecond() {
     return promptTokens / seconds(promptNanos);

@@ -37,29 +37,35 @@ final class Generator {
     }
     int capacity = (int) Math.min(context, (long) prompt.length + options.maxTokens());
     try (Session session = model.session(capacity)) {
-      long start = System.nanoTime();
-      long prefilled = start;
-      FinishReason reason;
-      try {
-        session.append(options.cancellation(), prompt);
-        int first = session.next(options.sampling(), options.cancellation());
-        prefilled = System.nanoTime();
-        reason = continueFrom(first, session, prompt.length);
-      } catch (CancelledException e) {
-        text.finish();
-        reason = FinishReason.CANCELLED;
-      }
-      long end = System.nanoTime();
-      int[] ids = session.ids();
-      return new Generation(
-          text.given(),
-          Arrays.copyOfRange(ids, Math.min(prompt.length, ids.length), ids.length),
-          reason,
-          prompt.length,
-          (prefilled == start ? end : prefilled) - start,
-          prefilled == start ? 0 : end - prefilled,
-          session.cacheBytes());
+      return run(session, prompt);
     }
+  }
+
+  /** Continues a prompt, with whose start {@code session} may begin already. */
+  Generation run(Session session, int[] prompt) {
+    long start = System.nanoTime();
+    long prefilled = start;
+    FinishReason reason;
+    try {
+      int[] more = Arrays.copyOfRange(prompt, session.length(), prompt.length);
+      session.append(options.cancellation(), more);
+      int first = session.next(options.sampling(), options.cancellation());
+      prefilled = System.nanoTime();
+      reason = continueFrom(first, session, prompt.length);
+    } catch (CancelledException e) {
+      text.finish();
+      reason = FinishReason.CANCELLED;
+    }
+    long end = System.nanoTime();
+    int[] ids = session.ids();
+    return new Generation(
+        text.given(),
+        Arrays.copyOfRange(ids, Math.min(prompt.length, ids.length), ids.length),
+        reason,
+        prompt.length,
+        (prefilled == start ? end : prefilled) - start,
+        prefilled == start ? 0 : end - prefilled,
+        session.cacheBytes());
   }
 
   private FinishReason continueFrom(int first, Session session, int promptTokens) {

@@ -47,6 +47,7 @@ import java.util.function.Supplier;
 public final class Model implements AutoCloseable {
   private static final int SESSION_TOKENS = 4096;
 
+  private final Path path;
   private final Checkpoint checkpoint;
   private final Device device;
   private final boolean ownsDevice;
@@ -58,12 +59,14 @@ public final class Model implements AutoCloseable {
   private volatile boolean closed;
 
   private Model(
+      Path path,
       Checkpoint checkpoint,
       Device device,
       boolean ownsDevice,
       Decoder decoder,
       boolean hasTokenizer,
       CompletableFuture<Tokenizer> tokenizer) {
+    this.path = path;
     this.checkpoint = checkpoint;
     this.device = device;
     this.ownsDevice = ownsDevice;
@@ -200,7 +203,8 @@ public final class Model implements AutoCloseable {
         opened =
             device != null ? device : Backends.open(new Backends.Choice(backend, isa, threads));
         Decoder decoder = new Decoder(description, weights, opened, options(opened), listener);
-        return new Model(checkpoint, opened, device == null, decoder, withTokenizer, tokenizer);
+        return new Model(
+            directory, checkpoint, opened, device == null, decoder, withTokenizer, tokenizer);
       } catch (RuntimeException | Error e) {
         tokenizer.thenAccept(Tokenizer::close);
         if (opened != null && device == null) {
@@ -316,6 +320,26 @@ public final class Model implements AutoCloseable {
   public Session session(int tokens) {
     requireOpen();
     return register(new Session(this, tokens));
+  }
+
+  /**
+   * A conversation in the model's own words, with room for 4096 tokens, or the model's context where
+   * that is shorter.
+   *
+   * @throws InvalidArgumentException where the model has no chat template
+   */
+  public Chat chat() {
+    ChatTemplate template =
+        ChatTemplate.find(path)
+            .orElseThrow(
+                () -> new InvalidArgumentException(path + ": the model has no chat template"));
+    return chat(template, SESSION_TOKENS);
+  }
+
+  /** A conversation as {@code template} writes it, with room for {@code tokens} tokens. */
+  public Chat chat(ChatTemplate template, int tokens) {
+    requireOpen();
+    return new Chat(this, template, tokens);
   }
 
   /** Takes the logits of a position of a sequence. */
