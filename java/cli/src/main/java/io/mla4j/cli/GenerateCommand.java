@@ -1,13 +1,14 @@
 package io.mla4j.cli;
 
 import com.fasterxml.jackson.core.JsonGenerator;
-import io.mla4j.InvalidArgumentException;
+import io.mla4j.text.ChatMessage;
+import io.mla4j.text.ChatTemplate;
 import io.mla4j.text.Generation;
 import io.mla4j.text.GenerationOptions;
 import io.mla4j.text.Model;
 import io.mla4j.text.SamplingOptions;
+import io.mla4j.text.Tokenizer;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
@@ -18,14 +19,9 @@ final class GenerateCommand extends StreamCommand {
   private final ModelOptions options = new ModelOptions();
 
   private final Prompt prompt = new Prompt();
-  int maxTokens = 128;
-  double temperature = 0.8;
-  int topK;
-  double topP = 0.95;
-  double minP;
-  double repetitionPenalty = 1;
-  Long seed;
-  List<String> stop = List.of();
+  private final SamplingArguments sampling = new SamplingArguments(this, 128);
+  private final TemplateArguments template = new TemplateArguments(this);
+  boolean chat;
   boolean json;
 
   /** One of the ways to give a prompt. */
@@ -61,94 +57,58 @@ final class GenerateCommand extends StreamCommand {
               "Token ids to continue, taken as they are: no BOS is added, and without a"
                   + " tokenizer.json ids come out.");
         });
-    args.one(
-        "--max-tokens N",
-        int.class,
-        v -> maxTokens = v,
-        "The most tokens to generate; default: 128.");
-    args.one(
-        "--temperature T",
-        double.class,
-        v -> temperature = v,
-        "0 always takes the likeliest token; default: 0.8.");
-    args.one(
-        "--top-k K",
-        int.class,
-        v -> topK = v,
-        "Draw from the K likeliest tokens; default: 0, all.");
-    args.one(
-        "--top-p P",
-        double.class,
-        v -> topP = v,
-        "Draw from the likeliest tokens that reach P together; default: 0.95.");
-    args.one(
-        "--min-p P",
-        double.class,
-        v -> minP = v,
-        "Draw from tokens at least P times as likely as the likeliest; default: 0.");
-    args.one(
-        "--repetition-penalty R",
-        double.class,
-        v -> repetitionPenalty = v,
-        "Makes tokens that occurred less likely; default: 1, not.");
-    args.one(
-        "--seed S",
-        Long.class,
-        v -> seed = v,
-        "The same seed gives the same text; default: another one each time.");
-    args.several(
-        "--stop TEXT",
-        String.class,
-        false,
-        v -> stop = v,
-        "End before this text; may come several times.");
+    args.flag(
+        "--chat",
+        v -> chat = v,
+        "Take the text as a message, which the model's chat template makes a prompt of.");
+    template.declare(args);
+    sampling.declare(args);
     args.flag("--json", v -> json = v, "Print one JSON object at the end and nothing else.");
   }
 
   @Override
   public void execute() throws IOException {
-    SamplingOptions sampling = sampling();
-    checkRequest();
+    SamplingOptions how = sampling.check();
     options.check();
     String text = text();
-    boolean withText = text != null || Files.exists(options.directory().resolve("tokenizer.json"));
-    if (!withText && !stop.isEmpty()) {
+    if (chat && text == null) {
+      throw usage("--chat needs a text, not --ids");
+    }
+    if (template.given() && !chat) {
+      throw usage("--template and --set need --chat");
+    }
+    ChatTemplate written = chat ? template.find(options.directory()) : null;
+    boolean mayHaveText = text != null || Tokenizer.exists(options.directory());
+    if (!mayHaveText && !sampling.stop().isEmpty()) {
       throw usage("--stop is a text, but " + options.directory() + " has no tokenizer.json");
     }
-    try (Model model = builder(withText).open()) {
-      int[] ids = text == null ? prompt.ids.ids() : model.tokenizer().encode(text, true);
-      GenerationOptions how = new GenerationOptions(maxTokens, sampling, stop, null);
-      Generation generation = model.generate(ids, how, listener());
+    try (Model model = builder(mayHaveText, text == null).open()) {
+      boolean withText = mayHaveText && model.hasTokenizer();
+      if (!withText && !sampling.stop().isEmpty()) {
+        throw usage("--stop is a text, but " + options.directory() + " has no usable tokenizer");
+      }
+      int[] ids = text == null ? prompt.ids.ids() : encode(model, written, text);
+      GenerationOptions until =
+          new GenerationOptions(sampling.maxTokens(), how, sampling.stop(), null);
+      Generation generation = model.generate(ids, until, listener());
       report(model, generation, withText);
     }
   }
 
-  private Model.Builder builder(boolean withText) {
+  private int[] encode(Model model, ChatTemplate written, String text) {
+    return written == null
+        ? model.tokenizer().encode(text, true)
+        : model
+            .tokenizer()
+            .encode(written.render(List.of(ChatMessage.user(text)), template.options()), false);
+  }
+
+  /** Ids need no tokenizer, so one that is broken is as none. */
+  private Model.Builder builder(boolean withText, boolean ifUsable) {
     Model.Builder builder = options.builder(streams);
-    return withText ? builder : builder.withoutTokenizer();
-  }
-
-  private SamplingOptions sampling() {
-    try {
-      return new SamplingOptions(
-          temperature,
-          topK,
-          topP,
-          minP,
-          repetitionPenalty,
-          seed == null ? System.nanoTime() : seed);
-    } catch (InvalidArgumentException e) {
-      throw usage(e.getMessage());
-    }
-  }
-
-  private void checkRequest() {
-    if (maxTokens < 1) {
-      throw usage("--max-tokens is " + maxTokens + ", but must be at least 1");
-    }
-    if (stop.contains("")) {
-      throw usage("--stop is empty");
-    }
+    return !withText
+        ? builder.withoutTokenizer()
+        : ifUsable ? builder.tokenizerIfUsable() : builder;
   }
 
   /** The prompt's text, or null where it is given as ids. */
@@ -188,7 +148,12 @@ final class GenerateCommand extends StreamCommand {
     streams.out().println();
     endResults();
     if (!withText) {
-      streams.err().println("mla4j: there is no tokenizer.json, so ids stand for the text");
+      streams
+          .err()
+          .println(
+              "mla4j: "
+                  + model.tokenizerProblem().orElse("there is no tokenizer.json")
+                  + ", so ids stand for the text");
     }
     streams
         .err()

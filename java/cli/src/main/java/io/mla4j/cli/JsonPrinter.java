@@ -29,6 +29,15 @@ final class JsonPrinter {
     out.println(text);
   }
 
+  /** JSON in lines, with indentation. */
+  static String text(Content content) throws IOException {
+    StringWriter text = new StringWriter();
+    try (JsonGenerator json = new JsonFactory().createGenerator(text).useDefaultPrettyPrinter()) {
+      content.write(json);
+    }
+    return text + System.lineSeparator();
+  }
+
   /** How a model computes, as {@link Model#summary} says in a line. */
   static void writeFigures(JsonGenerator json, Model model) throws IOException {
     json.writeStringField("backend", model.device().backend());

@@ -19,6 +19,7 @@ public final class Main {
 
   static {
     COMMANDS.put("generate", GenerateCommand::new);
+    COMMANDS.put("chat", ChatCommand::new);
     COMMANDS.put("perplexity", PerplexityCommand::new);
     COMMANDS.put("logits", LogitsCommand::new);
     COMMANDS.put("model", ModelCommand::new);
@@ -27,7 +28,8 @@ public final class Main {
     COMMANDS.put("quantize", QuantizeCommand::new);
   }
 
-  private static final Set<String> RUNS_A_MODEL = Set.of("generate", "perplexity", "logits");
+  private static final Set<String> RUNS_A_MODEL =
+      Set.of("generate", "chat", "perplexity", "logits");
 
   private Main() {}
 

@@ -24,6 +24,7 @@ import java.util.Arrays;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
@@ -104,6 +105,7 @@ public final class Model implements AutoCloseable {
     private int pageSize = DecoderOptions.DEFAULT_PAGE_SIZE;
     private int chunk = DecoderOptions.DEFAULT_CHUNK;
     private boolean withTokenizer = true;
+    private boolean ifUsable;
     private Decoder.UploadListener listener = (_, _) -> {};
 
     private Builder(Path directory) {
@@ -170,6 +172,12 @@ public final class Model implements AutoCloseable {
       return this;
     }
 
+    /** A tokenizer that cannot be opened is as none: {@link Model#tokenizerProblem} says why. */
+    public Builder tokenizerIfUsable() {
+      ifUsable = true;
+      return this;
+    }
+
     /** What is told how far weights are copied to a device with memory of its own. */
     public Builder onUpload(Decoder.UploadListener to) {
       listener = to;
@@ -204,7 +212,13 @@ public final class Model implements AutoCloseable {
             device != null ? device : Backends.open(new Backends.Choice(backend, isa, threads));
         Decoder decoder = new Decoder(description, weights, opened, options(opened), listener);
         return new Model(
-            directory, checkpoint, opened, device == null, decoder, withTokenizer, tokenizer);
+            directory,
+            checkpoint,
+            opened,
+            device == null,
+            decoder,
+            withTokenizer && (!ifUsable || isUsable(tokenizer)),
+            tokenizer);
       } catch (RuntimeException | Error e) {
         tokenizer.thenAccept(Tokenizer::close);
         if (opened != null && device == null) {
@@ -212,6 +226,18 @@ public final class Model implements AutoCloseable {
         }
         if (checkpoint != null) {
           checkpoint.close();
+        }
+        throw e;
+      }
+    }
+
+    private static boolean isUsable(CompletableFuture<Tokenizer> tokenizer) {
+      try {
+        tokenizer.join();
+        return true;
+      } catch (CompletionException e) {
+        if (e.getCause() instanceof CheckpointException) {
+          return false;
         }
         throw e;
       }
@@ -260,8 +286,17 @@ public final class Model implements AutoCloseable {
   }
 
   /** Whether the model was opened with its tokenizer. */
-  boolean hasTokenizer() {
+  public boolean hasTokenizer() {
     return hasTokenizer;
+  }
+
+  /** Why the tokenizer could not be opened, where it was to be opened if usable. */
+  public Optional<String> tokenizerProblem() {
+    return hasTokenizer || !tokenizer.isCompletedExceptionally()
+        ? Optional.empty()
+        : Optional.of(tokenizer.exceptionNow())
+            .filter(CheckpointException.class::isInstance)
+            .map(Throwable::getMessage);
   }
 
   /**
@@ -323,8 +358,8 @@ public final class Model implements AutoCloseable {
   }
 
   /**
-   * A conversation in the model's own words, with room for 4096 tokens, or the model's context where
-   * that is shorter.
+   * A conversation in the model's own words, with room for 4096 tokens, or the model's context
+   * where that is shorter.
    *
    * @throws InvalidArgumentException where the model has no chat template
    */

@@ -41,6 +41,11 @@ public final class Tokenizer implements AutoCloseable {
     return open(TokenizerSource.read(model));
   }
 
+  /** Whether {@code model}, a directory or a GGUF, may have a vocabulary. */
+  public static boolean exists(Path model) {
+    return TokenizerSource.exists(model);
+  }
+
   private static Tokenizer open(TokenizerSource files) {
     HuggingFaceTokenizer tokenizer;
     try {

@@ -19,12 +19,17 @@ public final class GgufText {
    * The file is closed after it.
    */
   public static <T> Optional<T> open(Path model, Function<GgufMetadata, T> read) {
-    if (Files.isDirectory(model) ? !hasGguf(model) : !isGguf(model)) {
+    if (!exists(model)) {
       return Optional.empty();
     }
     try (Checkpoint checkpoint = Checkpoint.open(model)) {
       return checkpoint.gguf().map(read);
     }
+  }
+
+  /** Whether {@code model} is a GGUF or a directory with one. */
+  static boolean exists(Path model) {
+    return Files.isDirectory(model) ? hasGguf(model) : isGguf(model);
   }
 
   private static boolean isGguf(Path file) {

@@ -43,6 +43,13 @@ public record TokenizerSource(
     return find(model).orElseGet(() -> read(model, model.resolve(JSON)));
   }
 
+  /** Whether {@code model} is or has a file that may hold a vocabulary. */
+  public static boolean exists(Path model) {
+    return Files.exists(model.resolve(JSON))
+        || Files.exists(model.resolve(TIKTOKEN))
+        || GgufText.exists(model);
+  }
+
   /** As above; empty where {@code model} has no vocabulary at all. */
   public static Optional<TokenizerSource> find(Path model) {
     for (String name : List.of(JSON, TIKTOKEN)) {
