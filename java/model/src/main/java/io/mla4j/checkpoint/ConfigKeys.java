@@ -252,7 +252,7 @@ final class ConfigKeys {
     if (own != null
         && values.isArray()
         && !elements(own.value).stream()
-            .allMatch(element -> values.valueStream().anyMatch(element::equals))) {
+            .allMatch(element -> values.valueStream().anyMatch(value -> same(element, value)))) {
       throw error(
           own.key,
           "is "

@@ -22,7 +22,7 @@ import java.util.OptionalInt;
  *   <dd>the keys that list the layers with this attention and all others, counted from 1
  *   <dt>{@code group}
  *   <dd>instead of lists: the key of how many layers make a group, whose last one has the other
- *       attention
+ *       attention; without lists and groups {@code layer_types} says it
  *   <dt>{@code bounded}, {@code bound}
  *   <dd>the keys that say whether the decay is {@link Decay.Bounded}, and by what; absent: it is
  *       {@link Decay.Softplus}
@@ -96,7 +96,7 @@ final class DeltaReader {
 
   /** Which of {@code count} layers have it. */
   boolean[] layers(int count) {
-    boolean[] delta = name("group").isEmpty() ? listed(count) : grouped(count);
+    boolean[] delta = delta(count);
     boolean all = true;
     for (boolean layer : delta) {
       all &= layer;
@@ -119,6 +119,20 @@ final class DeltaReader {
                 throw keys.error(key, "is " + keys.show(key) + ", but is not supported");
               });
     }
+  }
+
+  /** By the keys that published configurations have, or by the type of each layer alone. */
+  private boolean[] delta(int count) {
+    boolean grouped = !name("group").isEmpty();
+    if (!keys.has(name(grouped ? "group" : "layers")) && config.has("layer_types")) {
+      boolean[] delta = new boolean[count];
+      List<String> types = config.texts("layer_types").orElseThrow();
+      for (int i = 0; i < Math.min(count, types.size()); i++) {
+        delta[i] = types.get(i).equals(LINEAR);
+      }
+      return delta;
+    }
+    return grouped ? grouped(count) : listed(count);
   }
 
   private boolean[] grouped(int count) {

@@ -19,6 +19,9 @@ import com.fasterxml.jackson.databind.node.NullNode;
  *       number is taken off; {@code times}: a factor; {@code none}: a number that stands for null
  *   <dt>{@code all}
  *   <dd>a list of what stands at those of these keys that are there
+ *   <dt>{@code zeros_of}
+ *   <dd>a list of numbers, which becomes one of texts: {@code zero} where a number is 0, else
+ *       {@code other}; {@code from} and {@code minus} say how many of them count
  *   <dt>{@code rows_of}
  *   <dd>the role of a tensor; null where there is none
  *   <dt>{@code absent}
@@ -43,6 +46,9 @@ record GgufSource(GgufConfig config, JsonNode source) {
   Found find() {
     if (source.isTextual()) {
       return required(source.textValue());
+    }
+    if (source.has("zeros_of")) {
+      return zeros(source.path("zeros_of").asText());
     }
     if (source.has("from")) {
       return from();
@@ -106,6 +112,19 @@ record GgufSource(GgufConfig config, JsonNode source) {
       value = DoubleNode.valueOf(value.doubleValue() * source.path("times").doubleValue());
     }
     return new Found(value, found.key);
+  }
+
+  private Found zeros(String key) {
+    JsonNode numbers = required(key).value;
+    int count = from().value.intValue();
+    if (!numbers.isArray() || numbers.size() < count) {
+      throw config.error(key, "must be an array of " + count + " numbers");
+    }
+    ArrayNode list = GgufConfig.list();
+    for (int i = 0; i < count; i++) {
+      list.add(source.path(whole(numbers.get(i), key) == 0 ? "zero" : "other"));
+    }
+    return new Found(list, key);
   }
 
   private int whole(JsonNode value, String key) {

@@ -105,7 +105,13 @@ public record TensorNeed(
       needs.add(one(TensorRole.DELTA_GATE, channels, hidden));
     }
     needs.add(one(TensorRole.DELTA_DECAY_BIAS, channels));
-    needs.add(one(TensorRole.DELTA_LOG_RATES, heads));
+    needs.add(
+        new TensorNeed(
+            TensorRole.DELTA_LOG_RATES,
+            1,
+            false,
+            List.of((long) heads),
+            List.of(one(TensorRole.DELTA_RATES, heads))));
     needs.add(one(TensorRole.DELTA_BETA, heads, hidden));
     needs.add(one(TensorRole.DELTA_NORM, width));
     needs.add(one(TensorRole.DELTA_OUTPUT, hidden, channels));

@@ -73,6 +73,8 @@ public enum TensorRole {
   DELTA_DECAY_BIAS,
   /** Logarithms of how fast the heads forget (heads). */
   DELTA_LOG_RATES,
+  /** How fast the heads forget, instead of its logarithm; the sign says nothing (heads). */
+  DELTA_RATES,
   /** Projection to how much of a token the heads learn (heads, hidden). */
   DELTA_BETA,
   /** Projection to the gates of the results (heads * width, hidden). */

@@ -28,6 +28,7 @@ final class DeltaWeights {
   static boolean has(TensorRole role) {
     return TAPS.contains(role)
         || role == TensorRole.DELTA_LOG_RATES
+        || role == TensorRole.DELTA_RATES
         || role == TensorRole.DELTA_DECAY_BIAS
         || role == TensorRole.DELTA_NORM;
   }
@@ -63,9 +64,11 @@ final class DeltaWeights {
   }
 
   private static float[] rates(WeightTable.Layer layer) {
-    float[] rates = only(layer, TensorRole.DELTA_LOG_RATES).toFloats();
+    boolean logarithms = layer.has(TensorRole.DELTA_LOG_RATES);
+    float[] rates =
+        only(layer, logarithms ? TensorRole.DELTA_LOG_RATES : TensorRole.DELTA_RATES).toFloats();
     for (int h = 0; h < rates.length; h++) {
-      rates[h] = (float) Math.exp(rates[h]);
+      rates[h] = logarithms ? (float) Math.exp(rates[h]) : Math.abs(rates[h]);
     }
     return rates;
   }

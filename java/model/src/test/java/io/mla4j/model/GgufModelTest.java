@@ -44,7 +44,13 @@ class GgufModelTest {
   }
 
   private Golden twin(String name, boolean legacy, boolean fused) {
-    String architecture = name.equals("minicpm3") ? "minicpm3" : "deepseek2";
+    String architecture =
+        switch (name) {
+          case "minicpm3" -> name;
+          case "kimi-linear" -> name;
+          case "ling-hybrid" -> "bailingmoe3";
+          default -> "deepseek2";
+        };
     return GgufTwin.of(
         name, folder, new GgufTwin(Golden.directory(name), architecture, legacy, fused));
   }
@@ -69,6 +75,14 @@ class GgufModelTest {
         assertAgrees(twin(name, false, false), device);
       }
       assertAgrees(twin("minicpm3", false, false), device);
+    }
+  }
+
+  @Test
+  void layersWithAStateAgree() {
+    try (Device device = Backends.open(new Backends.Choice("scalar", null, 1))) {
+      assertAgrees(twin("kimi-linear", false, false), device);
+      assertAgrees(twin("ling-hybrid", false, false), device);
     }
   }
 

@@ -123,7 +123,9 @@ final class GgufTwin {
     u32("block_count", "num_hidden_layers");
     u32("feed_forward_length", "intermediate_size");
     u32("attention.head_count", "num_attention_heads");
-    u32("attention.head_count_kv", 1);
+    if (!GgufHybrid.is(architecture)) {
+      u32("attention.head_count_kv", 1);
+    }
     u32("attention.q_lora_rank", "q_lora_rank");
     u32("attention.kv_lora_rank", "kv_lora_rank");
     u32("vocab_size", "vocab_size");
@@ -143,6 +145,7 @@ final class GgufTwin {
     if (!config.path("model_type").asText().equals("deepseek_v2")) {
       u32("expert_gating_func", 2);
     }
+    GgufHybrid.keys(architecture, config, file);
     int nope = number("qk_nope_head_dim");
     int rope = number("qk_rope_head_dim");
     if (architecture.equals("minicpm3") || legacy) {
@@ -211,7 +214,8 @@ final class GgufTwin {
                 && !(name.startsWith("model.layers.")
                     && Integer.parseInt(name.split("\\.")[2]) >= layers);
     Map<String, Map<Integer, StoredTensor>> experts = new TreeMap<>();
-    for (StoredTensor tensor : checkpoint.tensors().values()) {
+    for (StoredTensor stored : checkpoint.tensors().values()) {
+      StoredTensor tensor = GgufHybrid.renamed(stored);
       String name = tensor.name();
       if (!wanted.test(name)) {
         continue;
@@ -231,6 +235,9 @@ final class GgufTwin {
 
   private void plain(StoredTensor tensor) {
     String name = tensor.name();
+    if (GgufHybrid.write(tensor, file)) {
+      return;
+    }
     for (Map.Entry<String, String> entry : NAMES.entrySet()) {
       name = name.replace(entry.getKey(), entry.getValue());
     }
