@@ -9,7 +9,10 @@ static float bf16(const char* row, int i) {
   return std::bit_cast<float>((uint32_t)((const uint16_t*)row)[i] << 16);
 }
 
-static int64_t workspace(const mla_attention_params*, const mla_cache_params*, int32_t) { return 0; }
+static int64_t workspace(const mla_attention_params*, const mla_cache_params*, const mla_head_linear_params*,
+                         const mla_head_linear_params*) {
+  return 0;
+}
 
 static int32_t attend(const mla_attention_params* p, const mla_cache_params* c, const float* q,
                       const void* cache, const int32_t* page_table, const float* slopes, int32_t head_begin,

@@ -38,7 +38,8 @@ void expect_refused(const mla_kernels& kernels, const std::vector<Bad<C>>& cases
 class Arguments : public KernelTest {};
 
 struct Pack {
-  mla_linear_params params{sizeof(mla_linear_params), MLA_COMPUTE_F32, MLA_TYPE_BF16, 20, 8, 4, 8, 8, 4};
+  mla_linear_params params{
+      sizeof(mla_linear_params), MLA_COMPUTE_F32, MLA_TYPE_BF16, 20, 8, 4, 8, 8, 4, 0, 0, 0, 0};
   const mla_linear_params* p = &params;
   Guarded<float> x{std::vector<float>(160, 1.f)};
   Guarded<uint8_t> packed{4096};
@@ -60,7 +61,7 @@ TEST_P(Arguments, OfPack) {
                      {[](Pack& c) { c.params.struct_size = 8; }, MLA_INVALID_ARGUMENT, "struct_size"},
                      {[](Pack& c) { c.params.compute = 2; }, MLA_INVALID_ARGUMENT, "compute"},
                      {[](Pack& c) { c.params.weight_type = -1; }, MLA_INVALID_ARGUMENT, "weight_type"},
-                     {[](Pack& c) { c.params.weight_type = 3; }, MLA_INVALID_ARGUMENT, "weight_type"},
+                     {[](Pack& c) { c.params.weight_type = -2; }, MLA_INVALID_ARGUMENT, "weight_type"},
                      {[](Pack& c) { c.params.rows = -1; }, MLA_INVALID_ARGUMENT, "rows"},
                      {[](Pack& c) { c.params.rows = INT32_MAX; }, MLA_INVALID_ARGUMENT, "rows"},
                      {[](Pack& c) { c.params.k = 0; }, MLA_INVALID_ARGUMENT, "k is 0"},
@@ -90,35 +91,65 @@ TEST_P(Arguments, OfPack) {
 }
 
 struct Linear {
-  mla_linear_params params{sizeof(mla_linear_params), MLA_COMPUTE_F32, MLA_TYPE_BF16, 2, 8, 4, 8, 8, 4};
+  mla_linear_params params{
+      sizeof(mla_linear_params), MLA_COMPUTE_F32, MLA_TYPE_BF16, 2, 8, 4, 8, 8, 4, 0, 0, 0, 0};
   const mla_linear_params* p = &params;
   Guarded<uint8_t> packed{4096}, weight{64};
   Guarded<float> y{8};
   const void* packed_data = packed.data();
   const void* weight_data = weight.data();
+  const void* scale_data = nullptr;
   float* to = y.data();
   int begin = 0, end = 4;
   int32_t operator()(const mla_kernels& k, char* error, int32_t size) {
-    return k.linear(p, packed_data, weight_data, nullptr, begin, end, to, error, size);
+    return k.linear(p, packed_data, weight_data, scale_data, nullptr, begin, end, to, error, size);
   }
 };
 
 TEST_P(Arguments, OfLinear) {
   expect_refused<Linear>(
-      kernels(), {
-                     {[](Linear& c) { c.p = nullptr; }, MLA_INVALID_ARGUMENT, "params is NULL"},
-                     {[](Linear& c) { c.params.k = -1; }, MLA_INVALID_ARGUMENT, "k is -1"},
-                     {[](Linear& c) { c.begin = -1; }, MLA_INVALID_ARGUMENT, "n range is -1..4"},
-                     {[](Linear& c) { c.end = 5; }, MLA_INVALID_ARGUMENT, "n range is 0..5"},
-                     {[](Linear& c) { c.packed_data = nullptr; }, MLA_INVALID_ARGUMENT, "packed is NULL"},
-                     {[](Linear& c) { c.weight_data = nullptr; }, MLA_INVALID_ARGUMENT, "weight is NULL"},
-                     {[](Linear& c) { c.to = nullptr; }, MLA_INVALID_ARGUMENT, "y is NULL"},
-                 });
+      kernels(),
+      {
+          {[](Linear& c) { c.p = nullptr; }, MLA_INVALID_ARGUMENT, "params is NULL"},
+          {[](Linear& c) { c.params.k = -1; }, MLA_INVALID_ARGUMENT, "k is -1"},
+          {[](Linear& c) { c.begin = -1; }, MLA_INVALID_ARGUMENT, "n range is -1..4"},
+          {[](Linear& c) { c.end = 5; }, MLA_INVALID_ARGUMENT, "n range is 0..5"},
+          {[](Linear& c) { c.packed_data = nullptr; }, MLA_INVALID_ARGUMENT, "packed is NULL"},
+          {[](Linear& c) { c.weight_data = nullptr; }, MLA_INVALID_ARGUMENT, "weight is NULL"},
+          {[](Linear& c) { c.scale_data = c.weight_data; }, MLA_INVALID_ARGUMENT, "scales is given"},
+          {[](Linear& c) { c.params.scale_rows = -1; }, MLA_INVALID_ARGUMENT, "scale_rows is -1"},
+          {[](Linear& c) { c.params.scale_rows = 1; }, MLA_INVALID_ARGUMENT, "scale_columns is 0"},
+          {[](Linear& c) { c.params.scale_rows = 1, c.params.scale_columns = 8; }, MLA_INVALID_ARGUMENT,
+           "scale_stride is 0"},
+          {[](Linear& c) { c.params.scale_rows = c.params.scale_columns = 1, c.params.scale_type = -1; },
+           MLA_INVALID_ARGUMENT, "scale_type is -1"},
+          {[](Linear& c) { c.params.scale_rows = 1, c.params.scale_columns = 8, c.params.scale_stride = 1; },
+           MLA_INVALID_ARGUMENT, "scales is NULL"},
+          {[](Linear& c) { c.to = nullptr; }, MLA_INVALID_ARGUMENT, "y is NULL"},
+      });
 }
 
 struct HeadLinear {
-  mla_head_linear_params params{
-      sizeof(mla_head_linear_params), MLA_COMPUTE_F32, MLA_TYPE_F32, 2, 2, 3, 4, 0, 6, 3, 8, 4, 12, 3};
+  mla_head_linear_params params{sizeof(mla_head_linear_params),
+                                MLA_COMPUTE_F32,
+                                MLA_TYPE_F32,
+                                2,
+                                2,
+                                3,
+                                4,
+                                0,
+                                6,
+                                3,
+                                8,
+                                4,
+                                12,
+                                3,
+                                0,
+                                0,
+                                0,
+                                0,
+                                0,
+                                0};
   const mla_head_linear_params* p = &params;
   Guarded<float> x{12}, weight{24}, y{16};
   const float* x_data = x.data();
@@ -126,8 +157,8 @@ struct HeadLinear {
   float* to = y.data();
   int head_begin = 0, head_end = 2, token_begin = 0, token_end = 2;
   int32_t operator()(const mla_kernels& k, char* error, int32_t size) {
-    return k.head_linear(p, x_data, weight_data, head_begin, head_end, token_begin, token_end, to, error,
-                         size);
+    return k.head_linear(p, x_data, weight_data, nullptr, head_begin, head_end, token_begin, token_end, to,
+                         error, size);
   }
 };
 
@@ -139,7 +170,7 @@ TEST_P(Arguments, OfHeadLinear) {
           {[](C& c) { c.p = nullptr; }, MLA_INVALID_ARGUMENT, "params is NULL"},
           {[](C& c) { c.params.struct_size = 0; }, MLA_INVALID_ARGUMENT, "struct_size"},
           {[](C& c) { c.params.compute = -1; }, MLA_INVALID_ARGUMENT, "compute"},
-          {[](C& c) { c.params.weight_type = 7; }, MLA_INVALID_ARGUMENT, "weight_type"},
+          {[](C& c) { c.params.weight_type = -7; }, MLA_INVALID_ARGUMENT, "weight_type"},
           {[](C& c) { c.params.tokens = -1; }, MLA_INVALID_ARGUMENT, "tokens"},
           {[](C& c) { c.params.heads = 0; }, MLA_INVALID_ARGUMENT, "heads"},
           {[](C& c) { c.params.in = 0; }, MLA_INVALID_ARGUMENT, "in is 0"},
@@ -164,6 +195,7 @@ TEST_P(Arguments, OfHeadLinear) {
 struct Attend {
   mla_attention_params params{};
   mla_cache_params cache_params{};
+  mla_head_linear_params keys{}, values{};
   Guarded<float> q{std::vector<float>(24, 0.5f)}, cache{std::vector<float>(36, 0.25f)},
       weight{std::vector<float>(40, 0.f)}, out{16}, lse{4};
   Guarded<int32_t> pages{std::vector<int32_t>{2, 0, 1}};
@@ -196,8 +228,9 @@ struct Attend {
     params.out_token_stride = 8;
     params.lse_head_stride = 1;
     params.lse_token_stride = 2;
-    params.weight_head_stride = 20;
-    params.weight_stride = 4;
+    keys = {sizeof keys, MLA_COMPUTE_F32, MLA_TYPE_F32, 0, 2, 4, 3, 0, 0, 0, 0, 0, 20, 4, 0, 0, 0, 0, 0, 0};
+    values = keys;
+    values.out = 2;
     cache_params = {sizeof cache_params, MLA_TYPE_F32, 4, 2, 4, 2, 3, 24, 48};
   }
 };
@@ -212,9 +245,9 @@ struct Absorbed : Attend {
 
 struct Decompressed : Attend {
   int32_t operator()(const mla_kernels& k, char* error, int32_t size) {
-    return k.attend_decompressed(p, c, q_data, weight_data, cache_data, page_table, nullptr, head_begin,
-                                 head_end, query_begin, query_end, out_data, lse_data, workspace,
-                                 workspace_bytes, error, size);
+    return k.attend_decompressed(p, c, &keys, &values, q_data, weight_data, nullptr, weight_data, nullptr,
+                                 cache_data, page_table, nullptr, head_begin, head_end, query_begin,
+                                 query_end, out_data, lse_data, workspace, workspace_bytes, error, size);
   }
 };
 
@@ -286,24 +319,28 @@ TEST_P(Arguments, OfAttendDecompressed) {
   bad.push_back({[](C& a) { a.params.key_offset = 4; }, MLA_INVALID_ARGUMENT, "key_offset is 4"});
   bad.push_back({[](C& a) { a.params.nope = 0; }, MLA_INVALID_ARGUMENT, "nope"});
   bad.push_back({[](C& a) { a.params.value = 0; }, MLA_INVALID_ARGUMENT, "value"});
-  bad.push_back({[](C& a) { a.params.weight_type = 5; }, MLA_INVALID_ARGUMENT, "weight_type"});
-  bad.push_back({[](C& a) { a.params.weight_stride = 3; }, MLA_INVALID_ARGUMENT, "weight_stride"});
+  bad.push_back({[](C& a) { a.keys.weight_type = -5; }, MLA_INVALID_ARGUMENT, "weight_type"});
+  bad.push_back({[](C& a) { a.keys.weight_stride = 3; }, MLA_INVALID_ARGUMENT, "weight_stride"});
   bad.push_back(
-      {[](C& a) { a.params.weight_head_stride = -20; }, MLA_INVALID_ARGUMENT, "weight_head_stride"});
-  bad.push_back({[](C& a) { a.weight_data = nullptr; }, MLA_INVALID_ARGUMENT, "kv_b is NULL"});
+      {[](C& a) { a.values.weight_head_stride = -20; }, MLA_INVALID_ARGUMENT, "weight_head_stride"});
+  bad.push_back({[](C& a) { a.keys.out = 2; }, MLA_INVALID_ARGUMENT, "keys->out is 2"});
+  bad.push_back({[](C& a) { a.values.in = 5; }, MLA_INVALID_ARGUMENT, "values->in is 5"});
+  bad.push_back({[](C& a) { a.values.heads = 1; }, MLA_INVALID_ARGUMENT, "values->heads is 1"});
+  bad.push_back({[](C& a) { a.values.transposed = 1; }, MLA_INVALID_ARGUMENT, "values->transposed is 1"});
+  bad.push_back({[](C& a) { a.weight_data = nullptr; }, MLA_INVALID_ARGUMENT, "key_weight is NULL"});
   expect_refused<C>(kernels(), bad);
 }
 
 TEST_P(Arguments, OfAttentionWorkspace) {
   Attend a;
-  EXPECT_GT(kernels().attention_workspace(a.p, a.c, 0), 0);
-  EXPECT_GT(kernels().attention_workspace(a.p, a.c, 1), 0);
-  EXPECT_EQ(kernels().attention_workspace(a.p, a.c, 2), -1);
-  EXPECT_EQ(kernels().attention_workspace(nullptr, a.c, 0), -1);
-  EXPECT_EQ(kernels().attention_workspace(a.p, nullptr, 0), -1);
+  EXPECT_GT(kernels().attention_workspace(a.p, a.c, nullptr, nullptr), 0);
+  EXPECT_GT(kernels().attention_workspace(a.p, a.c, &a.keys, &a.values), 0);
+  EXPECT_EQ(kernels().attention_workspace(a.p, a.c, &a.keys, nullptr), -1);
+  EXPECT_EQ(kernels().attention_workspace(nullptr, a.c, nullptr, nullptr), -1);
+  EXPECT_EQ(kernels().attention_workspace(a.p, nullptr, nullptr, nullptr), -1);
   a.params.nope = 0;
-  EXPECT_GT(kernels().attention_workspace(a.p, a.c, 0), 0) << "nope belongs to the other form";
-  EXPECT_EQ(kernels().attention_workspace(a.p, a.c, 1), -1);
+  EXPECT_GT(kernels().attention_workspace(a.p, a.c, nullptr, nullptr), 0) << "nope belongs to the other form";
+  EXPECT_EQ(kernels().attention_workspace(a.p, a.c, &a.keys, &a.values), -1);
 }
 
 struct Merge {
@@ -513,14 +550,13 @@ TEST_P(Arguments, OfAdd) {
 struct Embed {
   Guarded<float> table{std::vector<float>(12, 1.f)}, y{8};
   Guarded<int32_t> ids{std::vector<int32_t>{0, 2}};
-  int type = MLA_TYPE_F32, vocabulary = 3, count = 2, width = 4;
-  int64_t table_stride = 4, y_stride = 4;
+  mla_embed_params params{sizeof(mla_embed_params), MLA_TYPE_F32, 3, 4, 1, 4, 4, 0, 0, 0, 0};
+  int count = 2;
   const void* table_data = table.data();
   const int32_t* id_data = ids.data();
   float* to = y.data();
   int32_t operator()(const mla_kernels& k, char* error, int32_t size) {
-    return k.embed(type, table_data, table_stride, vocabulary, id_data, count, width, 1, to, y_stride, error,
-                   size);
+    return k.embed(&params, table_data, nullptr, id_data, count, to, error, size);
   }
 };
 
@@ -528,13 +564,13 @@ TEST_P(Arguments, OfEmbed) {
   using C = Embed;
   expect_refused<C>(kernels(),
                     {
-                        {[](C& c) { c.type = 3; }, MLA_INVALID_ARGUMENT, "table_type"},
-                        {[](C& c) { c.vocabulary = 0; }, MLA_INVALID_ARGUMENT, "vocabulary"},
+                        {[](C& c) { c.params.table_type = -3; }, MLA_INVALID_ARGUMENT, "table_type"},
+                        {[](C& c) { c.params.vocabulary = 0; }, MLA_INVALID_ARGUMENT, "vocabulary"},
                         {[](C& c) { c.count = -1; }, MLA_INVALID_ARGUMENT, "count"},
-                        {[](C& c) { c.width = 0; }, MLA_INVALID_ARGUMENT, "width"},
-                        {[](C& c) { c.table_stride = 3; }, MLA_INVALID_ARGUMENT, "table_stride"},
-                        {[](C& c) { c.table_stride = kHuge; }, MLA_INVALID_ARGUMENT, "table_stride"},
-                        {[](C& c) { c.y_stride = 3; }, MLA_INVALID_ARGUMENT, "y_stride"},
+                        {[](C& c) { c.params.width = 0; }, MLA_INVALID_ARGUMENT, "width"},
+                        {[](C& c) { c.params.table_stride = 3; }, MLA_INVALID_ARGUMENT, "table_stride"},
+                        {[](C& c) { c.params.table_stride = kHuge; }, MLA_INVALID_ARGUMENT, "table_stride"},
+                        {[](C& c) { c.params.y_stride = 3; }, MLA_INVALID_ARGUMENT, "y_stride"},
                         {[](C& c) { c.ids[1] = 3; }, MLA_INVALID_ARGUMENT, "ids[1] is 3"},
                         {[](C& c) { c.ids[0] = -1; }, MLA_INVALID_ARGUMENT, "ids[0] is -1"},
                         {[](C& c) { c.table_data = nullptr; }, MLA_INVALID_ARGUMENT, "table is NULL"},

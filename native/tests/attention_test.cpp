@@ -16,7 +16,8 @@ struct Shape {
   int cache_type, compute;
   bool causal, alibi;
   int nope = 0, value = 0, weight_type = MLA_TYPE_F32;  // decompressed form only
-  bool own_keys = false;                                // absorbed form only: rope is the key
+  bool split = false;     // decompressed form only: keys and values apart, keys transposed
+  bool own_keys = false;  // absorbed form only: rope is the key
   int query_width() const { return own_keys ? rope : latent + rope; }
   bool rounds() const { return compute == MLA_COMPUTE_BF16 && cache_type == MLA_TYPE_BF16; }
 };
@@ -52,7 +53,6 @@ struct Sequence {
     p.causal = s.causal;
     p.nope = s.nope;
     p.value = s.value;
-    p.weight_type = s.weight_type;
     p.scale = 1 / std::sqrt(static_cast<float>(width));
     p.key_offset = s.own_keys ? cache.params().rope_offset : 0;
     p.q_head_stride = width + q_gap;
@@ -61,8 +61,22 @@ struct Sequence {
     p.out_token_stride = p.out_head_stride * s.heads;
     p.lse_head_stride = s.queries;  // as FlashMLA has it: heads outside
     p.lse_token_stride = 1;
-    p.weight_stride = s.latent;
-    p.weight_head_stride = (s.nope + s.value) * p.weight_stride;
+    for (mla_head_linear_params* up : {&keys, &values}) {
+      up->struct_size = sizeof keys;
+      up->compute = s.compute;
+      up->weight_type = s.weight_type;
+      up->heads = s.heads;
+      up->in = s.latent;
+      up->out = up == &keys ? s.nope : s.value;
+      up->weight_stride = s.latent;
+      up->weight_head_stride = (s.nope + s.value) * up->weight_stride;
+    }
+    if (s.split) {
+      keys.transposed = 1;
+      keys.weight_stride = s.nope;
+      keys.weight_head_stride = s.latent * s.nope;
+      values.weight_head_stride = s.value * s.latent;
+    }
   }
   size_t out_size() const { return span(s.queries * s.heads, out_width, p.out_head_stride); }
   size_t lse_size() const { return s.queries * s.heads; }
@@ -79,6 +93,7 @@ struct Sequence {
   Guarded<float> q;
   Guarded<float> slopes;
   mla_attention_params p{};
+  mla_head_linear_params keys{}, values{};
 };
 
 struct Result {
@@ -89,8 +104,9 @@ struct Result {
 
 // Aligned memory of exactly the size that a call asks for.
 struct Workspace {
-  Workspace(const mla_kernels& kernels, const Sequence& s, int form)
-      : size(kernels.attention_workspace(&s.p, &s.cache.params(), form)),
+  Workspace(const mla_kernels& kernels, const Sequence& s, bool decompressed)
+      : size(kernels.attention_workspace(&s.p, &s.cache.params(), decompressed ? &s.keys : nullptr,
+                                         decompressed ? &s.values : nullptr)),
         memory(static_cast<size_t>(std::max<int64_t>(size, 0))) {
     EXPECT_EQ(size % 64, 0);
   }
@@ -100,7 +116,7 @@ struct Workspace {
 
 void absorbed(const mla_kernels& kernels, const Sequence& s, int head_begin, int head_end, int query_begin,
               int query_end, int kv_begin, int kv_end, float* out, float* lse) {
-  Workspace w(kernels, s, 0);
+  Workspace w(kernels, s, false);
   MLA_CALL(kernels.attend_absorbed, &s.p, &s.cache.params(), s.q.data(), s.cache.data(), s.cache.pages(),
            s.slope_data(), head_begin, head_end, query_begin, query_end, kv_begin, kv_end, out, lse,
            w.memory.data(), w.size);
@@ -401,7 +417,7 @@ TEST_P(Attend, BlocksOfSixteenRowsHaveTheSameBitsInAnyCall) {
       for (int k = 0; k < 130; k++) {
         for (int i = 0; i < 80; i++) copy.set(k, i, s.cache.get(k, i));
       }
-      Workspace w(kernels(), s, 0);
+      Workspace w(kernels(), s, false);
       MLA_CALL(kernels().attend_absorbed, &s.p, &copy.params(), s.q.data(), copy.data(), copy.pages(),
                s.slope_data(), 0, 48, 0, 5, 0, 130, paged.out.data(), paged.lse.data(), w.memory.data(),
                w.size);
@@ -421,26 +437,42 @@ TEST_P(Attend, DecompressedAgreesWithTheReferenceOverRandomShapes) {
     shape.nope = random.of({1, 8, 15, 32});
     shape.value = random.of({1, 8, 17, 40});
     shape.weight_type = random.of({MLA_TYPE_F32, MLA_TYPE_BF16, MLA_TYPE_F16});
+    shape.split = random.coin();
     SCOPED_TRACE(text(shape) + " nope " + std::to_string(shape.nope) + " value " +
                  std::to_string(shape.value) + " weight type " + std::to_string(shape.weight_type));
     const Sequence s(random, shape, shape.nope + shape.rope, shape.value);
-    const Matrix kv_b(random, shape.weight_type, shape.heads * (shape.nope + shape.value), shape.latent,
-                      shape.latent);
+    const Matrix kv_b(random, shape.weight_type, shape.split ? 0 : shape.heads * (shape.nope + shape.value),
+                      shape.latent, shape.latent);
+    const Matrix key_up(random, shape.weight_type, shape.split ? shape.heads * shape.latent : 0, shape.nope,
+                        shape.nope);
+    const Matrix value_up(random, shape.weight_type, shape.split ? shape.heads * shape.value : 0,
+                          shape.latent, shape.latent);
+    const uint8_t* key_weight = shape.split ? key_up.bytes.data() : kv_b.bytes.data();
+    const uint8_t* value_weight =
+        shape.split ? value_up.bytes.data()
+                    : kv_b.bytes.data() + shape.nope * shape.latent * type_size(shape.weight_type);
+    const auto up = [&](int head, int i, int j) {
+      if (!shape.split) return kv_b.at(head * (shape.nope + shape.value) + i, j);
+      return i < shape.nope ? key_up.at(head * shape.latent + j, i)
+                            : value_up.at(head * shape.value + i - shape.nope, j);
+    };
     Result r(s);
-    Workspace w(kernels(), s, 1);
+    Workspace w(kernels(), s, true);
     const std::vector<int> heads = random.cuts(shape.heads), queries = random.cuts(shape.queries);
     for (size_t i = 0; i + 1 < heads.size(); i++) {
       for (size_t j = 0; j + 1 < queries.size(); j++)
-        MLA_CALL(kernels().attend_decompressed, &s.p, &s.cache.params(), s.q.data(), kv_b.bytes.data(),
-                 s.cache.data(), s.cache.pages(), s.slope_data(), heads[i], heads[i + 1], queries[j],
-                 queries[j + 1], r.out.data(), r.lse.data(), w.memory.data(), w.size);
+        MLA_CALL(kernels().attend_decompressed, &s.p, &s.cache.params(), &s.keys, &s.values, s.q.data(),
+                 key_weight, nullptr, value_weight, nullptr, s.cache.data(), s.cache.pages(), s.slope_data(),
+                 heads[i], heads[i + 1], queries[j], queries[j + 1], r.out.data(), r.lse.data(),
+                 w.memory.data(), w.size);
     }
     // [token][head][nope + value], as the kernel rounds it
     std::vector<double> rebuilt;
     for (int k = 0; k < shape.tokens; k++) {
       for (int row = 0; row < shape.heads * (shape.nope + shape.value); row++) {
         double x = 0;
-        for (int i = 0; i < shape.latent; i++) x += kv_b.at(row, i) * s.cache.latent(k, i);
+        const int width = shape.nope + shape.value;
+        for (int i = 0; i < shape.latent; i++) x += up(row / width, row % width, i) * s.cache.latent(k, i);
         rebuilt.push_back(shape.rounds() ? bf16_value(to_bf16(static_cast<float>(x))) : x);
       }
     }

@@ -29,7 +29,7 @@ TEST_P(Concurrency, ThreadsThatShareALinearGiveTheBitsOfOne) {
   Guarded<uint8_t> packed(static_cast<size_t>(kernels().packed_bytes(&p)));
   Guarded<float> one(kRows * kN), many(kRows * kN);
   MLA_CALL(kernels().pack, &p, x.data(), nullptr, 0, kRows, packed.data(), packed.bytes());
-  MLA_CALL(kernels().linear, &p, packed.data(), weight.bytes.data(), nullptr, 0, kN, one.data());
+  MLA_CALL(kernels().linear, &p, packed.data(), weight.bytes.data(), nullptr, nullptr, 0, kN, one.data());
   for (int round = 0; round < kRounds; round++) {
     many.poison();
     packed.poison();
@@ -46,11 +46,11 @@ TEST_P(Concurrency, ThreadsThatShareALinearGiveTheBitsOfOne) {
         }
         while (packers > 0) std::this_thread::yield();
         char error[64];
-        failures += kernels().linear(&p, packed.data(), weight.bytes.data(), nullptr, -1, kN, many.data(),
-                                     error, 64) != MLA_INVALID_ARGUMENT;
+        failures += kernels().linear(&p, packed.data(), weight.bytes.data(), nullptr, nullptr, -1, kN,
+                                     many.data(), error, 64) != MLA_INVALID_ARGUMENT;
         const int begin = i * kN / kThreads, end = (i + 1) * kN / kThreads;
-        failures += kernels().linear(&p, packed.data(), weight.bytes.data(), nullptr, begin, end, many.data(),
-                                     error, 64) != MLA_OK;
+        failures += kernels().linear(&p, packed.data(), weight.bytes.data(), nullptr, nullptr, begin, end,
+                                     many.data(), error, 64) != MLA_OK;
       });
     }
     for (std::thread& t : threads) t.join();

@@ -169,8 +169,8 @@ TEST_P(Elementwise, Embed) {
       Guarded<int32_t> ids(count);
       for (int i = 0; i < count; i++) ids[i] = random.in(0, vocabulary - 1);
       Guarded<float> y(span(count, width, y_stride));
-      MLA_CALL(kernels().embed, type, table.bytes.data(), stride, vocabulary, ids.data(), count, width, scale,
-               y.data(), y_stride);
+      const mla_embed_params p{sizeof p, type, vocabulary, width, scale, stride, y_stride, 0, 0, 0, 0};
+      MLA_CALL(kernels().embed, &p, table.bytes.data(), nullptr, ids.data(), count, y.data());
       for (int i = 0; i < count; i++) {
         for (int j = 0; j < width; j++)
           ASSERT_EQ(y[i * y_stride + j], static_cast<float>(scale * table.at(ids[i], j))) << i << ", " << j;
@@ -187,7 +187,8 @@ TEST_P(Elementwise, EmbedWidensEveryHalfExactly) {
   const Guarded<int32_t> id(std::vector<int32_t>{0});
   Guarded<float> y(65536);
   for (int type : {MLA_TYPE_BF16, MLA_TYPE_F16}) {
-    MLA_CALL(kernels().embed, type, table.data(), 65536, 1, id.data(), 1, 65536, 1.f, y.data(), 65536);
+    const mla_embed_params p{sizeof p, type, 1, 65536, 1.f, 65536, 65536, 0, 0, 0, 0};
+    MLA_CALL(kernels().embed, &p, table.data(), nullptr, id.data(), 1, y.data());
     for (int i = 0; i < 65536; i++) {
       const double expected = type == MLA_TYPE_BF16 ? bf16_value(table[i]) : f16_value(table[i]);
       if (std::isnan(expected))

@@ -75,7 +75,7 @@ TEST(Example, AttendsAsTheGenericKernelsDo) {
   for (int i = 0; i < 2; i++) {
     out[i].resize(kQueries * kHeads * cache.latent);
     lse[i].resize(kQueries * kHeads);
-    const int64_t bytes = tables[i]->attention_workspace(&params, &cache, 0);
+    const int64_t bytes = tables[i]->attention_workspace(&params, &cache, nullptr, nullptr);
     std::vector<char> workspace(bytes + 64);
     char* aligned = workspace.data() + (-(uintptr_t)workspace.data() & 63);
     MLA_CALL(tables[i]->attend_absorbed, &params, &cache, q.data(), rows.data(), pages, nullptr, 0, kHeads, 0,

@@ -1,5 +1,5 @@
 // A storage format with blocks, which the library does not know: what its kernels do with one, against the same weights in float32. The
-// kernels' headers stand alone, so that a test can give them a format of its own.
+// kernels' headers stand alone, so that a test can instantiate them for a format of its own.
 #include <gtest/gtest.h>
 
 #include <cstring>
@@ -9,6 +9,7 @@
 #include "cpu/head_linear.h"
 #include "cpu/isa/generic.h"
 #include "cpu/linear.h"
+#include "cpu/stored_rows.h"
 
 namespace mla {
 namespace {
@@ -46,14 +47,6 @@ std::vector<float> widened(const std::vector<Toy::Block>& from) {
   return to;
 }
 
-// `columns` elements a row.
-StoredRows<Generic> rows_of(const std::vector<Toy::Block>& from, int columns) {
-  return {(const char*)from.data(),
-          (int64_t)(columns / Toy::kElements * sizeof(Toy::Block)),
-          {Toy::kElements, sizeof(Toy::Block)},
-          widen<Generic, Toy>};
-}
-
 std::vector<float> activations(size_t count) {
   std::vector<float> made(count);
   uint32_t state = 7;
@@ -69,21 +62,33 @@ void expect_same(const std::vector<float>& a, const std::vector<float>& b) {
   EXPECT_EQ(std::memcmp(a.data(), b.data(), a.size() * sizeof(float)), 0);
 }
 
+// Rows of blocks, `columns` elements of each, and the same rows in float32.
+StoredRows<Generic> toy_rows(const std::vector<Toy::Block>& weight, int stride) {
+  return {-1,
+          (const char*)weight.data(),
+          stride / 32 * (int64_t)sizeof(Toy::Block),
+          {32, (int)sizeof(Toy::Block)},
+          widen<Generic, Toy>,
+          {}};
+}
+StoredRows<Generic> float_rows(const std::vector<float>& weight, int stride) {
+  return StoredRows<Generic>::of(MLA_TYPE_F32, weight.data(), stride, {});
+}
+
 TEST(BlockFormat, LinearIsThatOfTheWidenedWeights) {
   for (int rows : {1, 3, 4, 7, 8, 9, 130}) {
-    for (int k : {32, 1024, 1120}) {
-      const int n = 53;
-      const std::vector<Toy::Block> weight = blocks((int64_t)n * k);
+    for (int k : {32, 50, 1024, 1107, 1120}) {
+      const int n = 53, stride = round_up(k, 32);
+      const std::vector<Toy::Block> weight = blocks((int64_t)n * stride);
       const std::vector<float> plain = widened(weight), x = activations((size_t)rows * k),
                                bias = activations(n);
-      mla_linear_params p{sizeof p, MLA_COMPUTE_BF16, MLA_TYPE_F32, rows, k, n, k, k, n};
+      mla_linear_params p{sizeof p, MLA_COMPUTE_BF16, MLA_TYPE_F32, rows, k, n, k, stride, n, 0, 0, 0, 0};
       std::vector<float> packed((size_t)packed_bytes<Generic>(&p) / 4 + 16);
       float* aligned = packed.data() + (-(uintptr_t)packed.data() & 63) / 4;
       pack_rows<Generic>(p, x.data(), nullptr, 0, rows, aligned);
       std::vector<float> expected((size_t)rows * n), y((size_t)rows * n);
-      linear_of<Widened<Generic, F32>>({p, aligned, {plain.data(), k}, bias.data(), false, expected.data()},
-                                       0, n);
-      linear_of<Stored<Generic>>({p, aligned, rows_of(weight, k), bias.data(), false, y.data()}, 0, n);
+      multiply<Generic>(p, aligned, float_rows(plain, stride), bias.data(), 0, n, expected.data());
+      multiply<Generic>(p, aligned, toy_rows(weight, stride), bias.data(), 0, n, y.data());
       expect_same(expected, y);
     }
   }
@@ -92,41 +97,44 @@ TEST(BlockFormat, LinearIsThatOfTheWidenedWeights) {
 TEST(BlockFormat, HeadLinearIsThatOfTheWidenedWeights) {
   for (int transposed : {0, 1}) {
     for (int tokens : {1, 4, 6, 17}) {
-      const int heads = 2, in = transposed ? 40 : 96, out = transposed ? 96 : 40;
-      const int rows = transposed ? in : out, columns = transposed ? out : in;
-      const std::vector<Toy::Block> weight = blocks((int64_t)heads * rows * columns);
-      const std::vector<float> plain = widened(weight), x = activations((size_t)tokens * heads * in);
-      mla_head_linear_params p{};
-      p.compute = MLA_COMPUTE_F32;
-      p.weight_type = MLA_TYPE_F32;
-      p.tokens = tokens;
-      p.heads = heads;
-      p.in = in;
-      p.out = out;
-      p.transposed = transposed;
-      p.x_token_stride = heads * in;
-      p.x_head_stride = in;
-      p.y_token_stride = heads * out;
-      p.y_head_stride = out;
-      p.weight_head_stride = (int64_t)rows * columns;
-      p.weight_stride = columns;
-      std::vector<float> expected((size_t)tokens * heads * out), y(expected.size());
-      const HeadRange range{0, heads, 0, tokens};
-      head_linear_of<Widened<Generic, F32>>(p, x.data(), {plain.data(), columns}, range, expected.data());
-      head_linear_of<Stored<Generic>>(p, x.data(), rows_of(weight, columns), range, y.data());
-      expect_same(expected, y);
+      for (int cut : {0, 13}) {
+        const int in = transposed ? 40 : 96 - cut, out = transposed ? 96 - cut : 40;
+        const int rows = transposed ? in : out, stride = 96;
+        const std::vector<Toy::Block> weight = blocks((int64_t)rows * stride);
+        const std::vector<float> plain = widened(weight), x = activations((size_t)tokens * in);
+        mla_head_linear_params p{};
+        p.compute = MLA_COMPUTE_F32;
+        p.tokens = tokens;
+        p.in = in;
+        p.out = out;
+        p.transposed = transposed;
+        p.x_token_stride = in;
+        p.y_token_stride = out;
+        std::vector<float> expected((size_t)tokens * out), y(expected.size());
+        one_head<Generic>(p, x.data(), float_rows(plain, stride), 0, tokens, expected.data());
+        one_head<Generic>(p, x.data(), toy_rows(weight, stride), 0, tokens, y.data());
+        expect_same(expected, y);
+      }
     }
   }
 }
 
-TEST(BlockFormat, ARowMayEndWithinABlock) {
-  const std::vector<Toy::Block> row = blocks(96);
-  const std::vector<float> plain = widened(row);
-  for (int n : {1, 31, 32, 33, 95}) {
-    std::vector<float> y((size_t)n + 1, 7);
-    rows_of(row, 96).read(0, 0, n, y.data());
-    EXPECT_EQ(std::memcmp(y.data(), plain.data(), (size_t)n * sizeof(float)), 0);
-    EXPECT_EQ(y[(size_t)n], 7);
+TEST(BlockFormat, ARunOfARowIsWidenedFromItsBlocksAndScaled) {
+  const std::vector<Toy::Block> weight = blocks(2 * 128);
+  const std::vector<float> plain = widened(weight), values = activations(2 * 3);
+  StoredRows<Generic> rows = toy_rows(weight, 128);
+  rows.scales = {values.data(), MLA_TYPE_F32, 3, 50, 3, 2};  // rows 2, 3 of the plane's matrix
+  for (int row = 0; row < 2; row++) {
+    for (int k : {0, 32, 96}) {
+      for (int n = 1; k + n <= 128; n++) {
+        std::vector<float> run((size_t)n), expected((size_t)n);
+        rows.read(row, k, n, run.data());
+        for (int i = 0; i < n; i++)
+          expected[(size_t)i] =
+              plain[(size_t)(row * 128 + k + i)] * values[(size_t)((2 + row) / 3 * 3 + (k + i) / 50)];
+        expect_same(expected, run);
+      }
+    }
   }
 }
 

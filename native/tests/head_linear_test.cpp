@@ -9,6 +9,8 @@
 namespace mla::test {
 namespace {
 
+constexpr int kScaleRows = 5, kScaleColumns = 3;
+
 // Weights as they lie in kv_b_proj: heads one behind the other, each W_h and then rows that belong to another use.
 struct Heads {
   Heads(Random& random, int tokens, int heads, int in, int out, bool transposed, int type, int compute)
@@ -18,7 +20,10 @@ struct Heads {
         stride(columns + random.of({0, 0, 5})),
         x_gap(random.of({0, 4})),
         y_gap(random.of({0, 2})),
+        scaled(random.in(0, 2) == 0),
         weight(random, type, heads * (rows + extra), columns, stride),
+        scales(random, MLA_TYPE_F32, (2 + heads * (rows + extra) + kScaleRows - 1) / kScaleRows,
+               (columns + kScaleColumns - 1) / kScaleColumns, (columns + kScaleColumns - 1) / kScaleColumns),
         x(span(static_cast<int64_t>(tokens) * heads, in, in + x_gap)) {
     p.struct_size = sizeof p;
     p.compute = compute;
@@ -34,11 +39,23 @@ struct Heads {
     p.y_token_stride = p.y_head_stride * heads;
     p.weight_head_stride = (rows + extra) * stride;
     p.weight_stride = stride;
+    if (scaled) {
+      p.scale_type = MLA_TYPE_F32;
+      p.scale_rows = kScaleRows;
+      p.scale_columns = kScaleColumns;
+      p.scale_head_rows = rows + extra;
+      p.scale_row = 2;
+      p.scale_stride = scales.columns;
+    }
     fill_rows(random, x, tokens * heads, in, p.x_head_stride);
   }
+  const void* scale_data() const { return p.scale_rows > 0 ? scales.bytes.data() : nullptr; }
   double weight_at(int h, int o, int i) const {
     const int row = h * (rows + extra) + (p.transposed ? i : o);
-    return weight.at(row, p.transposed ? o : i);
+    const int column = p.transposed ? o : i;
+    if (p.scale_rows == 0) return weight.at(row, column);
+    return static_cast<float>(weight.at(row, column)) *
+           static_cast<float>(scales.at((2 + row) / kScaleRows, column / kScaleColumns));
   }
   size_t y_size() const { return span(static_cast<int64_t>(p.tokens) * p.heads, p.out, p.y_head_stride); }
 
@@ -46,7 +63,8 @@ struct Heads {
   int rows, columns, extra;
   int64_t stride;
   int x_gap, y_gap;
-  Matrix weight;
+  bool scaled;
+  Matrix weight, scales;
   Guarded<float> x;
 };
 
@@ -54,8 +72,8 @@ void run(const mla_kernels& kernels, const Heads& c, const std::vector<int>& hea
          const std::vector<int>& token_cuts, Guarded<float>& y) {
   for (size_t h = 0; h + 1 < head_cuts.size(); h++) {
     for (size_t t = 0; t + 1 < token_cuts.size(); t++)
-      MLA_CALL(kernels.head_linear, &c.p, c.x.data(), c.weight.bytes.data(), head_cuts[h], head_cuts[h + 1],
-               token_cuts[t], token_cuts[t + 1], y.data());
+      MLA_CALL(kernels.head_linear, &c.p, c.x.data(), c.weight.bytes.data(), c.scale_data(), head_cuts[h],
+               head_cuts[h + 1], token_cuts[t], token_cuts[t + 1], y.data());
   }
 }
 

@@ -18,6 +18,7 @@ struct Shape {
   int x_gap = 0;
   int weight_gap = 0;
   int y_gap = 0;
+  int scale_rows = 0, scale_columns = 0;  // 0: no scales
 };
 
 mla_linear_params params_of(const Shape& s) {
@@ -31,6 +32,12 @@ mla_linear_params params_of(const Shape& s) {
   p.x_stride = s.k + s.x_gap;
   p.weight_stride = s.k + s.weight_gap;
   p.y_stride = s.n + s.y_gap;
+  if (s.scale_rows > 0) {
+    p.scale_type = MLA_TYPE_BF16;
+    p.scale_rows = s.scale_rows;
+    p.scale_columns = s.scale_columns;
+    p.scale_stride = (s.k + s.scale_columns - 1) / s.scale_columns;
+  }
   return p;
 }
 
@@ -41,6 +48,9 @@ struct Layer {
         source_rows(gathers ? s.rows + 3 : s.rows),
         x(span(source_rows, s.k, p.x_stride)),
         weight(random, s.type, s.n, s.k, p.weight_stride),
+        scales(random, MLA_TYPE_BF16, s.scale_rows > 0 ? (s.n + s.scale_rows - 1) / s.scale_rows : 1,
+               s.scale_rows > 0 ? static_cast<int>(p.scale_stride) : 1,
+               s.scale_rows > 0 ? p.scale_stride : 1),
         bias(biased ? s.n : 0),
         indices(gathers ? s.rows : 0) {
     fill_rows(random, x, source_rows, s.k, p.x_stride);
@@ -49,12 +59,19 @@ struct Layer {
   }
   const int32_t* index_data() const { return indices.size() ? indices.data() : nullptr; }
   const float* bias_data() const { return bias.size() ? bias.data() : nullptr; }
+  const void* scale_data() const { return p.scale_rows > 0 ? scales.bytes.data() : nullptr; }
+  // Element (j, c) of the weight, a product in float32.
+  double element(int j, int c) const {
+    if (p.scale_rows == 0) return weight.at(j, c);
+    return static_cast<float>(weight.at(j, c)) *
+           static_cast<float>(scales.at(j / p.scale_rows, c / p.scale_columns));
+  }
   int source(int row) const { return indices.size() ? indices[row] : row; }
 
   mla_linear_params p;
   int source_rows;
   Guarded<float> x;
-  Matrix weight;
+  Matrix weight, scales;
   Guarded<float> bias;
   Guarded<int32_t> indices;
 };
@@ -69,8 +86,8 @@ void run(const mla_kernels& kernels, const Layer& l, const std::vector<int>& row
     MLA_CALL(kernels.pack, &l.p, l.x.data(), l.index_data(), row_cuts[i], row_cuts[i + 1], packed.data(),
              bytes);
   for (size_t i = 0; i + 1 < n_cuts.size(); i++)
-    MLA_CALL(kernels.linear, &l.p, packed.data(), l.weight.bytes.data(), l.bias_data(), n_cuts[i],
-             n_cuts[i + 1], y.data());
+    MLA_CALL(kernels.linear, &l.p, packed.data(), l.weight.bytes.data(), l.scale_data(), l.bias_data(),
+             n_cuts[i], n_cuts[i + 1], y.data());
 }
 
 void expect_reference(const Layer& l, const Guarded<float>& y) {
@@ -82,7 +99,7 @@ void expect_reference(const Layer& l, const Guarded<float>& y) {
     for (int c = 0; c < p.k; c++) x[c] = operand(l.x[l.source(i) * p.x_stride + c], p.compute);
     for (int j = 0; j < p.n; j++) {
       Sum s;
-      for (int c = 0; c < p.k; c++) s.add(x[c], l.weight.at(j, c));
+      for (int c = 0; c < p.k; c++) s.add(x[c], l.element(j, c));
       if (l.bias.size()) s.add(1, l.bias[j]);
       tolerance.see(s);
       expected[static_cast<size_t>(i) * p.n + j] = s.value;
@@ -99,7 +116,8 @@ void expect_reference(const Layer& l, const Guarded<float>& y) {
 
 std::string text(const Shape& s) {
   return "rows " + std::to_string(s.rows) + " k " + std::to_string(s.k) + " n " + std::to_string(s.n) +
-         " type " + std::to_string(s.type) + " compute " + std::to_string(s.compute);
+         " type " + std::to_string(s.type) + " scales " + std::to_string(s.scale_rows) + " x " +
+         std::to_string(s.scale_columns) + " compute " + std::to_string(s.compute);
 }
 
 Shape draw(Random& random) {
@@ -108,6 +126,10 @@ Shape draw(Random& random) {
   s.k = random.in(0, 9) == 0 ? random.in(1000, 2100) : random.in(1, 300);
   s.n = random.in(1, 40);
   s.type = random.in(MLA_TYPE_F32, MLA_TYPE_F16);
+  if (random.in(0, 2) == 0) {
+    s.scale_rows = random.of({1, 1, 3, 128});
+    s.scale_columns = random.of({1, 32, 37, 128, 5000});
+  }
   s.compute = random.in(MLA_COMPUTE_F32, MLA_COMPUTE_BF16);
   s.x_gap = random.of({0, 0, 1, 5});
   s.weight_gap = random.of({0, 0, 1, 7});
@@ -167,8 +189,8 @@ TEST_P(Linear, ARowHasTheSameBitsAloneAndAmongOthers) {
       MLA_CALL(kernels().pack, &p, many.x.data(), many.indices.data() + row, 0, 1, packed.data(),
                packed.bytes());
       Guarded<float> alone(s.n);
-      MLA_CALL(kernels().linear, &p, packed.data(), many.weight.bytes.data(), many.bias_data(), 0, s.n,
-               alone.data());
+      MLA_CALL(kernels().linear, &p, packed.data(), many.weight.bytes.data(), many.scale_data(),
+               many.bias_data(), 0, s.n, alone.data());
       ASSERT_EQ(std::memcmp(alone.data(), together.data() + row * many.p.y_stride, s.n * sizeof(float)), 0)
           << "row " << row;
     }
@@ -203,7 +225,7 @@ TEST_P(Linear, RoundsActivationsToNearestEvenInBf16) {
     std::memcpy(weight.data(), type == MLA_TYPE_F32 ? static_cast<const void*>(&one) : &half,
                 type_size(type));
     Guarded<float> y(s.rows);
-    MLA_CALL(kernels().linear, &p, packed.data(), weight.data(), nullptr, 0, 1, y.data());
+    MLA_CALL(kernels().linear, &p, packed.data(), weight.data(), nullptr, nullptr, 0, 1, y.data());
     for (int i = 0; i < s.rows; i++)
       EXPECT_EQ(y[i], bf16_value(to_bf16(values[i]))) << values[i] << " type " << type;
   }
@@ -242,9 +264,9 @@ TEST_P(Linear, NoRowsAndEmptyRangesDoNothing) {
   mla_linear_params p = params_of({0, 8, 4, MLA_TYPE_BF16, MLA_COMPUTE_F32});
   EXPECT_EQ(kernels().packed_bytes(&p), 0);
   MLA_CALL(kernels().pack, &p, nullptr, nullptr, 0, 0, nullptr, 0);
-  MLA_CALL(kernels().linear, &p, nullptr, nullptr, nullptr, 0, 4, nullptr);
+  MLA_CALL(kernels().linear, &p, nullptr, nullptr, nullptr, nullptr, 0, 4, nullptr);
   p.rows = 2;
-  MLA_CALL(kernels().linear, &p, nullptr, nullptr, nullptr, 3, 3, nullptr);
+  MLA_CALL(kernels().linear, &p, nullptr, nullptr, nullptr, nullptr, 3, 3, nullptr);
 }
 
 MLA_TEST_ALL_KERNELS(Linear);

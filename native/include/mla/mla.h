@@ -9,7 +9,10 @@
  *  - Pointers are always direct arguments, never struct fields; structs hold plain values only and begin with their size.
  *  - Activations are float32. Strides are in elements unless a name ends in _bytes. Ranges are half open.
  *  - A weight matrix W is stored as in checkpoints: out x in, row-major, of type weight_type, at any alignment of its
- *    element size (files are mapped as they are). x W^T is computed.
+ *    element size (files are mapped as they are). x W^T is computed. Rows are whole blocks of the type apart.
+ *  - A weight may have scales in a plane of their own: its element (i, j) is weight[i, j] * scales[i / scale_rows, j /
+ *    scale_columns], a product in float32, with scales (ceil(rows / scale_rows), ceil(columns / scale_columns)) of scale_type,
+ *    scale_stride between rows. scale_rows is 0 and the pointer NULL where it has none.
  *  - MLA_COMPUTE_F32: operands stay float32, stored bf16/f16 values are widened (exactly). MLA_COMPUTE_BF16: float32
  *    activations are rounded to bf16 (nearest even) where they enter a matrix product; q and p too where the cache is
  *    bf16; weights keep their values. Sums are float32 always; the softmax denominator is summed before p is rounded.
@@ -66,6 +69,7 @@ extern "C" {
 #define MLA_TYPE_I8 17
 #define MLA_TYPE_I4 18
 #define MLA_TYPE_F4 19
+#define MLA_TYPE_E8M0 20 /* of scales alone */
 
 /* Compute types, see the conventions above. */
 #define MLA_COMPUTE_F32 0
@@ -92,7 +96,7 @@ extern "C" {
 
 /* The text of MLA_DESCRIBE_LAYOUT, compared with the Java bindings when a library is loaded: the structs and types of entry points of this
  * header in the order of their names, lines that end in '\n', types named i32, i64, f32, f64 and ptr, functions as result and arguments.
- *   struct mla_linear_params 48
+ *   struct mla_linear_params 80
  *   mla_linear_params.struct_size 0 i32
  *   mla_kernels.describe 64 i32(i32,ptr,i32)
  *   mla_get_kernels_fn ptr(i32,i32) */
@@ -124,6 +128,10 @@ typedef struct mla_linear_params {
   int64_t x_stride;      /* between rows of x */
   int64_t weight_stride; /* between rows of W */
   int64_t y_stride;      /* between rows of y */
+  int32_t scale_type;
+  int32_t scale_rows; /* 0: W has no scales */
+  int32_t scale_columns;
+  int64_t scale_stride;
 } mla_linear_params;
 
 /* One small linear per head: y[t, h, :] = x[t, h, :] W_h^T (transposed 0) or x[t, h, :] W_h (transposed 1). */
@@ -142,6 +150,13 @@ typedef struct mla_head_linear_params {
   int64_t y_head_stride;
   int64_t weight_head_stride; /* between W_h and W_(h+1) */
   int64_t weight_stride;      /* between rows of W_h */
+  int32_t scale_type;
+  int32_t scale_rows; /* 0: no scales */
+  int32_t scale_columns;
+  int32_t
+      scale_head_rows; /* between the first rows of W_h and W_(h+1) in the matrix that the plane of scales belongs to */
+  int64_t scale_row; /* the first row of W_0 in that matrix */
+  int64_t scale_stride;
 } mla_head_linear_params;
 
 /* A layer's pages: token s of a sequence lies in row s % page_size of page page_table[s / page_size]. A row is the latent
@@ -169,10 +184,9 @@ typedef struct mla_attention_params {
   int32_t query_tokens;
   int32_t kv_tokens;
   int32_t causal;
-  int32_t nope;        /* decompressed form only: length of a head's unrotated query and key */
-  int32_t value;       /* decompressed form only: length of a head's value */
-  int32_t weight_type; /* decompressed form only: type of kv_b */
-  float scale;         /* of the dot product; no default */
+  int32_t nope;  /* decompressed form only: length of a head's unrotated query and key */
+  int32_t value; /* decompressed form only: length of a head's value */
+  float scale;   /* of the dot product; no default */
   int32_t
       key_offset; /* absorbed form only: element of a row where its key starts. 0: the latent is part of the key (MLA).
                          rope_offset: rows hold a value and a key of their own, as in multi-query attention */
@@ -182,9 +196,6 @@ typedef struct mla_attention_params {
   int64_t out_head_stride;
   int64_t lse_token_stride;
   int64_t lse_head_stride;
-  int64_t
-      weight_head_stride; /* decompressed form only: between the kv_b rows of two heads, (nope + value) * latent */
-  int64_t weight_stride; /* decompressed form only: between rows of kv_b */
 } mla_attention_params;
 
 /* Partial results of the same rows over disjoint keys, merged in the order of the parts. */
@@ -280,6 +291,21 @@ typedef struct mla_index_params {
   int64_t scores_stride;  /* between tokens */
 } mla_index_params;
 
+/* Rows of a table, gathered and scaled. */
+typedef struct mla_embed_params {
+  int32_t struct_size;
+  int32_t table_type;
+  int32_t vocabulary; /* rows of the table */
+  int32_t width;
+  float scale;
+  int64_t table_stride; /* between rows of the table */
+  int64_t y_stride;
+  int32_t scale_type;
+  int32_t scale_rows; /* 0: the table has no scales */
+  int32_t scale_columns;
+  int64_t scale_stride;
+} mla_embed_params;
+
 typedef struct mla_kernels {
   int32_t struct_size;
   int32_t abi_version;
@@ -308,21 +334,21 @@ typedef struct mla_kernels {
   int32_t (*pack)(const mla_linear_params* params, const float* x, const int32_t* indices, int32_t row_begin,
                   int32_t row_end, void* packed, int64_t packed_bytes, char* error, int32_t error_size);
 
-  /* y[:, n_begin .. n_end) = x W^T + bias for all rows. packed: as written by pack; weight (n, k) weight_type;
-   * bias (n) float32 or NULL; y (rows, n) float32. */
+  /* y[:, n_begin .. n_end) = x W^T + bias for all rows. packed: as written by pack; weight (n, k) weight_type; its scales or
+   * NULL; bias (n) float32 or NULL; y (rows, n) float32. */
   int32_t (*linear)(const mla_linear_params* params, const void* packed, const void* weight,
-                    const float* bias, int32_t n_begin, int32_t n_end, float* y, char* error,
-                    int32_t error_size);
+                    const void* scales, const float* bias, int32_t n_begin, int32_t n_end, float* y,
+                    char* error, int32_t error_size);
 
-  /* Heads [head_begin, head_end) of tokens [token_begin, token_end). x (tokens, heads, in) float32; weight: see params;
-   * y (tokens, heads, out) float32. */
+  /* Heads [head_begin, head_end) of tokens [token_begin, token_end). x (tokens, heads, in) float32; weight: see params, from
+   * W_0 on; the plane of its scales or NULL; y (tokens, heads, out) float32. */
   int32_t (*head_linear)(const mla_head_linear_params* params, const float* x, const void* weight,
-                         int32_t head_begin, int32_t head_end, int32_t token_begin, int32_t token_end,
-                         float* y, char* error, int32_t error_size);
+                         const void* scales, int32_t head_begin, int32_t head_end, int32_t token_begin,
+                         int32_t token_end, float* y, char* error, int32_t error_size);
 
-  /* Workspace of one call of attend_absorbed (form 0) or attend_decompressed (form 1) with any ranges. */
+  /* Workspace of one call of attend_decompressed with any ranges, or of attend_absorbed, where keys and values are NULL. */
   int64_t (*attention_workspace)(const mla_attention_params* params, const mla_cache_params* cache,
-                                 int32_t form);
+                                 const mla_head_linear_params* keys, const mla_head_linear_params* values);
 
   /* Absorbed form: q (query_tokens, heads, latent + rope) float32, absorbed and rotated, or (.., rope) where key_offset is
    * rope_offset; out (query_tokens, heads, latent)
@@ -337,12 +363,15 @@ typedef struct mla_kernels {
                              float* out, float* lse, void* workspace, int64_t workspace_bytes, char* error,
                              int32_t error_size);
 
-  /* Decompressed form: q (query_tokens, heads, nope + rope) float32, rotated; kv_b: per head nope rows of W_UK, then value
-   * rows of W_UV, each of latent elements; out (query_tokens, heads, value) float32; lse as above. Keys and values of a
-   * block of tokens are rebuilt from the latents in the workspace and forgotten. With MLA_COMPUTE_BF16 and a bf16 cache
+  /* Decompressed form: q (query_tokens, heads, nope + rope) float32, rotated; keys, values: the products that make a head's
+   * keys and values of latents, W_UK (in latent, out nope) and W_UV (in latent, out value), with their weights and scales as in
+   * head_linear; tokens and strides of x and y are not looked at; out (query_tokens, heads, value) float32; lse as above. Where
+   * kv_b has both, each of the two begins with its own first row. Keys and values of a block of tokens are rebuilt from the latents in the workspace and forgotten. With MLA_COMPUTE_BF16 and a bf16 cache
    * the rebuilt keys and values are rounded to bf16. Over all keys of the sequence. */
   int32_t (*attend_decompressed)(const mla_attention_params* params, const mla_cache_params* cache_params,
-                                 const float* q, const void* kv_b, const void* cache,
+                                 const mla_head_linear_params* keys, const mla_head_linear_params* values,
+                                 const float* q, const void* key_weight, const void* key_scales,
+                                 const void* value_weight, const void* value_scales, const void* cache,
                                  const int32_t* page_table, const float* alibi_slopes, int32_t head_begin,
                                  int32_t head_end, int32_t query_begin, int32_t query_end, float* out,
                                  float* lse, void* workspace, int64_t workspace_bytes, char* error,
@@ -385,10 +414,10 @@ typedef struct mla_kernels {
   int32_t (*add)(const float* x, int64_t x_stride, const float* r, int64_t r_stride, float scale,
                  int32_t rows, int32_t width, float* y, int64_t y_stride, char* error, int32_t error_size);
 
-  /* y[i] = scale * table[ids[i]]: table (vocabulary, width) of table_type, ids (count) int32, y (count, width) float32. */
-  int32_t (*embed)(int32_t table_type, const void* table, int64_t table_stride, int32_t vocabulary,
-                   const int32_t* ids, int32_t count, int32_t width, float scale, float* y, int64_t y_stride,
-                   char* error, int32_t error_size);
+  /* y[i] = scale * table[ids[i]]: table (vocabulary, width) of table_type with its scales or NULL, ids (count) int32, y (count,
+   * width) float32. */
+  int32_t (*embed)(const mla_embed_params* params, const void* table, const void* scales, const int32_t* ids,
+                   int32_t count, float* y, char* error, int32_t error_size);
 
   /* Tokens [token_begin, token_end): logits (tokens, experts) float32; bias (experts) float32 or NULL is added to the
    * scores for the choice only; experts_out (tokens, top_k) int32 in order of falling score + bias, equal ones by rising
@@ -595,7 +624,8 @@ typedef struct mla_device_kernels {
   /* The workspace of attend_decompressed with which it runs best, bounded whatever the length of the sequences; -1 where params are wrong. */
   int64_t (*decompressed_workspace)(const mla_step_params* params, const mla_rebuild_params* rebuild,
                                     const mla_cache_params* cache_params);
-  /* As attend_absorbed, of the same plan, in the decompressed form: q (tokens, heads, nope + rope), rotated; kv_b as in mla_kernels; out
+  /* As attend_absorbed, of the same plan, in the decompressed form: q (tokens, heads, nope + rope), rotated; kv_b: per head nope
+   * rows of W_UK, then value rows of W_UV, each of latent elements; out
    * (tokens, heads, value); max_kv_tokens: the longest kv_tokens of the plan (rows that see more are NaN), which decides how much is
    * launched. Keys and values are rebuilt in the workspace, a piece of each sequence at a time; with a workspace of fewer bytes the pieces
    * are shorter, and the bits the same. Rounding and tensor cores where compute is BF16 and the cache bf16; the rebuilding uses them where kv_b is
@@ -609,11 +639,11 @@ typedef struct mla_device_kernels {
   int32_t (*merge)(void* stream, const mla_merge_params* params, const float* partial_out,
                    const float* partial_lse, float* out, float* lse, char* error, int32_t error_size);
 
-  /* y = x W^T + bias: x (rows, k), weight (n, k) of weight_type F32 or BF16, bias (n) or NULL, y (rows, n). Tensor cores where compute
+  /* y = x W^T + bias: x (rows, k), weight (n, k) of weight_type F32 or BF16 without scales, bias (n) or NULL, y (rows, n). Tensor cores where compute
    * is BF16 and the weight bf16, else float32. */
   int32_t (*linear)(void* stream, const mla_linear_params* params, const float* x, const void* weight,
                     const float* bias, float* y, char* error, int32_t error_size);
-  /* x (tokens, heads, in), weight of type F32 or BF16, y (tokens, heads, out): see mla_head_linear_params. */
+  /* x (tokens, heads, in), weight of type F32 or BF16 without scales, y (tokens, heads, out): see mla_head_linear_params. */
   int32_t (*head_linear)(void* stream, const mla_head_linear_params* params, const float* x,
                          const void* weight, float* y, char* error, int32_t error_size);
   /* logits (tokens, experts), bias (experts) or NULL, experts_out (tokens, top_k), weights_out (tokens, top_k); up to 1024 experts. */

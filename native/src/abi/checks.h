@@ -79,6 +79,22 @@ inline void require_workspace(const char* name, int64_t bytes, int64_t needed) {
          std::string(name) + " has " + std::to_string(bytes) + " bytes, but needs " + std::to_string(needed));
 }
 
+// The scales of a weight of so many columns, where it has any. Their rows go with those of the weight: how many there are in all is known
+// to the caller alone.
+template <class Params>
+void require_scales(const Params* p, int64_t columns) {
+  require_range("scale_rows", p->scale_rows, 0, INT_MAX);
+  if (p->scale_rows == 0) return;
+  require(ScaleFormats::has(p->scale_type), "scale_type", p->scale_type, "a type of scales, MLA_TYPE_*");
+  require_range("scale_columns", p->scale_columns, 1, INT_MAX);
+  require_stride("scale_stride", p->scale_stride, 2, (columns + p->scale_columns - 1) / p->scale_columns);
+}
+inline void require_scale_pointer(const char* name, const void* scales, int32_t scale_rows) {
+  if (scale_rows > 0) require_pointer(name, scales);
+  if (scale_rows == 0 && scales != nullptr)
+    fail(MLA_INVALID_ARGUMENT, std::string(name) + " is given, but scale_rows is 0");
+}
+
 inline void check(const mla_linear_params* p) {
   require_struct("params", p);
   require_compute(p->compute);
@@ -89,27 +105,47 @@ inline void check(const mla_linear_params* p) {
   require_stride("x_stride", p->x_stride, p->rows, 0);
   require_stride("weight_stride", p->weight_stride, p->n, p->k);
   require_blocks("weight_stride", p->weight_stride, p->weight_type);
+  require_scales(p, p->k);
   require_stride("y_stride", p->y_stride, p->rows, p->n);
 }
 
-inline void check(const mla_head_linear_params* p) {
-  require_struct("params", p);
+// What a product of each head says of its weight.
+inline void check_head_weight(const mla_head_linear_params* p) {
   require_compute(p->compute);
   require_type("weight_type", p->weight_type);
-  require_range("tokens", p->tokens, 0, INT_MAX);
   require_range("heads", p->heads, 1, 1 << 16);
   require_range("in", p->in, 1, 1 << 16);
   require_range("out", p->out, 1, 1 << 16);
   require_range("transposed", p->transposed, 0, 1);
   const int rows = p->transposed ? p->in : p->out, columns = p->transposed ? p->out : p->in;
-  require_stride("x_token_stride", p->x_token_stride, p->tokens, 0);
-  require_stride("x_head_stride", p->x_head_stride, p->heads, 0);
-  require_stride("y_token_stride", p->y_token_stride, p->tokens, p->out);
-  require_stride("y_head_stride", p->y_head_stride, p->heads, p->out);
   require_stride("weight_head_stride", p->weight_head_stride, p->heads, 0);
   require_stride("weight_stride", p->weight_stride, rows, columns);
   require_blocks("weight_stride", p->weight_stride, p->weight_type);
   require_blocks("weight_head_stride", p->weight_head_stride, p->weight_type);
+  require_scales(p, columns);
+  if (p->scale_rows == 0) return;
+  require_range("scale_head_rows", p->scale_head_rows, 0, INT_MAX);
+  require_range("scale_row", p->scale_row, 0, INT_MAX);
+}
+
+inline void check(const mla_embed_params* p) {
+  require_struct("params", p);
+  require_type("table_type", p->table_type);
+  require_range("vocabulary", p->vocabulary, 1, INT_MAX);
+  require_range("width", p->width, 1, INT_MAX);
+  require_stride("table_stride", p->table_stride, p->vocabulary, p->width);
+  require_blocks("table_stride", p->table_stride, p->table_type);
+  require_scales(p, p->width);
+}
+
+inline void check(const mla_head_linear_params* p) {
+  require_struct("params", p);
+  check_head_weight(p);
+  require_range("tokens", p->tokens, 0, INT_MAX);
+  require_stride("x_token_stride", p->x_token_stride, p->tokens, 0);
+  require_stride("x_head_stride", p->x_head_stride, p->heads, 0);
+  require_stride("y_token_stride", p->y_token_stride, p->tokens, p->out);
+  require_stride("y_head_stride", p->y_head_stride, p->heads, p->out);
 }
 
 inline void check(const mla_cache_params* c) {
@@ -149,6 +185,16 @@ inline void check_pages(const mla_cache_params* c, const int32_t* page_table, in
   }
 }
 
+// One of the products that make keys and values of latents.
+inline void check_up(const char* name, const mla_head_linear_params* p, int heads, int latent, int width) {
+  const auto named = [&](const char* field) { return std::string(name) + "->" + field; };
+  require_struct(name, p);
+  require(p->heads == heads, named("heads").c_str(), p->heads, "those of params, " + std::to_string(heads));
+  require(p->in == latent, named("in").c_str(), p->in, "latent, " + std::to_string(latent));
+  require(p->out == width, named("out").c_str(), p->out, "the width of a head, " + std::to_string(width));
+  check_head_weight(p);
+}
+
 inline void check(const mla_attention_params* p, bool decompressed) {
   require_struct("params", p);
   require_compute(p->compute);
@@ -170,10 +216,6 @@ inline void check(const mla_attention_params* p, bool decompressed) {
   if (decompressed) {
     require_range("nope", p->nope, 1, 1 << 16);
     require_range("value", p->value, 1, 1 << 16);
-    require_type("weight_type", p->weight_type);
-    require_stride("weight_head_stride", p->weight_head_stride, p->heads, 0);
-    require_blocks("weight_stride", p->weight_stride, p->weight_type);
-    require_blocks("weight_head_stride", p->weight_head_stride, p->weight_type);
   }
 }
 

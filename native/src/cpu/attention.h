@@ -47,21 +47,24 @@ void attend_absorbed(const mla_attention_params* p, const mla_cache_params* c, c
 }
 
 template <class Isa>
-void attend_decompressed(const mla_attention_params* p, const mla_cache_params* c, const float* q,
-                         const void* kv_b, const void* cache, const int32_t* page_table,
-                         const float* alibi_slopes, int head_begin, int head_end, int query_begin,
-                         int query_end, float* out, float* lse, void* workspace, int64_t) {
+void attend_decompressed(const mla_attention_params* p, const mla_cache_params* c,
+                         const mla_head_linear_params* keys, const mla_head_linear_params* values,
+                         const float* q, const void* key_weight, const void* key_scales,
+                         const void* value_weight, const void* value_scales, const void* cache,
+                         const int32_t* page_table, const float* alibi_slopes, int head_begin, int head_end,
+                         int query_begin, int query_end, float* out, float* lse, void* workspace, int64_t) {
   const AttentionCall call{*p,         *c,       q,           cache,     page_table, alibi_slopes,
                            head_begin, head_end, query_begin, query_end, 0,          p->kv_tokens,
                            out,        lse,      workspace};
-  with_decompressed<Isa>(*p, *c,
-                         [&]<class Structure>(Structure*) { decompressed_of<Structure>(call, kv_b); });
+  const LatentUp up{*keys, *values, key_weight, key_scales, value_weight, value_scales};
+  with_decompressed<Isa>(*p, *c, [&]<class Structure>(Structure*) { decompressed_of<Structure>(call, up); });
 }
 
 template <class Isa>
-int64_t attention_workspace(const mla_attention_params* p, const mla_cache_params* c, int form) {
+int64_t attention_workspace(const mla_attention_params* p, const mla_cache_params* c,
+                            const mla_head_linear_params* keys, const mla_head_linear_params* values) {
   Carver w{nullptr, 0};
-  if (form == 0) {
+  if (keys == nullptr) {
     const int64_t all = (int64_t)p->heads * p->query_tokens;
     with_absorbed<Isa>(*p, *c, [&]<class Structure>(Structure*) {
       Structure::make(*p, *c, false, all > kMaxRows ? kMaxRows : (int)all, 1, &w);
@@ -69,7 +72,7 @@ int64_t attention_workspace(const mla_attention_params* p, const mla_cache_param
   } else {
     with_decompressed<Isa>(*p, *c, [&]<class Structure>(Structure*) {
       Structure::make(*p, *c, true, p->query_tokens, kKeyBlocks, &w);
-      make_rebuilding<Isa>(*p, *c, Structure::kTokens, &w);
+      make_rebuilding<Isa>(*p, *c, *keys, *values, Structure::kTokens, &w);
     });
   }
   return w.used;
@@ -81,25 +84,30 @@ inline void check_attention(const mla_attention_params* p, const mla_cache_param
   check(p, decompressed);
   check(c);
   check_key_offset(p, c);
-  if (decompressed) {
-    require_stride("weight_stride", p->weight_stride, (int64_t)p->nope + p->value, c->latent);
-    require_blocks("latent", c->latent, p->weight_type);
-  }
 }
 
-inline bool check_attention_workspace(const mla_attention_params* p, const mla_cache_params* c, int form) {
-  require_range("form", form, 0, 1);
-  check(p, form == 1);
-  check(c);
-  check_key_offset(p, c);
+inline void check_ups(const mla_attention_params* p, const mla_cache_params* c,
+                      const mla_head_linear_params* keys, const mla_head_linear_params* values) {
+  check_up("keys", keys, p->heads, c->latent, p->nope);
+  check_up("values", values, p->heads, c->latent, p->value);
+  require(values->transposed == 0, "values->transposed", values->transposed, "0");
+}
+
+inline bool check_attention_workspace(const mla_attention_params* p, const mla_cache_params* c,
+                                      const mla_head_linear_params* keys,
+                                      const mla_head_linear_params* values) {
+  const bool decompressed = keys != nullptr || values != nullptr;
+  check_attention(p, c, decompressed);
+  if (decompressed) check_ups(p, c, keys, values);
   return true;
 }
 
-inline void check_attention_ranges(const RawKernels& kernels, const AttentionCall& x, int form,
+inline void check_attention_ranges(const RawKernels& kernels, const AttentionCall& x,
+                                   const mla_head_linear_params* keys, const mla_head_linear_params* values,
                                    int64_t workspace_bytes) {
   require_bounds("head", x.head_begin, x.head_end, x.p.heads);
   require_bounds("query", x.query_begin, x.query_end, x.p.query_tokens);
-  require_workspace("workspace", workspace_bytes, kernels.attention_workspace(&x.p, &x.c, form));
+  require_workspace("workspace", workspace_bytes, kernels.attention_workspace(&x.p, &x.c, keys, values));
   require_pointer("workspace", x.workspace);
   if ((uintptr_t)x.workspace % 64 != 0) fail(MLA_INVALID_ARGUMENT, "workspace is not aligned to 64 bytes");
 }
@@ -113,7 +121,7 @@ inline bool check_attend_absorbed(const RawKernels& kernels, const mla_attention
   check_attention_ranges(kernels,
                          {*p, *c, q, cache, page_table, alibi_slopes, head_begin, head_end, query_begin,
                           query_end, kv_begin, kv_end, out, lse, workspace},
-                         0, workspace_bytes);
+                         nullptr, nullptr, workspace_bytes);
   require_bounds("kv", kv_begin, kv_end, p->kv_tokens);
   if (head_begin == head_end || query_begin == query_end) return false;
   require_pointer("q", q);
@@ -125,18 +133,25 @@ inline bool check_attend_absorbed(const RawKernels& kernels, const mla_attention
 }
 
 inline bool check_attend_decompressed(const RawKernels& kernels, const mla_attention_params* p,
-                                      const mla_cache_params* c, const float* q, const void* kv_b,
-                                      const void* cache, const int32_t* page_table, const float* alibi_slopes,
-                                      int head_begin, int head_end, int query_begin, int query_end,
-                                      float* out, float* lse, void* workspace, int64_t workspace_bytes) {
+                                      const mla_cache_params* c, const mla_head_linear_params* keys,
+                                      const mla_head_linear_params* values, const float* q,
+                                      const void* key_weight, const void* key_scales,
+                                      const void* value_weight, const void* value_scales, const void* cache,
+                                      const int32_t* page_table, const float* alibi_slopes, int head_begin,
+                                      int head_end, int query_begin, int query_end, float* out, float* lse,
+                                      void* workspace, int64_t workspace_bytes) {
   check_attention(p, c, true);
+  check_ups(p, c, keys, values);
   check_attention_ranges(kernels,
                          {*p, *c, q, cache, page_table, alibi_slopes, head_begin, head_end, query_begin,
                           query_end, 0, p->kv_tokens, out, lse, workspace},
-                         1, workspace_bytes);
+                         keys, values, workspace_bytes);
   if (head_begin == head_end || query_begin == query_end) return false;
   require_pointer("q", q);
-  require_pointer("kv_b", kv_b);
+  require_pointer("key_weight", key_weight);
+  require_scale_pointer("key_scales", key_scales, keys->scale_rows);
+  require_pointer("value_weight", value_weight);
+  require_scale_pointer("value_scales", value_scales, values->scale_rows);
   require_pointer("cache", cache);
   require_pointer("out", out);
   require_pointer("lse", lse);

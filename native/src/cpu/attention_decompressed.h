@@ -4,6 +4,7 @@
 #include "cpu/attention_pairs.h"
 #include "cpu/attention_widened.h"
 #include "cpu/cache.h"
+#include "cpu/head_linear.h"
 #include "cpu/linear.h"
 
 namespace mla {
@@ -12,41 +13,69 @@ namespace {
 // Blocks of tokens that are rebuilt before all rows of a call attend to them: a row's sums come from memory once for all of them.
 constexpr int kKeyBlocks = 4;
 
-// What rebuilding needs of the workspace.
-struct Rebuilding {
-  mla_linear_params linear;
-  uint16_t* weight;  // of the head, packed, where the bf16 dot is used
-  float* latents;    // [tokens][latent]
-  void* packed;
-  float* rebuilt;  // [tokens][nope + value]
+// W_UK and W_UV of all heads: products of latents that make keys and values.
+struct LatentUp {
+  const mla_head_linear_params& keys;
+  const mla_head_linear_params& values;
+  const void* key_weight;
+  const void* key_scales;
+  const void* value_weight;
+  const void* value_scales;
 };
 
-template <class Isa>
-MLA_INLINE bool packs_weight(const mla_attention_params& p, const mla_cache_params& c) {
-  return uses_pairs<Isa>(p, c) && p.weight_type == Bf16::kType;
+// What rebuilding needs of the workspace.
+struct Rebuilding {
+  uint16_t* weight;  // of the head, packed, where the bf16 dot is used
+  int width;         // nope + value
+  int compute;
+  float* latents;  // [tokens][latent]
+  void* packed;
+  float* rebuilt;  // [tokens][width]
+};
+
+MLA_INLINE bool is_plain_bf16(const mla_head_linear_params& p) {
+  return p.weight_type == Bf16::kType && p.scale_rows == 0 && !p.transposed;
 }
 
 template <class Isa>
-Rebuilding make_rebuilding(const mla_attention_params& p, const mla_cache_params& c, int tokens, Carver* w) {
+MLA_INLINE bool packs_weight(const mla_attention_params& p, const mla_cache_params& c,
+                             const mla_head_linear_params& keys, const mla_head_linear_params& values) {
+  return uses_pairs<Isa>(p, c) && is_plain_bf16(keys) && is_plain_bf16(values);
+}
+
+// A head's keys or values as a linear layer of latents.
+MLA_INLINE mla_linear_params linear_of_latents(const Rebuilding& x, const mla_head_linear_params& p,
+                                               int tokens) {
+  mla_linear_params l{};
+  l.compute = x.compute;
+  l.weight_type = p.weight_type;
+  l.scale_rows = p.scale_rows;
+  l.rows = tokens;
+  l.k = p.in;
+  l.n = p.out;
+  l.x_stride = p.in;
+  l.y_stride = x.width;
+  return l;
+}
+
+template <class Isa>
+Rebuilding make_rebuilding(const mla_attention_params& p, const mla_cache_params& c,
+                           const mla_head_linear_params& keys, const mla_head_linear_params& values,
+                           int tokens, Carver* w) {
   Rebuilding x{};
-  if (packs_weight<Isa>(p, c)) {
+  if (packs_weight<Isa>(p, c, keys, values)) {
     const int rows = round_up(p.nope, 4) + round_up(p.value, 4);
     x.weight = w->take<uint16_t>((int64_t)rows * round_up(c.latent, 32) + 4 * round_up(c.latent, 32));
     return x;
   }
-  x.linear.struct_size = sizeof x.linear;
+  x.width = p.nope + p.value;
   // latents of a bf16 cache are exact in either compute type; an F32 cache is not rounded
-  x.linear.compute = c.cache_type == F32::kType ? MLA_COMPUTE_F32 : p.compute;
-  x.linear.weight_type = p.weight_type;
-  x.linear.rows = tokens;
-  x.linear.k = c.latent;
-  x.linear.n = p.nope + p.value;
-  x.linear.x_stride = c.latent;
-  x.linear.weight_stride = p.weight_stride;
-  x.linear.y_stride = x.linear.n;
+  x.compute = c.cache_type == F32::kType ? MLA_COMPUTE_F32 : p.compute;
   x.latents = w->take<float>((int64_t)tokens * c.latent);
-  x.packed = w->take<char>(packed_bytes<Isa>(&x.linear));
-  x.rebuilt = w->take<float>((int64_t)tokens * x.linear.n);
+  const mla_linear_params k = linear_of_latents(x, keys, tokens), v = linear_of_latents(x, values, tokens);
+  const int64_t key_bytes = packed_bytes<Isa>(&k), value_bytes = packed_bytes<Isa>(&v);
+  x.packed = w->take<char>(key_bytes > value_bytes ? key_bytes : value_bytes);
+  x.rebuilt = w->take<float>((int64_t)tokens * x.width);
   return x;
 }
 
@@ -54,7 +83,8 @@ Rebuilding make_rebuilding(const mla_attention_params& p, const mla_cache_params
 struct HeadCall {
   const AttentionCall& call;
   const Rebuilding& rebuilding;
-  const void* weight;
+  const LatentUp& up;
+  int head;
 
   MLA_INLINE const char* row(int token) const {
     return cache_row(call.c, call.cache, call.page_table, token);
@@ -68,10 +98,24 @@ void rebuild(const HeadCall& h, int begin, int tokens) {
   const int latent = h.call.c.latent;
   for (int t = 0; t < tokens; t++)
     widen_row<Isa>(h.call.c, h.row(begin + t), 0, latent, x.latents + (int64_t)t * latent, latent);
-  mla_linear_params l = x.linear;
-  l.rows = tokens;
-  pack_rows<Isa>(l, x.latents, nullptr, 0, tokens, x.packed);
-  linear<Isa>(&l, x.packed, h.weight, nullptr, 0, l.n, x.rebuilt);
+  const mla_head_linear_params &keys = h.up.keys, &values = h.up.values;
+  const mla_linear_params k = linear_of_latents(x, keys, tokens), v = linear_of_latents(x, values, tokens);
+  const auto key_rows = head_rows<Isa>(keys, h.up.key_weight, h.up.key_scales, h.head);
+  const auto value_rows = head_rows<Isa>(values, h.up.value_weight, h.up.value_scales, h.head);
+  bool packed = false;
+  if (keys.transposed) {
+    mla_head_linear_params p = keys;
+    p.compute = x.compute;
+    p.x_token_stride = latent;
+    p.y_token_stride = x.width;
+    transposed_head<Isa>(p, x.latents, key_rows, 0, tokens, x.rebuilt);
+  } else {
+    pack_rows<Isa>(k, x.latents, nullptr, 0, tokens, x.packed);
+    multiply<Isa>(k, x.packed, key_rows, nullptr, 0, k.n, x.rebuilt);
+    packed = uses_bf16_dot<Isa>(k) == uses_bf16_dot<Isa>(v);
+  }
+  if (!packed) pack_rows<Isa>(v, x.latents, nullptr, 0, tokens, x.packed);
+  multiply<Isa>(v, x.packed, value_rows, nullptr, 0, v.n, x.rebuilt + keys.out);
 }
 
 template <class Isa>
@@ -86,7 +130,7 @@ void rebuild_block(WideRows<Isa>& a, const HeadCall& h, int i, int begin, int to
   const mla_cache_params& c = h.call.c;
   rebuild<Isa>(h, begin, tokens);
   for (int t = 0; t < tokens; t++) {
-    const float* from = h.rebuilding.rebuilt + (int64_t)t * h.rebuilding.linear.n;
+    const float* from = h.rebuilding.rebuilt + (int64_t)t * h.rebuilding.width;
     float* key = a.key_buffer + (int64_t)(i * kTokens + t) * s.key_stride;
     float* value = a.value_buffer + (int64_t)(i * kTokens + t) * a.value_stride;
     copy_run<Isa>(from, p.nope, s.rounds, key);
@@ -102,18 +146,18 @@ void use_head(const PairRows<Isa>&, const HeadCall& h) {
   const mla_cache_params& c = h.call.c;
   if (!h.rebuilding.weight) return;
   const int stride = round_up(c.latent, 32);
-  const auto fill = [&](const uint16_t* from) {
-    return [=, &p, &c](int r, uint16_t* to) {
-      __builtin_memcpy(to, from + r * p.weight_stride, 2 * (size_t)c.latent);
+  const auto fill = [&](const mla_head_linear_params& up, const void* weight) {
+    const uint16_t* from = (const uint16_t*)weight + h.head * up.weight_head_stride;
+    return [=, row_stride = up.weight_stride, &c](int r, uint16_t* to) {
+      __builtin_memcpy(to, from + r * row_stride, 2 * (size_t)c.latent);
       __builtin_memset(to + c.latent, 0, 2 * (size_t)(stride - c.latent));
     };
   };
-  const uint16_t* w = (const uint16_t*)h.weight;
   uint16_t* lines = h.rebuilding.weight;
   uint32_t* packed = (uint32_t*)(lines + 4 * stride);
-  pack_quads<Isa>(p.nope, stride, lines, packed, fill(w));
+  pack_quads<Isa>(p.nope, stride, lines, packed, fill(h.up.keys, h.up.key_weight));
   pack_quads<Isa>(p.value, stride, lines, packed + (int64_t)round_up(p.nope, 4) * (stride / 2),
-                  fill(w + p.nope * p.weight_stride));
+                  fill(h.up.values, h.up.value_weight));
 }
 
 template <class Isa>
@@ -134,12 +178,12 @@ void rebuild_block(PairRows<Isa>& a, const HeadCall& h, int i, int begin, int to
   if (!x.weight) {
     rebuild<Isa>(h, begin, tokens);
     for (int t = 0; t < tokens; t++) {
-      const float* from = x.rebuilt + (int64_t)t * x.linear.n;
+      const float* from = x.rebuilt + (int64_t)t * x.width;
       copy_run<Isa>(from, p.nope, true, keys + (int64_t)t * s.key_stride);
       for (int d = 0; t % 2 == 0 && d < p.value; d += L) {
         const int n = min_int(L, p.value - d);
         const float* value = from + p.nope + d;
-        const F<Isa> next = t + 1 < tokens ? Isa::load(value + x.linear.n, n) : Isa::zero();
+        const F<Isa> next = t + 1 < tokens ? Isa::load(value + x.width, n) : Isa::zero();
         Isa::store_pairs(a.value_pairs(t / 2, d), Isa::make_pairs(Isa::load(value, n), next));
       }
     }
@@ -171,18 +215,18 @@ void rebuild_block(PairRows<Isa>& a, const HeadCall& h, int i, int begin, int to
 }
 
 template <class Structure>
-void decompressed_of(const AttentionCall& x, const void* kv_b) {
+void decompressed_of(const AttentionCall& x, const LatentUp& up) {
   typedef typename Structure::Isa Isa;
   constexpr int kBlock = Structure::kTokens;
   const mla_attention_params& p = x.p;
   Carver w{(char*)x.workspace, 0};
   Structure a = Structure::make(p, x.c, true, x.query_end - x.query_begin, kKeyBlocks, &w);
-  const Rebuilding rebuilding = make_rebuilding<Isa>(p, x.c, kBlock, &w);
+  const Rebuilding rebuilding = make_rebuilding<Isa>(p, x.c, up.keys, up.values, kBlock, &w);
   const int rows = a.s.rows;
   a.s.biased = x.alibi_slopes != nullptr;
   const int last = p.causal ? min_int(p.kv_tokens, x.first_position() + x.query_end) : p.kv_tokens;
   for (int head = x.head_begin; head < x.head_end; head++) {
-    const HeadCall h{x, rebuilding, (const char*)kv_b + bytes_of(p.weight_type, head * p.weight_head_stride)};
+    const HeadCall h{x, rebuilding, up, head};
     reset<Isa>(a.s);
     for (int r = 0; r < rows; r++) set_row(a.s, r, x.first_position() + x.query_begin + r, x.slope(head));
     pack_queries(a, QueryRow{a.s.key_width, 0, 0}, [&](int r) { return x.query(x.query_begin + r, head); });

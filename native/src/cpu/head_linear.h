@@ -28,17 +28,17 @@ struct HeadTile {
 
 // y = x W^T for the tokens of a tile.
 template <class K>
-void head_plain(HeadTile t, const typename K::Rows& rows) {
+void head_plain(HeadTile t, const typename K::Rows& w) {
   alignas(64) float packed[kPlainTokens * kBlockK];
   const int in = t.p.k;
   for (int k = 0; k < in; k += kBlockK) {
     t.p.k = min_int(kBlockK, in - k);
     pack_rows<typename K::Isa>(t.p, t.x + k, nullptr, 0, t.p.rows, packed);
-    linear_of<K>({t.p, packed, rows.skip(k), nullptr, k > 0, t.y}, 0, t.p.n);
+    linear_of<K>({t.p, packed, w.part(0, 1, k), nullptr, k > 0, t.y}, 0, t.p.n);
   }
 }
 
-// Inputs as the transposed tiles take them: one by one, times weights widened to float32.
+// Inputs as the transposed tiles take them: one by one, times weights of a plain format, widened to float32.
 template <class I, class Format>
 struct OneByOne {
   typedef I Isa;
@@ -149,118 +149,136 @@ MLA_INLINE void transposed_tile(const typename K::X* x, int in, const typename K
 }
 
 template <class K, int TT>
-void head_transposed(const HeadTile& t, const PlainRows<typename K::W>& rows) {
+void head_transposed(const HeadTile& t, const PlainRows<typename K::W>& w) {
   typedef typename K::Isa Isa;
-  const typename K::W* w = rows.weight;
   constexpr int L = Isa::L, VV = TT == 1 ? kRowVectors<Isa> : kTokenVectors<Isa>;
   alignas(64) typename K::X x[TT * kBlockK];
   for (int i0 = 0; i0 < t.p.k; i0 += kBlockK) {
     const int in = min_int(kBlockK, t.p.k - i0);
     for (int r = 0; r < TT; r++)
       K::pack(t.x + r * t.p.x_stride + i0, in, t.p.compute == MLA_COMPUTE_BF16, x + r * kBlockK);
-    const typename K::W* wi = w + i0 * t.p.weight_stride;
+    const typename K::W* wi = w.at + i0 * w.stride;
     int j = 0;
     for (; j + VV * L <= t.p.n; j += VV * L)
-      transposed_tile<K, TT, VV>(x, in, wi + j, t.p.weight_stride, VV * L, t.y + j, t.p.y_stride, i0 == 0);
+      transposed_tile<K, TT, VV>(x, in, wi + j, w.stride, VV * L, t.y + j, t.p.y_stride, i0 == 0);
     for (; j < t.p.n; j += L)
-      transposed_tile<K, TT, 1>(x, in, wi + j, t.p.weight_stride, min_int(L, t.p.n - j), t.y + j,
-                                t.p.y_stride, i0 == 0);
+      transposed_tile<K, TT, 1>(x, in, wi + j, w.stride, min_int(L, t.p.n - j), t.y + j, t.p.y_stride,
+                                i0 == 0);
   }
 }
 
-// The same for weights that are widened before: some columns of a few rows at a time.
-template <class K, int TT, class Isa>
-void head_transposed(const HeadTile& t, const StoredRows<Isa>& w) {
-  constexpr int L = Isa::L, kRows = 16, kColumns = 256;
+// head_transposed for weights that have to be widened first: some columns of a few rows at a time.
+template <class Isa, int TT>
+void head_transposed_stored(const HeadTile& t, const StoredRows<Isa>& w) {
+  constexpr int L = Isa::L, kRows = 16;
+  constexpr int kColumns = 256;  // whole blocks of any format
+  typedef OneByOne<Isa, F32> K;
   alignas(64) float widened[kRows * kColumns];
-  const int in = t.p.k;
-  const bool rounds = t.p.compute == MLA_COMPUTE_BF16;
   alignas(64) float x[TT * kBlockK];
-  for (int i0 = 0; i0 < in; i0 += kRows) {
-    const int rows = min_int(kRows, in - i0);
-    for (int r = 0; r < TT; r++)
-      OneByOne<Isa, F32>::pack(t.x + r * t.p.x_stride + i0, rows, rounds, x + r * kBlockK);
+  const bool rounds = t.p.compute == MLA_COMPUTE_BF16;
+  for (int i0 = 0; i0 < t.p.k; i0 += kRows) {
+    const int in = min_int(kRows, t.p.k - i0);
+    for (int r = 0; r < TT; r++) K::pack(t.x + r * t.p.x_stride + i0, in, rounds, x + r * kBlockK);
     for (int j0 = 0; j0 < t.p.n; j0 += kColumns) {
       const int columns = min_int(kColumns, t.p.n - j0);
-      for (int i = 0; i < rows; i++) w.read(i0 + i, j0, columns, widened + i * kColumns);
+      for (int i = 0; i < in; i++) w.read(i0 + i, j0, columns, widened + i * kColumns);
       for (int j = 0; j < columns; j += L)
-        transposed_tile<OneByOne<Isa, F32>, TT, 1>(x, rows, widened + j, kColumns, min_int(L, columns - j),
-                                                   t.y + j0 + j, t.p.y_stride, i0 == 0);
+        transposed_tile<K, TT, 1>(x, in, widened + j, kColumns, min_int(L, columns - j), t.y + j0 + j,
+                                  t.p.y_stride, i0 == 0);
     }
   }
 }
 
-// A call: tokens and heads of x, the weight of all heads.
-struct HeadRange {
-  int head_begin, head_end, token_begin, token_end;
-};
-
-// How the transposed form takes its inputs where K is the kind of product of the plain one.
-template <class K>
-struct TransposedOf;
-template <class Isa, class Format>
-struct TransposedOf<Widened<Isa, Format>> {
-  typedef OneByOne<Isa, Format> Type;
-};
-template <class Isa>
-struct TransposedOf<Stored<Isa>> {
-  typedef OneByOne<Isa, F32> Type;
-};
-template <class Isa>
-struct TransposedOf<Pairs<Isa>> {
-  typedef TwoByTwo<Isa> Type;
-};
-
-template <class K>
-void head_linear_of(const mla_head_linear_params& p, const float* x, const typename K::Rows& weight,
-                    const HeadRange& range, float* y) {
-  typedef typename TransposedOf<K>::Type Transposed;
+// Calls f with a few tokens of one head at a time, [begin, end) of those whose first is at x and y.
+template <class Function>
+MLA_INLINE void over_tokens(const mla_head_linear_params& p, const float* x, float* y, int begin, int end,
+                            Function f) {
   HeadTile tile{};
   tile.p.compute = p.compute;
   tile.p.weight_type = p.weight_type;
+  tile.p.scale_rows = p.scale_rows;
   tile.p.k = p.in;
   tile.p.n = p.out;
   tile.p.x_stride = p.x_token_stride;
-  tile.p.weight_stride = p.weight_stride;
   tile.p.y_stride = p.y_token_stride;
-  for (int h = range.head_begin; h < range.head_end; h++) {
-    const typename K::Rows rows = weight.skip(h * p.weight_head_stride);
-    for (int t = range.token_begin; t < range.token_end;) {
-      const int left = range.token_end - t;
-      // transposed tiles come in two sizes only
-      tile.p.rows = !p.transposed              ? min_int(kPlainTokens, left)
-                    : left < kTransposedTokens ? 1
-                                               : kTransposedTokens;
-      tile.x = x + t * p.x_token_stride + h * p.x_head_stride;
-      tile.y = y + t * p.y_token_stride + h * p.y_head_stride;
-      if (!p.transposed)
-        head_plain<K>(tile, rows);
-      else if (tile.p.rows == kTransposedTokens)
-        head_transposed<Transposed, kTransposedTokens>(tile, rows);
-      else
-        head_transposed<Transposed, 1>(tile, rows);
-      t += tile.p.rows;
-    }
+  for (int t = begin; t < end; t += tile.p.rows) {
+    const int left = end - t;
+    // transposed tiles come in two sizes only
+    tile.p.rows = !p.transposed              ? min_int(kPlainTokens, left)
+                  : left < kTransposedTokens ? 1
+                                             : kTransposedTokens;
+    tile.x = x + t * p.x_token_stride;
+    tile.y = y + t * p.y_token_stride;
+    f(tile);
   }
 }
 
+// The rows of a head's matrix.
 template <class Isa>
-void head_linear(const mla_head_linear_params* params, const float* x, const void* weight, int head_begin,
-                 int head_end, int token_begin, int token_end, float* y) {
+MLA_INLINE StoredRows<Isa> head_rows(const mla_head_linear_params& p, const void* weight, const void* scales,
+                                     int head) {
+  const char* first = (const char*)weight + bytes_of(p.weight_type, head * p.weight_head_stride);
+  return StoredRows<Isa>::of(p.weight_type, first, p.weight_stride,
+                             scales_of(p, scales, p.scale_row + (int64_t)head * p.scale_head_rows));
+}
+
+// x W of one head, by what the weight is.
+template <class Isa>
+void transposed_head(const mla_head_linear_params& p, const float* x, const StoredRows<Isa>& w, int begin,
+                     int end, float* y) {
+  const auto tiles = [&]<class K>(K, const PlainRows<typename K::W>& rows) {
+    over_tokens(p, x, y, begin, end, [&](const HeadTile& tile) {
+      if (tile.p.rows == kTransposedTokens)
+        head_transposed<K, kTransposedTokens>(tile, rows);
+      else
+        head_transposed<K, 1>(tile, rows);
+    });
+  };
+  const bool scaled = w.scales.values != nullptr;
+  if constexpr (Isa::kHasBf16Dot) {
+    if (uses_bf16_dot<Isa>(p.compute, w.type, scaled)) return tiles(TwoByTwo<Isa>{}, plain_rows<Bf16>(w));
+  }
+  const bool plain = !scaled && PlainFormats::with(w.type, [&]<class Format>(Format) {
+    tiles(OneByOne<Isa, Format>{}, plain_rows<Format>(w));
+  });
+  if (plain) return;
+  over_tokens(p, x, y, begin, end, [&](const HeadTile& tile) {
+    if (tile.p.rows == kTransposedTokens)
+      head_transposed_stored<Isa, kTransposedTokens>(tile, w);
+    else
+      head_transposed_stored<Isa, 1>(tile, w);
+  });
+}
+
+// Tokens [begin, end) of one head, of which token 0 is at x and y.
+template <class Isa>
+void one_head(const mla_head_linear_params& p, const float* x, const StoredRows<Isa>& w, int begin, int end,
+              float* y) {
+  if (p.transposed) return transposed_head<Isa>(p, x, w, begin, end, y);
+  with_product<Isa>(p.compute, w, [&]<class K>(K, const typename K::Rows& rows) {
+    over_tokens(p, x, y, begin, end, [&](const HeadTile& tile) { head_plain<K>(tile, rows); });
+  });
+}
+
+template <class Isa>
+void head_linear(const mla_head_linear_params* params, const float* x, const void* weight, const void* scales,
+                 int head_begin, int head_end, int token_begin, int token_end, float* y) {
   const mla_head_linear_params& p = *params;
-  const HeadRange range{head_begin, head_end, token_begin, token_end};
-  with_product<Isa>(p.compute, p.weight_type, weight, p.weight_stride,
-                    [&]<class K>(K, const auto& rows) { head_linear_of<K>(p, x, rows, range, y); });
+  for (int h = head_begin; h < head_end; h++)
+    one_head<Isa>(p, x + h * p.x_head_stride, head_rows<Isa>(p, weight, scales, h), token_begin, token_end,
+                  y + h * p.y_head_stride);
 }
 
 inline bool check_head_linear(const mla_head_linear_params* p, const float* x, const void* weight,
-                              int head_begin, int head_end, int token_begin, int token_end, const float* y) {
+                              const void* scales, int head_begin, int head_end, int token_begin,
+                              int token_end, const float* y) {
   check(p);
   require_bounds("head", head_begin, head_end, p->heads);
   require_bounds("token", token_begin, token_end, p->tokens);
   if (head_begin == head_end || token_begin == token_end) return false;
   require_pointer("x", x);
   require_pointer("weight", weight);
+  require_scale_pointer("scales", scales, p->scale_rows);
   require_pointer("y", y);
   return true;
 }

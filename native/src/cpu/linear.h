@@ -30,12 +30,12 @@ constexpr int kStreams = 4;
 static_assert(kBlockRows % 16 == 0);
 
 template <class Isa>
-MLA_INLINE bool uses_bf16_dot(int compute, int weight_type) {
-  return Isa::kHasBf16Dot && compute == MLA_COMPUTE_BF16 && weight_type == Bf16::kType;
+MLA_INLINE bool uses_bf16_dot(int compute, int weight_type, bool scaled) {
+  return Isa::kHasBf16Dot && compute == MLA_COMPUTE_BF16 && weight_type == Bf16::kType && !scaled;
 }
 template <class Isa>
 MLA_INLINE bool uses_bf16_dot(const mla_linear_params& p) {
-  return uses_bf16_dot<Isa>(p.compute, p.weight_type);
+  return uses_bf16_dot<Isa>(p.compute, p.weight_type, p.scale_rows > 0);
 }
 MLA_INLINE int group_rows(int rows) { return min_int(rows, kGroupRows); }
 template <class Isa>
@@ -103,7 +103,7 @@ struct Panel {
   int rows;
   int group;           // rows in a packed group
   int64_t group_step;  // between packed groups
-  typename K::Run weights;
+  typename K::Rows w;
   int kc;
   float* sums;  // row 0, the panel's first output
 };
@@ -114,27 +114,28 @@ MLA_INLINE void group_tile(const Panel<K>& p, int g, const float* widened, const
   float* sums = p.sums + g * kGroupRows * kChunk;
   switch (min_int(kGroupRows, p.rows - g * kGroupRows)) {
     case 4:
-      K::template tile<4, N>(x, p.group, p.weights, widened, p.kc, ahead, sums);
+      K::template tile<4, N>(x, p.group, p.w, widened, p.kc, ahead, sums);
       break;
     case 3:
-      K::template tile<3, N>(x, p.group, p.weights, widened, p.kc, ahead, sums);
+      K::template tile<3, N>(x, p.group, p.w, widened, p.kc, ahead, sums);
       break;
     case 2:
-      K::template tile<2, N>(x, p.group, p.weights, widened, p.kc, ahead, sums);
+      K::template tile<2, N>(x, p.group, p.w, widened, p.kc, ahead, sums);
       break;
     default:
-      K::template tile<1, N>(x, p.group, p.weights, widened, p.kc, ahead, sums);
+      K::template tile<1, N>(x, p.group, p.w, widened, p.kc, ahead, sums);
       break;
   }
 }
 
-// next: the panel of which `rows` rows are fetched meanwhile, spread over the groups.
+// next: the panel of which next_rows rows are fetched meanwhile, spread over the groups.
 template <int N, class K>
-MLA_INLINE void panel_tiles(const Panel<K>& p, const float* widened, const NextWeights& next) {
+MLA_INLINE void panel_tiles(const Panel<K>& p, const float* widened, const typename K::Rows& next,
+                            int next_rows) {
   const int groups = (p.rows + kGroupRows - 1) / kGroupRows;
   for (int g = 0; g < groups; g++) {
-    const int begin = next.rows * g / groups, end = next.rows * (g + 1) / groups;
-    group_tile<N>(p, g, widened, NextWeights{next.at + begin * next.stride, next.stride, end - begin});
+    const int begin = next_rows * g / groups, end = next_rows * (g + 1) / groups;
+    group_tile<N>(p, g, widened, K::next(next, begin, end));
   }
 }
 
@@ -155,7 +156,7 @@ struct Layer {
                     rows,
                     group,
                     (int64_t)group * min_int(kBlockK, padded_k - k),
-                    typename K::Run(weight, n, step, k),
+                    weight.part(n, step, k),
                     min_int(kBlockK, p.k - k),
                     sums};
   }
@@ -179,16 +180,16 @@ void block_of(Layer<K> layer, int m, int rows, int n_begin, int n_end) {
       const Panel<K> part = layer.panel(m, rows, n + column, 1, i / panels * kBlockK, sums + column);
       const bool last = i + 1 == panels * blocks;
       const int next_row = last ? n + kChunk : n + (i + 1) % panels * N;
-      const NextWeights next{layer.weight.at(next_row, last ? 0 : (i + 1) / panels * kBlockK),
-                             layer.weight.row_bytes(), next_row < n_end ? min_int(N, n_end - next_row) : 0};
-      if (K::kUsesPanel) K::template fill_panel<N>(part.weights, part.kc, widened);
-      panel_tiles<N, K>(part, K::kUsesPanel ? widened : nullptr, next);
+      const typename K::Rows next = layer.weight.part(next_row, 1, last ? 0 : (i + 1) / panels * kBlockK);
+      const int next_rows = next_row < n_end ? min_int(N, n_end - next_row) : 0;
+      if (K::kUsesPanel) K::template fill_panel<N>(part.w, part.kc, widened);
+      panel_tiles<N, K>(part, K::kUsesPanel ? widened : nullptr, next, next_rows);
     }
     for (int column = panels * N; column < columns; column++)
       for (int block = 0; block < blocks; block++) {
         const Panel<K> part = layer.panel(m, rows, n + column, 1, block * kBlockK, sums + column);
-        if (!K::kReadsRows) K::template fill_panel<1>(part.weights, part.kc, widened);
-        panel_tiles<1, K>(part, K::kReadsRows ? nullptr : widened, NextWeights{});
+        if (!K::kReadsRows) K::template fill_panel<1>(part.w, part.kc, widened);
+        panel_tiles<1, K>(part, K::kReadsRows ? nullptr : widened, layer.weight, 0);
       }
     for (int i = 0; i < rows; i++) {
       for (int j = 0; j < columns; j += L) {
@@ -213,7 +214,7 @@ MLA_INLINE void few_rows_outputs(Layer<K> layer, int n, int step) {
     for (int j = 0; j < N; j++) sums[i * kChunk + j] = 0;
   for (int k = 0; k < p.k; k += kBlockK) {
     const Panel<K> part = layer.panel(0, p.rows, n, step, k, sums);
-    if (!K::kReadsRows) K::template fill_panel<N>(part.weights, part.kc, widened);
+    if (!K::kReadsRows) K::template fill_panel<N>(part.w, part.kc, widened);
     const float* panel = K::kReadsRows ? nullptr : widened;
     group_tile<N>(part, 0, panel, Nothing{});
     if (p.rows > kGroupRows) group_tile<N>(part, 1, panel, Nothing{});
@@ -247,27 +248,33 @@ void linear_of(Layer<K> layer, int n_begin, int n_end) {
     block_of<K, kColumns>(layer, m, min_int(kBlockRows, rows - m), n_begin, n_end);
 }
 
-// Calls f with the kind of product that weights of this type take, and with their rows.
+// Calls f with the kind of product that a weight takes, and its rows as that kind reads them.
 template <class Isa, class Function>
-MLA_INLINE void with_product(int compute, int type, const void* weight, int64_t stride, Function f) {
+MLA_INLINE void with_product(int compute, const StoredRows<Isa>& w, Function f) {
+  const bool scaled = w.scales.values != nullptr;
   if constexpr (Isa::kHasBf16Dot) {
-    if (uses_bf16_dot<Isa>(compute, type))
-      return f(Pairs<Isa>{}, PlainRows<Bf16::Block>{(const Bf16::Block*)weight, stride});
+    if (uses_bf16_dot<Isa>(compute, w.type, scaled)) return f(Pairs<Isa>{}, plain_rows<Bf16>(w));
   }
-  const bool plain = PlainFormats::with(type, [&]<class Format>(Format) {
-    typedef typename Format::Block Element;
-    f(Widened<Isa, Format>{}, PlainRows<Element>{(const Element*)weight, stride});
+  const bool plain = !scaled && PlainFormats::with(w.type, [&]<class Format>(Format) {
+    f(Widened<Isa, Format>{}, plain_rows<Format>(w));
   });
-  if (!plain) f(Stored<Isa>{}, StoredRows<Isa>::of(type, weight, stride));
+  if (!plain) f(Unpacked<Isa>{}, typename Unpacked<Isa>::Rows{&w, 0, 1, 0});
 }
 
 template <class Isa>
-void linear(const mla_linear_params* params, const void* packed, const void* weight, const float* bias,
-            int n_begin, int n_end, float* y) {
-  const mla_linear_params& p = *params;
-  with_product<Isa>(p.compute, p.weight_type, weight, p.weight_stride, [&]<class K>(K, auto rows) {
+void multiply(const mla_linear_params& p, const void* packed, const StoredRows<Isa>& weight,
+              const float* bias, int n_begin, int n_end, float* y) {
+  with_product<Isa>(p.compute, weight, [&]<class K>(K, const typename K::Rows& rows) {
     linear_of<K>({p, packed, rows, bias, false, y}, n_begin, n_end);
   });
+}
+
+template <class Isa>
+void linear(const mla_linear_params* params, const void* packed, const void* weight, const void* scales,
+            const float* bias, int n_begin, int n_end, float* y) {
+  const mla_linear_params& p = *params;
+  const auto rows = StoredRows<Isa>::of(p.weight_type, weight, p.weight_stride, scales_of(p, scales));
+  multiply<Isa>(p, packed, rows, bias, n_begin, n_end, y);
 }
 
 template <class Isa>
@@ -303,13 +310,14 @@ inline bool check_pack(const RawKernels& kernels, const mla_linear_params* p, co
   return true;
 }
 
-inline bool check_linear(const mla_linear_params* p, const void* packed, const void* weight, const float*,
-                         int n_begin, int n_end, const float* y) {
+inline bool check_linear(const mla_linear_params* p, const void* packed, const void* weight,
+                         const void* scales, const float*, int n_begin, int n_end, const float* y) {
   check(p);
   require_bounds("n", n_begin, n_end, p->n);
   if (n_begin == n_end || p->rows == 0) return false;
   require_pointer("packed", packed);
   require_pointer("weight", weight);
+  require_scale_pointer("scales", scales, p->scale_rows);
   require_pointer("y", y);
   return true;
 }

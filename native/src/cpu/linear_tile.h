@@ -1,8 +1,9 @@
-// Tiles of linear layers: a few rows times a few rows of weights over a block of k. The product comes in three kinds: Widened, of weights
-// of a plain format as floats, Stored, of weights of any other, and Pairs, of bf16 weights as they lie in memory.
+// Tiles of linear layers: a few rows times a few rows of weights over a block of k. The product comes in three kinds: Widened, of weights of
+// a plain format as floats, Pairs, of bf16 weights as they lie in memory, and Unpacked, of all others, a panel of floats at a time.
 #pragma once
 #include "cpu/formats/formats.h"
 #include "cpu/lanes.h"
+#include "cpu/stored_rows.h"
 
 namespace mla {
 namespace {
@@ -79,35 +80,13 @@ MLA_INLINE void clear(F<Isa> (&s)[MR][N]) {
     for (int j = 0; j < N; j++) s[i][j] = Isa::zero();
 }
 
-// Rows of a weight whose elements are stored one by one.
-template <class Element>
-struct PlainRows {
-  const Element* weight;
-  int64_t stride;
-
-  MLA_INLINE const char* at(int64_t row, int k) const { return (const char*)(weight + row * stride + k); }
-  MLA_INLINE int64_t row_bytes() const { return stride * (int64_t)sizeof(Element); }
-  // The rows from `elements` elements on.
-  MLA_INLINE PlainRows skip(int64_t elements) const { return {weight + elements, stride}; }
-};
-
-// Those of a tile, over its k.
-template <class Element>
-struct PlainRun {
-  const Element* w;
-  int64_t w_stride;
-
-  PlainRun(const PlainRows<Element>& rows, int64_t row, int step, int k)
-      : w(rows.weight + row * rows.stride + k), w_stride(step * rows.stride) {}
-};
-
-// MR rows x N columns over kc of k of a panel of floats, [k / L][N][L]; fetched(k) is called at each step.
-template <class Isa, int MR, int N, class Fetch>
-MLA_INLINE void panel_products(const float* x, int group, const float* panel, int kc, Fetch fetched,
-                               F<Isa> (&s)[MR][N]) {
+// A tile of MR rows x N weight rows over kc of k, from a panel of floats, [kc / L][N][L].
+template <class Isa, int MR, int N, int kBytes, class Fetched>
+MLA_INLINE void panel_tile(const float* x, int group, const float* panel, int kc, const Fetched& ahead,
+                           F<Isa> (&s)[MR][N]) {
   constexpr int L = Isa::L;
   for (int k = 0; k < kc; k += L) {
-    fetched(k);
+    ahead.fetch(k * (int64_t)kBytes);
     // the shorter side stays in registers
     if constexpr (N < MR) {
       F<Isa> b[N];
@@ -140,7 +119,6 @@ struct Widened {
   typedef float X;
   typedef typename Format::Block W;
   typedef PlainRows<W> Rows;
-  typedef PlainRun<W> Run;
   static constexpr int L = Isa::L;
   static constexpr int kStep = L;
   static constexpr bool kUsesPanel = true;
@@ -148,28 +126,30 @@ struct Widened {
 
   // N rows of weights over kc of k as [k / L][N][L], zero beyond kc.
   template <int N>
-  static MLA_INLINE void fill_panel(const Run& run, int kc, float* panel) {
+  static MLA_INLINE void fill_panel(const Rows& w, int kc, float* panel) {
     for (int k = 0; k < kc; k += L)
 #pragma GCC unroll 8
       for (int j = 0; j < N; j++) {
-        const W* from = run.w + j * run.w_stride + k;
+        const W* from = w.at + j * w.stride + k;
         Isa::store(panel + k * N + j * L,
                    kc - k >= L ? Format::template read<Isa>(from) : Format::template read<Isa>(from, kc - k));
       }
   }
 
+  static MLA_INLINE NextWeights next(const Rows& w, int begin, int end) {
+    return {(const char*)(w.at + begin * w.stride), w.stride * (int64_t)sizeof(W), end - begin};
+  }
+
   // MR rows x N weight rows over kc of k, from `panel` or, where it is null, from the rows themselves.
   template <int MR, int N, class Fetched>
-  static MLA_INLINE void tile(const float* x, int group, const Run& run, const float* panel, int kc,
+  static MLA_INLINE void tile(const float* x, int group, const Rows& rows, const float* panel, int kc,
                               const Fetched& ahead, float* sums) {
-    const W* w = run.w;
-    const int64_t w_stride = run.w_stride;
+    const W* w = rows.at;
+    const int64_t w_stride = rows.stride;
     F<Isa> s[MR][N];
     clear<Isa>(s);
     if (panel) {
-      panel_products<Isa, MR, N>(
-          x, group, panel, kc,
-          [&](int k) __attribute__((always_inline)) { ahead.fetch(k * (int64_t)sizeof(W)); }, s);
+      panel_tile<Isa, MR, N, sizeof(W)>(x, group, panel, kc, ahead, s);
     } else {
       const int whole = kc / L * L;
       over_k<L, sizeof(W)>(whole, ahead, [&](int k) __attribute__((always_inline)) {
@@ -197,43 +177,45 @@ struct Widened {
   }
 };
 
-// The product of a tile on weights of any other format, widened to float32 before.
+// The product of a tile on weights that are floats only in a panel: of blocks, or with scales.
 template <class I>
-struct Stored {
+struct Unpacked {
   typedef I Isa;
   typedef float X;
-  typedef StoredRows<I> Rows;
   static constexpr int L = Isa::L;
   static constexpr int kStep = L;
   static constexpr bool kUsesPanel = true;
   static constexpr bool kReadsRows = false;
 
-  struct Run {
-    const Rows& rows;
-    int64_t row;
-    int step, k;
+  // Rows first, first + step, .. of a weight from element k on.
+  struct Rows {
+    const StoredRows<Isa>* weight;
+    int64_t first, step;
+    int k;
+    MLA_INLINE Rows part(int64_t n, int64_t s, int from) const {
+      return {weight, first + n * step, s * step, k + from};
+    }
   };
 
   template <int N>
-  static MLA_INLINE void fill_panel(const Run& run, int kc, float* panel) {
+  static void fill_panel(const Rows& w, int kc, float* panel) {
     alignas(64) float row[kBlockK];
     const int padded = round_up(kc, L);
     for (int j = 0; j < N; j++) {
-      run.rows.read(run.row + j * run.step, run.k, kc, row);
-      for (int i = kc; i < padded; i++) row[i] = 0;
-      for (int k = 0; k < kc; k += L) Isa::store(panel + k * N + j * L, Isa::load(row + k));
+      w.weight->read(w.first + j * w.step, w.k, kc, row);
+      for (int k = kc; k < padded; k++) row[k] = 0;
+      for (int k = 0; k < padded; k += L) Isa::store(panel + k * N + j * L, Isa::load(row + k));
     }
   }
 
+  static MLA_INLINE Nothing next(const Rows&, int, int) { return {}; }
+
   template <int MR, int N, class Fetched>
-  static MLA_INLINE void tile(const float* x, int group, const Run& run, const float* panel, int kc,
+  static MLA_INLINE void tile(const float* x, int group, const Rows&, const float* panel, int kc,
                               const Fetched& ahead, float* sums) {
-    const int64_t bytes_of_256 = run.rows.block.bytes * 256 / run.rows.block.elements;
     F<Isa> s[MR][N];
     clear<Isa>(s);
-    panel_products<Isa, MR, N>(
-        x, group, panel, kc,
-        [&](int k) __attribute__((always_inline)) { ahead.fetch(k * bytes_of_256 / 256); }, s);
+    panel_tile<Isa, MR, N, 0>(x, group, panel, kc, ahead, s);
     finish_tile<Isa, MR, N>(s, sums);
   }
 };
@@ -245,19 +227,22 @@ struct Pairs {
   typedef uint16_t X;
   typedef Bf16::Block W;
   typedef PlainRows<W> Rows;
-  typedef PlainRun<W> Run;
   static constexpr int kStep = 32;
   static constexpr bool kUsesPanel = false;
   static constexpr bool kReadsRows = true;
 
   template <int N>
-  static MLA_INLINE void fill_panel(const Run&, int, float*) {}
+  static MLA_INLINE void fill_panel(const Rows&, int, float*) {}
+
+  static MLA_INLINE NextWeights next(const Rows& w, int begin, int end) {
+    return {(const char*)(w.at + begin * w.stride), w.stride * (int64_t)sizeof(W), end - begin};
+  }
 
   template <int MR, int N, class Fetched>
-  static MLA_INLINE void tile(const uint16_t* x, int group, const Run& run, const float*, int kc,
+  static MLA_INLINE void tile(const uint16_t* x, int group, const Rows& rows, const float*, int kc,
                               const Fetched& ahead, float* sums) {
-    const W* w = run.w;
-    const int64_t w_stride = run.w_stride;
+    const W* w = rows.at;
+    const int64_t w_stride = rows.stride;
     F<Isa> s[MR][N];
     clear<Isa>(s);
     const int whole = kc / 32 * 32;

@@ -9,6 +9,7 @@
 #include <cstdint>
 
 #include "cpu/formats/bf16.h"
+#include "cpu/formats/e8m0.h"
 #include "cpu/formats/f16.h"
 #include "cpu/formats/f32.h"
 #include "cpu/formats/f4.h"
@@ -48,6 +49,7 @@ typedef FormatList<F32, Bf16> CacheFormats;
 typedef FormatList<F32, Bf16, F16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, Iq4_NL, Iq4_XS,
                    Mxfp4, F8_E4M3, I8, I4, F4>
     WeightFormats;
+typedef FormatList<F32, Bf16, F16, E8M0> ScaleFormats;
 
 // What memory of a format is made of.
 struct BlockSize {
@@ -101,34 +103,6 @@ void widen(const void* first, int elements, float* to) {
     }
   }
 }
-
-// Rows of a weight of any format, widened as kernels need them.
-template <class Isa>
-struct StoredRows {
-  const char* weight;
-  int64_t stride_bytes;
-  BlockSize block;
-  Widen widen;
-
-  // stride: elements between rows, whole blocks
-  static StoredRows of(int type, const void* weight, int64_t stride) {
-    StoredRows rows{(const char*)weight, bytes_of(type, stride), block_size(type), nullptr};
-    WeightFormats::with(type, [&]<class Format>(Format) { rows.widen = mla::widen<Isa, Format>; });
-    return rows;
-  }
-
-  // Where element (row, k) lies, the first of a block.
-  MLA_INLINE const char* at(int64_t row, int k) const {
-    return weight + row * stride_bytes + (int64_t)(k / block.elements) * block.bytes;
-  }
-  MLA_INLINE int64_t row_bytes() const { return stride_bytes; }
-  // The rows from `elements` elements on, whole blocks.
-  MLA_INLINE StoredRows skip(int64_t elements) const {
-    return {weight + elements / block.elements * block.bytes, stride_bytes, block, widen};
-  }
-  // to[i] = element (row, k + i) for i < n
-  MLA_INLINE void read(int64_t row, int k, int n, float* to) const { widen(at(row, k), n, to); }
-};
 
 }  // namespace
 }  // namespace mla

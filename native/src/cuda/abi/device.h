@@ -91,6 +91,10 @@ inline void require_width(int32_t rows, int32_t width) {
 }
 
 // Weights of other types are converted when they are uploaded.
+inline void require_no_scales(int32_t scale_rows) {
+  require(scale_rows == 0, "scale_rows", scale_rows, "0: a device multiplies weights without scales");
+}
+
 inline void require_cuda_type(const char* name, int32_t type) {
   require_type(name, type);
   if (type != MLA_TYPE_F32 && type != MLA_TYPE_BF16)

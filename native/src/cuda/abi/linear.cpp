@@ -42,6 +42,7 @@ void linear(void* stream, const mla_linear_params* p, const float* x, const void
             float* y) {
   check(p);
   require_cuda_type("weight_type", p->weight_type);
+  require_no_scales(p->scale_rows);
   const Stream& s = enter(stream);
   if (p->rows == 0 || p->n == 0) return;
   cuda::LinearTask t = task_of(*p);
@@ -53,6 +54,7 @@ void head_linear(void* stream, const mla_head_linear_params* p, const float* x, 
                  float* y) {
   check(p);
   require_cuda_type("weight_type", p->weight_type);
+  require_no_scales(p->scale_rows);
   const Stream& s = enter(stream);
   if (p->tokens == 0) return;
   cuda::LinearTask t{};
@@ -131,6 +133,7 @@ void grouped_linear(void* stream, const mla_linear_params* p, int32_t experts, i
                     float* y) {
   check(p);
   check_group(p->rows, experts, p->weight_type, p->compute);
+  require_no_scales(p->scale_rows);
   require_stride("expert_stride", expert_stride, experts, 0);
   const Stream& s = enter(stream);
   if (p->rows == 0 || p->n == 0) return;

@@ -27,10 +27,10 @@ class CudaOperationTableTest {
    */
   private static long[] seeds(Operation operation) {
     return switch (operation) {
-      case LINEAR -> Seeds.of(36, 0);
-      case HEAD_LINEAR -> Seeds.of(12, 0);
+      case LINEAR -> Seeds.of(72, 0);
+      case HEAD_LINEAR -> Seeds.of(36, 0);
       case ATTEND_ABSORBED -> Seeds.of(24, 0);
-      case ATTEND_DECOMPRESSED -> Seeds.of(10, 0);
+      case ATTEND_DECOMPRESSED -> Seeds.of(30, 0);
       default -> Seeds.of(60, 20);
     };
   }
@@ -45,7 +45,7 @@ class CudaOperationTableTest {
     try (CudaTileKernels kernels = new CudaTileKernels()) {
       for (long seed : seeds(operation)) {
         OperationCase one = operation.random(seed);
-        if (one.ofDecoder()) {
+        if (one.ofDecoder() && one.ofDevices()) {
           String name = operation + ", " + Seeds.reproduce(seed) + ": " + one.shape();
           LastCase.note(name);
           assertNull(one.difference(kernels, Cuts.whole(seed)), name);
@@ -73,6 +73,9 @@ class CudaOperationTableTest {
     try (CudaTileKernels kernels = new CudaTileKernels()) {
       for (long seed : Seeds.of(12, 0)) {
         OperationCase one = operation.random(seed);
+        if (!one.ofDevices()) {
+          continue;
+        }
         List<Output> all = one.run(kernels, Cuts.whole(seed));
         int row = (int) Math.floorMod(seed * 7, (long) one.rows());
         List<Output> alone = one.row(row).run(kernels, Cuts.whole(seed + 1));

@@ -13,8 +13,10 @@ import io.mla4j.InvalidArgumentException;
 import io.mla4j.ffi.abi.mla_append_params;
 import io.mla4j.ffi.abi.mla_attention_params;
 import io.mla4j.ffi.abi.mla_cache_params;
+import io.mla4j.ffi.abi.mla_head_linear_params;
 import io.mla4j.ffi.abi.mla_kernels;
 import io.mla4j.ops.AppendLatent;
+import io.mla4j.ops.HeadMatrices;
 import io.mla4j.ops.Tensor;
 import io.mla4j.spi.AppendTile;
 import io.mla4j.spi.AttentionTile;
@@ -148,7 +150,7 @@ final class NativeAttention {
       NativeParams.fill(cacheParams, a.cache());
       bytes =
           mla_kernels.attention_workspace.invoke(
-              workspace, params, cacheParams, a.isDecompressed() ? 1 : 0);
+              workspace, params, cacheParams, keyParams(), valueParams());
       if (bytes < 0) {
         throw new InvalidArgumentException(
             "the native kernels refuse "
@@ -167,6 +169,15 @@ final class NativeAttention {
     @Override
     public long workspaceBytes() {
       return bytes;
+    }
+
+    /** How keys are made of latents; NULL where they are the latents themselves. */
+    MemorySegment keyParams() {
+      return NULL;
+    }
+
+    MemorySegment valueParams() {
+      return NULL;
     }
 
     final MemorySegment workspace(Tile tile) {
@@ -214,26 +225,53 @@ final class NativeAttention {
 
   /** Over keys and values that are rebuilt. */
   static final class Decompressed extends Attention {
+    private final MemorySegment keyParams = mla_head_linear_params.allocate(Arena.ofAuto());
+    private final MemorySegment valueParams = mla_head_linear_params.allocate(Arena.ofAuto());
+    private final MemorySegment keyWeight;
+    private final MemorySegment keyScales;
+    private final MemorySegment valueWeight;
+    private final MemorySegment valueScales;
+
     Decompressed(NativeTable table, AttentionTile a) {
       super(
           table,
           table.function("attend_decompressed", mla_kernels.attend_decompressed(table.segment())),
           a);
+      keyWeight = a.keys().segment();
+      keyScales = a.keys().weight().scaleSegment();
+      valueWeight = a.values().segment();
+      valueScales = a.values().weight().scaleSegment();
+    }
+
+    @Override
+    MemorySegment keyParams() {
+      return keyParams;
+    }
+
+    @Override
+    MemorySegment valueParams() {
+      return valueParams;
     }
 
     @Override
     public void prepare() {
+      int latent = a.cache().layout().latent();
+      NativeParams.fill(keyParams, a.compute(), a.keys(), a.heads(), latent, a.nope());
+      NativeParams.fill(valueParams, a.compute(), a.values(), a.heads(), latent, a.value());
       super.prepare();
+      requireMatrices("keys", a.keys(), latent, a.nope());
+      requireMatrices("values", a.values(), latent, a.value());
+    }
+
+    private void requireMatrices(String name, HeadMatrices matrices, int latent, int width) {
+      int rows = matrices.transposed() ? latent : width;
+      int columns = matrices.transposed() ? width : latent;
       weight(
-          "kv_b",
-          a.keys().segment(),
-          a.keys().weight().format(),
-          extent(
-              a.heads(),
-              a.keys().headStride(),
-              (long) a.nope() + a.value(),
-              a.keys().stride(),
-              a.cache().layout().latent()));
+          name,
+          matrices.segment(),
+          matrices.weight().format(),
+          extent(a.heads(), matrices.headStride(), rows, matrices.stride(), columns));
+      Segments.scales(name, matrices.weight());
     }
 
     @Override
@@ -245,8 +283,13 @@ final class NativeAttention {
               function,
               params,
               cacheParams,
+              keyParams,
+              valueParams,
               a.q(),
-              a.keys().segment(),
+              keyWeight,
+              keyScales,
+              valueWeight,
+              valueScales,
               a.pages(),
               a.pageTable(),
               slopes,

@@ -8,6 +8,7 @@ import io.mla4j.ffi.abi.mla_append_params;
 import io.mla4j.ffi.abi.mla_attention_params;
 import io.mla4j.ffi.abi.mla_cache_params;
 import io.mla4j.ffi.abi.mla_delta_params;
+import io.mla4j.ffi.abi.mla_embed_params;
 import io.mla4j.ffi.abi.mla_head_linear_params;
 import io.mla4j.ffi.abi.mla_index_params;
 import io.mla4j.ffi.abi.mla_linear_params;
@@ -16,15 +17,16 @@ import io.mla4j.ffi.abi.mla_rope_params;
 import io.mla4j.ffi.abi.mla_route_params;
 import io.mla4j.ops.AttendDelta;
 import io.mla4j.ops.AttendDelta.Decay;
-import io.mla4j.ops.LatentUp;
+import io.mla4j.ops.Embed;
+import io.mla4j.ops.HeadMatrices;
 import io.mla4j.ops.Merge;
 import io.mla4j.ops.RopeLayout;
 import io.mla4j.ops.Rotate;
 import io.mla4j.ops.Rotation;
 import io.mla4j.ops.Route;
 import io.mla4j.ops.Routing;
+import io.mla4j.ops.Scales;
 import io.mla4j.ops.StorageFormat;
-import io.mla4j.ops.Weight;
 import io.mla4j.spi.AppendTile;
 import io.mla4j.spi.AttentionTile;
 import io.mla4j.spi.CacheParams;
@@ -41,20 +43,44 @@ public final class NativeParams {
   static void fill(MemorySegment s, MatrixProduct p) {
     mla_linear_params.struct_size(s, (int) mla_linear_params.sizeof());
     mla_linear_params.compute(s, code(p.compute()));
-    mla_linear_params.weight_type(s, code(p.matrix()));
+    mla_linear_params.weight_type(s, code(p.weightType()));
     mla_linear_params.rows(s, p.rows());
     mla_linear_params.k(s, p.k());
     mla_linear_params.n(s, p.n());
     mla_linear_params.x_stride(s, p.xStride());
     mla_linear_params.weight_stride(s, p.weightStride());
     mla_linear_params.y_stride(s, p.yStride());
+    Scales scales = p.matrix().scales();
+    mla_linear_params.scale_rows(s, scales == null ? 0 : scales.blockRows());
+    if (scales != null) {
+      mla_linear_params.scale_type(s, code(scales.format()));
+      mla_linear_params.scale_columns(s, scales.blockColumns());
+      mla_linear_params.scale_stride(s, scales.values().stride(0));
+    }
+  }
+
+  /** {@code mla_embed_params}. */
+  static void fill(MemorySegment s, Embed o) {
+    mla_embed_params.struct_size(s, (int) mla_embed_params.sizeof());
+    mla_embed_params.table_type(s, code(o.table().format()));
+    mla_embed_params.vocabulary(s, o.vocabulary());
+    mla_embed_params.width(s, o.table().in());
+    mla_embed_params.scale(s, o.scale());
+    mla_embed_params.table_stride(s, o.table().tensor().stride(0));
+    mla_embed_params.y_stride(s, o.out().stride(0));
+    Scales scales = o.table().scales();
+    mla_embed_params.scale_rows(s, scales == null ? 0 : scales.blockRows());
+    if (scales != null) {
+      mla_embed_params.scale_type(s, code(scales.format()));
+      mla_embed_params.scale_columns(s, scales.blockColumns());
+      mla_embed_params.scale_stride(s, scales.values().stride(0));
+    }
   }
 
   /** {@code mla_head_linear_params}. */
   static void fill(MemorySegment s, HeadProduct p) {
     mla_head_linear_params.struct_size(s, (int) mla_head_linear_params.sizeof());
     mla_head_linear_params.compute(s, code(p.compute()));
-    mla_head_linear_params.weight_type(s, code(p.matrices().weight()));
     mla_head_linear_params.tokens(s, p.tokens());
     mla_head_linear_params.heads(s, p.heads());
     mla_head_linear_params.in(s, p.in());
@@ -64,8 +90,34 @@ public final class NativeParams {
     mla_head_linear_params.x_head_stride(s, p.xHeadStride());
     mla_head_linear_params.y_token_stride(s, p.yTokenStride());
     mla_head_linear_params.y_head_stride(s, p.yHeadStride());
-    mla_head_linear_params.weight_head_stride(s, p.matrices().headStride());
-    mla_head_linear_params.weight_stride(s, p.matrices().stride());
+    fillWeight(s, p.matrices());
+  }
+
+  /** The same for keys or values as products of latents, without what a call has of them. */
+  static void fill(
+      MemorySegment s, ComputeType compute, HeadMatrices matrices, int heads, int latent, int out) {
+    mla_head_linear_params.struct_size(s, (int) mla_head_linear_params.sizeof());
+    mla_head_linear_params.compute(s, code(compute));
+    mla_head_linear_params.heads(s, heads);
+    mla_head_linear_params.in(s, latent);
+    mla_head_linear_params.out(s, out);
+    mla_head_linear_params.transposed(s, matrices.transposed() ? 1 : 0);
+    fillWeight(s, matrices);
+  }
+
+  private static void fillWeight(MemorySegment s, HeadMatrices matrices) {
+    mla_head_linear_params.weight_type(s, code(matrices.weight().format()));
+    mla_head_linear_params.weight_head_stride(s, matrices.headStride());
+    mla_head_linear_params.weight_stride(s, matrices.stride());
+    Scales scales = matrices.weight().scales();
+    mla_head_linear_params.scale_rows(s, scales == null ? 0 : scales.blockRows());
+    if (scales != null) {
+      mla_head_linear_params.scale_type(s, code(scales.format()));
+      mla_head_linear_params.scale_columns(s, scales.blockColumns());
+      mla_head_linear_params.scale_head_rows(s, matrices.headRows());
+      mla_head_linear_params.scale_row(s, matrices.firstRow());
+      mla_head_linear_params.scale_stride(s, scales.values().stride(0));
+    }
   }
 
   /** {@code mla_cache_params}. */
@@ -89,10 +141,7 @@ public final class NativeParams {
     mla_attention_params.causal(s, a.causal() ? 1 : 0);
     mla_attention_params.nope(s, a.nope());
     mla_attention_params.value(s, a.value());
-    mla_attention_params.weight_type(s, a.keys() == null ? 0 : code(fused(a.up())));
     mla_attention_params.scale(s, a.scale());
-    mla_attention_params.weight_head_stride(s, a.keys() == null ? 0 : a.keys().headStride());
-    mla_attention_params.weight_stride(s, a.keys() == null ? 0 : a.keys().stride());
   }
 
   /** What changes from step to step in {@code mla_attention_params}. */
@@ -218,22 +267,6 @@ public final class NativeParams {
     long count = (long) tokens * (rotation.width() / 2);
     Segments.input4("cosines", rotation.cosines().segment(), count);
     Segments.input4("sines", rotation.sines().segment(), count);
-  }
-
-  private static Weight fused(LatentUp up) {
-    if (up instanceof LatentUp.Fused fused) {
-      return fused.kvB();
-    }
-    throw new InvalidArgumentException(
-        "keysUp and valuesUp are apart, but the native kernels take kv_b");
-  }
-
-  private static int code(Weight weight) {
-    if (weight.isScaled()) {
-      throw new InvalidArgumentException(
-          "weight is " + weight + ", but the native kernels take no scales");
-    }
-    return code(weight.format());
   }
 
   /** {@code MLA_TYPE_*}. */

@@ -110,6 +110,8 @@ final class NativeProducts {
 
   /** Packed rows times a weight. */
   static final class MultiplyTile extends Packed {
+    private MemorySegment scales = NULL;
+
     MultiplyTile(NativeTable table, MatrixProduct p) {
       super(table, table.function("linear", mla_kernels.linear(table.segment())), p);
     }
@@ -117,6 +119,8 @@ final class NativeProducts {
     @Override
     public void prepare() {
       weight("weight", p.weight(), p.weightType(), extent(p.n(), p.weightStride(), p.k()));
+      scales = p.matrix().scaleSegment();
+      Segments.scales("scales", p.matrix());
       optional4("bias", p.bias(), p.n());
       output4("y", p.y(), extent(p.rows(), p.yStride(), p.n()));
       super.prepare();
@@ -131,6 +135,7 @@ final class NativeProducts {
               params,
               packed(tile),
               p.weight(),
+              scales,
               p.bias(),
               tile.rowBegin(),
               tile.rowEnd(),
@@ -144,10 +149,12 @@ final class NativeProducts {
   static final class HeadTile extends NativeTile {
     private final HeadProduct p;
     private final MemorySegment params = mla_head_linear_params.allocate(Arena.ofAuto());
+    private final MemorySegment scales;
 
     HeadTile(NativeTable table, HeadProduct p) {
       super(table.function("head_linear", mla_kernels.head_linear(table.segment())));
       this.p = p;
+      scales = p.matrices().weight().scaleSegment();
     }
 
     @Override
@@ -161,6 +168,7 @@ final class NativeProducts {
           p.weight(),
           p.matrices().weight().format(),
           extent(heads, p.matrices().headStride(), rows, p.matrices().stride(), columns));
+      Segments.scales("scales", p.matrices().weight());
       output4("y", p.y(), extent(p.tokens(), p.yTokenStride(), heads, p.yHeadStride(), p.out()));
       NativeParams.fill(params, p);
     }
@@ -174,6 +182,7 @@ final class NativeProducts {
               params,
               p.x(),
               p.weight(),
+              scales,
               tile.headBegin(),
               tile.headEnd(),
               tile.rowBegin(),

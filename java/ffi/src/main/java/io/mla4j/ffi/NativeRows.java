@@ -8,6 +8,7 @@ import static io.mla4j.ffi.Segments.range;
 import static io.mla4j.ffi.Segments.rows4;
 import static io.mla4j.ffi.Segments.weight;
 
+import io.mla4j.ffi.abi.mla_embed_params;
 import io.mla4j.ffi.abi.mla_kernels;
 import io.mla4j.ffi.abi.mla_merge_params;
 import io.mla4j.ffi.abi.mla_rope_params;
@@ -71,11 +72,14 @@ final class NativeRows {
   private static final class EmbedTile extends NativeTile {
     private final Embed o;
     private final Tensor table;
+    private final MemorySegment scales;
+    private final MemorySegment params = mla_embed_params.allocate(Arena.ofAuto());
 
     EmbedTile(MemorySegment function, Embed o) {
       super(function);
       this.o = o;
       table = o.table().tensor();
+      scales = o.table().scaleSegment();
     }
 
     @Override
@@ -85,8 +89,10 @@ final class NativeRows {
           table.segment(),
           table.format(),
           extent(o.vocabulary(), table.stride(0), table.dim(1)));
+      Segments.scales("table", o.table());
       input4("ids", o.ids().segment(), o.rows());
       output("out", o.out());
+      NativeParams.fill(params, o);
     }
 
     @Override
@@ -96,16 +102,12 @@ final class NativeRows {
           tile,
           mla_kernels.embed.invoke(
               function,
-              NativeParams.code(table.format()),
+              params,
               table.segment(),
-              table.stride(0),
-              o.vocabulary(),
+              scales,
               o.ids().segmentFrom(tile.rowBegin()),
               count,
-              (int) table.dim(1),
-              o.scale(),
               o.out().segmentFrom(tile.rowBegin()),
-              o.out().stride(0),
               tile.error(),
               errorBytes(tile)));
     }

@@ -3,6 +3,7 @@ package io.mla4j.ffi;
 import io.mla4j.InvalidArgumentException;
 import io.mla4j.ops.StorageFormat;
 import io.mla4j.ops.Tensor;
+import io.mla4j.ops.Weight;
 import java.lang.foreign.MemorySegment;
 
 /**
@@ -75,6 +76,18 @@ final class Segments {
   static void weight(String name, MemorySegment segment, StorageFormat format, long elements) {
     long blocks = Math.ceilDiv(elements, format.blockElements());
     input(name, segment, product(blocks, format.blockBytes()), alignment(format));
+  }
+
+  /** The scales of a weight, where it has any. */
+  static void scales(String name, Weight weight) {
+    if (weight.isScaled()) {
+      Tensor values = weight.scales().values();
+      weight(
+          name,
+          values.segment(),
+          values.format(),
+          extent(values.dim(0), values.stride(0), values.dim(1)));
+    }
   }
 
   /** What an address is a multiple of: an element's bytes; blocks lie anywhere. */

@@ -8,7 +8,6 @@ import io.mla4j.ops.AttentionScore;
 import io.mla4j.ops.LatentUp;
 import io.mla4j.ops.StorageFormat;
 import io.mla4j.ops.Tensor;
-import io.mla4j.ops.Weight;
 import io.mla4j.spi.AttentionTile;
 import io.mla4j.spi.Kernels;
 import io.mla4j.spi.Tile;
@@ -47,13 +46,23 @@ final class AttentionCase implements OperationCase {
   private final boolean causal;
   private final int nope;
   private final int value;
-  private final StorageFormat weightType;
+  private final StoredWeight.Kind kind;
+
+  /** W_UK, transposed, and W_UV in matrices of their own. */
+  private final boolean split;
+
   private final int pageSize;
   private final float scale;
   private final double deviation;
   private final float[] q;
   private final float[] rows;
-  private final float[] kvB;
+
+  /** kv_b, or W_UV where it is split; null in the absorbed form. */
+  private final StoredWeight up;
+
+  /** W_UK (heads * latent, nope) where it is split. */
+  private final StoredWeight keysUp;
+
   private final float[] slopes;
   private List<Expectation> expected;
 
@@ -72,7 +81,8 @@ final class AttentionCase implements OperationCase {
     boolean flashMla = compute == ComputeType.BF16 && !r.oneIn(4);
     layout = new LatentLayout(sizes.latent(), sizes.rope(), flashMla ? CacheType.BF16 : cacheType);
     ownKeys = !decompressed && layout.rope() > 0 && r.oneIn(4);
-    weightType = r.of(StorageFormat.F32, StorageFormat.BF16, StorageFormat.F16);
+    kind = StoredWeight.Kind.any(r);
+    split = decompressed && r.oneIn(3);
     causal = !r.oneIn(4);
     boolean part = !decompressed && r.oneIn(3);
     kvBegin = part ? r.between(0, kv) : 0;
@@ -83,13 +93,10 @@ final class AttentionCase implements OperationCase {
     // Scores of deviation 0.3 to 1: from nearly equal to clearly peaked.
     scale = (float) (1 / Math.sqrt(width));
     q = r.normals(queries * heads * width, r.of(0.3, 0.6, 1.0) / deviation);
-    kvB =
-        decompressed
-            ? r.normals(heads * (nope + value) * layout.latent(), 1 / Math.sqrt(layout.latent()))
-            : null;
-    for (int i = 0; decompressed && i < kvB.length; i++) {
-      kvB[i] = Rounding.stored(weightType, kvB[i]);
-    }
+    double size = 1 / Math.sqrt(layout.latent());
+    int upRows = heads * (split ? value : nope + value);
+    up = decompressed ? StoredWeight.random(r, kind, upRows, layout.latent(), size) : null;
+    keysUp = split ? StoredWeight.random(r, kind, heads * layout.latent(), nope, size) : null;
     slopes = r.oneIn(4) ? new float[heads] : null;
     for (int h = 0; slopes != null && h < heads; h++) {
       // Far keys alone have scores whose float32 spacing is no defect of a kernel: keep those
@@ -178,13 +185,20 @@ final class AttentionCase implements OperationCase {
         + (slopes == null ? "" : ", alibi")
         + ", deviation "
         + deviation
-        + (decompressed ? ", nope " + nope + ", value " + value + ", weight " + weightType : "");
+        + (decompressed
+            ? ", nope " + nope + ", value " + value + ", weight " + kind + (split ? ", split" : "")
+            : "");
   }
 
   /** Causal, over all keys, which are the rows themselves. */
   @Override
   public boolean ofDecoder() {
     return causal && !ownKeys && kvBegin == 0 && kvEnd == kvTokens;
+  }
+
+  @Override
+  public boolean ofDevices() {
+    return !decompressed || kind.ofDevices() && !split;
   }
 
   @Override
@@ -273,7 +287,7 @@ final class AttentionCase implements OperationCase {
     int latent = layout.latent();
     int rope = layout.rope();
     int width = nope + rope;
-    double[] w = Oracle.widen(kvB, false);
+    double[] w = Oracle.widen(ofHead(h), false);
     double[] keys = new double[kvTokens * width];
     double[] values = new double[kvTokens * value];
     double[] keySlack = new double[keys.length];
@@ -281,23 +295,31 @@ final class AttentionCase implements OperationCase {
     for (int s = 0; s < kvTokens; s++) {
       int row = s * (latent + rope);
       for (int i = 0; i < nope; i++) {
-        product(cached, row, w, (h * (nope + value) + i) * latent, keys, keySlack, s * width + i);
+        product(cached, row, w, i * latent, keys, keySlack, s * width + i);
       }
       System.arraycopy(cached, row + latent, keys, s * width + nope, rope);
       for (int i = 0; i < value; i++) {
-        product(
-            cached,
-            row,
-            w,
-            (h * (nope + value) + nope + i) * latent,
-            values,
-            valueSlack,
-            s * value + i);
+        product(cached, row, w, (nope + i) * latent, values, valueSlack, s * value + i);
       }
     }
     boolean slack = rounds();
     return new Attention.Rows(
         keys, width, values, value, slack ? keySlack : null, slack ? valueSlack : null);
+  }
+
+  /** (nope + value, latent): W_UK and W_UV of head h. */
+  private float[] ofHead(int h) {
+    int latent = layout.latent();
+    int width = nope + value;
+    if (!split) {
+      return Arrays.copyOfRange(up.values, h * width * latent, (h + 1) * width * latent);
+    }
+    float[] w = new float[width * latent];
+    for (int i = 0; i < nope * latent; i++) {
+      w[i] = keysUp.values[(h * latent + i % latent) * nope + i / latent];
+    }
+    System.arraycopy(up.values, h * value * latent, w, nope * latent, value * latent);
+    return w;
   }
 
   private void product(
@@ -326,23 +348,22 @@ final class AttentionCase implements OperationCase {
       Grid out = Grid.any(memory, random, StorageFormat.F32, queries, heads, outWidth());
       Grid lse = Grid.any(memory, random, StorageFormat.F32, queries, heads, 1);
       Pages pages = new Pages(memory, random, layout, pageSize, kvTokens).fill(rows);
-      Grid weight =
-          Grid.any(memory, random, weightType, heads * (nope + value), 1, layout.latent());
+      StoredWeight.Placed weight = decompressed ? up.place(memory, random) : null;
+      StoredWeight.Placed keys = split ? keysUp.place(memory, random) : null;
       Tensor alibi =
           slopes == null
               ? null
               : Grid.dense(memory, StorageFormat.F32, 1, 1, heads).fill(slopes).vector();
       AttentionScore score = new AttentionScore(scale, alibi);
-      if (decompressed) {
-        weight.fill(kvB);
-      }
       AttentionTile attention =
           decompressed
               ? AttentionTile.decompressed(
                   compute,
                   new MlaShape(heads, layout.latent(), layout.rope(), nope, value),
                   score,
-                  LatentUp.fused(Weight.of(weight.matrix())))
+                  split
+                      ? LatentUp.split(keys.weight, weight.weight)
+                      : LatentUp.fused(weight.weight))
               : AttentionTile.absorbed(compute, heads, score);
       attention.variant(causal, ownKeys);
       attention.pages(pages.params, pages.cache, pages.table);
@@ -373,6 +394,9 @@ final class AttentionCase implements OperationCase {
       query.requireUnchanged("q");
       if (decompressed) {
         weight.requireUnchanged("kv_b");
+      }
+      if (split) {
+        keys.requireUnchanged("keys");
       }
       pages.requireUnchanged();
       memory.verify();

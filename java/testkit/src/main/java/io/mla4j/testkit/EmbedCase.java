@@ -2,22 +2,21 @@ package io.mla4j.testkit;
 
 import io.mla4j.ops.Embed;
 import io.mla4j.ops.StorageFormat;
-import io.mla4j.ops.Weight;
 import io.mla4j.spi.Kernels;
 import java.util.List;
 
 /** {@code embed}: rows of a table, scaled: one float32 rounding, so exactly one result. */
 final class EmbedCase implements OperationCase {
-  private final StorageFormat type;
+  private final StoredWeight.Kind kind;
   private final int vocabulary;
   private final int width;
   private final int count;
   private final float scale;
   private final int[] ids;
-  private final float[] table;
+  private final StoredWeight table;
 
   EmbedCase(CaseRandom r) {
-    type = r.of(StorageFormat.F32, StorageFormat.BF16, StorageFormat.F16);
+    kind = StoredWeight.Kind.any(r);
     vocabulary = r.size(1, 200);
     width = r.size(1, 600);
     count = r.oneIn(3) ? 1 : r.size(1, 40);
@@ -26,14 +25,11 @@ final class EmbedCase implements OperationCase {
     for (int i = 0; i < count; i++) {
       ids[i] = r.oneIn(4) ? r.of(0, vocabulary - 1) : r.between(0, vocabulary - 1);
     }
-    table = r.normals(vocabulary * width, r.of(1.0, 0.02));
-    for (int i = 0; i < table.length; i++) {
-      table[i] = Rounding.stored(type, table[i]);
-    }
+    table = StoredWeight.random(r, kind, vocabulary, width, r.of(1.0, 0.02));
   }
 
   private EmbedCase(EmbedCase all, int row) {
-    type = all.type;
+    kind = all.kind;
     vocabulary = all.vocabulary;
     width = all.width;
     count = 1;
@@ -45,7 +41,7 @@ final class EmbedCase implements OperationCase {
   @Override
   public String shape() {
     return "table "
-        + type
+        + kind
         + " "
         + vocabulary
         + " x "
@@ -54,6 +50,11 @@ final class EmbedCase implements OperationCase {
         + count
         + ", scale "
         + scale;
+  }
+
+  @Override
+  public boolean ofDevices() {
+    return kind.ofDevices();
   }
 
   @Override
@@ -71,7 +72,7 @@ final class EmbedCase implements OperationCase {
     double[] y = new double[count * width];
     for (int i = 0; i < y.length; i++) {
       // The product of two float32 is exact in double.
-      y[i] = (float) ((double) scale * table[ids[i / width] * width + i % width]);
+      y[i] = (float) ((double) scale * table.values[ids[i / width] * width + i % width]);
     }
     return List.of(Expectation.exact("y", y));
   }
@@ -79,10 +80,10 @@ final class EmbedCase implements OperationCase {
   @Override
   public List<Output> run(Kernels kernels, Cuts cuts) {
     try (GuardedMemory memory = new GuardedMemory()) {
-      Grid from = Grid.any(memory, cuts.random(), type, vocabulary, 1, width).fill(table);
+      StoredWeight.Placed from = table.place(memory, cuts.random());
       Grid id = Grid.dense(memory, StorageFormat.I32, 1, 1, count).fill(ids);
       Grid out = Grid.any(memory, cuts.random(), StorageFormat.F32, count, 1, width);
-      Embed operation = new Embed(Weight.of(from.matrix()), id.vector(), scale, out.matrix());
+      Embed operation = new Embed(from.weight, id.vector(), scale, out.matrix());
       OperationCase.runRows(kernels, cuts, operation, (begin, end) -> out.ask(begin, end, 0, 1));
       from.requireUnchanged("table");
       id.requireUnchanged("ids");

@@ -15,11 +15,19 @@ import java.util.List;
 /** Absorb or Expand: W_UK^T q or W_UV u, one matrix a head. */
 final class HeadLinearCase implements OperationCase {
   private final ComputeType compute;
-  private final StorageFormat type;
+  private final StoredWeight.Kind kind;
   private final int tokens;
   private final int heads;
   private final int in;
   private final int out;
+
+  /** Absorb, or else Expand. */
+  private final boolean absorbs;
+
+  /** W_UK, transposed, and W_UV in matrices of their own. */
+  private final boolean split;
+
+  /** W_h is in x out. */
   private final boolean transposed;
 
   /** Rows of a head of the other matrix of kv_b, between those of this one. */
@@ -29,34 +37,40 @@ final class HeadLinearCase implements OperationCase {
   private final int rope;
 
   private final float[] x;
-  private final float[] w;
+
+  /** Rows of each head, before or after those of the other matrix where both are in one. */
+  private final StoredWeight w;
+
   private List<Expectation> expected;
 
   HeadLinearCase(CaseRandom r) {
     compute = r.of(ComputeType.values());
-    type = r.of(StorageFormat.F32, StorageFormat.BF16, StorageFormat.F16);
+    kind = StoredWeight.Kind.any(r);
     heads = r.size(1, 128);
     tokens = r.oneIn(3) ? 1 : r.size(1, 24);
     int budget = 1_500_000 / heads;
     in = r.size(1, Math.min(512, budget / 8));
     out = r.size(1, Math.clamp(budget / (in * Math.min(tokens, 8)), 1, 512));
-    transposed = r.oneIn(2);
+    absorbs = r.oneIn(2);
+    split = r.oneIn(3);
+    transposed = absorbs && !split;
     otherRows = r.size(1, 16);
-    rope = transposed ? 2 * r.between(0, 4) : 0;
+    rope = absorbs ? 2 * r.between(0, 4) : 0;
     x = r.normals(tokens * heads * in, r.oneIn(4) ? 0.1 : 1);
-    w = r.normals(heads * in * out, r.oneIn(3) ? 1 : 0.05);
-    for (int i = 0; i < w.length; i++) {
-      w[i] = Rounding.stored(type, w[i]);
-    }
+    int all = matrixRows() + (split ? 0 : otherRows);
+    StoredWeight both = StoredWeight.random(r, kind, heads * all, columns(), r.oneIn(3) ? 1 : 0.05);
+    w = split ? both : both.poisoned(all, absorbs ? matrixRows() : 0, absorbs ? all : otherRows);
   }
 
   private HeadLinearCase(HeadLinearCase all, int token) {
     compute = all.compute;
-    type = all.type;
+    kind = all.kind;
     tokens = 1;
     heads = all.heads;
     in = all.in;
     out = all.out;
+    absorbs = all.absorbs;
+    split = all.split;
     transposed = all.transposed;
     otherRows = all.otherRows;
     rope = all.rope;
@@ -75,9 +89,15 @@ final class HeadLinearCase implements OperationCase {
         + in
         + ", out "
         + out
-        + (transposed ? ", transposed" : "")
+        + (absorbs ? ", absorb" : ", expand")
+        + (split ? ", split" : "")
         + ", weight "
-        + type;
+        + kind;
+  }
+
+  @Override
+  public boolean ofDevices() {
+    return kind.ofDevices() && !split;
   }
 
   @Override
@@ -94,7 +114,7 @@ final class HeadLinearCase implements OperationCase {
   public List<Expectation> expected() {
     if (expected == null) {
       double[] widened = Oracle.widen(x, compute == ComputeType.BF16);
-      double[] weight = Oracle.widen(w, false);
+      double[] weight = Oracle.widen(ofHeads(), false);
       double[] y = Oracle.headLinear(widened, tokens, heads, in, out, weight, transposed);
       double size =
           y.length < LinearCase.FEW
@@ -117,21 +137,42 @@ final class HeadLinearCase implements OperationCase {
     return spread;
   }
 
-  /** kv_b: the rows of each head's matrix, before or after NaN in those of the other one. */
-  private float[] kvB(int rows, int columns) {
-    float[] all = new float[heads * (rows + otherRows) * columns];
-    Arrays.fill(all, Float.NaN);
+  /** Rows of a head's matrix. */
+  private int matrixRows() {
+    return transposed ? in : out;
+  }
+
+  private int columns() {
+    return transposed ? out : in;
+  }
+
+  /** (heads, rows, columns): the matrices of the heads alone. */
+  private float[] ofHeads() {
+    int size = matrixRows() * columns();
+    int period = (matrixRows() + (split ? 0 : otherRows)) * columns();
+    int first = split || absorbs ? 0 : otherRows * columns();
+    float[] alone = new float[heads * size];
     for (int h = 0; h < heads; h++) {
-      int first = h * (rows + otherRows) + (transposed ? 0 : otherRows);
-      System.arraycopy(w, h * rows * columns, all, first * columns, rows * columns);
+      System.arraycopy(w.values, h * period + first, alone, h * size, size);
     }
-    return all;
+    return alone;
+  }
+
+  /** The other matrix of two is never read. */
+  private LatentUp up(GuardedMemory memory, Weight weight) {
+    if (!split) {
+      return LatentUp.fused(weight);
+    }
+    int latent = absorbs ? out : in;
+    int otherMatrixRows = heads * (absorbs ? otherRows : latent);
+    int otherColumns = absorbs ? latent : otherRows;
+    Weight other =
+        Weight.of(Grid.dense(memory, StorageFormat.F32, otherMatrixRows, 1, otherColumns).matrix());
+    return absorbs ? LatentUp.split(weight, other) : LatentUp.split(other, weight);
   }
 
   @Override
   public List<Output> run(Kernels kernels, Cuts cuts) {
-    int rows = transposed ? in : out;
-    int columns = transposed ? out : in;
     float[] input = new float[tokens * heads * (in + rope)];
     Arrays.fill(input, Float.NaN);
     for (int i = 0; i < tokens * heads; i++) {
@@ -140,14 +181,12 @@ final class HeadLinearCase implements OperationCase {
     try (GuardedMemory memory = new GuardedMemory()) {
       CaseRandom random = cuts.random();
       Grid from = Grid.any(memory, random, StorageFormat.F32, tokens, heads, in + rope).fill(input);
-      Grid weight =
-          Grid.any(memory, random, type, heads * (rows + otherRows), 1, columns)
-              .fill(kvB(rows, columns));
+      StoredWeight.Placed weight = w.place(memory, random);
       Grid to = Grid.any(memory, random, StorageFormat.F32, tokens, heads, out + rope);
-      LatentUp up = LatentUp.fused(Weight.of(weight.matrix()));
+      LatentUp up = up(memory, weight.weight);
       TileKernel kernel =
           kernels.bind(
-              transposed
+              absorbs
                   ? new Absorb(from.cube(), up, compute, to.cube())
                   : new Expand(from.cube(), up, compute, to.cube()));
       kernel.prepare();

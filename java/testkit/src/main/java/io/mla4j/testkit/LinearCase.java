@@ -2,7 +2,6 @@ package io.mla4j.testkit;
 
 import io.mla4j.ComputeType;
 import io.mla4j.ops.StorageFormat;
-import io.mla4j.ops.Weight;
 import io.mla4j.spi.Kernels;
 import io.mla4j.spi.MatrixProduct;
 import io.mla4j.spi.Multiply;
@@ -18,20 +17,20 @@ final class LinearCase implements OperationCase {
   static final int FEW = 64;
 
   private final ComputeType compute;
-  private final StorageFormat type;
+  private final StoredWeight.Kind kind;
   private final int rows;
   private final int sourceRows;
   private final int k;
   private final int n;
   private final float[] x;
   private final int[] indices;
-  private final float[] w;
+  private final StoredWeight w;
   private final float[] bias;
   private List<Expectation> expected;
 
   LinearCase(CaseRandom r) {
     compute = r.of(ComputeType.values());
-    type = r.of(StorageFormat.F32, StorageFormat.BF16, StorageFormat.F16);
+    kind = StoredWeight.Kind.any(r);
     rows = r.oneIn(3) ? 1 : r.size(1, r.oneIn(6) ? 200 : 40);
     // A few large ones: several blocks of every dimension.
     int work = r.oneIn(20) ? 12_000_000 : 1_000_000;
@@ -45,16 +44,13 @@ final class LinearCase implements OperationCase {
     for (int i = 0; gathered && i < rows; i++) {
       indices[i] = r.between(0, sourceRows - 1);
     }
-    w = r.normals(n * k, r.oneIn(4) ? 0.02 : 1);
-    for (int i = 0; i < w.length; i++) {
-      w[i] = Rounding.stored(type, w[i]);
-    }
+    w = StoredWeight.random(r, kind, n, k, r.oneIn(4) ? 0.02 : 1);
     bias = r.oneIn(3) ? r.normals(n, 1) : null;
   }
 
   private LinearCase(LinearCase all, int row) {
     compute = all.compute;
-    type = all.type;
+    kind = all.kind;
     rows = 1;
     sourceRows = 1;
     k = all.k;
@@ -77,8 +73,13 @@ final class LinearCase implements OperationCase {
         + ", n "
         + n
         + ", weight "
-        + type
+        + kind
         + (bias == null ? "" : ", bias");
+  }
+
+  @Override
+  public boolean ofDevices() {
+    return kind.ofDevices();
   }
 
   @Override
@@ -99,7 +100,7 @@ final class LinearCase implements OperationCase {
       for (int i = 0; i < rows; i++) {
         System.arraycopy(source, (indices == null ? i : indices[i]) * k, in, i * k, k);
       }
-      double[] weight = Oracle.widen(w, false);
+      double[] weight = Oracle.widen(w.values, false);
       double[] y = Oracle.linear(in, rows, k, weight, n, bias);
       double size = y.length < FEW ? Oracle.linearSize(in, rows, k, weight, n) : 0;
       expected = List.of(Expectation.float32("y", y, k, size));
@@ -111,7 +112,7 @@ final class LinearCase implements OperationCase {
   public List<Output> run(Kernels kernels, Cuts cuts) {
     try (GuardedMemory memory = new GuardedMemory()) {
       Grid in = Grid.any(memory, cuts.random(), StorageFormat.F32, sourceRows, 1, k).fill(x);
-      Grid weight = Grid.any(memory, cuts.random(), type, n, 1, k).fill(w);
+      StoredWeight.Placed weight = w.place(memory, cuts.random());
       Grid out = Grid.any(memory, cuts.random(), StorageFormat.F32, rows, 1, n);
       MemorySegment gather =
           indices == null
@@ -123,7 +124,7 @@ final class LinearCase implements OperationCase {
               : Grid.dense(memory, StorageFormat.F32, 1, 1, n).fill(bias).segment;
       MatrixProduct product =
           new MatrixProduct()
-              .with(compute, Weight.of(weight.matrix()), added)
+              .with(compute, weight.weight, added)
               .from(in.segment, in.aStride, gather, rows)
               .to(out.segment, out.aStride);
       TileKernel pack = kernels.bind(new Pack(product));

@@ -62,6 +62,11 @@ public interface OperationCase {
     void rows(int begin, int end);
   }
 
+  /** Whether a device with memory of its own keeps its weights as they are. */
+  default boolean ofDevices() {
+    return true;
+  }
+
   /** Null where the kernels agree with the oracle, else what does not. */
   default String difference(Kernels kernels, Cuts cuts) {
     List<Output> outputs;

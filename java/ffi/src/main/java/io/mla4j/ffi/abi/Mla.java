@@ -293,6 +293,15 @@ public class Mla extends Mla$shared {
     public static int MLA_TYPE_F4() {
         return MLA_TYPE_F4;
     }
+    private static final int MLA_TYPE_E8M0 = (int)20L;
+    /**
+     * {@snippet lang=c :
+     * #define MLA_TYPE_E8M0 20
+     * }
+     */
+    public static int MLA_TYPE_E8M0() {
+        return MLA_TYPE_E8M0;
+    }
     private static final int MLA_COMPUTE_F32 = (int)0L;
     /**
      * {@snippet lang=c :

@@ -23,7 +23,6 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     int32_t causal;
  *     int32_t nope;
  *     int32_t value;
- *     int32_t weight_type;
  *     float scale;
  *     int32_t key_offset;
  *     int64_t q_token_stride;
@@ -32,8 +31,6 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     int64_t out_head_stride;
  *     int64_t lse_token_stride;
  *     int64_t lse_head_stride;
- *     int64_t weight_head_stride;
- *     int64_t weight_stride;
  * }
  * }
  */
@@ -52,18 +49,14 @@ public class mla_attention_params {
         Mla.C_INT.withName("causal"),
         Mla.C_INT.withName("nope"),
         Mla.C_INT.withName("value"),
-        Mla.C_INT.withName("weight_type"),
         Mla.C_FLOAT.withName("scale"),
         Mla.C_INT.withName("key_offset"),
-        MemoryLayout.paddingLayout(4),
         Mla.C_LONG.withName("q_token_stride"),
         Mla.C_LONG.withName("q_head_stride"),
         Mla.C_LONG.withName("out_token_stride"),
         Mla.C_LONG.withName("out_head_stride"),
         Mla.C_LONG.withName("lse_token_stride"),
-        Mla.C_LONG.withName("lse_head_stride"),
-        Mla.C_LONG.withName("weight_head_stride"),
-        Mla.C_LONG.withName("weight_stride")
+        Mla.C_LONG.withName("lse_head_stride")
     ).withName("mla_attention_params");
 
     /**
@@ -425,50 +418,6 @@ public class mla_attention_params {
         struct.set(value$LAYOUT, value$OFFSET, fieldValue);
     }
 
-    private static final OfInt weight_type$LAYOUT = (OfInt)$LAYOUT.select(groupElement("weight_type"));
-
-    /**
-     * Layout for field:
-     * {@snippet lang=c :
-     * int32_t weight_type
-     * }
-     */
-    public static final OfInt weight_type$layout() {
-        return weight_type$LAYOUT;
-    }
-
-    private static final long weight_type$OFFSET = $LAYOUT.byteOffset(groupElement("weight_type"));
-
-    /**
-     * Offset for field:
-     * {@snippet lang=c :
-     * int32_t weight_type
-     * }
-     */
-    public static final long weight_type$offset() {
-        return weight_type$OFFSET;
-    }
-
-    /**
-     * Getter for field:
-     * {@snippet lang=c :
-     * int32_t weight_type
-     * }
-     */
-    public static int weight_type(MemorySegment struct) {
-        return struct.get(weight_type$LAYOUT, weight_type$OFFSET);
-    }
-
-    /**
-     * Setter for field:
-     * {@snippet lang=c :
-     * int32_t weight_type
-     * }
-     */
-    public static void weight_type(MemorySegment struct, int fieldValue) {
-        struct.set(weight_type$LAYOUT, weight_type$OFFSET, fieldValue);
-    }
-
     private static final OfFloat scale$LAYOUT = (OfFloat)$LAYOUT.select(groupElement("scale"));
 
     /**
@@ -819,94 +768,6 @@ public class mla_attention_params {
      */
     public static void lse_head_stride(MemorySegment struct, long fieldValue) {
         struct.set(lse_head_stride$LAYOUT, lse_head_stride$OFFSET, fieldValue);
-    }
-
-    private static final OfLong weight_head_stride$LAYOUT = (OfLong)$LAYOUT.select(groupElement("weight_head_stride"));
-
-    /**
-     * Layout for field:
-     * {@snippet lang=c :
-     * int64_t weight_head_stride
-     * }
-     */
-    public static final OfLong weight_head_stride$layout() {
-        return weight_head_stride$LAYOUT;
-    }
-
-    private static final long weight_head_stride$OFFSET = $LAYOUT.byteOffset(groupElement("weight_head_stride"));
-
-    /**
-     * Offset for field:
-     * {@snippet lang=c :
-     * int64_t weight_head_stride
-     * }
-     */
-    public static final long weight_head_stride$offset() {
-        return weight_head_stride$OFFSET;
-    }
-
-    /**
-     * Getter for field:
-     * {@snippet lang=c :
-     * int64_t weight_head_stride
-     * }
-     */
-    public static long weight_head_stride(MemorySegment struct) {
-        return struct.get(weight_head_stride$LAYOUT, weight_head_stride$OFFSET);
-    }
-
-    /**
-     * Setter for field:
-     * {@snippet lang=c :
-     * int64_t weight_head_stride
-     * }
-     */
-    public static void weight_head_stride(MemorySegment struct, long fieldValue) {
-        struct.set(weight_head_stride$LAYOUT, weight_head_stride$OFFSET, fieldValue);
-    }
-
-    private static final OfLong weight_stride$LAYOUT = (OfLong)$LAYOUT.select(groupElement("weight_stride"));
-
-    /**
-     * Layout for field:
-     * {@snippet lang=c :
-     * int64_t weight_stride
-     * }
-     */
-    public static final OfLong weight_stride$layout() {
-        return weight_stride$LAYOUT;
-    }
-
-    private static final long weight_stride$OFFSET = $LAYOUT.byteOffset(groupElement("weight_stride"));
-
-    /**
-     * Offset for field:
-     * {@snippet lang=c :
-     * int64_t weight_stride
-     * }
-     */
-    public static final long weight_stride$offset() {
-        return weight_stride$OFFSET;
-    }
-
-    /**
-     * Getter for field:
-     * {@snippet lang=c :
-     * int64_t weight_stride
-     * }
-     */
-    public static long weight_stride(MemorySegment struct) {
-        return struct.get(weight_stride$LAYOUT, weight_stride$OFFSET);
-    }
-
-    /**
-     * Setter for field:
-     * {@snippet lang=c :
-     * int64_t weight_stride
-     * }
-     */
-    public static void weight_stride(MemorySegment struct, long fieldValue) {
-        struct.set(weight_stride$LAYOUT, weight_stride$OFFSET, fieldValue);
     }
 
     /**

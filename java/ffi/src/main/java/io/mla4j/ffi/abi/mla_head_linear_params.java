@@ -29,6 +29,12 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     int64_t y_head_stride;
  *     int64_t weight_head_stride;
  *     int64_t weight_stride;
+ *     int32_t scale_type;
+ *     int32_t scale_rows;
+ *     int32_t scale_columns;
+ *     int32_t scale_head_rows;
+ *     int64_t scale_row;
+ *     int64_t scale_stride;
  * }
  * }
  */
@@ -52,7 +58,13 @@ public class mla_head_linear_params {
         Mla.C_LONG.withName("y_token_stride"),
         Mla.C_LONG.withName("y_head_stride"),
         Mla.C_LONG.withName("weight_head_stride"),
-        Mla.C_LONG.withName("weight_stride")
+        Mla.C_LONG.withName("weight_stride"),
+        Mla.C_INT.withName("scale_type"),
+        Mla.C_INT.withName("scale_rows"),
+        Mla.C_INT.withName("scale_columns"),
+        Mla.C_INT.withName("scale_head_rows"),
+        Mla.C_LONG.withName("scale_row"),
+        Mla.C_LONG.withName("scale_stride")
     ).withName("mla_head_linear_params");
 
     /**
@@ -676,6 +688,270 @@ public class mla_head_linear_params {
      */
     public static void weight_stride(MemorySegment struct, long fieldValue) {
         struct.set(weight_stride$LAYOUT, weight_stride$OFFSET, fieldValue);
+    }
+
+    private static final OfInt scale_type$LAYOUT = (OfInt)$LAYOUT.select(groupElement("scale_type"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int32_t scale_type
+     * }
+     */
+    public static final OfInt scale_type$layout() {
+        return scale_type$LAYOUT;
+    }
+
+    private static final long scale_type$OFFSET = $LAYOUT.byteOffset(groupElement("scale_type"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int32_t scale_type
+     * }
+     */
+    public static final long scale_type$offset() {
+        return scale_type$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int32_t scale_type
+     * }
+     */
+    public static int scale_type(MemorySegment struct) {
+        return struct.get(scale_type$LAYOUT, scale_type$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int32_t scale_type
+     * }
+     */
+    public static void scale_type(MemorySegment struct, int fieldValue) {
+        struct.set(scale_type$LAYOUT, scale_type$OFFSET, fieldValue);
+    }
+
+    private static final OfInt scale_rows$LAYOUT = (OfInt)$LAYOUT.select(groupElement("scale_rows"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int32_t scale_rows
+     * }
+     */
+    public static final OfInt scale_rows$layout() {
+        return scale_rows$LAYOUT;
+    }
+
+    private static final long scale_rows$OFFSET = $LAYOUT.byteOffset(groupElement("scale_rows"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int32_t scale_rows
+     * }
+     */
+    public static final long scale_rows$offset() {
+        return scale_rows$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int32_t scale_rows
+     * }
+     */
+    public static int scale_rows(MemorySegment struct) {
+        return struct.get(scale_rows$LAYOUT, scale_rows$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int32_t scale_rows
+     * }
+     */
+    public static void scale_rows(MemorySegment struct, int fieldValue) {
+        struct.set(scale_rows$LAYOUT, scale_rows$OFFSET, fieldValue);
+    }
+
+    private static final OfInt scale_columns$LAYOUT = (OfInt)$LAYOUT.select(groupElement("scale_columns"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int32_t scale_columns
+     * }
+     */
+    public static final OfInt scale_columns$layout() {
+        return scale_columns$LAYOUT;
+    }
+
+    private static final long scale_columns$OFFSET = $LAYOUT.byteOffset(groupElement("scale_columns"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int32_t scale_columns
+     * }
+     */
+    public static final long scale_columns$offset() {
+        return scale_columns$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int32_t scale_columns
+     * }
+     */
+    public static int scale_columns(MemorySegment struct) {
+        return struct.get(scale_columns$LAYOUT, scale_columns$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int32_t scale_columns
+     * }
+     */
+    public static void scale_columns(MemorySegment struct, int fieldValue) {
+        struct.set(scale_columns$LAYOUT, scale_columns$OFFSET, fieldValue);
+    }
+
+    private static final OfInt scale_head_rows$LAYOUT = (OfInt)$LAYOUT.select(groupElement("scale_head_rows"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int32_t scale_head_rows
+     * }
+     */
+    public static final OfInt scale_head_rows$layout() {
+        return scale_head_rows$LAYOUT;
+    }
+
+    private static final long scale_head_rows$OFFSET = $LAYOUT.byteOffset(groupElement("scale_head_rows"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int32_t scale_head_rows
+     * }
+     */
+    public static final long scale_head_rows$offset() {
+        return scale_head_rows$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int32_t scale_head_rows
+     * }
+     */
+    public static int scale_head_rows(MemorySegment struct) {
+        return struct.get(scale_head_rows$LAYOUT, scale_head_rows$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int32_t scale_head_rows
+     * }
+     */
+    public static void scale_head_rows(MemorySegment struct, int fieldValue) {
+        struct.set(scale_head_rows$LAYOUT, scale_head_rows$OFFSET, fieldValue);
+    }
+
+    private static final OfLong scale_row$LAYOUT = (OfLong)$LAYOUT.select(groupElement("scale_row"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int64_t scale_row
+     * }
+     */
+    public static final OfLong scale_row$layout() {
+        return scale_row$LAYOUT;
+    }
+
+    private static final long scale_row$OFFSET = $LAYOUT.byteOffset(groupElement("scale_row"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int64_t scale_row
+     * }
+     */
+    public static final long scale_row$offset() {
+        return scale_row$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int64_t scale_row
+     * }
+     */
+    public static long scale_row(MemorySegment struct) {
+        return struct.get(scale_row$LAYOUT, scale_row$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int64_t scale_row
+     * }
+     */
+    public static void scale_row(MemorySegment struct, long fieldValue) {
+        struct.set(scale_row$LAYOUT, scale_row$OFFSET, fieldValue);
+    }
+
+    private static final OfLong scale_stride$LAYOUT = (OfLong)$LAYOUT.select(groupElement("scale_stride"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int64_t scale_stride
+     * }
+     */
+    public static final OfLong scale_stride$layout() {
+        return scale_stride$LAYOUT;
+    }
+
+    private static final long scale_stride$OFFSET = $LAYOUT.byteOffset(groupElement("scale_stride"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int64_t scale_stride
+     * }
+     */
+    public static final long scale_stride$offset() {
+        return scale_stride$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int64_t scale_stride
+     * }
+     */
+    public static long scale_stride(MemorySegment struct) {
+        return struct.get(scale_stride$LAYOUT, scale_stride$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int64_t scale_stride
+     * }
+     */
+    public static void scale_stride(MemorySegment struct, long fieldValue) {
+        struct.set(scale_stride$LAYOUT, scale_stride$OFFSET, fieldValue);
     }
 
     /**

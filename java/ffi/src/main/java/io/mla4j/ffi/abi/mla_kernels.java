@@ -29,11 +29,11 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     int32_t (*describe)(int32_t, char *, int32_t);
  *     int64_t (*packed_bytes)(const mla_linear_params *);
  *     int32_t (*pack)(const mla_linear_params *, const float *, const int32_t *, int32_t, int32_t, void *, int64_t, char *, int32_t);
- *     int32_t (*linear)(const mla_linear_params *, const void *, const void *, const float *, int32_t, int32_t, float *, char *, int32_t);
- *     int32_t (*head_linear)(const mla_head_linear_params *, const float *, const void *, int32_t, int32_t, int32_t, int32_t, float *, char *, int32_t);
- *     int64_t (*attention_workspace)(const mla_attention_params *, const mla_cache_params *, int32_t);
+ *     int32_t (*linear)(const mla_linear_params *, const void *, const void *, const void *, const float *, int32_t, int32_t, float *, char *, int32_t);
+ *     int32_t (*head_linear)(const mla_head_linear_params *, const float *, const void *, const void *, int32_t, int32_t, int32_t, int32_t, float *, char *, int32_t);
+ *     int64_t (*attention_workspace)(const mla_attention_params *, const mla_cache_params *, const mla_head_linear_params *, const mla_head_linear_params *);
  *     int32_t (*attend_absorbed)(const mla_attention_params *, const mla_cache_params *, const float *, const void *, const int32_t *, const float *, int32_t, int32_t, int32_t, int32_t, int32_t, int32_t, float *, float *, void *, int64_t, char *, int32_t);
- *     int32_t (*attend_decompressed)(const mla_attention_params *, const mla_cache_params *, const float *, const void *, const void *, const int32_t *, const float *, int32_t, int32_t, int32_t, int32_t, float *, float *, void *, int64_t, char *, int32_t);
+ *     int32_t (*attend_decompressed)(const mla_attention_params *, const mla_cache_params *, const mla_head_linear_params *, const mla_head_linear_params *, const float *, const void *, const void *, const void *, const void *, const void *, const int32_t *, const float *, int32_t, int32_t, int32_t, int32_t, float *, float *, void *, int64_t, char *, int32_t);
  *     int32_t (*merge)(const mla_merge_params *, const float *, const float *, int32_t, int32_t, int32_t, int32_t, float *, float *, char *, int32_t);
  *     int32_t (*append)(const mla_append_params *, const mla_cache_params *, const float *, const float *, const float *, const float *, const int32_t *, int32_t, int32_t, void *, char *, int32_t);
  *     int32_t (*rope)(const mla_rope_params *, const float *, const float *, const float *, int32_t, int32_t, float *, char *, int32_t);
@@ -41,7 +41,7 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     int32_t (*swiglu)(const float *, int64_t, const float *, int64_t, int32_t, int32_t, float *, int64_t, char *, int32_t);
  *     int32_t (*gate)(const float *, int64_t, const float *, int64_t, int32_t, int32_t, int32_t, int32_t, float *, int64_t, char *, int32_t);
  *     int32_t (*add)(const float *, int64_t, const float *, int64_t, float, int32_t, int32_t, float *, int64_t, char *, int32_t);
- *     int32_t (*embed)(int32_t, const void *, int64_t, int32_t, const int32_t *, int32_t, int32_t, float, float *, int64_t, char *, int32_t);
+ *     int32_t (*embed)(const mla_embed_params *, const void *, const void *, const int32_t *, int32_t, float *, char *, int32_t);
  *     int32_t (*route)(const mla_route_params *, const float *, const float *, int32_t, int32_t, int32_t *, float *, char *, int32_t);
  *     int32_t (*combine)(const float *, int64_t, int32_t, const int32_t *, const float *, const float *, int64_t, int32_t, int32_t, int32_t, float *, int64_t, char *, int32_t);
  *     int32_t (*attend_delta)(const mla_delta_params *, const float *, const float *, const float *, const float *, const float *, const float *, const float *, const float *, const float *, const float *, const float *, int32_t, int32_t, float *, float *, char *, int32_t);
@@ -900,7 +900,7 @@ public class mla_kernels {
 
     /**
      * {@snippet lang=c :
-     * int32_t (*linear)(const mla_linear_params *, const void *, const void *, const float *, int32_t, int32_t, float *, char *, int32_t)
+     * int32_t (*linear)(const mla_linear_params *, const void *, const void *, const void *, const float *, int32_t, int32_t, float *, char *, int32_t)
      * }
      */
     public final static class linear {
@@ -913,11 +913,12 @@ public class mla_kernels {
          * The function pointer signature, expressed as a functional interface
          */
         public interface Function {
-            int apply(MemorySegment _x0, MemorySegment _x1, MemorySegment _x2, MemorySegment _x3, int _x4, int _x5, MemorySegment _x6, MemorySegment _x7, int _x8);
+            int apply(MemorySegment _x0, MemorySegment _x1, MemorySegment _x2, MemorySegment _x3, MemorySegment _x4, int _x5, int _x6, MemorySegment _x7, MemorySegment _x8, int _x9);
         }
 
         private static final FunctionDescriptor $DESC = FunctionDescriptor.of(
             Mla.C_INT,
+            Mla.C_POINTER,
             Mla.C_POINTER,
             Mla.C_POINTER,
             Mla.C_POINTER,
@@ -951,9 +952,9 @@ public class mla_kernels {
         /**
          * Invoke the upcall stub {@code funcPtr}, with given parameters
          */
-        public static int invoke(MemorySegment funcPtr, MemorySegment _x0, MemorySegment _x1, MemorySegment _x2, MemorySegment _x3, int _x4, int _x5, MemorySegment _x6, MemorySegment _x7, int _x8) {
+        public static int invoke(MemorySegment funcPtr, MemorySegment _x0, MemorySegment _x1, MemorySegment _x2, MemorySegment _x3, MemorySegment _x4, int _x5, int _x6, MemorySegment _x7, MemorySegment _x8, int _x9) {
             try {
-                return (int) DOWN$MH.invokeExact(funcPtr, _x0, _x1, _x2, _x3, _x4, _x5, _x6, _x7, _x8);
+                return (int) DOWN$MH.invokeExact(funcPtr, _x0, _x1, _x2, _x3, _x4, _x5, _x6, _x7, _x8, _x9);
             } catch (Error | RuntimeException ex) {
                 throw ex;
             } catch (Throwable ex$) {
@@ -967,7 +968,7 @@ public class mla_kernels {
     /**
      * Layout for field:
      * {@snippet lang=c :
-     * int32_t (*linear)(const mla_linear_params *, const void *, const void *, const float *, int32_t, int32_t, float *, char *, int32_t)
+     * int32_t (*linear)(const mla_linear_params *, const void *, const void *, const void *, const float *, int32_t, int32_t, float *, char *, int32_t)
      * }
      */
     public static final AddressLayout linear$layout() {
@@ -979,7 +980,7 @@ public class mla_kernels {
     /**
      * Offset for field:
      * {@snippet lang=c :
-     * int32_t (*linear)(const mla_linear_params *, const void *, const void *, const float *, int32_t, int32_t, float *, char *, int32_t)
+     * int32_t (*linear)(const mla_linear_params *, const void *, const void *, const void *, const float *, int32_t, int32_t, float *, char *, int32_t)
      * }
      */
     public static final long linear$offset() {
@@ -989,7 +990,7 @@ public class mla_kernels {
     /**
      * Getter for field:
      * {@snippet lang=c :
-     * int32_t (*linear)(const mla_linear_params *, const void *, const void *, const float *, int32_t, int32_t, float *, char *, int32_t)
+     * int32_t (*linear)(const mla_linear_params *, const void *, const void *, const void *, const float *, int32_t, int32_t, float *, char *, int32_t)
      * }
      */
     public static MemorySegment linear(MemorySegment struct) {
@@ -999,7 +1000,7 @@ public class mla_kernels {
     /**
      * Setter for field:
      * {@snippet lang=c :
-     * int32_t (*linear)(const mla_linear_params *, const void *, const void *, const float *, int32_t, int32_t, float *, char *, int32_t)
+     * int32_t (*linear)(const mla_linear_params *, const void *, const void *, const void *, const float *, int32_t, int32_t, float *, char *, int32_t)
      * }
      */
     public static void linear(MemorySegment struct, MemorySegment fieldValue) {
@@ -1008,7 +1009,7 @@ public class mla_kernels {
 
     /**
      * {@snippet lang=c :
-     * int32_t (*head_linear)(const mla_head_linear_params *, const float *, const void *, int32_t, int32_t, int32_t, int32_t, float *, char *, int32_t)
+     * int32_t (*head_linear)(const mla_head_linear_params *, const float *, const void *, const void *, int32_t, int32_t, int32_t, int32_t, float *, char *, int32_t)
      * }
      */
     public final static class head_linear {
@@ -1021,11 +1022,12 @@ public class mla_kernels {
          * The function pointer signature, expressed as a functional interface
          */
         public interface Function {
-            int apply(MemorySegment _x0, MemorySegment _x1, MemorySegment _x2, int _x3, int _x4, int _x5, int _x6, MemorySegment _x7, MemorySegment _x8, int _x9);
+            int apply(MemorySegment _x0, MemorySegment _x1, MemorySegment _x2, MemorySegment _x3, int _x4, int _x5, int _x6, int _x7, MemorySegment _x8, MemorySegment _x9, int _x10);
         }
 
         private static final FunctionDescriptor $DESC = FunctionDescriptor.of(
             Mla.C_INT,
+            Mla.C_POINTER,
             Mla.C_POINTER,
             Mla.C_POINTER,
             Mla.C_POINTER,
@@ -1060,9 +1062,9 @@ public class mla_kernels {
         /**
          * Invoke the upcall stub {@code funcPtr}, with given parameters
          */
-        public static int invoke(MemorySegment funcPtr, MemorySegment _x0, MemorySegment _x1, MemorySegment _x2, int _x3, int _x4, int _x5, int _x6, MemorySegment _x7, MemorySegment _x8, int _x9) {
+        public static int invoke(MemorySegment funcPtr, MemorySegment _x0, MemorySegment _x1, MemorySegment _x2, MemorySegment _x3, int _x4, int _x5, int _x6, int _x7, MemorySegment _x8, MemorySegment _x9, int _x10) {
             try {
-                return (int) DOWN$MH.invokeExact(funcPtr, _x0, _x1, _x2, _x3, _x4, _x5, _x6, _x7, _x8, _x9);
+                return (int) DOWN$MH.invokeExact(funcPtr, _x0, _x1, _x2, _x3, _x4, _x5, _x6, _x7, _x8, _x9, _x10);
             } catch (Error | RuntimeException ex) {
                 throw ex;
             } catch (Throwable ex$) {
@@ -1076,7 +1078,7 @@ public class mla_kernels {
     /**
      * Layout for field:
      * {@snippet lang=c :
-     * int32_t (*head_linear)(const mla_head_linear_params *, const float *, const void *, int32_t, int32_t, int32_t, int32_t, float *, char *, int32_t)
+     * int32_t (*head_linear)(const mla_head_linear_params *, const float *, const void *, const void *, int32_t, int32_t, int32_t, int32_t, float *, char *, int32_t)
      * }
      */
     public static final AddressLayout head_linear$layout() {
@@ -1088,7 +1090,7 @@ public class mla_kernels {
     /**
      * Offset for field:
      * {@snippet lang=c :
-     * int32_t (*head_linear)(const mla_head_linear_params *, const float *, const void *, int32_t, int32_t, int32_t, int32_t, float *, char *, int32_t)
+     * int32_t (*head_linear)(const mla_head_linear_params *, const float *, const void *, const void *, int32_t, int32_t, int32_t, int32_t, float *, char *, int32_t)
      * }
      */
     public static final long head_linear$offset() {
@@ -1098,7 +1100,7 @@ public class mla_kernels {
     /**
      * Getter for field:
      * {@snippet lang=c :
-     * int32_t (*head_linear)(const mla_head_linear_params *, const float *, const void *, int32_t, int32_t, int32_t, int32_t, float *, char *, int32_t)
+     * int32_t (*head_linear)(const mla_head_linear_params *, const float *, const void *, const void *, int32_t, int32_t, int32_t, int32_t, float *, char *, int32_t)
      * }
      */
     public static MemorySegment head_linear(MemorySegment struct) {
@@ -1108,7 +1110,7 @@ public class mla_kernels {
     /**
      * Setter for field:
      * {@snippet lang=c :
-     * int32_t (*head_linear)(const mla_head_linear_params *, const float *, const void *, int32_t, int32_t, int32_t, int32_t, float *, char *, int32_t)
+     * int32_t (*head_linear)(const mla_head_linear_params *, const float *, const void *, const void *, int32_t, int32_t, int32_t, int32_t, float *, char *, int32_t)
      * }
      */
     public static void head_linear(MemorySegment struct, MemorySegment fieldValue) {
@@ -1117,7 +1119,7 @@ public class mla_kernels {
 
     /**
      * {@snippet lang=c :
-     * int64_t (*attention_workspace)(const mla_attention_params *, const mla_cache_params *, int32_t)
+     * int64_t (*attention_workspace)(const mla_attention_params *, const mla_cache_params *, const mla_head_linear_params *, const mla_head_linear_params *)
      * }
      */
     public final static class attention_workspace {
@@ -1130,14 +1132,15 @@ public class mla_kernels {
          * The function pointer signature, expressed as a functional interface
          */
         public interface Function {
-            long apply(MemorySegment _x0, MemorySegment _x1, int _x2);
+            long apply(MemorySegment _x0, MemorySegment _x1, MemorySegment _x2, MemorySegment _x3);
         }
 
         private static final FunctionDescriptor $DESC = FunctionDescriptor.of(
             Mla.C_LONG,
             Mla.C_POINTER,
             Mla.C_POINTER,
-            Mla.C_INT
+            Mla.C_POINTER,
+            Mla.C_POINTER
         );
 
         /**
@@ -1162,9 +1165,9 @@ public class mla_kernels {
         /**
          * Invoke the upcall stub {@code funcPtr}, with given parameters
          */
-        public static long invoke(MemorySegment funcPtr, MemorySegment _x0, MemorySegment _x1, int _x2) {
+        public static long invoke(MemorySegment funcPtr, MemorySegment _x0, MemorySegment _x1, MemorySegment _x2, MemorySegment _x3) {
             try {
-                return (long) DOWN$MH.invokeExact(funcPtr, _x0, _x1, _x2);
+                return (long) DOWN$MH.invokeExact(funcPtr, _x0, _x1, _x2, _x3);
             } catch (Error | RuntimeException ex) {
                 throw ex;
             } catch (Throwable ex$) {
@@ -1178,7 +1181,7 @@ public class mla_kernels {
     /**
      * Layout for field:
      * {@snippet lang=c :
-     * int64_t (*attention_workspace)(const mla_attention_params *, const mla_cache_params *, int32_t)
+     * int64_t (*attention_workspace)(const mla_attention_params *, const mla_cache_params *, const mla_head_linear_params *, const mla_head_linear_params *)
      * }
      */
     public static final AddressLayout attention_workspace$layout() {
@@ -1190,7 +1193,7 @@ public class mla_kernels {
     /**
      * Offset for field:
      * {@snippet lang=c :
-     * int64_t (*attention_workspace)(const mla_attention_params *, const mla_cache_params *, int32_t)
+     * int64_t (*attention_workspace)(const mla_attention_params *, const mla_cache_params *, const mla_head_linear_params *, const mla_head_linear_params *)
      * }
      */
     public static final long attention_workspace$offset() {
@@ -1200,7 +1203,7 @@ public class mla_kernels {
     /**
      * Getter for field:
      * {@snippet lang=c :
-     * int64_t (*attention_workspace)(const mla_attention_params *, const mla_cache_params *, int32_t)
+     * int64_t (*attention_workspace)(const mla_attention_params *, const mla_cache_params *, const mla_head_linear_params *, const mla_head_linear_params *)
      * }
      */
     public static MemorySegment attention_workspace(MemorySegment struct) {
@@ -1210,7 +1213,7 @@ public class mla_kernels {
     /**
      * Setter for field:
      * {@snippet lang=c :
-     * int64_t (*attention_workspace)(const mla_attention_params *, const mla_cache_params *, int32_t)
+     * int64_t (*attention_workspace)(const mla_attention_params *, const mla_cache_params *, const mla_head_linear_params *, const mla_head_linear_params *)
      * }
      */
     public static void attention_workspace(MemorySegment struct, MemorySegment fieldValue) {
@@ -1336,7 +1339,7 @@ public class mla_kernels {
 
     /**
      * {@snippet lang=c :
-     * int32_t (*attend_decompressed)(const mla_attention_params *, const mla_cache_params *, const float *, const void *, const void *, const int32_t *, const float *, int32_t, int32_t, int32_t, int32_t, float *, float *, void *, int64_t, char *, int32_t)
+     * int32_t (*attend_decompressed)(const mla_attention_params *, const mla_cache_params *, const mla_head_linear_params *, const mla_head_linear_params *, const float *, const void *, const void *, const void *, const void *, const void *, const int32_t *, const float *, int32_t, int32_t, int32_t, int32_t, float *, float *, void *, int64_t, char *, int32_t)
      * }
      */
     public final static class attend_decompressed {
@@ -1349,11 +1352,16 @@ public class mla_kernels {
          * The function pointer signature, expressed as a functional interface
          */
         public interface Function {
-            int apply(MemorySegment _x0, MemorySegment _x1, MemorySegment _x2, MemorySegment _x3, MemorySegment _x4, MemorySegment _x5, MemorySegment _x6, int _x7, int _x8, int _x9, int _x10, MemorySegment _x11, MemorySegment _x12, MemorySegment _x13, long _x14, MemorySegment _x15, int _x16);
+            int apply(MemorySegment _x0, MemorySegment _x1, MemorySegment _x2, MemorySegment _x3, MemorySegment _x4, MemorySegment _x5, MemorySegment _x6, MemorySegment _x7, MemorySegment _x8, MemorySegment _x9, MemorySegment _x10, MemorySegment _x11, int _x12, int _x13, int _x14, int _x15, MemorySegment _x16, MemorySegment _x17, MemorySegment _x18, long _x19, MemorySegment _x20, int _x21);
         }
 
         private static final FunctionDescriptor $DESC = FunctionDescriptor.of(
             Mla.C_INT,
+            Mla.C_POINTER,
+            Mla.C_POINTER,
+            Mla.C_POINTER,
+            Mla.C_POINTER,
+            Mla.C_POINTER,
             Mla.C_POINTER,
             Mla.C_POINTER,
             Mla.C_POINTER,
@@ -1395,9 +1403,9 @@ public class mla_kernels {
         /**
          * Invoke the upcall stub {@code funcPtr}, with given parameters
          */
-        public static int invoke(MemorySegment funcPtr, MemorySegment _x0, MemorySegment _x1, MemorySegment _x2, MemorySegment _x3, MemorySegment _x4, MemorySegment _x5, MemorySegment _x6, int _x7, int _x8, int _x9, int _x10, MemorySegment _x11, MemorySegment _x12, MemorySegment _x13, long _x14, MemorySegment _x15, int _x16) {
+        public static int invoke(MemorySegment funcPtr, MemorySegment _x0, MemorySegment _x1, MemorySegment _x2, MemorySegment _x3, MemorySegment _x4, MemorySegment _x5, MemorySegment _x6, MemorySegment _x7, MemorySegment _x8, MemorySegment _x9, MemorySegment _x10, MemorySegment _x11, int _x12, int _x13, int _x14, int _x15, MemorySegment _x16, MemorySegment _x17, MemorySegment _x18, long _x19, MemorySegment _x20, int _x21) {
             try {
-                return (int) DOWN$MH.invokeExact(funcPtr, _x0, _x1, _x2, _x3, _x4, _x5, _x6, _x7, _x8, _x9, _x10, _x11, _x12, _x13, _x14, _x15, _x16);
+                return (int) DOWN$MH.invokeExact(funcPtr, _x0, _x1, _x2, _x3, _x4, _x5, _x6, _x7, _x8, _x9, _x10, _x11, _x12, _x13, _x14, _x15, _x16, _x17, _x18, _x19, _x20, _x21);
             } catch (Error | RuntimeException ex) {
                 throw ex;
             } catch (Throwable ex$) {
@@ -1411,7 +1419,7 @@ public class mla_kernels {
     /**
      * Layout for field:
      * {@snippet lang=c :
-     * int32_t (*attend_decompressed)(const mla_attention_params *, const mla_cache_params *, const float *, const void *, const void *, const int32_t *, const float *, int32_t, int32_t, int32_t, int32_t, float *, float *, void *, int64_t, char *, int32_t)
+     * int32_t (*attend_decompressed)(const mla_attention_params *, const mla_cache_params *, const mla_head_linear_params *, const mla_head_linear_params *, const float *, const void *, const void *, const void *, const void *, const void *, const int32_t *, const float *, int32_t, int32_t, int32_t, int32_t, float *, float *, void *, int64_t, char *, int32_t)
      * }
      */
     public static final AddressLayout attend_decompressed$layout() {
@@ -1423,7 +1431,7 @@ public class mla_kernels {
     /**
      * Offset for field:
      * {@snippet lang=c :
-     * int32_t (*attend_decompressed)(const mla_attention_params *, const mla_cache_params *, const float *, const void *, const void *, const int32_t *, const float *, int32_t, int32_t, int32_t, int32_t, float *, float *, void *, int64_t, char *, int32_t)
+     * int32_t (*attend_decompressed)(const mla_attention_params *, const mla_cache_params *, const mla_head_linear_params *, const mla_head_linear_params *, const float *, const void *, const void *, const void *, const void *, const void *, const int32_t *, const float *, int32_t, int32_t, int32_t, int32_t, float *, float *, void *, int64_t, char *, int32_t)
      * }
      */
     public static final long attend_decompressed$offset() {
@@ -1433,7 +1441,7 @@ public class mla_kernels {
     /**
      * Getter for field:
      * {@snippet lang=c :
-     * int32_t (*attend_decompressed)(const mla_attention_params *, const mla_cache_params *, const float *, const void *, const void *, const int32_t *, const float *, int32_t, int32_t, int32_t, int32_t, float *, float *, void *, int64_t, char *, int32_t)
+     * int32_t (*attend_decompressed)(const mla_attention_params *, const mla_cache_params *, const mla_head_linear_params *, const mla_head_linear_params *, const float *, const void *, const void *, const void *, const void *, const void *, const int32_t *, const float *, int32_t, int32_t, int32_t, int32_t, float *, float *, void *, int64_t, char *, int32_t)
      * }
      */
     public static MemorySegment attend_decompressed(MemorySegment struct) {
@@ -1443,7 +1451,7 @@ public class mla_kernels {
     /**
      * Setter for field:
      * {@snippet lang=c :
-     * int32_t (*attend_decompressed)(const mla_attention_params *, const mla_cache_params *, const float *, const void *, const void *, const int32_t *, const float *, int32_t, int32_t, int32_t, int32_t, float *, float *, void *, int64_t, char *, int32_t)
+     * int32_t (*attend_decompressed)(const mla_attention_params *, const mla_cache_params *, const mla_head_linear_params *, const mla_head_linear_params *, const float *, const void *, const void *, const void *, const void *, const void *, const int32_t *, const float *, int32_t, int32_t, int32_t, int32_t, float *, float *, void *, int64_t, char *, int32_t)
      * }
      */
     public static void attend_decompressed(MemorySegment struct, MemorySegment fieldValue) {
@@ -2220,7 +2228,7 @@ public class mla_kernels {
 
     /**
      * {@snippet lang=c :
-     * int32_t (*embed)(int32_t, const void *, int64_t, int32_t, const int32_t *, int32_t, int32_t, float, float *, int64_t, char *, int32_t)
+     * int32_t (*embed)(const mla_embed_params *, const void *, const void *, const int32_t *, int32_t, float *, char *, int32_t)
      * }
      */
     public final static class embed {
@@ -2233,21 +2241,17 @@ public class mla_kernels {
          * The function pointer signature, expressed as a functional interface
          */
         public interface Function {
-            int apply(int _x0, MemorySegment _x1, long _x2, int _x3, MemorySegment _x4, int _x5, int _x6, float _x7, MemorySegment _x8, long _x9, MemorySegment _x10, int _x11);
+            int apply(MemorySegment _x0, MemorySegment _x1, MemorySegment _x2, MemorySegment _x3, int _x4, MemorySegment _x5, MemorySegment _x6, int _x7);
         }
 
         private static final FunctionDescriptor $DESC = FunctionDescriptor.of(
             Mla.C_INT,
+            Mla.C_POINTER,
+            Mla.C_POINTER,
+            Mla.C_POINTER,
+            Mla.C_POINTER,
             Mla.C_INT,
             Mla.C_POINTER,
-            Mla.C_LONG,
-            Mla.C_INT,
-            Mla.C_POINTER,
-            Mla.C_INT,
-            Mla.C_INT,
-            Mla.C_FLOAT,
-            Mla.C_POINTER,
-            Mla.C_LONG,
             Mla.C_POINTER,
             Mla.C_INT
         );
@@ -2274,9 +2278,9 @@ public class mla_kernels {
         /**
          * Invoke the upcall stub {@code funcPtr}, with given parameters
          */
-        public static int invoke(MemorySegment funcPtr, int _x0, MemorySegment _x1, long _x2, int _x3, MemorySegment _x4, int _x5, int _x6, float _x7, MemorySegment _x8, long _x9, MemorySegment _x10, int _x11) {
+        public static int invoke(MemorySegment funcPtr, MemorySegment _x0, MemorySegment _x1, MemorySegment _x2, MemorySegment _x3, int _x4, MemorySegment _x5, MemorySegment _x6, int _x7) {
             try {
-                return (int) DOWN$MH.invokeExact(funcPtr, _x0, _x1, _x2, _x3, _x4, _x5, _x6, _x7, _x8, _x9, _x10, _x11);
+                return (int) DOWN$MH.invokeExact(funcPtr, _x0, _x1, _x2, _x3, _x4, _x5, _x6, _x7);
             } catch (Error | RuntimeException ex) {
                 throw ex;
             } catch (Throwable ex$) {
@@ -2290,7 +2294,7 @@ public class mla_kernels {
     /**
      * Layout for field:
      * {@snippet lang=c :
-     * int32_t (*embed)(int32_t, const void *, int64_t, int32_t, const int32_t *, int32_t, int32_t, float, float *, int64_t, char *, int32_t)
+     * int32_t (*embed)(const mla_embed_params *, const void *, const void *, const int32_t *, int32_t, float *, char *, int32_t)
      * }
      */
     public static final AddressLayout embed$layout() {
@@ -2302,7 +2306,7 @@ public class mla_kernels {
     /**
      * Offset for field:
      * {@snippet lang=c :
-     * int32_t (*embed)(int32_t, const void *, int64_t, int32_t, const int32_t *, int32_t, int32_t, float, float *, int64_t, char *, int32_t)
+     * int32_t (*embed)(const mla_embed_params *, const void *, const void *, const int32_t *, int32_t, float *, char *, int32_t)
      * }
      */
     public static final long embed$offset() {
@@ -2312,7 +2316,7 @@ public class mla_kernels {
     /**
      * Getter for field:
      * {@snippet lang=c :
-     * int32_t (*embed)(int32_t, const void *, int64_t, int32_t, const int32_t *, int32_t, int32_t, float, float *, int64_t, char *, int32_t)
+     * int32_t (*embed)(const mla_embed_params *, const void *, const void *, const int32_t *, int32_t, float *, char *, int32_t)
      * }
      */
     public static MemorySegment embed(MemorySegment struct) {
@@ -2322,7 +2326,7 @@ public class mla_kernels {
     /**
      * Setter for field:
      * {@snippet lang=c :
-     * int32_t (*embed)(int32_t, const void *, int64_t, int32_t, const int32_t *, int32_t, int32_t, float, float *, int64_t, char *, int32_t)
+     * int32_t (*embed)(const mla_embed_params *, const void *, const void *, const int32_t *, int32_t, float *, char *, int32_t)
      * }
      */
     public static void embed(MemorySegment struct, MemorySegment fieldValue) {

@@ -24,6 +24,10 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     int64_t x_stride;
  *     int64_t weight_stride;
  *     int64_t y_stride;
+ *     int32_t scale_type;
+ *     int32_t scale_rows;
+ *     int32_t scale_columns;
+ *     int64_t scale_stride;
  * }
  * }
  */
@@ -42,7 +46,12 @@ public class mla_linear_params {
         Mla.C_INT.withName("n"),
         Mla.C_LONG.withName("x_stride"),
         Mla.C_LONG.withName("weight_stride"),
-        Mla.C_LONG.withName("y_stride")
+        Mla.C_LONG.withName("y_stride"),
+        Mla.C_INT.withName("scale_type"),
+        Mla.C_INT.withName("scale_rows"),
+        Mla.C_INT.withName("scale_columns"),
+        MemoryLayout.paddingLayout(4),
+        Mla.C_LONG.withName("scale_stride")
     ).withName("mla_linear_params");
 
     /**
@@ -446,6 +455,182 @@ public class mla_linear_params {
      */
     public static void y_stride(MemorySegment struct, long fieldValue) {
         struct.set(y_stride$LAYOUT, y_stride$OFFSET, fieldValue);
+    }
+
+    private static final OfInt scale_type$LAYOUT = (OfInt)$LAYOUT.select(groupElement("scale_type"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int32_t scale_type
+     * }
+     */
+    public static final OfInt scale_type$layout() {
+        return scale_type$LAYOUT;
+    }
+
+    private static final long scale_type$OFFSET = $LAYOUT.byteOffset(groupElement("scale_type"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int32_t scale_type
+     * }
+     */
+    public static final long scale_type$offset() {
+        return scale_type$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int32_t scale_type
+     * }
+     */
+    public static int scale_type(MemorySegment struct) {
+        return struct.get(scale_type$LAYOUT, scale_type$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int32_t scale_type
+     * }
+     */
+    public static void scale_type(MemorySegment struct, int fieldValue) {
+        struct.set(scale_type$LAYOUT, scale_type$OFFSET, fieldValue);
+    }
+
+    private static final OfInt scale_rows$LAYOUT = (OfInt)$LAYOUT.select(groupElement("scale_rows"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int32_t scale_rows
+     * }
+     */
+    public static final OfInt scale_rows$layout() {
+        return scale_rows$LAYOUT;
+    }
+
+    private static final long scale_rows$OFFSET = $LAYOUT.byteOffset(groupElement("scale_rows"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int32_t scale_rows
+     * }
+     */
+    public static final long scale_rows$offset() {
+        return scale_rows$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int32_t scale_rows
+     * }
+     */
+    public static int scale_rows(MemorySegment struct) {
+        return struct.get(scale_rows$LAYOUT, scale_rows$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int32_t scale_rows
+     * }
+     */
+    public static void scale_rows(MemorySegment struct, int fieldValue) {
+        struct.set(scale_rows$LAYOUT, scale_rows$OFFSET, fieldValue);
+    }
+
+    private static final OfInt scale_columns$LAYOUT = (OfInt)$LAYOUT.select(groupElement("scale_columns"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int32_t scale_columns
+     * }
+     */
+    public static final OfInt scale_columns$layout() {
+        return scale_columns$LAYOUT;
+    }
+
+    private static final long scale_columns$OFFSET = $LAYOUT.byteOffset(groupElement("scale_columns"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int32_t scale_columns
+     * }
+     */
+    public static final long scale_columns$offset() {
+        return scale_columns$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int32_t scale_columns
+     * }
+     */
+    public static int scale_columns(MemorySegment struct) {
+        return struct.get(scale_columns$LAYOUT, scale_columns$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int32_t scale_columns
+     * }
+     */
+    public static void scale_columns(MemorySegment struct, int fieldValue) {
+        struct.set(scale_columns$LAYOUT, scale_columns$OFFSET, fieldValue);
+    }
+
+    private static final OfLong scale_stride$LAYOUT = (OfLong)$LAYOUT.select(groupElement("scale_stride"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int64_t scale_stride
+     * }
+     */
+    public static final OfLong scale_stride$layout() {
+        return scale_stride$LAYOUT;
+    }
+
+    private static final long scale_stride$OFFSET = $LAYOUT.byteOffset(groupElement("scale_stride"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int64_t scale_stride
+     * }
+     */
+    public static final long scale_stride$offset() {
+        return scale_stride$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int64_t scale_stride
+     * }
+     */
+    public static long scale_stride(MemorySegment struct) {
+        return struct.get(scale_stride$LAYOUT, scale_stride$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int64_t scale_stride
+     * }
+     */
+    public static void scale_stride(MemorySegment struct, long fieldValue) {
+        struct.set(scale_stride$LAYOUT, scale_stride$OFFSET, fieldValue);
     }
 
     /**

@@ -1,0 +1,93 @@
+// Rows of a weight of any format, with its scales where it has a plane of them, widened to floats a run at a time: the one way in which
+// kernels get at what they do not multiply where it lies.
+#pragma once
+#include "cpu/formats/formats.h"
+#include "cpu/lanes.h"
+
+namespace mla {
+namespace {
+
+// Scales of a weight: element (i, j) is multiplied by values[(first + i) / rows, j / columns].
+struct Scales {
+  const void* values;  // nullptr: none
+  int type;
+  int rows;
+  int columns;
+  int64_t stride;  // scales between rows
+  int64_t first;   // the row of the plane's matrix that is row 0 of the weight
+};
+
+template <class Params>
+MLA_INLINE Scales scales_of(const Params& p, const void* scales, int64_t first = 0) {
+  return {scales, p.scale_type, p.scale_rows, p.scale_columns, p.scale_stride, first};
+}
+
+template <class Isa>
+float scale_at(const Scales& s, int64_t at) {
+  alignas(64) float lanes[Isa::L];
+  ScaleFormats::with(s.type, [&]<class Format>(Format) {
+    Isa::store(lanes, Format::template read<Isa>((const typename Format::Block*)s.values + at, 1));
+  });
+  return lanes[0];
+}
+
+// to[i] is element (row, k + i) for i < n: times its scale.
+template <class Isa>
+void scale_run(const Scales& s, int64_t row, int k, int n, float* to) {
+  const int64_t first = (s.first + row) / s.rows * s.stride;
+  for (int i = 0; i < n;) {
+    const int64_t block = (k + i) / s.columns;
+    const int64_t end_of_block = (block + 1) * s.columns - k;
+    const int end = end_of_block < n ? (int)end_of_block : n;
+    const F<Isa> scale = Isa::set1(scale_at<Isa>(s, first + block));
+    for (; i < end; i += Isa::L) {
+      const int count = min_int(Isa::L, end - i);
+      Isa::store(to + i, Isa::mul(Isa::load(to + i, count), scale), count);
+    }
+    i = end;
+  }
+}
+
+template <class Isa>
+struct StoredRows {
+  int type;
+  const char* weight;
+  int64_t row_bytes;
+  BlockSize block;
+  Widen widen;
+  Scales scales;
+
+  // stride: elements between rows, whole blocks
+  static StoredRows of(int type, const void* weight, int64_t stride, const Scales& scales) {
+    StoredRows rows{type, (const char*)weight, bytes_of(type, stride), block_size(type), nullptr, scales};
+    WeightFormats::with(type, [&]<class Format>(Format) { rows.widen = mla::widen<Isa, Format>; });
+    return rows;
+  }
+
+  // to[i] = element (row, k + i) for i < n; a block begins at k.
+  MLA_INLINE void read(int64_t row, int k, int n, float* to) const {
+    widen(weight + row * row_bytes + (int64_t)(k / block.elements) * block.bytes, n, to);
+    if (scales.values) scale_run<Isa>(scales, row, k, n, to);
+  }
+};
+
+// Rows of a plain format, which a kernel reads where they lie.
+template <class T>
+struct PlainRows {
+  const T* at;
+  int64_t stride;  // elements
+
+  // Rows n, n + step, .. from element k on.
+  MLA_INLINE PlainRows part(int64_t n, int64_t step, int k) const {
+    return {at + n * stride + k, step * stride};
+  }
+};
+
+template <class Format, class Isa>
+MLA_INLINE PlainRows<typename Format::Block> plain_rows(const StoredRows<Isa>& rows) {
+  typedef typename Format::Block T;
+  return {(const T*)rows.weight, rows.row_bytes / (int64_t)sizeof(T)};
+}
+
+}  // namespace
+}  // namespace mla
