@@ -25,6 +25,7 @@ public sealed interface AttentionDescription {
    * @param rope how queries and the shared key are rotated
    * @param queryScale the factor on queries that depends on their position, where there is one
    * @param outputGate what multiplies the heads' results before the output projection
+   * @param indexer what chooses the cached tokens that are attended to; empty: all of them are
    */
   record Mla(
       MlaShape shape,
@@ -35,8 +36,39 @@ public sealed interface AttentionDescription {
       float scoreScale,
       RopeEncoding rope,
       Optional<QueryScale> queryScale,
-      OutputGate outputGate)
-      implements AttentionDescription {}
+      OutputGate outputGate,
+      Optional<Indexer> indexer)
+      implements AttentionDescription {
+    /** The same attention to tokens that {@code indexer} chooses. */
+    Mla with(Indexer indexer) {
+      return new Mla(
+          shape,
+          queryLatent,
+          bias,
+          latentNormEps,
+          latentScale,
+          scoreScale,
+          rope,
+          queryScale,
+          outputGate,
+          Optional.of(indexer));
+    }
+  }
+
+  /**
+   * What chooses the tokens of sparse attention (DeepSeek-V3.2, section 2.1): heads with queries
+   * from the query latent, one key for each token, and the {@code topK} best scored tokens.
+   *
+   * @param shared whether the layer has no indexer of its own, but takes the choice of the last
+   *     layer before it that has one
+   * @param heads of the queries
+   * @param width of a query and of a key
+   * @param topK tokens that are attended to at most
+   * @param rope how the first elements of queries and keys are rotated
+   * @param normEps epsilon of the keys' layer norm
+   */
+  record Indexer(
+      boolean shared, int heads, int width, int topK, RopeEncoding rope, float normEps) {}
 
   /**
    * Kimi Delta Attention (Kimi Linear, section 3): a recurrence over a state of the sequence.

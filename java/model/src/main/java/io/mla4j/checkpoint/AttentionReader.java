@@ -8,6 +8,7 @@ import io.mla4j.ops.RopeLayout;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.Optional;
 import java.util.OptionalInt;
 
 /**
@@ -29,6 +30,8 @@ import java.util.OptionalInt;
  *   <dd>{@code none} where neither queries nor the shared key are rotated, whatever the keys say
  *   <dt>{@code delta}
  *   <dd>of layers with another attention, see {@link DeltaReader}
+ *   <dt>{@code indexer}
+ *   <dd>of sparse attention, see {@link IndexerReader}
  *   <dt>{@code rope_keys}
  *   <dd>more keys that may stand among the rotary ones and change nothing
  * </dl>
@@ -53,6 +56,10 @@ final class AttentionReader {
    */
   static List<AttentionDescription> read(ConfigKeys keys, Family family, int context, int count) {
     Mla mla = new AttentionReader(keys, family, context).mla();
+    JsonNode indexer = family.attention().path("indexer");
+    if (!indexer.isMissingNode()) {
+      return new IndexerReader(keys, indexer).layers(mla, count);
+    }
     JsonNode delta = family.attention().path("delta");
     if (delta.isMissingNode()) {
       return Collections.nCopies(count, mla);
@@ -87,7 +94,8 @@ final class AttentionReader {
         (float) (queryScale * rotation.scoreMultiplier() / Math.sqrt(shape.query())),
         rotation.encoding(),
         rotation.queryScale(),
-        family.trait(OutputGate.class, family.attention().path("output_gate").asText("none")));
+        family.trait(OutputGate.class, family.attention().path("output_gate").asText("none")),
+        Optional.empty());
   }
 
   private MlaShape shape() {

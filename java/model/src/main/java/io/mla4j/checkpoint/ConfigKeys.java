@@ -243,6 +243,14 @@ final class ConfigKeys {
     return Optional.of(entry.value.valueStream().map(JsonNode::textValue).toList());
   }
 
+  /** A list of texts, or the letters of one. */
+  Optional<List<String>> letters(String key) {
+    Entry entry = entry(key);
+    return entry != null && entry.value.isTextual()
+        ? Optional.of(entry.value.textValue().chars().mapToObj(Character::toString).toList())
+        : texts(key);
+  }
+
   /**
    * Refuses another value than {@code values}, a list or the text {@code any}. A list has a value
    * of each of its elements.

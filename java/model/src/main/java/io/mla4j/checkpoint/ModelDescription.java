@@ -90,6 +90,28 @@ public record ModelDescription(
     return before;
   }
 
+  /** What chooses the tokens of sparse attention, where the model has such layers. */
+  public Optional<AttentionDescription.Indexer> indexer() {
+    return latentAttentions().flatMap(mla -> mla.indexer().stream()).findFirst();
+  }
+
+  /** How many layers have an indexer of their own. */
+  public int indexLayers() {
+    return indexLayer(layers.size());
+  }
+
+  /** The number of layer {@code i} among those that have an indexer of their own. */
+  public int indexLayer(int i) {
+    return (int)
+        layers.subList(0, i).stream()
+            .filter(
+                layer ->
+                    layer.attention() instanceof AttentionDescription.Mla mla
+                        && mla.indexer().isPresent()
+                        && !mla.indexer().get().shared())
+            .count();
+  }
+
   /** What the layers with a state of a recurrence remember, one shape for all of them. */
   public Optional<StateLayout> state() {
     return layers.stream()

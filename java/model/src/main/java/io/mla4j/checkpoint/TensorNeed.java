@@ -64,6 +64,15 @@ public record TensorNeed(
       case PER_ELEMENT ->
           needs.add(one(TensorRole.OUTPUT_GATE, shape.heads() * shape.value(), hidden));
     }
+    if (mla.indexer().isPresent() && !mla.indexer().get().shared()) {
+      AttentionDescription.Indexer indexer = mla.indexer().get();
+      int queryLatent = mla.queryLatent().orElseThrow();
+      needs.add(one(TensorRole.INDEX_QUERY, indexer.heads() * indexer.width(), queryLatent));
+      needs.add(one(TensorRole.INDEX_KEY, indexer.width(), hidden));
+      needs.add(one(TensorRole.INDEX_KEY_NORM, indexer.width()));
+      needs.add(one(TensorRole.INDEX_KEY_NORM_BIAS, indexer.width()));
+      needs.add(one(TensorRole.INDEX_WEIGHTS, indexer.heads(), hidden));
+    }
     needs.add(one(TensorRole.ATTENTION_OUTPUT, hidden, shape.heads() * shape.value()));
     if (mla.bias()) {
       needs.add(one(TensorRole.LATENT_DOWN_BIAS, shape.cached()));

@@ -43,6 +43,16 @@ public enum TensorRole {
   LATENT_UP,
   /** Gate of the heads' results (heads, hidden) or (heads * value, hidden). */
   OUTPUT_GATE,
+  /** Projection of the query latent to the queries of an indexer (heads * width, qLora). */
+  INDEX_QUERY,
+  /** Projection to the keys of an indexer (width, hidden). */
+  INDEX_KEY,
+  /** Weight of the layer norm of these keys (width). */
+  INDEX_KEY_NORM,
+  /** Bias of the layer norm of these keys (width). */
+  INDEX_KEY_NORM_BIAS,
+  /** Projection to the weights of the heads of an indexer (heads, hidden). */
+  INDEX_WEIGHTS,
   /** Up-projection to keys alone, transposed: per head latent rows (heads * latent, nope). */
   KEYS_UP,
   /** Up-projection to values alone (heads * value, latent). */
@@ -109,6 +119,11 @@ public enum TensorRole {
   SHARED_UP,
   /** Down-projection of the shared experts (hidden, shared width). */
   SHARED_DOWN;
+
+  /** Whether its products are computed in float32 whatever the compute type: they decide. */
+  public boolean isExact() {
+    return this == ROUTER || this == INDEX_WEIGHTS;
+  }
 
   /** Whether it is one of the convolutions of Kimi Delta Attention. */
   boolean isConvolution() {

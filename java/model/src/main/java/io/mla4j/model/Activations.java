@@ -39,10 +39,15 @@ final class Activations implements AutoCloseable {
 
   /** The tensor called {@code name}: (tokens, width) F32. */
   Tensor rows(String name, int tokens, int width) {
+    return rows(name, StorageFormat.F32, tokens, width);
+  }
+
+  /** The tensor called {@code name}: (tokens, width) of {@code type}, F32 or I32. */
+  Tensor rows(String name, StorageFormat type, int tokens, int width) {
     Tensor all = tensors.get(name);
     if (all == null) {
       long bytes = Math.multiplyExact((long) capacity * Float.BYTES, width);
-      all = Tensor.of(device.allocate(bytes, arena), StorageFormat.F32, capacity, width);
+      all = Tensor.of(device.allocate(bytes, arena), type, capacity, width);
       tensors.put(name, all);
     }
     return all.first(tokens);

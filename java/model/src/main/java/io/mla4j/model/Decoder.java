@@ -146,6 +146,13 @@ public final class Decoder implements AutoCloseable {
     long pages = (long) sequences * Math.ceilDiv(Math.max(1, tokens), options.pageSize());
     LatentCache.Builder cache = LatentCache.builder(device);
     model.state().ifPresent(state -> cache.states(state, model.stateLayers()));
+    model
+        .indexer()
+        .ifPresent(
+            indexer ->
+                cache.group(
+                    new LatentLayout(indexer.width(), 0, options.cacheType()),
+                    model.indexLayers()));
     return cache
         .sequences(sequences)
         .layout(LatentLayout.of(model.shape(), options.cacheType()))

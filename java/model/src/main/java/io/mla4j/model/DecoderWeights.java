@@ -156,8 +156,7 @@ record DecoderWeights(Weight embedding, Tensor finalNorm, Weight output, List<La
                   vectors.put(role, vector(tensors.getFirst(), factor(description, role)));
                 } else {
                   // The router's product is computed in float32 whatever the compute type.
-                  matrices.put(
-                      role, place(tensors, role == TensorRole.ROUTER ? ComputeType.F32 : compute));
+                  matrices.put(role, place(tensors, role.isExact() ? ComputeType.F32 : compute));
                 }
               });
       AttendDelta.Weights delta =

@@ -86,6 +86,11 @@ final class Frame {
     return activations.rows(name, n, width);
   }
 
+  /** The tokens that an indexer chose last, which layers share: (n, topK) I32. */
+  Tensor chosen(int topK) {
+    return activations.rows("chosen" + topK, StorageFormat.I32, n, topK);
+  }
+
   /** The rotation of the tokens by {@code encoding}. */
   Rotation rotation(RopeEncoding encoding) {
     return rotations.by(graph.ropes().get(encoding));
@@ -128,8 +133,7 @@ final class Frame {
       DecoderWeights.Layer weights = graph.weights().layers().get(i);
       AttentionPart attention =
           switch (layer.attention()) {
-            case AttentionDescription.Mla mla ->
-                new MlaAttention(this, graph.model().cacheLayer(i), mla, weights);
+            case AttentionDescription.Mla mla -> new MlaAttention(this, place(i), mla, weights);
             case AttentionDescription.Kda kda ->
                 new KdaAttention(this, graph.model().stateLayer(i), kda, weights);
           };
@@ -138,6 +142,10 @@ final class Frame {
               attention, new FfnPart(this, layer, weights, shortcutInto(i), shortcutInto(i + 1)));
     }
     return layers[i];
+  }
+
+  private MlaAttention.Place place(int i) {
+    return new MlaAttention.Place(graph.model().cacheLayer(i), graph.model().indexLayer(i));
   }
 
   /**
@@ -183,6 +191,27 @@ final class Frame {
     Tensor shortcut = shortcutInto(i);
     if (shortcut != null) {
       graph.device().run(new Embed(Weight.of(all.shortcutInto(i)), ids.onDevice(), 1, shortcut));
+    }
+    copyChosen(i, all);
+  }
+
+  /** The choice that layer {@code i} takes from a layer before it. */
+  private void copyChosen(int i, Frame all) {
+    if (graph.model().layers().get(i).attention() instanceof AttentionDescription.Mla mla
+        && mla.indexer().filter(AttentionDescription.Indexer::shared).isPresent()) {
+      int topK = mla.indexer().get().topK();
+      long bytes = (long) topK * Integer.BYTES;
+      for (int row = 0; row < n; row++) {
+        int from = ids.host().segment().getAtIndex(JAVA_INT, row);
+        graph
+            .device()
+            .copy(
+                all.chosen(topK).segment(),
+                from * bytes,
+                chosen(topK).segment(),
+                row * bytes,
+                bytes);
+      }
     }
   }
 

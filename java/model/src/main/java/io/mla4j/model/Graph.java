@@ -49,6 +49,7 @@ record Graph(
             shapes.add(mla.shape());
           }
           ropes.computeIfAbsent(mla.rope(), RopeTable::new);
+          mla.indexer().ifPresent(x -> ropes.computeIfAbsent(x.rope(), RopeTable::new));
           mla.queryScale().filter(s -> !queryScales.contains(s)).ifPresent(queryScales::add);
         }
       }

@@ -8,6 +8,7 @@ import io.mla4j.checkpoint.TensorRole;
 import io.mla4j.ops.Add;
 import io.mla4j.ops.AppendLatent;
 import io.mla4j.ops.Attend;
+import io.mla4j.ops.AttendChosen;
 import io.mla4j.ops.AttentionScore;
 import io.mla4j.ops.Gate;
 import io.mla4j.ops.Linear;
@@ -29,12 +30,20 @@ import java.util.List;
  * [c | k] = W_DKV h                  the latent path: into the cache go norm(c) and rotate(k)
  * q = rotate(W_UQ norm(W_DQ h))      the query path, or rotate(W_Q h)
  * q *= queryScale(position)          where there is one
- * o = attend(q)
+ * o = attend(q)                      to all that is cached, or to what a KeyIndexer chose
  * o *= sigmoid(W_G h)                where there is a gate, of each head or of each element
  * x += residualScale * W_O o
  * </pre>
  */
 final class MlaAttention implements AttentionPart {
+  /**
+   * Where a layer's rows lie in the cache.
+   *
+   * @param layer of the latents
+   * @param indexLayer of the indexer's keys, where the layer has them
+   */
+  record Place(int layer, int indexLayer) {}
+
   private final int plan;
   private final BoundOperation norm;
   private final BoundOperation project;
@@ -42,12 +51,16 @@ final class MlaAttention implements AttentionPart {
   private final BoundOperation projectQuery;
   private final BoundOperation append;
   private final QueryPath query;
+
+  /** Null where the layer has none of its own. */
+  private final KeyIndexer indexer;
+
   private final BoundOperation attend;
   private final BoundOperation gate;
   private final BoundOperation output;
   private final BoundOperation add;
 
-  MlaAttention(Frame f, int layer, AttentionDescription.Mla mla, DecoderWeights.Layer w) {
+  MlaAttention(Frame f, Place place, AttentionDescription.Mla mla, DecoderWeights.Layer w) {
     MlaShape shape = mla.shape();
     ComputeType compute = f.compute();
     Rotation rotation = f.rotation(mla.rope());
@@ -74,17 +87,30 @@ final class MlaAttention implements AttentionPart {
     append =
         f.bind(
             new AppendLatent(
-                layer, latent, w.vector(TensorRole.LATENT_NORM), mla.latentNormEps(), rotation));
+                place.layer,
+                latent,
+                w.vector(TensorRole.LATENT_NORM),
+                mla.latentNormEps(),
+                rotation));
+    indexer =
+        mla.indexer()
+            .filter(x -> !x.shared())
+            .map(x -> new KeyIndexer(f, place.indexLayer, x, w, query.latent))
+            .orElse(null);
+    Attend toAll =
+        new Attend(
+            place.layer,
+            shape,
+            query.queries,
+            w.up(),
+            AttentionScore.of(mla.scoreScale()),
+            compute,
+            values.reshape(f.n(), shape.heads(), shape.value()));
     attend =
         f.bind(
-            new Attend(
-                layer,
-                shape,
-                query.queries,
-                w.up(),
-                AttentionScore.of(mla.scoreScale()),
-                compute,
-                values.reshape(f.n(), shape.heads(), shape.value())));
+            mla.indexer()
+                .map(x -> (Operation) new AttendChosen(toAll, f.chosen(x.topK())))
+                .orElse(toAll));
     output =
         f.bind(
             new Linear(
@@ -102,7 +128,7 @@ final class MlaAttention implements AttentionPart {
   public void run(Plans plans) {
     norm.run();
     project.run();
-    append.run(plans.get(plan));
+    rememberProjected(plans);
     finish(plans);
   }
 
@@ -110,7 +136,14 @@ final class MlaAttention implements AttentionPart {
   public void remember(Plans plans) {
     norm.run();
     projectLatent.run();
+    rememberProjected(plans);
+  }
+
+  private void rememberProjected(Plans plans) {
     append.run(plans.get(plan));
+    if (indexer != null) {
+      indexer.remember(plans.get(plan));
+    }
   }
 
   @Override
@@ -121,6 +154,9 @@ final class MlaAttention implements AttentionPart {
 
   private void finish(Plans plans) {
     query.run();
+    if (indexer != null) {
+      indexer.choose(plans.get(plan));
+    }
     attend.run(plans.get(plan));
     if (gate != null) {
       gate.run();
@@ -134,6 +170,9 @@ final class MlaAttention implements AttentionPart {
     /** W_DQ, or W_Q where there is no query latent. */
     final Projection fromHidden;
 
+    /** (n, qLora), normed; null where there is no query latent. */
+    final Tensor latent;
+
     /** (n, heads, nope + rope). */
     final Tensor queries;
 
@@ -145,9 +184,10 @@ final class MlaAttention implements AttentionPart {
       queries = q.reshape(f.n(), shape.heads(), shape.query());
       List<Operation> all = new ArrayList<>();
       if (mla.queryLatent().isEmpty()) {
+        latent = null;
         fromHidden = new Projection(w.matrix(TensorRole.QUERY), null, q);
       } else {
-        Tensor latent = f.rows("queryLatent", mla.queryLatent().getAsInt());
+        latent = f.rows("queryLatent", mla.queryLatent().getAsInt());
         fromHidden =
             new Projection(
                 w.matrix(TensorRole.QUERY_DOWN), w.vector(TensorRole.QUERY_DOWN_BIAS), latent);

@@ -14,6 +14,9 @@ import java.util.Map;
  * FP32, the whole sequence at once.
  */
 record Golden(String name, Path directory, int[] inputIds, float[] logits, int[] greedyIds) {
+  /** Ids that every case was continued by. */
+  private static final int GREEDY = 16;
+
   /** Every case of the supported model types. */
   static final List<String> NAMES =
       List.of(
@@ -38,7 +41,10 @@ record Golden(String name, Path directory, int[] inputIds, float[] logits, int[]
           "longcat-flash",
           "youtu",
           "kimi-linear",
-          "ling-hybrid");
+          "ling-hybrid",
+          "v32-sparse",
+          "v32-dsa-long",
+          "glm-moe-dsa");
 
   /** Cases that need operations which a device with memory of its own does not have. */
   static final Map<String, String> ON_CPU_ALONE =
@@ -46,7 +52,10 @@ record Golden(String name, Path directory, int[] inputIds, float[] logits, int[]
           "mistral4", "no operation Gate",
           "longcat-flash", "no mixture with experts that have no weights",
           "kimi-linear", "no operation AttendDelta",
-          "ling-hybrid", "no operation AttendDelta");
+          "ling-hybrid", "no operation AttendDelta",
+          "v32-sparse", "no operation LayerNorm",
+          "v32-dsa-long", "no operation LayerNorm",
+          "glm-moe-dsa", "no operation LayerNorm");
 
   static Golden read(String name) {
     Path directory = directory(name);
@@ -78,6 +87,11 @@ record Golden(String name, Path directory, int[] inputIds, float[] logits, int[]
       case "minicpm3" -> 33;
       default -> 1;
     };
+  }
+
+  /** How many of the greedy ids were given; the rest followed from them. */
+  int prompt() {
+    return greedyIds.length - GREEDY;
   }
 
   private static int[] ids(StoredTensor tensor) {

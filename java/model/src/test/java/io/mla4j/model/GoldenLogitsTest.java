@@ -38,9 +38,6 @@ class GoldenLogitsTest {
   /** Of the largest logit, for models without experts: rounding flips experts in the others. */
   static final double BF16_BOUND = 5e-2;
 
-  /** Ids of {@link Golden#greedyIds} that are given. */
-  private static final int PROMPT = 36;
-
   static Stream<Backends.Choice> devices() {
     return Backends.list().stream()
         .filter(status -> status.available())
@@ -91,11 +88,11 @@ class GoldenLogitsTest {
     try (Device device = Backends.open(choice)) {
       for (String name : Golden.NAMES) {
         Golden golden = Golden.read(name);
-        if (golden.shortest() <= PROMPT) {
+        if (golden.shortest() <= golden.prompt()) {
           var options = DecoderOptions.of(ComputeType.F32);
           assertArrayEquals(
               golden.greedyIds(),
-              continueGreedily(golden, device, options, PROMPT),
+              continueGreedily(golden, device, options, golden.prompt()),
               name + " " + choice);
         }
       }
