@@ -12,7 +12,9 @@ class MainTest {
     assertEquals("mla4j 0.1.0\n", Command.run("--version").fine().out());
     Command help = Command.run("--help").fine();
     for (String command :
-        new String[] {"generate", "perplexity", "logits", "info", "memory", "quantize"}) {
+        new String[] {
+          "generate", "chat", "perplexity", "logits", "model", "info", "memory", "quantize"
+        }) {
       assertTrue(help.out().contains(command), command);
       assertTrue(Command.run(command, "--help").fine().out().contains("Usage: mla4j " + command));
     }
