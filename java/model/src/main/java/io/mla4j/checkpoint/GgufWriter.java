@@ -194,6 +194,10 @@ final class GgufWriter {
   }
 
   private static byte[] rounded(Entry entry, long first, int count) {
+    byte[] stored = entry.rows.stored(entry.type, first, count);
+    if (stored != null) {
+      return stored;
+    }
     int columns = entry.rows.columns();
     float[] values = new float[count * columns];
     entry.rows.read(first, count, values);

@@ -1,6 +1,9 @@
 package io.mla4j.checkpoint;
 
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
+
 import io.mla4j.ops.Weight;
+import java.lang.foreign.MemorySegment;
 import java.util.List;
 
 /** Where the rows of a tensor that is to be written come from. Thread-safe. */
@@ -26,6 +29,11 @@ interface RowSource {
    * @param to {@code to[0 .. count * columns)} is written
    */
   void read(long first, int count, float[] to);
+
+  /** The bytes of rows that are stored in {@code type} already, or null. */
+  default byte[] stored(StoredType type, long first, int count) {
+    return null;
+  }
 
   /** Bytes that reading everything reads. */
   long bytes();
@@ -61,6 +69,23 @@ interface RowSource {
         Weight weight = weights.get((int) (row / each));
         weight.widen(row % each, 0, to, i * columns(), columns());
       }
+    }
+
+    @Override
+    public byte[] stored(StoredType type, long first, int count) {
+      int each = weights.getFirst().out();
+      if (stored.stream()
+          .anyMatch(tensor -> tensor.type() != type || tensor.scales().isPresent())) {
+        return null;
+      }
+      long row = type.bytes(columns());
+      byte[] bytes = new byte[Math.toIntExact(count * row)];
+      for (int i = 0; i < count; i++) {
+        StoredTensor from = stored.get((int) ((first + i) / each));
+        MemorySegment.copy(
+            from.segment(), JAVA_BYTE, (first + i) % each * row, bytes, (int) (i * row), (int) row);
+      }
+      return bytes;
     }
 
     @Override
