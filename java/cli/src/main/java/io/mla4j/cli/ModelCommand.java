@@ -45,11 +45,18 @@ final class ModelCommand extends StreamCommand {
    * @param perLayer bytes of a token in one layer of the cache
    * @param perToken bytes of a token in all layers
    * @param cache bytes of all tokens
-   * @param expected resident bytes: weights, cache and the rest
+   * @param states bytes of the states of a sequence, where layers have some instead of a cache
+   * @param expected resident bytes: weights, cache, states and the rest
    * @param machine bytes that this process may have
    */
   private record Cost(
-      int context, long perLayer, long perToken, long cache, long expected, long machine) {
+      int context,
+      long perLayer,
+      long perToken,
+      long cache,
+      long states,
+      long expected,
+      long machine) {
     boolean fits() {
       return expected <= machine;
     }
@@ -123,8 +130,9 @@ final class ModelCommand extends StreamCommand {
     long cache = Math.multiplyExact(perToken, (long) tokens);
     long machine =
         ManagementFactory.getPlatformMXBean(OperatingSystemMXBean.class).getTotalMemorySize();
-    return new Cost(
-        tokens, perLayer, perToken, cache, report.weightBytes() + cache + REST, machine);
+    long states = model.stateBytes();
+    long expected = report.weightBytes() + cache + states + REST;
+    return new Cost(tokens, perLayer, perToken, cache, states, expected, machine);
   }
 
   private static String lower(Object value) {
@@ -181,7 +189,11 @@ final class ModelCommand extends StreamCommand {
 
   private static void print(PrintStream out, ModelDescription model) {
     out.println("family     " + model.family());
-    out.printf("layers     %d, %d with experts%n", model.layers().size(), mixtures(model));
+    out.printf(
+        "layers     %d, %d with experts%s%n",
+        model.layers().size(),
+        mixtures(model),
+        model.stateLayers() == 0 ? "" : ", " + model.stateLayers() + " with a state, not a cache");
     out.printf(
         "attention  %d heads, latent %d + rope %d, nope %d, value %d%n",
         model.shape().heads(),
@@ -198,6 +210,11 @@ final class ModelCommand extends StreamCommand {
     out.printf(
         "cache      %d bytes of a token and layer, %d of a token, %s for %d tokens%n",
         cost.perLayer, cost.perToken, Units.bytes(cost.cache), cost.context);
+    if (cost.states > 0) {
+      out.printf(
+          "states     %s, whatever the number of tokens; they cannot be rewound%n",
+          Units.bytes(cost.states));
+    }
     out.printf(
         "memory     %s to expect, %s here: %s%n",
         Units.bytes(cost.expected),
@@ -214,6 +231,7 @@ final class ModelCommand extends StreamCommand {
       out.writeStringField("family", model.family());
       out.writeNumberField("layers", model.layers().size());
       out.writeNumberField("layersWithExperts", mixtures(model));
+      out.writeNumberField("layersWithState", model.stateLayers());
       out.writeNumberField("heads", model.shape().heads());
       out.writeNumberField("latent", model.shape().latent());
       out.writeNumberField("rope", model.shape().rope());
@@ -258,6 +276,7 @@ final class ModelCommand extends StreamCommand {
     out.writeNumberField("cacheBytesPerTokenAndLayer", cost.perLayer);
     out.writeNumberField("cacheBytesPerToken", cost.perToken);
     out.writeNumberField("cacheBytes", cost.cache);
+    out.writeNumberField("stateBytes", cost.states);
     out.writeNumberField("expectedBytes", cost.expected);
     out.writeNumberField("machineBytes", cost.machine);
     out.writeBooleanField("fits", cost.fits());

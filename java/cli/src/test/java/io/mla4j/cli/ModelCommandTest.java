@@ -41,6 +41,24 @@ class ModelCommandTest {
   }
 
   @Test
+  void layersWithAStateAreCountedApart() {
+    Path kimi =
+        TinyMla.FOLDER
+            .resolveSibling("..")
+            .resolve("java/model/src/test/resources/golden/kimi-linear");
+    String out = run(kimi).fine().out();
+    assertTrue(out.contains("layers     5, 4 with experts, 3 with a state"), out);
+    assertTrue(out.contains("cannot be rewound"), out);
+    JsonNode root = TinyMla.json(run(kimi, "--json").fine().out());
+    assertEquals(3, root.get("layersWithState").intValue());
+    // two of each layer: 4 heads of 16 x 16 and 9 x 16 numbers
+    assertEquals(2 * 3 * 4 * (256 + 144) * 4, root.get("stateBytes").longValue());
+    assertEquals(
+        2 * root.get("cacheBytesPerTokenAndLayer").longValue(),
+        root.get("cacheBytesPerToken").longValue());
+  }
+
+  @Test
   void whatCannotRunSaysAllReasonsAtOnce() throws Exception {
     Files.writeString(folder.resolve("config.json"), "{\"model_type\": \"llama\"}");
     Command none = run(folder);

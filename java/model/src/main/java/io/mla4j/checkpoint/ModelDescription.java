@@ -121,6 +121,11 @@ public record ModelDescription(
         .findFirst();
   }
 
+  /** Bytes of the states of one sequence: a step writes beside what it reads, so two a layer. */
+  public long stateBytes() {
+    return 2L * stateLayers() * state().map(StateLayout::bytes).orElse(0L);
+  }
+
   /** How many layers have a state of a recurrence. */
   public int stateLayers() {
     return stateLayer(layers.size());
