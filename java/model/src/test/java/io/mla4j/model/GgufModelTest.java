@@ -49,6 +49,7 @@ class GgufModelTest {
           case "minicpm3" -> name;
           case "kimi-linear" -> name;
           case "ling-hybrid" -> "bailingmoe3";
+          case "v32-sparse" -> "deepseek32";
           default -> "deepseek2";
         };
     return GgufTwin.of(
@@ -83,6 +84,13 @@ class GgufModelTest {
     try (Device device = Backends.open(new Backends.Choice("scalar", null, 1))) {
       assertAgrees(twin("kimi-linear", false, false), device);
       assertAgrees(twin("ling-hybrid", false, false), device);
+    }
+  }
+
+  @Test
+  void layersWithAnIndexerAgree() {
+    try (Device device = Backends.open(new Backends.Choice("scalar", null, 1))) {
+      assertAgrees(twin("v32-sparse", false, false), device);
     }
   }
 

@@ -38,6 +38,10 @@ final class GgufTwin {
     NAMES.put("self_attn.kv_a_layernorm", "attn_kv_a_norm");
     NAMES.put("self_attn.kv_b_proj", "attn_kv_b");
     NAMES.put("self_attn.o_proj", "attn_output");
+    NAMES.put("self_attn.indexer.wq_b", "indexer.attn_q_b");
+    NAMES.put("self_attn.indexer.wk", "indexer.attn_k");
+    NAMES.put("self_attn.indexer.k_norm", "indexer.k_norm");
+    NAMES.put("self_attn.indexer.weights_proj", "indexer.proj");
     NAMES.put("mlp.gate.weight", "ffn_gate_inp.weight");
     NAMES.put("mlp.gate.e_score_correction_bias", "exp_probs_b.bias");
     NAMES.put("mlp.shared_experts.gate_proj", "ffn_gate_shexp");
@@ -137,6 +141,9 @@ final class GgufTwin {
     u32("expert_group_count", "n_group");
     u32("expert_group_used_count", "topk_group");
     u32("rope.dimension_count", "qk_rope_head_dim");
+    u32("attention.indexer.head_count", "index_n_heads");
+    u32("attention.indexer.key_length", "index_head_dim");
+    u32("attention.indexer.top_k", "index_topk");
     f32("attention.layer_norm_rms_epsilon", config.path("rms_norm_eps"));
     f32("expert_weights_scale", config.path("routed_scaling_factor"));
     if (config.path("norm_topk_prob").asBoolean()) {
