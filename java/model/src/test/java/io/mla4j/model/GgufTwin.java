@@ -11,6 +11,7 @@ import java.io.UncheckedIOException;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.function.Consumer;
@@ -64,7 +65,8 @@ final class GgufTwin {
 
   GgufTwin(Path directory, String architecture, boolean legacy, boolean fused) {
     try {
-      config = ModelFiles.MAPPER.readTree(directory.resolve("config.json").toFile());
+      JsonNode whole = ModelFiles.MAPPER.readTree(directory.resolve("config.json").toFile());
+      config = whole.path("text_config").isObject() ? whole.path("text_config") : whole;
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
@@ -149,7 +151,7 @@ final class GgufTwin {
     if (config.path("norm_topk_prob").asBoolean()) {
       file.flag(architecture + ".expert_weights_norm", true);
     }
-    if (!config.path("model_type").asText().equals("deepseek_v2")) {
+    if (!List.of("deepseek_v2", "mistral4").contains(config.path("model_type").asText())) {
       u32("expert_gating_func", 2);
     }
     GgufHybrid.keys(architecture, config, file);
@@ -223,25 +225,35 @@ final class GgufTwin {
     Map<String, Map<Integer, StoredTensor>> experts = new TreeMap<>();
     for (StoredTensor stored : checkpoint.tensors().values()) {
       StoredTensor tensor = GgufHybrid.renamed(stored);
-      String name = tensor.name();
-      if (!wanted.test(name)) {
+      String name = tensor.name().replace("language_model.", "");
+      if (!wanted.test(name) || name.contains("vision") || name.contains("projector")) {
         continue;
       }
-      if (name.contains(".mlp.experts.")) {
+      if (tensor.shape().size() == 3 && name.contains(".mlp.experts.")) {
+        String stack = name.replace("mlp.experts.gate_up_proj", "ffn_gate_up_exps.weight");
+        stack = stack.replace("mlp.experts.down_proj", "ffn_down_exps.weight");
+        file.tensor(
+            stack.replace("model.layers.", "blk."),
+            type(tensor),
+            bytes(tensor),
+            tensor.shape().get(2),
+            tensor.shape().get(1),
+            tensor.shape().get(0));
+      } else if (name.contains(".mlp.experts.")) {
         String[] parts = name.split("\\.");
         String stack = "blk." + parts[2] + ".ffn_" + parts[6].replace("_proj", "") + "_exps.weight";
         experts
             .computeIfAbsent(stack, _ -> new TreeMap<>())
             .put(Integer.parseInt(parts[5]), tensor);
       } else {
-        plain(tensor);
+        plain(name, tensor);
       }
     }
     experts.forEach((name, stack) -> stacked(name, stack, experts));
   }
 
-  private void plain(StoredTensor tensor) {
-    String name = tensor.name();
+  private void plain(String published, StoredTensor tensor) {
+    String name = published;
     if (GgufHybrid.write(tensor, file)) {
       return;
     }
