@@ -182,7 +182,7 @@ class GgufBlockTypesTest {
   }
 
   static Stream<Backends.Choice> devices() {
-    return GoldenLogitsTest.devices().filter(choice -> !choice.backend().equals("native"));
+    return GoldenLogitsTest.devices();
   }
 
   private Golden golden(Type type) {

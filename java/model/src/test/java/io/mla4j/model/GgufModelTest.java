@@ -43,13 +43,13 @@ class GgufModelTest {
   @TempDir private Path folder;
 
   static Stream<Backends.Choice> devices() {
-    return GoldenLogitsTest.devices().filter(choice -> !choice.backend().equals("native"));
+    return GoldenLogitsTest.devices();
   }
 
   private Golden twin(String name, boolean legacy, boolean fused) {
     String architecture =
         switch (name) {
-          case "minicpm3" -> name;
+          case "minicpm3", "mistral4" -> name;
           case "kimi-linear" -> name;
           case "ling-hybrid" -> "bailingmoe3";
           case "v32-sparse" -> "deepseek32";
@@ -123,6 +123,15 @@ class GgufModelTest {
     ModelDescription moonlight = read("moonlight");
     assertEquals(1e-5f, moonlight.normEps());
     assertEquals(1e-6f, moonlight.layers().getFirst().mla().latentNormEps());
+  }
+
+  @Test
+  void mistral4IsDescribedAsItWasPublished() {
+    ModelDescription expected = ConfigReader.read(Golden.directory("mistral4"));
+    ModelDescription actual = read("mistral4");
+    assertEquals(expected.layers(), actual.layers());
+    assertEquals(expected.normEps(), actual.normEps());
+    assertEquals(expected.tied(), actual.tied());
   }
 
   @Test
