@@ -76,6 +76,8 @@ def of_folder(folder):
         source = file.read_text(encoding="utf-8")
         for name, given in conversations():
             values = variables(given)
+            if "|safe +" in source and values["tools"]:
+                continue  # adds texts to marked ones, which Jinja escapes and mla4j does not: docs/models.md
             cases.append({"name": f"{file.stem}/{name}", "template": source, "variables": values, "text": render(source, values)})
     return cases
 
