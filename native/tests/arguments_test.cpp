@@ -501,9 +501,9 @@ struct Add : Rows {
 };
 
 struct Gate : Rows {
-  int count = 3, sigmoid = 1;
+  int count = 3, function = MLA_GATE_SIGMOID;
   int32_t operator()(const mla_kernels& k, char* error, int32_t size) {
-    return k.gate(x_data, x_stride, second_data, second_stride, rows, width, count, sigmoid, to, y_stride,
+    return k.gate(x_data, x_stride, second_data, second_stride, rows, width, count, function, to, y_stride,
                   error, size);
   }
 };
@@ -538,7 +538,7 @@ TEST_P(Arguments, OfGate) {
   bad.push_back({[](Gate& c) { c.count = 0; }, MLA_INVALID_ARGUMENT, "count is 0"});
   bad.push_back({[](Gate& c) { c.count = 4; }, MLA_INVALID_ARGUMENT, "count is 4"});
   bad.push_back({[](Gate& c) { c.count = 2; }, MLA_INVALID_ARGUMENT, "width % count is 1"});
-  bad.push_back({[](Gate& c) { c.sigmoid = 2; }, MLA_INVALID_ARGUMENT, "sigmoid is 2"});
+  bad.push_back({[](Gate& c) { c.function = 3; }, MLA_INVALID_ARGUMENT, "function is 3"});
   expect_refused<Gate>(kernels(), bad);
 }
 TEST_P(Arguments, OfAdd) {

@@ -110,22 +110,26 @@ TEST_P(Elementwise, SwigluAtTheEndsOfTheRange) {
 
 TEST_P(Elementwise, Gate) {
   for_widths([&](Random& random, int part) {
-    const int rows = random.in(1, 3), count = random.in(1, 3), width = part * count, sigmoid = random.coin();
+    const int rows = random.in(1, 3), count = random.in(1, 3), width = part * count,
+              function = random.in(0, 2);
     const int64_t stride = width + random.of({0, 3}), gates_stride = count + random.of({0, 3});
     Guarded<float> x(span(rows, width, stride)), gates(span(rows, count, gates_stride)), y(x.size());
     fill_rows(random, x, rows, width, stride);
     fill_rows(random, gates, rows, count, gates_stride, -20, 20);
-    MLA_CALL(kernels().gate, x.data(), stride, gates.data(), gates_stride, rows, width, count, sigmoid,
+    MLA_CALL(kernels().gate, x.data(), stride, gates.data(), gates_stride, rows, width, count, function,
              y.data(), stride);
     for (int i = 0; i < rows; i++) {
       for (int j = 0; j < width; j++) {
-        const double g = gates[i * gates_stride + j / part],
-                     expected = x[i * stride + j] * (sigmoid ? 1 / (1 + std::exp(-g)) : g);
+        const double g = gates[i * gates_stride + j / part];
+        const double factor = function == MLA_GATE_SIGMOID ? 1 / (1 + std::exp(-g))
+                              : function == MLA_GATE_RELU  ? std::fmax(g, 0)
+                                                           : g;
+        const double expected = x[i * stride + j] * factor;
         ASSERT_NEAR(y[i * stride + j], expected, 5e-7 * std::fabs(expected)) << "gate " << g;
       }
     }
     expect_gaps(y, rows, width, stride);
-    MLA_CALL(kernels().gate, x.data(), stride, gates.data(), gates_stride, rows, width, count, sigmoid,
+    MLA_CALL(kernels().gate, x.data(), stride, gates.data(), gates_stride, rows, width, count, function,
              x.data(), stride);
     ASSERT_EQ(std::memcmp(x.data(), y.data(), y.bytes()), 0) << "in place";
   });

@@ -105,6 +105,11 @@ extern "C" {
 #define MLA_ROPE_PAIRS 0  /* 2i and 2i + 1 */
 #define MLA_ROPE_HALVES 1 /* i and i + rope/2 */
 
+/* What becomes of a gate g. */
+#define MLA_GATE_IDENTITY 0 /* g */
+#define MLA_GATE_SIGMOID 1  /* 1 / (1 + exp(-g)) */
+#define MLA_GATE_RELU 2     /* max(g, 0) */
+
 /* Router choices. */
 #define MLA_SCORE_SOFTMAX 0
 #define MLA_SCORE_SIGMOID 1
@@ -404,10 +409,10 @@ typedef struct mla_kernels {
   int32_t (*swiglu)(const float* gate, int64_t gate_stride, const float* up, int64_t up_stride, int32_t rows,
                     int32_t width, float* y, int64_t y_stride, char* error, int32_t error_size);
 
-  /* Rows of `width` float32, cut into `count` equal parts: y = x * f(gates (rows, count) of the part), f = 1 / (1 + exp(-g))
-   * where sigmoid is 1, f = g where it is 0; y may be x. */
+  /* Rows of `width` float32, cut into `count` equal parts: y = x * f(gates (rows, count) of the part), f one of MLA_GATE_*; y may be
+   * x, also where gates are x. */
   int32_t (*gate)(const float* x, int64_t x_stride, const float* gates, int64_t gates_stride, int32_t rows,
-                  int32_t width, int32_t count, int32_t sigmoid, float* y, int64_t y_stride, char* error,
+                  int32_t width, int32_t count, int32_t function, float* y, int64_t y_stride, char* error,
                   int32_t error_size);
 
   /* y = x + scale * r, element by element over rows of `width` float32; y may be x or r. */

@@ -1,4 +1,4 @@
-// Rows cut into equal parts, each times a number or its sigmoid.
+// Rows cut into equal parts, each times a number, its sigmoid, or what of it is above 0.
 #pragma once
 #include "abi/checks.h"
 #include "cpu/lanes.h"
@@ -8,10 +8,12 @@ namespace {
 
 template <class Isa>
 void gate(const float* x, int64_t x_stride, const float* gates, int64_t gates_stride, int rows, int width,
-          int count, int sigmoid, float* y, int64_t y_stride) {
+          int count, int function, float* y, int64_t y_stride) {
   const F<Isa> one = Isa::set1(1.f);
-  const auto factor = [&](F<Isa> g) {
-    return sigmoid ? Isa::div(one, Isa::add(one, vector_exp<Isa>(Isa::sub(Isa::zero(), g)))) : g;
+  const auto factor = [&](F<Isa> g) -> F<Isa> {
+    if (function == MLA_GATE_RELU) return Isa::select_less(g, Isa::zero(), Isa::zero(), g);
+    if (function == MLA_GATE_IDENTITY) return g;
+    return Isa::div(one, Isa::add(one, vector_exp<Isa>(Isa::sub(Isa::zero(), g))));
   };
   const int part = width / count;
   for (int i = 0; i < rows; i++) {
@@ -35,12 +37,12 @@ void gate(const float* x, int64_t x_stride, const float* gates, int64_t gates_st
 }
 
 inline bool check_gate(const float* x, int64_t x_stride, const float* gates, int64_t gates_stride, int rows,
-                       int width, int count, int sigmoid, const float* y, int64_t y_stride) {
+                       int width, int count, int function, const float* y, int64_t y_stride) {
   require_range("rows", rows, 0, INT_MAX);
   require_range("width", width, 1, INT_MAX);
   require_range("count", count, 1, width);
   require_range("width % count", width % count, 0, 0);
-  require_range("sigmoid", sigmoid, 0, 1);
+  require_range("function", function, MLA_GATE_IDENTITY, MLA_GATE_RELU);
   require_stride("x_stride", x_stride, rows, 0);
   require_stride("gates_stride", gates_stride, rows, 0);
   require_stride("y_stride", y_stride, rows, width);

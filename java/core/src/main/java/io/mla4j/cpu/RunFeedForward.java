@@ -2,6 +2,7 @@ package io.mla4j.cpu;
 
 import io.mla4j.ComputeType;
 import io.mla4j.ops.FeedForward;
+import io.mla4j.ops.Gate;
 import io.mla4j.ops.StorageFormat;
 import io.mla4j.ops.SwiGlu;
 import io.mla4j.ops.Tensor;
@@ -9,7 +10,7 @@ import io.mla4j.ops.Weight;
 import io.mla4j.spi.PagedView;
 import java.lang.foreign.MemorySegment;
 
-/** A SwiGLU network: gate and up, activation, down. */
+/** A network: gate and up, activation, down. */
 final class RunFeedForward extends CpuOperation {
   private final FeedForward operation;
   private final Products inner;
@@ -30,16 +31,21 @@ final class RunFeedForward extends CpuOperation {
     FeedForward.Weights w = operation.weights();
     ComputeType compute = operation.compute();
     int n = (int) x.dim(0);
-    int width = w.gate().out();
+    int width = w.up().out();
     long bytes = (long) n * width * Float.BYTES;
     cpu.memory.reserve(2 * bytes);
     Tensor gate = Tensor.of(cpu.memory.view(0, bytes), StorageFormat.F32, n, width);
     Tensor up = Tensor.of(cpu.memory.view(bytes, bytes), StorageFormat.F32, n, width);
     inner.begin();
-    add(inner, compute, w.gate(), x, gate);
-    add(inner, compute, w.up(), x, up);
+    if (w.gate() == null) {
+      add(inner, compute, w.up(), x, gate);
+      activate = new RowTiles(cpu, new Gate(gate, gate, Gate.Function.RELU, gate));
+    } else {
+      add(inner, compute, w.gate(), x, gate);
+      add(inner, compute, w.up(), x, up);
+      activate = new RowTiles(cpu, new SwiGlu(gate, up, gate));
+    }
     inner.prepare();
-    activate = new RowTiles(cpu, new SwiGlu(gate, up, gate));
     down.begin();
     add(down, compute, w.down(), gate, out);
     down.prepare();

@@ -4,7 +4,8 @@ import io.mla4j.ComputeType;
 import io.mla4j.InvalidArgumentException;
 
 /**
- * A SwiGLU network: {@code out = down(silu(gate x) * up x)}.
+ * A SwiGLU network: {@code out = down(silu(gate x) * up x)}; without a gate {@code out =
+ * down(relu(up x)^2)}.
  *
  * @param x (n, in) F32
  * @param out (n, width) F32
@@ -12,9 +13,9 @@ import io.mla4j.InvalidArgumentException;
 public record FeedForward(Tensor x, Weights weights, ComputeType compute, Tensor out)
     implements Operation {
   /**
-   * The matrices of a SwiGLU network.
+   * The matrices of a network.
    *
-   * @param gate (inner, in)
+   * @param gate (inner, in), or null; experts must have it
    * @param up (inner, in)
    * @param down (width, inner)
    */
@@ -24,7 +25,13 @@ public record FeedForward(Tensor x, Weights weights, ComputeType compute, Tensor
   public FeedForward {
     requireRows(x, out);
     Checks.requireNonNull("compute", compute);
-    requireNetwork("weights", weights, x, out);
+    Checks.requireNonNull("weights", weights);
+    // Without a gate up is looked at twice.
+    requireNetwork(
+        "weights",
+        weights.gate() == null ? new Weights(weights.up(), weights.up(), weights.down()) : weights,
+        x,
+        out);
   }
 
   static void requireRows(Tensor x, Tensor out) {

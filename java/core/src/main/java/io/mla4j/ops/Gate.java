@@ -4,19 +4,47 @@ import io.mla4j.InvalidArgumentException;
 
 /**
  * {@code out[t, j] = x[t, j] * f(gates[t, j / (width / count)])}: every row is cut into as many
- * equal parts as it has gates, one for all of it, for each head, or for each element; f is {@code 1
- * / (1 + exp(-g))} or nothing.
+ * equal parts as it has gates, one for all of it, for each head, or for each element. {@code x *
+ * relu(x)} is a squared ReLU.
  *
  * @param x (n, width) F32
  * @param gates (n, count) F32, count divides width
- * @param sigmoid whether f is the sigmoid
- * @param out (n, width) F32; may be x
+ * @param function f
+ * @param out (n, width) F32; may be x, also where gates are x
  */
-public record Gate(Tensor x, Tensor gates, boolean sigmoid, Tensor out) implements RowOperation {
+public record Gate(Tensor x, Tensor gates, Function function, Tensor out) implements RowOperation {
+  /** What becomes of a gate. */
+  public enum Function {
+    /** g. */
+    IDENTITY {
+      @Override
+      float of(float g) {
+        return g;
+      }
+    },
+    /** {@code 1 / (1 + exp(-g))}. */
+    SIGMOID {
+      @Override
+      float of(float g) {
+        return 1 / (1 + Floats.exp(-g));
+      }
+    },
+    /** {@code max(g, 0)}. */
+    RELU {
+      @Override
+      float of(float g) {
+        return Math.max(g, 0);
+      }
+    };
+
+    abstract float of(float g);
+  }
+
   /** Checks types and shapes. */
   public Gate {
     Checks.requireFloats("x", x, 2);
     Checks.requireFloats("gates", gates, 2);
+    Checks.requireNonNull("function", function);
     Checks.require("gates", gates, StorageFormat.F32, x.dim(0), gates.dim(1));
     if (gates.dim(1) < 1 || x.dim(1) % gates.dim(1) != 0) {
       throw new InvalidArgumentException(
@@ -51,7 +79,7 @@ public record Gate(Tensor x, Tensor gates, boolean sigmoid, Tensor out) implemen
       Floats.read(x.segment(), t * x.stride(0), row, 0, width);
       Floats.read(gates.segment(), t * gates.stride(0), factors, 0, count);
       for (int g = 0; g < count; g++) {
-        float factor = sigmoid ? 1 / (1 + Floats.exp(-factors[g])) : factors[g];
+        float factor = function.of(factors[g]);
         for (int j = g * part; j < (g + 1) * part; j++) {
           row[j] *= factor;
         }

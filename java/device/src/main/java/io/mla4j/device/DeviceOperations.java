@@ -13,6 +13,7 @@ import io.mla4j.ops.Attend;
 import io.mla4j.ops.AttendAbsorbed;
 import io.mla4j.ops.Expand;
 import io.mla4j.ops.FeedForward;
+import io.mla4j.ops.Gate;
 import io.mla4j.ops.LatentUp;
 import io.mla4j.ops.Linear;
 import io.mla4j.ops.Mixture;
@@ -88,11 +89,17 @@ final class DeviceOperations implements AutoCloseable {
     return parts;
   }
 
-  /** out = down(silu(gate x) * up x). */
+  /** out = down(silu(gate x) * up x), or down(relu(up x)^2). */
   private List<Operation> network(
       Tensor x, FeedForward.Weights w, ComputeType compute, Tensor out) {
+    Tensor up = ups.tensor(StorageFormat.F32, x.dim(0), w.up().out());
+    if (w.gate() == null) {
+      return List.of(
+          new MatMul(x, PlainWeights.tensor("weights.up", w.up()), null, compute, up),
+          new Gate(up, up, Gate.Function.RELU, up),
+          new MatMul(up, PlainWeights.tensor("weights.down", w.down()), null, compute, out));
+    }
     Tensor gate = gates.tensor(StorageFormat.F32, x.dim(0), w.gate().out());
-    Tensor up = ups.tensor(StorageFormat.F32, x.dim(0), w.gate().out());
     return List.of(
         new MatMul(x, PlainWeights.tensor("weights.gate", w.gate()), null, compute, gate),
         new MatMul(x, PlainWeights.tensor("weights.up", w.up()), null, compute, up),

@@ -8,6 +8,7 @@ import static io.mla4j.ffi.Segments.range;
 import static io.mla4j.ffi.Segments.rows4;
 import static io.mla4j.ffi.Segments.weight;
 
+import io.mla4j.ffi.abi.Mla;
 import io.mla4j.ffi.abi.mla_embed_params;
 import io.mla4j.ffi.abi.mla_kernels;
 import io.mla4j.ffi.abi.mla_merge_params;
@@ -249,12 +250,20 @@ final class NativeRows {
               count,
               (int) o.x().dim(1),
               (int) o.gates().dim(1),
-              o.sigmoid() ? 1 : 0,
+              function(o.function()),
               o.out().segmentFrom(tile.rowBegin()),
               o.out().stride(0),
               tile.error(),
               errorBytes(tile)));
     }
+  }
+
+  private static int function(Gate.Function function) {
+    return switch (function) {
+      case IDENTITY -> Mla.MLA_GATE_IDENTITY();
+      case SIGMOID -> Mla.MLA_GATE_SIGMOID();
+      case RELU -> Mla.MLA_GATE_RELU();
+    };
   }
 
   private static final class AddTile extends NativeTile {

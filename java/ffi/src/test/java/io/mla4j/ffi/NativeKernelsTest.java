@@ -328,7 +328,9 @@ class NativeKernelsTest {
         TOKENS * 19,
         (k, y) -> rows(k, new RmsNorm(x, weight, 1e-5f, gapped(y, TOKENS, 17, 19)), TOKENS));
     same(TOKENS * 19, (k, y) -> rows(k, new SwiGlu(x, r, gapped(y, TOKENS, 17, 19)), TOKENS));
-    same(TOKENS * 19, (k, y) -> rows(k, new Gate(x, r, true, gapped(y, TOKENS, 17, 19)), TOKENS));
+    for (Gate.Function f : Gate.Function.values()) {
+      same(TOKENS * 19, (k, y) -> rows(k, new Gate(x, r, f, gapped(y, TOKENS, 17, 19)), TOKENS));
+    }
     same(TOKENS * 19, (k, y) -> rows(k, new Add(x, r, 0.7f, gapped(y, TOKENS, 17, 19)), TOKENS));
     same(3 * 19, (k, y) -> rows(k, new Embed(table, ids, 1.5f, gapped(y, 3, 17, 19)), 3));
     same(
@@ -475,7 +477,7 @@ class NativeKernelsTest {
     calls.put("probe", () -> empty.probe(NativeProbe.FMA_F32, 1, NULL));
     calls.put("rms_norm", () -> empty.bind(new RmsNorm(x, tensor(8), 1e-6f, x)));
     calls.put("swiglu", () -> empty.bind(new SwiGlu(x, x, x)));
-    calls.put("gate", () -> empty.bind(new Gate(x, x, true, x)));
+    calls.put("gate", () -> empty.bind(new Gate(x, x, Gate.Function.RELU, x)));
     calls.put("add", () -> empty.bind(new Add(x, x, 1, x)));
     calls.forEach(
         (name, call) -> {

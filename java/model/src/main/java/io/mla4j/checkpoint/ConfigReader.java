@@ -248,12 +248,21 @@ public final class ConfigReader {
   }
 
   private OptionalInt bos(int vocabulary) {
-    List<Integer> bos = keys.ids("bos_token_id", vocabulary);
+    List<Integer> bos = ids("bos_token_id", vocabulary);
     return bos.isEmpty() ? OptionalInt.empty() : OptionalInt.of(bos.getFirst());
   }
 
+  /** Those of the larger model count where the model's own part is silent. */
+  private List<Integer> ids(String key, int vocabulary) {
+    return wrapper
+        .map(Wrapper::keys)
+        .filter(outer -> outer.has(key) && !keys.has(key))
+        .orElse(keys)
+        .ids(key, vocabulary);
+  }
+
   private List<Integer> eos(int vocabulary) {
-    TreeSet<Integer> eos = new TreeSet<>(keys.ids("eos_token_id", vocabulary));
+    TreeSet<Integer> eos = new TreeSet<>(ids("eos_token_id", vocabulary));
     Path generation = file.resolveSibling("generation_config.json");
     if (file.endsWith(CONFIG) && Files.exists(generation)) {
       ConfigKeys more = new ConfigKeys(generation, "", Json.readObject(generation, MAX_BYTES));

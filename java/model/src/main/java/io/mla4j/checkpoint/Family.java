@@ -35,6 +35,9 @@ import java.util.TreeMap;
  *   <dd>of {@link Topology}; absent: plain
  *   <dt>{@code attention}
  *   <dd>what the attention is like, see {@link AttentionReader}
+ *   <dt>{@code dense}
+ *   <dd>{@code activation} of the dense networks, of {@link FfnDescription.Activation}; absent:
+ *       swiglu
  *   <dt>{@code router}
  *   <dd>how experts are chosen, see {@link FfnReader}; absent in a family without experts
  *   <dt>{@code tensors}
@@ -54,6 +57,7 @@ record Family(
     JsonNode scales,
     Topology topology,
     JsonNode attention,
+    JsonNode dense,
     Optional<JsonNode> router,
     TensorNames names) {
   private static final DataFolder FOLDER = new DataFolder("families", "family", "deepseek_v3");
@@ -68,6 +72,7 @@ record Family(
           "scales",
           "topology",
           "attention",
+          "dense",
           "router",
           "tensors");
 
@@ -129,6 +134,7 @@ record Family(
         json.path("scales"),
         topology,
         json.path("attention"),
+        json.path("dense"),
         Optional.ofNullable(json.get("router")),
         TensorNames.read(FOLDER, modelType, tensors, topology.blocks()));
   }

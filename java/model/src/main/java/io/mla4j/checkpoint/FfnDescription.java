@@ -5,11 +5,25 @@ import io.mla4j.ops.Routing;
 /** The feed-forward network of one layer. */
 public sealed interface FfnDescription {
   /**
-   * One SwiGLU network for every token.
+   * One network for every token.
    *
    * @param width its inner width
+   * @param activation what is between its projections
    */
-  record Dense(int width) implements FfnDescription {}
+  record Dense(int width, Activation activation) implements FfnDescription {
+    /** A SwiGLU network. */
+    public Dense(int width) {
+      this(width, Activation.SWIGLU);
+    }
+  }
+
+  /** What a dense network computes between its projections. */
+  enum Activation {
+    /** {@code silu(gate x) * up x}. */
+    SWIGLU,
+    /** {@code relu(up x)^2}: such a network has no gate. */
+    SQUARED_RELU
+  }
 
   /**
    * Routed experts and shared ones.

@@ -1,6 +1,7 @@
 package io.mla4j.checkpoint;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import io.mla4j.checkpoint.FfnDescription.Activation;
 import io.mla4j.checkpoint.FfnDescription.ChoiceBias;
 import io.mla4j.ops.Routing;
 import java.util.ArrayList;
@@ -64,7 +65,10 @@ final class FfnReader {
       anySparse |= isSparse;
     }
     int width = keys.wholeNumber("intermediate_size", 1, ConfigReader.MAX_WIDTH);
-    FfnDescription.Dense dense = new FfnDescription.Dense(width);
+    FfnDescription.Dense dense =
+        new FfnDescription.Dense(
+            width,
+            family.trait(Activation.class, family.dense().path("activation").asText("swiglu")));
     Optional<FfnDescription.Mixture> mixture = mixture(anySparse);
     List<Networks> networks = new ArrayList<>();
     for (boolean isSparse : sparse) {

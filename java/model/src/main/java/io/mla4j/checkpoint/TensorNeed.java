@@ -31,7 +31,9 @@ public record TensorNeed(
     needs.add(one(TensorRole.FFN_NORM, hidden));
     switch (layer.ffn()) {
       case FfnDescription.Dense dense -> {
-        needs.add(one(TensorRole.DENSE_GATE, dense.width(), hidden));
+        if (dense.activation() == FfnDescription.Activation.SWIGLU) {
+          needs.add(one(TensorRole.DENSE_GATE, dense.width(), hidden));
+        }
         needs.add(one(TensorRole.DENSE_UP, dense.width(), hidden));
         needs.add(one(TensorRole.DENSE_DOWN, hidden, dense.width()));
       }

@@ -62,11 +62,12 @@ record DecoderWeights(Weight embedding, Tensor finalNorm, Weight output, List<La
     /** The networks of these roles, one for each expert; none where there is no such role. */
     List<FeedForward.Weights> networks(TensorRole gate, TensorRole up, TensorRole down) {
       List<FeedForward.Weights> networks = new ArrayList<>();
-      List<Weight> gates = matrices.getOrDefault(gate, List.of());
-      for (int i = 0; i < gates.size(); i++) {
+      List<Weight> gates = matrices.get(gate);
+      List<Weight> ups = matrices.getOrDefault(up, List.of());
+      for (int i = 0; i < ups.size(); i++) {
         networks.add(
             new FeedForward.Weights(
-                gates.get(i), matrices.get(up).get(i), matrices.get(down).get(i)));
+                gates == null ? null : gates.get(i), ups.get(i), matrices.get(down).get(i)));
       }
       return networks;
     }

@@ -83,7 +83,10 @@ final class MlaAttention implements AttentionPart {
     project = f.bind(new Linear(f.h(), all, compute));
     projectLatent = f.bind(new Linear(f.h(), List.of(latentDown), compute));
     projectQuery = f.bind(new Linear(f.h(), ofQueries, compute));
-    gate = gates == null ? null : f.bind(new Gate(values, all.getLast().out(), true, values));
+    gate =
+        gates == null
+            ? null
+            : f.bind(new Gate(values, all.getLast().out(), Gate.Function.SIGMOID, values));
     append =
         f.bind(
             new AppendLatent(
@@ -195,7 +198,8 @@ final class MlaAttention implements AttentionPart {
         all.add(Linear.of(latent, w.matrix(TensorRole.QUERY_UP), f.compute(), q));
       }
       all.add(new Rotate(queries, rotation, queries));
-      mla.queryScale().ifPresent(scale -> all.add(new Gate(q, f.factors(scale), false, q)));
+      mla.queryScale()
+          .ifPresent(scale -> all.add(new Gate(q, f.factors(scale), Gate.Function.IDENTITY, q)));
       steps = all.stream().map(f::bind).toArray(BoundOperation[]::new);
     }
 

@@ -13,6 +13,7 @@ import io.mla4j.ops.Routing;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.function.Consumer;
@@ -123,6 +124,18 @@ class FamiliesTest {
     assertEquals(64, attention(model).rope().width());
   }
 
+  @Test
+  void plmHasNetworksWithoutGates() throws IOException {
+    String plm = "{\"model_type\": \"plm\", \"hidden_act\": \"relu2\"}";
+    ModelDescription model = read(plm);
+    assertEquals(
+        new FfnDescription.Dense(8192, FfnDescription.Activation.SQUARED_RELU),
+        model.layers().getFirst().ffn());
+    assertEquals(OptionalInt.empty(), attention(model).queryLatent());
+    assertTrue(model.tied());
+    assertRefused(plm, config -> config.put("hidden_act", "silu"), "hidden_act is 'silu'");
+  }
+
   private static final String MISTRAL4 =
       """
       {"model_type": "mistral3", "image_token_index": 10, "spatial_merge_size": 2,
@@ -222,6 +235,18 @@ class FamiliesTest {
     // The wrapper's class ties by default: whether there is an output projection decides.
     assertTrue(model.tied());
     assertFalse(plain.tied());
+  }
+
+  @Test
+  void idsThatOnlyTheWrapperNamesCount() throws IOException {
+    ModelDescription model =
+        read(
+            KIMI_K25,
+            config ->
+                ((ObjectNode) config.get("text_config"))
+                    .remove(List.of("bos_token_id", "eos_token_id")));
+    assertEquals(OptionalInt.of(163584), model.bos());
+    assertEquals(List.of(163586), model.eos());
   }
 
   /** Files of a wrapper repeat what every configuration of transformers 4 has. */

@@ -41,7 +41,7 @@ public class GoldenCheckpointsTest {
         LayerDescription layer = model.layers().get(l);
         boolean dense = layer.ffn() instanceof FfnDescription.Dense;
         boolean routes = !dense || layer.shortcut().isPresent();
-        assertEquals(dense, weights.layers().get(l).has(TensorRole.DENSE_GATE));
+        assertEquals(dense, weights.layers().get(l).has(TensorRole.DENSE_UP));
         assertEquals(routes, weights.layers().get(l).has(TensorRole.ROUTER));
       }
     }

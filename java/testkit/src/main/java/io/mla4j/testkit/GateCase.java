@@ -13,7 +13,7 @@ final class GateCase implements OperationCase {
   private final int rows;
   private final int count;
   private final int part;
-  private final boolean sigmoid;
+  private final Gate.Function function;
   private final boolean inPlace;
   private final float[] x;
   private final float[] gates;
@@ -22,7 +22,7 @@ final class GateCase implements OperationCase {
     rows = r.oneIn(3) ? 1 : r.size(1, 40);
     count = r.oneIn(4) ? 1 : r.size(1, 200);
     part = r.oneIn(4) ? 1 : r.size(1, 140);
-    sigmoid = r.oneIn(2);
+    function = r.of(Gate.Function.values());
     inPlace = r.oneIn(2);
     x = r.normals(rows * count * part, r.of(1.0, 0.1, 30.0));
     gates = r.normals(rows * count, r.of(1.0, 0.1, 10.0));
@@ -39,7 +39,7 @@ final class GateCase implements OperationCase {
     rows = 1;
     count = all.count;
     part = all.part;
-    sigmoid = all.sigmoid;
+    function = all.function;
     inPlace = all.inPlace;
     x = Arrays.copyOfRange(all.x, row * count * part, (row + 1) * count * part);
     gates = Arrays.copyOfRange(all.gates, row * count, (row + 1) * count);
@@ -53,7 +53,8 @@ final class GateCase implements OperationCase {
         + count
         + " parts of "
         + part
-        + (sigmoid ? ", sigmoid" : "")
+        + " "
+        + function
         + (inPlace ? ", in place" : "");
   }
 
@@ -73,7 +74,13 @@ final class GateCase implements OperationCase {
     double[] allowed = new double[y.length];
     for (int i = 0; i < y.length; i++) {
       double g = gates[i / part];
-      y[i] = x[i] * (sigmoid ? 1 / (1 + Math.exp(-g)) : g);
+      y[i] =
+          x[i]
+              * switch (function) {
+                case IDENTITY -> g;
+                case SIGMOID -> 1 / (1 + Math.exp(-g));
+                case RELU -> Math.max(g, 0);
+              };
       allowed[i] = 1e-6 * Math.abs(y[i]) + 1e-30;
     }
     return List.of(Expectation.within("y", y, allowed));
@@ -86,7 +93,7 @@ final class GateCase implements OperationCase {
       Grid in = Grid.any(memory, cuts.random(), StorageFormat.F32, rows, 1, width).fill(x);
       Grid by = Grid.any(memory, cuts.random(), StorageFormat.F32, rows, 1, count).fill(gates);
       Grid out = inPlace ? in : Grid.any(memory, cuts.random(), StorageFormat.F32, rows, 1, width);
-      Gate operation = new Gate(in.matrix(), by.matrix(), sigmoid, out.matrix());
+      Gate operation = new Gate(in.matrix(), by.matrix(), function, out.matrix());
       OperationCase.runRows(kernels, cuts, operation, (from, to) -> out.ask(from, to, 0, 1));
       by.requireUnchanged("gates");
       if (!inPlace) {

@@ -95,7 +95,7 @@ public enum Mutant {
   OTHER_EPS(Operation.RMS_NORM, Operation.LAYER_NORM, Operation.APPEND, Operation.ATTEND_DELTA),
   /** gate and up change places. */
   GATE_IS_UP(Operation.SWIGLU),
-  /** A sigmoid where a factor is meant, and the other way round. */
+  /** A sigmoid where something else is meant, and the other way round. */
   OTHER_GATE(Operation.GATE),
   /** The residual's scale is forgotten. */
   UNSCALED_RESIDUAL(Operation.ADD),
@@ -223,7 +223,7 @@ public enum Mutant {
       case ScoreTile o -> change(o);
       case ChoiceTile o -> change(o);
       case SwiGlu o when is(GATE_IS_UP) -> new SwiGlu(o.up(), o.gate(), o.out());
-      case Gate o when is(OTHER_GATE) -> new Gate(o.x(), o.gates(), !o.sigmoid(), o.out());
+      case Gate o when is(OTHER_GATE) -> change(o);
       case Add o when is(UNSCALED_RESIDUAL) -> new Add(o.x(), o.residual(), 1, o.out());
       case Embed o when is(UNSCALED_EMBEDDING) -> new Embed(o.table(), o.ids(), 1, o.out());
       case Route o ->
@@ -393,6 +393,12 @@ public enum Mutant {
             : r.groupMask(),
         r.renormalize(),
         is(UNSCALED_ROUTING) ? 1 : r.scale());
+  }
+
+  private static Gate change(Gate o) {
+    boolean sigmoid = o.function() == Gate.Function.SIGMOID;
+    Gate.Function other = sigmoid ? Gate.Function.IDENTITY : Gate.Function.SIGMOID;
+    return new Gate(o.x(), o.gates(), other, o.out());
   }
 
   private Combine change(Combine o) {

@@ -105,9 +105,15 @@ final class VectorRows {
     for (int i = begin; i < end; i++) {
       Floats.read(o.x().segment(), i * o.x().stride(0), m, row, width);
       Floats.read(o.gates().segment(), i * o.gates().stride(0), m, gates, count);
-      for (int g = 0; o.sigmoid() && g < padded; g += L) {
-        FloatVector v = FloatVector.fromArray(F, m, gates + g);
-        FloatVector.broadcast(F, 1f).div(Lanes.exp(v.neg()).add(1f)).intoArray(m, gates + g);
+      if (o.function() == Gate.Function.SIGMOID) {
+        for (int g = 0; g < padded; g += L) {
+          FloatVector v = FloatVector.fromArray(F, m, gates + g);
+          FloatVector.broadcast(F, 1f).div(Lanes.exp(v.neg()).add(1f)).intoArray(m, gates + g);
+        }
+      } else if (o.function() == Gate.Function.RELU) {
+        for (int g = gates; g < gates + count; g++) {
+          m[g] = Math.max(m[g], 0);
+        }
       }
       multiply(m, row, gates, part, count);
       Floats.write(m, row, o.out().segment(), i * o.out().stride(0), width);

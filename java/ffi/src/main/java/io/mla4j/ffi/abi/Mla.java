@@ -428,6 +428,33 @@ public class Mla extends Mla$shared {
     public static int MLA_ROPE_HALVES() {
         return MLA_ROPE_HALVES;
     }
+    private static final int MLA_GATE_IDENTITY = (int)0L;
+    /**
+     * {@snippet lang=c :
+     * #define MLA_GATE_IDENTITY 0
+     * }
+     */
+    public static int MLA_GATE_IDENTITY() {
+        return MLA_GATE_IDENTITY;
+    }
+    private static final int MLA_GATE_SIGMOID = (int)1L;
+    /**
+     * {@snippet lang=c :
+     * #define MLA_GATE_SIGMOID 1
+     * }
+     */
+    public static int MLA_GATE_SIGMOID() {
+        return MLA_GATE_SIGMOID;
+    }
+    private static final int MLA_GATE_RELU = (int)2L;
+    /**
+     * {@snippet lang=c :
+     * #define MLA_GATE_RELU 2
+     * }
+     */
+    public static int MLA_GATE_RELU() {
+        return MLA_GATE_RELU;
+    }
     private static final int MLA_SCORE_SOFTMAX = (int)0L;
     /**
      * {@snippet lang=c :
