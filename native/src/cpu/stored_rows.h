@@ -24,7 +24,7 @@ MLA_INLINE Scales scales_of(const Params& p, const void* scales, int64_t first =
 
 template <class Isa>
 float scale_at(const Scales& s, int64_t at) {
-  alignas(64) float lanes[Isa::L];
+  alignas(64) float lanes[Isa::L] = {};
   ScaleFormats::with(s.type, [&]<class Format>(Format) {
     Isa::store(lanes, Format::template read<Isa>((const typename Format::Block*)s.values + at, 1));
   });
