@@ -8,23 +8,23 @@ namespace mla {
 
 // The functions of mla_kernels that instruction sets compute, in its order. Each is a template over Isa beside its check in a header of
 // its name, or of what it belongs to (kernels.h).
-#define MLA_OPERATIONS(X)                                                                                \
-  X(packed_bytes)                                                                                        \
-  X(pack)                                                                                                \
-  X(linear)                                                                                              \
-  X(head_linear)                                                                                         \
-  X(attention_workspace)                                                                                 \
-  X(attend_absorbed)                                                                                     \
-  X(attend_decompressed)                                                                                 \
-  X(merge)                                                                                               \
-  X(append)                                                                                              \
-  X(rope)                                                                                                \
-  X(rms_norm)                                                                                            \
-  X(swiglu)                                                                                              \
-  X(gate)                                                                                                \
-  X(add)                                                                                                 \
-  X(embed) X(route) X(combine) X(attend_delta) X(layer_norm) X(index_workspace) X(index_scores) X(top_k) \
-      X(probe)
+#define MLA_OPERATIONS(X) \
+  X(packed_bytes)         \
+  X(pack)                 \
+  X(linear)               \
+  X(head_linear)          \
+  X(attention_workspace)  \
+  X(attend_absorbed)      \
+  X(attend_decompressed)  \
+  X(merge)                \
+  X(append)               \
+  X(rope)                 \
+  X(rms_norm)             \
+  X(swiglu)               \
+  X(gate)                 \
+  X(add)                  \
+  X(embed)                \
+  X(route) X(combine) X(attend_delta) X(layer_norm) X(index_workspace) X(index_scores) X(top_k) X(probe)
 
 // The type of a function of mla_kernels without the error text: void (*)(..) of int32_t (*)(.., char*, int32_t). Those that return a
 // count instead of a status keep theirs.

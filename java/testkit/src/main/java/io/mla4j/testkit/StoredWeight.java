@@ -30,6 +30,9 @@ final class StoredWeight {
 
   private static final double LARGEST_SCALE = 8;
 
+  /** Blocks of random bytes that fit are rare: after so many, they are drawn from these. */
+  private static final int DISTINCT_BLOCKS = 100;
+
   private final StorageFormat format;
   private final int rows;
   private final int columns;
@@ -139,6 +142,10 @@ final class StoredWeight {
     float[] elements = new float[format.blockElements()];
     MemorySegment bytes = MemorySegment.ofArray(stored);
     for (int at = 0; at < stored.length; at += size) {
+      if (at / size >= DISTINCT_BLOCKS) {
+        System.arraycopy(stored, r.between(0, DISTINCT_BLOCKS - 1) * size, stored, at, size);
+        continue;
+      }
       boolean fits;
       do {
         for (int i = 0; i < size; i++) {
