@@ -35,7 +35,8 @@ final class ModelOptions {
         "--model DIR",
         Path.class,
         v -> model = v,
-        "Folder with config.json and safetensors; default: the one that comes along.");
+        "Folder with config.json and safetensors, or a GGUF file; default: the one that"
+            + " comes along.");
     args.one(
         "--backend NAME",
         String.class,
