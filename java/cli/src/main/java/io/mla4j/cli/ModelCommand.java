@@ -174,7 +174,8 @@ final class ModelCommand extends StreamCommand {
       out.println("backend    none: " + used.reason);
     } else {
       out.printf("backend    %s, %d threads%n", used.backend, used.threads);
-      // A backend that has a choice of instruction sets begins its reason with the one that it took.
+      // A backend that has a choice of instruction sets begins its reason with the one that it
+      // took.
       boolean named = used.reason.startsWith(used.isa + ":");
       out.println("isa        " + (named ? "" : used.isa + ": ") + used.reason);
       out.println(

@@ -105,9 +105,12 @@ final class DeltaCase implements OperationCase {
   private void head(int h, double[] out, double[] allowed, double[] state, double[] allowedState) {
     int base = h * layout.headStride();
     double[] s = new double[width * width];
+    // What s is the sum of, without the signs: v - S^T k may cancel, and its rounding stays in s.
+    double[] summed = new double[s.length];
     double[][] past = new double[3][PAST * width];
     for (int i = 0; before != null && i < s.length; i++) {
       s[i] = before[base + i];
+      summed[i] = Math.abs(s[i]);
     }
     for (int i = 0; before != null && i < 3 * PAST * width; i++) {
       past[i / (PAST * width)][i % (PAST * width)] = before[base + s.length + i];
@@ -123,35 +126,41 @@ final class DeltaCase implements OperationCase {
         double factor = decay(t, h, c);
         for (int j = 0; j < width; j++) {
           s[c * width + j] *= factor;
+          summed[c * width + j] *= factor;
         }
       }
       double[] o = new double[width];
-      double terms = 0;
+      double largestSum = 0;
       for (int j = 0; j < width; j++) {
         double seen = 0;
+        double terms = Math.abs(v[j]);
         for (int c = 0; c < width; c++) {
           seen += k[c] * s[c * width + j];
+          terms += Math.abs(k[c] * s[c * width + j]);
         }
         double size = 0;
         for (int c = 0; c < width; c++) {
           s[c * width + j] += k[c] * beta * (v[j] - seen);
+          summed[c * width + j] += Math.abs(k[c]) * beta * terms;
           o[j] += q[c] * s[c * width + j];
-          size += Math.abs(q[c]) * (Math.abs(s[c * width + j]) + Math.abs(k[c] * beta * v[j]));
+          size += Math.abs(q[c]) * summed[c * width + j];
         }
-        terms = Math.max(terms, size);
+        largestSum = Math.max(largestSum, size);
       }
       double root = Math.sqrt(squares(o) / width + eps);
       for (int j = 0; j < width; j++) {
         int at = (t * heads + h) * width + j;
         double gate = norm[j] * sigmoid(inputs[4][at]);
         out[at] = o[j] / root * gate;
-        allowed[at] = 3e-6 * terms / root * Math.abs(gate) + 4e-6 * Math.abs(out[at]) + 1e-30;
+        // o may cancel too, and the root moves with it.
+        double moved = 3e-6 * largestSum / root * (1 + Math.abs(o[j]) / root);
+        allowed[at] = moved * Math.abs(gate) + 4e-6 * Math.abs(out[at]) + 1e-30;
       }
     }
     double largest = 0;
     for (int i = 0; i < s.length; i++) {
       state[base + i] = s[i];
-      largest = Math.max(largest, Math.abs(s[i]));
+      largest = Math.max(largest, summed[i]);
     }
     Arrays.fill(allowedState, base, base + s.length, 4e-6 * largest + 1e-30);
     for (int i = 0; i < 3 * PAST * width; i++) {
