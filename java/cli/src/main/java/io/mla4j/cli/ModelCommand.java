@@ -126,7 +126,7 @@ final class ModelCommand extends StreamCommand {
     CacheType type = used.options == null ? CacheType.F32 : used.options.cacheType();
     int tokens = context != null ? context : Math.min(DEFAULT_CONTEXT, model.context());
     long perLayer = LatentLayout.of(model.shape(), type).rowStrideBytes();
-    long perToken = perLayer * model.cacheLayers();
+    long perToken = model.cacheBytesPerToken(type);
     long cache = Math.multiplyExact(perToken, (long) tokens);
     long machine =
         ManagementFactory.getPlatformMXBean(OperatingSystemMXBean.class).getTotalMemorySize();

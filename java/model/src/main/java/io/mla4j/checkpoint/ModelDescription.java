@@ -1,5 +1,7 @@
 package io.mla4j.checkpoint;
 
+import io.mla4j.CacheType;
+import io.mla4j.LatentLayout;
 import io.mla4j.MlaShape;
 import io.mla4j.StateLayout;
 import java.util.List;
@@ -98,6 +100,18 @@ public record ModelDescription(
   /** How many layers have an indexer of their own. */
   public int indexLayers() {
     return indexLayer(layers.size());
+  }
+
+  /** The rows of the cache that hold an indexer's keys, where the model has such layers. */
+  public Optional<LatentLayout> indexRows(CacheType type) {
+    return indexer().map(indexer -> new LatentLayout(indexer.width(), 0, type));
+  }
+
+  /** Bytes of the cache for one token in all layers: latent rows and an indexer's keys. */
+  public long cacheBytesPerToken(CacheType type) {
+    long latents = LatentLayout.of(shape(), type).rowStrideBytes() * cacheLayers();
+    long keys = indexRows(type).map(LatentLayout::rowStrideBytes).orElse(0L) * indexLayers();
+    return latents + keys;
   }
 
   /** The number of layer {@code i} among those that have an indexer of their own. */

@@ -147,12 +147,8 @@ public final class Decoder implements AutoCloseable {
     LatentCache.Builder cache = LatentCache.builder(device);
     model.state().ifPresent(state -> cache.states(state, model.stateLayers()));
     model
-        .indexer()
-        .ifPresent(
-            indexer ->
-                cache.group(
-                    new LatentLayout(indexer.width(), 0, options.cacheType()),
-                    model.indexLayers()));
+        .indexRows(options.cacheType())
+        .ifPresent(rows -> cache.group(rows, model.indexLayers()));
     return cache
         .sequences(sequences)
         .layout(LatentLayout.of(model.shape(), options.cacheType()))

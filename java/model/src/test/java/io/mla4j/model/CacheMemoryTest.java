@@ -4,8 +4,14 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.mla4j.AttentionForm;
+import io.mla4j.Backends;
 import io.mla4j.CacheType;
+import io.mla4j.ComputeType;
+import io.mla4j.Device;
 import io.mla4j.InvalidArgumentException;
+import io.mla4j.LatentCache;
+import io.mla4j.checkpoint.Checkpoint;
 import io.mla4j.checkpoint.ConfigReader;
 import io.mla4j.checkpoint.GoldenCheckpointsTest;
 import java.util.List;
@@ -13,6 +19,7 @@ import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Cache sizes of published models, as their reports state them. */
 class CacheMemoryTest {
@@ -39,6 +46,23 @@ class CacheMemoryTest {
     assertEquals(token * 3000, mla.bytes());
     assertEquals(expanded, mha.bytesPerLayer());
     assertEquals(ratio, (double) mha.bytes() / mla.bytes(), 0.005);
+  }
+
+  /** Latent rows, and an indexer's keys where there are some. */
+  @ParameterizedTest
+  @ValueSource(strings = {"v3-yarn", "longcat-flash", "kimi-linear", "v32-sparse", "glm-moe-dsa"})
+  void aTokenTakesWhatItsPageTakes(String name) {
+    Golden golden = Golden.read(name);
+    for (CacheType type : CacheType.all()) {
+      var options = new DecoderOptions(ComputeType.F32, type, AttentionForm.AUTO, 16, 16);
+      try (Device device = Backends.open(new Backends.Choice("scalar", null, 1));
+          Checkpoint checkpoint = Checkpoint.open(golden.directory());
+          Decoder decoder = GoldenLogitsTest.open(golden, checkpoint, device, options);
+          LatentCache cache = decoder.newCache(1, 16)) {
+        assertEquals(
+            cache.pageBytes(), 16 * decoder.model().cacheBytesPerToken(type), name + " " + type);
+      }
+    }
   }
 
   @Test
