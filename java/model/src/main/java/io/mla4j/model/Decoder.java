@@ -146,9 +146,7 @@ public final class Decoder implements AutoCloseable {
     long pages = (long) sequences * Math.ceilDiv(Math.max(1, tokens), options.pageSize());
     LatentCache.Builder cache = LatentCache.builder(device);
     model.state().ifPresent(state -> cache.states(state, model.stateLayers()));
-    model
-        .indexRows(options.cacheType())
-        .ifPresent(rows -> cache.group(rows, model.indexLayers()));
+    model.indexRows(options.cacheType()).ifPresent(rows -> cache.group(rows, model.indexLayers()));
     return cache
         .sequences(sequences)
         .layout(LatentLayout.of(model.shape(), options.cacheType()))
