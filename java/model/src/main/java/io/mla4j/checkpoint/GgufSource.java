@@ -20,7 +20,7 @@ import com.fasterxml.jackson.databind.node.NullNode;
  *   <dt>{@code all}
  *   <dd>a list of what stands at those of these keys that are there
  *   <dt>{@code zeros_of}
- *   <dd>a list of numbers, which becomes one of texts: {@code zero} where a number is 0, else
+ *   <dd>a list of numbers or flags, which becomes one of texts: {@code zero} for 0 and false, else
  *       {@code other}; {@code from} and {@code minus} say how many of them count
  *   <dt>{@code rows_of}
  *   <dd>the role of a tensor; null where there is none
@@ -122,7 +122,9 @@ record GgufSource(GgufConfig config, JsonNode source) {
     }
     ArrayNode list = GgufConfig.list();
     for (int i = 0; i < count; i++) {
-      list.add(source.path(whole(numbers.get(i), key) == 0 ? "zero" : "other"));
+      JsonNode number = numbers.get(i);
+      boolean zero = number.isBoolean() ? !number.booleanValue() : whole(number, key) == 0;
+      list.add(source.path(zero ? "zero" : "other"));
     }
     return new Found(list, key);
   }

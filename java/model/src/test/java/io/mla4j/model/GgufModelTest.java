@@ -53,6 +53,7 @@ class GgufModelTest {
           case "kimi-linear" -> name;
           case "ling-hybrid" -> "bailingmoe3";
           case "v32-sparse" -> "deepseek32";
+          case "glm-moe-dsa" -> "glm-dsa";
           default -> "deepseek2";
         };
     return GgufTwin.of(
@@ -96,6 +97,7 @@ class GgufModelTest {
   void layersWithAnIndexerAgree() {
     try (Device device = Backends.open(new Backends.Choice("scalar", null, 1))) {
       assertAgrees(twin("v32-sparse", false, false), device);
+      assertAgrees(twin("glm-moe-dsa", false, false), device);
     }
   }
 

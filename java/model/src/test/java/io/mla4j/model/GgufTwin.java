@@ -146,6 +146,17 @@ final class GgufTwin {
     u32("attention.indexer.head_count", "index_n_heads");
     u32("attention.indexer.key_length", "index_head_dim");
     u32("attention.indexer.top_k", "index_topk");
+    JsonNode types = config.path("indexer_types");
+    if (types.isArray()) {
+      file.array(
+          architecture + ".attention.indexer.types",
+          7,
+          types.size(),
+          types
+              .valueStream()
+              .map(type -> new byte[] {(byte) (type.asText().equals("full") ? 1 : 0)})
+              .toArray(byte[][]::new));
+    }
     f32("attention.layer_norm_rms_epsilon", config.path("rms_norm_eps"));
     f32("expert_weights_scale", config.path("routed_scaling_factor"));
     if (config.path("norm_topk_prob").asBoolean()) {
