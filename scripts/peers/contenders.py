@@ -16,21 +16,25 @@ def label(setting):
 
 
 class Contender:
-    """`family` is the peer (torch, llama, ...); `cache` what it stores, where that is fixed."""
+    """`family` is the peer (torch, llama, ...); `stores` what it caches, where that is fixed."""
 
     def __init__(self, family, name, kinds, settings, stores=None):
         self.family, self.name, self.kinds, self.stores = family, name, kinds, stores
         self._settings = settings
 
-    def settings(self, shape):
-        return self._settings(shape)
+    def settings(self, shape, weights):
+        return self._settings(shape, weights)
+
+    def takes_part(self, shape, weights):
+        """Whether it can run a shape of a model whose weights have a type; of a folder there is bf16 alone."""
+        return shape.kind in self.kinds and (self.family != "transformers" or weights == "bf16")
 
 
 def torch_contenders():
     found = []
     for form, dtype in product(FORMS, ("f32", "bf16")):
 
-        def settings(shape, form=form, dtype=dtype):
+        def settings(shape, weights, form=form, dtype=dtype):
             if form == "latent":
                 return [{"form": form, "type": dtype}]
             return [{"form": form, "type": dtype, "padded": padded} for padded in (False, True)]
@@ -40,18 +44,24 @@ def torch_contenders():
     return found
 
 
-def transformers_settings(shape):
+def transformers_settings(shape, weights):
     caches = ("dynamic", "static") if shape.kind == "generate" else ("dynamic",)
     names = ("type", "attention", "cache")
     return [dict(zip(names, values)) for values in product(("bf16", "f32"), ("sdpa", "eager"), caches)]
 
 
 def llama_settings(types):
-    return lambda shape: [{"cache": cache, "flash": flash} for cache, flash in product(types, (True, False))]
+    """Repacking is on by itself, and has nothing to do where weights are not quantised."""
+    return lambda shape, weights: [
+        {"cache": cache, "flash": flash, "repack": repack}
+        for repack, cache, flash in product(
+            (True,) if weights == "bf16" else (True, False), types, (True, False)
+        )
+    ]
 
 
 def ik_settings(types):
-    return lambda shape: [
+    return lambda shape, weights: [
         {"cache": cache, "flash": flash, "mla": 3, "repack": repack}
         for repack, cache, flash in product((False, True), types, (True, False))
     ]

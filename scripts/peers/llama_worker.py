@@ -57,7 +57,9 @@ def model_of(path, repack):
     if (path, repack) not in models:
         params = api.llama_model_default_params()
         params.n_gpu_layers = 0
-        if repack:
+        if not ik:
+            params.use_extra_bufts = repack
+        elif repack:
             params.use_mmap, params.repack_tensors = False, True
         model = api.llama_model_load_from_file(path.encode(), params)
         if not model:
@@ -69,7 +71,7 @@ def model_of(path, repack):
 class Context:
     """One llama_context of a setting; its cache holds the first `length` ids of the common sequence."""
 
-    def __init__(self, path, setting, capacity):
+    def __init__(self, path, setting, capacity, states):
         params = api.llama_context_default_params()
         params.n_ctx = capacity + ROOM
         params.n_batch = params.n_ubatch = MICRO_BATCH
@@ -87,8 +89,9 @@ class Context:
         self.batch = api.llama_batch_init(MICRO_BATCH, 0, 1)
         self.vocabulary = vocabulary(model)
         self.capacity, self.length = capacity, 0
-        # What the numbers in the cache depend on; whether weights are repacked is not among it.
-        about = [package, importlib.metadata.version(package), own_build(), path, os.stat(path).st_mtime_ns]
+        # What the form of the cache depends on. Its numbers depend on the weights too, but the time of what is generated behind them
+        # does not: a filling serves all weight types.
+        about = [package, importlib.metadata.version(package), own_build(), states]
         about += [value for key, value in sorted(setting.items()) if key != "repack"]
         self.identity = hashlib.sha256(repr(about).encode()).hexdigest()[:16]
 
@@ -172,18 +175,18 @@ def vocabulary(model):
     return api.llama_vocab_n_tokens(handle)
 
 
-def context_of(model, setting, capacity):
-    """Contexts are kept, since filling one with many tokens takes long; larger ones replace smaller ones."""
+def context_of(model, setting, capacity, states=""):
+    """Contexts are kept, since filling one with many tokens takes long; larger ones replace smaller ones. `states` names the model."""
     key = model, *sorted(setting.items())
     if key in contexts and contexts[key].capacity < capacity:
         contexts.pop(key).close()
     if key not in contexts:
-        contexts[key] = Context(model, setting, capacity)
+        contexts[key] = Context(model, setting, capacity, states)
     return contexts[key]
 
 
-def prepare(kind, setting, model, tokens, capacity):
-    context = context_of(model, setting, capacity)
+def prepare(kind, setting, model, tokens, capacity, states):
+    context = context_of(model, setting, capacity, states)
     if kind == "prompt":
         context.extend(0)
         context.decode(context.ids(0, min(tokens, MICRO_BATCH)))
@@ -200,9 +203,9 @@ def generate(context, count):
     context.truncate(start)
 
 
-def sample(kind, setting, model, tokens, capacity, generated=64):
+def sample(kind, setting, model, tokens, capacity, states, generated=64):
     """Nanoseconds of the whole prompt, or of one generated token."""
-    context = context_of(model, setting, capacity)
+    context = context_of(model, setting, capacity, states)
     if kind == "prompt":
         context.truncate(0)
         start = time.perf_counter_ns()

@@ -13,6 +13,7 @@ import contenders as who
 import environment
 import measure
 import mla4j
+import model_files
 import report
 import shapes as shapes_of
 from process import PeerError, Worker, cores
@@ -61,10 +62,27 @@ def options(arguments):
         "--backends",
         default="native,vector",
         metavar="LIST",
-        help="of mla4j; the first one everywhere, the others only for generate; default: %(default)s",
+        help="of mla4j; the first one everywhere, the others only for prompt and generate; default: %(default)s",
+    )
+    parser.add_argument(
+        "--weights",
+        default="bf16",
+        metavar="LIST",
+        help=f"types of the model's matrices, of {', '.join(model_files.TYPES)}: a GGUF file each, which mla4j, llama and ik read;"
+        " default: %(default)s",
     )
     parser.add_argument(
         "--cache-types", default=",".join(TYPES), metavar="LIST", help="of llama and ik; default: %(default)s"
+    )
+    parser.add_argument(
+        "--own-cache-types",
+        metavar="LIST",
+        help="of mla4j, among which its best one is sought as those of the others are; default: what it chooses itself",
+    )
+    parser.add_argument(
+        "--known",
+        metavar="FILE",
+        help=f"the JSON of an earlier run: of its settings only the {measure.KEPT} fastest are tried again for each row",
     )
     parser.add_argument(
         "--all-settings",
@@ -102,6 +120,9 @@ def options(arguments):
     )
     parser.add_argument("--json", metavar="FILE", help="write the run as JSON, - for stdout")
     parser.add_argument("--markdown", metavar="FILE", help="write the table as Markdown, - for stdout")
+    parser.add_argument(
+        "--plot", metavar="DIR", help="draw tokens per second by type of weights as SVG and PNG files"
+    )
     chosen = parser.parse_args(arguments)
 
     def words(name, text, allowed):
@@ -113,6 +134,8 @@ def options(arguments):
     processors = len(os.sched_getaffinity(0))
     chosen.peers = words("peers", chosen.peers, list(SCRIPTS))
     chosen.cache_types = words("cache-types", chosen.cache_types, TYPES)
+    chosen.weights = words("weights", chosen.weights, model_files.TYPES)
+    chosen.own_cache_types = chosen.own_cache_types.split(",") if chosen.own_cache_types else []
     chosen.backends = words("backends", chosen.backends, ["native", "vector", "scalar"])
     if chosen.quick:
         chosen.repetitions = 3
@@ -134,6 +157,12 @@ def options(arguments):
         folder = getattr(chosen, option)
         if folder and not folder.is_dir():
             parser.error(f"--{option.replace('_', '-')}: {folder} is no folder")
+    try:
+        chosen.known = earlier(chosen.known) if chosen.known else {}
+    except (OSError, ValueError, KeyError, TypeError) as e:
+        parser.error(f"--known: {chosen.known} is no JSON of an earlier run: {e}")
+    if chosen.plot and chosen.json in (None, "-"):
+        parser.error("--plot needs --json FILE, which is what is drawn")
     for option in ("json", "markdown"):
         file = getattr(chosen, option)
         if file and file != "-":
@@ -142,6 +171,15 @@ def options(arguments):
             except OSError as e:
                 parser.error(f"--{option}: {file} cannot be written: {e.strerror}")
     return chosen
+
+
+def row_key(row):
+    return row["shape"], row["weights"], row["threads"]
+
+
+def earlier(file):
+    """The settings of an earlier run with their times: {row: {contender: {setting: ns}}}."""
+    return {row_key(row): row["settings"] for row in json.loads(Path(file).read_text())["rows"]}
 
 
 def own_build(folder):
@@ -170,7 +208,7 @@ class Run:
             "missing": [],
             "rows": [],
         }
-        self.model = self.gguf = None
+        self.model, self.files = None, {}  # the folder, and a GGUF file by type of weights
         self.absent = {}  # peers that cannot take part, and why: they stand in every row
 
     def missing(self, what, reason):
@@ -189,6 +227,7 @@ class Run:
             if not self.chosen.model:
                 say(f"the model {self.chosen.preset} in {self.model}")
                 mla4j.make_model(self.chosen.preset, self.model)
+            self.make_files()
         usable = []
         for peer in self.chosen.peers:
             try:
@@ -197,26 +236,18 @@ class Run:
                     if note:
                         say(f"{peer}: {note}")
                         self.result["installed"][peer] = note
-                    if peer in ("llama", "ik"):
-                        self.write_gguf()
                     usable.append(peer)
             except PeerError as e:
                 self.leave_out(peer, e)
         return usable
 
-    def write_gguf(self):
-        if self.gguf:
+    def make_files(self):
+        if self.chosen.weights == ["bf16"] and not {"llama", "ik"} & set(self.chosen.peers):
+            self.files = {"bf16": self.model}  # nobody needs a copy of it
             return
-        file = environment.FOLDER / "models" / f"{self.model.resolve().name}.gguf"
-        newest = max(path.stat().st_mtime for path in self.model.iterdir())
-        if not file.exists() or file.stat().st_mtime < newest:
-            say(f"writing {file}")
-            file.parent.mkdir(parents=True, exist_ok=True)
-            command = [str(environment.PYTHON), "-B", str(HERE / "gguf_file.py"), str(self.model), str(file)]
-            done = subprocess.run(command, capture_output=True, text=True)
-            if done.returncode != 0:
-                raise PeerError(done.stderr.strip().splitlines()[-1])
-        self.gguf = file
+        self.files, failures = model_files.all_of(self.model, self.chosen.weights, say)
+        for weights, reason in failures.items():
+            self.missing(f"weights {weights}", reason)
 
     def start(self, peer, threads):
         """A worker that has told its version."""
@@ -231,12 +262,12 @@ class Run:
         self.result["versions"][peer], self.result["features"][peer] = about["version"], about["features"]
         return worker
 
-    def arguments(self, contender, shape):
+    def arguments(self, contender, shape, weights):
         if not shape.of_model:
             return {"kind": shape.kind, "heads": shape.heads, "tokens": shape.tokens}
         found = {"kind": shape.kind, "model": str(self.model), "tokens": shape.tokens}
         if contender.family in ("llama", "ik"):
-            found["model"] = str(self.gguf)
+            found["model"], found["states"] = str(self.files[weights]), self.model.resolve().name
             found["capacity"] = max(s.tokens for s in self.chosen.shapes if s.of_model)
         return found
 
@@ -250,9 +281,9 @@ class Run:
             self.workers[peer] = self.start(peer, threads)
         return self.workers[peer]
 
-    def turn(self, contender, shape, threads):
+    def turn(self, contender, shape, weights, threads):
         """The two halves of a contender's turn, as functions of a setting."""
-        arguments = self.arguments(contender, shape)
+        arguments = self.arguments(contender, shape, weights)
 
         def prepare(setting):
             self.settle()
@@ -264,47 +295,56 @@ class Run:
         return prepare, sample
 
     def measure(self, peers):
+        of_model = [shape for shape in self.chosen.shapes if shape.of_model]
+        rest = [shape for shape in self.chosen.shapes if not shape.of_model]
         for threads in self.chosen.threads:
-            self.workers = {}
-            for peer in peers:
-                try:
-                    self.workers[peer] = self.start(peer, threads)
-                except PeerError as e:
-                    self.leave_out(peer, e)
-            taking_part = who.contenders(list(self.workers), self.chosen.cache_types)
-            if threads == self.chosen.threads[0] and self.model:
-                self.check(taking_part)
-            screened = {}
-            for shape in self.chosen.shapes:
-                try:
-                    self.measure_shape(shape, threads, taking_part, screened)
-                except PeerError as e:
-                    self.missing(f"{shape.name}, {threads} threads", e)
-            for worker in self.workers.values():
-                worker.close()
+            if rest:
+                self.measure_shapes(rest, "", threads, [peer for peer in peers if peer == "torch"])
+            for weights in self.files if of_model else ():
+                self.measure_shapes(of_model, weights, threads, peers)
 
-    def measure_shape(self, shape, threads, taking_part, screened):
-        say(f"{shape.text}, {threads} threads")
+    def measure_shapes(self, shapes, weights, threads, peers):
+        """Shapes of one type of weights ("" where no model runs), with workers of their own: those keep what they loaded."""
+        self.workers = {}
+        for peer in peers:
+            if peer in self.absent:
+                continue
+            try:
+                self.workers[peer] = self.start(peer, threads)
+            except PeerError as e:
+                self.leave_out(peer, e)
+        taking_part = who.contenders(list(self.workers), self.chosen.cache_types)
+        if weights and threads == self.chosen.threads[0]:
+            self.check([c for c in taking_part if c.takes_part(shapes_of.PROBE, weights)], weights)
+        screened = {}
+        for shape in shapes:
+            try:
+                self.measure_shape(shape, weights, threads, taking_part, screened)
+            except PeerError as e:
+                self.missing(f"{shape.name}, {threads} threads", e)
+        for worker in self.workers.values():
+            worker.close()
+
+    def measure_shape(self, shape, weights, threads, taking_part, screened):
         row = {
             "shape": shape.name,
             "text": shape.text,
             "kind": shape.kind,
             "heads": shape.heads,
             "tokens": shape.tokens,
+            "weights": weights,
             "threads": threads,
         }
+        say(report.words(row))
         row.update(entries={}, settings={})
         for peer, reason in self.absent.items():
             for contender in who.contenders([peer], self.chosen.cache_types):
-                if shape.kind in contender.kinds:
+                if contender.takes_part(shape, weights):
                     row["entries"][contender.name] = {"reason": reason}
         turns, labels = [], {}
-        for contender in (c for c in taking_part if shape.kind in c.kinds):
-            prepare, sample = self.turn(contender, shape, threads)
-            settings = [(who.label(s), s) for s in contender.settings(shape)]
-            known = screened.setdefault(contender.name, {})
-            if shape.kind == "generate" and not self.chosen.all_settings:
-                settings = measure.promising(settings, known, shape.tokens)
+        for contender in (c for c in taking_part if c.takes_part(shape, weights)):
+            prepare, sample = self.turn(contender, shape, weights, threads)
+            settings = self.settings(contender, shape, row, screened)
             say(f" {contender.name}, settings: {len(settings)}")
             times, failures = measure.screen(settings, prepare, sample, say)
             row["settings"][contender.name] = {**times, **failures}
@@ -313,25 +353,16 @@ class Run:
                 row["entries"][contender.name] = {"reason": reasons[0] if reasons else "no setting to try"}
                 continue
             if shape.kind == "generate":
-                known[shape.tokens] = times
+                screened[contender.name][shape.tokens] = times
             best = min(times, key=times.get)
             setting = dict(settings)[best]
             labels[contender.name] = best
             turns.append(
                 (contender.name, lambda p=prepare, s=setting: p(s), lambda f=sample, s=setting: f(s))
             )
-        backends = self.chosen.backends if shape.kind == "generate" else self.chosen.backends[:1]
         own = {}
-        for backend in backends:
-            name = f"mla4j {backend}"
-
-            def sample(backend=backend, name=name):
-                output = mla4j.run(mla4j.bench_arguments(shape, self.model, backend, threads), threads)
-                ns, labels[name], found = mla4j.time_of(json.loads(output), shape)
-                own.setdefault(name, []).append(found)
-                return ns
-
-            turns.insert(0, (name, self.settle, sample))
+        for backend in reversed(self.chosen.backends if shape.of_model else self.chosen.backends[:1]):
+            turns.insert(0, self.own_turn(backend, row, labels, own))
         say(f" {len(turns)} in turn")
         summaries, failures = measure.interleave(turns, self.chosen.repetitions, say)
         for name, _, _ in turns:
@@ -342,22 +373,50 @@ class Run:
         row["mla4j"] = own
         self.result["rows"].append(row)
 
-    def check(self, taking_part):
+    def settings(self, contender, shape, row, screened):
+        """The (label, setting) pairs of a contender that are worth a try."""
+        settings = [(who.label(s), s) for s in contender.settings(shape, row["weights"])]
+        times = screened.setdefault(contender.name, {})
+        proven = self.chosen.known.get(row_key(row), {}).get(contender.name)
+        if proven:
+            return measure.proven(settings, proven)
+        if shape.kind == "generate" and not self.chosen.all_settings:
+            return measure.promising(settings, times, shape.tokens)
+        return settings
+
+    def own_turn(self, backend, row, labels, own):
+        """A backend's (name, prepare, sample); its first turn chooses among the cache types."""
+        name, shape = f"mla4j {backend}", next(s for s in self.chosen.shapes if s.name == row["shape"])
+        model = self.files.get(row["weights"])
+        types = list(self.chosen.own_cache_types) if shape.of_model else []
+
+        def sample():
+            arguments = mla4j.bench_arguments(shape, model, backend, row["threads"], types)
+            output = mla4j.run(arguments, row["threads"])
+            ns, labels[name], found = mla4j.time_of(json.loads(output), shape)
+            types[:] = [found["cacheType"]] if types else []
+            own.setdefault(name, []).append(found)
+            return ns
+
+        return name, self.settle, sample
+
+    def check(self, taking_part, weights):
         """Compares the logits of everybody who runs the model with mla4j's, so that all time the same computation."""
+        file = self.files[weights]
         try:
-            expected = mla4j.logits(self.model, CHECKED_IDS, environment.FOLDER / "logits.safetensors")
+            expected = mla4j.logits(file, CHECKED_IDS, environment.FOLDER / "logits.safetensors")
         except PeerError as e:
-            self.missing("agreement of the logits", e)
+            self.missing(f"agreement of the logits, weights {weights}", e)
             return
-        for contender in (c for c in taking_part if "prompt" in c.kinds):
+        for contender in taking_part:
             worker = self.workers[contender.family]
-            model = str(self.gguf if contender.family in ("llama", "ik") else self.model)
-            setting = contender.settings(shapes_of.Shape("prompt", 1))[0]
+            model = str(file if contender.family in ("llama", "ik") else self.model)
+            setting = contender.settings(shapes_of.PROBE, weights)[0]
             try:
                 found = worker.call("logits", setting=setting, model=model, ids=CHECKED_IDS)
-                self.result["agreement"][contender.name] = agreement(expected, found)
+                self.result["agreement"][f"{contender.name}, {weights}"] = agreement(expected, found)
             except PeerError as e:
-                self.missing(f"{contender.name}, logits", e)
+                self.missing(f"{contender.name}, logits, weights {weights}", e)
 
 
 def agreement(expected, found):
@@ -401,6 +460,12 @@ def main():
         print(report.table(run.result))
     write(json.dumps(run.result, indent=1), chosen.json)
     write(report.markdown(run.result), chosen.markdown)
+    if chosen.plot:
+        try:
+            mla4j.plot(chosen.json, chosen.plot)
+        except PeerError as e:
+            say(str(e))
+            status = status or 1
     failures = report.own_failures(run.result)
     for failure in failures:
         say(f"mla4j itself was not measured: {failure}")

@@ -34,16 +34,28 @@ def make_model(preset, folder):
         run(["bench", "make-model", "--preset", preset, "--out", str(folder)])
 
 
-def bench_arguments(shape, model, backend, threads):
+def quantize(folder, weights, file):
+    """Writes a model folder as one GGUF file with its matrices in the type `weights`."""
+    run(["quantize", "--model", str(folder), "--type", weights, "--out", str(file)])
+
+
+def bench_arguments(shape, model, backend, threads, cache_types=()):
+    """`cache_types`: those among which the best one is sought; empty for what mla4j chooses."""
     common = ["--backend", backend, "--threads", str(threads), "--repetitions", "3", "--json", "-"]
     if shape.of_model:
         # A model's run always has both a prompt and a generation: the one that is not asked for is made short.
         prompt, context, generated = (shape.tokens, 0, 1) if shape.kind == "prompt" else (1, shape.tokens, 64)
         sizes = ["--prompt", str(prompt), "--context", str(context), "--generate", str(generated)]
-        return ["bench", "model", "--model", str(model), *sizes, *common]
+        cache = ["--cache-type", ",".join(cache_types)] if cache_types else []
+        return ["bench", "model", "--model", str(model), *sizes, *cache, *common]
     size = "--prefill" if shape.kind == "prefill" else "--tokens"
     axes = ["--phase", shape.kind, "--kind", "mla", "--heads", str(shape.heads), size, str(shape.tokens)]
     return ["bench", "attention", *axes, "--cache-type", "bf16", *common]
+
+
+def plot(file, folder):
+    """Draws the JSON of a run."""
+    run(["bench", "plot-peers", str(file), "--out", str(folder)])
 
 
 def time_of(result, shape):

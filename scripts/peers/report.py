@@ -28,13 +28,13 @@ def ratio(entry, own):
 
 
 def lines(result):
-    """(shape, threads, who, setting, time, spread, speed, limit, ratios...) of every entry of every row, as texts."""
+    """(shape, weights, threads, who, setting, time, spread, speed, limit, ratios...) of every entry of every row, as texts."""
     backends = result["backends"]
     out = []
     for row in result["rows"]:
         own = {backend: row["entries"].get(f"mla4j {backend}") for backend in backends}
         for name, entry in row["entries"].items():
-            start = [row["text"], str(row["threads"]), name, entry.get("setting", "")]
+            start = [row["text"], row["weights"], str(row["threads"]), name, entry.get("setting", "")]
             if "medianNs" not in entry:
                 out.append(start + [entry["reason"], "", "", ""] + [""] * len(backends))
                 continue
@@ -53,7 +53,7 @@ def lines(result):
 
 
 def header(result):
-    return ["shape", "threads", "who", "setting", "median", "MAD", "speed", "limit"] + [
+    return ["shape", "weights", "threads", "who", "setting", "median", "MAD", "speed", "limit"] + [
         f"x {backend}" for backend in result["backends"]
     ]
 
@@ -76,10 +76,15 @@ def notes(result):
     return out
 
 
+def words(row):
+    """What a row measures, for a sentence."""
+    return ", ".join(filter(None, (row["text"], row["weights"], f"{row['threads']} threads")))
+
+
 def own_failures(result):
     """Rows in which mla4j itself was not measured: a comparison without it has failed."""
     return [
-        f"{row['text']}, {row['threads']} threads: {entry['reason']}"
+        f"{words(row)}: {entry['reason']}"
         for row in result["rows"]
         for name, entry in row["entries"].items()
         if name.startswith("mla4j ") and "reason" in entry

@@ -37,6 +37,10 @@ class Shape:
         }[self.kind]
 
 
+# What stands for a model's shapes where only the kind matters.
+PROBE = Shape("prompt", 1)
+
+
 def parse(text):
     """Shapes of a list such as decode:16x16384,prompt:512; PeerError names the one that is wrong."""
     shapes = []

@@ -7,10 +7,13 @@ import java.text.DecimalFormat;
 import java.text.DecimalFormatSymbols;
 import java.util.Locale;
 import java.util.function.ToDoubleFunction;
+import org.knowm.xchart.CategoryChart;
+import org.knowm.xchart.CategoryChartBuilder;
 import org.knowm.xchart.XYChart;
 import org.knowm.xchart.XYChartBuilder;
 import org.knowm.xchart.XYSeries;
 import org.knowm.xchart.style.AxesChartStyler;
+import org.knowm.xchart.style.CategoryStyler;
 import org.knowm.xchart.style.Styler.LegendPosition;
 import org.knowm.xchart.style.XYStyler;
 import org.knowm.xchart.style.markers.Marker;
@@ -46,6 +49,9 @@ final class PlotStyle {
 
   private static final String NUMBERS = "#,##0.###";
 
+  /** Where a bar's value stands, in heights of the bar. */
+  private static final double ABOVE = 1.06;
+
   private PlotStyle() {}
 
   static XYChart chart(String title, String x, String y) {
@@ -57,7 +63,32 @@ final class PlotStyle {
             .xAxisTitle(x)
             .yAxisTitle(y)
             .build();
-    XYStyler style = chart.getStyler();
+    dress(chart.getStyler());
+    return chart;
+  }
+
+  /** Bars in groups, with their values above them. */
+  static CategoryChart bars(String title, String x, String y) {
+    CategoryChart chart =
+        new CategoryChartBuilder()
+            .width(WIDTH)
+            .height(HEIGHT)
+            .title(title)
+            .xAxisTitle(x)
+            .yAxisTitle(y)
+            .build();
+    CategoryStyler style = chart.getStyler();
+    dress(style);
+    style.setYAxisMin(0.0);
+    style.setLabelsVisible(true);
+    style.setLabelsPosition(ABOVE);
+    style.setLabelsFont(new Font(Font.SANS_SERIF, Font.PLAIN, 12));
+    style.setLabelsFontColorAutomaticEnabled(false);
+    style.setLabelsFontColor(Color.BLACK);
+    return chart;
+  }
+
+  private static void dress(AxesChartStyler style) {
     style.setChartBackgroundColor(Color.WHITE);
     style.setPlotBackgroundColor(Color.WHITE);
     style.setPlotBorderVisible(false);
@@ -76,7 +107,6 @@ final class PlotStyle {
     style.setXAxisDecimalPattern(NUMBERS);
     style.setYAxisDecimalPattern(NUMBERS);
     style.setLocale(Locale.ROOT);
-    return chart;
   }
 
   /** Both axes count by powers; call it when the chart has all its series. */

@@ -1,10 +1,7 @@
 package io.mla4j.bench;
 
 import io.mla4j.checkpoint.OutputFile;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.nio.ByteBuffer;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -17,14 +14,11 @@ import java.util.TreeMap;
 import java.util.function.Function;
 import java.util.function.Predicate;
 import java.util.function.ToDoubleFunction;
-import org.knowm.xchart.BitmapEncoder;
-import org.knowm.xchart.ChartEncoder;
 import org.knowm.xchart.XYChart;
 
 /** The pictures of a report: SVG and PNG files, and one page that shows them. */
 public final class Plots {
   private static final String DECODE = "attention";
-  private static final int PNG_DPI = 144;
 
   /** Heads of the smaller models: shown beside the most that were measured. */
   private static final int FEW_HEADS = 16;
@@ -54,17 +48,9 @@ public final class Plots {
     try {
       Files.createDirectories(folder);
       for (Map.Entry<String, XYChart> entry : new Plots(report).charts.entrySet()) {
-        Path svg = folder.resolve(entry.getKey() + ".svg");
-        Path png = folder.resolve(entry.getKey() + ".png");
-        ByteArrayOutputStream vectors = new ByteArrayOutputStream();
-        ChartEncoder.saveChart(entry.getValue(), vectors, "svg");
-        String text = vectors.toString(StandardCharsets.UTF_8);
-        OutputFile.write(svg, text);
-        byte[] pixels = png(entry.getValue());
-        OutputFile.write(png, channel -> channel.write(ByteBuffer.wrap(pixels)));
-        files.add(svg);
-        files.add(png);
-        pictures.put(entry.getValue().getTitle(), text);
+        pictures.put(
+            entry.getValue().getTitle(),
+            Pictures.write(entry.getValue(), folder, entry.getKey(), files));
       }
       Path page = folder.resolve("index.html");
       OutputFile.write(page, HtmlPage.text(report, pictures, budget));
@@ -72,22 +58,9 @@ public final class Plots {
     } catch (IOException e) {
       throw new BenchException(folder + ": cannot be written: " + e.getMessage(), e);
     } catch (LinkageError | InternalError e) {
-      throw new BenchException(
-          "--plot needs the fonts of the system (fontconfig and one font): " + e.getMessage(), e);
+      throw Pictures.withoutFonts(e);
     }
     return files;
-  }
-
-  /** The encoder tells pictures in a file alone how large they are. */
-  private static byte[] png(XYChart chart) throws IOException {
-    Path file = Files.createTempFile("mla4j-plot-", ".png");
-    try {
-      BitmapEncoder.saveBitmapWithDPI(
-          chart, file.toString(), BitmapEncoder.BitmapFormat.PNG, PNG_DPI);
-      return Files.readAllBytes(file);
-    } finally {
-      Files.delete(file);
-    }
   }
 
   /** The charts by the name of their file. */

@@ -165,7 +165,8 @@ public final class GgufExport {
     key("attention.head_count", shape.heads());
     key("attention.head_count_kv", 1);
     key("attention.layer_norm_rms_epsilon", model.normEps());
-    mla.queryLatent().ifPresent(width -> key("attention.q_lora_rank", width));
+    // llama.cpp asks for it in all files but those of 26 or 27 layers, and takes 0 for none.
+    key("attention.q_lora_rank", mla.queryLatent().orElse(0));
     key("attention.kv_lora_rank", shape.latent());
     key("attention.key_length", shape.latent() + shape.rope());
     key("attention.value_length", shape.latent());
@@ -232,6 +233,11 @@ public final class GgufExport {
     }
     if (mixed) {
       mixture((FfnDescription.Mixture) model.layers().get(dense).ffn(), dense);
+    } else {
+      // llama.cpp and ik_llama.cpp ask for these of models without experts too.
+      key("expert_feed_forward_length", 0);
+      key("expert_shared_count", 0);
+      key("expert_weights_scale", 1f);
     }
   }
 

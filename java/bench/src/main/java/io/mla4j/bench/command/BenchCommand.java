@@ -24,6 +24,7 @@ final class BenchCommand extends Measurement {
     command(args, "make-model", new MakeModelCommand());
     command(args, "startup", new StartupCommand());
     command(args, "compare", new CompareCommand());
+    command(args, "plot-peers", new PlotPeersCommand());
     super.declare(args);
     contexts.declare(args);
   }

@@ -168,7 +168,15 @@ class BenchCommandTest {
     String help = Command.run("bench", "--help").out();
     for (String name :
         new String[] {
-          "peak", "attention", "linear", "model", "make-model", "startup", "compare", "--plot"
+          "peak",
+          "attention",
+          "linear",
+          "model",
+          "make-model",
+          "startup",
+          "compare",
+          "plot-peers",
+          "--plot"
         }) {
       assertTrue(help.contains(name), help);
     }
