@@ -16,6 +16,13 @@
  *  - MLA_COMPUTE_F32: operands stay float32, stored bf16/f16 values are widened (exactly). MLA_COMPUTE_BF16: float32
  *    activations are rounded to bf16 (nearest even) where they enter a matrix product; q and p too where the cache is
  *    bf16; weights keep their values. Sums are float32 always; the softmax denominator is summed before p is rounded.
+ *  - MLA_COMPUTE_INT8 is MLA_COMPUTE_BF16 but for products along the stored rows of a weight of integer codes (Q*, IQ4_*,
+ *    MXFP4, I8, I4, F4; scales of a plane for whole blocks of 32 or whole rows), in linear and in head_linear where it is not
+ *    transposed. There, blocks of 32 activations, the last filled up with zeros, become integers: m the largest
+ *    magnitude, scale s = m / 127, q = x * (127 / m) in float32, to nearest even; all 0 where m < 2^-100; s NaN and
+ *    q 0 where an element is not finite. The result is a float32 sum from 0 on over the weight's runs of 16 or 32
+ *    elements scale * code + minimum in their order: sum = fma(scale * s, sum of code * q, sum), and where the type has
+ *    minima sum = fma(minimum, s * sum of q, sum); the bias last. All tables give the same bits.
  *  - Same bits: an element of a result is one fixed sequence of operations given the table, the compute type and the
  *    shape of its own row or sequence: never of the number of rows, the range of the call or the calling thread.
  *    Attention alone also depends on how a sequence's heads and queries are cut into calls: calls whose rows (queries
@@ -34,7 +41,7 @@
 extern "C" {
 #endif
 
-#define MLA_ABI_VERSION 3
+#define MLA_ABI_VERSION 4
 
 /* Status codes. */
 #define MLA_OK 0
@@ -74,6 +81,7 @@ extern "C" {
 /* Compute types, see the conventions above. */
 #define MLA_COMPUTE_F32 0
 #define MLA_COMPUTE_BF16 1
+#define MLA_COMPUTE_INT8 2
 
 /* Instruction sets of a library are 0, 1, .. in the order of MLA_DESCRIBE_ISAS, from the oldest to the newest. */
 #define MLA_ISA_AUTO (-1) /* the one that is fastest on this processor, which is not always the newest */
@@ -317,6 +325,7 @@ typedef struct mla_kernels {
   int32_t isa;            /* of this table */
   int32_t supported_isas; /* bit i: instruction set i runs on this processor */
   int32_t prefers_bf16;   /* 1 where this table multiplies bf16 faster than float32 */
+  int32_t prefers_int8;   /* 1 where it multiplies 8-bit integers faster than both */
   int32_t row_multiple;   /* rows of attention that are computed together, see "same bits" above */
 
   /* What the two forms of attention cost, to choose between them: picoseconds for a multiply-add of one thread, of which only
@@ -334,7 +343,7 @@ typedef struct mla_kernels {
   /* Bytes of the packed form of rows x k activations for linear; aligned to 64 by the caller. */
   int64_t (*packed_bytes)(const mla_linear_params* params);
 
-  /* Packs (and rounds, MLA_COMPUTE_BF16) rows [row_begin, row_end) of x (rows, k) float32 for linear. row_begin is a
+  /* Packs (and rounds, see compute) rows [row_begin, row_end) of x (rows, k) float32 for linear. row_begin is a
    * multiple of 16. Row i is x[i], or x[indices[i]] where indices (rows) int32 is given. */
   int32_t (*pack)(const mla_linear_params* params, const float* x, const int32_t* indices, int32_t row_begin,
                   int32_t row_end, void* packed, int64_t packed_bytes, char* error, int32_t error_size);

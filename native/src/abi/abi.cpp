@@ -98,6 +98,7 @@ const mla_kernels* table() {
                                       I,
                                       supported_isas(),
                                       prefers_bf16(I) ? 1 : 0,
+                                      prefers_int8(I) ? 1 : 0,
                                       kRowMultiple,
                                       costs.absorbed,
                                       costs.project,

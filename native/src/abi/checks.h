@@ -62,7 +62,7 @@ inline void require_eps(float eps) {
 }
 
 inline void require_compute(int32_t compute) {
-  require_range("compute", compute, MLA_COMPUTE_F32, MLA_COMPUTE_BF16);
+  require_range("compute", compute, MLA_COMPUTE_F32, MLA_COMPUTE_INT8);
 }
 inline void require_type(const char* name, int32_t type) {
   require(WeightFormats::has(type), name, type, "a type of weights, MLA_TYPE_*");

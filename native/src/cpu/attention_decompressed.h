@@ -70,7 +70,7 @@ Rebuilding make_rebuilding(const mla_attention_params& p, const mla_cache_params
   }
   x.width = p.nope + p.value;
   // latents of a bf16 cache are exact in either compute type; an F32 cache is not rounded
-  x.compute = c.cache_type == F32::kType ? MLA_COMPUTE_F32 : p.compute;
+  x.compute = c.cache_type == F32::kType || !rounds_to_bf16(p.compute) ? MLA_COMPUTE_F32 : MLA_COMPUTE_BF16;
   x.latents = w->take<float>((int64_t)tokens * c.latent);
   const mla_linear_params k = linear_of_latents(x, keys, tokens), v = linear_of_latents(x, values, tokens);
   const int64_t key_bytes = packed_bytes<Isa>(&k), value_bytes = packed_bytes<Isa>(&v);

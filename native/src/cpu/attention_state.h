@@ -141,7 +141,7 @@ MLA_INLINE void prefetch_lines(const char* ahead, int step) {
 
 template <class Isa>
 MLA_INLINE bool uses_pairs(const mla_attention_params& p, const mla_cache_params& c) {
-  return Isa::kHasBf16Dot && p.compute == MLA_COMPUTE_BF16 && c.cache_type == Bf16::kType;
+  return Isa::kHasBf16Dot && rounds_to_bf16(p.compute) && c.cache_type == Bf16::kType;
 }
 
 // step: a key is padded to a multiple of so many elements. shares: keys are as wide as the sums, since values are read from them. tokens: of a block.
@@ -158,7 +158,7 @@ State make_state(const mla_attention_params& p, const mla_cache_params& c, bool 
   s.key_stride = round_up(s.key_width, step);
   if (shares && s.key_stride < s.out_stride) s.key_stride = s.out_stride;
   s.scale = p.scale < 2e38f ? p.scale * kLog2e : p.scale;
-  s.rounds = p.compute == MLA_COMPUTE_BF16 && c.cache_type == Bf16::kType;
+  s.rounds = rounds_to_bf16(p.compute) && c.cache_type == Bf16::kType;
   s.causal = p.causal;
   const int padded = padded_rows<Isa>(rows);
   s.base = w->take<float>(padded);

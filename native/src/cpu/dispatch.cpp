@@ -74,6 +74,8 @@ int preferred_isa() {
 
 bool prefers_bf16(int isa) { return kKernels[isa]->has_bf16_dot && is_fast(isa); }
 
+bool prefers_int8(int isa) { return kKernels[isa]->prefers_int8(); }
+
 std::string preference_reason() {
   const int isa = preferred_isa(), next = isa + 1;
   const char* why = next == kInstructionSets ? kKernels[isa]->set.why

@@ -26,6 +26,9 @@ int preferred_isa();
 // Where the table multiplies bf16 faster than float32.
 bool prefers_bf16(int isa);
 
+// Where the table multiplies 8-bit integers faster than either.
+bool prefers_int8(int isa);
+
 // One line that says why preferred_isa() is what it is.
 std::string preference_reason();
 

@@ -38,6 +38,17 @@ void head_plain(HeadTile t, const typename K::Rows& w) {
   }
 }
 
+// The same with integers. Inputs are at most 2^16: their blocks of a token fit a few kilobytes, and all of a tile the stack.
+template <class Isa>
+void head_codes(const HeadTile& t, const StoredRows<Isa>& w) {
+  constexpr int kMostInputs = 1 << 16;
+  alignas(64) char packed[kMostInputs / kInt8Block * (4 + kInt8Block)];
+  for (int i = 0; i < t.p.rows; i++) {
+    round_row(t.x + i * t.p.x_stride, t.p.k, packed);
+    multiply_codes(w, packed, 1, t.p.k, nullptr, 0, t.p.n, t.y + i * t.p.y_stride, t.p.y_stride);
+  }
+}
+
 // Inputs as the transposed tiles take them: one by one, times weights of a plain format, widened to float32.
 template <class I, class Format>
 struct OneByOne {
@@ -156,7 +167,7 @@ void head_transposed(const HeadTile& t, const PlainRows<typename K::W>& w) {
   for (int i0 = 0; i0 < t.p.k; i0 += kBlockK) {
     const int in = min_int(kBlockK, t.p.k - i0);
     for (int r = 0; r < TT; r++)
-      K::pack(t.x + r * t.p.x_stride + i0, in, t.p.compute == MLA_COMPUTE_BF16, x + r * kBlockK);
+      K::pack(t.x + r * t.p.x_stride + i0, in, rounds_to_bf16(t.p.compute), x + r * kBlockK);
     const typename K::W* wi = w.at + i0 * w.stride;
     int j = 0;
     for (; j + VV * L <= t.p.n; j += VV * L)
@@ -175,7 +186,7 @@ void head_transposed_stored(const HeadTile& t, const StoredRows<Isa>& w) {
   typedef OneByOne<Isa, F32> K;
   alignas(64) float widened[kRows * kColumns];
   alignas(64) float x[TT * kBlockK];
-  const bool rounds = t.p.compute == MLA_COMPUTE_BF16;
+  const bool rounds = rounds_to_bf16(t.p.compute);
   for (int i0 = 0; i0 < t.p.k; i0 += kRows) {
     const int in = min_int(kRows, t.p.k - i0);
     for (int r = 0; r < TT; r++) K::pack(t.x + r * t.p.x_stride + i0, in, rounds, x + r * kBlockK);
@@ -255,6 +266,8 @@ template <class Isa>
 void one_head(const mla_head_linear_params& p, const float* x, const StoredRows<Isa>& w, int begin, int end,
               float* y) {
   if (p.transposed) return transposed_head<Isa>(p, x, w, begin, end, y);
+  if (multiplies_codes(p.compute, p.weight_type, p.scale_rows, p.scale_columns, p.in))
+    return over_tokens(p, x, y, begin, end, [&](const HeadTile& tile) { head_codes<Isa>(tile, w); });
   with_product<Isa>(p.compute, w, [&]<class K>(K, const typename K::Rows& rows) {
     over_tokens(p, x, y, begin, end, [&](const HeadTile& tile) { head_plain<K>(tile, rows); });
   });

@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "mla/mla.h"
+
 #define MLA_INLINE inline __attribute__((always_inline))
 
 namespace mla {
@@ -16,6 +18,9 @@ using F = typename Isa::F;  // Isa::L floats
 
 template <class Isa>
 using P = typename Isa::P;  // Isa::L pairs of bf16, where Isa::kHasBf16Dot
+
+// Whether activations that are not multiplied as integers are rounded to bf16.
+MLA_INLINE bool rounds_to_bf16(int compute) { return compute != MLA_COMPUTE_F32; }
 
 MLA_INLINE int min_int(int a, int b) { return a < b ? a : b; }
 MLA_INLINE int round_up(int n, int multiple) { return (n + multiple - 1) / multiple * multiple; }

@@ -13,6 +13,7 @@
 #pragma once
 #include "abi/checks.h"
 #include "cpu/formats/formats.h"
+#include "cpu/integer_linear.h"
 #include "cpu/lanes.h"
 #include "cpu/linear_tile.h"
 #include "cpu/raw.h"
@@ -31,7 +32,7 @@ static_assert(kBlockRows % 16 == 0);
 
 template <class Isa>
 MLA_INLINE bool uses_bf16_dot(int compute, int weight_type, bool scaled) {
-  return Isa::kHasBf16Dot && compute == MLA_COMPUTE_BF16 && weight_type == Bf16::kType && !scaled;
+  return Isa::kHasBf16Dot && rounds_to_bf16(compute) && weight_type == Bf16::kType && !scaled;
 }
 template <class Isa>
 MLA_INLINE bool uses_bf16_dot(const mla_linear_params& p) {
@@ -46,6 +47,7 @@ MLA_INLINE int k_step(const mla_linear_params& p) {
 template <class Isa>
 int64_t packed_bytes(const mla_linear_params* params) {
   const mla_linear_params& p = *params;
+  if (multiplies_codes(p)) return whole_lines(p.rows * rounded_row_bytes(p.k));
   const int group = group_rows(p.rows);
   if (group == 0) return 0;
   const int64_t groups = (p.rows + group - 1) / group;
@@ -66,7 +68,7 @@ void pack_rows(const mla_linear_params& p, const float* x, const int32_t* indice
                void* packed) {
   constexpr int L = Isa::L;
   const int group = group_rows(p.rows), padded_k = round_up(p.k, k_step<Isa>(p));
-  const bool rounds = p.compute == MLA_COMPUTE_BF16;
+  const bool rounds = rounds_to_bf16(p.compute);
   // the last group is padded with rows of zeros
   const int padded_end = row_end == p.rows ? round_up(row_end, group) : row_end;
   for (int i = row_begin; i < padded_end; i++) {
@@ -274,12 +276,20 @@ void linear(const mla_linear_params* params, const void* packed, const void* wei
             const float* bias, int n_begin, int n_end, float* y) {
   const mla_linear_params& p = *params;
   const auto rows = StoredRows<Isa>::of(p.weight_type, weight, p.weight_stride, scales_of(p, scales));
+  if (multiplies_codes(p))
+    return multiply_codes(rows, (const char*)packed, p.rows, p.k, bias, n_begin, n_end, y, p.y_stride);
   multiply<Isa>(p, packed, rows, bias, n_begin, n_end, y);
 }
 
 template <class Isa>
 void pack(const mla_linear_params* params, const float* x, const int32_t* indices, int row_begin, int row_end,
           void* packed, int64_t) {
+  const mla_linear_params& p = *params;
+  if (multiplies_codes(p)) {
+    for (int i = row_begin; i < row_end; i++)
+      round_row(x + (indices ? indices[i] : i) * p.x_stride, p.k, (char*)packed + i * rounded_row_bytes(p.k));
+    return;
+  }
   pack_rows<Isa>(*params, x, indices, row_begin, row_end, packed);
 }
 

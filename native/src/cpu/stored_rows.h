@@ -56,11 +56,19 @@ struct StoredRows {
   BlockSize block;
   Widen widen;
   Scales scales;
+  Coding coding{};
+  ReadCodes codes = nullptr;
 
   // stride: elements between rows, whole blocks
   static StoredRows of(int type, const void* weight, int64_t stride, const Scales& scales) {
     StoredRows rows{type, (const char*)weight, bytes_of(type, stride), block_size(type), nullptr, scales};
-    WeightFormats::with(type, [&]<class Format>(Format) { rows.widen = mla::widen<Isa, Format>; });
+    WeightFormats::with(type, [&]<class Format>(Format) {
+      rows.widen = mla::widen<Isa, Format>;
+      if constexpr (kIsCoded<Format>) {
+        rows.coding = {Format::kRun, Format::kHasMinima};
+        rows.codes = mla::read_codes<Isa, Format>;
+      }
+    });
     return rows;
   }
 
@@ -68,6 +76,20 @@ struct StoredRows {
   MLA_INLINE void read(int64_t row, int k, int n, float* to) const {
     widen(weight + row * row_bytes + (int64_t)(k / block.elements) * block.bytes, n, to);
     if (scales.values) scale_run<Isa>(scales, row, k, n, to);
+  }
+
+  // The same elements as integers, whole blocks of 32, see ReadCodes; scales[i] and minima[i] are those of elements run * i and on.
+  MLA_INLINE void read_codes(int64_t row, int k, int n, int8_t* q, float* s, float* m) const {
+    codes(weight + row * row_bytes + (int64_t)(k / block.elements) * block.bytes, n, q, s, m);
+    if (!scales.values) return;
+    const int64_t first = (scales.first + row) / scales.rows * scales.stride;
+    for (int i = 0; i < n; i += 32) {
+      const float scale = scale_at<Isa>(scales, first + (k + i) / scales.columns);
+      for (int j = i / coding.run; j < (i + 32) / coding.run; j++) {
+        s[j] *= scale;
+        if (coding.has_minima) m[j] *= scale;
+      }
+    }
   }
 };
 

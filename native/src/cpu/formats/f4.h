@@ -12,17 +12,17 @@ struct F4 {
   static constexpr int kElements = 2;
   static constexpr int kUnit = 16;  // blocks that are widened together
   typedef Bytes<1> Block;
+  static constexpr int kRun = 32;
+  static constexpr bool kHasMinima = false;
 
   template <class Isa>
-  static MLA_INLINE void widen(const Block* block, float* to) {
+  static MLA_INLINE void codes(const Block* block, int8_t* q, float* scales, float*) {
     const uint8_t* b = block->at;
 
-    // times two; a zero has no sign
-    alignas(16) static constexpr int8_t kDoubled[16] = {0, 1,  2,  3,  4,  6,  8,  12,
-                                                        0, -1, -2, -3, -4, -6, -8, -12};
-    uint8_t q[32];
-    neighbours(b, 16, q);
-    steps<Isa>(kDoubled, q, 0.5f, to);
+    scales[0] = 0.5f;
+    uint8_t which[32];
+    neighbours(b, 16, which);
+    steps<Isa>(kDoubledE2M1, which, q);
   }
 };
 

@@ -3,8 +3,12 @@
 // Kernels read plain ones where they lie, and are instantiated for each of them:
 //   read<Isa>         a vector of floats from a run of elements, or its first n lanes
 //   write<Isa>        n floats to a run of elements, for the formats of caches
-// All others are widened by a function that is chosen when a kernel runs:
-//   widen<Isa>        the elements of a block, or of kUnit blocks where a block is short, to floats: a multiple of 16
+// All others are read by a function that is chosen when a kernel runs. Those of integers under scales have
+//   kRun, kHasMinima  how many elements share a scale, 16 or 32, and whether they share a minimum
+//   codes<Isa>        the elements of a block, or of kUnit blocks where a block is short, as signed bytes, a multiple of 32, with a scale and
+//                     a minimum for each run: an element is scale * code + minimum, its code from 0 to 31 where there are minima
+// and the rest
+//   widen<Isa>        the same elements as floats, a multiple of 16
 #pragma once
 #include <cstdint>
 
@@ -70,6 +74,71 @@ inline int64_t bytes_of(int type, int64_t elements) {
   return elements / block.elements * block.bytes;
 }
 
+template <class Format>
+constexpr bool kIsCoded = requires { Format::kRun; };
+
+// Blocks that are read together.
+template <class Format>
+constexpr int kUnitBlocks = [] {
+  if constexpr (requires { Format::kUnit; })
+    return Format::kUnit;
+  else
+    return 1;
+}();
+
+// How a type's elements are integers; a run of 0: they are not.
+struct Coding {
+  int run;
+  bool has_minima;
+};
+
+inline Coding coding_of(int type) {
+  Coding coding{0, false};
+  WeightFormats::with(type, [&]<class Format>(Format) {
+    if constexpr (kIsCoded<Format>) coding = {Format::kRun, Format::kHasMinima};
+  });
+  return coding;
+}
+
+// Elements from `first`, which begins a block, on to integers, whole blocks of 32 of them. What is behind the last element is unspecified.
+typedef void (*ReadCodes)(const void* first, int elements, int8_t* q, float* scales, float* minima);
+
+template <class Isa, class Format>
+void read_codes(const void* first, int elements, int8_t* q, float* scales, float* minima) {
+  constexpr int kUnit = kUnitBlocks<Format>, kRead = kUnit * Format::kElements, kRun = Format::kRun;
+  const auto* block = (const typename Format::Block*)first;
+  for (int i = 0; i < elements; i += kRead, block += kUnit) {
+    const int left = elements - i;
+    if (kUnit > 1 && left < kRead) {
+      typename Format::Block rest[kUnit] = {};
+      __builtin_memcpy(rest, block,
+                       (size_t)((left + Format::kElements - 1) / Format::kElements) * sizeof *rest);
+      Format::template codes<Isa>(rest, q + i, scales + i / kRun, minima + i / kRun);
+    } else {
+      Format::template codes<Isa>(block, q + i, scales + i / kRun, minima + i / kRun);
+    }
+  }
+}
+
+// The elements of a unit of blocks as floats.
+template <class Isa, class Format>
+MLA_INLINE void widen_unit(const typename Format::Block* block, float* to) {
+  if constexpr (kIsCoded<Format>) {
+    constexpr int kWidened = kUnitBlocks<Format> * Format::kElements, kRun = Format::kRun;
+    alignas(64) int8_t q[kWidened];
+    float scales[kWidened / kRun], minima[kWidened / kRun];
+    Format::template codes<Isa>(block, q, scales, minima);
+    for (int run = 0; run < kWidened / kRun; run++) {
+      if constexpr (Format::kHasMinima)
+        scaled_plus<Isa>(q + run * kRun, kRun, scales[run], minima[run], to + run * kRun);
+      else
+        scaled<Isa>(q + run * kRun, kRun, scales[run], to + run * kRun);
+    }
+  } else {
+    Format::template widen<Isa>(block, to);
+  }
+}
+
 // Elements from `first`, which begins a block, on to floats. The last block may be widened in part.
 typedef void (*Widen)(const void* first, int elements, float* to);
 
@@ -82,23 +151,17 @@ void widen(const void* first, int elements, float* to) {
       Isa::store(to + i, Format::template read<Isa>(block + i, n), n);
     }
   } else {
-    constexpr int kUnit = [] {
-      if constexpr (requires { Format::kUnit; })
-        return Format::kUnit;
-      else
-        return 1;
-    }();
+    constexpr int kUnit = kUnitBlocks<Format>;
     constexpr int kWidened = kUnit * Format::kElements;
     static_assert(kWidened % 16 == 0);
     int i = 0;
-    for (; i + kWidened <= elements; i += kWidened, block += kUnit)
-      Format::template widen<Isa>(block, to + i);
+    for (; i + kWidened <= elements; i += kWidened, block += kUnit) widen_unit<Isa, Format>(block, to + i);
     if (i < elements) {
       typename Format::Block rest[kUnit] = {};
       alignas(64) float widened[kWidened];
       const int blocks = (elements - i + Format::kElements - 1) / Format::kElements;
       __builtin_memcpy(rest, block, (size_t)blocks * sizeof *rest);
-      Format::template widen<Isa>(rest, widened);
+      widen_unit<Isa, Format>(rest, widened);
       __builtin_memcpy(to + i, widened, (size_t)(elements - i) * sizeof *to);
     }
   }

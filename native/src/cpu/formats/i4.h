@@ -11,15 +11,16 @@ struct I4 {
   static constexpr int kElements = 8;
   static constexpr int kUnit = 4;  // blocks that are widened together
   typedef Bytes<4> Block;
+  static constexpr int kRun = 32;
+  static constexpr bool kHasMinima = false;
 
   template <class Isa>
-  static MLA_INLINE void widen(const Block* block, float* to) {
+  static MLA_INLINE void codes(const Block* block, int8_t* q, float* scales, float*) {
     const uint8_t* b = block->at;
 
-    int8_t q[32];
+    scales[0] = 1;
     neighbours(b, 16, q);
     for (int i = 0; i < 32; i++) q[i] = (int8_t)(q[i] - 8);
-    scaled<Isa>(q, 32, 1, to);
   }
 };
 

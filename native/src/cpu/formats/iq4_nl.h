@@ -11,14 +11,17 @@ struct Iq4_NL {
   static constexpr int kType = MLA_TYPE_IQ4_NL;
   static constexpr int kElements = 32;
   typedef Bytes<18> Block;
+  static constexpr int kRun = 32;
+  static constexpr bool kHasMinima = false;
 
   template <class Isa>
-  static MLA_INLINE void widen(const Block* block, float* to) {
+  static MLA_INLINE void codes(const Block* block, int8_t* q, float* scales, float*) {
     const uint8_t* b = block->at;
 
-    uint8_t q[32];
-    nibbles(b + 2, 16, q);
-    steps<Isa>(kSteps, q, half(b), to);
+    scales[0] = half(b);
+    uint8_t which[32];
+    nibbles(b + 2, 16, which);
+    steps<Isa>(kSteps, which, q);
   }
 };
 

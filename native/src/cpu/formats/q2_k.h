@@ -10,19 +10,20 @@ struct Q2_K {
   static constexpr int kType = MLA_TYPE_Q2_K;
   static constexpr int kElements = 256;
   typedef Bytes<84> Block;
+  static constexpr int kRun = 16;
+  static constexpr bool kHasMinima = true;
 
   template <class Isa>
-  static MLA_INLINE void widen(const Block* block, float* to) {
+  static MLA_INLINE void codes(const Block* block, int8_t* q, float* scales, float* minima) {
     const uint8_t* b = block->at;
 
     const float d = half(b + 80), dmin = half(b + 82);
     for (int group = 0; group < 16; group++) {
-      const uint8_t* from = b + 16 + group / 8 * 32 + group % 2 * 16;
-      const int shift = group / 2 % 4 * 2;
-      int8_t q[16];
-      for (int i = 0; i < 16; i++) q[i] = (int8_t)(from[i] >> shift & 3);
-      scaled_plus<Isa>(q, 16, d * (float)(b[group] & 15), -(dmin * (float)(b[group] >> 4)), to + 16 * group);
+      scales[group] = d * (float)(b[group] & 15);
+      minima[group] = -(dmin * (float)(b[group] >> 4));
     }
+    for (int run = 0; run < 8; run++)
+      for (int i = 0; i < 32; i++) q[32 * run + i] = (int8_t)(b[16 + run / 4 * 32 + i] >> run % 4 * 2 & 3);
   }
 };
 

@@ -10,14 +10,16 @@ struct Q4_1 {
   static constexpr int kType = MLA_TYPE_Q4_1;
   static constexpr int kElements = 32;
   typedef Bytes<20> Block;
+  static constexpr int kRun = 32;
+  static constexpr bool kHasMinima = true;
 
   template <class Isa>
-  static MLA_INLINE void widen(const Block* block, float* to) {
+  static MLA_INLINE void codes(const Block* block, int8_t* q, float* scales, float* minima) {
     const uint8_t* b = block->at;
 
-    int8_t q[32];
+    scales[0] = half(b);
+    minima[0] = half(b + 2);
     nibbles(b + 4, 16, q);
-    scaled_plus<Isa>(q, 32, half(b), half(b + 2), to);
   }
 };
 

@@ -10,20 +10,20 @@ struct Q4_K {
   static constexpr int kType = MLA_TYPE_Q4_K;
   static constexpr int kElements = 256;
   typedef Bytes<144> Block;
+  static constexpr int kRun = 32;
+  static constexpr bool kHasMinima = true;
 
   template <class Isa>
-  static MLA_INLINE void widen(const Block* block, float* to) {
+  static MLA_INLINE void codes(const Block* block, int8_t* q, float* scales, float* minima) {
     const uint8_t* b = block->at;
 
     const float d = half(b), dmin = half(b + 2);
-    for (int pair = 0; pair < 4; pair++) {
-      int8_t q[64];
-      nibbles(b + 16 + 32 * pair, 32, q);
-      for (int i = 0; i < 2; i++) {
-        const GroupScale s = group_scale(b + 4, 2 * pair + i);
-        scaled_plus<Isa>(q + 32 * i, 32, d * (float)s.scale, -(dmin * (float)s.min), to + 64 * pair + 32 * i);
-      }
+    for (int group = 0; group < 8; group++) {
+      const GroupScale s = group_scale(b + 4, group);
+      scales[group] = d * (float)s.scale;
+      minima[group] = -(dmin * (float)s.min);
     }
+    for (int pair = 0; pair < 4; pair++) nibbles(b + 16 + 32 * pair, 32, q + 64 * pair);
   }
 };
 

@@ -10,16 +10,17 @@ struct Q5_0 {
   static constexpr int kType = MLA_TYPE_Q5_0;
   static constexpr int kElements = 32;
   typedef Bytes<22> Block;
+  static constexpr int kRun = 32;
+  static constexpr bool kHasMinima = false;
 
   template <class Isa>
-  static MLA_INLINE void widen(const Block* block, float* to) {
+  static MLA_INLINE void codes(const Block* block, int8_t* q, float* scales, float*) {
     const uint8_t* b = block->at;
 
-    int8_t q[32];
+    scales[0] = half(b);
     nibbles(b + 6, 16, q);
     add_bits(b + 2, q);
     for (int i = 0; i < 32; i++) q[i] = (int8_t)(q[i] - 16);
-    scaled<Isa>(q, 32, half(b), to);
   }
 };
 

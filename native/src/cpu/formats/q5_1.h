@@ -10,15 +10,17 @@ struct Q5_1 {
   static constexpr int kType = MLA_TYPE_Q5_1;
   static constexpr int kElements = 32;
   typedef Bytes<24> Block;
+  static constexpr int kRun = 32;
+  static constexpr bool kHasMinima = true;
 
   template <class Isa>
-  static MLA_INLINE void widen(const Block* block, float* to) {
+  static MLA_INLINE void codes(const Block* block, int8_t* q, float* scales, float* minima) {
     const uint8_t* b = block->at;
 
-    int8_t q[32];
+    scales[0] = half(b);
+    minima[0] = half(b + 2);
     nibbles(b + 8, 16, q);
     add_bits(b + 4, q);
-    scaled_plus<Isa>(q, 32, half(b), half(b + 2), to);
   }
 };
 

@@ -10,22 +10,22 @@ struct Q6_K {
   static constexpr int kType = MLA_TYPE_Q6_K;
   static constexpr int kElements = 256;
   typedef Bytes<210> Block;
+  static constexpr int kRun = 16;
+  static constexpr bool kHasMinima = false;
 
   template <class Isa>
-  static MLA_INLINE void widen(const Block* block, float* to) {
+  static MLA_INLINE void codes(const Block* block, int8_t* q, float* scales, float*) {
     const uint8_t* b = block->at;
 
     const float d = half(b + 208);
-    const int8_t* scales = (const int8_t*)b + 192;
+    for (int group = 0; group < 16; group++) scales[group] = d * (float)(int8_t)b[192 + group];
     for (int half = 0; half < 2; half++) {
-      const uint8_t *low = b + 64 * half, *high = b + 128 + 32 * half;
-      int8_t q[128];
-      nibbles(low, 64, q);
-      for (int run = 0; run < 4; run++)
-        for (int i = 0; i < 32; i++)
-          q[32 * run + i] = (int8_t)(q[32 * run + i] + ((high[i] >> 2 * run & 3) << 4) - 32);
-      for (int group = 0; group < 8; group++)
-        scaled<Isa>(q + 16 * group, 16, d * (float)scales[8 * half + group], to + 128 * half + 16 * group);
+      const uint8_t* high = b + 128 + 32 * half;
+      nibbles(b + 64 * half, 64, q + 128 * half);
+      for (int run = 0; run < 4; run++) {
+        int8_t* of_run = q + 128 * half + 32 * run;
+        for (int i = 0; i < 32; i++) of_run[i] = (int8_t)(of_run[i] + ((high[i] >> 2 * run & 3) << 4) - 32);
+      }
     }
   }
 };

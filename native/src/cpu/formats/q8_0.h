@@ -10,12 +10,15 @@ struct Q8_0 {
   static constexpr int kType = MLA_TYPE_Q8_0;
   static constexpr int kElements = 32;
   typedef Bytes<34> Block;
+  static constexpr int kRun = 32;
+  static constexpr bool kHasMinima = false;
 
   template <class Isa>
-  static MLA_INLINE void widen(const Block* block, float* to) {
+  static MLA_INLINE void codes(const Block* block, int8_t* q, float* scales, float*) {
     const uint8_t* b = block->at;
 
-    scaled<Isa>((const int8_t*)b + 2, 32, half(b), to);
+    scales[0] = half(b);
+    __builtin_memcpy(q, b + 2, 32);
   }
 };
 

@@ -10,13 +10,14 @@ namespace {
 alignas(16) constexpr int8_t kSteps[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
                                            1,    13,   25,  38,  53,  69,  89,  113};
 
-// to[i] = d table[q[i]] for 32 elements.
+// The four-bit floats e2m1 times two; the zero of the negative ones has no sign.
+alignas(16) constexpr int8_t kDoubledE2M1[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
+
+// q[i] = table[which[i]] for 32 elements.
 template <class Isa>
-MLA_INLINE void steps(const int8_t* table, const uint8_t* q, float d, float* to) {
-  int8_t picked[32];
-  Isa::pick(table, q, picked);
-  Isa::pick(table, q + 16, picked + 16);
-  scaled<Isa>(picked, 32, d, to);
+MLA_INLINE void steps(const int8_t* table, const uint8_t* which, int8_t* q) {
+  Isa::pick(table, which, q);
+  Isa::pick(table, which + 16, q + 16);
 }
 
 }  // namespace

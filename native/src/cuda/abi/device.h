@@ -13,9 +13,16 @@ namespace mla {
 // A grid has at most this many blocks in its first dimension, and 65535 in the others.
 constexpr int kMaxBlocks = INT_MAX, kMaxOtherBlocks = 65535;
 
+inline void require_cuda_compute(int32_t compute) {
+  require_compute(compute);
+  if (compute == MLA_COMPUTE_INT8)
+    fail(MLA_UNSUPPORTED,
+         "compute is MLA_COMPUTE_INT8, but must be MLA_COMPUTE_F32 or MLA_COMPUTE_BF16 here");
+}
+
 inline void check(const mla_step_params* p) {
   require_struct("params", p);
-  require_compute(p->compute);
+  require_cuda_compute(p->compute);
   require_range("heads", p->heads, 1, 1 << 16);
   require_range("causal", p->causal, 0, 1);
   require_range("max_sequences", p->max_sequences, 0, 1 << 20);

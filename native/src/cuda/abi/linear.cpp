@@ -41,6 +41,7 @@ void require_task(const Stream& s, const cuda::LinearTask& t, int heads, int32_t
 void linear(void* stream, const mla_linear_params* p, const float* x, const void* weight, const float* bias,
             float* y) {
   check(p);
+  require_cuda_compute(p->compute);
   require_cuda_type("weight_type", p->weight_type);
   require_no_scales(p->scale_rows);
   const Stream& s = enter(stream);
@@ -53,6 +54,7 @@ void linear(void* stream, const mla_linear_params* p, const float* x, const void
 void head_linear(void* stream, const mla_head_linear_params* p, const float* x, const void* weight,
                  float* y) {
   check(p);
+  require_cuda_compute(p->compute);
   require_cuda_type("weight_type", p->weight_type);
   require_no_scales(p->scale_rows);
   const Stream& s = enter(stream);
@@ -98,7 +100,7 @@ int64_t max_tiles(int32_t slots, int32_t experts, int tile) {
 void check_group(int32_t slots, int32_t experts, int32_t weight_type, int32_t compute) {
   require_range("slots", slots, 0, 1 << 24);
   require_range("experts", experts, 1, 1024);
-  require_compute(compute);
+  require_cuda_compute(compute);
   require_cuda_type("weight_type", weight_type);
   require_tiles("tiles of slots",
                 max_tiles(slots, experts, group_tile(slots, experts, weight_type, compute)));

@@ -71,7 +71,7 @@ public final class CacheType {
    * {@code compute}.
    */
   public boolean rounds(ComputeType compute) {
-    return multipliesBf16 && compute == ComputeType.BF16;
+    return multipliesBf16 && compute.roundsToBf16();
   }
 
   @Override

@@ -21,8 +21,13 @@ public interface Device extends AutoCloseable {
   /** Threads that take part in an operation, the caller included. */
   int threads();
 
-  /** The compute type that is faster here. */
+  /** The compute type that is faster here, with weights that are not quantised. */
   ComputeType preferredComputeType();
+
+  /** The compute type that is faster here, with weights that are or are not quantised. */
+  default ComputeType preferredComputeType(boolean quantised) {
+    return preferredComputeType();
+  }
 
   /** What the forms of attention cost here. */
   default AttentionCosts attentionCosts() {

@@ -88,7 +88,7 @@ final class ModelCommand extends StreamCommand {
     if (report.isNothing()) {
       throw new CheckpointException(report.problems().getFirst());
     }
-    Used used = used();
+    Used used = used(report);
     Optional<Cost> cost = report.model().map(model -> cost(report, model, used));
     if (json) {
       JsonPrinter.print(streams.out(), out -> write(out, report, used, cost));
@@ -103,7 +103,7 @@ final class ModelCommand extends StreamCommand {
     }
   }
 
-  private static Used used() {
+  private static Used used(ModelReport report) {
     try (Device device = Backends.open()) {
       String reason =
           Backends.list().stream()
@@ -116,7 +116,7 @@ final class ModelCommand extends StreamCommand {
           device.isa(),
           device.threads(),
           reason,
-          DecoderOptions.defaults(device));
+          DecoderOptions.defaults(device, report.quantised()));
     } catch (BackendException e) {
       return new Used(null, null, 0, e.getMessage(), null);
     }

@@ -56,7 +56,7 @@ final class ModelOptions {
         "--compute TYPE",
         ComputeType.class,
         v -> compute = v,
-        "f32 or bf16; default: the faster one.");
+        "f32, bf16 or int8 (quantised weights times 8-bit activations); default: the fastest.");
     args.one(
         "--cache-type TYPE",
         CacheType.class,

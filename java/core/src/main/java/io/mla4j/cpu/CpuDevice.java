@@ -101,6 +101,11 @@ public final class CpuDevice implements Device {
   }
 
   @Override
+  public ComputeType preferredComputeType(boolean quantised) {
+    return quantised && kernels.prefersInt8() ? ComputeType.INT8 : preferredComputeType();
+  }
+
+  @Override
   public AttentionCosts attentionCosts() {
     return kernels.attentionCosts();
   }

@@ -186,6 +186,7 @@ final class Products {
       return a.weightType() == b.weightType()
           && a.matrix().isScaled() == b.matrix().isScaled()
           && a.compute() == b.compute()
+          && a.multipliesCodes() == b.multipliesCodes()
           && a.rows() == b.rows()
           && a.k() == b.k()
           && a.x().address() == b.x().address()

@@ -67,10 +67,9 @@ public class ScalarKernels implements Kernels {
       void run(MatrixProduct product, Tile tile);
     }
 
-    /** Rows of float32. */
     @Override
     public long workspaceBytes() {
-      return (long) product.rows() * product.k() * Float.BYTES;
+      return ScalarLinear.packedBytes(product);
     }
 
     @Override

@@ -29,4 +29,9 @@ public record HeadMatrices(Weight weight, int firstRow, int headRows, boolean tr
   public void widen(int head, int row, float[] to, int at, int n) {
     weight.widen(firstRow + (long) head * headRows + row, 0, to, at, n);
   }
+
+  /** {@link Weight#codes} of row {@code row} of head {@code head}. */
+  public void codes(int head, int row, Codes to, int n) {
+    weight.codes(firstRow + (long) head * headRows + row, 0, to, 0, n);
+  }
 }

@@ -8,16 +8,17 @@ import java.lang.foreign.MemorySegment;
  * Four-bit integers of compressed-tensors' pack-quantized: eight elements {@code q - 8} in an int,
  * the first in its lowest bits.
  */
-final class I4Format extends BlockFormat {
+final class I4Format extends CodedFormat {
   I4Format() {
-    super("I4", 18, 8, 4);
+    super("I4", 18, 8, 4, Coding.SIGNED);
   }
 
   @Override
-  void widenBlock(MemorySegment segment, long from, float[] to, int at) {
+  void readBlock(MemorySegment segment, long from, Codes to, int at) {
+    to.scales()[at / 32] = 1;
     int word = segment.get(JAVA_INT_UNALIGNED, from);
     for (int i = 0; i < 8; i++) {
-      to[at + i] = (word >>> 4 * i & 15) - 8;
+      to.codes()[at + i] = (byte) ((word >>> 4 * i & 15) - 8);
     }
   }
 }

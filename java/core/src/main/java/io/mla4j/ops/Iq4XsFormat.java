@@ -9,24 +9,19 @@ import java.lang.foreign.MemorySegment;
  * table of {@link Iq4NlFormat}. Bytes: d binary16; 2 and 4 of scales, of which group g has the bits
  * 2 g of the short and nibble g of the bytes; for each group 16 of nibbles as in {@link Q40Format}.
  */
-final class Iq4XsFormat extends BlockFormat {
+final class Iq4XsFormat extends CodedFormat {
   Iq4XsFormat() {
-    super("IQ4_XS", 14, 256, 136);
+    super("IQ4_XS", 14, 256, 136, Coding.SIGNED);
   }
 
   @Override
-  void widenBlock(MemorySegment segment, long from, float[] to, int at) {
+  void readBlock(MemorySegment segment, long from, Codes to, int at) {
     float d = half(segment, from);
     int highs = segment.get(JAVA_SHORT_UNALIGNED, from + 2);
     for (int group = 0; group < 8; group++) {
       int low = byteAt(segment, from + 4 + group / 2) >> group % 2 * 4 & 15;
-      float scale = d * ((low | (highs >> 2 * group & 3) << 4) - 32);
-      int first = at + 32 * group;
-      for (int i = 0; i < 16; i++) {
-        int q = byteAt(segment, from + 8 + 16 * group + i);
-        to[first + i] = scale * Iq4NlFormat.VALUES[q & 15];
-        to[first + i + 16] = scale * Iq4NlFormat.VALUES[q >> 4];
-      }
+      to.scales()[at / 32 + group] = d * ((low | (highs >> 2 * group & 3) << 4) - 32);
+      readSteps(segment, from + 8 + 16 * group, Iq4NlFormat.VALUES, to, at + 32 * group);
     }
   }
 }

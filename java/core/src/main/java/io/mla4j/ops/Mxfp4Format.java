@@ -6,22 +6,18 @@ import java.lang.foreign.MemorySegment;
  * ggml's MXFP4: 32 elements {@code 2^(e - 128) * DOUBLED[q]}. Bytes: e; nibbles as in {@link
  * Q40Format}, other than in safetensors ({@link F4Format}), where neighbours share a byte.
  */
-final class Mxfp4Format extends BlockFormat {
+final class Mxfp4Format extends CodedFormat {
   /** e2m1 times two. The zero of the negative ones has no sign. */
-  private static final float[] DOUBLED = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
+  static final byte[] DOUBLED = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
 
   Mxfp4Format() {
-    super("MXFP4", 15, 32, 17);
+    super("MXFP4", 15, 32, 17, Coding.SIGNED);
   }
 
   @Override
-  void widenBlock(MemorySegment segment, long from, float[] to, int at) {
-    float d = halfOfPower(byteAt(segment, from));
-    for (int i = 0; i < 16; i++) {
-      int q = byteAt(segment, from + 1 + i);
-      to[at + i] = d * DOUBLED[q & 15];
-      to[at + i + 16] = d * DOUBLED[q >> 4];
-    }
+  void readBlock(MemorySegment segment, long from, Codes to, int at) {
+    to.scales()[at / 32] = halfOfPower(byteAt(segment, from));
+    readSteps(segment, from + 1, DOUBLED, to, at);
   }
 
   /** 2^(e - 128), of which the smallest two are subnormal. */

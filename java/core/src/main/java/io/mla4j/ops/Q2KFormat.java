@@ -7,23 +7,23 @@ import java.lang.foreign.MemorySegment;
  * scale in the low and min in the high nibble; 64 of q, where bits 2 s of byte 32 h + i belong to
  * element 128 h + 32 s + i; d and dmin binary16.
  */
-final class Q2KFormat extends BlockFormat {
+final class Q2KFormat extends CodedFormat {
   Q2KFormat() {
-    super("Q2_K", 8, 256, 84);
+    super("Q2_K", 8, 256, 84, Coding.WITH_MINIMA_16);
   }
 
   @Override
-  void widenBlock(MemorySegment segment, long from, float[] to, int at) {
+  void readBlock(MemorySegment segment, long from, Codes to, int at) {
     float d = half(segment, from + 80);
     float dmin = half(segment, from + 82);
     for (int group = 0; group < 16; group++) {
       int both = byteAt(segment, from + group);
-      float scale = d * (both & 15);
-      float min = dmin * (both >> 4);
+      to.scales()[at / 16 + group] = d * (both & 15);
+      to.minima()[at / 16 + group] = -(dmin * (both >> 4));
       long q = from + 16 + group / 8 * 32 + group % 2 * 16;
       int shift = group / 2 % 4 * 2;
       for (int i = 0; i < 16; i++) {
-        to[at + 16 * group + i] = scale * (byteAt(segment, q + i) >> shift & 3) - min;
+        to.codes()[at + 16 * group + i] = (byte) (byteAt(segment, q + i) >> shift & 3);
       }
     }
   }

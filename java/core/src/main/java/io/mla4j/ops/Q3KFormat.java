@@ -7,22 +7,22 @@ import java.lang.foreign.MemorySegment;
  * high bits, where bit j of byte i is bit 2 of q of element 32 j + i; 64 of low bits as in {@link
  * Q2KFormat}; 12 of scales; d binary16.
  */
-final class Q3KFormat extends BlockFormat {
+final class Q3KFormat extends CodedFormat {
   Q3KFormat() {
-    super("Q3_K", 9, 256, 110);
+    super("Q3_K", 9, 256, 110, Coding.SIGNED_16);
   }
 
   @Override
-  void widenBlock(MemorySegment segment, long from, float[] to, int at) {
+  void readBlock(MemorySegment segment, long from, Codes to, int at) {
     float d = half(segment, from + 108);
     for (int group = 0; group < 16; group++) {
-      float scale = d * (scale(segment, from + 96, group) - 32);
+      to.scales()[at / 16 + group] = d * (scale(segment, from + 96, group) - 32);
       int side = group % 2 * 16;
       int shift = group / 2 % 4 * 2;
       for (int i = 0; i < 16; i++) {
         int low = byteAt(segment, from + 32 + group / 8 * 32 + side + i) >> shift & 3;
         int high = byteAt(segment, from + side + i) >> group / 2 & 1;
-        to[at + 16 * group + i] = scale * ((low | high << 2) - 4);
+        to.codes()[at + 16 * group + i] = (byte) ((low | high << 2) - 4);
       }
     }
   }

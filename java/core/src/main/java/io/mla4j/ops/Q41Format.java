@@ -6,19 +6,15 @@ import java.lang.foreign.MemorySegment;
  * ggml's Q4_1: 32 elements {@code d * q + m}, the product rounded. Bytes: d and m binary16; nibbles
  * as in {@link Q40Format}.
  */
-final class Q41Format extends BlockFormat {
+final class Q41Format extends CodedFormat {
   Q41Format() {
-    super("Q4_1", 4, 32, 20);
+    super("Q4_1", 4, 32, 20, Coding.WITH_MINIMA);
   }
 
   @Override
-  void widenBlock(MemorySegment segment, long from, float[] to, int at) {
-    float d = half(segment, from);
-    float m = half(segment, from + 2);
-    for (int i = 0; i < 16; i++) {
-      int q = byteAt(segment, from + 4 + i);
-      to[at + i] = d * (q & 15) + m;
-      to[at + i + 16] = d * (q >> 4) + m;
-    }
+  void readBlock(MemorySegment segment, long from, Codes to, int at) {
+    to.scales()[at / 32] = half(segment, from);
+    to.minima()[at / 32] = half(segment, from + 2);
+    readNibbles(segment, from + 4, 0, to, at);
   }
 }

@@ -7,22 +7,22 @@ import java.lang.foreign.MemorySegment;
  * dmin binary16; 12 of scales and minima; 128 of nibbles, where the low one of byte 32 g + i
  * belongs to element 64 g + i and the high one to element 64 g + 32 + i.
  */
-final class Q4KFormat extends BlockFormat {
+final class Q4KFormat extends CodedFormat {
   Q4KFormat() {
-    super("Q4_K", 10, 256, 144);
+    super("Q4_K", 10, 256, 144, Coding.WITH_MINIMA);
   }
 
   @Override
-  void widenBlock(MemorySegment segment, long from, float[] to, int at) {
+  void readBlock(MemorySegment segment, long from, Codes to, int at) {
     float d = half(segment, from);
     float dmin = half(segment, from + 2);
     for (int group = 0; group < 8; group++) {
-      float scale = d * GroupScales.scale(segment, from + 4, group);
-      float min = dmin * GroupScales.min(segment, from + 4, group);
+      to.scales()[at / 32 + group] = d * GroupScales.scale(segment, from + 4, group);
+      to.minima()[at / 32 + group] = -(dmin * GroupScales.min(segment, from + 4, group));
       long q = from + 16 + group / 2 * 32;
       int shift = group % 2 * 4;
       for (int i = 0; i < 32; i++) {
-        to[at + 32 * group + i] = scale * (byteAt(segment, q + i) >> shift & 15) - min;
+        to.codes()[at + 32 * group + i] = (byte) (byteAt(segment, q + i) >> shift & 15);
       }
     }
   }

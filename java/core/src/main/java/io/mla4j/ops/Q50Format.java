@@ -8,20 +8,16 @@ import java.lang.foreign.MemorySegment;
  * ggml's Q5_0: 32 elements {@code d * (q - 16)}. Bytes: d binary16; an int with bit 4 of q of
  * element i in its bit i; nibbles as in {@link Q40Format}.
  */
-final class Q50Format extends BlockFormat {
+final class Q50Format extends CodedFormat {
   Q50Format() {
-    super("Q5_0", 5, 32, 22);
+    super("Q5_0", 5, 32, 22, Coding.SIGNED);
   }
 
   @Override
-  void widenBlock(MemorySegment segment, long from, float[] to, int at) {
-    float d = half(segment, from);
-    int high = segment.get(JAVA_INT_UNALIGNED, from + 2);
-    for (int i = 0; i < 16; i++) {
-      int q = byteAt(segment, from + 6 + i);
-      to[at + i] = d * ((q & 15 | (high >>> i & 1) << 4) - 16);
-      to[at + i + 16] = d * ((q >> 4 | (high >>> i + 16 & 1) << 4) - 16);
-    }
+  void readBlock(MemorySegment segment, long from, Codes to, int at) {
+    to.scales()[at / 32] = half(segment, from);
+    readNibbles(segment, from + 6, 16, to, at);
+    addFifthBits(segment.get(JAVA_INT_UNALIGNED, from + 2), to, at);
   }
 
   @Override
@@ -35,6 +31,13 @@ final class Q50Format extends BlockFormat {
     setHalf(segment, to, d);
     segment.set(JAVA_INT_UNALIGNED, to + 2, fifthBits(q));
     setNibbles(q, 0, 32, segment, to + 6);
+  }
+
+  /** Adds 16 times bit i to the code of element i. */
+  static void addFifthBits(int bits, Codes to, int at) {
+    for (int i = 0; i < 32; i++) {
+      to.codes()[at + i] += (byte) ((bits >>> i & 1) << 4);
+    }
   }
 
   /** Bit 4 of q[i] in bit i. */

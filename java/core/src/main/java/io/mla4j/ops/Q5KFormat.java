@@ -7,24 +7,24 @@ import java.lang.foreign.MemorySegment;
  * and scales as in {@link Q4KFormat}; 32 of high bits, where bit j of byte i is bit 4 of q of
  * element 32 j + i; 128 of nibbles.
  */
-final class Q5KFormat extends BlockFormat {
+final class Q5KFormat extends CodedFormat {
   Q5KFormat() {
-    super("Q5_K", 11, 256, 176);
+    super("Q5_K", 11, 256, 176, Coding.WITH_MINIMA);
   }
 
   @Override
-  void widenBlock(MemorySegment segment, long from, float[] to, int at) {
+  void readBlock(MemorySegment segment, long from, Codes to, int at) {
     float d = half(segment, from);
     float dmin = half(segment, from + 2);
     for (int group = 0; group < 8; group++) {
-      float scale = d * GroupScales.scale(segment, from + 4, group);
-      float min = dmin * GroupScales.min(segment, from + 4, group);
+      to.scales()[at / 32 + group] = d * GroupScales.scale(segment, from + 4, group);
+      to.minima()[at / 32 + group] = -(dmin * GroupScales.min(segment, from + 4, group));
       long nibbles = from + 48 + group / 2 * 32;
       int shift = group % 2 * 4;
       for (int i = 0; i < 32; i++) {
         int low = byteAt(segment, nibbles + i) >> shift & 15;
         int high = byteAt(segment, from + 16 + i) >> group & 1;
-        to[at + 32 * group + i] = scale * (low | high << 4) - min;
+        to.codes()[at + 32 * group + i] = (byte) (low | high << 4);
       }
     }
   }

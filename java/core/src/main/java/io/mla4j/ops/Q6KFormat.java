@@ -10,24 +10,26 @@ import java.lang.foreign.MemorySegment;
  * 64 of high bits, where bits 2 s of byte 32 h + i belong to element 128 h + 32 s + i; 16 signed
  * scales; d binary16.
  */
-final class Q6KFormat extends BlockFormat {
+final class Q6KFormat extends CodedFormat {
   Q6KFormat() {
-    super("Q6_K", 12, 256, 210);
+    super("Q6_K", 12, 256, 210, Coding.SIGNED_16);
   }
 
   @Override
-  void widenBlock(MemorySegment segment, long from, float[] to, int at) {
+  void readBlock(MemorySegment segment, long from, Codes to, int at) {
     float d = half(segment, from + 208);
     for (int run = 0; run < 8; run++) {
       int half = run / 4;
       int quarter = run % 4;
       long nibbles = from + 64 * half + quarter % 2 * 32;
       long highs = from + 128 + 32 * half;
+      for (int group = 2 * run; group < 2 * run + 2; group++) {
+        to.scales()[at / 16 + group] = d * segment.get(JAVA_BYTE, from + 192 + group);
+      }
       for (int i = 0; i < 32; i++) {
-        float scale = d * segment.get(JAVA_BYTE, from + 192 + 2 * run + i / 16);
         int low = byteAt(segment, nibbles + i) >> quarter / 2 * 4 & 15;
         int high = byteAt(segment, highs + i) >> 2 * quarter & 3;
-        to[at + 32 * run + i] = scale * ((low | high << 4) - 32);
+        to.codes()[at + 32 * run + i] = (byte) ((low | high << 4) - 32);
       }
     }
   }

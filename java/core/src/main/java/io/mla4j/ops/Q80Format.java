@@ -5,17 +5,15 @@ import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import java.lang.foreign.MemorySegment;
 
 /** ggml's Q8_0: 32 elements {@code d * q}. Bytes: d binary16; 32 signed q. */
-final class Q80Format extends BlockFormat {
+final class Q80Format extends CodedFormat {
   Q80Format() {
-    super("Q8_0", 7, 32, 34);
+    super("Q8_0", 7, 32, 34, Coding.SIGNED);
   }
 
   @Override
-  void widenBlock(MemorySegment segment, long from, float[] to, int at) {
-    float d = half(segment, from);
-    for (int i = 0; i < 32; i++) {
-      to[at + i] = d * segment.get(JAVA_BYTE, from + 2 + i);
-    }
+  void readBlock(MemorySegment segment, long from, Codes to, int at) {
+    to.scales()[at / 32] = half(segment, from);
+    MemorySegment.copy(segment, JAVA_BYTE, from + 2, to.codes(), at, 32);
   }
 
   @Override

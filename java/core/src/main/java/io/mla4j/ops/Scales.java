@@ -71,4 +71,19 @@ public record Scales(Tensor values, int blockRows, int blockColumns) {
       }
     }
   }
+
+  /** The scales and minima of the elements that begin at {@code at} are multiplied by theirs. */
+  void multiply(Coding coding, long row, long column, Codes to, int at, int n) {
+    StorageFormat format = values.format();
+    long first = row / blockRows * values.stride(0);
+    int end = at + Int8.blocks(n) * Int8.BLOCK;
+    for (int i = at; i < end; i += coding.run()) {
+      long block = (column + (i - at) / Int8.BLOCK * Int8.BLOCK) / blockColumns;
+      float scale = format.read(values.segment(), format.bytes(first + block));
+      to.scales()[i / coding.run()] *= scale;
+      if (coding.hasMinima()) {
+        to.minima()[i / coding.run()] *= scale;
+      }
+    }
+  }
 }

@@ -1,14 +1,15 @@
 package io.mla4j.ops;
 
 /**
- * Float arrays of one thread that only grow, so that kernels in Java allocate nothing once they
- * have warmed up.
+ * Arrays of one thread that only grow, so that kernels in Java allocate nothing once they have
+ * warmed up.
  */
 public final class Scratch {
   private static final ThreadLocal<Scratch> OF_THREAD = ThreadLocal.withInitial(Scratch::new);
   private static final int SLOTS = 8;
 
   private final float[][] arrays = new float[SLOTS][0];
+  private final Codes[] codes = {new Codes(), new Codes(), new Codes()};
 
   private Scratch() {}
 
@@ -26,5 +27,10 @@ public final class Scratch {
       arrays[slot] = new float[n];
     }
     return arrays[slot];
+  }
+
+  /** Room for n elements, by the same rule; slot 0 (of 0 to 2) is for widening. */
+  public Codes codes(int slot, int n) {
+    return codes[slot].reserve(n);
   }
 }

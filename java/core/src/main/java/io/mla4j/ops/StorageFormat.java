@@ -207,6 +207,26 @@ public abstract class StorageFormat {
    */
   public abstract void widen(MemorySegment segment, long offset, float[] to, int at, int n);
 
+  /** How its elements are integers, or null where they are not. */
+  public Coding coding() {
+    return null;
+  }
+
+  /**
+   * Reads elements of a format with a {@link #coding} as integers, whole blocks of {@link
+   * Int8#BLOCK}: what the last block has beyond n is unspecified, but that its scales are the
+   * stored ones.
+   *
+   * @param offset bytes from the segment's start to the first element, which begins a block
+   * @param to gets room; codes are written from {@code at} on, scales and minima from {@code at /
+   *     run} on
+   * @param at a multiple of 32, and of the elements of a block
+   * @throws InvalidArgumentException where the format is no integers
+   */
+  public void codes(MemorySegment segment, long offset, Codes to, int at, int n) {
+    throw new InvalidArgumentException("elements of " + name + " are no integers under scales");
+  }
+
   /**
    * Reads one element of a format of {@link #scales}.
    *

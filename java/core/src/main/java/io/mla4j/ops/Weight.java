@@ -1,5 +1,6 @@
 package io.mla4j.ops;
 
+import io.mla4j.ComputeType;
 import io.mla4j.InvalidArgumentException;
 import java.lang.foreign.MemorySegment;
 
@@ -48,6 +49,22 @@ public record Weight(Tensor tensor, Scales scales) {
     return Math.toIntExact(tensor.dim(1));
   }
 
+  /**
+   * Whether its rows are integers under scales, whole blocks of 32 of them under each scale of a
+   * plane.
+   */
+  public boolean isQuantised() {
+    return format().coding() != null
+        && (scales == null
+            || scales.blockColumns() % Int8.BLOCK == 0
+            || scales.blockColumns() >= in());
+  }
+
+  /** Whether a product along its rows is one of integers. */
+  public boolean multipliesCodes(ComputeType compute) {
+    return compute == ComputeType.INT8 && isQuantised();
+  }
+
   /** Whether it has scales in a plane of their own. */
   public boolean isScaled() {
     return scales != null;
@@ -68,6 +85,20 @@ public record Weight(Tensor tensor, Scales scales) {
     format.widen(tensor.segment(), format.bytes(row * tensor.stride(0) + column), to, at, n);
     if (scales != null) {
       scales.multiply(row, column, to, at, n);
+    }
+  }
+
+  /**
+   * Reads a run of a row of a weight that {@link #isQuantised} as integers: {@link
+   * StorageFormat#codes}, with its own scales multiplied in.
+   *
+   * @param column where a block of the format begins, a multiple of 32
+   */
+  public void codes(long row, long column, Codes to, int at, int n) {
+    StorageFormat format = tensor.format();
+    format.codes(tensor.segment(), format.bytes(row * tensor.stride(0) + column), to, at, n);
+    if (scales != null) {
+      scales.multiply(format.coding(), row, column, to, at, n);
     }
   }
 

@@ -59,6 +59,11 @@ public final class HeadProduct {
     return compute;
   }
 
+  /** Whether it is one of integers, see {@link io.mla4j.ops.Int8}: sums run along stored rows. */
+  public boolean multipliesCodes() {
+    return !transposed && matrices.weight().multipliesCodes(compute);
+  }
+
   /** The matrices of the heads. */
   public HeadMatrices matrices() {
     return matrices;

@@ -40,6 +40,14 @@ public interface Kernels {
   }
 
   /**
+   * Whether 8-bit integers are multiplied faster than bf16 and float32 operands; decides the
+   * default compute type of quantised weights.
+   */
+  default boolean prefersInt8() {
+    return false;
+  }
+
+  /**
    * Rows of attention that the kernels take together: a multiple of 16, where cuts change no bits.
    */
   default int rowMultiple() {

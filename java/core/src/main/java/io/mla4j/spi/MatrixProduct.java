@@ -52,6 +52,11 @@ public final class MatrixProduct {
     return compute;
   }
 
+  /** Whether it is one of integers, see {@link io.mla4j.ops.Int8}. */
+  public boolean multipliesCodes() {
+    return weight.multipliesCodes(compute);
+  }
+
   /** The weight. */
   public Weight matrix() {
     return weight;

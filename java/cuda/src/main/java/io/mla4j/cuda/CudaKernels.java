@@ -53,6 +53,10 @@ final class CudaKernels implements DeviceKernels {
 
   @Override
   public StorageFormat kept(StorageFormat stored, ComputeType compute) {
+    if (compute == ComputeType.INT8) {
+      throw new BackendException(
+          "backend " + CudaBackend.NAME + " has no compute type int8; it has f32 and bf16");
+    }
     return stored == StorageFormat.BF16 || compute == ComputeType.BF16
         ? StorageFormat.BF16
         : StorageFormat.F32;

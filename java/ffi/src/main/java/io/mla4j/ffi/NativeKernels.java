@@ -36,6 +36,7 @@ public final class NativeKernels implements Kernels {
 
   private final NativeTable table;
   private final boolean prefersBf16;
+  private final boolean prefersInt8;
   private final int rowMultiple;
   private final AttentionCosts attentionCosts;
 
@@ -43,6 +44,7 @@ public final class NativeKernels implements Kernels {
   NativeKernels(String isa, MemorySegment segment) {
     table = new NativeTable(isa, segment);
     prefersBf16 = mla_kernels.prefers_bf16(segment) != 0;
+    prefersInt8 = mla_kernels.prefers_int8(segment) != 0;
     rowMultiple = mla_kernels.row_multiple(segment);
     attentionCosts = costs(segment);
   }
@@ -144,6 +146,11 @@ public final class NativeKernels implements Kernels {
   @Override
   public boolean prefersBf16() {
     return prefersBf16;
+  }
+
+  @Override
+  public boolean prefersInt8() {
+    return prefersInt8;
   }
 
   @Override

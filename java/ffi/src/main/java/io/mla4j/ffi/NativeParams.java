@@ -280,7 +280,11 @@ public final class NativeParams {
 
   /** {@code MLA_COMPUTE_*}. */
   public static int code(ComputeType compute) {
-    return compute == ComputeType.BF16 ? Mla.MLA_COMPUTE_BF16() : Mla.MLA_COMPUTE_F32();
+    return switch (compute) {
+      case F32 -> Mla.MLA_COMPUTE_F32();
+      case BF16 -> Mla.MLA_COMPUTE_BF16();
+      case INT8 -> Mla.MLA_COMPUTE_INT8();
+    };
   }
 
   /** {@code MLA_ROPE_*}. */

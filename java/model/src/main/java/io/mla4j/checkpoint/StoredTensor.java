@@ -72,6 +72,13 @@ public record StoredTensor(
     return new Weight(tensor(), scales.map(StoredScales::scales).orElse(null));
   }
 
+  /** Whether it is a matrix of integers under scales. */
+  boolean isQuantised() {
+    return shape.size() == 2
+        && type.format().filter(format -> format.coding() != null).isPresent()
+        && weight().isQuantised();
+  }
+
   /** Bytes in the file, scales included. */
   public long bytes() {
     return segment.byteSize() + scales.map(s -> s.values().bytes()).orElse(0L);

@@ -31,6 +31,21 @@ public record WeightTable(
     layers = List.copyOf(layers);
   }
 
+  /** Whether more than half of the bytes of its matrices are integers under scales. */
+  public boolean isQuantised() {
+    long all = 0;
+    long quantised = 0;
+    for (Layer layer : layers) {
+      for (List<StoredTensor> tensors : layer.tensors.values()) {
+        for (StoredTensor tensor : tensors) {
+          all += tensor.bytes();
+          quantised += tensor.isQuantised() ? tensor.bytes() : 0;
+        }
+      }
+    }
+    return 2 * quantised > all;
+  }
+
   /**
    * One block.
    *

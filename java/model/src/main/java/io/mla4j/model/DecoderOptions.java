@@ -39,9 +39,14 @@ public record DecoderOptions(
     }
   }
 
-  /** What is fast on {@code device}, with a bf16 cache where it computes in bf16. */
-  public static DecoderOptions defaults(Device device) {
-    return of(device.preferredComputeType());
+  /**
+   * What is fast on {@code device}, with a bf16 cache where it does not compute in float32.
+   *
+   * @param quantised whether the model's matrices are, see {@link
+   *     io.mla4j.checkpoint.WeightTable#isQuantised}
+   */
+  public static DecoderOptions defaults(Device device, boolean quantised) {
+    return of(device.preferredComputeType(quantised));
   }
 
   /** The defaults for a compute type: the cache holds the numbers that are computed with. */

@@ -22,6 +22,7 @@ import java.util.TreeMap;
  * @param format what its files are, for one line
  * @param model what it computes, where its configuration could be read
  * @param weights the types of the tensors in its files, the one with the most bytes first
+ * @param quantised whether most of its matrices are integers under scales
  * @param text which tokenizer and template there are
  * @param problems why it cannot run; none where it can
  */
@@ -30,6 +31,7 @@ public record ModelReport(
     String format,
     Optional<ModelDescription> model,
     List<Weights> weights,
+    boolean quantised,
     TextFiles text,
     List<String> problems) {
   private static final int MAX_PROBLEMS = 20;
@@ -56,6 +58,7 @@ public record ModelReport(
     Optional<ModelDescription> model = Optional.empty();
     List<Weights> weights = List.of();
     String format = "none";
+    boolean quantised = false;
     try (Checkpoint checkpoint = Checkpoint.open(path)) {
       format = format(checkpoint);
       weights = weights(checkpoint);
@@ -63,11 +66,12 @@ public record ModelReport(
       addTypes(checkpoint, problems);
       model = Optional.of(ConfigReader.read(checkpoint));
       addTensors(model.get(), checkpoint, problems);
+      quantised = problems.isEmpty() && WeightTable.resolve(model.get(), checkpoint).isQuantised();
     } catch (Mla4jException e) {
       problems.add(e.getMessage());
       model = model.or(() -> configuration(path, problems));
     }
-    return new ModelReport(path, format, model, weights, text, problems);
+    return new ModelReport(path, format, model, weights, quantised, text, problems);
   }
 
   /** The configuration of a directory whose weights could not be opened. */

@@ -210,7 +210,8 @@ public final class Model implements AutoCloseable {
         WeightTable weights = WeightTable.resolve(description, checkpoint);
         opened =
             device != null ? device : Backends.open(new Backends.Choice(backend, isa, threads));
-        Decoder decoder = new Decoder(description, weights, opened, options(opened), listener);
+        Decoder decoder =
+            new Decoder(description, weights, opened, options(opened, weights), listener);
         return new Model(
             directory,
             checkpoint,
@@ -243,9 +244,11 @@ public final class Model implements AutoCloseable {
       }
     }
 
-    private DecoderOptions options(Device on) {
+    private DecoderOptions options(Device on, WeightTable weights) {
       DecoderOptions usual =
-          compute == null ? DecoderOptions.defaults(on) : DecoderOptions.of(compute);
+          compute == null
+              ? DecoderOptions.defaults(on, weights.isQuantised())
+              : DecoderOptions.of(compute);
       return new DecoderOptions(
           usual.compute(),
           cacheType == null ? usual.cacheType() : cacheType,

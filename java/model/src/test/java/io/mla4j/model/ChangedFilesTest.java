@@ -161,7 +161,7 @@ class ChangedFilesTest {
                   model,
                   WeightTable.resolve(model, checkpoint),
                   device,
-                  DecoderOptions.defaults(device));
+                  DecoderOptions.defaults(device, false));
           LatentCache cache = decoder.newCache(1, 2000);
           Sequence sequence = cache.newSequence()) {
         decoder.append(Batch.of(sequence), new int[] {0, 5, 263});

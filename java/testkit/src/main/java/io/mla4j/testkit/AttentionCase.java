@@ -198,7 +198,7 @@ final class AttentionCase implements OperationCase {
 
   @Override
   public boolean ofDevices() {
-    return !decompressed || kind.ofDevices() && !split;
+    return compute != ComputeType.INT8 && (!decompressed || kind.ofDevices() && !split);
   }
 
   @Override

@@ -97,7 +97,7 @@ final class HeadLinearCase implements OperationCase {
 
   @Override
   public boolean ofDevices() {
-    return kind.ofDevices() && !split;
+    return kind.ofDevices() && !split && compute != ComputeType.INT8;
   }
 
   @Override
@@ -113,7 +113,7 @@ final class HeadLinearCase implements OperationCase {
   @Override
   public List<Expectation> expected() {
     if (expected == null) {
-      double[] widened = Oracle.widen(x, compute == ComputeType.BF16);
+      double[] widened = Oracle.entering(x, in, compute, !transposed && w.isQuantised());
       double[] weight = Oracle.widen(ofHeads(), false);
       double[] y = Oracle.headLinear(widened, tokens, heads, in, out, weight, transposed);
       double size =

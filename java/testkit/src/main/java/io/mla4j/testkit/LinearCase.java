@@ -79,7 +79,7 @@ final class LinearCase implements OperationCase {
 
   @Override
   public boolean ofDevices() {
-    return kind.ofDevices();
+    return kind.ofDevices() && compute != ComputeType.INT8;
   }
 
   @Override
@@ -95,7 +95,7 @@ final class LinearCase implements OperationCase {
   @Override
   public List<Expectation> expected() {
     if (expected == null) {
-      double[] source = Oracle.widen(x, compute == ComputeType.BF16);
+      double[] source = Oracle.entering(x, k, compute, w.isQuantised());
       double[] in = new double[rows * k];
       for (int i = 0; i < rows; i++) {
         System.arraycopy(source, (indices == null ? i : indices[i]) * k, in, i * k, k);

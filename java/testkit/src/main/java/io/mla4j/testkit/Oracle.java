@@ -1,5 +1,6 @@
 package io.mla4j.testkit;
 
+import io.mla4j.ComputeType;
 import io.mla4j.ops.RopeLayout;
 import io.mla4j.ops.Routing;
 import java.util.Arrays;
@@ -18,6 +19,33 @@ final class Oracle {
     double[] d = new double[a.length];
     for (int i = 0; i < a.length; i++) {
       d[i] = rounds ? Rounding.bf16(a[i]) : a[i];
+    }
+    return d;
+  }
+
+  /**
+   * Rows of {@code width} activations as they enter a product: as they are, rounded to bf16, or
+   * where {@code compute} is INT8 and the weight quantised, in blocks of 32 to m / 127 times an
+   * integer, m the largest magnitude of the block.
+   */
+  static double[] entering(float[] a, int width, ComputeType compute, boolean quantised) {
+    if (compute != ComputeType.INT8 || !quantised) {
+      return widen(a, compute.roundsToBf16());
+    }
+    double[] d = new double[a.length];
+    for (int row = 0; row < a.length; row += width) {
+      for (int from = row; from < row + width; from += 32) {
+        int end = Math.min(from + 32, row + width);
+        float largest = 0;
+        for (int i = from; i < end; i++) {
+          largest = Math.max(largest, Math.abs(a[i]));
+        }
+        // In float32, as kernels do: a tie must not fall to the other side.
+        float inverse = largest == 0 ? 0 : 127 / largest;
+        for (int i = from; i < end; i++) {
+          d[i] = (double) (largest / 127) * Math.rint(a[i] * inverse);
+        }
+      }
     }
     return d;
   }

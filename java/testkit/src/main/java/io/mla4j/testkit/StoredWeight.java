@@ -184,6 +184,12 @@ final class StoredWeight {
     return new StoredWeight(format, rows, columns, poisoned, scales);
   }
 
+  /** Whether kernels multiply its integers with {@link io.mla4j.ComputeType#INT8}. */
+  boolean isQuantised() {
+    return format.coding() != null
+        && (scales == null || scales.blockColumns % 32 == 0 || scales.blockColumns >= columns);
+  }
+
   /** A copy in guarded memory, with gaps between its rows or without. */
   Placed place(GuardedMemory memory, CaseRandom random) {
     int gap = random.oneIn(2) ? 0 : random.between(1, 19);

@@ -55,15 +55,28 @@ final class VectorKernels extends ScalarKernels {
       case LayerNorm o -> tile -> VectorRows.layerNorm(o, tile.rowBegin(), tile.rowEnd());
       case SwiGlu o -> tile -> VectorRows.swiglu(o, tile.rowBegin(), tile.rowEnd());
       case Gate o -> tile -> VectorRows.gate(o, tile.rowBegin(), tile.rowEnd());
-      case Multiply o -> new Packed(o.product(), VectorLinear::multiply);
-      case Absorb o -> ofHeads(HeadProduct.of(o));
-      case Expand o -> ofHeads(HeadProduct.of(o));
+      case Multiply o -> multiply(o);
+      case Absorb o when !HeadProduct.of(o).multipliesCodes() -> ofHeads(HeadProduct.of(o));
+      case Expand o when !HeadProduct.of(o).multipliesCodes() -> ofHeads(HeadProduct.of(o));
       case DeltaTile o -> new VectorDelta(o);
       case AttentionTile o when o.isDecompressed() -> tile -> attendDecompressed(o, tile);
       case AttentionTile o -> tile -> attendAbsorbed(o, tile);
       case ScoreTile o -> tile -> VectorIndexer.score(o, tile);
       default -> super.bind(operation);
     };
+  }
+
+  private TileKernel multiply(Multiply operation) {
+    TileKernel codes = super.bind(operation);
+    return new Packed(
+        operation.product(),
+        (product, tile) -> {
+          if (product.multipliesCodes()) {
+            codes.run(tile);
+          } else {
+            VectorLinear.multiply(product, tile);
+          }
+        });
   }
 
   private static TileKernel ofHeads(HeadProduct product) {

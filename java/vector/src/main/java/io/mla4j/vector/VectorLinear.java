@@ -1,6 +1,5 @@
 package io.mla4j.vector;
 
-import io.mla4j.ComputeType;
 import io.mla4j.ops.Floats;
 import io.mla4j.ops.HeadMatrices;
 import io.mla4j.spi.HeadProduct;
@@ -102,7 +101,7 @@ final class VectorLinear {
           int row = rows + i * inStride;
           Floats.read(p.x(), (t + i) * p.xTokenStride() + h * p.xHeadStride(), m, row, in);
           Arrays.fill(m, row + in, row + inStride, 0);
-          if (p.compute() == ComputeType.BF16) {
+          if (p.compute().roundsToBf16()) {
             Lanes.roundBf16(m, row, in);
           }
         }

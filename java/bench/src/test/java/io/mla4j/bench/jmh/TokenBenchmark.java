@@ -54,7 +54,7 @@ public class TokenBenchmark {
     checkpoint = Checkpoint.open(folder);
     device = Backends.open(new Backends.Choice(backend, null, 0));
     WeightTable weights = WeightTable.resolve(model, checkpoint);
-    decoder = new Decoder(model, weights, device, DecoderOptions.defaults(device));
+    decoder = new Decoder(model, weights, device, DecoderOptions.defaults(device, false));
     cache = decoder.newCache(1, CONTEXT);
     sequence = cache.newSequence();
     batch = Batch.of(sequence);

@@ -23,10 +23,10 @@ public class Mla extends Mla$shared {
     static final SymbolLookup SYMBOL_LOOKUP = SymbolLookup.loaderLookup()
             .or(Linker.nativeLinker().defaultLookup());
 
-    private static final int MLA_ABI_VERSION = (int)3L;
+    private static final int MLA_ABI_VERSION = (int)4L;
     /**
      * {@snippet lang=c :
-     * #define MLA_ABI_VERSION 3
+     * #define MLA_ABI_VERSION 4
      * }
      */
     public static int MLA_ABI_VERSION() {
@@ -319,6 +319,15 @@ public class Mla extends Mla$shared {
      */
     public static int MLA_COMPUTE_BF16() {
         return MLA_COMPUTE_BF16;
+    }
+    private static final int MLA_COMPUTE_INT8 = (int)2L;
+    /**
+     * {@snippet lang=c :
+     * #define MLA_COMPUTE_INT8 2
+     * }
+     */
+    public static int MLA_COMPUTE_INT8() {
+        return MLA_COMPUTE_INT8;
     }
     private static final int MLA_ISA_GENERIC = (int)0L;
     /**

@@ -20,6 +20,7 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     int32_t isa;
  *     int32_t supported_isas;
  *     int32_t prefers_bf16;
+ *     int32_t prefers_int8;
  *     int32_t row_multiple;
  *     double cost_absorbed;
  *     double cost_project;
@@ -65,7 +66,9 @@ public class mla_kernels {
         Mla.C_INT.withName("isa"),
         Mla.C_INT.withName("supported_isas"),
         Mla.C_INT.withName("prefers_bf16"),
+        Mla.C_INT.withName("prefers_int8"),
         Mla.C_INT.withName("row_multiple"),
+        MemoryLayout.paddingLayout(4),
         Mla.C_DOUBLE.withName("cost_absorbed"),
         Mla.C_DOUBLE.withName("cost_project"),
         Mla.C_DOUBLE.withName("cost_decompressed"),
@@ -322,6 +325,50 @@ public class mla_kernels {
      */
     public static void prefers_bf16(MemorySegment struct, int fieldValue) {
         struct.set(prefers_bf16$LAYOUT, prefers_bf16$OFFSET, fieldValue);
+    }
+
+    private static final OfInt prefers_int8$LAYOUT = (OfInt)$LAYOUT.select(groupElement("prefers_int8"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int32_t prefers_int8
+     * }
+     */
+    public static final OfInt prefers_int8$layout() {
+        return prefers_int8$LAYOUT;
+    }
+
+    private static final long prefers_int8$OFFSET = $LAYOUT.byteOffset(groupElement("prefers_int8"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int32_t prefers_int8
+     * }
+     */
+    public static final long prefers_int8$offset() {
+        return prefers_int8$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int32_t prefers_int8
+     * }
+     */
+    public static int prefers_int8(MemorySegment struct) {
+        return struct.get(prefers_int8$LAYOUT, prefers_int8$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int32_t prefers_int8
+     * }
+     */
+    public static void prefers_int8(MemorySegment struct, int fieldValue) {
+        struct.set(prefers_int8$LAYOUT, prefers_int8$OFFSET, fieldValue);
     }
 
     private static final OfInt row_multiple$LAYOUT = (OfInt)$LAYOUT.select(groupElement("row_multiple"));
