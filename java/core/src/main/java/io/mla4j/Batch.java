@@ -87,7 +87,7 @@ public final class Batch {
         throw new InvalidArgumentException(
             "tokens " + Arrays.toString(tokens) + " are more than 2^31 - 1 together");
       }
-      if (needed > cache.freeCount()) {
+      if (!cache.makeRoom(needed)) {
         throw new CacheFullException(
             "the step needs "
                 + needed

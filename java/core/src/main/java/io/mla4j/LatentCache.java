@@ -40,6 +40,10 @@ public final class LatentCache implements AutoCloseable {
   private final boolean reportsLeaks;
   private final LeakReport leak;
   private int freeCount;
+
+  /** Holds pages that sequences may want; null where there is none. */
+  private PrefixCache prefixes;
+
   private int leases;
   private boolean closed;
 
@@ -139,12 +143,12 @@ public final class LatentCache implements AutoCloseable {
     return latents().params().pageCount();
   }
 
-  /** Pages that no sequence holds. */
+  /** Pages that neither a sequence nor a {@link PrefixCache} holds. */
   public synchronized int freePages() {
     return freeCount;
   }
 
-  /** Layers that have a state of a recurrence, which are numbered on their own, from 0. */
+  /** Layers that have a state of a recurrence, numbered on their own, from 0. */
   public int stateLayers() {
     return states == null ? 0 : states.layers();
   }
@@ -166,9 +170,7 @@ public final class LatentCache implements AutoCloseable {
     return pageBytes() * pages() + stateBytes();
   }
 
-  /**
-   * Bytes of the states of all sequences, two of each layer: a step writes beside what it reads.
-   */
+  /** Bytes of all sequences' states, two of each layer: a step writes beside what it reads. */
   public synchronized long stateBytes() {
     return states == null ? 0 : states.bytes();
   }
@@ -263,6 +265,28 @@ public final class LatentCache implements AutoCloseable {
     int page = freePages[--freeCount];
     references[page] = 1;
     return page;
+  }
+
+  /** Call with the lock held: {@code prefixes} holds pages from now on, null for nobody. */
+  void attach(PrefixCache holder) {
+    requireOpen();
+    if (holder != null && prefixes != null) {
+      throw new InvalidStateException("the cache has a prefix cache already");
+    }
+    prefixes = holder;
+  }
+
+  /**
+   * Call with the lock held: whether so many pages are free, for which remembered beginnings of
+   * texts are given up where need be; none where they would not suffice.
+   */
+  boolean makeRoom(long wanted) {
+    return wanted <= freeCount || prefixes != null && prefixes.makeRoom(wanted);
+  }
+
+  /** Call with the lock held. */
+  boolean isClosed() {
+    return closed;
   }
 
   /** Call with the lock held. */
@@ -424,9 +448,7 @@ public final class LatentCache implements AutoCloseable {
       return this;
     }
 
-    /**
-     * As many pages as hold {@code tokens} tokens of one sequence; call it after {@link #pageSize}.
-     */
+    /** As many pages as hold {@code tokens} of one sequence; call it after {@link #pageSize}. */
     public Builder tokens(long tokens) {
       return pages(tokens / Math.max(1, pageSize) + (tokens % Math.max(1, pageSize) > 0 ? 1 : 0));
     }

@@ -23,6 +23,7 @@ public final class Sequence implements AutoCloseable {
   private int pages;
   private int length;
   private int announced;
+  private AttentionForm form = AttentionForm.AUTO;
   private Batch alone;
   private boolean inStep;
   private boolean closed;
@@ -52,6 +53,24 @@ public final class Sequence implements AutoCloseable {
       throw new InvalidArgumentException("tokens is " + tokens + ", but must be at least 0");
     }
     announced = tokens;
+  }
+
+  /**
+   * Tells which form {@link AttentionForm#AUTO} stands for in the next steps of this sequence;
+   * {@code AUTO} itself for the cost model's choice, which goes by how many tokens a step has.
+   *
+   * @throws InvalidArgumentException where form is null
+   */
+  public void form(AttentionForm form) {
+    if (form == null) {
+      throw new InvalidArgumentException("form is null");
+    }
+    this.form = form;
+  }
+
+  /** What {@link AttentionForm#AUTO} stands for. */
+  AttentionForm form() {
+    return form;
   }
 
   /** What was {@linkplain #announce announced}, 0 where nothing was. */
@@ -236,6 +255,23 @@ public final class Sequence implements AutoCloseable {
     inStep = false;
   }
 
+  /** Call with the pool's lock held, on whole pages: one more, which others hold too. */
+  void appendShared(int page) {
+    cache.retainPage(page);
+    reserveTable(pages + 1);
+    setPage(pages++, page);
+    length += cache.pageSize();
+  }
+
+  /** Call with the pool's lock held: takes a page with the same rows in place of page i. */
+  void replaceByShared(int i, int page) {
+    if (page(i) != page) {
+      cache.retainPage(page);
+      cache.releasePage(page(i));
+      setPage(i, page);
+    }
+  }
+
   /** Call with the pool's lock held. */
   void requireIdle() {
     cache.requireOpen();
@@ -271,7 +307,8 @@ public final class Sequence implements AutoCloseable {
     }
   }
 
-  private int page(int i) {
+  /** The id of page i. */
+  int page(int i) {
     return pageTable.getAtIndex(ValueLayout.JAVA_INT, i);
   }
 

@@ -56,10 +56,11 @@ final class StepPlan implements PagedView {
     splitLengths = new int[kvTokens.length];
     for (int i = 0; i < kvTokens.length; i++) {
       int queries = queryTokens(i);
+      AttentionForm wanted = form == AttentionForm.AUTO ? sequences.get(i).form() : form;
       forms[i] =
-          form == AttentionForm.AUTO
+          wanted == AttentionForm.AUTO
               ? CostModel.form(shape, queries, kvTokens[i], cache.device().attentionCosts())
-              : form;
+              : wanted;
       splitLengths[i] = CostModel.splitLength(shape.heads(), queries, kvTokens[i]);
     }
   }

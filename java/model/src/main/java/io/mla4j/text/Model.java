@@ -2,14 +2,12 @@ package io.mla4j.text;
 
 import io.mla4j.AttentionForm;
 import io.mla4j.Backends;
-import io.mla4j.Batch;
 import io.mla4j.CacheType;
 import io.mla4j.ClosedException;
 import io.mla4j.ComputeType;
 import io.mla4j.Device;
 import io.mla4j.InvalidArgumentException;
-import io.mla4j.LatentCache;
-import io.mla4j.Sequence;
+import io.mla4j.PrefixCache;
 import io.mla4j.checkpoint.Checkpoint;
 import io.mla4j.checkpoint.CheckpointException;
 import io.mla4j.checkpoint.ConfigReader;
@@ -19,8 +17,6 @@ import io.mla4j.model.Decoder;
 import io.mla4j.model.DecoderOptions;
 import io.mla4j.ops.Tensor;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
@@ -53,6 +49,10 @@ public final class Model implements AutoCloseable {
   private final Device device;
   private final boolean ownsDevice;
   private final Decoder decoder;
+
+  /** Null where every session has a cache of its own. */
+  private final SharedCache shared;
+
   private final boolean hasTokenizer;
   private final CompletableFuture<Tokenizer> tokenizer;
   private final ReentrantLock steps = new ReentrantLock(true);
@@ -65,6 +65,7 @@ public final class Model implements AutoCloseable {
       Device device,
       boolean ownsDevice,
       Decoder decoder,
+      SharedCache shared,
       boolean hasTokenizer,
       CompletableFuture<Tokenizer> tokenizer) {
     this.path = path;
@@ -72,6 +73,7 @@ public final class Model implements AutoCloseable {
     this.device = device;
     this.ownsDevice = ownsDevice;
     this.decoder = decoder;
+    this.shared = shared;
     this.hasTokenizer = hasTokenizer;
     this.tokenizer = tokenizer;
   }
@@ -106,6 +108,7 @@ public final class Model implements AutoCloseable {
     private int chunk = DecoderOptions.DEFAULT_CHUNK;
     private boolean withTokenizer = true;
     private boolean ifUsable;
+    private int sharedTokens;
     private Decoder.UploadListener listener = (_, _) -> {};
 
     private Builder(Path directory) {
@@ -166,6 +169,23 @@ public final class Model implements AutoCloseable {
       return this;
     }
 
+    /**
+     * One cache of so many tokens for all sessions, which share what their prompts begin with: the
+     * whole pages before a prompt's last token are computed once, and stay when their session is
+     * closed, until others need the room. Bits do not depend on what was shared. A prompt takes a
+     * step more than otherwise.
+     *
+     * <p>Opening refuses it where texts of the model cannot share a beginning, since its rotation
+     * depends on the length of a text or layers have the state of a recurrence.
+     */
+    public Builder sharedCache(int tokens) {
+      if (tokens < 1) {
+        throw new InvalidArgumentException("tokens is " + tokens + ", but must be at least 1");
+      }
+      sharedTokens = tokens;
+      return this;
+    }
+
     /** Opens no tokenizer: the model knows ids alone, and what it generates has no text. */
     public Builder withoutTokenizer() {
       withTokenizer = false;
@@ -193,6 +213,8 @@ public final class Model implements AutoCloseable {
      *     or not supported
      * @throws io.mla4j.BackendException where the backend does not work here
      * @throws io.mla4j.DeviceMemoryException where the device lacks the memory for the weights
+     * @throws InvalidArgumentException where a {@link #sharedCache} was asked for and the model's
+     *     texts cannot share a beginning
      */
     public Model open() {
       CompletableFuture<Tokenizer> tokenizer =
@@ -204,24 +226,28 @@ public final class Model implements AutoCloseable {
                   new InvalidArgumentException("the model was opened without its tokenizer"));
       Checkpoint checkpoint = null;
       Device opened = null;
+      Decoder decoder = null;
       try {
         checkpoint = Checkpoint.open(directory);
         ModelDescription description = ConfigReader.read(checkpoint);
         WeightTable weights = WeightTable.resolve(description, checkpoint);
         opened =
             device != null ? device : Backends.open(new Backends.Choice(backend, isa, threads));
-        Decoder decoder =
-            new Decoder(description, weights, opened, options(opened, weights), listener);
+        decoder = new Decoder(description, weights, opened, options(opened, weights), listener);
         return new Model(
             directory,
             checkpoint,
             opened,
             device == null,
             decoder,
+            sharedTokens == 0 ? null : SharedCache.of(decoder, sharedTokens),
             withTokenizer && (!ifUsable || isUsable(tokenizer)),
             tokenizer);
       } catch (RuntimeException | Error e) {
         tokenizer.thenAccept(Tokenizer::close);
+        if (decoder != null) {
+          decoder.close();
+        }
         if (opened != null && device == null) {
           opened.close();
         }
@@ -310,15 +336,7 @@ public final class Model implements AutoCloseable {
    */
   public Tokenizer tokenizer() {
     requireOpen();
-    try {
-      return tokenizer.join();
-    } catch (CompletionException e) {
-      switch (e.getCause()) {
-        case RuntimeException cause -> throw cause;
-        case Error cause -> throw cause;
-        default -> throw e;
-      }
-    }
+    return Tokenizer.join(tokenizer);
   }
 
   /** As below, up to 512 tokens, always the likeliest one. */
@@ -354,10 +372,32 @@ public final class Model implements AutoCloseable {
     return session(Math.min(SESSION_TOKENS, description().context()));
   }
 
-  /** An empty text with room for {@code tokens} tokens, its forks included. */
+  /**
+   * An empty text with room for {@code tokens} tokens, its forks included; in a {@linkplain
+   * Builder#sharedCache shared cache} with the room that others leave there.
+   */
   public Session session(int tokens) {
     requireOpen();
-    return register(new Session(this, tokens));
+    return shared == null ? register(new Session(this, tokens)) : session("");
+  }
+
+  /**
+   * An empty text in the {@linkplain Builder#sharedCache shared cache}.
+   *
+   * @param salt keeps tenants apart: sessions share with those of the same salt alone
+   * @throws InvalidArgumentException where the model has no shared cache
+   */
+  public Session session(String salt) {
+    requireOpen();
+    if (shared == null) {
+      throw new InvalidArgumentException("the model was opened without a shared cache");
+    }
+    return register(new Session(this, shared, salt));
+  }
+
+  /** What the {@linkplain Builder#sharedCache shared cache} has saved; empty without one. */
+  public Optional<PrefixCache.Statistics> sharing() {
+    return Optional.ofNullable(shared).map(cache -> cache.prefixes().statistics());
   }
 
   /**
@@ -395,40 +435,7 @@ public final class Model implements AutoCloseable {
    */
   public void logits(int[][] ids, LogitConsumer consumer) {
     requireOpen();
-    int longest = Arrays.stream(ids).mapToInt(i -> i.length).max().orElse(1);
-    try (LatentCache cache = decoder.newCache(ids.length, longest)) {
-      Sequence[] all = new Sequence[ids.length];
-      Arrays.setAll(all, _ -> cache.newSequence());
-      for (int i = 0; i < all.length; i++) {
-        all[i].announce(ids[i].length);
-      }
-      while (step(() -> logits(all, ids, consumer))) {}
-    }
-  }
-
-  private boolean logits(Sequence[] sequences, int[][] ids, LogitConsumer consumer) {
-    List<Sequence> active = new ArrayList<>();
-    List<int[]> next = new ArrayList<>();
-    List<int[]> origins = new ArrayList<>(); // of each row: its sequence and position
-    for (int i = 0; i < ids.length; i++) {
-      int begin = sequences[i].length();
-      int end = (int) Math.min(ids[i].length, (long) begin + options().chunk());
-      if (begin < end) {
-        active.add(sequences[i]);
-        next.add(Arrays.copyOfRange(ids[i], begin, end));
-        for (int position = begin; position < end; position++) {
-          origins.add(new int[] {i, position});
-        }
-      }
-    }
-    if (active.isEmpty()) {
-      return false;
-    }
-    Tensor hidden =
-        decoder.forward(Batch.of(active.toArray(Sequence[]::new)), next.toArray(int[][]::new));
-    decoder.logits(
-        hidden, (row, logits) -> consumer.accept(origins.get(row)[0], origins.get(row)[1], logits));
-    return true;
+    new BatchLogits(this, ids, consumer).run();
   }
 
   /** Closing twice is harmless. */
@@ -441,6 +448,9 @@ public final class Model implements AutoCloseable {
     }
     decoder.close();
     open.forEach(Session::close);
+    if (shared != null) {
+      shared.close();
+    }
     tokenizer.thenAccept(Tokenizer::close);
     if (ownsDevice) {
       device.close();

@@ -55,6 +55,9 @@ public final class Session implements AutoCloseable {
   private final Sequence sequence;
   private final Batch batch;
 
+  /** Null where the session has a cache of its own. */
+  private final SharedPrompt prompt;
+
   /** Every token; those from {@code sequence.length()} on are not cached yet. */
   private int[] ids;
 
@@ -67,21 +70,28 @@ public final class Session implements AutoCloseable {
 
   /** An empty session with a pool of its own. */
   Session(Model model, int tokens) {
-    this(
-        model,
-        new Pool(model.decoder().newCache(1, tokens), new AtomicInteger()),
-        null,
-        new int[16],
-        0);
+    this(model, new Pool(model.decoder().newCache(1, tokens), new AtomicInteger()), null, null);
   }
 
-  private Session(Model model, Pool pool, Sequence forked, int[] ids, int count) {
+  /** An empty session in the cache that the model's sessions share. */
+  Session(Model model, SharedCache shared, String salt) {
+    // the model closes it
+    this(
+        model,
+        new Pool(shared.cache(), new AtomicInteger(1)),
+        null,
+        new SharedPrompt(shared, salt));
+  }
+
+  private Session(Model model, Pool pool, Session origin, SharedPrompt prompt) {
     this.model = model;
     this.pool = pool;
-    this.sequence = forked == null ? pool.cache.newSequence() : forked;
+    this.prompt = prompt;
+    this.sequence = origin == null ? pool.cache.newSequence() : origin.sequence.fork();
     this.batch = Batch.of(sequence);
-    this.ids = ids;
-    this.count = count;
+    this.ids = origin == null ? new int[16] : origin.ids.clone();
+    this.count = origin == null ? 0 : origin.count;
+    this.logits = origin == null ? null : origin.logits;
     pool.users.incrementAndGet();
   }
 
@@ -236,11 +246,8 @@ public final class Session implements AutoCloseable {
    */
   public Session fork() {
     return use(
-        () -> {
-          Session fork = new Session(model, pool, sequence.fork(), ids.clone(), count);
-          fork.logits = logits;
-          return model.register(fork);
-        });
+        () ->
+            model.register(new Session(model, pool, this, prompt == null ? null : prompt.fork())));
   }
 
   /**
@@ -297,9 +304,15 @@ public final class Session implements AutoCloseable {
   private void runChunks(Cancellation cancellation) {
     sequence.announce(count);
     int chunk = model.decoder().options().chunk();
+    if (prompt != null && prompt.isBody(sequence)) {
+      if (count - sequence.length() > chunk) {
+        fillBody(cancellation);
+      }
+      return;
+    }
     while (count - sequence.length() > chunk) {
       int[] next = Arrays.copyOfRange(ids, sequence.length(), sequence.length() + chunk);
-      model.step(() -> model.decoder().forward(batch, Wanted.NONE, cancellation, next));
+      model.step(() -> forward(Wanted.NONE, cancellation, next));
     }
   }
 
@@ -309,6 +322,9 @@ public final class Session implements AutoCloseable {
    */
   private void cut(int length) {
     int kept = Math.min(sequence.length(), Math.max(0, length - 1));
+    if (prompt != null) {
+      kept = prompt.keep(kept);
+    }
     sequence.truncate(sequence.isRewindable() || kept == sequence.length() ? kept : 0);
     count = length;
     logits = null;
@@ -317,8 +333,27 @@ public final class Session implements AutoCloseable {
 
   /** Runs what is not cached yet; the hidden state of the last token. Within a step. */
   private Tensor runPending(Cancellation cancellation) {
+    if (prompt != null) {
+      fillBody(cancellation);
+      int chunk = model.decoder().options().chunk();
+      while (count - sequence.length() > chunk) {
+        int begin = sequence.length();
+        forward(Wanted.NONE, cancellation, Arrays.copyOfRange(ids, begin, begin + chunk));
+      }
+    }
     int[] pending = Arrays.copyOfRange(ids, sequence.length(), count);
-    return model.decoder().forward(batch, Wanted.LAST, cancellation, pending);
+    return forward(Wanted.LAST, cancellation, pending);
+  }
+
+  private void fillBody(Cancellation cancellation) {
+    prompt.fill(
+        sequence,
+        Arrays.copyOf(ids, count),
+        next -> model.step(() -> forward(Wanted.NONE, cancellation, next)));
+  }
+
+  private Tensor forward(Wanted wanted, Cancellation cancellation, int[] next) {
+    return model.decoder().forward(batch, wanted, cancellation, next);
   }
 
   private void requireTokens() {

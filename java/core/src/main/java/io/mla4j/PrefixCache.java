@@ -1,0 +1,428 @@
+package io.mla4j;
+
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.SplittableRandom;
+
+/**
+ * Beginnings of texts whose rows are in a {@link LatentCache}, so that sequences that begin alike
+ * share them. Full pages are remembered by the ids that they and all pages before them hold: found
+ * by a hash, taken only where the ids are equal. A page holds the rows of all groups, so all of
+ * them are shared as one thing.
+ *
+ * <pre>{@code
+ * int known = prefixes.share(sequence, "tenant", ids);   // the rows of ids[0, known) are there
+ * // compute ids[known, ...)
+ * prefixes.publish(sequence, "tenant", ids);             // the next one finds them
+ * }</pre>
+ *
+ * <p>Pages stay when the sequence that computed them is closed. They are given up, least recently
+ * used first, when a step finds too few free pages, or when more are remembered than the budget
+ * allows; those that a sequence still reads are its own then. Nothing is copied, and a sequence
+ * that writes behind what it shares takes a page of its own.
+ *
+ * <p>Two salts never share a page. What is published must be what anybody would compute for these
+ * ids: where bits depend on how a text is cut into steps, both have to cut alike.
+ *
+ * <p>Thread-safe, by the lock of the pool, which nobody holds during a computation. Closing the
+ * pool closes this.
+ */
+public final class PrefixCache implements AutoCloseable {
+  /** A full page in its place behind another one; a salt's own, which has no page, is its root. */
+  private static final class Node {
+    final Node parent;
+    final long hash;
+    final int[] ids;
+    final int page;
+    int children;
+
+    /** The next one of the same hash. */
+    Node sameHash;
+
+    /** Neighbours in the order of use. */
+    Node older;
+
+    Node newer;
+
+    Node(Node parent, long hash, int[] ids, int page) {
+      this.parent = parent;
+      this.hash = hash;
+      this.ids = ids;
+      this.page = page;
+    }
+  }
+
+  /**
+   * What a prefix cache did.
+   *
+   * @param lookups calls of {@link #share}
+   * @param hits those that found a page or more
+   * @param tokensAsked ids that were asked for
+   * @param tokensShared those whose rows were there
+   * @param bytesSaved rows that were shared instead of being stored once more
+   * @param pagesGivenUp pages that were forgotten to make room
+   * @param pages pages that are remembered now
+   * @param bytes their bytes
+   */
+  public record Statistics(
+      long lookups,
+      long hits,
+      long tokensAsked,
+      long tokensShared,
+      long bytesSaved,
+      long pagesGivenUp,
+      int pages,
+      long bytes) {}
+
+  private final LatentCache cache;
+  private final int pageSize;
+  private final long maxPages;
+
+  /** Nobody outside can make ids that all have the same hash. */
+  private final long seed = new SplittableRandom().nextLong();
+
+  private final Map<String, Node> roots = new HashMap<>();
+  private final Map<Long, Node> nodes = new HashMap<>();
+
+  /** Both ends of the order of use. */
+  private final Node oldest = new Node(null, 0, null, -1);
+
+  private final Node newest = new Node(null, 0, null, -1);
+  private int pages;
+  private long lookups;
+  private long hits;
+  private long asked;
+  private long shared;
+  private long givenUp;
+  private boolean closed;
+
+  /**
+   * Remembers pages of {@code cache}, at most {@code budgetBytes} of them. A cache has at most one.
+   *
+   * @throws InvalidArgumentException where the cache has states of a recurrence, which are no rows
+   *     of a page: such texts cannot share a beginning; or where the budget is less than a page
+   * @throws InvalidStateException where the cache has one already
+   * @throws ClosedException where the cache is closed
+   */
+  public PrefixCache(LatentCache cache, long budgetBytes) {
+    if (cache == null) {
+      throw new InvalidArgumentException("cache is null");
+    }
+    if (cache.stateLayers() > 0) {
+      throw new InvalidArgumentException(
+          "the cache has states of a recurrence, which are not in its pages, so sequences cannot"
+              + " share a beginning");
+    }
+    if (budgetBytes < cache.pageBytes()) {
+      throw new InvalidArgumentException(
+          "budgetBytes is " + budgetBytes + ", but one page takes " + cache.pageBytes());
+    }
+    this.cache = cache;
+    this.pageSize = cache.pageSize();
+    this.maxPages = budgetBytes / cache.pageBytes();
+    oldest.newer = newest;
+    newest.older = oldest;
+    synchronized (cache) {
+      cache.attach(this);
+    }
+  }
+
+  /** The pool. */
+  public LatentCache cache() {
+    return cache;
+  }
+
+  /**
+   * Appends the known rows of {@code ids} to a sequence, as many full pages as there are. A
+   * sequence that is not empty holds {@code ids[0, length)} already, computed as what is published.
+   *
+   * @param salt keeps tenants apart
+   * @return tokens of the sequence now
+   * @throws InvalidArgumentException where the sequence belongs to another pool, or has more tokens
+   *     than ids or a page that is not full
+   * @throws InvalidStateException where it is part of an open step
+   * @throws ClosedException where the sequence, the pool or this is closed
+   */
+  public int share(Sequence sequence, String salt, int[] ids) {
+    long[] hashes = hashes(salt, ids);
+    synchronized (cache) {
+      requireUsable(sequence, ids);
+      if (sequence.length() % pageSize != 0) {
+        throw new InvalidArgumentException(
+            "sequence has "
+                + sequence.length()
+                + " tokens, but must have whole pages of "
+                + pageSize);
+      }
+      int before = sequence.length();
+      Node last = roots.get(salt);
+      int found = 0;
+      for (Node next = last; found < hashes.length && next != null; ) {
+        next = child(last, hashes[found], ids, found);
+        if (next != null) {
+          last = next;
+          found++;
+          if (found > before / pageSize) {
+            sequence.appendShared(next.page);
+          }
+        }
+      }
+      if (last != null) {
+        touch(last);
+      }
+      lookups++;
+      hits += sequence.length() > before ? 1 : 0;
+      asked += ids.length - before;
+      shared += sequence.length() - before;
+      return sequence.length();
+    }
+  }
+
+  /**
+   * Remembers the full pages of a sequence that holds {@code ids}, or ids that begin with its
+   * tokens. Where a page is known already, the sequence takes that one in place of its own.
+   *
+   * @param salt keeps tenants apart
+   * @throws InvalidArgumentException where the sequence belongs to another pool or has fewer tokens
+   *     than ids
+   * @throws InvalidStateException where it is part of an open step
+   * @throws ClosedException where the sequence, the pool or this is closed
+   */
+  public void publish(Sequence sequence, String salt, int[] ids) {
+    long[] hashes = hashes(salt, ids);
+    synchronized (cache) {
+      requireUsable(sequence, null);
+      if (ids.length > sequence.length()) {
+        throw new InvalidArgumentException(
+            "ids has "
+                + ids.length
+                + " ids, but the sequence has "
+                + sequence.length()
+                + " tokens");
+      }
+      Node last = roots.get(salt);
+      if (last == null) {
+        last = new Node(null, mix(seed, salt.hashCode()), null, -1);
+      }
+      for (int i = 0; i < hashes.length; i++) {
+        Node next = child(last, hashes[i], ids, i);
+        if (next != null) {
+          sequence.replaceByShared(i, next.page);
+        } else {
+          if (pages >= maxPages && !giveUpOne(last, false)) {
+            break;
+          }
+          if (last.parent == null) {
+            roots.put(salt, last);
+          }
+          next = insert(last, hashes[i], ids, i, sequence.page(i));
+        }
+        last = next;
+      }
+      touch(last);
+    }
+  }
+
+  /** What it did so far. */
+  public Statistics statistics() {
+    synchronized (cache) {
+      return new Statistics(
+          lookups,
+          hits,
+          asked,
+          shared,
+          shared / pageSize * cache.pageBytes(),
+          givenUp,
+          pages,
+          pages * cache.pageBytes());
+    }
+  }
+
+  /**
+   * Forgets all pages of a tenant, or of all where {@code salt} is null. Sequences keep what they
+   * share.
+   *
+   * @throws ClosedException where the pool or this is closed
+   */
+  public void forget(String salt) {
+    synchronized (cache) {
+      requireOpen();
+      for (Node node = newest.older; node != oldest; ) {
+        Node next = node.older;
+        if (salt == null || rootOf(node) == roots.get(salt)) {
+          remove(node);
+        }
+        node = next;
+      }
+      roots.values().removeIf(root -> root.children == 0);
+    }
+  }
+
+  /** Gives its pages back. Closing twice, or after the pool, is harmless. */
+  @Override
+  public void close() {
+    synchronized (cache) {
+      if (!closed) {
+        if (!cache.isClosed()) {
+          forget(null);
+          cache.attach(null);
+        }
+        closed = true;
+      }
+    }
+  }
+
+  /**
+   * Call with the pool's lock held: gives up pages until {@code wanted} are free, or none where
+   * they would not suffice. A page that a sequence reads goes only where nothing else is left, to
+   * reach those before it.
+   *
+   * @return whether so many are free
+   */
+  boolean makeRoom(long wanted) {
+    if (cache.freeCount() + unread() < wanted) {
+      return false;
+    }
+    while (cache.freeCount() < wanted && (giveUpOne(null, true) || giveUpOne(null, false))) {}
+    return true;
+  }
+
+  /** Pages that nobody but this holds. */
+  private long unread() {
+    long count = 0;
+    for (Node node = oldest.newer; node != newest; node = node.newer) {
+      count += cache.isShared(node.page) ? 0 : 1;
+    }
+    return count;
+  }
+
+  private void requireOpen() {
+    cache.requireOpen();
+    if (closed) {
+      throw new ClosedException("the prefix cache is closed");
+    }
+  }
+
+  private void requireUsable(Sequence sequence, int[] ids) {
+    requireOpen();
+    if (sequence.cache() != cache) {
+      throw new InvalidArgumentException("sequence belongs to another cache");
+    }
+    sequence.requireIdle();
+    if (ids != null && ids.length < sequence.length()) {
+      throw new InvalidArgumentException(
+          "sequence has " + sequence.length() + " tokens, but ids only " + ids.length);
+    }
+  }
+
+  /** Of every full page of ids with all that is before it. */
+  private long[] hashes(String salt, int[] ids) {
+    long[] hashes = new long[ids.length / pageSize];
+    long hash = mix(seed, salt.hashCode());
+    for (int i = 0; i < hashes.length; i++) {
+      for (int t = 0; t < pageSize; t++) {
+        hash = mix(hash, ids[i * pageSize + t]);
+      }
+      hashes[i] = hash;
+    }
+    return hashes;
+  }
+
+  /** The finalizer of MurmurHash3 over both. */
+  private static long mix(long hash, int id) {
+    long h = (hash ^ id) * 0xff51afd7ed558ccdL;
+    h = (h ^ h >>> 33) * 0xc4ceb9fe1a85ec53L;
+    return h ^ h >>> 33;
+  }
+
+  /** The page of ids behind {@code parent}, or null. */
+  private Node child(Node parent, long hash, int[] ids, int page) {
+    int begin = page * pageSize;
+    Node node = nodes.get(hash);
+    while (node != null
+        && (node.parent != parent
+            || !Arrays.equals(node.ids, 0, pageSize, ids, begin, begin + pageSize))) {
+      node = node.sameHash;
+    }
+    return node;
+  }
+
+  private Node insert(Node parent, long hash, int[] ids, int i, int page) {
+    Node node =
+        new Node(parent, hash, Arrays.copyOfRange(ids, i * pageSize, (i + 1) * pageSize), page);
+    node.sameHash = nodes.put(hash, node);
+    parent.children++;
+    cache.retainPage(page);
+    linkAsNewest(node);
+    pages++;
+    return node;
+  }
+
+  private void remove(Node node) {
+    Node first = nodes.get(node.hash);
+    if (first != node) {
+      while (first.sameHash != node) {
+        first = first.sameHash;
+      }
+      first.sameHash = node.sameHash;
+    } else if (node.sameHash != null) {
+      nodes.put(node.hash, node.sameHash);
+    } else {
+      nodes.remove(node.hash);
+    }
+    node.parent.children--;
+    unlink(node);
+    pages--;
+    cache.releasePage(node.page);
+  }
+
+  /**
+   * Forgets the page that was not used for the longest time of those that no other one follows.
+   *
+   * @param kept stays
+   * @param freed only one that becomes free
+   */
+  private boolean giveUpOne(Node kept, boolean freed) {
+    for (Node node = oldest.newer; node != newest; node = node.newer) {
+      if (node.children == 0 && node != kept && !(freed && cache.isShared(node.page))) {
+        remove(node);
+        givenUp++;
+        Node root = rootOf(node);
+        if (root.children == 0 && root != kept) {
+          roots.values().remove(root);
+        }
+        return true;
+      }
+    }
+    return false;
+  }
+
+  private static Node rootOf(Node node) {
+    Node root = node;
+    while (root.parent != null) {
+      root = root.parent;
+    }
+    return root;
+  }
+
+  /** Those before it become newer than it, so that none is given up before what follows it. */
+  private void touch(Node last) {
+    for (Node node = last; node.parent != null; node = node.parent) {
+      unlink(node);
+      linkAsNewest(node);
+    }
+  }
+
+  private void linkAsNewest(Node node) {
+    node.older = newest.older;
+    node.newer = newest;
+    node.older.newer = node;
+    newest.older = node;
+  }
+
+  private static void unlink(Node node) {
+    node.older.newer = node.newer;
+    node.newer.older = node.older;
+  }
+}
