@@ -231,9 +231,21 @@ struct Attend {
     keys = {sizeof keys, MLA_COMPUTE_F32, MLA_TYPE_F32, 0, 2, 4, 3, 0, 0, 0, 0, 0, 20, 4, 0, 0, 0, 0, 0, 0};
     values = keys;
     values.out = 2;
-    cache_params = {sizeof cache_params, MLA_TYPE_F32, 4, 2, 4, 2, 3, 24, 48};
+    cache_params = {sizeof cache_params, MLA_TYPE_F32, 4, 2, 4, 2, 3, 0, 0, 0, 0, 24, 48};
   }
 };
+
+// The same rows under scales.
+mla_cache_params& scale(mla_cache_params& c) {
+  c.cache_type = MLA_TYPE_I8;
+  c.rope_type = MLA_TYPE_BF16;
+  c.scale_type = MLA_TYPE_F32;
+  c.scale_columns = 32;
+  c.rope_offset = 32;
+  c.row_stride_bytes = 36;
+  c.page_stride_bytes = 2 * (36 + 4);
+  return c;
+}
 
 struct Absorbed : Attend {
   int32_t operator()(const mla_kernels& k, char* error, int32_t size) {
@@ -288,6 +300,14 @@ std::vector<Bad<C>> bad_attention() {
       {[](C& a) { a.cache_params.row_stride_bytes = 20; }, MLA_INVALID_ARGUMENT, "row_stride_bytes"},
       {[](C& a) { a.cache_params.row_stride_bytes = 26; }, MLA_INVALID_ARGUMENT, "row_stride_bytes"},
       {[](C& a) { a.cache_params.page_stride_bytes = 47; }, MLA_INVALID_ARGUMENT, "page_stride_bytes"},
+      {[](C& a) { a.cache_params.table_of_rows = 2; }, MLA_INVALID_ARGUMENT, "table_of_rows"},
+      {[](C& a) { a.cache_params.scale_columns = 128; }, MLA_UNSUPPORTED, "cache_type is 0, but must be a"},
+      {[](C& a) { scale(a.cache_params).scale_columns = -32; }, MLA_INVALID_ARGUMENT, "scale_columns"},
+      {[](C& a) { scale(a.cache_params).scale_columns = 48; }, MLA_INVALID_ARGUMENT, "scale_columns"},
+      {[](C& a) { scale(a.cache_params).scale_type = MLA_TYPE_E8M0; }, MLA_INVALID_ARGUMENT, "scale_type"},
+      {[](C& a) { scale(a.cache_params).rope_type = MLA_TYPE_I8; }, MLA_INVALID_ARGUMENT, "rope_type"},
+      {[](C& a) { scale(a.cache_params).rope_offset = 16; }, MLA_INVALID_ARGUMENT, "rope_offset"},
+      {[](C& a) { scale(a.cache_params).page_stride_bytes = 79; }, MLA_INVALID_ARGUMENT, "page_stride_bytes"},
       {[](C& a) { a.cache_params.page_stride_bytes = kHuge; }, MLA_INVALID_ARGUMENT, "page_stride_bytes"},
       {[](C& a) { a.head_end = 3; }, MLA_INVALID_ARGUMENT, "head range is 0..3"},
       {[](C& a) { a.query_begin = -1; }, MLA_INVALID_ARGUMENT, "query range is -1..2"},
@@ -394,7 +414,7 @@ TEST_P(Arguments, OfMerge) {
 
 struct Append {
   mla_append_params params{sizeof(mla_append_params), 2, 3, MLA_ROPE_PAIRS, 1e-6f, 6};
-  mla_cache_params cache_params{sizeof(mla_cache_params), MLA_TYPE_F32, 4, 2, 4, 2, 3, 24, 48};
+  mla_cache_params cache_params{sizeof(mla_cache_params), MLA_TYPE_F32, 4, 2, 4, 2, 3, 0, 0, 0, 0, 24, 48};
   const mla_append_params* p = &params;
   const mla_cache_params* c = &cache_params;
   Guarded<float> a{std::vector<float>(12, 1.f)}, weight{std::vector<float>(4, 1.f)},

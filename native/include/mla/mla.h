@@ -15,7 +15,7 @@
  *    scale_stride between rows. scale_rows is 0 and the pointer NULL where it has none.
  *  - MLA_COMPUTE_F32: operands stay float32, stored bf16/f16 values are widened (exactly). MLA_COMPUTE_BF16: float32
  *    activations are rounded to bf16 (nearest even) where they enter a matrix product; q and p too where the cache is
- *    bf16; weights keep their values. Sums are float32 always; the softmax denominator is summed before p is rounded.
+ *    not float32, and elements of cached rows that have scales; weights keep their values. Sums are float32 always; the softmax denominator is summed before p is rounded.
  *  - MLA_COMPUTE_INT8 is MLA_COMPUTE_BF16 but for products along the stored rows of a weight of integer codes (Q*, IQ4_*,
  *    MXFP4, I8, I4, F4; scales of a plane for whole blocks of 32 or whole rows), in linear and in head_linear where it is not
  *    transposed. There, blocks of 32 activations, the last filled up with zeros, become integers: m the largest
@@ -173,15 +173,27 @@ typedef struct mla_head_linear_params {
 } mla_head_linear_params;
 
 /* A layer's pages: token s of a sequence lies in row s % page_size of page page_table[s / page_size]. A row is the latent
- * (latent values, zero padding up to rope_offset) followed by the rotated key (rope values). */
+ * (latent elements, zero padding up to rope_offset) followed by the rotated key (rope elements).
+ *
+ * Latents of integers or small floats have scales: element i of the latent is code[i] * scale[i / scale_columns], a product in float32.
+ * Scales lie in a plane behind the rows of their page, page_size * row_stride_bytes from its start: page_size x ceil(latent /
+ * scale_columns) of scale_type, without gaps. A row that is written has scale = the largest magnitude / the largest code (127 of I8),
+ * and codes (element / scale) to nearest even; a scale of 0 has zeros, a magnitude that is not finite makes its elements NaN. */
 typedef struct mla_cache_params {
   int32_t struct_size;
-  int32_t cache_type;  /* MLA_TYPE_F32 or MLA_TYPE_BF16 */
-  int32_t latent;      /* 1 .. 4096 */
-  int32_t rope;        /* even, 0 .. 1024 */
-  int32_t rope_offset; /* element of a row where the rotated key starts, at least latent */
-  int32_t page_size;   /* tokens in a page */
-  int32_t page_count;  /* pages of the pool: a page id outside [0, page_count) is an error, never an access */
+  int32_t cache_type; /* of the latent: MLA_TYPE_F32 or MLA_TYPE_BF16; under scales MLA_TYPE_I8 */
+  int32_t latent;     /* 1 .. 4096 */
+  int32_t rope;       /* even, 0 .. 1024 */
+  int32_t
+      rope_offset; /* element of a row where the rotated key starts, at least latent; under scales a multiple of 32 */
+  int32_t page_size;  /* tokens in a page */
+  int32_t page_count; /* pages of the pool: a page id outside [0, page_count) is an error, never an access */
+  int32_t
+      table_of_rows; /* 1: page_table has a row for each token instead: page * page_size + the row in the page */
+  int32_t
+      rope_type; /* under scales the type of the rotated key, MLA_TYPE_F32 or MLA_TYPE_BF16; else it is cache_type */
+  int32_t scale_type;    /* MLA_TYPE_F32 or MLA_TYPE_BF16 */
+  int32_t scale_columns; /* latent elements that share a scale, a multiple of 32; 0: there are no scales */
   int64_t row_stride_bytes;
   int64_t page_stride_bytes;
 } mla_cache_params;

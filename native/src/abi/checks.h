@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <string>
 
+#include "cpu/cache.h"
 #include "cpu/formats/formats.h"
 #include "cpu/limits.h"
 #include "mla/mla.h"
@@ -148,11 +149,23 @@ inline void check(const mla_head_linear_params* p) {
   require_stride("y_head_stride", p->y_head_stride, p->heads, p->out);
 }
 
+// How latents are stored under scales.
+inline void check_scales(const mla_cache_params* c) {
+  require(CacheFormats::has(c->rope_type), "rope_type", c->rope_type, "MLA_TYPE_F32 or MLA_TYPE_BF16");
+  require(CacheScaleFormats::has(c->scale_type), "scale_type", c->scale_type,
+          "MLA_TYPE_F32 or MLA_TYPE_BF16");
+  require_range("scale_columns", c->scale_columns, 0, 1 << 16);
+  require(c->scale_columns % kCodes == 0, "scale_columns", c->scale_columns, "a multiple of 32");
+  require(c->rope_offset % kCodes == 0, "rope_offset", c->rope_offset, "a multiple of 32 under scales");
+}
+
 inline void check(const mla_cache_params* c) {
   require_struct("cache_params", c);
-  if (!CacheFormats::has(c->cache_type))
+  const bool scaled = c->scale_columns != 0;
+  if (!(scaled ? CodeFormats::has(c->cache_type) : CacheFormats::has(c->cache_type)))
     fail(WeightFormats::has(c->cache_type) ? MLA_UNSUPPORTED : MLA_INVALID_ARGUMENT,
-         "cache_type is " + std::to_string(c->cache_type) + ", but must be MLA_TYPE_F32 or MLA_TYPE_BF16");
+         "cache_type is " + std::to_string(c->cache_type) + ", but must be " +
+             (scaled ? "a type of latents under scales, MLA_TYPE_I8" : "MLA_TYPE_F32 or MLA_TYPE_BF16"));
   require_range("latent", c->latent, 1, 4096);
   require_range("rope", c->rope, 0, 1024);
   require(c->rope % 2 == 0, "rope", c->rope, "even");
@@ -160,12 +173,15 @@ inline void check(const mla_cache_params* c) {
   require(c->rope_offset % 2 == 0, "rope_offset", c->rope_offset, "even");
   require_range("page_size", c->page_size, 1, 1 << 20);
   require_range("page_count", c->page_count, 0, INT_MAX);
-  const int64_t bytes = bytes_of(c->cache_type, 1);
-  require_range("row_stride_bytes", c->row_stride_bytes, (c->rope_offset + c->rope) * bytes, kMaxRow * bytes);
-  require(c->row_stride_bytes % bytes == 0, "row_stride_bytes", c->row_stride_bytes,
+  require_range("table_of_rows", c->table_of_rows, 0, 1);
+  if (scaled) check_scales(c);
+  const int64_t key = key_bytes(*c), bytes = bytes_of(scaled ? c->rope_type : c->cache_type, 1);
+  require_range("row_stride_bytes", c->row_stride_bytes, key + c->rope * bytes,
+                key + (kMaxRow - c->rope_offset) * bytes);
+  require((c->row_stride_bytes - key) % bytes == 0, "row_stride_bytes", c->row_stride_bytes,
           "a multiple of the element size");
   require_stride("page_stride_bytes", c->page_stride_bytes, std::max<int64_t>(c->page_count, 2),
-                 c->row_stride_bytes * c->page_size);
+                 (c->row_stride_bytes + scale_bytes(*c)) * c->page_size);
 }
 
 inline void check_key_offset(const mla_attention_params* p, const mla_cache_params* c) {
@@ -178,10 +194,13 @@ inline void check_key_offset(const mla_attention_params* p, const mla_cache_para
 inline void check_pages(const mla_cache_params* c, const int32_t* page_table, int64_t begin, int64_t end) {
   if (begin >= end) return;
   require_pointer("page_table", page_table);
-  for (int64_t i = begin / c->page_size; i <= (end - 1) / c->page_size; i++) {
-    if (page_table[i] < 0 || page_table[i] >= c->page_count)
+  const int tokens = entry_tokens(*c);
+  const int64_t entries = (int64_t)c->page_count * (c->table_of_rows ? c->page_size : 1);
+  for (int64_t i = begin / tokens; i <= (end - 1) / tokens; i++) {
+    if (page_table[i] < 0 || page_table[i] >= entries)
       fail(MLA_INVALID_ARGUMENT, "page_table[" + std::to_string(i) + "] is " + std::to_string(page_table[i]) +
-                                     ", but the pool has pages 0.." + std::to_string(c->page_count - 1));
+                                     ", but the pool has " + (c->table_of_rows ? "rows" : "pages") + " 0.." +
+                                     std::to_string(entries - 1));
   }
 }
 

@@ -17,7 +17,7 @@ void append(const mla_append_params* params, const mla_cache_params* cache_param
   const mla_append_params& p = *params;
   const mla_cache_params& c = *cache_params;
   float row[kMaxRow];
-  const int pairs = c.rope / 2, width = (int)(c.row_stride_bytes / bytes_of(c.cache_type, 1));
+  const int pairs = c.rope / 2, width = (int)row_elements(c);
   for (int t = token_begin; t < token_end; t++) {
     const float* from = a + t * p.a_stride;
     for (int i = 0; i < width; i++) row[i] = 0;
@@ -28,7 +28,7 @@ void append(const mla_append_params* params, const mla_cache_params* cache_param
     }
     rotate(from + c.latent, cosines + (int64_t)t * pairs, sines + (int64_t)t * pairs, pairs, p.rope_layout,
            row + c.rope_offset);
-    store_row<Isa>(c, row, (char*)cache_row(c, cache, page_table, p.position + t));
+    store_row<Isa>(c, row, cache_row(c, cache, page_table, p.position + t));
   }
 }
 

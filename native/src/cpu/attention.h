@@ -21,7 +21,7 @@ MLA_INLINE void with_absorbed(const mla_attention_params& p, const mla_cache_par
     if (uses_pairs<Isa>(p, c))
       return few && p.key_offset ? f((DirectRows<PairedElements<Isa>>*)nullptr) : f((PairRows<Isa>*)nullptr);
   }
-  if (!few) return f((WideRows<Isa>*)nullptr);
+  if (!few || has_scales(c)) return f((WideRows<Isa>*)nullptr);
   CacheFormats::with(c.cache_type,
                      [&]<class Format>(Format) { f((DirectRows<WidenedElements<Isa, Format>>*)nullptr); });
 }

@@ -18,11 +18,12 @@ MLA_INLINE void load_block(WideRows<Isa>& a, const AttentionCall& x, int begin, 
   a.use_block(0, tokens);
   CacheRows rows(c, x.cache, x.page_table, begin, tokens);
   for (int t = 0; t < tokens; t++) {
-    const char* row = rows.next();
-    widen_row<Isa>(c, row, key_offset, a.s.key_width, a.key_buffer + (int64_t)t * a.s.key_stride,
+    const CacheRow row = rows.next();
+    widen_row<Isa>(c, row, key_offset, a.s.key_width, a.s.rounds, a.key_buffer + (int64_t)t * a.s.key_stride,
                    a.s.key_stride);
     if (key_offset)
-      widen_row<Isa>(c, row, 0, c.latent, a.value_buffer + (int64_t)t * a.value_stride, a.value_stride);
+      widen_row<Isa>(c, row, 0, c.latent, a.s.rounds, a.value_buffer + (int64_t)t * a.value_stride,
+                     a.value_stride);
   }
 }
 
@@ -31,7 +32,7 @@ MLA_INLINE void load_block(PairRows<Isa>& a, const AttentionCall& x, int begin, 
   const mla_cache_params& c = x.c;
   const int key_offset = x.p.key_offset;
   CacheRows rows(c, x.cache, x.page_table, begin, tokens);
-  for (int t = 0; t < round_up(tokens, 16); t++) a.keys[t] = (const uint16_t*)rows.next() + key_offset;
+  for (int t = 0; t < round_up(tokens, 16); t++) a.keys[t] = (const uint16_t*)rows.next().at + key_offset;
   a.interleaved = 0;
   if (key_offset) {
     for (int t = 0; t < tokens; t += 2) {
@@ -54,7 +55,7 @@ MLA_INLINE void load_block(PairRows<Isa>& a, const AttentionCall& x, int begin, 
 template <class K>
 MLA_INLINE void load_block(DirectRows<K>& a, const AttentionCall& x, int begin, int tokens) {
   CacheRows rows(x.c, x.cache, x.page_table, begin, tokens);
-  for (int t = 0; t < DirectRows<K>::kTokens; t++) a.rows[t] = (const typename K::T*)rows.next();
+  for (int t = 0; t < DirectRows<K>::kTokens; t++) a.rows[t] = (const typename K::T*)rows.next().at;
 }
 
 template <class Structure>

@@ -28,6 +28,7 @@ struct Rebuilding {
   uint16_t* weight;  // of the head, packed, where the bf16 dot is used
   int width;         // nope + value
   int compute;
+  bool rounds;
   float* latents;  // [tokens][latent]
   void* packed;
   float* rebuilt;  // [tokens][width]
@@ -69,8 +70,9 @@ Rebuilding make_rebuilding(const mla_attention_params& p, const mla_cache_params
     return x;
   }
   x.width = p.nope + p.value;
-  // latents of a bf16 cache are exact in either compute type; an F32 cache is not rounded
-  x.compute = c.cache_type == F32::kType || !rounds_to_bf16(p.compute) ? MLA_COMPUTE_F32 : MLA_COMPUTE_BF16;
+  // what is read of other caches is bf16 already; an F32 cache is not rounded
+  x.rounds = rounds_to_bf16(p.compute, c);
+  x.compute = x.rounds ? MLA_COMPUTE_BF16 : MLA_COMPUTE_F32;
   x.latents = w->take<float>((int64_t)tokens * c.latent);
   const mla_linear_params k = linear_of_latents(x, keys, tokens), v = linear_of_latents(x, values, tokens);
   const int64_t key_bytes = packed_bytes<Isa>(&k), value_bytes = packed_bytes<Isa>(&v);
@@ -86,9 +88,7 @@ struct HeadCall {
   const LatentUp& up;
   int head;
 
-  MLA_INLINE const char* row(int token) const {
-    return cache_row(call.c, call.cache, call.page_table, token);
-  }
+  MLA_INLINE CacheRow row(int token) const { return cache_row(call.c, call.cache, call.page_table, token); }
 };
 
 // Keys (without their rotated part) and values of the tokens [begin, begin + tokens) in float32.
@@ -97,7 +97,7 @@ void rebuild(const HeadCall& h, int begin, int tokens) {
   const Rebuilding& x = h.rebuilding;
   const int latent = h.call.c.latent;
   for (int t = 0; t < tokens; t++)
-    widen_row<Isa>(h.call.c, h.row(begin + t), 0, latent, x.latents + (int64_t)t * latent, latent);
+    widen_row<Isa>(h.call.c, h.row(begin + t), 0, latent, x.rounds, x.latents + (int64_t)t * latent, latent);
   const mla_head_linear_params &keys = h.up.keys, &values = h.up.values;
   const mla_linear_params k = linear_of_latents(x, keys, tokens), v = linear_of_latents(x, values, tokens);
   const auto key_rows = head_rows<Isa>(keys, h.up.key_weight, h.up.key_scales, h.head);
@@ -134,7 +134,7 @@ void rebuild_block(WideRows<Isa>& a, const HeadCall& h, int i, int begin, int to
     float* key = a.key_buffer + (int64_t)(i * kTokens + t) * s.key_stride;
     float* value = a.value_buffer + (int64_t)(i * kTokens + t) * a.value_stride;
     copy_run<Isa>(from, p.nope, s.rounds, key);
-    widen_row<Isa>(c, h.row(begin + t), c.rope_offset, c.rope, key + p.nope, s.key_stride - p.nope);
+    widen_row<Isa>(c, h.row(begin + t), c.rope_offset, c.rope, s.rounds, key + p.nope, s.key_stride - p.nope);
     copy_run<Isa>(from + p.nope, p.value, s.rounds, value);
     for (int d = p.value; d < a.value_stride; d++) value[d] = 0;
   }
@@ -170,7 +170,7 @@ void rebuild_block(PairRows<Isa>& a, const HeadCall& h, int i, int begin, int to
   uint16_t* keys = a.key_buffer + (int64_t)i * kTokens * s.key_stride;
   a.use_block(i, tokens);
   for (int t = 0; t < tokens; t++) {
-    const uint16_t* row = (const uint16_t*)h.row(begin + t);
+    const uint16_t* row = (const uint16_t*)h.row(begin + t).at;
     uint16_t* key = keys + (int64_t)t * s.key_stride;
     __builtin_memcpy(key + p.nope, row + c.rope_offset, 2 * (size_t)c.rope);
     __builtin_memset(key + s.key_width, 0, 2 * (size_t)(s.key_stride - s.key_width));
@@ -194,7 +194,7 @@ void rebuild_block(PairRows<Isa>& a, const HeadCall& h, int i, int begin, int to
   const uint32_t* w = (const uint32_t*)(x.weight + 4 * stride);
   const uint16_t* latents[kTokens];
   for (int t = 0; t < round_up(tokens, 16); t++)
-    latents[t] = (const uint16_t*)h.row(begin + min_int(t, tokens - 1));
+    latents[t] = (const uint16_t*)h.row(begin + min_int(t, tokens - 1)).at;
   const auto outputs = [&](int d, int n) {
     const int quads = (min_int(kPairRows, n - d) + 3) / 4;
     score_group(a, latents, c.latent, w, quads, tokens, s.scores);

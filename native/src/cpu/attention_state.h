@@ -81,17 +81,18 @@ MLA_INLINE void load_lines(const Lines& lines, int step) {
 // Where the next lines of the cache are, of tokens that will be wanted soon: kernels prefetch some with every step, since a page table
 // breaks what hardware prefetchers follow, and since lines that are asked for all at once wait for one another.
 struct Ahead {
+  const mla_cache_params* c;
   const char* cache;
   const int32_t* page_table;
-  int64_t page_stride, page_bytes;
-  int page, last;        // pages page .. last are wanted,
+  int64_t page_bytes;
+  int page, last;        // entries page .. last of the page table are wanted,
   int64_t offset, stop;  // from a byte of the first up to one of the last
   const char* none;      // what to prefetch when there is nothing left
 
   // The lines that this returns the first of are prefetched.
   MLA_INLINE const char* next(int lines) {
     if (done()) return none;
-    const char* at = cache + page_table[page] * page_stride + offset;
+    const char* at = cache + entry_offset(*c, page_table[page]) + offset;
     offset += lines * 64;
     if (offset >= page_bytes) page++, offset = 0;
     return at;
@@ -101,7 +102,7 @@ struct Ahead {
   MLA_INLINE Lines load(int lines) {
     const int64_t bytes = (int64_t)lines * 64;
     if (done() || bytes > page_bytes) return {none, 0};
-    const char* at = cache + page_table[page] * page_stride;
+    const char* at = cache + entry_offset(*c, page_table[page]);
     at += offset < page_bytes - bytes ? offset : page_bytes - bytes;
     offset += bytes;
     if (offset >= page_bytes) page++, offset = 0;
@@ -117,17 +118,18 @@ struct Ahead {
   }
 
   // Tokens [begin, end) of a sequence are next.
-  MLA_INLINE void aim(const mla_cache_params& c, const void* base, const int32_t* pages, int begin, int end,
-                      const void* hot) {
+  MLA_INLINE void aim(const mla_cache_params& params, const void* base, const int32_t* pages, int begin,
+                      int end, const void* hot) {
+    const int tokens = entry_tokens(params);
+    c = &params;
     cache = (const char*)base;
     page_table = pages;
-    page_stride = c.page_stride_bytes;
-    page_bytes = c.row_stride_bytes * c.page_size;
+    page_bytes = params.row_stride_bytes * tokens;
     none = (const char*)hot;
-    last = end > begin ? (end - 1) / c.page_size : -1;
-    stop = ((end - 1) % c.page_size + 1) * c.row_stride_bytes;
-    const int first = begin / c.page_size;
-    const int64_t at = begin % c.page_size * c.row_stride_bytes;
+    last = end > begin ? (end - 1) / tokens : -1;
+    stop = ((end - 1) % tokens + 1) * params.row_stride_bytes;
+    const int first = begin / tokens;
+    const int64_t at = begin % tokens * params.row_stride_bytes;
     if (page < first || (page == first && offset < at)) page = first, offset = at;
   }
 };
@@ -158,7 +160,7 @@ State make_state(const mla_attention_params& p, const mla_cache_params& c, bool 
   s.key_stride = round_up(s.key_width, step);
   if (shares && s.key_stride < s.out_stride) s.key_stride = s.out_stride;
   s.scale = p.scale < 2e38f ? p.scale * kLog2e : p.scale;
-  s.rounds = rounds_to_bf16(p.compute) && c.cache_type == Bf16::kType;
+  s.rounds = rounds_to_bf16(p.compute, c);
   s.causal = p.causal;
   const int padded = padded_rows<Isa>(rows);
   s.base = w->take<float>(padded);

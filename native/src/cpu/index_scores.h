@@ -156,7 +156,7 @@ void index_scores(const mla_index_params* params, const mla_cache_params* cache_
       const int tokens = min_int(kIndexKeys, last - begin);
       CacheRows rows(c, cache, page_table, begin, tokens);
       for (int t = 0; t < tokens; t++)
-        widen_row<Isa>(c, rows.next(), 0, c.latent, w.keys + (int64_t)t * w.stride, w.stride);
+        widen_row<Isa>(c, rows.next(), 0, c.latent, false, w.keys + (int64_t)t * w.stride, w.stride);
       for (int i = 0; i < queries; i++) {
         const int visible = min_int(tokens, first_position + query + i + 1 - begin);
         if (visible > 0) index_scores_of(w, c, i, visible, scores + (query + i) * p.scores_stride + begin);

@@ -39,6 +39,20 @@ MLA_INLINE void scaled_plus(const int8_t* q, int n, float d, float m, float* to)
     Isa::store(to + i, Isa::add(Isa::mul(scale, Isa::widen_i8(q + i)), added));
 }
 
+constexpr int kCodes = 32;  // of a latent under scales that are read and written together
+
+// to[i] = from[i] / scale to nearest even, at most `largest` in magnitude.
+template <class Isa>
+MLA_INLINE void rounded_codes(const float* from, F<Isa> scale, float largest, int8_t* to) {
+  alignas(64) float codes[kCodes];
+  const F<Isa> most = Isa::set1(largest), least = Isa::set1(-largest);
+  for (int i = 0; i < kCodes; i += Isa::L) {
+    const F<Isa> code = Isa::round_to_integer(Isa::div(Isa::load(from + i), scale));
+    Isa::store(codes + i, Isa::max(least, Isa::select_less(most, code, most, code)));
+  }
+  for (int i = 0; i < kCodes; i++) to[i] = (int8_t)codes[i];
+}
+
 // The low nibbles of n bytes, then their high ones.
 template <class Byte>
 MLA_INLINE void nibbles(const uint8_t* from, int n, Byte* to) {

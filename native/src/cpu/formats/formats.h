@@ -3,6 +3,10 @@
 // Kernels read plain ones where they lie, and are instantiated for each of them:
 //   read<Isa>         a vector of floats from a run of elements, or its first n lanes
 //   write<Isa>        n floats to a run of elements, for the formats of caches
+// Latents of caches may be codes under scales. Such a format has, for a run of kCodes elements:
+//   kLargest          the largest code
+//   each<Isa>         put(i, v) for each vector v of codes from element i on
+//   encode<Isa>       floats / scale, rounded to the nearest code
 // All others are read by a function that is chosen when a kernel runs. Those of integers under scales have
 //   kRun, kHasMinima  how many elements share a scale, 16 or 32, and whether they share a minimum
 //   codes<Isa>        the elements of a block, or of kUnit blocks where a block is short, as signed bytes, a multiple of 32, with a scale and
@@ -50,6 +54,8 @@ struct FormatList {
 
 typedef FormatList<F32, Bf16, F16> PlainFormats;
 typedef FormatList<F32, Bf16> CacheFormats;
+typedef FormatList<I8> CodeFormats;  // of latents under scales
+typedef FormatList<F32, Bf16> CacheScaleFormats;
 typedef FormatList<F32, Bf16, F16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, Iq4_NL, Iq4_XS,
                    Mxfp4, F8_E4M3, I8, I4, F4>
     WeightFormats;

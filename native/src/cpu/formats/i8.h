@@ -10,6 +10,7 @@ struct I8 {
   static constexpr int kType = MLA_TYPE_I8;
   static constexpr int kElements = 1;
   static constexpr int kUnit = 32;  // blocks that are widened together
+  static constexpr float kLargest = 127;
   typedef Bytes<1> Block;
   static constexpr int kRun = 32;
   static constexpr bool kHasMinima = false;
@@ -20,6 +21,18 @@ struct I8 {
 
     scales[0] = 1;
     __builtin_memcpy(q, b, 32);
+  }
+
+  template <class Isa, class Put>
+  static MLA_INLINE void each(const Block* block, Put put) {
+    const auto* q = (const int8_t*)block;
+#pragma GCC unroll 8
+    for (int i = 0; i < kCodes; i += Isa::L) put(i, Isa::widen_i8(q + i));
+  }
+
+  template <class Isa>
+  static MLA_INLINE void encode(const float* from, F<Isa> scale, Block* block) {
+    rounded_codes<Isa>(from, scale, kLargest, (int8_t*)block);
   }
 };
 

@@ -9,7 +9,7 @@ namespace {
 
 int64_t attention_workspace(const mla_step_params* p, const mla_cache_params* c) {
   check(p);
-  check(c);
+  check_plain(c);
   return (cuda::partial_rows(*p) * (c->latent + 1) * 4 + 255) / 256 * 256;
 }
 
@@ -80,7 +80,7 @@ struct Rebuilt {
 Rebuilt check_rebuild(const mla_step_params* p, const mla_rebuild_params* r, const mla_cache_params* c) {
   check(p);
   require_struct("rebuild", r);
-  check(c);
+  check_plain(c);
   require_range("nope", r->nope, 1, 1 << 16);
   require_range("value", r->value, 1, 1 << 16);
   require_cuda_type("weight_type", r->weight_type);

@@ -20,6 +20,15 @@ inline void require_cuda_compute(int32_t compute) {
          "compute is MLA_COMPUTE_INT8, but must be MLA_COMPUTE_F32 or MLA_COMPUTE_BF16 here");
 }
 
+// Rows that kernels here read: elements stored one by one, in pages that a table names.
+inline void check_plain(const mla_cache_params* c) {
+  check(c);
+  if (c->scale_columns != 0)
+    fail(MLA_UNSUPPORTED, "cache_type is " + std::to_string(c->cache_type) +
+                              " under scales, but must be MLA_TYPE_F32 or MLA_TYPE_BF16 on a device");
+  if (c->table_of_rows != 0) fail(MLA_UNSUPPORTED, "table_of_rows is 1, but must be 0 on a device");
+}
+
 inline void check(const mla_step_params* p) {
   require_struct("params", p);
   require_cuda_compute(p->compute);

@@ -68,6 +68,7 @@ void append(void* stream, const mla_append_params* p, const mla_cache_params* c,
             const float* norm_weight, const float* cosines, const float* sines, const int32_t* slots,
             void* cache) {
   check(p, c);
+  check_plain(c);
   const Stream& s = enter(stream);
   if (p->tokens == 0) return;
   require_pointer("a", a);

@@ -6,29 +6,61 @@ import java.util.List;
 import java.util.Locale;
 import java.util.stream.Collectors;
 
-/** How the elements of a latent cache are stored: one line for each type. */
+/**
+ * How the rows of a latent cache are stored: one line for each type.
+ *
+ * <p>A type without scales stores every element by itself. One with scales has latents of codes:
+ * element i is {@code code[i] * scale[i / scaleColumns]}, a product in float32, with {@code scale =
+ * max |x| / largest code} of the elements that share it and {@code code = x / scale} to nearest
+ * even; rotated keys stay bfloat16. Scales lie in a plane behind the rows of their page.
+ */
 public final class CacheType {
   private static final List<CacheType> ALL = new ArrayList<>();
 
   /** Four bytes an element. */
-  public static final CacheType F32 = listed(new CacheType("F32", StorageFormat.F32, false));
+  public static final CacheType F32 = plain("F32", StorageFormat.F32, false);
 
   /** Two bytes an element, rounded to nearest even when written. */
-  public static final CacheType BF16 = listed(new CacheType("BF16", StorageFormat.BF16, true));
+  public static final CacheType BF16 = plain("BF16", StorageFormat.BF16, true);
+
+  /**
+   * Latents of bytes with a float32 scale for 128 of them: 656 bytes a token where latents have 512
+   * elements and rotated keys 64.
+   */
+  public static final CacheType INT8 =
+      scaled("INT8", StorageFormat.I8, new Scales(StorageFormat.F32, 128));
 
   private final String name;
   private final StorageFormat format;
+  private final StorageFormat ropeFormat;
   private final boolean multipliesBf16;
 
-  private CacheType(String name, StorageFormat format, boolean multipliesBf16) {
+  /** Null where there are none. */
+  private final Scales scales;
+
+  /** Scales of a format, one for so many elements. */
+  private record Scales(StorageFormat format, int columns) {}
+
+  private CacheType(
+      String name,
+      StorageFormat format,
+      StorageFormat ropeFormat,
+      boolean multipliesBf16,
+      Scales scales) {
     this.name = name;
     this.format = format;
+    this.ropeFormat = ropeFormat;
     this.multipliesBf16 = multipliesBf16;
+    this.scales = scales;
+    ALL.add(this);
   }
 
-  private static CacheType listed(CacheType type) {
-    ALL.add(type);
-    return type;
+  private static CacheType plain(String name, StorageFormat format, boolean multipliesBf16) {
+    return new CacheType(name, format, format, multipliesBf16, null);
+  }
+
+  private static CacheType scaled(String name, StorageFormat codes, Scales scales) {
+    return new CacheType(name, codes, StorageFormat.BF16, true, scales);
   }
 
   /** All of them. */
@@ -61,14 +93,39 @@ public final class CacheType {
     return name;
   }
 
-  /** How an element is stored; a row is a whole number of its blocks. */
+  /** How an element of a latent is stored, a code where there are scales. */
   public StorageFormat format() {
     return format;
   }
 
+  /** How an element of a rotated key is stored. */
+  public StorageFormat ropeFormat() {
+    return ropeFormat;
+  }
+
+  /** Whether latents are codes under scales. */
+  public boolean hasScales() {
+    return scales != null;
+  }
+
+  /** How a scale is stored. */
+  public StorageFormat scaleFormat() {
+    return scales.format;
+  }
+
+  /** Elements of a latent that share a scale, a multiple of 32; 0 where there are no scales. */
+  public int scaleColumns() {
+    return scales == null ? 0 : scales.columns;
+  }
+
+  /** The type of rows that are not latents, an indexer's keys: bfloat16 where this has scales. */
+  public CacheType ofKeys() {
+    return hasScales() ? BF16 : this;
+  }
+
   /**
-   * Whether queries, probabilities and what is rebuilt from the cache are rounded to bfloat16 in
-   * {@code compute}.
+   * Whether queries, probabilities, elements under scales, and what is rebuilt from the cache are
+   * rounded to bfloat16 in {@code compute}.
    */
   public boolean rounds(ComputeType compute) {
     return multipliesBf16 && compute.roundsToBf16();

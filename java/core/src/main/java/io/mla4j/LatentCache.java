@@ -12,8 +12,8 @@ import java.util.List;
  *
  * <p>A page is {@code pageSize} rows of every layer; its id is the same slot in each. Pages are
  * counted: a fork shares the full pages of its origin and copies the last, partial one when either
- * of them writes to it. The memory, {@code layers * pages * pageSize * row} bytes, is one segment
- * of one shared arena and is freed by {@link #close}.
+ * of them writes to it. The memory, {@code layers * pages} times {@link LatentLayout#pageBytes}, is
+ * one segment of one shared arena and is freed by {@link #close}.
  *
  * <p>Tokens may have rows of further kinds, as the keys of an indexer are: groups of rows with a
  * layout and layers of their own ({@link Builder#group}). They lie in the same pages, which have a
@@ -67,10 +67,7 @@ public final class LatentCache implements AutoCloseable {
       long groupBytes = rows.pageBytes(builder.pageSize) * pages;
       CacheParams params =
           new CacheParams(
-              rows.layout,
-              builder.pageSize,
-              pages,
-              rows.layout.rowStrideBytes() * builder.pageSize);
+              rows.layout, builder.pageSize, pages, rows.layout.pageBytes(builder.pageSize));
       made.add(RowGroup.of(params, memory.asSlice(at, groupBytes), rows.layers));
       at += groupBytes;
     }
@@ -358,7 +355,7 @@ public final class LatentCache implements AutoCloseable {
       }
 
       long pageBytes(int pageSize) {
-        return layout.rowStrideBytes() * pageSize * layers;
+        return layout.pageBytes(pageSize) * layers;
       }
     }
 

@@ -41,12 +41,17 @@ final class RowGroup {
     return params.pageStrideBytes() * bases.length;
   }
 
-  /** Copies the first {@code rows} rows of a page in every layer. */
+  /** Copies the first {@code rows} rows of a page, and their scales, in every layer. */
   void copyPage(Device device, int from, int to, int rows) {
     long stride = params.pageStrideBytes();
     long bytes = rows * params.layout().rowStrideBytes();
+    long scales = params.scaleOffsetBytes();
+    long scaleBytes = rows * params.layout().scaleBytes();
     for (MemorySegment base : bases) {
       device.copy(base, from * stride, base, to * stride, bytes);
+      if (scaleBytes > 0) {
+        device.copy(base, from * stride + scales, base, to * stride + scales, scaleBytes);
+      }
     }
   }
 }

@@ -431,6 +431,70 @@ class LatentCacheTest {
     }
   }
 
+  @Test
+  void rowsUnderScalesTakeTheirBytesAndPagesHaveAPlaneOfScales() {
+    LatentLayout layout = new LatentLayout(512, 64, CacheType.INT8);
+    assertEquals(512, layout.ropeOffsetBytes());
+    assertEquals(640, layout.rowStrideBytes());
+    assertEquals(16, layout.scaleBytes());
+    assertEquals(656, layout.tokenBytes());
+    assertEquals(64 * 656, layout.pageBytes(64));
+    assertEquals(704, layout.pageBytes(1));
+    LatentLayout narrow = new LatentLayout(17, 2, CacheType.INT8);
+    assertEquals(32, narrow.ropeOffset());
+    assertEquals(64, narrow.rowStrideBytes());
+    assertEquals(32 + 16, narrow.rowElements());
+    assertEquals(4, narrow.scaleBytes());
+    assertEquals(2, new LatentLayout(192, 0, CacheType.INT8).scales());
+    LatentCache.Builder builder =
+        LatentCache.builder(DEVICE).layout(layout).layers(3).budgetBytes(3 * 64 * 656 * 2);
+    try (LatentCache cache = builder.build()) {
+      assertEquals(2, cache.pages());
+      assertEquals(3 * 64 * 656 * 2, cache.bytes());
+    }
+  }
+
+  @Test
+  void forksCopyTheScalesOfTheLastPartialPage() {
+    LatentLayout layout = new LatentLayout(130, 4, CacheType.INT8);
+    try (LatentCache cache =
+            LatentCache.builder(DEVICE).layout(layout).layers(2).pageSize(4).pages(5).build();
+        Sequence a = cache.newSequence()) {
+      grow(a, 6);
+      for (int layer = 0; layer < 2; layer++) {
+        cache.group(0).base(layer).fill((byte) (layer + 1));
+      }
+      try (Sequence b = a.fork()) {
+        for (int layer = 0; layer < 2; layer++) {
+          MemorySegment base = cache.group(0).base(layer);
+          long page = Page.id(a.pageTable(), 1) * layout.pageBytes(4);
+          base.asSlice(page, layout.pageBytes(4)).fill((byte) 7);
+        }
+        int shared = Page.id(a.pageTable(), 1);
+        grow(b, 1);
+        int copy = Page.id(b.pageTable(), 1);
+        assertTrue(copy != shared);
+        for (int layer = 0; layer < 2; layer++) {
+          MemorySegment base = cache.group(0).base(layer);
+          assertEquals(2 * layout.scaleBytes(), same(base, layout, shared, copy, true));
+          assertEquals(2 * layout.rowStrideBytes(), same(base, layout, shared, copy, false));
+        }
+      }
+    }
+  }
+
+  /** How many bytes of a page are those of another: of its scales, or of its rows. */
+  private static long same(
+      MemorySegment base, LatentLayout layout, int page, int other, boolean scales) {
+    long rows = 4 * layout.rowStrideBytes();
+    long from = scales ? rows : 0;
+    long bytes = scales ? 4 * layout.scaleBytes() : rows;
+    long mismatch =
+        base.asSlice(page * layout.pageBytes(4) + from, bytes)
+            .mismatch(base.asSlice(other * layout.pageBytes(4) + from, bytes));
+    return mismatch < 0 ? bytes : mismatch;
+  }
+
   private static final class Page {
     static int id(MemorySegment table, int i) {
       return table.getAtIndex(java.lang.foreign.ValueLayout.JAVA_INT, i);

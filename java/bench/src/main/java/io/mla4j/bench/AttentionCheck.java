@@ -1,10 +1,12 @@
 package io.mla4j.bench;
 
 import io.mla4j.ComputeType;
+import io.mla4j.LatentLayout;
 import io.mla4j.ops.StorageFormat;
 import io.mla4j.ops.Tensor;
 import io.mla4j.testkit.Attention;
 import io.mla4j.testkit.Rounding;
+import io.mla4j.testkit.StoredRows;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.stream.IntStream;
@@ -36,6 +38,7 @@ final class AttentionCheck {
   private final int width;
   private final boolean rounds;
   private final double[] block;
+  private final StoredRows stored;
 
   /**
    * @param label names the row to a person
@@ -57,22 +60,23 @@ final class AttentionCheck {
     this.scale = scale;
     width = spec.layout().latent() + spec.layout().rope();
     rounds = spec.cacheType().rounds(spec.compute());
+    stored = new StoredRows(spec.layout());
     block = new double[Math.min(BLOCK, spec.tokens()) * width];
   }
 
   /** Reads the cached tokens from {@code begin} to {@code end}. */
   private void readBlock(int begin, int end) {
-    StorageFormat type = spec.cacheType().format();
-    long stride = spec.layout().rowStrideBytes() / type.blockBytes();
+    LatentLayout layout = spec.layout();
     for (int s = begin; s < end; s++) {
       long page = pageTable.getAtIndex(ValueLayout.JAVA_INT, s / spec.page());
-      long from = (page * spec.page() + s % spec.page()) * stride;
+      long from = page * layout.pageBytes(spec.page());
+      int slot = s % spec.page();
+      long row = from + slot * layout.rowStrideBytes();
+      long scales = from + spec.page() * layout.rowStrideBytes() + slot * layout.scaleBytes();
       for (int i = 0; i < width; i++) {
-        int at =
-            i < spec.layout().latent()
-                ? i
-                : spec.layout().ropeOffset() + i - spec.layout().latent();
-        block[(s - begin) * width + i] = Rounding.read(type, pages, from + at);
+        int at = i < layout.latent() ? i : layout.ropeOffset() + i - layout.latent();
+        float number = stored.read(pages, row, scales, at);
+        block[(s - begin) * width + i] = rounds ? Rounding.bf16(number) : number;
       }
     }
   }

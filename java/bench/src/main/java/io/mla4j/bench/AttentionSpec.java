@@ -113,11 +113,7 @@ record AttentionSpec(
 
   /** Bytes of the pages of one layer. */
   long layerBytes() {
-    return kind.cachedHeads(heads())
-        * pagesOfSequence()
-        * batch()
-        * page()
-        * layout().rowStrideBytes();
+    return kind.cachedHeads(heads()) * pagesOfSequence() * batch() * layout().pageBytes(page());
   }
 
   /** Bytes of {@code kv_b_proj}: for each head 128 rows of W_UK and of W_UV. */
@@ -129,7 +125,7 @@ record AttentionSpec(
   Work work(AttentionForm chosen) {
     long pairs = Work.visiblePairs(queries(), tokens()) * batch();
     long cached = (long) tokens() * batch();
-    long cacheBytes = cached * kind.cachedHeads(heads()) * layout().rowStrideBytes();
+    long cacheBytes = cached * kind.cachedHeads(heads()) * layout().tokenBytes();
     long flop;
     if (kind != Kind.MLA) {
       flop = Work.keyValueFlop(heads(), pairs, Kind.HEAD, Kind.HEAD);

@@ -66,7 +66,7 @@ final class KeyValueAttentionCase extends CpuCase {
     long pages = spec.pagesOfSequence() * spec.batch();
     cache =
         new CacheParams(
-            spec.layout(), spec.page(), (int) pages, spec.page() * spec.layout().rowStrideBytes());
+            spec.layout(), spec.page(), (int) pages, spec.layout().pageBytes(spec.page()));
     pageTables = new MemorySegment[spec.batch()];
     for (int i = 0; i < pageTables.length; i++) {
       int n = (int) spec.pagesOfSequence();

@@ -131,6 +131,6 @@ final class ModelWork {
   }
 
   private static long cacheBytes(Decoder decoder, long tokens) {
-    return tokens * LatentLayout.of(shape(decoder), decoder.options().cacheType()).rowStrideBytes();
+    return tokens * LatentLayout.of(shape(decoder), decoder.options().cacheType()).tokenBytes();
   }
 }

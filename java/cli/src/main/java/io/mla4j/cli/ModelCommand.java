@@ -125,7 +125,7 @@ final class ModelCommand extends StreamCommand {
   private Cost cost(ModelReport report, ModelDescription model, Used used) {
     CacheType type = used.options == null ? CacheType.F32 : used.options.cacheType();
     int tokens = context != null ? context : Math.min(DEFAULT_CONTEXT, model.context());
-    long perLayer = LatentLayout.of(model.shape(), type).rowStrideBytes();
+    long perLayer = LatentLayout.of(model.shape(), type).tokenBytes();
     long perToken = model.cacheBytesPerToken(type);
     long cache = Math.multiplyExact(perToken, (long) tokens);
     long machine =

@@ -280,10 +280,7 @@ class BadArgumentsTest {
     for (CacheType type : CacheType.all()) {
       CacheParams cache =
           new CacheParams(
-              LatentLayout.of(SHAPE, type),
-              2,
-              5,
-              2 * LatentLayout.of(SHAPE, type).rowStrideBytes());
+              LatentLayout.of(SHAPE, type), 2, 5, LatentLayout.of(SHAPE, type).pageBytes(2));
       for (int bad : new int[] {-1, 5, 1 << 30, Integer.MIN_VALUE, Integer.MAX_VALUE}) {
         for (int at = 0; at < 4; at++) {
           int[] ids = {3, 0, 4, 1};

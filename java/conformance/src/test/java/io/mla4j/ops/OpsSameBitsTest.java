@@ -75,7 +75,8 @@ class OpsSameBitsTest {
               random.nextInt(1, 33),
               random.nextInt(1, 33));
       ComputeType compute = ComputeType.values()[(int) Math.floorMod(seed, 2L)];
-      CacheType type = CacheType.all().get((int) Math.floorMod(seed / 2, 2L));
+      CacheType type =
+          CacheType.all().get((int) Math.floorMod(seed / 2, (long) CacheType.all().size()));
       List<Text> texts =
           List.of(
               new Text(seed + 10, random.nextInt(300, 900), 1),

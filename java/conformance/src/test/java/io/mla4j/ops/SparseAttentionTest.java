@@ -17,6 +17,7 @@ import io.mla4j.Sequence;
 import io.mla4j.Step;
 import io.mla4j.cpu.CpuDevice;
 import io.mla4j.spi.Kernels;
+import io.mla4j.testkit.StoredRows;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -63,7 +64,7 @@ class SparseAttentionTest {
           r.nextInt(4, 40),
           r.nextInt(3) == 0 ? r.nextInt(520, 700) : r.nextInt(1, 60),
           ComputeType.values()[r.nextInt(2)],
-          CacheType.all().get(r.nextInt(2)),
+          CacheType.all().get(r.nextInt(CacheType.all().size())),
           Tensors.weight(r, StorageFormat.BF16, rows, shape.latent()));
     }
 
@@ -135,6 +136,11 @@ class SparseAttentionTest {
   }
 
   private static void check(String name, Layer l, Text text, Result result) {
+    float[] stored = text.rows.toArray();
+    StoredRows rows = new StoredRows(LatentLayout.of(l.shape, l.type));
+    for (int t = 0; t < text.tokens; t++) {
+      rows.store(stored, t * l.shape.cached());
+    }
     for (int t = 0; t < text.tokens; t++) {
       int count = Math.min(l.topK, t + 1);
       int[] chosen = result.chosen[t];
@@ -149,7 +155,7 @@ class SparseAttentionTest {
         continue; // the oracle is slow
       }
       requireBest(name + ", token " + t, l, text, t, Arrays.copyOf(chosen, count));
-      double[] exact = attend(l, text, t, Arrays.copyOf(chosen, count));
+      double[] exact = attend(l, text, stored, t, Arrays.copyOf(chosen, count));
       double largest = Arrays.stream(exact).map(Math::abs).max().orElseThrow();
       double allowed = l.compute == ComputeType.F32 ? F32_ERROR : BF16_ERROR;
       for (int i = 0; i < exact.length; i++) {
@@ -168,7 +174,7 @@ class SparseAttentionTest {
         double dot = 0;
         for (int d = 0; d < l.indexWidth; d++) {
           double q = at(text.indexQueries, t, j * l.indexWidth + d);
-          dot += q * stored(l, at(text.keys, s, d));
+          dot += q * storedKey(l, at(text.keys, s, d));
         }
         score += at(text.weights, t, j) * Math.max(0, dot);
       }
@@ -186,7 +192,7 @@ class SparseAttentionTest {
   }
 
   /** Attention to the chosen tokens in double precision. */
-  private static double[] attend(Layer l, Text text, int t, int[] chosen) {
+  private static double[] attend(Layer l, Text text, float[] stored, int t, int[] chosen) {
     MlaShape s = l.shape;
     Tensor kvB = l.kvB.tensor();
     float[] w = kvB.toArray();
@@ -203,11 +209,11 @@ class SparseAttentionTest {
       double max = Double.NEGATIVE_INFINITY;
       for (int j = 0; j < chosen.length; j++) {
         for (int c = 0; c < s.latent(); c++) {
-          scores[j] += absorbed[c] * stored(l, at(text.rows, chosen[j], c));
+          scores[j] += absorbed[c] * stored[chosen[j] * s.cached() + c];
         }
         for (int i = 0; i < s.rope(); i++) {
           double q = at(text.queries, t, h * s.query() + s.nope() + i);
-          scores[j] += q * stored(l, at(text.rows, chosen[j], s.latent() + i));
+          scores[j] += q * stored[chosen[j] * s.cached() + s.latent() + i];
         }
         scores[j] *= l.score().scale();
         max = Math.max(max, scores[j]);
@@ -218,7 +224,7 @@ class SparseAttentionTest {
         double p = Math.exp(scores[j] - max);
         sum += p;
         for (int c = 0; c < s.latent(); c++) {
-          latent[c] += p * stored(l, at(text.rows, chosen[j], c));
+          latent[c] += p * stored[chosen[j] * s.cached() + c];
         }
       }
       for (int i = 0; i < s.value(); i++) {
@@ -234,7 +240,7 @@ class SparseAttentionTest {
     return tensor.segment().getAtIndex(ValueLayout.JAVA_FLOAT, row * tensor.stride(0) + i);
   }
 
-  private static float stored(Layer l, float x) {
+  private static float storedKey(Layer l, float x) {
     return l.type == CacheType.F32 ? x : Bf16.round(x);
   }
 
@@ -249,7 +255,7 @@ class SparseAttentionTest {
     try (LatentCache cache =
         LatentCache.builder(device)
             .layout(LatentLayout.of(l.shape, l.type))
-            .group(new LatentLayout(l.indexWidth, 0, l.type), 2)
+            .group(new LatentLayout(l.indexWidth, 0, l.type.ofKeys()), 2)
             .pageSize(24)
             .tokens(texts.size() * (longest + 24L))
             .build()) {

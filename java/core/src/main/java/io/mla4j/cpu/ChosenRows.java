@@ -9,8 +9,8 @@ import io.mla4j.spi.PagedView;
 import java.lang.foreign.MemorySegment;
 
 /**
- * Tokens with the rows that were chosen for each, as if each were a sequence of its own whose pages
- * have one row: nothing is copied, and the kernels of attention need not know.
+ * Tokens with the rows that were chosen for each, as if each were a sequence of its own whose page
+ * table names rows: nothing is copied.
  */
 final class ChosenRows implements LatentView {
   /** Tokens of a view: enough for many threads, with tables that stay small. */
@@ -25,7 +25,7 @@ final class ChosenRows implements LatentView {
   private int tokens;
   private final int[] keys = new int[MAX_TOKENS];
 
-  /** The pages of the pool, and the same as pages of one row. */
+  /** The pages of the pool, and the same with a table of rows. */
   private CacheParams pool;
 
   private CacheParams rows;
@@ -99,14 +99,13 @@ final class ChosenRows implements LatentView {
     }
   }
 
-  /** Pages lie one behind the other, without gaps between their rows. */
   private static CacheParams rowsOf(CacheParams params) {
     long rows = (long) params.pageCount() * params.pageSize();
     if (rows > Integer.MAX_VALUE) {
       throw new InvalidArgumentException(
           "the pool has " + rows + " rows, but sparse attention takes at most 2^31 - 1");
     }
-    return new CacheParams(params.layout(), 1, (int) rows, params.layout().rowStrideBytes());
+    return params.withTableOfRows();
   }
 
   @Override

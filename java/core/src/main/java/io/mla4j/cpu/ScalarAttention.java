@@ -43,8 +43,7 @@ final class ScalarAttention {
       }
       o.rotation().read(t, angles);
       o.rotation().turn(angles, in, latent, row, c.layout().ropeOffset());
-      long offset = Stored.rowOffset(c, a.pageTable(), a.position() + i);
-      c.layout().type().format().narrow(row, 0, width, a.pages(), offset);
+      Stored.narrowRow(c, a.pages(), a.pageTable(), a.position() + i, row);
     }
   }
 
@@ -66,7 +65,7 @@ final class ScalarAttention {
     Floats.roundIf(rounded, queries, 0, rows * width);
     for (int begin = tile.keyBegin(); begin < tile.keyEnd(); begin += BLOCK) {
       int end = Math.min(begin + BLOCK, tile.keyEnd());
-      Stored.widenRows(a.cache(), a.pages(), a.pageTable(), begin, end, kv);
+      Stored.widenRows(a.cache(), a.pages(), a.pageTable(), begin, end, rounded, kv);
       for (int r = 0; r < rows; r++) {
         int position = position(a, tile.rowBegin() + r / heads);
         int visible = Math.min(end, a.causal() ? position + 1 : end) - begin;
@@ -110,7 +109,7 @@ final class ScalarAttention {
       softmax.reset();
       for (int begin = 0; begin < last; begin += BLOCK) {
         int end = Math.min(begin + BLOCK, last);
-        Stored.widenRows(a.cache(), a.pages(), a.pageTable(), begin, end, rows);
+        Stored.widenRows(a.cache(), a.pages(), a.pageTable(), begin, end, rounded, rows);
         for (int s = 0; s < end - begin; s++) {
           int row = s * (latent + rope);
           for (int i = 0; i < a.nope(); i++) {

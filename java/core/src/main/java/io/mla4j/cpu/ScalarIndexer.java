@@ -35,7 +35,7 @@ final class ScalarIndexer {
       int last = Math.min(tile.keyEnd(), s.visible(t));
       for (int begin = tile.keyBegin(); begin < last; begin += BLOCK) {
         int end = Math.min(begin + BLOCK, last);
-        Stored.widenRows(s.cache(), s.pages(), s.pageTable(), begin, end, keys);
+        Stored.widenRows(s.cache(), s.pages(), s.pageTable(), begin, end, false, keys);
         for (int key = begin; key < end; key++) {
           float sum = 0;
           for (int j = 0; j < s.heads(); j++) {

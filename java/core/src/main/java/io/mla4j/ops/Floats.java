@@ -68,6 +68,18 @@ public final class Floats {
     return (((s0 + s4) + (s1 + s5)) + ((s2 + s6) + (s3 + s7))) + rest;
   }
 
+  /**
+   * The largest magnitude of {@code a[begin .. end)}: not finite where one of them is not, NaN
+   * before infinity.
+   */
+  public static float largestMagnitude(float[] a, int begin, int end) {
+    int largest = 0;
+    for (int i = begin; i < end; i++) {
+      largest = Math.max(largest, Float.floatToRawIntBits(a[i]) & 0x7fffffff);
+    }
+    return Float.intBitsToFloat(largest);
+  }
+
   /** The sum of n elements: four sums, element i in sum i mod 4, added as a tree. */
   public static float sum(float[] a, int n) {
     float s0 = 0;

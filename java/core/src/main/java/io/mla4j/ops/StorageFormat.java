@@ -247,6 +247,15 @@ public abstract class StorageFormat {
     throw new InvalidArgumentException("float32 elements cannot be stored as " + name);
   }
 
+  /**
+   * The largest number that latents under scales are divided to.
+   *
+   * @throws InvalidArgumentException where latents under scales cannot be stored in it
+   */
+  public float largest() {
+    throw new InvalidArgumentException("latents under scales cannot be stored as " + name);
+  }
+
   @Override
   public final String toString() {
     return name;

@@ -1,8 +1,10 @@
 package io.mla4j.device;
 
 import io.mla4j.AttentionForm;
+import io.mla4j.CacheType;
 import io.mla4j.DecodePlan;
 import io.mla4j.InvalidArgumentException;
+import io.mla4j.LatentLayout;
 import io.mla4j.MlaShape;
 import io.mla4j.device.DeviceKernels.RunShape;
 import io.mla4j.spi.CacheParams;
@@ -89,6 +91,7 @@ public final class DevicePlan {
   void fill(PagedView view, int heads, boolean absorbed) {
     plan = new WeakReference<>(null);
     cacheParams = view.cacheParams();
+    requirePlain(cacheParams.layout());
     shape = view.shape();
     this.heads = heads;
     this.absorbed = absorbed;
@@ -112,6 +115,20 @@ public final class DevicePlan {
       runs = drafts.stream().map(draft -> draft.run(memory)).toList();
     }
     plan = new WeakReference<>(view);
+  }
+
+  private void requirePlain(LatentLayout layout) {
+    if (layout.type().hasScales()) {
+      throw new InvalidArgumentException(
+          "cache type is "
+              + layout.type()
+              + ", but the "
+              + device.backend()
+              + " backend computes with "
+              + CacheType.F32
+              + " or "
+              + CacheType.BF16);
+    }
   }
 
   private void writePages(PagedView view, MemorySegment host, int stride, long slotsAt) {

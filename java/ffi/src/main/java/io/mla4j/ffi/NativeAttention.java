@@ -9,6 +9,7 @@ import static io.mla4j.ffi.Segments.output;
 import static io.mla4j.ffi.Segments.output4;
 import static io.mla4j.ffi.Segments.weight;
 
+import io.mla4j.CacheType;
 import io.mla4j.InvalidArgumentException;
 import io.mla4j.ffi.abi.mla_append_params;
 import io.mla4j.ffi.abi.mla_attention_params;
@@ -46,13 +47,14 @@ final class NativeAttention {
               + c.pageCount()
               + ", but they must be at least 1 and 0");
     }
-    long pageBytes = Segments.product(c.pageSize(), c.layout().rowStrideBytes());
+    long pageBytes = Segments.product(c.pageSize(), c.layout().tokenBytes());
+    CacheType type = c.layout().type();
     input(
         "cache",
         p.pages(),
         extent(c.pageCount(), c.pageStrideBytes(), pageBytes),
-        Segments.alignment(c.layout().type().format()));
-    input4("page_table", p.pageTable(), Math.ceilDiv(tokens, (long) c.pageSize()));
+        Segments.alignment(type.hasScales() ? type.scaleFormat() : type.format()));
+    input4("page_table", p.pageTable(), Math.ceilDiv(tokens, (long) c.entryTokens()));
   }
 
   /** New tokens. */

@@ -1,5 +1,6 @@
 package io.mla4j.ffi;
 
+import io.mla4j.CacheType;
 import io.mla4j.ComputeType;
 import io.mla4j.InvalidArgumentException;
 import io.mla4j.StateLayout;
@@ -129,6 +130,11 @@ public final class NativeParams {
     mla_cache_params.rope_offset(s, p.layout().ropeOffset());
     mla_cache_params.page_size(s, p.pageSize());
     mla_cache_params.page_count(s, p.pageCount());
+    mla_cache_params.table_of_rows(s, p.tableOfRows() ? 1 : 0);
+    CacheType type = p.layout().type();
+    mla_cache_params.scale_columns(s, type.scaleColumns());
+    mla_cache_params.rope_type(s, code(type.ropeFormat()));
+    mla_cache_params.scale_type(s, type.hasScales() ? code(type.scaleFormat()) : 0);
     mla_cache_params.row_stride_bytes(s, p.layout().rowStrideBytes());
     mla_cache_params.page_stride_bytes(s, p.pageStrideBytes());
   }

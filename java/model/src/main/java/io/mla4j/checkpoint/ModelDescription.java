@@ -104,13 +104,13 @@ public record ModelDescription(
 
   /** The rows of the cache that hold an indexer's keys, where the model has such layers. */
   public Optional<LatentLayout> indexRows(CacheType type) {
-    return indexer().map(indexer -> new LatentLayout(indexer.width(), 0, type));
+    return indexer().map(indexer -> new LatentLayout(indexer.width(), 0, type.ofKeys()));
   }
 
   /** Bytes of the cache for one token in all layers: latent rows and an indexer's keys. */
   public long cacheBytesPerToken(CacheType type) {
-    long latents = LatentLayout.of(shape(), type).rowStrideBytes() * cacheLayers();
-    long keys = indexRows(type).map(LatentLayout::rowStrideBytes).orElse(0L) * indexLayers();
+    long latents = LatentLayout.of(shape(), type).tokenBytes() * cacheLayers();
+    long keys = indexRows(type).map(LatentLayout::tokenBytes).orElse(0L) * indexLayers();
     return latents + keys;
   }
 

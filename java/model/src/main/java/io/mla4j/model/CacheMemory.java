@@ -69,7 +69,7 @@ public record CacheMemory(MlaShape shape, int layers) {
     rows.add(exact("MQA", head, context, batch));
     rows.add(exact("MLA", shape.cached(), context, batch));
     for (CacheType type : CacheType.all()) {
-      long stride = LatentLayout.of(shape, type).rowStrideBytes();
+      long stride = LatentLayout.of(shape, type).tokenBytes();
       rows.add(row("MLA", type, true, stride, context, batch));
     }
     return rows;

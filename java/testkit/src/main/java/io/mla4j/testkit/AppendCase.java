@@ -97,6 +97,11 @@ final class AppendCase implements OperationCase {
   }
 
   @Override
+  public boolean ofDevices() {
+    return !layout.type().hasScales();
+  }
+
+  @Override
   public List<Expectation> expected() {
     int latent = layout.latent();
     int rope = layout.rope();
@@ -121,13 +126,15 @@ final class AppendCase implements OperationCase {
           new Oracle.Angles(cosines, sines, t * rope / 2),
           rows,
           key);
+      double[] error = new double[width];
       for (int i = 0; i < width; i++) {
         int at = t * width + i;
         boolean rotated = i >= layout.ropeOffset();
         double size = rotated ? largest(a, from + latent, rope) : Math.abs(rows[at]);
         boolean exact = norm == null && !rotated || rows[at] == 0;
-        store(rows, allowed, at, exact ? 0 : 4e-7 * size);
+        error[i] = exact ? 0 : 4e-7 * size;
       }
+      storeRow(rows, allowed, error, t * width);
     }
     return List.of(Expectation.within("cache", rows, allowed));
   }
@@ -140,9 +147,29 @@ final class AppendCase implements OperationCase {
     return largest;
   }
 
+  /** A padded row from element {@code row} on, as the cache type holds it. */
+  private void storeRow(double[] rows, double[] allowed, double[] error, int row) {
+    int first = 0;
+    if (layout.type().hasScales()) {
+      StoredRows stored = new StoredRows(layout);
+      double[] latents = Arrays.copyOfRange(rows, row, row + layout.latent());
+      double[] slack = new double[latents.length];
+      int columns = layout.type().scaleColumns();
+      for (int begin = 0; begin < latents.length; begin += columns) {
+        stored.storeGroup(latents, slack, error, begin, Math.min(latents.length, begin + columns));
+      }
+      System.arraycopy(latents, 0, rows, row, latents.length);
+      System.arraycopy(slack, 0, allowed, row, slack.length);
+      first = latents.length;
+    }
+    for (int i = first; i < error.length; i++) {
+      store(rows, allowed, row + i, error[i]);
+    }
+  }
+
   /** The nearest stored number, or its neighbour where the float32 error may cross the middle. */
   private void store(double[] rows, double[] allowed, int at, double error) {
-    if (layout.type().format() == StorageFormat.F32) {
+    if (layout.type().ropeFormat() == StorageFormat.F32) {
       allowed[at] = error;
       return;
     }

@@ -51,6 +51,8 @@ final class AttentionCase implements OperationCase {
   /** W_UK, transposed, and W_UV in matrices of their own. */
   private final boolean split;
 
+  private final boolean tableOfRows;
+
   private final int pageSize;
   private final float scale;
   private final double deviation;
@@ -78,11 +80,12 @@ final class AttentionCase implements OperationCase {
     value = decompressed ? sizes.value() : 0;
     pageSize = sizes.page();
     CacheType cacheType = r.of(CacheType.all().toArray(CacheType[]::new));
-    boolean flashMla = compute == ComputeType.BF16 && !r.oneIn(4);
+    boolean flashMla = compute == ComputeType.BF16 && r.oneIn(2);
     layout = new LatentLayout(sizes.latent(), sizes.rope(), flashMla ? CacheType.BF16 : cacheType);
     ownKeys = !decompressed && layout.rope() > 0 && r.oneIn(4);
     kind = StoredWeight.Kind.any(r);
     split = decompressed && r.oneIn(3);
+    tableOfRows = r.oneIn(8);
     causal = !r.oneIn(4);
     boolean part = !decompressed && r.oneIn(3);
     kvBegin = part ? r.between(0, kv) : 0;
@@ -153,7 +156,7 @@ final class AttentionCase implements OperationCase {
     return decompressed ? value : layout.latent();
   }
 
-  /** Queries, probabilities, rebuilt keys and values are rounded where both types are bf16. */
+  /** Queries, probabilities, what is under scales, and rebuilt keys and values are rounded. */
   private boolean rounds() {
     return layout.type().rounds(compute);
   }
@@ -181,6 +184,7 @@ final class AttentionCase implements OperationCase {
         + layout.type()
         + ", page "
         + pageSize
+        + (tableOfRows ? ", table of rows" : "")
         + (ownKeys ? ", keys of their own" : "")
         + (slopes == null ? "" : ", alibi")
         + ", deviation "
@@ -198,7 +202,10 @@ final class AttentionCase implements OperationCase {
 
   @Override
   public boolean ofDevices() {
-    return compute != ComputeType.INT8 && (!decompressed || kind.ofDevices() && !split);
+    return compute != ComputeType.INT8
+        && !tableOfRows
+        && !layout.type().hasScales()
+        && (!decompressed || kind.ofDevices() && !split);
   }
 
   @Override
@@ -217,7 +224,7 @@ final class AttentionCase implements OperationCase {
     double[] bound = new double[out.length];
     double[] lse = new double[queries * heads];
     double[] lseBound = new double[lse.length];
-    double[] cached = Oracle.widen(rows, false);
+    double[] cached = Oracle.widen(rows, rounds());
     int stride = layout.latent() + layout.rope();
     double noise = 0;
     double size = 0;
@@ -347,7 +354,8 @@ final class AttentionCase implements OperationCase {
           Grid.any(memory, random, StorageFormat.F32, queries, heads, queryWidth()).fill(q);
       Grid out = Grid.any(memory, random, StorageFormat.F32, queries, heads, outWidth());
       Grid lse = Grid.any(memory, random, StorageFormat.F32, queries, heads, 1);
-      Pages pages = new Pages(memory, random, layout, pageSize, kvTokens).fill(rows);
+      Pages.Sizes sizes = new Pages.Sizes(pageSize, kvTokens, tableOfRows);
+      Pages pages = new Pages(memory, random, layout, sizes).fill(rows);
       StoredWeight.Placed weight = decompressed ? up.place(memory, random) : null;
       StoredWeight.Placed keys = split ? keysUp.place(memory, random) : null;
       Tensor alibi =

@@ -1,7 +1,6 @@
 package io.mla4j.testkit;
 
 import io.mla4j.LatentLayout;
-import io.mla4j.ops.StorageFormat;
 import io.mla4j.spi.CacheParams;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -17,39 +16,46 @@ final class Pages {
   final MemorySegment cache;
   final MemorySegment table;
   private final int[] pages;
+  private final StoredRows stored;
   private byte[] before;
 
-  /** Room for {@code tokens} tokens. */
+  /** Room for {@code tokens} tokens, with a table of pages. */
   Pages(GuardedMemory memory, CaseRandom random, LatentLayout layout, int pageSize, int tokens) {
+    this(memory, random, layout, new Sizes(pageSize, tokens, false));
+  }
+
+  /** {@code tableOfRows}: whether the table names rows instead of pages. */
+  record Sizes(int pageSize, int tokens, boolean tableOfRows) {}
+
+  /** Room for so many tokens. */
+  Pages(GuardedMemory memory, CaseRandom random, LatentLayout layout, Sizes sizes) {
+    stored = new StoredRows(layout);
+    int pageSize = sizes.pageSize;
+    int tokens = sizes.tokens;
     int used = (tokens + pageSize - 1) / pageSize;
     int count = used + random.between(0, 3);
     long gap = random.oneIn(3) ? 64L * random.between(1, 3) : 0;
-    long stride = layout.rowStrideBytes() * pageSize + gap;
-    params = new CacheParams(layout, pageSize, count, stride);
+    long stride = layout.pageBytes(pageSize) + gap;
+    params = new CacheParams(layout, pageSize, count, stride, sizes.tableOfRows);
     cache = memory.allocate(count == 0 ? 0 : count * stride - gap, 64);
     pages = Arrays.copyOf(random.permutation(count), used);
     int tail = random.between(0, 2);
-    table = memory.allocate(4L * (used + tail), 4);
-    for (int i = 0; i < used; i++) {
-      table.setAtIndex(ValueLayout.JAVA_INT_UNALIGNED, i, pages[i]);
+    int entries = sizes.tableOfRows ? tokens : used;
+    table = memory.allocate(4L * (entries + tail), 4);
+    for (int i = 0; i < entries; i++) {
+      int entry = sizes.tableOfRows ? pages[i / pageSize] * pageSize + i % pageSize : pages[i];
+      table.setAtIndex(ValueLayout.JAVA_INT_UNALIGNED, i, entry);
     }
-    for (int i = used; i < used + tail; i++) {
+    for (int i = entries; i < entries + tail; i++) {
       table.setAtIndex(ValueLayout.JAVA_INT_UNALIGNED, i, Integer.MAX_VALUE);
     }
   }
 
   /** Writes dense rows {@code (tokens, latent + rope)}; padding is zero, as append leaves it. */
   Pages fill(float[] rows) {
-    LatentLayout layout = params.layout();
-    StorageFormat type = layout.type().format();
-    int width = layout.latent() + layout.rope();
+    int width = params.layout().latent() + params.layout().rope();
     for (int s = 0; s < rows.length / width; s++) {
-      long at = rowOffset(s);
-      cache.asSlice(at, layout.rowStrideBytes()).fill((byte) 0);
-      for (int i = 0; i < width; i++) {
-        int element = i < layout.latent() ? i : layout.ropeOffset() + i - layout.latent();
-        Rounding.write(type, cache, at / type.blockBytes() + element, rows[s * width + i]);
-      }
+      stored.write(rows, s * width, cache, rowOffset(s), scaleOffset(s));
     }
     before = cache.toArray(ValueLayout.JAVA_BYTE);
     return this;
@@ -64,10 +70,9 @@ final class Pages {
 
   /** Every number of the row of token s, padding included. */
   float[] row(int s) {
-    StorageFormat type = params.layout().type().format();
     float[] row = new float[rowElements(params.layout())];
     for (int i = 0; i < row.length; i++) {
-      row[i] = Rounding.read(type, cache, rowOffset(s) / type.blockBytes() + i);
+      row[i] = stored.read(cache, rowOffset(s), scaleOffset(s), i);
     }
     return row;
   }
@@ -77,13 +82,21 @@ final class Pages {
     MemorySegment copy = MemorySegment.ofArray(cache.toArray(ValueLayout.JAVA_BYTE));
     for (int s = 0; s < written.length; s++) {
       if (written[s]) {
-        GuardedMemory.fill(copy, rowOffset(s), rowOffset(s) + params.layout().rowStrideBytes());
+        fillPoison(copy, rowOffset(s), params.layout().rowStrideBytes());
+        fillPoison(copy, scaleOffset(s), params.layout().scaleBytes());
       }
     }
     for (long i = 0; i < copy.byteSize(); i += 4) {
       if (copy.get(ValueLayout.JAVA_INT_UNALIGNED, i) != GuardedMemory.POISON) {
         throw new AssertionError("the cache was written at byte " + i + ", which is no new row's");
       }
+    }
+  }
+
+  /** As the whole was filled: its bytes are those of the pattern at their place. */
+  private static void fillPoison(MemorySegment pages, long from, long bytes) {
+    for (long i = from; i < from + bytes; i++) {
+      pages.set(ValueLayout.JAVA_BYTE, i, (byte) (GuardedMemory.POISON >>> 8 * (i % 4)));
     }
   }
 
@@ -96,11 +109,18 @@ final class Pages {
         + s % params.pageSize() * params.layout().rowStrideBytes();
   }
 
+  private long scaleOffset(int s) {
+    return pages[s / params.pageSize()] * params.pageStrideBytes()
+        + params.scaleOffsetBytes()
+        + s % params.pageSize() * params.layout().scaleBytes();
+  }
+
   /** Rows of normal numbers as the cache type holds them. */
   static float[] randomRows(CaseRandom r, LatentLayout layout, int tokens, double deviation) {
     float[] rows = r.normals(tokens * (layout.latent() + layout.rope()), deviation);
-    for (int i = 0; i < rows.length; i++) {
-      rows[i] = Rounding.stored(layout.type().format(), rows[i]);
+    StoredRows stored = new StoredRows(layout);
+    for (int s = 0; s < tokens; s++) {
+      stored.store(rows, s * (layout.latent() + layout.rope()));
     }
     return rows;
   }

@@ -1,8 +1,8 @@
 package io.mla4j.vector;
 
+import io.mla4j.LatentLayout;
 import io.mla4j.cpu.Stored;
 import io.mla4j.ops.Floats;
-import io.mla4j.ops.StorageFormat;
 import io.mla4j.spi.CacheParams;
 import java.lang.foreign.MemorySegment;
 
@@ -31,17 +31,31 @@ final class CachedRows {
 
   /**
    * m[to + t * stride ..] = the latent of token s + t, m[to + t * stride + ropeAt ..] = its rotated
-   * key.
+   * key. What is under scales is rounded to bfloat16 where {@code rounds}.
    */
-  void widen(int s, int tokens, int to, int stride, int ropeAt) {
-    StorageFormat format = params.layout().type().format();
-    int latent = params.layout().latent();
-    int rope = params.layout().rope();
-    long keyBytes = format.bytes(params.layout().ropeOffset());
+  void widen(int s, int tokens, boolean rounds, int to, int stride, int ropeAt) {
+    LatentLayout layout = params.layout();
     for (int t = 0; t < tokens; t++) {
       long row = offset(s + t);
-      Lanes.widen(format, cache, row, m, to + t * stride, latent);
-      Lanes.widen(format, cache, row + keyBytes, m, to + t * stride + ropeAt, rope);
+      int at = to + t * stride;
+      Lanes.widen(layout.type().format(), cache, row, m, at, layout.latent());
+      if (layout.type().hasScales()) {
+        multiplyScales(layout, Stored.scaleOffset(params, pageTable, s + t), at);
+        if (rounds) {
+          Lanes.roundBf16(m, at, layout.latent());
+        }
+      }
+      long key = row + layout.ropeOffsetBytes();
+      Lanes.widen(layout.type().ropeFormat(), cache, key, m, at + ropeAt, layout.rope());
+    }
+  }
+
+  private void multiplyScales(LatentLayout layout, long scales, int at) {
+    int columns = layout.type().scaleColumns();
+    for (int group = 0; group < layout.scales(); group++) {
+      int begin = group * columns;
+      int n = Math.min(layout.latent(), begin + columns) - begin;
+      Lanes.multiply(m, at + begin, n, Stored.scale(layout.type(), cache, scales, group));
     }
   }
 
@@ -52,7 +66,7 @@ final class CachedRows {
    * @param stride of the cache too, in floats
    */
   void fetch(int s, int tokens, int to, int stride, boolean copy) {
-    int pageSize = params.pageSize();
+    int pageSize = params.entryTokens();
     for (int t = 0; t < tokens; ) {
       int count = Math.min(pageSize - (s + t) % pageSize, tokens - t);
       long row = offset(s + t);

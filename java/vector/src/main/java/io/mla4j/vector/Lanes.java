@@ -106,6 +106,17 @@ final class Lanes {
     return rounded.blend(x, x.test(VectorOperators.IS_NAN));
   }
 
+  /** {@code a[at .. at + n) *= factor}. */
+  static void multiply(float[] a, int at, int n, float factor) {
+    int i = 0;
+    for (; i + L <= n; i += L) {
+      FloatVector.fromArray(F, a, at + i).mul(factor).intoArray(a, at + i);
+    }
+    for (; i < n; i++) {
+      a[at + i] *= factor;
+    }
+  }
+
   /** Rounds {@code a[at .. at + n)} to bfloat16 values in place. */
   static void roundBf16(float[] a, int at, int n) {
     int i = 0;

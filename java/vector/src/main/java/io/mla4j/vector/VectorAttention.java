@@ -205,7 +205,7 @@ final class VectorAttention {
       if (stored) {
         cached.fetch(s, tokens, keys, keyStride, !copiesInScores);
       } else {
-        cached.widen(s, tokens, keys, keyStride, ropeAt);
+        cached.widen(s, tokens, rounds, keys, keyStride, ropeAt);
       }
       addBlock(s, tokens, keys, keyStride);
     }
@@ -225,7 +225,7 @@ final class VectorAttention {
     int scratch = latents + blockTokens * stride;
     for (int s = 0; s < end; s += blockTokens) {
       int tokens = Math.min(blockTokens, end - s);
-      cached.widen(s, tokens, latents, stride, ropeAt);
+      cached.widen(s, tokens, rounds, latents, stride, ropeAt);
       for (int t = 0; t < tokens; t++) {
         Arrays.fill(m, latents + t * stride + latent, latents + t * stride + ropeAt, 0);
       }

@@ -3,7 +3,6 @@ package io.mla4j.vector;
 import static io.mla4j.vector.Lanes.F;
 import static io.mla4j.vector.Lanes.L;
 
-import io.mla4j.cpu.Stored;
 import io.mla4j.ops.Floats;
 import io.mla4j.spi.ScoreTile;
 import io.mla4j.spi.Tile;
@@ -31,6 +30,7 @@ final class VectorIndexer {
   private final int sums; // [key][lane]
   private final int head;
   private final float[] m;
+  private final CachedRows cached = new CachedRows();
 
   private VectorIndexer(ScoreTile s) {
     this.s = s;
@@ -42,6 +42,7 @@ final class VectorIndexer {
     sums = Slab.after(keys, BLOCK * width);
     head = Slab.after(sums, BLOCK * L);
     m = Slab.ofThread(Slab.after(head, width));
+    cached.set(m, s.cache(), s.pages(), s.pageTable());
   }
 
   static void score(ScoreTile s, Tile tile) {
@@ -58,10 +59,7 @@ final class VectorIndexer {
     pack(t);
     for (int begin = first; begin < last; begin += BLOCK) {
       int n = Math.min(BLOCK, last - begin);
-      for (int i = 0; i < n; i++) {
-        long row = Stored.rowOffset(s.cache(), s.pageTable(), begin + i);
-        Lanes.widen(s.cache().layout().type().format(), s.pages(), row, m, keys + i * width, width);
-      }
+      cached.widen(begin, n, false, keys, width, width);
       Arrays.fill(m, keys + n * width, keys + (n + 3) / 4 * 4 * width, 0);
       Arrays.fill(m, sums, sums + BLOCK * L, 0);
       for (int g = 0; g < heads; ) {

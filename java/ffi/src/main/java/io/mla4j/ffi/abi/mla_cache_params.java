@@ -22,6 +22,10 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     int32_t rope_offset;
  *     int32_t page_size;
  *     int32_t page_count;
+ *     int32_t table_of_rows;
+ *     int32_t rope_type;
+ *     int32_t scale_type;
+ *     int32_t scale_columns;
  *     int64_t row_stride_bytes;
  *     int64_t page_stride_bytes;
  * }
@@ -41,6 +45,10 @@ public class mla_cache_params {
         Mla.C_INT.withName("rope_offset"),
         Mla.C_INT.withName("page_size"),
         Mla.C_INT.withName("page_count"),
+        Mla.C_INT.withName("table_of_rows"),
+        Mla.C_INT.withName("rope_type"),
+        Mla.C_INT.withName("scale_type"),
+        Mla.C_INT.withName("scale_columns"),
         MemoryLayout.paddingLayout(4),
         Mla.C_LONG.withName("row_stride_bytes"),
         Mla.C_LONG.withName("page_stride_bytes")
@@ -359,6 +367,182 @@ public class mla_cache_params {
      */
     public static void page_count(MemorySegment struct, int fieldValue) {
         struct.set(page_count$LAYOUT, page_count$OFFSET, fieldValue);
+    }
+
+    private static final OfInt table_of_rows$LAYOUT = (OfInt)$LAYOUT.select(groupElement("table_of_rows"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int32_t table_of_rows
+     * }
+     */
+    public static final OfInt table_of_rows$layout() {
+        return table_of_rows$LAYOUT;
+    }
+
+    private static final long table_of_rows$OFFSET = $LAYOUT.byteOffset(groupElement("table_of_rows"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int32_t table_of_rows
+     * }
+     */
+    public static final long table_of_rows$offset() {
+        return table_of_rows$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int32_t table_of_rows
+     * }
+     */
+    public static int table_of_rows(MemorySegment struct) {
+        return struct.get(table_of_rows$LAYOUT, table_of_rows$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int32_t table_of_rows
+     * }
+     */
+    public static void table_of_rows(MemorySegment struct, int fieldValue) {
+        struct.set(table_of_rows$LAYOUT, table_of_rows$OFFSET, fieldValue);
+    }
+
+    private static final OfInt rope_type$LAYOUT = (OfInt)$LAYOUT.select(groupElement("rope_type"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int32_t rope_type
+     * }
+     */
+    public static final OfInt rope_type$layout() {
+        return rope_type$LAYOUT;
+    }
+
+    private static final long rope_type$OFFSET = $LAYOUT.byteOffset(groupElement("rope_type"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int32_t rope_type
+     * }
+     */
+    public static final long rope_type$offset() {
+        return rope_type$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int32_t rope_type
+     * }
+     */
+    public static int rope_type(MemorySegment struct) {
+        return struct.get(rope_type$LAYOUT, rope_type$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int32_t rope_type
+     * }
+     */
+    public static void rope_type(MemorySegment struct, int fieldValue) {
+        struct.set(rope_type$LAYOUT, rope_type$OFFSET, fieldValue);
+    }
+
+    private static final OfInt scale_type$LAYOUT = (OfInt)$LAYOUT.select(groupElement("scale_type"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int32_t scale_type
+     * }
+     */
+    public static final OfInt scale_type$layout() {
+        return scale_type$LAYOUT;
+    }
+
+    private static final long scale_type$OFFSET = $LAYOUT.byteOffset(groupElement("scale_type"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int32_t scale_type
+     * }
+     */
+    public static final long scale_type$offset() {
+        return scale_type$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int32_t scale_type
+     * }
+     */
+    public static int scale_type(MemorySegment struct) {
+        return struct.get(scale_type$LAYOUT, scale_type$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int32_t scale_type
+     * }
+     */
+    public static void scale_type(MemorySegment struct, int fieldValue) {
+        struct.set(scale_type$LAYOUT, scale_type$OFFSET, fieldValue);
+    }
+
+    private static final OfInt scale_columns$LAYOUT = (OfInt)$LAYOUT.select(groupElement("scale_columns"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int32_t scale_columns
+     * }
+     */
+    public static final OfInt scale_columns$layout() {
+        return scale_columns$LAYOUT;
+    }
+
+    private static final long scale_columns$OFFSET = $LAYOUT.byteOffset(groupElement("scale_columns"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int32_t scale_columns
+     * }
+     */
+    public static final long scale_columns$offset() {
+        return scale_columns$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int32_t scale_columns
+     * }
+     */
+    public static int scale_columns(MemorySegment struct) {
+        return struct.get(scale_columns$LAYOUT, scale_columns$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int32_t scale_columns
+     * }
+     */
+    public static void scale_columns(MemorySegment struct, int fieldValue) {
+        struct.set(scale_columns$LAYOUT, scale_columns$OFFSET, fieldValue);
     }
 
     private static final OfLong row_stride_bytes$LAYOUT = (OfLong)$LAYOUT.select(groupElement("row_stride_bytes"));
