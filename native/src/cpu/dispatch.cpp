@@ -35,6 +35,7 @@ bool has([[maybe_unused]] const char* feature) {
   X("avx512bw");
   X("avx512dq");
   X("avx512vl");
+  X("avx512vnni");
   X("avx512bf16");
 #undef X
 #endif

@@ -13,6 +13,9 @@ namespace {
 
 constexpr int kPlainTokens = 16;
 constexpr int kTransposedTokens = 4;
+// Of packed integers: one row of the most inputs, 2^16, or 16 of 2048.
+constexpr int kRoundedBytes = 96 << 10;
+static_assert(kRoundedBytes >= (1 << 16) / 32 * rounded_block_bytes(16));
 // Vectors of outputs of a tile: a single token reads long runs of each weight row, as memory likes it.
 template <class Isa>
 constexpr int kTokenVectors = Isa::kValueVectors;
@@ -38,14 +41,17 @@ void head_plain(HeadTile t, const typename K::Rows& w) {
   }
 }
 
-// The same with integers. Inputs are at most 2^16: their blocks of a token fit a few kilobytes, and all of a tile the stack.
+// The same with integers: as many tokens at a time as fit the stack, packed.
 template <class Isa>
 void head_codes(const HeadTile& t, const StoredRows<Isa>& w) {
-  constexpr int kMostInputs = 1 << 16;
-  alignas(64) char packed[kMostInputs / kInt8Block * (4 + kInt8Block)];
-  for (int i = 0; i < t.p.rows; i++) {
-    round_row(t.x + i * t.p.x_stride, t.p.k, packed);
-    multiply_codes(w, packed, 1, t.p.k, nullptr, 0, t.p.n, t.y + i * t.p.y_stride, t.p.y_stride);
+  alignas(64) char packed[kRoundedBytes];
+  mla_linear_params p = t.p;
+  const int64_t row_bytes = (int64_t)rounded_blocks(p.k) * rounded_block_bytes(w.coding.run);
+  const int64_t fit = kRoundedBytes / row_bytes;
+  for (int i = 0; i < t.p.rows; i += p.rows) {
+    p.rows = min_int(t.p.rows - i, fit >= kPlainTokens ? kPlainTokens : fit >= 4 ? (int)fit / 4 * 4 : 1);
+    round_rows<Isa>(p, t.x + i * p.x_stride, nullptr, 0, p.rows, packed);
+    multiply_codes(w, {packed, p.rows, p.k, nullptr, t.y + i * p.y_stride, p.y_stride}, 0, p.n);
   }
 }
 

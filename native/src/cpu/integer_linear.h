@@ -1,111 +1,292 @@
-// Products with MLA_COMPUTE_INT8, as mla.h defines them: activations rounded to integers in blocks of 32, weights of integer codes.
+// Products with MLA_COMPUTE_INT8, as mla.h defines them.
 //
-// Packed activations: a row's scales, then its integers.
+// One output is one sum over the runs of its weight row from the first on, whatever rows and ranges a call has: weight rows stand in lanes, so
+// that a sum is never split, only stored between two passes over k. Few rows of activations pass by a block of weights in registers, many by a
+// panel of 32 weight rows (16 or 8 where registers are fewer) and a pass of k that is unpacked once and stays in the second-level cache.
 #pragma once
-#include "cpu/formats/formats.h"
+#include "cpu/integer_lanes.h"
+#include "cpu/integer_rows.h"
 #include "cpu/lanes.h"
 #include "cpu/stored_rows.h"
 
 namespace mla {
 namespace {
 
-constexpr int kInt8Block = 32;
-// Elements of a weight that are read at a time: whole blocks of every type.
-constexpr int kCodesAtOnce = 1024;
+// Blocks of a pass over k: shorter ones cost more loads and stores of sums, longer ones do not fit the cache beside the activations.
+constexpr int kPassBlocks = 64;
 
-MLA_INLINE bool multiplies_codes(int compute, int type, int scale_rows, int scale_columns, int k) {
-  return compute == MLA_COMPUTE_INT8 && coding_of(type).run > 0 &&
-         (scale_rows == 0 || scale_columns % kInt8Block == 0 || scale_columns >= k);
-}
-MLA_INLINE bool multiplies_codes(const mla_linear_params& p) {
-  return multiplies_codes(p.compute, p.weight_type, p.scale_rows, p.scale_columns, p.k);
-}
+// What products with a kind of weight are made of.
+template <class I, int kRunLength, bool kMinima>
+struct CodeProduct {
+  typedef I Isa;
+  static constexpr int L = Isa::L;
+  static constexpr int kRuns = kInt8Block / kRunLength;
+  static constexpr int kBlockBytes = rounded_block_bytes(kRunLength);
+  static constexpr int kFours = 8 / kRuns;  // of a run
 
-// a b + c, rounded once.
-MLA_INLINE float fused(float a, float b, float c) {
-#if defined(__FMA__)
-  return __builtin_fmaf(a, b, c);
-#else
-  // The product is exact in double. Its sum is rounded to odd, so that rounding it again to float is as rounding once.
-  const double product = (double)a * b, sum = product + c, part = sum - product;
-  const double error = (product - (sum - part)) + (c - part);
-  int64_t bits;
-  __builtin_memcpy(&bits, &sum, 8);
-  if (error != 0 && (bits & 1) == 0) {
-    bits += (error > 0) == (sum > 0) ? 1 : -1;
-    double odd;
-    __builtin_memcpy(&odd, &bits, 8);
-    return (float)odd;
-  }
-  return (float)sum;
-#endif
-}
-
-MLA_INLINE int rounded_blocks(int k) { return (k + kInt8Block - 1) / kInt8Block; }
-MLA_INLINE int64_t rounded_row_bytes(int k) { return (int64_t)rounded_blocks(k) * (4 + kInt8Block); }
-
-// One row of activations to its scales and integers.
-inline void round_row(const float* x, int k, char* to) {
-  const int blocks = rounded_blocks(k);
-  auto* scales = (float*)to;
-  auto* q = (int8_t*)(scales + blocks);
-  for (int b = 0; b < blocks; b++, q += kInt8Block) {
-    const int n = min_int(kInt8Block, k - b * kInt8Block);
-    const float* from = x + (int64_t)b * kInt8Block;
-    float largest = 0;
-    bool finite = true;
-    for (int i = 0; i < n; i++) {
-      const float magnitude = __builtin_fabsf(from[i]);
-      finite = finite && magnitude <= 3.402823466e38f;
-      largest = magnitude > largest ? magnitude : largest;
+  // Adds a block of weights times that of row r in a group of R at x.
+  template <int R, bool kTwoSums>
+  static MLA_INLINE F<Isa> add(F<Isa> f, const LaneBlock<Isa>& w, const char* x, int r) {
+    const char* numbers = x + R * kInt8Block + 4 * r;
+    const F<Isa> scale = Isa::as_floats(Isa::load_int(numbers));
+#pragma GCC unroll 2
+    for (int run = 0; run < kRuns; run++) {
+      const typename Isa::I of_run = Isa::load_int(numbers + 4 * R * (1 + run));
+      typename Isa::I s = kMinima || Isa::kCodeOffset == 0 ? Isa::set1_int(0) : of_run;
+      typename Isa::I t = Isa::set1_int(0);
+#pragma GCC unroll 8
+      for (int i = 0; i < kFours; i++) {
+        const typename Isa::I q = Isa::load_int(x + r * kInt8Block + 4 * (run * kFours + i));
+        if (kTwoSums && i % 2 == 1)
+          t = Isa::template dot_codes<!kMinima>(t, w.x[run * kFours + i], q);
+        else
+          s = Isa::template dot_codes<!kMinima>(s, w.x[run * kFours + i], q);
+      }
+      if (kTwoSums) s = Isa::add_ints(s, t);
+      f = Isa::fused(Isa::mul(w.scale[run], scale), Isa::to_floats(s), f);
+      if constexpr (kMinima) f = Isa::fused(w.minimum[run], Isa::as_floats(of_run), f);
     }
-    const float inverse = finite && largest >= 0x1p-100f ? 127 / largest : 0;
-    scales[b] = !finite ? __builtin_nanf("") : inverse == 0 ? 0 : largest / 127;
-    for (int i = 0; i < kInt8Block; i++) {
-      const float whole = 12582912.f;  // 1.5 * 2^23: adding it leaves no fraction bits
-      q[i] = i < n && finite ? (int8_t)(int)(from[i] * inverse + whole - whole) : (int8_t)0;
+    return f;
+  }
+
+  // A panel: for each block [8][V] vectors of codes, [run][V] of scales, and as many of minima.
+  template <int V>
+  static constexpr int kPanelFloats = (8 + kRuns * (kMinima ? 2 : 1)) * V * L;
+
+  template <int V>
+  static MLA_INLINE void store(const LaneBlock<Isa>& w, int v, float* to) {
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; i++) Isa::store_ints(to + (i * V + v) * L, w.x[i]);
+#pragma GCC unroll 2
+    for (int run = 0; run < kRuns; run++) {
+      Isa::store(to + ((8 + run) * V + v) * L, w.scale[run]);
+      if constexpr (kMinima) Isa::store(to + ((8 + kRuns + run) * V + v) * L, w.minimum[run]);
     }
   }
-}
 
-// y[i, n] for rows of packed activations and outputs [n_begin, n_end).
-template <class Isa>
-void multiply_codes(const StoredRows<Isa>& weight, const char* packed, int rows, int k, const float* bias,
-                    int n_begin, int n_end, float* y, int64_t y_stride) {
-  const int run = weight.coding.run, blocks = rounded_blocks(k);
-  alignas(64) int8_t w[kCodesAtOnce];
-  float scales[kCodesAtOnce / 16], minima[kCodesAtOnce / 16];
-  for (int n = n_begin; n < n_end; n++) {
-    for (int i = 0; i < rows; i++) y[i * y_stride + n] = 0;
-    for (int k0 = 0; k0 < k; k0 += kCodesAtOnce) {
-      const int count = min_int(kCodesAtOnce, blocks * kInt8Block - k0);
-      weight.read_codes(n, k0, min_int(kCodesAtOnce, k - k0), w, scales, minima);
-      for (int i = 0; i < rows; i++) {
-        const char* row = packed + i * rounded_row_bytes(k);
-        const float* x_scales = (const float*)row + k0 / kInt8Block;
-        const int8_t* x = (const int8_t*)row + (int64_t)blocks * 4 + k0;
-        float product = y[i * y_stride + n];
-        for (int r = 0; r < count / run; r++) {
-          int sum = 0, total = 0;
-          for (int j = r * run; j < (r + 1) * run; j++) {
-            sum += (int)w[j] * (int)x[j];
-            total += x[j];
-          }
-          const float scale = x_scales[r * run / kInt8Block];
-          product = fused(scales[r] * scale, (float)sum, product);
-          if (weight.coding.has_minima) product = fused(minima[r], scale * (float)total, product);
+  // Adds `blocks` blocks of a panel times those of G groups of 4 rows to the sums.
+  template <int G, int V>
+  static MLA_INLINE void tile(const char* x, int64_t group_bytes, const float* panel, int blocks,
+                              F<Isa> (&f)[4 * G][V]) {
+    constexpr int R = kRoundedGroup;
+    for (int b = 0; b < blocks; b++, x += R * kBlockBytes, panel += kPanelFloats<V>) {
+#pragma GCC unroll 2
+      for (int run = 0; run < kRuns; run++) {
+        typename Isa::I s[R * G][V];
+#pragma GCC unroll 8
+        for (int r = 0; r < R * G; r++) {
+          const typename Isa::I first =
+              kMinima || Isa::kCodeOffset == 0
+                  ? Isa::set1_int(0)
+                  : Isa::load_int(x + r / R * group_bytes + R * kInt8Block + 4 * (R * (1 + run) + r % R));
+#pragma GCC unroll 2
+          for (int v = 0; v < V; v++) s[r][v] = first;
         }
-        y[i * y_stride + n] = product;
+#pragma GCC unroll 8
+        for (int i = run * kFours; i < (run + 1) * kFours; i++) {
+          typename Isa::I w[V];
+#pragma GCC unroll 2
+          for (int v = 0; v < V; v++) w[v] = Isa::load_ints(panel + (i * V + v) * L);
+#pragma GCC unroll 8
+          for (int r = 0; r < R * G; r++) {
+            const typename Isa::I q = Isa::load_int(x + r / R * group_bytes + r % R * kInt8Block + 4 * i);
+#pragma GCC unroll 2
+            for (int v = 0; v < V; v++) s[r][v] = Isa::template dot_codes<!kMinima>(s[r][v], w[v], q);
+          }
+        }
+#pragma GCC unroll 8
+        for (int r = 0; r < R * G; r++) {
+          const char* numbers = x + r / R * group_bytes + R * kInt8Block + 4 * (r % R);
+          const F<Isa> scale = Isa::as_floats(Isa::load_int(numbers));
+#pragma GCC unroll 2
+          for (int v = 0; v < V; v++) {
+            const F<Isa> both = Isa::mul(Isa::load(panel + ((8 + run) * V + v) * L), scale);
+            f[r][v] = Isa::fused(both, Isa::to_floats(s[r][v]), f[r][v]);
+            if constexpr (kMinima)
+              f[r][v] = Isa::fused(Isa::load(panel + ((8 + kRuns + run) * V + v) * L),
+                                   Isa::as_floats(Isa::load_int(numbers + 4 * R * (1 + run))), f[r][v]);
+          }
+        }
       }
     }
-    for (int i = 0; bias && i < rows; i++) y[i * y_stride + n] = y[i * y_stride + n] + bias[n];
   }
+};
+
+// Rows of activations, packed, and where their results go.
+struct RoundedRows {
+  const char* packed;
+  int rows;
+  int k;
+  const float* bias;
+  float* y;
+  int64_t y_stride;
+};
+
+template <class Isa>
+MLA_INLINE void finish_outputs(const RoundedRows& a, int row, int n, int count, F<Isa> f) {
+  if (a.bias) f = Isa::add(f, count == Isa::L ? Isa::load(a.bias + n) : Isa::load(a.bias + n, count));
+  float* to = a.y + row * a.y_stride + n;
+  count == Isa::L ? Isa::store(to, f) : Isa::store(to, f, count);
+}
+
+// Fetches the weights of the next lanes of rows into the second-level cache, as much of them as was computed with: in order of their
+// addresses, which the processor's own prefetching does not see where sixteen rows are read side by side.
+template <class Isa>
+struct NextLanes {
+  const char* at;
+  int64_t step;  // bytes for a block of 32
+
+  MLA_INLINE void fetch(int block) const {
+    const char* line = at + block * step;
+    for (int64_t i = 0; i < step; i += 64) __builtin_prefetch(line + i, 0, 2);
+  }
+};
+
+template <class Isa>
+MLA_INLINE NextLanes<Isa> next_lanes(const StoredRows<Isa>& w, int n, int blocks) {
+  return {w.weight + (n + Isa::L) * w.row_bytes, Isa::L * w.row_bytes / blocks};
+}
+
+// G groups of R rows.
+template <class Source, int R, int G>
+void few_rounded(const Source& source, const RoundedRows& a, int n_begin, int n_end) {
+  typedef typename Source::Isa Isa;
+  typedef CodeProduct<Isa, Source::kRun, Source::kHasMinima> Product;
+  constexpr int kStep = R * Product::kBlockBytes;
+  const int blocks = rounded_blocks(a.k);
+  const int64_t group_bytes = (int64_t)blocks * kStep;
+  for (int n = n_begin; n < n_end; n += Isa::L) {
+    const LaneRows<Isa> rows = lane_rows(source.weight, n, n_end);
+    const NextLanes<Isa> next = next_lanes(source.weight, n, blocks);
+    F<Isa> f[R * G];
+#pragma GCC unroll 16
+    for (int r = 0; r < R * G; r++) f[r] = Isa::zero();
+    for (int block = 0; block < blocks; block += Source::kBlocks)
+      source.read(rows, block, min_int(Source::kBlocks, blocks - block),
+                  [&](int j, const LaneBlock<Isa>& w) __attribute__((always_inline)) {
+                    next.fetch(block + j);
+                    const char* x = a.packed + (int64_t)(block + j) * kStep;
+#pragma GCC unroll 16
+                    for (int r = 0; r < R * G; r++)
+                      f[r] = Product::template add<R, R * G <= 4>(f[r], w, x + r / R * group_bytes, r % R);
+                  });
+#pragma GCC unroll 16
+    for (int r = 0; r < R * G; r++)
+      if (r < a.rows) finish_outputs<Isa>(a, r, n, min_int(Isa::L, n_end - n), f[r]);
+  }
+}
+
+// Rows [row, row + 4 G) and the outputs of a panel of V vectors over `blocks` blocks from `block` on.
+template <class Product, int G, int V>
+void panel_rounded(const RoundedRows& a, int row, int n, int n_end, int block, int blocks,
+                   const float* panel) {
+  typedef typename Product::Isa Isa;
+  constexpr int L = Isa::L, R = kRoundedGroup;
+  const int64_t group_bytes = (int64_t)rounded_blocks(a.k) * R * Product::kBlockBytes;
+  const char* x = a.packed + row / R * group_bytes + (int64_t)block * R * Product::kBlockBytes;
+  const bool last = block + blocks == rounded_blocks(a.k),
+             whole = row + R * G <= a.rows && n + V * L <= n_end;
+  F<Isa> f[R * G][V];
+#pragma GCC unroll 8
+  for (int r = 0; r < R * G; r++)
+#pragma GCC unroll 2
+    for (int v = 0; v < V; v++) {
+      const float* from = a.y + (row + r) * a.y_stride + n + v * L;
+      const int count = min_int(L, n_end - n - v * L);
+      f[r][v] = block == 0                      ? Isa::zero()
+                : whole                         ? Isa::load(from)
+                : row + r < a.rows && count > 0 ? Isa::load(from, count)
+                                                : Isa::zero();
+    }
+  Product::template tile<G, V>(x, group_bytes, panel, blocks, f);
+  RoundedRows to = a;
+  if (!last) to.bias = nullptr;
+#pragma GCC unroll 8
+  for (int r = 0; r < R * G; r++)
+#pragma GCC unroll 2
+    for (int v = 0; v < V; v++) {
+      const int count = min_int(L, n_end - n - v * L);
+      if (whole || (row + r < a.rows && count > 0))
+        finish_outputs<Isa>(to, row + r, n + v * L, count, f[r][v]);
+    }
+}
+
+// Outputs [n, n + V vectors), and no more than n_end, of all rows over a pass of k.
+template <class Source, int V>
+void pass_rounded(const Source& source, const RoundedRows& a, int n, int n_end, int block, int blocks,
+                  float* panel) {
+  typedef typename Source::Isa Isa;
+  typedef CodeProduct<Isa, Source::kRun, Source::kHasMinima> Product;
+  constexpr int G = V == 1 && Isa::kCodeVectors == 2 ? 2 : 1;
+  for (int v = 0; v < V; v++) {
+    const int first = min_int(n + v * Isa::L, n_end - 1);
+    const LaneRows<Isa> rows = lane_rows(source.weight, first, n_end);
+    const NextLanes<Isa> next = next_lanes(source.weight, first, rounded_blocks(a.k));
+    for (int b = 0; b < blocks; b += Source::kBlocks)
+      source.read(rows, block + b, min_int(Source::kBlocks, blocks - b),
+                  [&](int j, const LaneBlock<Isa>& w) __attribute__((always_inline)) {
+                    next.fetch(block + b + j);
+                    Product::template store<V>(w, v,
+                                               panel + (int64_t)(b + j) * Product::template kPanelFloats<V>);
+                  });
+  }
+  int row = 0;
+  for (; row + 4 * G <= round_up(a.rows, 4); row += 4 * G)
+    panel_rounded<Product, G, V>(a, row, n, n_end, block, blocks, panel);
+  if (row < a.rows) panel_rounded<Product, 1, V>(a, row, n, n_end, block, blocks, panel);
+}
+
+template <class Source>
+void many_rounded(const Source& source, const RoundedRows& a, int n_begin, int n_end) {
+  typedef typename Source::Isa Isa;
+  typedef CodeProduct<Isa, Source::kRun, Source::kHasMinima> Product;
+  constexpr int V = Isa::kCodeVectors, L = Isa::L;
+  alignas(64) float panel[kPassBlocks * Product::template kPanelFloats<V>];
+  const int all = rounded_blocks(a.k);
+  for (int block = 0; block < all; block += kPassBlocks) {
+    const int blocks = min_int(kPassBlocks, all - block);
+    for (int n = n_begin; n < n_end; n += V * L) {
+      if (V > 1 && n_end - n <= L)
+        pass_rounded<Source, 1>(source, a, n, n_end, block, blocks, panel);
+      else
+        pass_rounded<Source, V>(source, a, n, n_end, block, blocks, panel);
+    }
+  }
+}
+
+template <class Source>
+void rounded_product(const Source& source, const RoundedRows& a, int n_begin, int n_end) {
+  constexpr int kFew = Source::Isa::kFewRounded;
+  switch (a.rows) {
+    case 1:
+      return few_rounded<Source, 1, 1>(source, a, n_begin, n_end);
+    case 2:
+      return few_rounded<Source, 2, 1>(source, a, n_begin, n_end);
+    case 3:
+      return few_rounded<Source, 3, 1>(source, a, n_begin, n_end);
+    case 4:
+      return few_rounded<Source, 4, 1>(source, a, n_begin, n_end);
+    default:
+      break;
+  }
+  if constexpr (kFew > 4) {
+    if (a.rows <= 8) return few_rounded<Source, 4, 2>(source, a, n_begin, n_end);
+    if (a.rows <= kFew) return few_rounded<Source, 4, 4>(source, a, n_begin, n_end);
+  }
+  many_rounded(source, a, n_begin, n_end);
+}
+
+// y = x W^T + bias for packed rows of integers and outputs [n_begin, n_end).
+template <class Isa>
+void multiply_codes(const StoredRows<Isa>& weight, const RoundedRows& a, int n_begin, int n_end) {
+  if (n_begin >= n_end) return;
+  with_codes(weight, a.k, [&](const auto& source) { rounded_product(source, a, n_begin, n_end); });
 }
 
 template <class Isa>
 bool prefers_int8_dot() {
   if constexpr (Isa::kKnowsInt8Dot)
-    return Isa::has_int8_dot();
+    return Isa::kCodeOffset == 0 || Isa::has_int8_dot();
   else
     return false;
 }

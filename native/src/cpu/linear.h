@@ -47,7 +47,7 @@ MLA_INLINE int k_step(const mla_linear_params& p) {
 template <class Isa>
 int64_t packed_bytes(const mla_linear_params* params) {
   const mla_linear_params& p = *params;
-  if (multiplies_codes(p)) return whole_lines(p.rows * rounded_row_bytes(p.k));
+  if (multiplies_codes(p)) return whole_lines(rounded_bytes(p.rows, p.k, coding_of(p.weight_type).run));
   const int group = group_rows(p.rows);
   if (group == 0) return 0;
   const int64_t groups = (p.rows + group - 1) / group;
@@ -277,7 +277,7 @@ void linear(const mla_linear_params* params, const void* packed, const void* wei
   const mla_linear_params& p = *params;
   const auto rows = StoredRows<Isa>::of(p.weight_type, weight, p.weight_stride, scales_of(p, scales));
   if (multiplies_codes(p))
-    return multiply_codes(rows, (const char*)packed, p.rows, p.k, bias, n_begin, n_end, y, p.y_stride);
+    return multiply_codes(rows, {(const char*)packed, p.rows, p.k, bias, y, p.y_stride}, n_begin, n_end);
   multiply<Isa>(p, packed, rows, bias, n_begin, n_end, y);
 }
 
@@ -285,11 +285,7 @@ template <class Isa>
 void pack(const mla_linear_params* params, const float* x, const int32_t* indices, int row_begin, int row_end,
           void* packed, int64_t) {
   const mla_linear_params& p = *params;
-  if (multiplies_codes(p)) {
-    for (int i = row_begin; i < row_end; i++)
-      round_row(x + (indices ? indices[i] : i) * p.x_stride, p.k, (char*)packed + i * rounded_row_bytes(p.k));
-    return;
-  }
+  if (multiplies_codes(p)) return round_rows<Isa>(p, x, indices, row_begin, row_end, (char*)packed);
   pack_rows<Isa>(*params, x, indices, row_begin, row_end, packed);
 }
 

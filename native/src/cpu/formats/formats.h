@@ -81,6 +81,9 @@ inline int64_t bytes_of(int type, int64_t elements) {
 }
 
 template <class Format>
+constexpr bool kHasLanes = requires { Format::kReadsLanes; };
+
+template <class Format>
 constexpr bool kIsCoded = requires { Format::kRun; };
 
 // Blocks that are read together.

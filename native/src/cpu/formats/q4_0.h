@@ -1,6 +1,7 @@
 // ggml's Q4_0: d, 16 bytes of nibbles. 32 elements d (q - 8).
 #pragma once
 #include "cpu/formats/blocks.h"
+#include "cpu/formats/lanes.h"
 #include "mla/mla.h"
 
 namespace mla {
@@ -20,6 +21,17 @@ struct Q4_0 {
     scales[0] = half(b);
     nibbles(b + 2, 16, q);
     for (int i = 0; i < 32; i++) q[i] = (int8_t)(q[i] - 8);
+  }
+
+  static constexpr bool kReadsLanes = true;
+
+  template <class Isa, class Emit>
+  static MLA_INLINE void lanes(const uint8_t* const* rows, int64_t at, int, Emit emit) {
+    LaneBlock<Isa> b;
+    lane_nibbles<Isa>(rows, at + 2, b.x);
+    add_to_codes<Isa>(b.x, Isa::kCodeOffset - 8);
+    b.scale[0] = Isa::halves(Isa::row_ints(rows, at));
+    emit(0, b);
   }
 };
 

@@ -1,6 +1,7 @@
 // ggml's Q4_K: d, dmin, 12 bytes of six-bit scales and minima, 128 of nibbles. 8 groups of 32 elements d scale q - dmin min.
 #pragma once
 #include "cpu/formats/blocks.h"
+#include "cpu/formats/lanes.h"
 #include "mla/mla.h"
 
 namespace mla {
@@ -24,6 +25,31 @@ struct Q4_K {
       minima[group] = -(dmin * (float)s.min);
     }
     for (int pair = 0; pair < 4; pair++) nibbles(b + 16 + 32 * pair, 32, q + 64 * pair);
+  }
+
+  static constexpr bool kReadsLanes = true;
+
+  template <class Isa, class Emit>
+  static MLA_INLINE void lanes(const uint8_t* const* rows, int64_t at, int blocks, Emit emit) {
+    typename Isa::I header[4], y[8];
+    Isa::row_quarters(rows, at, header);
+    const LaneGroupScales<Isa> groups(header);
+    const typename Isa::I low = set1_byte<Isa>(15);
+#pragma GCC unroll 4
+    for (int pair = 0; pair < 4; pair++) {
+      if (2 * pair >= blocks) return;
+      Isa::row_eighths(rows, at + 16 + 32 * pair, y);
+#pragma GCC unroll 2
+      for (int j = 0; j < 2; j++) {
+        if (2 * pair + j >= blocks) return;
+        LaneBlock<Isa> b;
+#pragma GCC unroll 8
+        for (int i = 0; i < 8; i++) b.x[i] = Isa::both(j == 0 ? y[i] : Isa::shift_right(y[i], 4), low);
+        b.scale[0] = groups.scales[2 * pair + j];
+        b.minimum[0] = groups.minima[2 * pair + j];
+        emit(2 * pair + j, b);
+      }
+    }
   }
 };
 

@@ -1,6 +1,7 @@
 // ggml's Q8_0: d, 32 signed bytes. 32 elements d q.
 #pragma once
 #include "cpu/formats/blocks.h"
+#include "cpu/formats/lanes.h"
 #include "mla/mla.h"
 
 namespace mla {
@@ -19,6 +20,17 @@ struct Q8_0 {
 
     scales[0] = half(b);
     __builtin_memcpy(q, b + 2, 32);
+  }
+
+  static constexpr bool kReadsLanes = true;
+
+  template <class Isa, class Emit>
+  static MLA_INLINE void lanes(const uint8_t* const* rows, int64_t at, int, Emit emit) {
+    LaneBlock<Isa> b;
+    Isa::row_eighths(rows, at + 2, b.x);
+    if (Isa::kCodeOffset != 0) add_to_codes<Isa>(b.x, Isa::kCodeOffset);
+    b.scale[0] = Isa::halves(Isa::row_ints(rows, at));
+    emit(0, b);
   }
 };
 

@@ -129,8 +129,76 @@ struct Avx2 {
     _mm_storeu_ps(out, _mm_add_ps(_mm256_castps256_ps128(s), _mm256_extractf128_ps(s, 1)));
   }
 
-  // Sums of products of bytes, of unsigned and signed ones, in 32 bits. In assembly: not every processor with these vectors has the
-  // instruction, so that files are not compiled for it.
+  // Integers: eight of 32 bits, or four bytes in each of them. Signed codes stay signed: their signs go over to the bytes that they are
+  // multiplied with, so that two products of at most 128 x 127 fit the 16 bits in which the instruction adds them.
+  typedef __m256i I;
+  static constexpr bool kReadsLanes = true;
+  static constexpr int kCodeOffset = 0;
+  static constexpr int kCodeVectors = 1;
+  static constexpr int kFewRounded = 4;
+
+  static I set1_int(int32_t x) { return _mm256_set1_epi32(x); }
+  static I load_int(const void* p) {
+    int32_t x;
+    __builtin_memcpy(&x, p, 4);
+    return _mm256_set1_epi32(x);
+  }
+  static I load_ints(const void* p) { return _mm256_loadu_si256((const __m256i*)p); }
+  static void store_ints(void* p, I x) { _mm256_storeu_si256((__m256i*)p, x); }
+  static I both(I a, I b) { return _mm256_and_si256(a, b); }
+  static I either(I a, I b) { return _mm256_or_si256(a, b); }
+  static I shift_right(I a, int n) { return _mm256_srli_epi32(a, n); }
+  static I shift_left(I a, int n) { return _mm256_slli_epi32(a, n); }
+  static I add_ints(I a, I b) { return _mm256_add_epi32(a, b); }
+  static I add_bytes(I a, I b) { return _mm256_add_epi8(a, b); }
+  static I signed_byte(I a, int n) { return _mm256_srai_epi32(_mm256_slli_epi32(a, 24 - 8 * n), 24); }
+  static I pick(I which, const int8_t* table) {
+    return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i*)table)), which);
+  }
+  static F fused(F a, F b, F c) { return _mm256_fmadd_ps(a, b, c); }
+  static I mul_ints(I a, I b) { return _mm256_mullo_epi32(a, b); }
+  static F to_floats(I a) { return _mm256_cvtepi32_ps(a); }
+  static F as_floats(I a) { return _mm256_castsi256_ps(a); }
+  static F halves(I a) {
+    const I low = _mm256_and_si256(a, _mm256_set1_epi32(0xffff));
+    return _mm256_cvtph_ps(_mm_packus_epi32(_mm256_castsi256_si128(low), _mm256_extracti128_si256(low, 1)));
+  }
+  template <bool kSigned>
+  static I dot_codes(I sum, I codes, I bytes) {
+    const I pairs = kSigned ? _mm256_maddubs_epi16(_mm256_abs_epi8(codes), _mm256_sign_epi8(bytes, codes))
+                            : _mm256_maddubs_epi16(codes, bytes);
+    return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+  }
+  static void store_bytes(int8_t* p, F whole) {
+    const I x = _mm256_cvtps_epi32(whole);
+    const __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
+    _mm_storel_epi64((__m128i*)p, _mm_packs_epi16(words, words));
+  }
+  static I row_ints(const uint8_t* const* rows, int64_t at) {
+    alignas(32) int32_t x[8];
+    for (int r = 0; r < 8; r++) __builtin_memcpy(x + r, rows[r] + at, 4);
+    return _mm256_load_si256((const __m256i*)x);
+  }
+  static void row_quarters(const uint8_t* const* rows, int64_t at, I* x) {
+    I t[4];
+#pragma GCC unroll 4
+    for (int r = 0; r < 4; r++)
+      t[r] = _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_loadu_si128((const __m128i*)(rows[r] + at))),
+                                     _mm_loadu_si128((const __m128i*)(rows[r + 4] + at)), 1);
+    const I a = _mm256_unpacklo_epi32(t[0], t[1]), b = _mm256_unpackhi_epi32(t[0], t[1]);
+    const I c = _mm256_unpacklo_epi32(t[2], t[3]), d = _mm256_unpackhi_epi32(t[2], t[3]);
+    x[0] = _mm256_unpacklo_epi64(a, c);
+    x[1] = _mm256_unpackhi_epi64(a, c);
+    x[2] = _mm256_unpacklo_epi64(b, d);
+    x[3] = _mm256_unpackhi_epi64(b, d);
+  }
+  static void row_eighths(const uint8_t* const* rows, int64_t at, I* x) {
+    row_quarters(rows, at, x);
+    row_quarters(rows, at + 16, x + 4);
+  }
+
+  // Sums of products of bytes, of unsigned and signed ones, in 32 bits: what a probe repeats. In assembly: not every processor with these
+  // vectors has the instruction, so that files are not compiled for it.
   static constexpr bool kKnowsInt8Dot = true;
   typedef __m256i Bytes;
   static bool has_int8_dot() { return __builtin_cpu_supports("avxvnni"); }

@@ -107,8 +107,106 @@ struct Avx512Base {
     _mm_storeu_ps(out, _mm_add_ps(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1)));
   }
 
-  // Sums of products of bytes, of unsigned and signed ones, in 32 bits. In assembly: not every processor with these vectors has the
-  // instruction, so that files are not compiled for it.
+  // Integers: sixteen of 32 bits, or four bytes in each of them. Signed codes are offset, since the dot product's first bytes are unsigned.
+  typedef __m512i I;
+  static constexpr bool kReadsLanes = true;
+  static constexpr int kCodeOffset = 128;
+  static constexpr int kCodeVectors = 2;  // a tile is 4 rows of activations x 32 rows of weights: 8 + 8 sums
+  static constexpr int kFewRounded =
+      16;  // rows of activations whose sums stay in registers beside a block of weights
+
+  static I set1_int(int32_t x) { return _mm512_set1_epi32(x); }
+  static I load_int(const void* p) {
+    int32_t x;
+    __builtin_memcpy(&x, p, 4);
+    return _mm512_set1_epi32(x);
+  }
+  static I load_ints(const void* p) { return _mm512_loadu_si512(p); }
+  static void store_ints(void* p, I x) { _mm512_storeu_si512(p, x); }
+  static I both(I a, I b) { return _mm512_and_si512(a, b); }
+  static I either(I a, I b) { return _mm512_or_si512(a, b); }
+  static I shift_right(I a, int n) { return _mm512_srli_epi32(a, (unsigned)n); }
+  static I shift_left(I a, int n) { return _mm512_slli_epi32(a, (unsigned)n); }
+  static I add_ints(I a, I b) { return _mm512_add_epi32(a, b); }
+  static I add_bytes(I a, I b) { return _mm512_add_epi8(a, b); }
+  static I signed_byte(I a, int n) {
+    return _mm512_srai_epi32(_mm512_slli_epi32(a, (unsigned)(24 - 8 * n)), 24);
+  }
+  // Bytes below sixteen to those of a table.
+  static I pick(I which, const int8_t* table) {
+    return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i*)table)), which);
+  }
+  static F fused(F a, F b, F c) { return _mm512_fmadd_ps(a, b, c); }
+  static I mul_ints(I a, I b) { return _mm512_mullo_epi32(a, b); }
+  static F to_floats(I a) { return _mm512_cvtepi32_ps(a); }
+  static F as_floats(I a) { return _mm512_castsi512_ps(a); }
+  // The binary16 in the lower half of each.
+  static F halves(I a) { return _mm512_cvtph_ps(_mm512_cvtepi32_epi16(a)); }
+  // Codes (offset where they are signed) times bytes, four products added to each sum. In assembly, since not every compiler keeps the
+  // intrinsic's sums in their registers.
+  template <bool kSigned>
+  static I dot_codes(I sum, I codes, I bytes) {
+    asm("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(codes), "v"(bytes));
+    return sum;
+  }
+  static void store_bytes(int8_t* p, F whole) {
+    _mm_storeu_si128((__m128i*)p, _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(whole)));
+  }
+  // The four bytes at `at` of each row.
+  static I row_ints(const uint8_t* const* rows, int64_t at) {
+    I x = _mm512_setzero_si512();
+#pragma GCC unroll 16
+    for (int r = 0; r < 16; r++)
+      x = _mm512_mask_broadcastd_epi32(x, (__mmask16)(1 << r), _mm_loadu_si32(rows[r] + at));
+    return x;
+  }
+  // The sixteen bytes at `at` of each row: x[i] has the i-th four of all rows.
+  static void row_quarters(const uint8_t* const* rows, int64_t at, I* x) {
+    I t[4];
+#pragma GCC unroll 4
+    for (int r = 0; r < 4; r++) {
+      const auto part = [&](int i) __attribute__((always_inline)) {
+        return _mm_loadu_si128((const __m128i*)(rows[r + 4 * i] + at));
+      };
+      t[r] = _mm512_castsi128_si512(part(0));
+      t[r] = _mm512_inserti32x4(t[r], part(1), 1);
+      t[r] = _mm512_inserti32x4(t[r], part(2), 2);
+      t[r] = _mm512_inserti32x4(t[r], part(3), 3);
+    }
+    const I a = _mm512_unpacklo_epi32(t[0], t[1]), b = _mm512_unpackhi_epi32(t[0], t[1]);
+    const I c = _mm512_unpacklo_epi32(t[2], t[3]), d = _mm512_unpackhi_epi32(t[2], t[3]);
+    x[0] = _mm512_unpacklo_epi64(a, c);
+    x[1] = _mm512_unpackhi_epi64(a, c);
+    x[2] = _mm512_unpacklo_epi64(b, d);
+    x[3] = _mm512_unpackhi_epi64(b, d);
+  }
+  // The 32 bytes at `at` of each row, likewise.
+  static void row_eighths(const uint8_t* const* rows, int64_t at, I* x) {
+    I t[8], u[8];
+#pragma GCC unroll 8
+    for (int r = 0; r < 8; r++)
+      t[r] = _mm512_inserti64x4(_mm512_castsi256_si512(_mm256_loadu_si256((const __m256i*)(rows[r] + at))),
+                                _mm256_loadu_si256((const __m256i*)(rows[r + 8] + at)), 1);
+#pragma GCC unroll 2
+    for (int h = 0; h < 8; h += 4) {
+      const I a = _mm512_unpacklo_epi32(t[h], t[h + 1]), b = _mm512_unpackhi_epi32(t[h], t[h + 1]);
+      const I c = _mm512_unpacklo_epi32(t[h + 2], t[h + 3]), d = _mm512_unpackhi_epi32(t[h + 2], t[h + 3]);
+      u[h] = _mm512_unpacklo_epi64(a, c);
+      u[h + 1] = _mm512_unpackhi_epi64(a, c);
+      u[h + 2] = _mm512_unpacklo_epi64(b, d);
+      u[h + 3] = _mm512_unpackhi_epi64(b, d);
+    }
+    // u[i] has the fours i and 4 + i of the rows 0 to 3, then of 8 to 11; u[4 + i] of the others
+    const I low = _mm512_setr_epi64(0, 1, 8, 9, 4, 5, 12, 13),
+            high = _mm512_setr_epi64(2, 3, 10, 11, 6, 7, 14, 15);
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++) {
+      x[i] = _mm512_permutex2var_epi64(u[i], low, u[i + 4]);
+      x[i + 4] = _mm512_permutex2var_epi64(u[i], high, u[i + 4]);
+    }
+  }
+
+  // Sums of products of bytes, of unsigned and signed ones, in 32 bits: what a probe repeats.
   static constexpr bool kKnowsInt8Dot = true;
   typedef __m512i Bytes;
   static bool has_int8_dot() { return __builtin_cpu_supports("avx512vnni"); }

@@ -13,7 +13,8 @@ namespace {
 struct Avx512Bf16 : Avx512Base {
   static constexpr bool kHasBf16Dot = true;
   static constexpr InstructionSet kSet = {
-      .needs = {"avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512bf16"},
+      .needs = {"avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512vnni",
+                "avx512bf16"},
       .fast_on = "amd",
       .why = "AMD multiplies bf16 pairs at twice the float32 rate",
       .why_slow = "the bf16 dot of this processor is slower than float32 FMA on widened bf16",

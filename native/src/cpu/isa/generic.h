@@ -111,6 +111,82 @@ struct Generic {
     const F a = x[0], b = x[1], c = x[2], d = x[3];
     for (int i = 0; i < L; i++) x[i] = F{a[i], b[i], c[i], d[i]};
   }
+  // Integers: four of 32 bits, or four bytes in each of them.
+  static constexpr bool kReadsLanes = false;
+  static constexpr int kCodeOffset = 0;
+  static constexpr int kCodeVectors = 1;
+  static constexpr int kFewRounded = 4;
+  typedef int8_t SignedBytes __attribute__((vector_size(16)));
+
+  static I set1_int(int32_t x) { return I{x, x, x, x}; }
+  static I load_int(const void* p) {
+    int32_t x;
+    __builtin_memcpy(&x, p, 4);
+    return set1_int(x);
+  }
+  static I load_ints(const void* p) {
+    I r;
+    __builtin_memcpy(&r, p, sizeof r);
+    return r;
+  }
+  static void store_ints(void* p, I x) { __builtin_memcpy(p, &x, sizeof x); }
+  static I both(I a, I b) { return a & b; }
+  static I either(I a, I b) { return a | b; }
+  typedef uint32_t U __attribute__((vector_size(16)));
+  static I shift_right(I a, int n) { return (I)((U)a >> n); }
+  static I shift_left(I a, int n) { return (I)((U)a << n); }
+  static I add_ints(I a, I b) { return a + b; }
+  static I add_bytes(I a, I b) { return (I)((SignedBytes)a + (SignedBytes)b); }
+  static I signed_byte(I a, int n) { return (I)((U)a << (24 - 8 * n)) >> 24; }
+  static I pick(I which, const int8_t* table) {
+    int8_t from[16], to[16];
+    __builtin_memcpy(from, &which, 16);
+    for (int i = 0; i < 16; i++) to[i] = table[from[i]];
+    return load_ints(to);
+  }
+  // Rounded once, which fma is not here. The product is exact in double; its sum is rounded to odd, so that rounding it again to float is
+  // as rounding once.
+  static F fused(F a, F b, F c) {
+    F r{};
+    for (int i = 0; i < L; i++) {
+      const double product = (double)a[i] * b[i], sum = product + c[i], part = sum - product;
+      const double error = (product - (sum - part)) + (c[i] - part);
+      int64_t bits;
+      __builtin_memcpy(&bits, &sum, 8);
+      if (error == error && error != 0 && (bits & 1) == 0) bits += (error > 0) == (sum > 0) ? 1 : -1;
+      double odd;
+      __builtin_memcpy(&odd, &bits, 8);
+      r[i] = (float)odd;
+    }
+    return r;
+  }
+  static F to_floats(I a) { return __builtin_convertvector(a, F); }
+  static F as_floats(I a) { return (F)a; }
+  static F halves(I a) { return widen_f16(a & 0xffff); }
+  template <bool kSigned>
+  static I dot_codes(I sum, I codes, I bytes) {
+    for (int byte = 0; byte < 4; byte++) sum += signed_byte(codes, byte) * signed_byte(bytes, byte);
+    return sum;
+  }
+  static void store_bytes(int8_t* p, F whole) {
+    for (int i = 0; i < L; i++) p[i] = (int8_t)(int)whole[i];
+  }
+  static I row_ints(const uint8_t* const* rows, int64_t at) {
+    I x{};
+    for (int r = 0; r < L; r++) {
+      int32_t one;
+      __builtin_memcpy(&one, rows[r] + at, 4);
+      x[r] = one;
+    }
+    return x;
+  }
+  static void row_quarters(const uint8_t* const* rows, int64_t at, I* x) {
+    for (int i = 0; i < 4; i++) x[i] = row_ints(rows, at + 4 * i);
+  }
+  static void row_eighths(const uint8_t* const* rows, int64_t at, I* x) {
+    for (int i = 0; i < 8; i++) x[i] = row_ints(rows, at + 4 * i);
+  }
+
   // The sums of four vectors, each by the same tree whatever the other three are.
   static void sum4(F a, F b, F c, F d, float* out) {
     out[0] = (a[0] + a[2]) + (a[1] + a[3]);

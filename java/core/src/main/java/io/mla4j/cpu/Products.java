@@ -29,8 +29,8 @@ final class Products {
   /** Tiles are cut at multiples of what the native kernels write at once. */
   private static final int TILE_ROW_MULTIPLE = 48;
 
-  /** Weight rows in the last tiles of an operation: small, so that all threads end together. */
-  private static final int LAST_TILE_ROWS = 24;
+  /** The same where codes are multiplied. */
+  private static final int CODE_TILE_ROW_MULTIPLE = 64;
 
   private final Cpu cpu;
   private final List<Entry> entries = new ArrayList<>();
@@ -100,14 +100,16 @@ final class Products {
     for (int i = 0; i < count; i++) {
       Entry e = entries.get(i);
       int n = e.product.n();
-      int rows = Math.clamp(perTile / e.rowWork(), TILE_ROW_MULTIPLE, MAX_TILE_ROWS);
+      int multiple = e.product.multipliesCodes() ? CODE_TILE_ROW_MULTIPLE : TILE_ROW_MULTIPLE;
+      int rows = Math.clamp(perTile / e.rowWork(), multiple, MAX_TILE_ROWS);
       // Alone, the caller makes no more calls than it must.
-      e.tileRows = shared ? rows / TILE_ROW_MULTIPLE * TILE_ROW_MULTIPLE : Math.max(1, n);
+      e.tileRows = shared ? rows / multiple * multiple : Math.max(1, n);
       int last = shared && i == count - 1 ? Math.min(n, cpu.workers.threads() * e.tileRows) : 0;
       e.largeTiles = Math.ceilDiv(n - last, e.tileRows);
+      e.lastTileRows = multiple / 2;
       e.firstTile = tiles;
       int rest = Math.max(0, n - e.largeTiles * e.tileRows);
-      tiles += e.product.rows() == 0 ? 0 : e.largeTiles + Math.ceilDiv(rest, LAST_TILE_ROWS);
+      tiles += e.product.rows() == 0 ? 0 : e.largeTiles + Math.ceilDiv(rest, e.lastTileRows);
     }
   }
 
@@ -147,8 +149,8 @@ final class Products {
     int begin =
         large
             ? index * e.tileRows
-            : e.largeTiles * e.tileRows + (index - e.largeTiles) * LAST_TILE_ROWS;
-    int end = Math.min(e.product.n(), begin + (large ? e.tileRows : LAST_TILE_ROWS));
+            : e.largeTiles * e.tileRows + (index - e.largeTiles) * e.lastTileRows;
+    int end = Math.min(e.product.n(), begin + (large ? e.tileRows : e.lastTileRows));
     e.multiply.run(cpu.tile(worker).rows(begin, end).workspace(e.packed));
   }
 
@@ -169,8 +171,11 @@ final class Products {
     /** Rows of the weight that a large tile computes. */
     int tileRows;
 
-    /** How many large tiles come before those of {@link #LAST_TILE_ROWS}. */
+    /** How many large tiles come before those of {@link #lastTileRows}. */
     int largeTiles;
+
+    /** Of the last tiles of an operation: few, so that all threads end together. */
+    int lastTileRows;
 
     int firstTile;
 
