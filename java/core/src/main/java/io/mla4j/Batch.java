@@ -92,7 +92,7 @@ public final class Batch {
             "the step needs "
                 + needed
                 + " pages, but "
-                + cache.freeCount()
+                + cache.pool().freeCount()
                 + " of "
                 + cache.pages()
                 + " are free");

@@ -53,6 +53,26 @@ public interface Device extends AutoCloseable {
   }
 
   /**
+   * Has memory of {@link #allocate} take up as little as its use allows: what was never written to
+   * takes up nothing, in the smallest pages of the system rather than huge ones.
+   *
+   * @return whether the device can arrange that
+   */
+  default boolean commitOnTouch(MemorySegment memory) {
+    return false;
+  }
+
+  /**
+   * Gives the whole pages of memory of {@link #allocate} back to the system. Their bytes are zero
+   * then, or what they were where the device cannot do that; writing to them takes pages again.
+   *
+   * @return whether the device can give memory back
+   */
+  default boolean giveBack(MemorySegment memory) {
+    return false;
+  }
+
+  /**
    * Copies bytes between two segments, each of {@link #allocate} or of the host, after the
    * operations before it. When it returns, memory of the host may be read or overwritten.
    */

@@ -35,11 +35,9 @@ public final class LatentCache implements AutoCloseable {
   /** Null where no layer has a state. */
   private final StatePool states;
 
-  private final int[] references;
-  private final int[] freePages;
+  private final PagePool pool;
   private final boolean reportsLeaks;
   private final LeakReport leak;
-  private int freeCount;
 
   /** Holds pages that sequences may want; null where there is none. */
   private PrefixCache prefixes;
@@ -72,12 +70,9 @@ public final class LatentCache implements AutoCloseable {
       at += groupBytes;
     }
     this.groups = List.copyOf(made);
-    this.references = new int[pages];
-    this.freePages = new int[pages];
-    for (int i = 0; i < pages; i++) {
-      freePages[i] = pages - 1 - i;
-    }
-    this.freeCount = pages;
+    this.pool =
+        new PagePool(
+            pages, groups, builder.growing ? new PoolMemory(device, memory, pageBytes()) : null);
     this.reportsLeaks = builder.reportLeaks;
     this.leak = LeakReport.watch(this, "a latent cache of " + bytes() + " bytes", reportsLeaks);
   }
@@ -142,7 +137,7 @@ public final class LatentCache implements AutoCloseable {
 
   /** Pages that neither a sequence nor a {@link PrefixCache} holds. */
   public synchronized int freePages() {
-    return freeCount;
+    return pool.freeCount();
   }
 
   /** Layers that have a state of a recurrence, numbered on their own, from 0. */
@@ -175,6 +170,14 @@ public final class LatentCache implements AutoCloseable {
   /** Bytes of one page in all layers, of all groups. */
   public long pageBytes() {
     return groups.stream().mapToLong(RowGroup::pageBytes).sum();
+  }
+
+  /**
+   * Bytes that take up memory: all of them, or in a {@linkplain Builder#growing growing} pool the
+   * pages in use and up to a sixteenth, or 4 MiB, more.
+   */
+  public synchronized long residentBytes() {
+    return pool.residentBytes(pageBytes() * pages()) + stateBytes();
   }
 
   /** The device that holds the pages. */
@@ -257,11 +260,9 @@ public final class LatentCache implements AutoCloseable {
     }
   }
 
-  /** Call with the lock held, after a check of {@link #freeCount()}. */
-  int takePage() {
-    int page = freePages[--freeCount];
-    references[page] = 1;
-    return page;
+  /** Call with the lock held. */
+  PagePool pool() {
+    return pool;
   }
 
   /** Call with the lock held: {@code prefixes} holds pages from now on, null for nobody. */
@@ -278,34 +279,12 @@ public final class LatentCache implements AutoCloseable {
    * texts are given up where need be; none where they would not suffice.
    */
   boolean makeRoom(long wanted) {
-    return wanted <= freeCount || prefixes != null && prefixes.makeRoom(wanted);
+    return wanted <= pool.freeCount() || prefixes != null && prefixes.makeRoom(wanted);
   }
 
   /** Call with the lock held. */
   boolean isClosed() {
     return closed;
-  }
-
-  /** Call with the lock held. */
-  int freeCount() {
-    return freeCount;
-  }
-
-  /** Call with the lock held. */
-  void retainPage(int page) {
-    references[page]++;
-  }
-
-  /** Call with the lock held. */
-  void releasePage(int page) {
-    if (--references[page] == 0) {
-      freePages[freeCount++] = page;
-    }
-  }
-
-  /** Call with the lock held. */
-  boolean isShared(int page) {
-    return references[page] > 1;
   }
 
   /** Copies the first {@code rows} rows of a page in every layer of every group. */
@@ -333,6 +312,7 @@ public final class LatentCache implements AutoCloseable {
     private StateLayout stateLayout;
     private int stateLayers;
     private int sequences = 1;
+    private boolean growing;
     private boolean reportLeaks = LeakReport.BY_PROPERTY;
 
     private Builder(Device device) {
@@ -454,6 +434,17 @@ public final class LatentCache implements AutoCloseable {
     public Builder budgetBytes(long bytes) {
       this.budgetBytes = bytes;
       this.pages = -1;
+      return this;
+    }
+
+    /**
+     * Has the memory of the pool follow its use: pages that were never written to take up nothing,
+     * and the memory of pages that are no longer used goes back to the system. It lies on small
+     * pages of the system, so large pools are read a little slower. On backends other than native
+     * all memory is taken up when the pool is made, and stays.
+     */
+    public Builder growing(boolean growing) {
+      this.growing = growing;
       return this;
     }
 

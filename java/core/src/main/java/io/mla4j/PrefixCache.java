@@ -256,6 +256,7 @@ public final class PrefixCache implements AutoCloseable {
         node = next;
       }
       roots.values().removeIf(root -> root.children == 0);
+      cache.pool().settle();
     }
   }
 
@@ -281,10 +282,11 @@ public final class PrefixCache implements AutoCloseable {
    * @return whether so many are free
    */
   boolean makeRoom(long wanted) {
-    if (cache.freeCount() + unread() < wanted) {
+    if (cache.pool().freeCount() + unread() < wanted) {
       return false;
     }
-    while (cache.freeCount() < wanted && (giveUpOne(null, true) || giveUpOne(null, false))) {}
+    while (cache.pool().freeCount() < wanted
+        && (giveUpOne(null, true) || giveUpOne(null, false))) {}
     return true;
   }
 
@@ -292,7 +294,7 @@ public final class PrefixCache implements AutoCloseable {
   private long unread() {
     long count = 0;
     for (Node node = oldest.newer; node != newest; node = node.newer) {
-      count += cache.isShared(node.page) ? 0 : 1;
+      count += cache.pool().isShared(node.page) ? 0 : 1;
     }
     return count;
   }
@@ -353,7 +355,7 @@ public final class PrefixCache implements AutoCloseable {
         new Node(parent, hash, Arrays.copyOfRange(ids, i * pageSize, (i + 1) * pageSize), page);
     node.sameHash = nodes.put(hash, node);
     parent.children++;
-    cache.retainPage(page);
+    cache.pool().retain(page);
     linkAsNewest(node);
     pages++;
     return node;
@@ -374,7 +376,7 @@ public final class PrefixCache implements AutoCloseable {
     node.parent.children--;
     unlink(node);
     pages--;
-    cache.releasePage(node.page);
+    cache.pool().release(node.page);
   }
 
   /**
@@ -385,7 +387,7 @@ public final class PrefixCache implements AutoCloseable {
    */
   private boolean giveUpOne(Node kept, boolean freed) {
     for (Node node = oldest.newer; node != newest; node = node.newer) {
-      if (node.children == 0 && node != kept && !(freed && cache.isShared(node.page))) {
+      if (node.children == 0 && node != kept && !(freed && cache.pool().isShared(node.page))) {
         remove(node);
         givenUp++;
         Node root = rootOf(node);

@@ -41,6 +41,14 @@ final class RowGroup {
     return params.pageStrideBytes() * bases.length;
   }
 
+  /** Gives the memory of pages [from, to) of every layer back to the system. */
+  void giveBack(Device device, int from, int to) {
+    long stride = params.pageStrideBytes();
+    for (MemorySegment base : bases) {
+      device.giveBack(base.asSlice(from * stride, (to - from) * stride));
+    }
+  }
+
   /** Copies the first {@code rows} rows of a page, and their scales, in every layer. */
   void copyPage(Device device, int from, int to, int rows) {
     long stride = params.pageStrideBytes();

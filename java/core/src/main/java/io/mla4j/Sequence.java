@@ -141,7 +141,7 @@ public final class Sequence implements AutoCloseable {
       Sequence copy = new Sequence(cache, copyOfStates());
       copy.reserveTable(pages);
       for (int i = 0; i < pages; i++) {
-        cache.retainPage(page(i));
+        cache.pool().retain(page(i));
         copy.setPage(i, page(i));
       }
       copy.pages = pages;
@@ -212,11 +212,11 @@ public final class Sequence implements AutoCloseable {
     if (needsCopy(n)) {
       int last = pages - 1;
       replaced = page(last);
-      int copy = cache.takePage();
+      int copy = cache.pool().take();
       try {
         cache.copyPage(replaced, copy, length % cache.pageSize());
       } catch (RuntimeException | Error e) {
-        cache.releasePage(copy);
+        cache.pool().release(copy);
         throw e;
       }
       setPage(last, copy);
@@ -224,7 +224,7 @@ public final class Sequence implements AutoCloseable {
     int target = pagesFor(length + n);
     reserveTable(target);
     while (pages < target) {
-      setPage(pages++, cache.takePage());
+      setPage(pages++, cache.pool().take());
     }
     inStep = true;
     return replaced;
@@ -233,7 +233,7 @@ public final class Sequence implements AutoCloseable {
   /** Call with the pool's lock held. */
   void commit(int n, int replaced) {
     if (replaced >= 0) {
-      cache.releasePage(replaced);
+      cache.pool().release(replaced);
     }
     if (states != null) {
       states.commit();
@@ -249,7 +249,7 @@ public final class Sequence implements AutoCloseable {
     }
     shrinkTo(pagesFor(length));
     if (replaced >= 0) {
-      cache.releasePage(page(pages - 1));
+      cache.pool().release(page(pages - 1));
       setPage(pages - 1, replaced);
     }
     inStep = false;
@@ -257,7 +257,7 @@ public final class Sequence implements AutoCloseable {
 
   /** Call with the pool's lock held, on whole pages: one more, which others hold too. */
   void appendShared(int page) {
-    cache.retainPage(page);
+    cache.pool().retain(page);
     reserveTable(pages + 1);
     setPage(pages++, page);
     length += cache.pageSize();
@@ -266,8 +266,8 @@ public final class Sequence implements AutoCloseable {
   /** Call with the pool's lock held: takes a page with the same rows in place of page i. */
   void replaceByShared(int i, int page) {
     if (page(i) != page) {
-      cache.retainPage(page);
-      cache.releasePage(page(i));
+      cache.pool().retain(page);
+      cache.pool().release(page(i));
       setPage(i, page);
     }
   }
@@ -293,7 +293,7 @@ public final class Sequence implements AutoCloseable {
   }
 
   private boolean needsCopy(int n) {
-    return n > 0 && length % cache.pageSize() != 0 && cache.isShared(page(pages - 1));
+    return n > 0 && length % cache.pageSize() != 0 && cache.pool().isShared(page(pages - 1));
   }
 
   private int pagesFor(int tokens) {
@@ -302,9 +302,10 @@ public final class Sequence implements AutoCloseable {
 
   private void shrinkTo(int count) {
     while (pages > count) {
-      cache.releasePage(page(--pages));
+      cache.pool().release(page(--pages));
       setPage(pages, -1);
     }
+    cache.pool().settle();
   }
 
   /** The id of page i. */

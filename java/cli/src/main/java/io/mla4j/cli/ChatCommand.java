@@ -25,6 +25,7 @@ final class ChatCommand extends StreamCommand {
   private final ModelOptions options = new ModelOptions();
   private final TemplateArguments template = new TemplateArguments(this);
   private final SamplingArguments sampling = new SamplingArguments(this, 1024);
+  private final CacheArguments cache = new CacheArguments(this);
   private String system;
   private int context = CONTEXT;
   private boolean noHistory;
@@ -43,6 +44,7 @@ final class ChatCommand extends StreamCommand {
         v -> context = v,
         "Room of the conversation in tokens; default: 8192, or what the model has.");
     sampling.declare(args);
+    cache.declare(args);
     args.flag("--no-history", v -> noHistory = v, "Neither read nor keep the lines typed here.");
   }
 
@@ -53,11 +55,15 @@ final class ChatCommand extends StreamCommand {
     if (context < 1) {
       throw usage("--context is " + context + ", but must be at least 1");
     }
+    cache.check();
     ChatTemplate found = template.find(options.directory());
     try (Model model = options.builder(streams).open();
         Chat chat = model.chat(found, context);
         Dialogue dialogue = dialogue()) {
       chat.options(template.options());
+      if (cache.load() != null) {
+        chat.load(cache.load());
+      }
       if (system != null) {
         chat.system(system);
       }
@@ -70,6 +76,9 @@ final class ChatCommand extends StreamCommand {
         } else if (!message.isBlank()) {
           answer(message.startsWith("//") ? message.substring(1) : message, chat, how, dialogue);
         }
+      }
+      if (cache.save() != null && chat.messages().stream().anyMatch(ChatMessage::isAnswer)) {
+        chat.save(cache.save());
       }
     }
   }

@@ -7,6 +7,7 @@ import io.mla4j.text.Generation;
 import io.mla4j.text.GenerationOptions;
 import io.mla4j.text.Model;
 import io.mla4j.text.SamplingOptions;
+import io.mla4j.text.Session;
 import io.mla4j.text.Tokenizer;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -21,6 +22,7 @@ final class GenerateCommand extends StreamCommand {
   private final Prompt prompt = new Prompt();
   private final SamplingArguments sampling = new SamplingArguments(this, 128);
   private final TemplateArguments template = new TemplateArguments(this);
+  private final CacheArguments cache = new CacheArguments(this);
   boolean chat;
   boolean json;
 
@@ -63,6 +65,7 @@ final class GenerateCommand extends StreamCommand {
         "Take the text as a message, which the model's chat template makes a prompt of.");
     template.declare(args);
     sampling.declare(args);
+    cache.declare(args);
     args.flag("--json", v -> json = v, "Print one JSON object at the end and nothing else.");
   }
 
@@ -77,6 +80,10 @@ final class GenerateCommand extends StreamCommand {
     if (template.given() && !chat) {
       throw usage("--template and --set need --chat");
     }
+    if (chat && cache.load() != null) {
+      throw usage("--load-cache has a text that goes on, so --chat cannot begin a conversation");
+    }
+    cache.check();
     ChatTemplate written = chat ? template.find(options.directory()) : null;
     boolean mayHaveText = text != null || Tokenizer.exists(options.directory());
     if (!mayHaveText && !sampling.stop().isEmpty()) {
@@ -90,14 +97,17 @@ final class GenerateCommand extends StreamCommand {
       int[] ids = text == null ? prompt.ids.ids() : encode(model, written, text);
       GenerationOptions until =
           new GenerationOptions(sampling.maxTokens(), how, sampling.stop(), null);
-      Generation generation = model.generate(ids, until, listener());
-      report(model, generation, withText);
+      try (Session session = cache.session(model, ids.length + sampling.maxTokens())) {
+        Generation generation = session.generate(ids, until, listener());
+        report(model, generation, withText);
+        cache.save(session);
+      }
     }
   }
 
   private int[] encode(Model model, ChatTemplate written, String text) {
     return written == null
-        ? model.tokenizer().encode(text, true)
+        ? model.tokenizer().encode(text, cache.load() == null)
         : model
             .tokenizer()
             .encode(written.render(List.of(ChatMessage.user(text)), template.options()), false);

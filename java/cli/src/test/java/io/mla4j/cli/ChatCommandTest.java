@@ -48,6 +48,15 @@ class ChatCommandTest {
   }
 
   @Test
+  void aConversationIsKeptAndTakenUp() throws Exception {
+    String file = folder.resolve("cache").toString();
+    chat("\n", "--save-cache", file).fine();
+    assertFalse(Files.exists(Path.of(file)), "nothing was said");
+    chat(MESSAGE + "\n", "--save-cache", file).fine();
+    assertEquals(ANSWER + "\n", chat(MESSAGE + "\n", "--load-cache", file).fine().out());
+  }
+
+  @Test
   void turnsFollowOneAnotherUntilReset() {
     String twice = chat(MESSAGE + "\n" + MESSAGE + "\n").fine().out();
     assertTrue(twice.startsWith(ANSWER + "\n"), twice);

@@ -67,6 +67,36 @@ class GenerateCommandTest {
     }
   }
 
+  private static String[] and(String[] some, String... others) {
+    return Stream.concat(Stream.of(some), Stream.of(others)).toArray(String[]::new);
+  }
+
+  @Test
+  void aTextGoesOnFromAFile() throws Exception {
+    String file = folder.resolve("cache").toString();
+    String[] f32 = {"--temperature", "0", "--compute", "f32"};
+    TinyMla.run(
+            "generate", and(f32, "--prompt", PROMPT, "--max-tokens", "11", "--save-cache", file))
+        .fine();
+    String rest =
+        TinyMla.run(
+                "generate", and(f32, "--prompt", "", "--max-tokens", "13", "--load-cache", file))
+            .fine()
+            .out();
+    assertTrue(TEXT.endsWith(rest.strip()) && rest.length() > 10, rest);
+    greedy("--prompt", "", "--cache-type", "bf16", "--compute", "f32", "--load-cache", file)
+        .refused(1, file, "group.0.cache_type", "'F32'", "'BF16'");
+    greedy("--prompt", "", "--load-cache", file + ".none").refused(2, "--load-cache", ".none");
+    greedy("--prompt", "x", "--chat", "--load-cache", file).refused(2, "--load-cache", "--chat");
+    greedy("--prompt", "x", "--save-cache", folder.resolve("no/file").toString())
+        .refused(1, "no/file", "there is no folder");
+    byte[] bytes = Files.readAllBytes(Path.of(file));
+    bytes[bytes.length - 5] ^= 1;
+    Files.write(Path.of(file), bytes);
+    greedy("--prompt", "", "--compute", "f32", "--load-cache", file)
+        .refused(1, file, "checksum", "altered");
+  }
+
   @Test
   void valuesAreTextWhateverTheyBeginWith() throws Exception {
     Path note = Files.writeString(folder.resolve("note.txt"), "In --json --threads 1");

@@ -37,6 +37,16 @@ public final class CpuDevice implements Device {
     /** Zeroed memory, aligned to 64 bytes, freed when {@code arena} closes. */
     MemorySegment allocate(long bytes, Arena arena);
 
+    /** As {@link Device#commitOnTouch}. */
+    default boolean commitOnTouch(MemorySegment memory) {
+      return false;
+    }
+
+    /** As {@link Device#giveBack}. */
+    default boolean giveBack(MemorySegment memory) {
+      return false;
+    }
+
     /** As {@link Device#watch}. */
     default MappedWatch watch(MemorySegment mapped) {
       return MappedWatch.NONE;
@@ -125,6 +135,16 @@ public final class CpuDevice implements Device {
     } catch (OutOfMemoryError e) {
       throw new Mla4jException("not enough memory for " + bytes + " bytes", e);
     }
+  }
+
+  @Override
+  public boolean commitOnTouch(MemorySegment memory) {
+    return allocator.commitOnTouch(memory);
+  }
+
+  @Override
+  public boolean giveBack(MemorySegment memory) {
+    return allocator.giveBack(memory);
   }
 
   @Override

@@ -99,6 +99,16 @@ public final class NativeBackend implements Backend {
       }
 
       @Override
+      public boolean commitOnTouch(MemorySegment memory) {
+        return NativeMemory.commitOnTouch(memory);
+      }
+
+      @Override
+      public boolean giveBack(MemorySegment memory) {
+        return NativeMemory.giveBack(memory);
+      }
+
+      @Override
       public MappedWatch watch(MemorySegment mapped) {
         return library.mappedFiles().map(files -> files.over(mapped)).orElse(MappedWatch.NONE);
       }

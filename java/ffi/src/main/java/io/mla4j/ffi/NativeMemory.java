@@ -20,7 +20,9 @@ import java.util.Optional;
 final class NativeMemory {
   private static final long ALIGNMENT = 64;
   private static final long HUGE_PAGE = 2L << 20;
+  private static final int MADV_DONTNEED = 4;
   private static final int MADV_HUGEPAGE = 14;
+  private static final int MADV_NOHUGEPAGE = 15;
 
   private static final Linker LINKER = Linker.nativeLinker();
   private static final MemoryLayout SIZE = LINKER.canonicalLayouts().get("size_t");
@@ -40,6 +42,20 @@ final class NativeMemory {
                 FunctionDescriptor.of(
                     ValueLayout.JAVA_INT, ValueLayout.ADDRESS, SIZE, ValueLayout.JAVA_INT))
             : Optional.empty();
+
+    /** Bytes of a page. */
+    static final long PAGE = pageSize();
+
+    private static long pageSize() {
+      try {
+        return (int)
+            handle("getpagesize", FunctionDescriptor.of(ValueLayout.JAVA_INT))
+                .orElseThrow()
+                .invokeExact();
+      } catch (Throwable e) {
+        throw new AssertionError("getpagesize throws nothing", e);
+      }
+    }
   }
 
   private NativeMemory() {}
@@ -67,7 +83,7 @@ final class NativeMemory {
     }
     MemorySegment aligned = all.asSlice(-address.address() & alignment - 1, bytes);
     if (huge) {
-      adviseHugePages(aligned);
+      advise(aligned, MADV_HUGEPAGE);
     }
     return aligned;
   }
@@ -107,12 +123,32 @@ final class NativeMemory {
     }
   }
 
-  /** Advice only: a system that does not take it goes on with small pages. */
-  private static void adviseHugePages(MemorySegment segment) {
+  /** Has memory of {@link #allocate} lie on small pages; false where there is no such advice. */
+  static boolean commitOnTouch(MemorySegment segment) {
+    return advise(segment, MADV_NOHUGEPAGE);
+  }
+
+  /**
+   * Takes the whole pages of memory of {@link #allocate} away, which are zero from then on; false
+   * where the system does not take it.
+   */
+  static boolean giveBack(MemorySegment segment) {
+    return advise(segment, MADV_DONTNEED);
+  }
+
+  /** Advice only: a system that does not take it goes on as it was. */
+  private static boolean advise(MemorySegment segment, int advice) {
+    if (Advice.MADVISE.isEmpty()) {
+      return false;
+    }
+    long skipped = -segment.address() & Advice.PAGE - 1;
+    long bytes = (segment.byteSize() - skipped) & -Advice.PAGE;
+    if (bytes <= 0) {
+      return true;
+    }
     try {
-      int _ =
-          (int)
-              Advice.MADVISE.orElseThrow().invokeExact(segment, segment.byteSize(), MADV_HUGEPAGE);
+      return (int) Advice.MADVISE.get().invokeExact(segment.asSlice(skipped, bytes), bytes, advice)
+          == 0;
     } catch (Throwable e) {
       throw new AssertionError("madvise throws nothing", e);
     }

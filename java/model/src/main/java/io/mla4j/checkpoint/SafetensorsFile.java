@@ -34,6 +34,7 @@ final class SafetensorsFile {
 
   private final Path file;
   private final Map<String, StoredTensor> tensors = new LinkedHashMap<>();
+  private final Map<String, Long> offsets = new HashMap<>();
   private final Map<String, String> metadata = new HashMap<>();
 
   /** A header's entry before it is checked against its neighbours. */
@@ -79,6 +80,11 @@ final class SafetensorsFile {
     return metadata;
   }
 
+  /** The byte of the file at which a tensor starts. */
+  long offset(String tensor) {
+    return offsets.get(tensor);
+  }
+
   private CheckpointException error(String what) {
     return new CheckpointException(file + ": " + what);
   }
@@ -113,6 +119,7 @@ final class SafetensorsFile {
     MemorySegment data = bytes.asSlice(8 + headerBytes);
     checkCoverage(entries, data.byteSize());
     for (Entry entry : entries) {
+      offsets.put(entry.name, 8 + headerBytes + entry.begin);
       MemorySegment segment = data.asSlice(entry.begin, entry.end - entry.begin);
       tensors.put(
           entry.name,

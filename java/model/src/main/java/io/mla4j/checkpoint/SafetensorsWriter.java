@@ -10,7 +10,9 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.WritableByteChannel;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 
 /**
@@ -20,8 +22,11 @@ import java.util.Map;
 public final class SafetensorsWriter {
   private static final long BLOCK = 1 << 26;
 
-  private final Map<String, Tensor> tensors = new LinkedHashMap<>();
+  private final Map<String, Entry> tensors = new LinkedHashMap<>();
   private final Map<String, String> metadata = new LinkedHashMap<>();
+
+  /** A tensor to be written. */
+  private record Entry(String type, List<Long> shape, long bytes, OutputFile.Content content) {}
 
   /** A writer without tensors. */
   public SafetensorsWriter() {}
@@ -38,8 +43,10 @@ public final class SafetensorsWriter {
    * @throws InvalidArgumentException where the name is taken or the tensor has gaps
    */
   public SafetensorsWriter add(String name, Tensor tensor) {
-    if (name.equals("__metadata__") || tensors.containsKey(name)) {
-      throw new InvalidArgumentException("name " + Quote.name(name) + " is taken");
+    requireFree(name);
+    List<Long> shape = new ArrayList<>();
+    for (int i = 0; i < tensor.rank(); i++) {
+      shape.add(tensor.dim(i));
     }
     long expected = 1;
     for (int i = tensor.rank() - 1; i >= 0; i--) {
@@ -48,8 +55,40 @@ public final class SafetensorsWriter {
       }
       expected *= tensor.dim(i);
     }
-    tensors.put(name, tensor);
+    MemorySegment bytes = tensor.segment().asSlice(0, byteSize(tensor));
+    tensors.put(
+        name,
+        new Entry(
+            tensor.format().name(),
+            shape,
+            bytes.byteSize(),
+            channel -> {
+              for (long at = 0; at < bytes.byteSize(); at += BLOCK) {
+                long next = Math.min(BLOCK, bytes.byteSize() - at);
+                write(channel, bytes.asSlice(at, next).asByteBuffer());
+              }
+            }));
     return this;
+  }
+
+  /**
+   * Adds a tensor whose bytes, as many as its type and shape have, are written when it is their
+   * turn.
+   *
+   * @throws InvalidArgumentException where the name is taken
+   */
+  SafetensorsWriter add(
+      String name, StoredType type, List<Long> shape, OutputFile.Content content) {
+    requireFree(name);
+    long elements = shape.stream().mapToLong(Long::longValue).reduce(1, Math::multiplyExact);
+    tensors.put(name, new Entry(type.name(), shape, type.bytes(elements), content));
+    return this;
+  }
+
+  private void requireFree(String name) {
+    if (name.equals("__metadata__") || tensors.containsKey(name)) {
+      throw new InvalidArgumentException("name " + Quote.name(name) + " is taken");
+    }
   }
 
   /**
@@ -72,11 +111,8 @@ public final class SafetensorsWriter {
       start.put((byte) ' ');
     }
     write(channel, start.flip());
-    for (Tensor tensor : tensors.values()) {
-      MemorySegment bytes = tensor.segment().asSlice(0, byteSize(tensor));
-      for (long at = 0; at < bytes.byteSize(); at += BLOCK) {
-        write(channel, bytes.asSlice(at, Math.min(BLOCK, bytes.byteSize() - at)).asByteBuffer());
-      }
+    for (Entry tensor : tensors.values()) {
+      tensor.content.writeTo(channel);
     }
   }
 
@@ -106,18 +142,18 @@ public final class SafetensorsWriter {
         json.writeEndObject();
       }
       long begin = 0;
-      for (Map.Entry<String, Tensor> entry : tensors.entrySet()) {
-        Tensor tensor = entry.getValue();
+      for (Map.Entry<String, Entry> entry : tensors.entrySet()) {
+        Entry tensor = entry.getValue();
         json.writeObjectFieldStart(entry.getKey());
-        json.writeStringField("dtype", tensor.format().name());
+        json.writeStringField("dtype", tensor.type);
         json.writeArrayFieldStart("shape");
-        for (int i = 0; i < tensor.rank(); i++) {
-          json.writeNumber(tensor.dim(i));
+        for (long dimension : tensor.shape) {
+          json.writeNumber(dimension);
         }
         json.writeEndArray();
         json.writeArrayFieldStart("data_offsets");
         json.writeNumber(begin);
-        begin += byteSize(tensor);
+        begin += tensor.bytes;
         json.writeNumber(begin);
         json.writeEndArray();
         json.writeEndObject();

@@ -144,16 +144,18 @@ public final class Decoder implements AutoCloseable {
   /** A pool for {@code sequences} sequences of up to {@code tokens} tokens each. */
   public LatentCache newCache(int sequences, int tokens) {
     long pages = (long) sequences * Math.ceilDiv(Math.max(1, tokens), options.pageSize());
+    return cacheBuilder().sequences(sequences).pages(pages).build();
+  }
+
+  /** Pools with the rows of this model: their size is yet to be chosen. */
+  public LatentCache.Builder cacheBuilder() {
     LatentCache.Builder cache = LatentCache.builder(device);
     model.state().ifPresent(state -> cache.states(state, model.stateLayers()));
     model.indexRows(options.cacheType()).ifPresent(rows -> cache.group(rows, model.indexLayers()));
     return cache
-        .sequences(sequences)
         .layout(LatentLayout.of(model.shape(), options.cacheType()))
         .layers(model.cacheLayers())
-        .pageSize(options.pageSize())
-        .pages(pages)
-        .build();
+        .pageSize(options.pageSize());
   }
 
   /**

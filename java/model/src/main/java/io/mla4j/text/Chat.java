@@ -3,6 +3,7 @@ package io.mla4j.text;
 import io.mla4j.InvalidArgumentException;
 import io.mla4j.Mla4jException;
 import io.mla4j.text.Generation.FinishReason;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -26,7 +27,7 @@ public final class Chat implements AutoCloseable {
   private final ChatTemplate template;
   private final int room;
   private final List<ChatMessage> messages = new ArrayList<>();
-  private final Session session;
+  private Session session;
   private ChatOptions options = ChatOptions.DEFAULT;
 
   Chat(Model model, ChatTemplate template, int tokens) {
@@ -105,6 +106,28 @@ public final class Chat implements AutoCloseable {
   private static int commonStart(int[] cached, int[] prompt) {
     int different = Arrays.mismatch(cached, prompt);
     return different < 0 ? cached.length : different;
+  }
+
+  /**
+   * Writes what is cached of the conversation, its tokens but not its messages, to a file; see
+   * {@link Session#save}.
+   *
+   * @throws InvalidArgumentException where nothing was said yet
+   */
+  public void save(Path file) {
+    session.save(file);
+  }
+
+  /**
+   * Takes what {@link #save} or {@link Session#save} wrote in place of what is cached: the next
+   * turn computes only what is behind the common start.
+   *
+   * @throws io.mla4j.checkpoint.CheckpointException naming the file and what is wrong with it
+   */
+  public void load(Path file) {
+    Session loaded = model.load(file, room);
+    session.close();
+    session = loaded;
   }
 
   /** Forgets what is cached beyond {@code length}; all of it where the model cannot go back. */

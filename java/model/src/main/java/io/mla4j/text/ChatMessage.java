@@ -56,4 +56,9 @@ public record ChatMessage(String role, String content, Map<String, Object> more)
     values.putAll(more);
     return values;
   }
+
+  /** Whether the model said it. */
+  public boolean isAnswer() {
+    return role.equals("assistant");
+  }
 }

@@ -20,10 +20,9 @@ import java.nio.file.Path;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CompletionException;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
@@ -54,7 +53,7 @@ public final class Model implements AutoCloseable {
   private final SharedCache shared;
 
   private final boolean hasTokenizer;
-  private final CompletableFuture<Tokenizer> tokenizer;
+  private final OpeningTokenizer tokenizer;
   private final ReentrantLock steps = new ReentrantLock(true);
   private final Set<Session> sessions = new LinkedHashSet<>();
   private volatile boolean closed;
@@ -67,7 +66,7 @@ public final class Model implements AutoCloseable {
       Decoder decoder,
       SharedCache shared,
       boolean hasTokenizer,
-      CompletableFuture<Tokenizer> tokenizer) {
+      OpeningTokenizer tokenizer) {
     this.path = path;
     this.checkpoint = checkpoint;
     this.device = device;
@@ -217,13 +216,8 @@ public final class Model implements AutoCloseable {
      *     texts cannot share a beginning
      */
     public Model open() {
-      CompletableFuture<Tokenizer> tokenizer =
-          withTokenizer
-              ? CompletableFuture.supplyAsync(
-                  () -> Tokenizer.open(directory),
-                  task -> Thread.ofPlatform().daemon().name("mla4j-tokenizer").start(task))
-              : CompletableFuture.failedFuture(
-                  new InvalidArgumentException("the model was opened without its tokenizer"));
+      OpeningTokenizer tokenizer =
+          withTokenizer ? OpeningTokenizer.of(directory) : OpeningTokenizer.none();
       Checkpoint checkpoint = null;
       Device opened = null;
       Decoder decoder = null;
@@ -241,10 +235,10 @@ public final class Model implements AutoCloseable {
             device == null,
             decoder,
             sharedTokens == 0 ? null : SharedCache.of(decoder, sharedTokens),
-            withTokenizer && (!ifUsable || isUsable(tokenizer)),
+            withTokenizer && (!ifUsable || tokenizer.isUsable()),
             tokenizer);
       } catch (RuntimeException | Error e) {
-        tokenizer.thenAccept(Tokenizer::close);
+        tokenizer.close();
         if (decoder != null) {
           decoder.close();
         }
@@ -253,18 +247,6 @@ public final class Model implements AutoCloseable {
         }
         if (checkpoint != null) {
           checkpoint.close();
-        }
-        throw e;
-      }
-    }
-
-    private static boolean isUsable(CompletableFuture<Tokenizer> tokenizer) {
-      try {
-        tokenizer.join();
-        return true;
-      } catch (CompletionException e) {
-        if (e.getCause() instanceof CheckpointException) {
-          return false;
         }
         throw e;
       }
@@ -321,11 +303,7 @@ public final class Model implements AutoCloseable {
 
   /** Why the tokenizer could not be opened, where it was to be opened if usable. */
   public Optional<String> tokenizerProblem() {
-    return hasTokenizer || !tokenizer.isCompletedExceptionally()
-        ? Optional.empty()
-        : Optional.of(tokenizer.exceptionNow())
-            .filter(CheckpointException.class::isInstance)
-            .map(Throwable::getMessage);
+    return hasTokenizer ? Optional.empty() : tokenizer.problem();
   }
 
   /**
@@ -336,7 +314,7 @@ public final class Model implements AutoCloseable {
    */
   public Tokenizer tokenizer() {
     requireOpen();
-    return Tokenizer.join(tokenizer);
+    return tokenizer.get();
   }
 
   /** As below, up to 512 tokens, always the likeliest one. */
@@ -395,6 +373,28 @@ public final class Model implements AutoCloseable {
     return register(new Session(this, shared, salt));
   }
 
+  /**
+   * A session that {@link Session#save} wrote, with room for {@code tokens} tokens.
+   *
+   * @throws CheckpointException naming the file and what is malformed, altered, or of another
+   *     model, cache type or version
+   * @throws io.mla4j.CacheFullException where it does not fit the room
+   */
+  public Session load(Path file, int tokens) {
+    requireOpen();
+    return register(SavedSession.load(this, shared, file, tokens));
+  }
+
+  /** As above, with room for 4096 tokens more than the file has, as far as the context allows. */
+  public Session load(Path file) {
+    return load(file, SavedSession.room(this, file, SESSION_TOKENS));
+  }
+
+  /** What has to be the same where cached rows are used again. */
+  Map<String, String> identity() {
+    return SavedSession.identity(checkpoint, description());
+  }
+
   /** What the {@linkplain Builder#sharedCache shared cache} has saved; empty without one. */
   public Optional<PrefixCache.Statistics> sharing() {
     return Optional.ofNullable(shared).map(cache -> cache.prefixes().statistics());
@@ -451,7 +451,7 @@ public final class Model implements AutoCloseable {
     if (shared != null) {
       shared.close();
     }
-    tokenizer.thenAccept(Tokenizer::close);
+    tokenizer.close();
     if (ownsDevice) {
       device.close();
     }

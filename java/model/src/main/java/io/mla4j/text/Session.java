@@ -6,14 +6,17 @@ import io.mla4j.InvalidArgumentException;
 import io.mla4j.InvalidStateException;
 import io.mla4j.LatentCache;
 import io.mla4j.Sequence;
+import io.mla4j.checkpoint.CacheFile;
 import io.mla4j.guard.Turn;
 import io.mla4j.model.Cancellation;
 import io.mla4j.model.Decoder.Wanted;
 import io.mla4j.ops.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Consumer;
 import java.util.function.Supplier;
 
 /**
@@ -81,6 +84,21 @@ public final class Session implements AutoCloseable {
         new Pool(shared.cache(), new AtomicInteger(1)),
         null,
         new SharedPrompt(shared, salt));
+  }
+
+  /**
+   * What a file has, in a cache of its own or, where {@code prompt} is there, in the shared one.
+   */
+  Session(Model model, Path file, LatentCache cache, SharedPrompt prompt) {
+    CacheFile.Loaded loaded = CacheFile.load(file, cache, model.identity());
+    this.model = model;
+    this.pool = new Pool(cache, new AtomicInteger(prompt == null ? 1 : 2));
+    this.prompt = prompt;
+    this.sequence = loaded.sequence();
+    this.batch = Batch.of(sequence);
+    this.ids = Arrays.copyOf(loaded.text().ids(), Math.max(16, sequence.length()));
+    this.count = sequence.length();
+    this.logits = loaded.text().logits();
   }
 
   private Session(Model model, Pool pool, Session origin, SharedPrompt prompt) {
@@ -213,26 +231,64 @@ public final class Session implements AutoCloseable {
   public float[] logits() {
     return use(
         () -> {
-          requireTokens();
-          if (logits == null) {
-            runChunks(null);
-            float[] read = new float[model.description().vocabulary()];
-            model.step(
-                () -> {
-                  Tensor hidden = runPending(null);
-                  model
-                      .decoder()
-                      .logits(
-                          hidden,
-                          (_, row) ->
-                              MemorySegment.copy(
-                                  row.segment(), ValueLayout.JAVA_FLOAT, 0, read, 0, read.length));
-                  return null;
-                });
-            logits = read;
-          }
+          readLogits();
           return logits.clone();
         });
+  }
+
+  private void readLogits() {
+    requireTokens();
+    if (logits != null) {
+      return;
+    }
+    runChunks(null);
+    float[] read = new float[model.description().vocabulary()];
+    model.step(
+        () -> {
+          Tensor hidden = runPending(null);
+          model
+              .decoder()
+              .logits(
+                  hidden,
+                  (_, row) ->
+                      MemorySegment.copy(
+                          row.segment(), ValueLayout.JAVA_FLOAT, 0, read, 0, read.length));
+          return null;
+        });
+    logits = read;
+  }
+
+  /**
+   * Writes what is cached to a file, from which {@link Model#load} makes a session that goes on
+   * with the same bits. What was not computed yet is computed first. The file gets its content at
+   * once; see {@link CacheFile} for what it holds.
+   *
+   * @throws InvalidArgumentException where the session is empty
+   * @throws InvalidStateException where layers of the model have the state of a recurrence, which
+   *     cannot be saved
+   * @throws io.mla4j.Mla4jException naming the file where it cannot be written; the old one stays
+   */
+  public void save(Path file) {
+    use(
+        () -> {
+          readLogits();
+          CacheFile.Text text = new CacheFile.Text(Arrays.copyOf(ids, count), logits);
+          CacheFile.save(file, sequence, text, model.identity());
+          return null;
+        });
+  }
+
+  /**
+   * Appends a prompt and continues it, as {@link Model#generate(int[], GenerationOptions,
+   * Consumer)} does.
+   *
+   * @throws InvalidArgumentException where the text would be empty or does not fit the context
+   */
+  public Generation generate(int[] more, GenerationOptions options, Consumer<String> listener) {
+    int[] before = ids();
+    int[] prompt = Arrays.copyOf(before, before.length + more.length);
+    System.arraycopy(more, 0, prompt, before.length, more.length);
+    return new Generator(model, options, listener).run(this, prompt);
   }
 
   /** Whether the last token is the first one beyond the model's context: nothing can follow it. */

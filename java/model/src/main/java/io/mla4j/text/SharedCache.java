@@ -56,7 +56,7 @@ final class SharedCache implements AutoCloseable {
           "the model's rotation depends on the length of a text, so texts cannot share a"
               + " beginning");
     }
-    LatentCache cache = decoder.newCache(1, tokens);
+    LatentCache cache = decoder.cacheBuilder().tokens(tokens).growing(true).build();
     try {
       return new SharedCache(decoder, cache, new PrefixCache(cache, cache.bytes()));
     } catch (RuntimeException | Error e) {

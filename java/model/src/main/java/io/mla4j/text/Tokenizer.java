@@ -8,8 +8,6 @@ import io.mla4j.text.vocabulary.TokenizerSource;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.OptionalInt;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CompletionException;
 import java.util.concurrent.locks.ReadWriteLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.function.Supplier;
@@ -41,19 +39,6 @@ public final class Tokenizer implements AutoCloseable {
    */
   public static Tokenizer open(Path model) {
     return open(TokenizerSource.read(model));
-  }
-
-  /** What another thread opens, once it is there, or why it is not. */
-  static Tokenizer join(CompletableFuture<Tokenizer> opening) {
-    try {
-      return opening.join();
-    } catch (CompletionException e) {
-      switch (e.getCause()) {
-        case RuntimeException cause -> throw cause;
-        case Error cause -> throw cause;
-        default -> throw e;
-      }
-    }
   }
 
   /** Whether {@code model}, a directory or a GGUF, may have a vocabulary. */

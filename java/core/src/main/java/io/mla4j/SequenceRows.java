@@ -1,0 +1,153 @@
+package io.mla4j;
+
+import io.mla4j.spi.PagedView;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * The stored bytes of a sequence in the order of its tokens, part by part: of each layer of each
+ * group the rows, then, where the layout has some, the plane of scales. What files and other
+ * processes keep of a sequence.
+ *
+ * <p>Belongs to the thread of the sequence; closing the pool waits for calls that run.
+ */
+public final class SequenceRows {
+  /**
+   * One kind of bytes of one layer.
+   *
+   * @param group the group of rows, 0 for latents
+   * @param layer the layer of the group
+   * @param scales whether it is the plane of scales, else the rows
+   */
+  public record Part(int group, int layer, boolean scales) {}
+
+  /** Takes or fills the bytes of consecutive tokens. */
+  @FunctionalInterface
+  public interface Block {
+    /** {@code bytes}: of the host, valid during the call, of the tokens that follow the last. */
+    void next(MemorySegment bytes) throws IOException;
+  }
+
+  /** Fills the parts of a new sequence, in any order. */
+  @FunctionalInterface
+  public interface Source {
+    /** Fills all of them, or throws. */
+    void fill(SequenceRows rows) throws IOException;
+  }
+
+  private final LatentCache cache;
+  private final Sequence sequence;
+  private final int tokens;
+
+  private SequenceRows(Sequence sequence, int tokens) {
+    this.cache = sequence.cache();
+    this.sequence = sequence;
+    this.tokens = tokens;
+  }
+
+  /**
+   * Those of a sequence as it is now.
+   *
+   * @throws InvalidStateException where the sequence has states of a recurrence, which are no rows,
+   *     or is part of an open step
+   * @throws ClosedException where the sequence or the pool is closed
+   */
+  public static SequenceRows of(Sequence sequence) {
+    synchronized (sequence.cache()) {
+      sequence.requireIdle();
+      requireRows(sequence.cache());
+      return new SequenceRows(sequence, sequence.length());
+    }
+  }
+
+  /**
+   * A new sequence of so many tokens.
+   *
+   * @throws CacheFullException where the pool has too few free pages; nothing was changed
+   * @throws InvalidStateException where the pool has states of a recurrence, which are no rows
+   * @throws IOException what the source throws: nothing was changed
+   */
+  public static Sequence load(LatentCache cache, int tokens, Source source) throws IOException {
+    requireRows(cache);
+    Sequence sequence = cache.newSequence();
+    try {
+      try (Step step = Batch.of(sequence).reserve(tokens)) {
+        source.fill(new SequenceRows(sequence, tokens));
+        step.commit();
+      }
+      return sequence;
+    } catch (IOException | RuntimeException | Error e) {
+      sequence.close();
+      throw e;
+    }
+  }
+
+  private static void requireRows(LatentCache cache) {
+    if (cache.stateLayers() > 0) {
+      throw new InvalidStateException(
+          "the sequence has states of a recurrence, which are not in its pages, so it cannot be"
+              + " saved");
+    }
+  }
+
+  /** The pool. */
+  public LatentCache cache() {
+    return cache;
+  }
+
+  /** Tokens. */
+  public int tokens() {
+    return tokens;
+  }
+
+  /** Bytes of one token in a part. */
+  public long tokenBytes(Part part) {
+    LatentLayout layout = cache.layout(part.group());
+    return part.scales() ? layout.scaleBytes() : layout.rowStrideBytes();
+  }
+
+  /**
+   * Gives the bytes of a part to {@code to}.
+   *
+   * @throws IOException what it throws
+   */
+  public void read(Part part, Block to) throws IOException {
+    forEachPage(part, false, to);
+  }
+
+  /**
+   * Has {@code from} fill the bytes of a part.
+   *
+   * @throws IOException what it throws
+   */
+  public void write(Part part, Block from) throws IOException {
+    forEachPage(part, true, from);
+  }
+
+  private void forEachPage(Part part, boolean writes, Block block) throws IOException {
+    RowGroup group = cache.group(part.group());
+    MemorySegment base = group.base(part.layer());
+    long stride = group.params().pageStrideBytes();
+    long offset = part.scales() ? group.params().scaleOffsetBytes() : 0;
+    int pageSize = cache.pageSize();
+    Device device = cache.device();
+    try (PagedView.Lease _ = cache.acquire();
+        Arena arena = device.hostAccessible() ? null : Arena.ofConfined()) {
+      MemorySegment copy = arena == null ? null : arena.allocate(tokenBytes(part) * pageSize, 64);
+      for (int first = 0; first < tokens; first += pageSize) {
+        long at = sequence.page(first / pageSize) * stride + offset;
+        long bytes = tokenBytes(part) * Math.min(pageSize, tokens - first);
+        if (copy == null) {
+          block.next(base.asSlice(at, bytes));
+        } else if (writes) {
+          block.next(copy.asSlice(0, bytes));
+          device.copy(copy, 0, base, at, bytes);
+        } else {
+          device.copy(base, at, copy, 0, bytes);
+          block.next(copy.asSlice(0, bytes));
+        }
+      }
+    }
+  }
+}
