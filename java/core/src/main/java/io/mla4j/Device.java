@@ -105,6 +105,16 @@ public interface Device extends AutoCloseable {
   }
 
   /**
+   * Reads segments, as a rule parts of mapped files, and keeps them in memory whatever else needs
+   * it. A device with memory of its own reads its copies, and keeps nothing.
+   *
+   * @throws Mla4jException where the system forbids it, naming the bytes and its limit
+   */
+  default PinnedMemory pin(List<MemorySegment> segments) {
+    return PinnedMemory.NONE;
+  }
+
+  /**
    * Makes an operation ready to run, any number of times.
    *
    * @throws io.mla4j.InvalidArgumentException where it is null, or an operand is of a format or in

@@ -20,6 +20,9 @@ final class Cpu implements AutoCloseable {
   /** Products whose weights are others at every run. */
   final Products products;
 
+  /** Pages of mapped experts. */
+  final Readahead readahead = new Readahead();
+
   private final Tile[] tiles;
 
   Cpu(Kernels kernels, CpuDevice.Allocator allocator, Workers workers) {
@@ -45,6 +48,7 @@ final class Cpu implements AutoCloseable {
 
   @Override
   public void close() {
+    readahead.close();
     memory.close();
     workspace.close();
   }

@@ -8,6 +8,7 @@ import io.mla4j.Device;
 import io.mla4j.InvalidArgumentException;
 import io.mla4j.MappedWatch;
 import io.mla4j.Mla4jException;
+import io.mla4j.PinnedMemory;
 import io.mla4j.ops.Absorb;
 import io.mla4j.ops.AppendLatent;
 import io.mla4j.ops.AppendRows;
@@ -25,6 +26,7 @@ import io.mla4j.ops.RowOperation;
 import io.mla4j.spi.Kernels;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.List;
 
 /** The processor: kernels, threads, and memory that Java may touch. */
 public final class CpuDevice implements Device {
@@ -149,7 +151,25 @@ public final class CpuDevice implements Device {
 
   @Override
   public MappedWatch watch(MemorySegment mapped) {
-    return allocator.watch(mapped);
+    MappedWatch watch = allocator.watch(mapped);
+    cpu.readahead.add(mapped);
+    return new MappedWatch() {
+      @Override
+      public boolean lost() {
+        return watch.lost();
+      }
+
+      @Override
+      public void close() {
+        cpu.readahead.remove(mapped);
+        watch.close();
+      }
+    };
+  }
+
+  @Override
+  public PinnedMemory pin(List<MemorySegment> segments) {
+    return LockedPages.of(segments);
   }
 
   @Override

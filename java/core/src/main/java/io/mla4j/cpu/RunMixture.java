@@ -36,6 +36,10 @@ final class RunMixture extends CpuOperation {
   private final Products router;
   private final int[] counts;
   private final int[] nextSlot;
+
+  /** Null where the experts lie in no mapped file. */
+  private final Readahead.Experts pages;
+
   private RowTiles route;
   private RowTiles activate;
   private RowTiles activateShared;
@@ -68,6 +72,7 @@ final class RunMixture extends CpuOperation {
     router = new Products(cpu);
     counts = new int[w.routing().experts()];
     nextSlot = new int[counts.length];
+    pages = cpu.readahead.of(w.experts()).orElse(null);
   }
 
   @Override
@@ -136,8 +141,16 @@ final class RunMixture extends CpuOperation {
     router.run();
     route.run();
     assignSlots();
+    if (pages != null) {
+      cpu.readahead.soon(pages, counts);
+    }
     Products products = cpu.products;
     products.begin();
+    // The shared expert first: meanwhile the disk may read the others.
+    if (shared != null) {
+      addInner(shared.gate(), MemorySegment.NULL, n, gatesAt, sharedNumber());
+      addInner(shared.up(), MemorySegment.NULL, n, upsAt, sharedNumber());
+    }
     for (int e = 0, slot = 0; e < networks; slot += counts[e], e++) {
       if (counts[e] > 0) {
         FeedForward.Weights w = operation.weights().experts().get(e);
@@ -146,10 +159,6 @@ final class RunMixture extends CpuOperation {
         addInner(w.up(), tokens, counts[e], upsAt, (long) slot * inner);
       }
     }
-    if (shared != null) {
-      addInner(shared.gate(), MemorySegment.NULL, n, gatesAt, sharedNumber());
-      addInner(shared.up(), MemorySegment.NULL, n, upsAt, sharedNumber());
-    }
     products.prepare();
     products.run();
     activate.run();
@@ -157,14 +166,14 @@ final class RunMixture extends CpuOperation {
       activateShared.run();
     }
     products.begin();
+    if (shared != null) {
+      addDown(shared.down(), sharedNumber(), n, sharedOutAt, 0);
+    }
     for (int e = 0, slot = 0; e < networks; slot += counts[e], e++) {
       if (counts[e] > 0) {
         Weight down = operation.weights().experts().get(e).down();
         addDown(down, (long) slot * inner, counts[e], outsAt, (long) slot * width);
       }
-    }
-    if (shared != null) {
-      addDown(shared.down(), sharedNumber(), n, sharedOutAt, 0);
     }
     products.prepare();
     products.run();
