@@ -15,6 +15,7 @@ import picocli.CommandLine.ParameterException;
 /** The options of every command that runs a model. */
 final class ModelOptions {
   private static final List<String> BACKENDS = List.of("scalar", "vector", "native", "cuda");
+  private static final List<String> PINS = List.of("none", "shared");
   private static final int MAX_THREADS = 1024;
 
   Path model;
@@ -26,6 +27,7 @@ final class ModelOptions {
   AttentionForm form = AttentionForm.AUTO;
   Integer chunk;
   Integer page;
+  String pin = "none";
   private CommandSpec spec;
 
   /** Adds the options to a command. */
@@ -70,6 +72,12 @@ final class ModelOptions {
     args.one("--chunk N", Integer.class, v -> chunk = v, "Tokens of a prefill step; default: 512.");
     args.one(
         "--page N", Integer.class, v -> page = v, "Tokens of a page of the cache; default: 64.");
+    args.one(
+        "--pin WHAT",
+        String.class,
+        v -> pin = v,
+        "shared keeps the weights that every token reads in memory, for mixtures of experts that"
+            + " are larger than it; default: none.");
   }
 
   /** Checks what does not depend on the machine or the model. */
@@ -84,6 +92,9 @@ final class ModelOptions {
     }
     if (page != null) {
       range("--page", page, 1, 1 << 20);
+    }
+    if (!PINS.contains(pin)) {
+      throw usage("--pin is " + pin + ", but must be one of " + String.join(", ", PINS));
     }
   }
 
@@ -112,7 +123,8 @@ final class ModelOptions {
             .threads(threads)
             .compute(compute)
             .cacheType(cacheType)
-            .form(form);
+            .form(form)
+            .pinShared(pin.equals("shared"));
     if (page != null) {
       builder.pageSize(page);
     }

@@ -120,6 +120,11 @@ public enum TensorRole {
   /** Down-projection of the shared experts (hidden, shared width). */
   SHARED_DOWN;
 
+  /** Whether it is a matrix of which a token reads those of the experts that it chose. */
+  public boolean isOfExperts() {
+    return this == EXPERT_GATE || this == EXPERT_UP || this == EXPERT_DOWN;
+  }
+
   /** Whether its products are computed in float32 whatever the compute type: they decide. */
   public boolean isExact() {
     return this == ROUTER || this == INDEX_WEIGHTS;

@@ -7,6 +7,7 @@ import io.mla4j.Device;
 import io.mla4j.InvalidArgumentException;
 import io.mla4j.LatentCache;
 import io.mla4j.LatentLayout;
+import io.mla4j.PinnedMemory;
 import io.mla4j.Sequence;
 import io.mla4j.Step;
 import io.mla4j.checkpoint.ModelDescription;
@@ -79,6 +80,9 @@ public final class Decoder implements AutoCloseable {
   /** Of the sequences' last tokens in the last layer, where the others' results are not needed. */
   private Frame lastFrame;
 
+  /** Weights that stay in memory. */
+  private PinnedMemory pinned = PinnedMemory.NONE;
+
   /** The thread whose hidden states are in a frame. */
   private volatile Thread author;
 
@@ -139,6 +143,26 @@ public final class Decoder implements AutoCloseable {
   /** The device that computes. */
   public Device device() {
     return device;
+  }
+
+  /**
+   * Reads the weights that every token needs, attention and shared networks, and keeps them in
+   * memory until this decoder is closed: where a model is larger than memory, what is left is the
+   * experts'. Once is enough.
+   *
+   * @return their bytes; 0 on a device with memory of its own, which has copies
+   * @throws io.mla4j.Mla4jException where the system forbids it, naming the bytes and its limit
+   */
+  public long pinShared() {
+    turn.enter();
+    try {
+      if (pinned == PinnedMemory.NONE) {
+        pinned = device.pin(graph.weights().shared());
+      }
+      return pinned.bytes();
+    } finally {
+      turn.leave();
+    }
   }
 
   /** A pool for {@code sequences} sequences of up to {@code tokens} tokens each. */
@@ -366,6 +390,7 @@ public final class Decoder implements AutoCloseable {
       activations.close();
       lastActivations.close();
       head.close();
+      pinned.close();
       mapped.close();
       arena.close();
     }

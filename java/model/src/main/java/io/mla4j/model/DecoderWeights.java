@@ -21,6 +21,7 @@ import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 
 /**
  * The weights as the operations take them: matrices are the mapped file itself, or a copy of it on
@@ -71,6 +72,22 @@ record DecoderWeights(Weight embedding, Tensor finalNorm, Weight output, List<La
       }
       return networks;
     }
+  }
+
+  /**
+   * The matrices that every token reads, as they are stored: all but those of a mixture's experts,
+   * and the embedding, of which it reads a row.
+   */
+  List<MemorySegment> shared() {
+    Stream<Weight> ofLayers =
+        layers.stream()
+            .flatMap(layer -> layer.matrices().entrySet().stream())
+            .filter(entry -> !entry.getKey().isOfExperts())
+            .flatMap(entry -> entry.getValue().stream());
+    return Stream.concat(ofLayers, Stream.of(output))
+        .flatMap(w -> Stream.of(w.tensor().segment(), w.scaleSegment()))
+        .filter(segment -> segment.byteSize() > 0)
+        .toList();
   }
 
   /**

@@ -108,6 +108,7 @@ public final class Model implements AutoCloseable {
     private boolean withTokenizer = true;
     private boolean ifUsable;
     private int sharedTokens;
+    private boolean pinned;
     private Decoder.UploadListener listener = (_, _) -> {};
 
     private Builder(Path directory) {
@@ -197,6 +198,12 @@ public final class Model implements AutoCloseable {
       return this;
     }
 
+    /** As {@link Decoder#pinShared}, for mixtures of experts that are larger than memory. */
+    public Builder pinShared(boolean whether) {
+      pinned = whether;
+      return this;
+    }
+
     /** What is told how far weights are copied to a device with memory of its own. */
     public Builder onUpload(Decoder.UploadListener to) {
       listener = to;
@@ -228,6 +235,9 @@ public final class Model implements AutoCloseable {
         opened =
             device != null ? device : Backends.open(new Backends.Choice(backend, isa, threads));
         decoder = new Decoder(description, weights, opened, options(opened, weights), listener);
+        if (pinned) {
+          decoder.pinShared();
+        }
         return new Model(
             directory,
             checkpoint,
@@ -239,15 +249,7 @@ public final class Model implements AutoCloseable {
             tokenizer);
       } catch (RuntimeException | Error e) {
         tokenizer.close();
-        if (decoder != null) {
-          decoder.close();
-        }
-        if (opened != null && device == null) {
-          opened.close();
-        }
-        if (checkpoint != null) {
-          checkpoint.close();
-        }
+        Opened.close(decoder, device == null ? opened : null, checkpoint);
         throw e;
       }
     }
@@ -257,12 +259,8 @@ public final class Model implements AutoCloseable {
           compute == null
               ? DecoderOptions.defaults(on, weights.isQuantised())
               : DecoderOptions.of(compute);
-      return new DecoderOptions(
-          usual.compute(),
-          cacheType == null ? usual.cacheType() : cacheType,
-          form,
-          pageSize,
-          chunk);
+      CacheType cached = cacheType == null ? usual.cacheType() : cacheType;
+      return new DecoderOptions(usual.compute(), cached, form, pageSize, chunk);
     }
   }
 

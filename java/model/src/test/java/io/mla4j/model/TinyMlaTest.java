@@ -22,6 +22,8 @@ import java.util.Arrays;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledOnOs;
+import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
@@ -73,6 +75,16 @@ class TinyMlaTest {
     assertTrue(logitDifference(choice, ComputeType.F32) <= 3e-5, choice.toString());
     double bf16 = logitDifference(choice, ComputeType.BF16);
     assertTrue(bf16 <= 1e-2, choice + ": " + bf16);
+  }
+
+  @Test
+  @EnabledOnOs(OS.LINUX)
+  void weightsThatStayInMemoryChangeNothing() {
+    JsonNode greedy = EXPECTED.get("greedy");
+    try (Model model = Model.builder(DIRECTORY).pinShared(true).open()) {
+      Generation generation = model.generate(ints(greedy.get("prompt_ids")), greedy(24), _ -> {});
+      assertArrayEquals(ints(greedy.get("ids")), generation.ids());
+    }
   }
 
   @Test

@@ -1,0 +1,23 @@
+package io.mla4j.text;
+
+import io.mla4j.Device;
+import io.mla4j.checkpoint.Checkpoint;
+import io.mla4j.model.Decoder;
+
+/** What a model that could not be opened had opened so far. */
+final class Opened {
+  private Opened() {}
+
+  /** Closes what is not null, in this order: each reads those after it. */
+  static void close(Decoder decoder, Device device, Checkpoint checkpoint) {
+    if (decoder != null) {
+      decoder.close();
+    }
+    if (device != null) {
+      device.close();
+    }
+    if (checkpoint != null) {
+      checkpoint.close();
+    }
+  }
+}
