@@ -59,7 +59,7 @@ TEST_P(Arguments, OfPack) {
       kernels(), {
                      {[](Pack& c) { c.p = nullptr; }, MLA_INVALID_ARGUMENT, "params is NULL"},
                      {[](Pack& c) { c.params.struct_size = 8; }, MLA_INVALID_ARGUMENT, "struct_size"},
-                     {[](Pack& c) { c.params.compute = 2; }, MLA_INVALID_ARGUMENT, "compute"},
+                     {[](Pack& c) { c.params.compute = 3; }, MLA_INVALID_ARGUMENT, "compute"},
                      {[](Pack& c) { c.params.weight_type = -1; }, MLA_INVALID_ARGUMENT, "weight_type"},
                      {[](Pack& c) { c.params.weight_type = -2; }, MLA_INVALID_ARGUMENT, "weight_type"},
                      {[](Pack& c) { c.params.rows = -1; }, MLA_INVALID_ARGUMENT, "rows"},
@@ -269,7 +269,7 @@ std::vector<Bad<C>> bad_attention() {
   return {
       {[](C& a) { a.p = nullptr; }, MLA_INVALID_ARGUMENT, "params is NULL"},
       {[](C& a) { a.params.struct_size++; }, MLA_INVALID_ARGUMENT, "struct_size"},
-      {[](C& a) { a.params.compute = 2; }, MLA_INVALID_ARGUMENT, "compute"},
+      {[](C& a) { a.params.compute = 3; }, MLA_INVALID_ARGUMENT, "compute"},
       {[](C& a) { a.params.heads = 0; }, MLA_INVALID_ARGUMENT, "heads"},
       {[](C& a) { a.params.query_tokens = -1; }, MLA_INVALID_ARGUMENT, "query_tokens"},
       {[](C& a) { a.params.kv_tokens = 1; }, MLA_INVALID_ARGUMENT, "kv_tokens"},

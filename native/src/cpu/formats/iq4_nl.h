@@ -1,6 +1,7 @@
 // ggml's IQ4_NL: d, 16 bytes of nibbles. 32 elements d kSteps[q].
 #pragma once
 #include "cpu/formats/blocks.h"
+#include "cpu/formats/lanes.h"
 #include "cpu/formats/steps.h"
 #include "mla/mla.h"
 
@@ -22,6 +23,16 @@ struct Iq4_NL {
     uint8_t which[32];
     nibbles(b + 2, 16, which);
     steps<Isa>(kSteps, which, q);
+  }
+
+  static constexpr bool kReadsLanes = true;
+
+  template <class Isa, class Emit>
+  static MLA_INLINE void lanes(const uint8_t* const* rows, int64_t at, int, Emit emit) {
+    LaneBlock<Isa> b;
+    lane_steps<Isa>(rows, at + 2, kSteps, b.x);
+    b.scale[0] = Isa::halves(Isa::row_ints(rows, at));
+    emit(0, b);
   }
 };
 

@@ -1,6 +1,7 @@
 // ggml's IQ4_XS: d, 2 and 4 bytes of six-bit scales, 128 of nibbles. 8 groups of 32 elements d (scale - 32) kSteps[q].
 #pragma once
 #include "cpu/formats/blocks.h"
+#include "cpu/formats/lanes.h"
 #include "cpu/formats/steps.h"
 #include "mla/mla.h"
 
@@ -26,6 +27,24 @@ struct Iq4_XS {
       uint8_t which[32];
       nibbles(b + 8 + 16 * group, 16, which);
       steps<Isa>(kSteps, which, q + 32 * group);
+    }
+  }
+
+  static constexpr bool kReadsLanes = true;
+
+  template <class Isa, class Emit>
+  static MLA_INLINE void lanes(const uint8_t* const* rows, int64_t at, int blocks, Emit emit) {
+    const typename Isa::I first = Isa::row_ints(rows, at), lows = Isa::row_ints(rows, at + 4);
+    const F<Isa> d = Isa::halves(first);
+    for (int j = 0; j < blocks; j++) {
+      LaneBlock<Isa> b;
+      lane_steps<Isa>(rows, at + 8 + 16 * j, kSteps, b.x);
+      const typename Isa::I low = Isa::both(Isa::shift_right(lows, 4 * j), Isa::set1_int(15));
+      const typename Isa::I high = Isa::both(Isa::shift_right(first, 16 + 2 * j), Isa::set1_int(3));
+      const typename Isa::I scale =
+          Isa::add_ints(Isa::either(low, Isa::shift_left(high, 4)), Isa::set1_int(-32));
+      b.scale[0] = Isa::mul(d, Isa::to_floats(scale));
+      emit(j, b);
     }
   }
 };

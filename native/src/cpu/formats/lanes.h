@@ -51,6 +51,20 @@ MLA_INLINE void lane_steps(const uint8_t* const* rows, int64_t at, const int8_t*
   add_to_codes<Isa>(x, Isa::kCodeOffset);
 }
 
+// Adds 16 times the bits of an int of each row to 32 elements: its bit i to element i.
+template <class Isa>
+MLA_INLINE void add_lane_bits(typename Isa::I bits, typename Isa::I (&x)[8]) {
+  const typename Isa::I four = Isa::set1_int(15), spread = Isa::set1_int(0x00204081),
+                        ones = set1_byte<Isa>(1);
+#pragma GCC unroll 8
+  for (int i = 0; i < 8; i++) {
+    // bit j of the four goes to bit 8 j
+    const typename Isa::I of_bytes =
+        Isa::both(Isa::mul_ints(Isa::both(Isa::shift_right(bits, 4 * i), four), spread), ones);
+    x[i] = Isa::either(x[i], Isa::shift_left(of_bytes, 4));
+  }
+}
+
 // The scales and minima of the eight groups of Q4_K and Q5_K; header: their first 16 bytes.
 template <class Isa>
 struct LaneGroupScales {

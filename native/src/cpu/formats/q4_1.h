@@ -1,6 +1,7 @@
 // ggml's Q4_1: d, m, 16 bytes of nibbles. 32 elements d q + m.
 #pragma once
 #include "cpu/formats/blocks.h"
+#include "cpu/formats/lanes.h"
 #include "mla/mla.h"
 
 namespace mla {
@@ -20,6 +21,18 @@ struct Q4_1 {
     scales[0] = half(b);
     minima[0] = half(b + 2);
     nibbles(b + 4, 16, q);
+  }
+
+  static constexpr bool kReadsLanes = true;
+
+  template <class Isa, class Emit>
+  static MLA_INLINE void lanes(const uint8_t* const* rows, int64_t at, int, Emit emit) {
+    LaneBlock<Isa> b;
+    lane_nibbles<Isa>(rows, at + 4, b.x);
+    const typename Isa::I both = Isa::row_ints(rows, at);
+    b.scale[0] = Isa::halves(both);
+    b.minimum[0] = Isa::halves(Isa::shift_right(both, 16));
+    emit(0, b);
   }
 };
 

@@ -1,6 +1,7 @@
 // ggml's Q5_0: d, an int of fifth bits, 16 bytes of nibbles. 32 elements d (q - 16).
 #pragma once
 #include "cpu/formats/blocks.h"
+#include "cpu/formats/lanes.h"
 #include "mla/mla.h"
 
 namespace mla {
@@ -21,6 +22,18 @@ struct Q5_0 {
     nibbles(b + 6, 16, q);
     add_bits(b + 2, q);
     for (int i = 0; i < 32; i++) q[i] = (int8_t)(q[i] - 16);
+  }
+
+  static constexpr bool kReadsLanes = true;
+
+  template <class Isa, class Emit>
+  static MLA_INLINE void lanes(const uint8_t* const* rows, int64_t at, int, Emit emit) {
+    LaneBlock<Isa> b;
+    lane_nibbles<Isa>(rows, at + 6, b.x);
+    add_lane_bits<Isa>(Isa::row_ints(rows, at + 2), b.x);
+    add_to_codes<Isa>(b.x, Isa::kCodeOffset - 16);
+    b.scale[0] = Isa::halves(Isa::row_ints(rows, at));
+    emit(0, b);
   }
 };
 

@@ -1,6 +1,7 @@
 // ggml's Q5_1: d, m, an int of fifth bits, 16 bytes of nibbles. 32 elements d q + m.
 #pragma once
 #include "cpu/formats/blocks.h"
+#include "cpu/formats/lanes.h"
 #include "mla/mla.h"
 
 namespace mla {
@@ -21,6 +22,19 @@ struct Q5_1 {
     minima[0] = half(b + 2);
     nibbles(b + 8, 16, q);
     add_bits(b + 4, q);
+  }
+
+  static constexpr bool kReadsLanes = true;
+
+  template <class Isa, class Emit>
+  static MLA_INLINE void lanes(const uint8_t* const* rows, int64_t at, int, Emit emit) {
+    LaneBlock<Isa> b;
+    lane_nibbles<Isa>(rows, at + 8, b.x);
+    add_lane_bits<Isa>(Isa::row_ints(rows, at + 4), b.x);
+    const typename Isa::I both = Isa::row_ints(rows, at);
+    b.scale[0] = Isa::halves(both);
+    b.minimum[0] = Isa::halves(Isa::shift_right(both, 16));
+    emit(0, b);
   }
 };
 

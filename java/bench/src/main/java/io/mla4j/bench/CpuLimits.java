@@ -12,9 +12,11 @@ record CpuLimits(Workers workers) implements Limits {
     if (isJava) {
       return meter.registers(PeakMeter.Rate.JAVA_FMA_F32, workers);
     }
-    return row.text(Axis.COMPUTE).equals("bf16")
-        ? meter.best(workers)
-        : meter.registers(PeakMeter.Rate.NATIVE_FMA_F32, workers);
+    return switch (row.text(Axis.COMPUTE)) {
+      case "int8" -> meter.registers(PeakMeter.Rate.NATIVE_DOT_INT8, workers);
+      case "bf16" -> meter.best(workers);
+      default -> meter.registers(PeakMeter.Rate.NATIVE_FMA_F32, workers);
+    };
   }
 
   @Override

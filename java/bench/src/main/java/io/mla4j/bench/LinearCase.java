@@ -3,6 +3,9 @@ package io.mla4j.bench;
 import io.mla4j.BoundOperation;
 import io.mla4j.ComputeType;
 import io.mla4j.cpu.CpuDevice;
+import io.mla4j.ops.Codes;
+import io.mla4j.ops.Floats;
+import io.mla4j.ops.Int8;
 import io.mla4j.ops.Linear;
 import io.mla4j.ops.StorageFormat;
 import io.mla4j.ops.Tensor;
@@ -98,17 +101,16 @@ final class LinearCase extends CpuCase {
   @Override
   void verify() {
     run();
-    double[] row = new double[size.k()];
+    float[] elements = new float[size.k()];
     for (int i : AttentionCheck.some(rows)) {
-      for (int j = 0; j < row.length; j++) {
-        float value = x.segment().getAtIndex(ValueLayout.JAVA_FLOAT, i * x.stride(0) + j);
-        row[j] = compute == ComputeType.BF16 ? Rounding.bf16(value) : value;
-      }
+      Floats.read(x.segment(), i * x.stride(0), elements, 0, size.k());
+      double[] row = entering(elements);
       for (int n : AttentionCheck.some(size.n())) {
+        Weight.of(weight).widen(n, 0, elements, 0, size.k());
         double expected = 0;
         double squares = 0;
         for (int j = 0; j < row.length; j++) {
-          double term = row[j] * Rounding.read(type, weight.segment(), (long) n * size.k() + j);
+          double term = row[j] * elements[j];
           expected += term;
           squares += term * term;
         }
@@ -130,6 +132,24 @@ final class LinearCase extends CpuCase {
         }
       }
     }
+  }
+
+  /** A row of activations as it enters the product. */
+  private double[] entering(float[] elements) {
+    double[] row = new double[elements.length];
+    boolean codes = Weight.of(weight).multipliesCodes(compute);
+    Codes rounded = new Codes().reserve(row.length);
+    if (codes) {
+      Int8.round(elements, 0, row.length, rounded, 0);
+    }
+    for (int j = 0; j < row.length; j++) {
+      if (codes) {
+        row[j] = (double) rounded.scales()[j / Int8.BLOCK] * rounded.codes()[j];
+      } else {
+        row[j] = compute.roundsToBf16() ? Rounding.bf16(elements[j]) : elements[j];
+      }
+    }
+    return row;
   }
 
   @Override

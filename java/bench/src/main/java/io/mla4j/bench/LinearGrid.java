@@ -24,6 +24,15 @@ public final class LinearGrid extends Grid {
   /** Of grouped. */
   public MixtureSize mixture = MixtureSize.V2_LITE;
 
+  /**
+   * Whether random bytes of {@link DataPool} are numbers of this type, without scales beside them.
+   */
+  public static boolean canStore(StorageFormat type) {
+    boolean plain =
+        type == StorageFormat.BF16 || type == StorageFormat.F16 || type == StorageFormat.F32;
+    return plain || type.blockElements() >= 32 && type != StorageFormat.MXFP4;
+  }
+
   /** What is measured. */
   public enum Benchmark {
     /** Many rows by one matrix. */

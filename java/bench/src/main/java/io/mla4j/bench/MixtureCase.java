@@ -29,6 +29,9 @@ final class MixtureCase extends CpuCase {
   /** Inputs of both products are rounded to bf16. */
   private static final double BF16_DISTANCE = 1e-2;
 
+  /** Inputs of both products are rounded to 8 bits. */
+  private static final double INT8_DISTANCE = 3e-2;
+
   private final MixtureSize size;
   private final ComputeType compute;
   private final StorageFormat type;
@@ -161,7 +164,12 @@ final class MixtureCase extends CpuCase {
         length += expected[i] * expected[i];
       }
       double distance = Math.sqrt(error / length);
-      double allowed = compute == ComputeType.BF16 ? BF16_DISTANCE : F32_DISTANCE;
+      double allowed =
+          switch (compute) {
+            case F32 -> F32_DISTANCE;
+            case BF16 -> BF16_DISTANCE;
+            case INT8 -> INT8_DISTANCE;
+          };
       if (!(distance <= allowed)) {
         throw new BenchException(
             "the result of "

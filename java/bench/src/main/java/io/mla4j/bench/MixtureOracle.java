@@ -2,8 +2,7 @@ package io.mla4j.bench;
 
 import io.mla4j.ops.FeedForward;
 import io.mla4j.ops.Mixture;
-import io.mla4j.ops.Tensor;
-import io.mla4j.testkit.Rounding;
+import io.mla4j.ops.Weight;
 import java.util.Comparator;
 import java.util.stream.IntStream;
 
@@ -15,7 +14,7 @@ final class MixtureOracle {
   private MixtureOracle() {}
 
   static double[] row(Mixture.Weights mixture, double[] x) {
-    double[] logits = product(mixture.router().tensor(), x);
+    double[] logits = product(mixture.router(), x);
     double max = IntStream.range(0, logits.length).mapToDouble(i -> logits[i]).max().orElse(0);
     double sum = 0;
     for (int i = 0; i < logits.length; i++) {
@@ -32,12 +31,12 @@ final class MixtureOracle {
     double[] out = new double[x.length];
     for (int e : chosen) {
       FeedForward.Weights network = mixture.experts().get(e);
-      double[] gate = product(network.gate().tensor(), x);
-      double[] up = product(network.up().tensor(), x);
+      double[] gate = product(network.gate(), x);
+      double[] up = product(network.up(), x);
       for (int i = 0; i < gate.length; i++) {
         gate[i] = gate[i] / (1 + Math.exp(-gate[i])) * up[i];
       }
-      double[] down = product(network.down().tensor(), gate);
+      double[] down = product(network.down(), gate);
       for (int i = 0; i < out.length; i++) {
         out[i] += logits[e] / sum * down[i];
       }
@@ -45,11 +44,13 @@ final class MixtureOracle {
     return out;
   }
 
-  private static double[] product(Tensor weight, double[] x) {
-    double[] y = new double[(int) weight.dim(0)];
+  private static double[] product(Weight weight, double[] x) {
+    double[] y = new double[weight.out()];
+    float[] row = new float[x.length];
     for (int n = 0; n < y.length; n++) {
+      weight.widen(n, 0, row, 0, x.length);
       for (int k = 0; k < x.length; k++) {
-        y[n] += x[k] * Rounding.read(weight.format(), weight.segment(), (long) n * x.length + k);
+        y[n] += x[k] * row[k];
       }
     }
     return y;

@@ -2,6 +2,7 @@ package io.mla4j.ops;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import io.mla4j.cpu.ScalarKernels;
 import io.mla4j.spi.Kernels;
 import io.mla4j.testkit.Cuts;
 import io.mla4j.testkit.Operation;
@@ -45,6 +46,27 @@ class SameBitsTest {
           for (int i = 0; i < whole.size(); i++) {
             requireSame(name + ", row " + row + " alone", whole.get(i), row, alone.get(i));
           }
+        }
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource(
+      value = Operation.class,
+      names = {"LINEAR", "HEAD_LINEAR"})
+  void integersOnAllKernels(Operation operation) {
+    for (long seed : Seeds.of(4 * FIXED_CASES, 4 * FRESH_CASES)) {
+      OperationCase one = operation.random(seed);
+      if (!one.hasOneResult()) {
+        continue;
+      }
+      List<Output> expected = one.run(new ScalarKernels(), Cuts.whole(seed));
+      for (Kernels kernels : AllKernels.all()) {
+        String name = kernels.isa() + ", " + Seeds.reproduce(seed) + ": " + one.shape();
+        List<Output> actual = one.run(kernels, Cuts.pieces(seed));
+        for (int i = 0; i < expected.size(); i++) {
+          requireSame(name, expected.get(i), 0, actual.get(i));
         }
       }
     }

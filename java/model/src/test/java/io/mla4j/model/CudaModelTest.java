@@ -114,7 +114,7 @@ class CudaModelTest {
   }
 
   @ParameterizedTest
-  @EnumSource(ComputeType.class)
+  @EnumSource(names = {"F32", "BF16"})
   void greedyTextIsExact(ComputeType compute) {
     JsonNode greedy = TinyMlaTest.EXPECTED.get("greedy");
     try (TinyMlaTest.TinyMla model = TinyMlaTest.TinyMla.open(CudaDevices.open(), compute)) {

@@ -101,6 +101,11 @@ final class HeadLinearCase implements OperationCase {
   }
 
   @Override
+  public boolean hasOneResult() {
+    return compute == ComputeType.INT8 && !transposed && w.isQuantised();
+  }
+
+  @Override
   public int rows() {
     return tokens;
   }

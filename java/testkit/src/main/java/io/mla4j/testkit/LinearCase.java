@@ -83,6 +83,11 @@ final class LinearCase implements OperationCase {
   }
 
   @Override
+  public boolean hasOneResult() {
+    return compute == ComputeType.INT8 && w.isQuantised();
+  }
+
+  @Override
   public int rows() {
     return rows;
   }

@@ -83,6 +83,8 @@ public enum Mutant {
   NO_BIAS(Operation.LINEAR),
   /** Gathered rows are taken in order. */
   NO_GATHER(Operation.LINEAR),
+  /** Activations are rounded to bf16 where integers are meant. */
+  NO_INTEGERS(Operation.LINEAR, Operation.HEAD_LINEAR),
   /** A partial result is left out. */
   ONE_PART_LESS(Operation.MERGE),
   /** Pairs where halves are meant, and the other way round. */
@@ -241,7 +243,9 @@ public enum Mutant {
   private ComputeType change(ComputeType compute) {
     return is(NO_ROUNDING) || is(PROBABILITIES_NOT_ROUNDED)
         ? ComputeType.F32
-        : is(NEEDLESS_ROUNDING) ? ComputeType.BF16 : compute;
+        : is(NEEDLESS_ROUNDING) || is(NO_INTEGERS) && compute == ComputeType.INT8
+            ? ComputeType.BF16
+            : compute;
   }
 
   private MatrixProduct change(MatrixProduct p) {

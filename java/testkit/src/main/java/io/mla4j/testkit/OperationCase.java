@@ -43,6 +43,11 @@ public interface OperationCase {
     throw new UnsupportedOperationException();
   }
 
+  /** Whether all kernels give the same bits: sums of integers in one order. */
+  default boolean hasOneResult() {
+    return false;
+  }
+
   /** Runs an operation on rows in pieces, telling {@code asked} of each. */
   static void runRows(Kernels kernels, Cuts cuts, RowOperation operation, Asked asked) {
     TileKernel kernel = kernels.bind(operation);

@@ -38,7 +38,7 @@ final class KernelOptions {
         "--compute TYPE",
         ComputeType.class,
         v -> grid.computes = v,
-        "f32, bf16; default: the faster one of the backend.");
+        "f32, bf16, int8; default: the faster one of the backend.");
   }
 
   /** Checks what does not depend on the machine. */

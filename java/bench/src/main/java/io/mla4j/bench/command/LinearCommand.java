@@ -41,7 +41,7 @@ final class LinearCommand extends Measurement {
         "--weight-type TYPE",
         StorageFormat.class,
         v -> grid.weightTypes = v,
-        "bf16, f16, f32; default: bf16.");
+        "bf16, f16, f32, q8_0, q4_k and the other types of blocks; default: bf16.");
     args.list(
         "--residency RESIDENCY",
         AttentionGrid.Residency.class,
@@ -66,8 +66,11 @@ final class LinearCommand extends Measurement {
   Report measure(Benchmark benchmark) {
     kernels.check(this);
     for (StorageFormat type : grid.weightTypes) {
-      if (type != StorageFormat.BF16 && type != StorageFormat.F16 && type != StorageFormat.F32) {
-        throw usage("--weight-type is " + type + ", but must be bf16, f16 or f32");
+      if (!LinearGrid.canStore(type)) {
+        throw usage(
+            "--weight-type is "
+                + type
+                + ", but must be bf16, f16, f32 or a type of blocks with binary16 scales");
       }
     }
     if (!sizes.isEmpty()) {

@@ -1,0 +1,63 @@
+package io.mla4j.ops;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.Arrays;
+import org.junit.jupiter.api.Test;
+
+/** Given rows of activations, when they are rounded to 8 bits, then as the definition says. */
+class Int8Test {
+  private static Codes rounded(float... x) {
+    Codes codes = new Codes().reserve(x.length);
+    Int8.round(x, 0, x.length, codes, 0);
+    return codes;
+  }
+
+  @Test
+  void halvesGoToEven() {
+    Codes codes = rounded(127, 0.5f, 1.5f, -0.5f, -2.5f, 126.5f, -127);
+    assertEquals(1, codes.scales()[0]);
+    assertArrayEquals(new byte[] {127, 0, 2, 0, -2, 126, -127, 0}, Arrays.copyOf(codes.codes(), 8));
+  }
+
+  @Test
+  void everyBlockHasItsScale() {
+    float[] x = new float[40];
+    x[3] = -254;
+    x[33] = 63.5f;
+    Codes codes = rounded(x);
+    assertEquals(2, codes.scales()[0]);
+    assertEquals(0.5f, codes.scales()[1]);
+    assertEquals(-127, codes.codes()[3]);
+    assertEquals(127, codes.codes()[33]);
+  }
+
+  @Test
+  void nothingAndNearlyNothingAreZero() {
+    for (float tiny : new float[] {0, 0x1p-101f, Float.MIN_VALUE}) {
+      Codes codes = rounded(tiny, -tiny);
+      assertEquals(0, codes.scales()[0]);
+      assertEquals(0, codes.codes()[0]);
+    }
+    assertEquals(127, rounded(0x1p-100f).codes()[0]);
+  }
+
+  @Test
+  void whatIsNotFiniteMakesTheProductNaN() {
+    Codes weight = rounded(1, 2, 3);
+    for (float bad : new float[] {Float.NaN, Float.POSITIVE_INFINITY, Float.NEGATIVE_INFINITY}) {
+      Codes codes = rounded(1, bad, 2);
+      assertTrue(Float.isNaN(codes.scales()[0]));
+      assertTrue(Float.isNaN(Int8.dot(weight, Coding.SIGNED, codes, 0, 3)));
+    }
+  }
+
+  @Test
+  void largestNumbersStayInRange() {
+    Codes codes = rounded(Float.MAX_VALUE, -Float.MAX_VALUE);
+    assertEquals(127, codes.codes()[0]);
+    assertEquals(-127, codes.codes()[1]);
+  }
+}
