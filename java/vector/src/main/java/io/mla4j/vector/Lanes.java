@@ -189,23 +189,27 @@ final class Lanes {
     }
   }
 
-  /**
-   * The magnitude as if it were a binary32 with a small exponent, times 2^112, which is exact; an
-   * exponent of all ones stays one.
-   */
   private static void widenF16(MemorySegment segment, long offset, float[] to, int at, int n) {
     for (int i = 0; i < n; i += L) {
-      IntVector bits =
-          loadShorts(segment, offset + 2L * i)
-              .lanewise(VectorOperators.LSHL, 16)
-              .lanewise(VectorOperators.ASHR, 3)
-              .and(0x8fffe000);
-      FloatVector finite = bits.reinterpretAsFloats().mul(0x1p112f);
-      FloatVector special = bits.or(0x7f800000).reinterpretAsFloats();
-      VectorMask<Float> isSpecial =
-          finite.lanewise(VectorOperators.ABS).compare(VectorOperators.GE, 0x1p16f);
-      finite.blend(special, isSpecial).intoArray(to, at + i);
+      widenF16(loadShorts(segment, offset + 2L * i)).intoArray(to, at + i);
     }
+  }
+
+  /**
+   * Binary16 elements of 16 bits each, widened: the magnitude as if it were a binary32 with a small
+   * exponent, times 2^112, which is exact; an exponent of all ones stays one.
+   */
+  static FloatVector widenF16(IntVector elements) {
+    IntVector bits =
+        elements
+            .lanewise(VectorOperators.LSHL, 16)
+            .lanewise(VectorOperators.ASHR, 3)
+            .and(0x8fffe000);
+    FloatVector finite = bits.reinterpretAsFloats().mul(0x1p112f);
+    FloatVector special = bits.or(0x7f800000).reinterpretAsFloats();
+    VectorMask<Float> isSpecial =
+        finite.lanewise(VectorOperators.ABS).compare(VectorOperators.GE, 0x1p16f);
+    return finite.blend(special, isSpecial);
   }
 
   private static IntVector loadShorts(MemorySegment segment, long offset) {

@@ -12,7 +12,9 @@ import io.mla4j.ops.SwiGlu;
 import io.mla4j.spi.AttentionTile;
 import io.mla4j.spi.DeltaTile;
 import io.mla4j.spi.HeadProduct;
+import io.mla4j.spi.MatrixProduct;
 import io.mla4j.spi.Multiply;
+import io.mla4j.spi.Pack;
 import io.mla4j.spi.ScoreTile;
 import io.mla4j.spi.Tile;
 import io.mla4j.spi.TileKernel;
@@ -39,6 +41,11 @@ final class VectorKernels extends ScalarKernels {
   }
 
   @Override
+  public boolean prefersInt8() {
+    return true;
+  }
+
+  @Override
   public int rowMultiple() {
     return Math.max(16, 2 * Lanes.L);
   }
@@ -55,9 +62,10 @@ final class VectorKernels extends ScalarKernels {
       case LayerNorm o -> tile -> VectorRows.layerNorm(o, tile.rowBegin(), tile.rowEnd());
       case SwiGlu o -> tile -> VectorRows.swiglu(o, tile.rowBegin(), tile.rowEnd());
       case Gate o -> tile -> VectorRows.gate(o, tile.rowBegin(), tile.rowEnd());
-      case Multiply o -> multiply(o);
-      case Absorb o when !HeadProduct.of(o).multipliesCodes() -> ofHeads(HeadProduct.of(o));
-      case Expand o when !HeadProduct.of(o).multipliesCodes() -> ofHeads(HeadProduct.of(o));
+      case Pack o -> pack(o);
+      case Multiply o -> new Packed(o.product(), VectorKernels::multiply);
+      case Absorb o -> ofHeads(HeadProduct.of(o));
+      case Expand o -> ofHeads(HeadProduct.of(o));
       case DeltaTile o -> new VectorDelta(o);
       case AttentionTile o when o.isDecompressed() -> tile -> attendDecompressed(o, tile);
       case AttentionTile o -> tile -> attendAbsorbed(o, tile);
@@ -66,21 +74,31 @@ final class VectorKernels extends ScalarKernels {
     };
   }
 
-  private TileKernel multiply(Multiply operation) {
-    TileKernel codes = super.bind(operation);
+  private TileKernel pack(Pack operation) {
+    TileKernel floats = super.bind(operation);
     return new Packed(
         operation.product(),
         (product, tile) -> {
           if (product.multipliesCodes()) {
-            codes.run(tile);
+            VectorCodes.ofThread().pack(product, tile);
           } else {
-            VectorLinear.multiply(product, tile);
+            floats.run(tile);
           }
         });
   }
 
+  private static void multiply(MatrixProduct product, Tile tile) {
+    if (product.multipliesCodes()) {
+      VectorCodes.ofThread().multiply(product, tile);
+    } else {
+      VectorLinear.multiply(product, tile);
+    }
+  }
+
   private static TileKernel ofHeads(HeadProduct product) {
-    return tile -> VectorLinear.ofHeads(product, tile);
+    return product.multipliesCodes()
+        ? tile -> VectorCodes.ofThread().ofHeads(product, tile)
+        : tile -> VectorLinear.ofHeads(product, tile);
   }
 
   /**
