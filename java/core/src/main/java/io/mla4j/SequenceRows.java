@@ -10,7 +10,8 @@ import java.lang.foreign.MemorySegment;
  * group the rows, then, where the layout has some, the plane of scales. What files and other
  * processes keep of a sequence.
  *
- * <p>Belongs to the thread of the sequence; closing the pool waits for calls that run.
+ * <p>Several threads may read or write parts at once while the sequence stays as it is; closing the
+ * pool waits for calls that run.
  */
 public final class SequenceRows {
   /**

@@ -18,7 +18,11 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Queue;
 import java.util.TreeSet;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.zip.CRC32C;
 
 /**
@@ -80,14 +84,14 @@ public final class CacheFile {
     if (text.logits != null) {
       add(writer, LOGITS, StoredType.F32, MemorySegment.ofArray(text.logits));
     }
-    Checksum sum = new Checksum();
+    Map<Part, String> sums = new ConcurrentHashMap<>();
+    try {
+      forEachPart(rows.cache(), part -> sums.put(part, checksum(rows, part)));
+    } catch (IOException e) {
+      throw new IllegalStateException("a checksum writes nothing", e);
+    }
     for (Part part : parts(rows.cache())) {
-      try {
-        rows.read(part, bytes -> sum.update(bytes.asByteBuffer()));
-      } catch (IOException e) {
-        throw new IllegalStateException("a checksum writes nothing", e);
-      }
-      writer.metadata(CRC + name(part), sum.take());
+      writer.metadata(CRC + name(part), sums.get(part));
       writer.add(
           name(part),
           type(rows.cache(), part),
@@ -142,8 +146,8 @@ public final class CacheFile {
       StoredTensor idTensor = find(file, stored, IDS);
       int tokens = tokens(idTensor);
       requireSame(file, stored, cache, tokens, model);
-      try (FileChannel channel = FileChannel.open(file)) {
-        Reader reader = new Reader(file, channel, stored);
+      try (Channels channels = new Channels(file)) {
+        Reader reader = new Reader(file, channels, stored);
         int[] ids = reader.read(idTensor).toArray(ValueLayout.JAVA_INT);
         float[] logits =
             stored.tensors().containsKey(LOGITS)
@@ -151,13 +155,7 @@ public final class CacheFile {
                 : null;
         Sequence sequence =
             SequenceRows.load(
-                cache,
-                tokens,
-                rows -> {
-                  for (Part part : parts(cache)) {
-                    reader.read(rows, part);
-                  }
-                });
+                cache, tokens, rows -> forEachPart(cache, part -> reader.read(rows, part)));
         return new Loaded(sequence, new Text(ids, logits));
       }
     } catch (IOException e) {
@@ -165,13 +163,42 @@ public final class CacheFile {
     }
   }
 
-  /** Takes the tensors of a file one by one. */
-  private record Reader(Path file, FileChannel channel, SafetensorsFile stored) {
+  /** The file opened for each of several readers: the system reads ahead of every one of them. */
+  private static final class Channels implements AutoCloseable {
+    final Queue<FileChannel> idle = new ConcurrentLinkedQueue<>();
+    private final Queue<FileChannel> all = new ConcurrentLinkedQueue<>();
+    private final Path file;
+
+    Channels(Path file) {
+      this.file = file;
+    }
+
+    FileChannel take() throws IOException {
+      FileChannel channel = idle.poll();
+      if (channel == null) {
+        channel = FileChannel.open(file);
+        all.add(channel);
+      }
+      return channel;
+    }
+
+    @Override
+    public void close() throws IOException {
+      for (FileChannel channel : all) {
+        channel.close();
+      }
+    }
+  }
+
+  /** Takes the tensors of a file. */
+  private record Reader(Path file, Channels channels, SafetensorsFile stored) {
     /** All of a small one. */
     MemorySegment read(StoredTensor tensor) throws IOException {
       MemorySegment bytes = Arena.ofAuto().allocate(tensor.segment().byteSize(), 8);
       Checksum sum = new Checksum();
-      fill(bytes, stored.offset(tensor.name()));
+      FileChannel channel = channels.take();
+      fill(channel, bytes, stored.offset(tensor.name()));
+      channels.idle.add(channel);
       sum.update(bytes.asByteBuffer());
       requireSum(tensor, sum);
       return bytes;
@@ -186,14 +213,16 @@ public final class CacheFile {
             "is " + tensor.type() + " " + tensor.shape() + ", but must be " + type + " " + shape);
       }
       Checksum sum = new Checksum();
+      FileChannel channel = channels.take();
       long[] at = {stored.offset(tensor.name())};
       rows.write(
           part,
           bytes -> {
-            fill(bytes, at[0]);
+            fill(channel, bytes, at[0]);
             at[0] += bytes.byteSize();
             sum.update(bytes.asByteBuffer());
           });
+      channels.idle.add(channel);
       requireSum(tensor, sum);
     }
 
@@ -210,7 +239,7 @@ public final class CacheFile {
       }
     }
 
-    private void fill(MemorySegment bytes, long at) throws IOException {
+    private void fill(FileChannel channel, MemorySegment bytes, long at) throws IOException {
       ByteBuffer to = bytes.asByteBuffer();
       while (to.hasRemaining()) {
         int count = channel.read(to, at + to.position());
@@ -299,6 +328,44 @@ public final class CacheFile {
       }
     }
     return parts;
+  }
+
+  /** Something to do with a part. */
+  @FunctionalInterface
+  private interface Work {
+    void on(Part part) throws IOException;
+  }
+
+  /**
+   * Does it with all parts, several at once: what takes time are copies and checksums. Returns or
+   * throws when nobody works any more, for the rows belong to others then.
+   */
+  private static void forEachPart(LatentCache cache, Work work) throws IOException {
+    AtomicReference<Throwable> failure = new AtomicReference<>();
+    parts(cache).parallelStream()
+        .forEach(
+            part -> {
+              try {
+                if (failure.get() == null) {
+                  work.on(part);
+                }
+              } catch (IOException | RuntimeException | Error e) {
+                failure.compareAndSet(null, e);
+              }
+            });
+    switch (failure.get()) {
+      case null -> {}
+      case IOException e -> throw e;
+      case RuntimeException e -> throw e;
+      case Error e -> throw e;
+      default -> throw new IllegalStateException(failure.get());
+    }
+  }
+
+  private static String checksum(SequenceRows rows, Part part) throws IOException {
+    Checksum sum = new Checksum();
+    rows.read(part, bytes -> sum.update(bytes.asByteBuffer()));
+    return sum.take();
   }
 
   private static String name(Part part) {

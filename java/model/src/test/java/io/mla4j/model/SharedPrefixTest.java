@@ -30,9 +30,7 @@ class SharedPrefixTest {
   private static final int TOKENS = 48;
 
   /** Tokens of a page, and of a chunk: cut at pages where it is no multiple of 16, else as is. */
-  private static final int[][] CUTS = {{4, 3}, {4, 512}, {16, 20}, {16, 512}};
-
-  private static final int[][] FEWER_CUTS = {{4, 10}, {16, 512}};
+  private static final int[][] CUTS = {{4, 3}, {4, 512}, {16, 512}};
 
   private static Model.Builder builder(String name, Device device) {
     return Model.builder(Golden.directory(name))
@@ -100,22 +98,30 @@ class SharedPrefixTest {
     try (Device device = Backends.open(choice)) {
       for (CacheType type : CacheType.all()) {
         for (ComputeType compute : ComputeType.values()) {
-          for (AttentionForm form : AttentionForm.values()) {
-            for (int[] cut : form == AttentionForm.AUTO ? CUTS : FEWER_CUTS) {
-              check(
-                  builder("v2-lite", device)
-                      .cacheType(type)
-                      .compute(compute)
-                      .form(form)
-                      .chunk(cut[1]),
-                  ids,
-                  cut[0],
-                  choice + " " + type + " " + compute + " " + form + " " + Arrays.toString(cut));
-            }
-          }
+          check(device, ids, new int[] {16, 20}, AttentionForm.AUTO, compute, type);
+        }
+        for (AttentionForm form : List.of(AttentionForm.ABSORBED, AttentionForm.DECOMPRESSED)) {
+          check(device, ids, new int[] {16, 20}, form, ComputeType.BF16, type);
         }
       }
+      for (int[] cut : CUTS) {
+        check(device, ids, cut, AttentionForm.AUTO, ComputeType.BF16, CacheType.BF16);
+      }
     }
+  }
+
+  private static void check(
+      Device device,
+      int[] ids,
+      int[] cut,
+      AttentionForm form,
+      ComputeType compute,
+      CacheType type) {
+    check(
+        builder("v2-lite", device).cacheType(type).compute(compute).form(form).chunk(cut[1]),
+        ids,
+        cut[0],
+        device.isa() + " " + type + " " + compute + " " + form + " " + Arrays.toString(cut));
   }
 
   static List<Backends.Choice> natives() {
