@@ -271,6 +271,7 @@ void rounded_product(const Source& source, const RoundedRows& a, int n_begin, in
   }
   if constexpr (kFew > 4) {
     if (a.rows <= 8) return few_rounded<Source, 4, 2>(source, a, n_begin, n_end);
+    if (a.rows <= 12) return few_rounded<Source, 4, 3>(source, a, n_begin, n_end);
     if (a.rows <= kFew) return few_rounded<Source, 4, 4>(source, a, n_begin, n_end);
   }
   many_rounded(source, a, n_begin, n_end);
