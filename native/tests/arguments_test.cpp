@@ -194,6 +194,7 @@ TEST_P(Arguments, OfHeadLinear) {
 // Two heads, two queries over five cached tokens in pages of two; latent 4, rope 2.
 struct Attend {
   mla_attention_params params{};
+  params.probability_bits = 8;
   mla_cache_params cache_params{};
   mla_head_linear_params keys{}, values{};
   Guarded<float> q{std::vector<float>(24, 0.5f)}, cache{std::vector<float>(36, 0.25f)},

@@ -93,6 +93,7 @@ struct Sequence {
   Guarded<float> q;
   Guarded<float> slopes;
   mla_attention_params p{};
+  p.probability_bits = 8;
   mla_head_linear_params keys{}, values{};
 };
 

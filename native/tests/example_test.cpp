@@ -42,6 +42,7 @@ TEST(Example, AttendsAsTheGenericKernelsDo) {
   cache.row_stride_bytes = 128;
   cache.page_stride_bytes = kPage * 128;
   mla_attention_params params{};
+  params.probability_bits = 8;
   params.struct_size = sizeof params;
   params.compute = MLA_COMPUTE_F32;
   params.heads = kHeads;

@@ -23,6 +23,15 @@
  *    q 0 where an element is not finite. The result is a float32 sum from 0 on over the weight's runs of 16 or 32
  *    elements scale * code + minimum in their order: sum = fma(scale * s, sum of code * q, sum), and where the type has
  *    minima sum = fma(minimum, s * sum of q, sum); the bias last. All tables give the same bits.
+ *    The absorbed form of attention over latents of I8 under float32 scales, of scale_columns a multiple of 64 and rows of a
+ *    multiple of 64 bytes, with a bf16 key is computed on integers too. A head's query becomes codes under a scale for each
+ *    group of scale_columns: m the largest magnitude, scale a = m / 127, code = x / a to nearest even, 0 where a is 0; a NaN and
+ *    codes 0 where an element is not finite; its rotated part is rounded to bf16. q . k is the product of the rotated parts
+ *    and, from the first group on, fma(a * sum of code * code, s, sum), s the row's scale. Tokens fall into blocks of 128 at
+ *    multiples of it. Of a block's tokens that a query sees in the range of the call, b is the largest score, p = exp(score -
+ *    b), and S the largest scale of a group (one that is not finite counts as 0). With L = 2^probability_bits - 1 a token's
+ *    integer is p * min(L, s * (L / S)) to nearest even, all 0 where S <= 1e-30; the block adds (S / L) * sum of integer *
+ *    code to the weighted values, and the sum of p to the divisor, both times exp(b).
  *  - Same bits: an element of a result is one fixed sequence of operations given the table, the compute type and the
  *    shape of its own row or sequence: never of the number of rows, the range of the call or the calling thread.
  *    Attention alone also depends on how a sequence's heads and queries are cut into calls: calls whose rows (queries
@@ -215,6 +224,7 @@ typedef struct mla_attention_params {
   int32_t
       key_offset; /* absorbed form only: element of a row where its key starts. 0: the latent is part of the key (MLA).
                          rope_offset: rows hold a value and a key of their own, as in multi-query attention */
+  int32_t probability_bits; /* of MLA_COMPUTE_INT8 over scaled latents, see there: 8 or 15 */
   int64_t q_token_stride;
   int64_t q_head_stride;
   int64_t out_token_stride;

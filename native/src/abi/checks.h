@@ -224,6 +224,8 @@ inline void check(const mla_attention_params* p, bool decompressed) {
   require((int64_t)p->heads * p->query_tokens <= INT_MAX, "heads * query_tokens",
           (int64_t)p->heads * p->query_tokens, "at most 2147483647");
   if (decompressed) require(p->key_offset == 0, "key_offset", p->key_offset, "0 in the decompressed form");
+  require(p->probability_bits == 8 || p->probability_bits == 15, "probability_bits", p->probability_bits,
+          "8 or 15");
   if (!(p->scale > 0) || p->scale > 3e38f)
     fail(MLA_INVALID_ARGUMENT, "scale is " + std::to_string(p->scale) + ", but must be finite and positive");
   require_stride("q_token_stride", p->q_token_stride, p->query_tokens, 0);

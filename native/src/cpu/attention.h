@@ -12,10 +12,22 @@
 namespace mla {
 namespace {
 
+// The structure for integer dots. Probabilities of more than 8 bits need those of 16.
+template <class Isa, class Function>
+MLA_INLINE void with_integers(const mla_attention_params& p, Function f) {
+  if constexpr (Isa::kHasByteDots) {
+    if (Isa::has_int8_dot())
+      return p.probability_bits == 8 ? f((IntegerRows<ByteDots<Isa>, ByteDots<Isa>>*)nullptr)
+                                     : f((IntegerRows<ByteDots<Isa>, WordDots<Isa>>*)nullptr);
+  }
+  f((IntegerRows<WordDots<Isa>, WordDots<Isa>>*)nullptr);
+}
+
 // Calls f with a null pointer to the structure that the absorbed form of an operation takes, whatever its calls. Latents that are values
 // too are worth pairing once in PairRows, from two rows on.
 template <class Isa, class Function>
 MLA_INLINE void with_absorbed(const mla_attention_params& p, const mla_cache_params& c, Function f) {
+  if (uses_integers(p, c)) return with_integers<Isa>(p, f);
   const bool few = (int64_t)p.heads * p.query_tokens <= kDirectRows;
   if constexpr (Isa::kHasBf16Dot) {
     if (uses_pairs<Isa>(p, c))

@@ -4,6 +4,7 @@
 #pragma once
 #include "cpu/attention_call.h"
 #include "cpu/attention_direct.h"
+#include "cpu/attention_integers.h"
 #include "cpu/attention_pairs.h"
 #include "cpu/attention_widened.h"
 #include "cpu/cache.h"
@@ -58,6 +59,19 @@ MLA_INLINE void load_block(DirectRows<K>& a, const AttentionCall& x, int begin, 
   for (int t = 0; t < DirectRows<K>::kTokens; t++) a.rows[t] = (const typename K::T*)rows.next().at;
 }
 
+// Tokens from `begin` to the end of a block: blocks start at the call's first token, those of integers at multiples of their length.
+template <class Structure>
+MLA_INLINE int block_tokens(int begin) {
+  if constexpr (requires { Structure::kAligned; })
+    return Structure::kTokens - begin % Structure::kTokens;
+  else
+    return Structure::kTokens;
+}
+
+// What is left to do with the sums of all rows: nothing, mostly.
+template <class Structure>
+MLA_INLINE void finish_sums(const Structure&) {}
+
 template <class Structure>
 void absorbed_of(const AttentionCall& x) {
   typedef typename Structure::Isa Isa;
@@ -84,14 +98,15 @@ void absorbed_of(const AttentionCall& x) {
     for (int r = 0; r < rows; r++)
       set_row(a.s, r, x.first_position() + token(r) - x.kv_begin, x.slope(head(r)));
     pack_queries(a, query, [&](int r) { return x.query(token(r), head(r)); });
-    for (int begin = x.kv_begin; begin < last; begin += Structure::kTokens) {
-      const int tokens = min_int(Structure::kTokens, last - begin);
+    for (int begin = x.kv_begin, tokens; begin < last; begin += tokens) {
+      tokens = min_int(block_tokens<Structure>(begin), last - begin);
       a.ahead.aim(c, x.cache, x.page_table, begin + tokens, min_int(last, begin + 3 * Structure::kTokens),
                   a.s.scores);
       load_block(a, x, begin, tokens);
       for (int r = 0; r < rows; r += kBandRows)
         attend_rows(a, r, min_int(rows, r + kBandRows), begin - x.kv_begin, tokens);
     }
+    finish_sums(a);
     for (int r = 0; r < rows; r++) x.write<Isa>(a.s, r, token(r), head(r));
   }
 }

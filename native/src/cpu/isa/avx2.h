@@ -207,6 +207,22 @@ struct Avx2 {
     asm volatile("%{vex%} vpdpbusd %2, %1, %0" : "+x"(sum) : "x"(x), "x"(y));
     return sum;
   }
+
+  // Numbers of 16 bits in pairs, and bytes in fours, as attention multiplies them.
+  static constexpr bool kHasByteDots = false;
+  static I as_ints(F x) { return _mm256_castps_si256(x); }
+  // 2 L signed bytes.
+  static I widen_to_pairs(const int8_t* p) {
+    return _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i*)p));
+  }
+  // The pairs (x[i], y[i]) of the first L and the last L numbers of 16 bits.
+  static void interleave_words(I x, I y, I* low, I* high) {
+    const I a = _mm256_unpacklo_epi16(x, y), b = _mm256_unpackhi_epi16(x, y);
+    *low = _mm256_permute2x128_si256(a, b, 0x20);
+    *high = _mm256_permute2x128_si256(a, b, 0x31);
+  }
+  // Sums of the products of pairs.
+  static I dot_words(I sum, I x, I y) { return _mm256_add_epi32(sum, _mm256_madd_epi16(x, y)); }
 };
 
 }  // namespace

@@ -215,6 +215,74 @@ struct Avx512Base {
     asm volatile("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(x), "v"(y));
     return sum;
   }
+
+  // Numbers of 16 bits in pairs, and bytes in fours, as attention multiplies them.
+  static constexpr bool kHasByteDots = true;
+  static I as_ints(F x) { return _mm512_castps_si512(x); }
+  // 2 L signed bytes.
+  static I widen_to_pairs(const int8_t* p) {
+    return _mm512_cvtepi8_epi16(_mm256_loadu_si256((const __m256i*)p));
+  }
+  // The pairs (x[i], y[i]) of the first L and the last L numbers of 16 bits.
+  static void interleave_words(I x, I y, I* low, I* high) {
+    alignas(64) static constexpr uint16_t kLow[32] = {0,  32, 1,  33, 2,  34, 3,  35, 4,  36, 5,
+                                                      37, 6,  38, 7,  39, 8,  40, 9,  41, 10, 42,
+                                                      11, 43, 12, 44, 13, 45, 14, 46, 15, 47};
+    const __m512i pick = _mm512_load_si512(kLow);
+    *low = _mm512_permutex2var_epi16(x, pick, y);
+    *high = _mm512_permutex2var_epi16(x, _mm512_add_epi16(pick, _mm512_set1_epi16(16)), y);
+  }
+  // Sums of the products of pairs.
+  static I dot_words(I sum, I x, I y) { return _mm512_add_epi32(sum, _mm512_madd_epi16(x, y)); }
+
+  // The sums of four vectors of words.
+  static void sum4_words(I a, I b, I c, I d, int32_t* out) {
+    const I ab = _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
+    const I cd = _mm512_add_epi32(_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
+    const I s = _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
+    const __m256i h = _mm256_add_epi32(_mm512_castsi512_si256(s), _mm512_extracti32x8_epi32(s, 1));
+    _mm_storeu_si128((__m128i*)out, _mm_add_epi32(_mm256_castsi256_si128(h), _mm256_extracti128_si256(h, 1)));
+  }
+  // x in the first quarter, else 0.
+  static I quarter_word(int32_t x) { return _mm512_maskz_set1_epi32(0xf, x); }
+  // Word j of each quarter in all four lanes of the quarter.
+  template <int J>
+  static I spread_word(I x) {
+    return _mm512_shuffle_epi32(x, (_MM_PERM_ENUM)(J * 0x55));
+  }
+  // In each quarter, rows and columns of four vectors' four lanes change places.
+  static void transpose_quads(I* x) {
+    const I a = _mm512_unpacklo_epi32(x[0], x[1]), b = _mm512_unpackhi_epi32(x[0], x[1]);
+    const I c = _mm512_unpacklo_epi32(x[2], x[3]), d = _mm512_unpackhi_epi32(x[2], x[3]);
+    x[0] = _mm512_unpacklo_epi64(a, c);
+    x[1] = _mm512_unpackhi_epi64(a, c);
+    x[2] = _mm512_unpacklo_epi64(b, d);
+    x[3] = _mm512_unpackhi_epi64(b, d);
+  }
+  // Quarter i: the sum of the four quarters of the i-th vector.
+  static I sum_quarter_words(I a, I b, I c, I d) {
+    const I ab = _mm512_add_epi32(_mm512_shuffle_i32x4(a, b, 0x44), _mm512_shuffle_i32x4(a, b, 0xee));
+    const I cd = _mm512_add_epi32(_mm512_shuffle_i32x4(c, d, 0x44), _mm512_shuffle_i32x4(c, d, 0xee));
+    return _mm512_add_epi32(_mm512_shuffle_i32x4(ab, cd, 0x88), _mm512_shuffle_i32x4(ab, cd, 0xdd));
+  }
+  // The bytes of a column of four rows of 64 in a word. Vector v has the columns 16 q + 4 v .. 16 q + 4 v + 3 in its quarter q.
+  static void interleave_bytes(I* x) {
+    const I a = _mm512_unpacklo_epi8(x[0], x[1]), b = _mm512_unpackhi_epi8(x[0], x[1]);
+    const I c = _mm512_unpacklo_epi8(x[2], x[3]), d = _mm512_unpackhi_epi8(x[2], x[3]);
+    x[0] = _mm512_unpacklo_epi16(a, c);
+    x[1] = _mm512_unpackhi_epi16(a, c);
+    x[2] = _mm512_unpacklo_epi16(b, d);
+    x[3] = _mm512_unpackhi_epi16(b, d);
+  }
+  // Puts columns that interleave_bytes has moved into their order.
+  static void restore_columns(F* x) {
+    const F a = _mm512_shuffle_f32x4(x[0], x[1], 0x44), b = _mm512_shuffle_f32x4(x[0], x[1], 0xee);
+    const F c = _mm512_shuffle_f32x4(x[2], x[3], 0x44), d = _mm512_shuffle_f32x4(x[2], x[3], 0xee);
+    x[0] = _mm512_shuffle_f32x4(a, c, 0x88);
+    x[1] = _mm512_shuffle_f32x4(a, c, 0xdd);
+    x[2] = _mm512_shuffle_f32x4(b, d, 0x88);
+    x[3] = _mm512_shuffle_f32x4(b, d, 0xdd);
+  }
 };
 
 }  // namespace

@@ -45,15 +45,6 @@ struct Avx512Bf16 : Avx512Base {
   static P spread(P x) {
     return _mm512_shuffle_epi32(x, (_MM_PERM_ENUM)(J * 0x55));
   }
-  // In each quarter, rows and columns of four vectors' four lanes change places.
-  static void transpose_quads(P* x) {
-    const P a = _mm512_unpacklo_epi32(x[0], x[1]), b = _mm512_unpackhi_epi32(x[0], x[1]);
-    const P c = _mm512_unpacklo_epi32(x[2], x[3]), d = _mm512_unpackhi_epi32(x[2], x[3]);
-    x[0] = _mm512_unpacklo_epi64(a, c);
-    x[1] = _mm512_unpackhi_epi64(a, c);
-    x[2] = _mm512_unpacklo_epi64(b, d);
-    x[3] = _mm512_unpackhi_epi64(b, d);
-  }
   // Quarter i: the sum of the four quarters of the i-th vector.
   static F sum_quarters(F a, F b, F c, F d) {
     const F ab = _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x44), _mm512_shuffle_f32x4(a, b, 0xee));

@@ -194,6 +194,27 @@ struct Generic {
     out[2] = (c[0] + c[2]) + (c[1] + c[3]);
     out[3] = (d[0] + d[2]) + (d[1] + d[3]);
   }
+
+  // Numbers of 16 bits in pairs, and bytes in fours, as attention multiplies them.
+  static constexpr bool kHasByteDots = false;
+  static I as_ints(F x) { return (I)x; }
+  // 2 L signed bytes.
+  static I widen_to_pairs(const int8_t* p) {
+    int16_t r[8];
+    for (int i = 0; i < 8; i++) r[i] = p[i];
+    return load_ints(r);
+  }
+  // The pairs (x[i], y[i]) of the first L and the last L numbers of 16 bits.
+  static void interleave_words(I x, I y, I* low, I* high) {
+    const I a = x & 0xffff, b = x >> 16 & 0xffff, c = y << 16, d = y & (int32_t)0xffff0000;
+    const I even = a | c, odd = b | d;
+    *low = I{even[0], odd[0], even[1], odd[1]};
+    *high = I{even[2], odd[2], even[3], odd[3]};
+  }
+  // Sums of the products of pairs.
+  static I dot_words(I sum, I x, I y) {
+    return sum + (x << 16 >> 16) * (y << 16 >> 16) + (x >> 16) * (y >> 16);
+  }
 };
 
 }  // namespace

@@ -131,6 +131,14 @@ public final class CacheType {
     return multipliesBf16 && compute.roundsToBf16();
   }
 
+  /**
+   * Whether absorbed attention multiplies the codes of latents as integers in {@code compute}, as
+   * {@link io.mla4j.ops.IntegerAttention} defines it.
+   */
+  public boolean multipliesCodes(ComputeType compute) {
+    return compute == ComputeType.INT8 && format == StorageFormat.I8;
+  }
+
   @Override
   public String toString() {
     return name;

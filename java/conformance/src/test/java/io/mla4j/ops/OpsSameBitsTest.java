@@ -19,6 +19,7 @@ import io.mla4j.spi.Kernels;
 import java.lang.foreign.Arena;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -74,9 +75,13 @@ class OpsSameBitsTest {
               2 * random.nextInt(0, 17),
               random.nextInt(1, 33),
               random.nextInt(1, 33));
-      ComputeType compute = ComputeType.values()[(int) Math.floorMod(seed, 2L)];
+      boolean codes = Math.floorMod(seed, 4L) == 3;
+      ComputeType compute =
+          codes ? ComputeType.INT8 : ComputeType.values()[(int) Math.floorMod(seed, 2L)];
       CacheType type =
-          CacheType.all().get((int) Math.floorMod(seed / 2, (long) CacheType.all().size()));
+          codes
+              ? CacheType.INT8
+              : CacheType.all().get((int) Math.floorMod(seed / 2, (long) CacheType.all().size()));
       List<Text> texts =
           List.of(
               new Text(seed + 10, random.nextInt(300, 900), 1),
@@ -111,6 +116,34 @@ class OpsSameBitsTest {
         }
       }
     }
+  }
+
+  /**
+   * Given attention by integer products, when a query is the first of many or the only one, then
+   * its bits are the same: those behind it and their tokens change nothing.
+   */
+  @ParameterizedTest
+  @MethodSource("kernels")
+  void integersOfAQueryDoNotDependOnLaterTokens(Kernels kernels) {
+    for (int heads : new int[] {1, 3, 16, 20, 40}) {
+      MlaShape shape = new MlaShape(heads, 160, 16, 8, 8);
+      for (int cached : new int[] {0, 100, 250}) {
+        Text many = new Text(5, cached, 40);
+        Text first = new Text(5, cached, 1);
+        try (Device device = device(kernels, 1)) {
+          String name = kernels.isa() + ", " + heads + " heads, " + cached + " cached, ";
+          for (String result : List.of("latent", "lse")) {
+            int[] expected = integers(device, shape, first).get(result + " of " + first);
+            int[] actual = integers(device, shape, many).get(result + " of " + many);
+            assertArrayEquals(expected, Arrays.copyOf(actual, expected.length), name + result);
+          }
+        }
+      }
+    }
+  }
+
+  private static Map<String, int[]> integers(Device device, MlaShape shape, Text text) {
+    return attend(device, shape, ComputeType.INT8, CacheType.INT8, PAGE, List.of(text));
   }
 
   private static void requireFormsAgree(String name, Text text, Map<String, int[]> results) {

@@ -46,12 +46,21 @@ public class ScalarKernels implements Kernels {
       case AppendTile append -> tile -> ScalarAttention.append(append, tile);
       case AttentionTile attention when attention.isDecompressed() ->
           tile -> ScalarAttention.decompressed(attention, tile);
-      case AttentionTile attention -> tile -> ScalarAttention.absorbed(attention, tile);
+      case AttentionTile attention -> tile -> absorbed(attention, tile);
       case ScoreTile score -> tile -> ScalarIndexer.score(score, tile);
       case ChoiceTile choice -> tile -> ScalarIndexer.choose(choice, tile);
       default ->
           throw new BackendException(isa() + " kernels have no operation " + operation.name());
     };
+  }
+
+  /** Which of the two follows from the cache, and that is the step's. */
+  private static void absorbed(AttentionTile a, Tile tile) {
+    if (a.multipliesCodes()) {
+      ScalarIntegerAttention.absorbed(a, tile);
+    } else {
+      ScalarAttention.absorbed(a, tile);
+    }
   }
 
   private static TileKernel ofHeads(HeadProduct product) {

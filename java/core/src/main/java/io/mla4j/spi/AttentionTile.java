@@ -137,6 +137,11 @@ public final class AttentionTile extends CachePages implements Operation {
     return cache().layout().type().rounds(compute);
   }
 
+  /** Whether queries and probabilities become integers instead. */
+  public boolean multipliesCodes() {
+    return !isDecompressed() && cache().layout().type().multipliesCodes(compute);
+  }
+
   /** What is computed with. */
   public ComputeType compute() {
     return compute;

@@ -148,6 +148,7 @@ public final class NativeParams {
     mla_attention_params.nope(s, a.nope());
     mla_attention_params.value(s, a.value());
     mla_attention_params.scale(s, a.scale());
+    mla_attention_params.probability_bits(s, a.score().probabilities().bits());
   }
 
   /** What changes from step to step in {@code mla_attention_params}. */

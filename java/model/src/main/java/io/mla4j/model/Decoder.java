@@ -114,7 +114,7 @@ public final class Decoder implements AutoCloseable {
       DecoderWeights placed =
           DecoderWeights.load(model, weights, device, options.compute(), arena, listener);
       weights.files().requireUnchanged();
-      this.graph = Graph.of(model, placed, device, options.compute());
+      this.graph = Graph.of(model, placed, device, options);
     } catch (RuntimeException | Error e) {
       mapped.close();
       arena.close();

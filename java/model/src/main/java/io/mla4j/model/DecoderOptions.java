@@ -5,6 +5,7 @@ import io.mla4j.CacheType;
 import io.mla4j.ComputeType;
 import io.mla4j.Device;
 import io.mla4j.InvalidArgumentException;
+import io.mla4j.ops.Probabilities;
 
 /**
  * How a decoder computes.
@@ -14,9 +15,15 @@ import io.mla4j.InvalidArgumentException;
  * @param form the form of attention
  * @param pageSize tokens in a page of the cache
  * @param chunk the most tokens of one step: longer prompts are cut
+ * @param probabilities how probabilities are rounded where attention multiplies integers
  */
 public record DecoderOptions(
-    ComputeType compute, CacheType cacheType, AttentionForm form, int pageSize, int chunk) {
+    ComputeType compute,
+    CacheType cacheType,
+    AttentionForm form,
+    int pageSize,
+    int chunk,
+    Probabilities probabilities) {
   /** Tokens of a step where nothing else is asked for. */
   public static final int DEFAULT_CHUNK = 512;
 
@@ -37,6 +44,12 @@ public record DecoderOptions(
     if (chunk < 1 || chunk > MAX) {
       throw new InvalidArgumentException("chunk is " + chunk + ", but must be in 1.." + MAX);
     }
+  }
+
+  /** With probabilities of 8 bits. */
+  public DecoderOptions(
+      ComputeType compute, CacheType cacheType, AttentionForm form, int pageSize, int chunk) {
+    this(compute, cacheType, form, pageSize, chunk, Probabilities.BITS_8);
   }
 
   /**

@@ -12,6 +12,7 @@ import io.mla4j.checkpoint.LayerDescription;
 import io.mla4j.ops.Embed;
 import io.mla4j.ops.Mirror;
 import io.mla4j.ops.Operation;
+import io.mla4j.ops.Probabilities;
 import io.mla4j.ops.RmsNorm;
 import io.mla4j.ops.Rotation;
 import io.mla4j.ops.StorageFormat;
@@ -109,6 +110,11 @@ final class Frame {
   /** What matrix products compute with. */
   ComputeType compute() {
     return graph.compute();
+  }
+
+  /** How probabilities are rounded where attention multiplies integers. */
+  Probabilities probabilities() {
+    return graph.probabilities();
   }
 
   /** Epsilon of the block norms. */

@@ -7,6 +7,7 @@ import io.mla4j.checkpoint.AttentionDescription;
 import io.mla4j.checkpoint.AttentionDescription.QueryScale;
 import io.mla4j.checkpoint.LayerDescription;
 import io.mla4j.checkpoint.ModelDescription;
+import io.mla4j.ops.Probabilities;
 import io.mla4j.position.RopeEncoding;
 import io.mla4j.position.RopeTable;
 import java.util.ArrayList;
@@ -26,11 +27,12 @@ record Graph(
     DecoderWeights weights,
     Device device,
     ComputeType compute,
+    Probabilities probabilities,
     List<MlaShape> shapes,
     Map<RopeEncoding, RopeTable> ropes,
     List<QueryScale> queryScales) {
   static Graph of(
-      ModelDescription model, DecoderWeights weights, Device device, ComputeType compute) {
+      ModelDescription model, DecoderWeights weights, Device device, DecoderOptions options) {
     List<MlaShape> shapes = new ArrayList<>();
     Map<RopeEncoding, RopeTable> ropes = new LinkedHashMap<>();
     List<QueryScale> queryScales = new ArrayList<>();
@@ -54,6 +56,14 @@ record Graph(
         }
       }
     }
-    return new Graph(model, weights, device, compute, shapes, ropes, queryScales);
+    return new Graph(
+        model,
+        weights,
+        device,
+        options.compute(),
+        options.probabilities(),
+        shapes,
+        ropes,
+        queryScales);
   }
 }

@@ -106,7 +106,7 @@ final class MlaAttention implements AttentionPart {
             shape,
             query.queries,
             w.up(),
-            AttentionScore.of(mla.scoreScale()),
+            AttentionScore.of(mla.scoreScale()).with(f.probabilities()),
             compute,
             values.reshape(f.n(), shape.heads(), shape.value()));
     attend =

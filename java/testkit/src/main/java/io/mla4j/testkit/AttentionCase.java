@@ -6,6 +6,7 @@ import io.mla4j.LatentLayout;
 import io.mla4j.MlaShape;
 import io.mla4j.ops.AttentionScore;
 import io.mla4j.ops.LatentUp;
+import io.mla4j.ops.Probabilities;
 import io.mla4j.ops.StorageFormat;
 import io.mla4j.ops.Tensor;
 import io.mla4j.spi.AttentionTile;
@@ -53,6 +54,8 @@ final class AttentionCase implements OperationCase {
 
   private final boolean tableOfRows;
 
+  private final Probabilities probabilities;
+
   private final int pageSize;
   private final float scale;
   private final double deviation;
@@ -86,6 +89,7 @@ final class AttentionCase implements OperationCase {
     kind = StoredWeight.Kind.any(r);
     split = decompressed && r.oneIn(3);
     tableOfRows = r.oneIn(8);
+    probabilities = r.of(Probabilities.values());
     causal = !r.oneIn(4);
     boolean part = !decompressed && r.oneIn(3);
     kvBegin = part ? r.between(0, kv) : 0;
@@ -158,7 +162,12 @@ final class AttentionCase implements OperationCase {
 
   /** Queries, probabilities, what is under scales, and rebuilt keys and values are rounded. */
   private boolean rounds() {
-    return layout.type().rounds(compute);
+    return !coded() && layout.type().rounds(compute);
+  }
+
+  /** Queries and probabilities are integers. */
+  private boolean coded() {
+    return !decompressed && layout.type().multipliesCodes(compute);
   }
 
   @Override
@@ -187,6 +196,7 @@ final class AttentionCase implements OperationCase {
         + (tableOfRows ? ", table of rows" : "")
         + (ownKeys ? ", keys of their own" : "")
         + (slopes == null ? "" : ", alibi")
+        + (coded() ? ", probabilities of " + probabilities.bits() + " bits" : "")
         + ", deviation "
         + deviation
         + (decompressed
@@ -229,6 +239,8 @@ final class AttentionCase implements OperationCase {
     double noise = 0;
     double size = 0;
     Attention attention = new Attention(width, outWidth, scale, rounds());
+    CodedAttention integers =
+        coded() ? new CodedAttention(layout, ownKeys, scale, probabilities, rows) : null;
     Attention.Rows keys =
         new Attention.Rows(ownKeys ? ownKeys(cached) : cached, stride, cached, stride, null, null);
     for (int h = 0; h < heads; h++) {
@@ -239,20 +251,22 @@ final class AttentionCase implements OperationCase {
         int position = kvTokens - queries + t;
         int row = t * heads + h;
         int end = causal ? Math.min(kvEnd, position + 1) : kvEnd;
-        double slope = slopes == null ? 0 : slopes[h];
-        lse[row] =
-            attention.row(
-                in,
-                row * width,
-                keys,
-                kvBegin,
-                end,
-                new Attention.Bias(slope, position),
-                out,
-                row * outWidth);
-        System.arraycopy(attention.outBound, 0, bound, row * outWidth, outWidth);
-        lseBound[row] = attention.lseBound;
-        for (double squares : attention.termSquares) {
+        Attention.Bias bias = new Attention.Bias(slopes == null ? 0 : slopes[h], position);
+        double[] allowed;
+        double[] termSquares;
+        if (coded()) {
+          lse[row] = integers.row(q, row * width, kvBegin, end, bias, out, row * outWidth);
+          allowed = integers.outBound;
+          termSquares = integers.termSquares;
+          lseBound[row] = integers.lseBound;
+        } else {
+          lse[row] = attention.row(in, row * width, keys, kvBegin, end, bias, out, row * outWidth);
+          allowed = attention.outBound;
+          termSquares = attention.termSquares;
+          lseBound[row] = attention.lseBound;
+        }
+        System.arraycopy(allowed, 0, bound, row * outWidth, outWidth);
+        for (double squares : termSquares) {
           noise += squares * Attention.MEAN_SQUARE_ROUNDING;
           size = Math.max(size, Math.sqrt(squares));
         }
@@ -274,8 +288,8 @@ final class AttentionCase implements OperationCase {
       lseBound[i] += Expectation.lseBound(lse[i]);
     }
     // A measure of a whole: single numbers may cancel.
-    double cosine =
-        out.length < 64 ? 1 / 0.0 : rounds() ? Expectation.FLASH_MLA_COSINE : FLOAT32_COSINE;
+    boolean measured = out.length >= 64 && !(coded() && integers.doubtful);
+    double cosine = !measured ? 1 / 0.0 : rounds() ? Expectation.FLASH_MLA_COSINE : FLOAT32_COSINE;
     return List.of(
         new Expectation("out", out, bound, cosine, leastError),
         Expectation.within("lse", lse, lseBound));
@@ -362,7 +376,7 @@ final class AttentionCase implements OperationCase {
           slopes == null
               ? null
               : Grid.dense(memory, StorageFormat.F32, 1, 1, heads).fill(slopes).vector();
-      AttentionScore score = new AttentionScore(scale, alibi);
+      AttentionScore score = new AttentionScore(scale, alibi, probabilities);
       AttentionTile attention =
           decompressed
               ? AttentionTile.decompressed(

@@ -68,7 +68,7 @@ final class VectorKernels extends ScalarKernels {
       case Expand o -> ofHeads(HeadProduct.of(o));
       case DeltaTile o -> new VectorDelta(o);
       case AttentionTile o when o.isDecompressed() -> tile -> attendDecompressed(o, tile);
-      case AttentionTile o -> tile -> attendAbsorbed(o, tile);
+      case AttentionTile o -> attendAbsorbed(o);
       case ScoreTile o -> tile -> VectorIndexer.score(o, tile);
       default -> super.bind(operation);
     };
@@ -109,6 +109,18 @@ final class VectorKernels extends ScalarKernels {
   private static int laneHeads(int heads) {
     int remainder = heads % (Lanes.WIDE ? 2 * Lanes.L : Lanes.L);
     return remainder <= DimensionScores.MAX_ROWS ? heads - remainder : heads;
+  }
+
+  /** Integers are multiplied as in the plain kernel, whose loops the JVM makes vectors of. */
+  private TileKernel attendAbsorbed(AttentionTile a) {
+    TileKernel integers = super.bind(a);
+    return tile -> {
+      if (a.multipliesCodes()) {
+        integers.run(tile);
+      } else {
+        attendAbsorbed(a, tile);
+      }
+    };
   }
 
   private static void attendAbsorbed(AttentionTile a, Tile tile) {

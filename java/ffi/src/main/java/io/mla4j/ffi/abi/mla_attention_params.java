@@ -25,6 +25,7 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     int32_t value;
  *     float scale;
  *     int32_t key_offset;
+ *     int32_t probability_bits;
  *     int64_t q_token_stride;
  *     int64_t q_head_stride;
  *     int64_t out_token_stride;
@@ -51,6 +52,8 @@ public class mla_attention_params {
         Mla.C_INT.withName("value"),
         Mla.C_FLOAT.withName("scale"),
         Mla.C_INT.withName("key_offset"),
+        Mla.C_INT.withName("probability_bits"),
+        MemoryLayout.paddingLayout(4),
         Mla.C_LONG.withName("q_token_stride"),
         Mla.C_LONG.withName("q_head_stride"),
         Mla.C_LONG.withName("out_token_stride"),
@@ -504,6 +507,50 @@ public class mla_attention_params {
      */
     public static void key_offset(MemorySegment struct, int fieldValue) {
         struct.set(key_offset$LAYOUT, key_offset$OFFSET, fieldValue);
+    }
+
+    private static final OfInt probability_bits$LAYOUT = (OfInt)$LAYOUT.select(groupElement("probability_bits"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int32_t probability_bits
+     * }
+     */
+    public static final OfInt probability_bits$layout() {
+        return probability_bits$LAYOUT;
+    }
+
+    private static final long probability_bits$OFFSET = $LAYOUT.byteOffset(groupElement("probability_bits"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int32_t probability_bits
+     * }
+     */
+    public static final long probability_bits$offset() {
+        return probability_bits$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int32_t probability_bits
+     * }
+     */
+    public static int probability_bits(MemorySegment struct) {
+        return struct.get(probability_bits$LAYOUT, probability_bits$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int32_t probability_bits
+     * }
+     */
+    public static void probability_bits(MemorySegment struct, int fieldValue) {
+        struct.set(probability_bits$LAYOUT, probability_bits$OFFSET, fieldValue);
     }
 
     private static final OfLong q_token_stride$LAYOUT = (OfLong)$LAYOUT.select(groupElement("q_token_stride"));
