@@ -71,7 +71,7 @@ final class ModelBench {
       List<Supplier<Case>> plans = new ArrayList<>();
       try {
         for (CpuDevice device : grid.devices(lab, grid.backends)) {
-          for (DecoderOptions options : options(grid, device)) {
+          for (DecoderOptions options : options(grid, device, weights)) {
             Decoder decoder = new Decoder(model, weights, device, options);
             decoders.add(decoder);
             for (int prompt : Grid.each(grid.prompts)) {
@@ -92,9 +92,14 @@ final class ModelBench {
     }
   }
 
-  private static List<DecoderOptions> options(ModelGrid grid, CpuDevice device) {
+  private static List<DecoderOptions> options(
+      ModelGrid grid, CpuDevice device, WeightTable weights) {
     List<DecoderOptions> options = new ArrayList<>();
-    for (ComputeType compute : grid.computes(device)) {
+    List<ComputeType> computes =
+        grid.computes.isEmpty()
+            ? List.of(DecoderOptions.defaults(device, weights.isQuantised()).compute())
+            : grid.computes(device);
+    for (ComputeType compute : computes) {
       DecoderOptions usual = DecoderOptions.of(compute);
       List<CacheType> cacheTypes =
           grid.cacheTypes.isEmpty() ? List.of(usual.cacheType()) : Grid.each(grid.cacheTypes);
