@@ -360,7 +360,7 @@ class GenerateCommandTest {
       {"--repetition-penalty", "0"},
       {"--seed", "x"},
       {"--stop", ""},
-      {"--cache-type", "int8"}
+      {"--cache-type", "int7"}
     };
     for (String[] option : wrong) {
       TinyMla.run("generate", "--prompt", "a", option[0], option[1]).refused(2);
