@@ -32,7 +32,7 @@ final class CodeTiles {
           new Runs(1, 2, true),
           new Transpose(16),
           new Quad(4),
-          new Join(4));
+          new Join(2));
 
   /**
    * Rows of activations times a panel of {@link CodePanels}, columns in the lanes: for each run the
@@ -153,15 +153,16 @@ final class CodeTiles {
 
   /**
    * Sums of the products of one row of activations and four rows of Q8_0 blocks, which come from
-   * memory as streams: for each block a vector of four lanes of each row. A product of two codes
-   * and the sum of two such products fit into 16 bits.
+   * memory as streams: for each block two lanes of each row. A product of two codes and the sum of
+   * two such products fit into 16 bits. Bytes are taken apart by shifts, since conversions cross
+   * the halves of a vector.
    */
   record Quad(int rows) {
     /**
      * @param s codes of the activations, and where sums and scales go
      * @param from where in memory the first row begins, in bytes
      * @param apart bytes between rows
-     * @param to (blocks, L) of {@code s.sums}
+     * @param to (blocks, 2 L) of {@code s.sums}, 8 of each
      * @param scales (blocks, L) of {@code s.halves}, four of each
      */
     void run(CodeStreams s, long from, long apart, int to, int scales) {
@@ -170,34 +171,41 @@ final class CodeTiles {
       int[] sums = s.sums;
       short[] halves = s.halves;
       int blocks = s.blocks;
+      int codes = s.at;
       long[] row = new long[rows];
       for (int r = 0; r < rows; r++) {
         row[r] = r == 0 ? from : row[r - 1] + apart;
       }
       for (int b = 0; b < blocks; b++) {
-        ShortVector x0 = ShortVector.fromArray(ShortVector.SPECIES_256, x, b * 32);
-        ShortVector x1 = ShortVector.fromArray(ShortVector.SPECIES_256, x, b * 32 + 16);
+        ShortVector x0 = ShortVector.fromArray(ShortVector.SPECIES_256, x, codes + b * 32);
+        ShortVector x1 = ShortVector.fromArray(ShortVector.SPECIES_256, x, codes + b * 32 + 16);
         IntVector[] sum = new IntVector[rows];
         for (int r = 0; r < rows; r++) {
           long at = row[r] + 34L * b;
           halves[scales + b * L + r] = memory.get(CodeRows.HALF, at);
-          ShortVector w0 =
-              (ShortVector)
-                  ByteVector.fromMemorySegment(
-                          ByteVector.SPECIES_128, memory, at + 2L, LITTLE_ENDIAN)
-                      .convertShape(VectorOperators.B2S, ShortVector.SPECIES_256, 0);
-          ShortVector w1 =
-              (ShortVector)
-                  ByteVector.fromMemorySegment(
-                          ByteVector.SPECIES_128, memory, at + 18L, LITTLE_ENDIAN)
-                      .convertShape(VectorOperators.B2S, ShortVector.SPECIES_256, 0);
-          sum[r] = (IntVector) w0.mul(x0).add(w1.mul(x1)).convertShape(VectorOperators.S2I, I, 0);
+          ShortVector w =
+              ByteVector.fromMemorySegment(ByteVector.SPECIES_256, memory, at + 2L, LITTLE_ENDIAN)
+                  .reinterpretAsShorts();
+          ShortVector even =
+              w.lanewise(VectorOperators.LSHL, 8).lanewise(VectorOperators.ASHR, 8).mul(x0);
+          IntVector pairs =
+              w.lanewise(VectorOperators.ASHR, 8).mul(x1).add(even).reinterpretAsInts();
+          sum[r] =
+              pairs
+                  .lanewise(VectorOperators.LSHL, 16)
+                  .lanewise(VectorOperators.ASHR, 16)
+                  .add(pairs.lanewise(VectorOperators.ASHR, 16));
         }
-        sum[0] = sumPairs(sum[0], sum[1]);
-        sum[2] = sumPairs(sum[2], sum[3]);
-        sumPairs(sum[0], sum[2]).intoArray(sums, to + b * L);
+        sum[0] = sumShort(sum[0], sum[1]);
+        sum[2] = sumShort(sum[2], sum[3]);
+        sumShort(sum[0], sum[2]).intoArray(sums, to + b * (2 * L));
       }
     }
+  }
+
+  /** {@link #sumPairs} of vectors of 8. */
+  static IntVector sumShort(IntVector a, IntVector b) {
+    return CodeStreams.EVEN.selectFrom(a, b).add(CodeStreams.ODD.selectFrom(a, b));
   }
 
   /** Sums of neighbouring lanes, of a in the lower half and of b in the upper. */
@@ -206,23 +214,21 @@ final class CodeTiles {
   }
 
   /** What four {@link Quad}s have summed, under its scales: a lane for each row. */
-  record Join(int quads) {
+  record Join(int vectors) {
     /**
      * @param scales of the activations
      * @param widened (blocks, L) scales of the weights
-     * @param from (quads, blocks, L) of {@code sums}
+     * @param from (blocks, vectors, L) of {@code sums}
      * @param to L sums
      */
     void run(float[] m, int[] sums, int blocks, int scales, int widened, int from, int to) {
       FloatVector product = FloatVector.zero(F);
       for (int b = 0; b < blocks; b++) {
-        IntVector[] sum = new IntVector[quads];
-        for (int q = 0; q < quads; q++) {
-          sum[q] = IntVector.fromArray(I, sums, from + (q * blocks + b) * L);
+        IntVector[] sum = new IntVector[vectors];
+        for (int v = 0; v < vectors; v++) {
+          sum[v] = IntVector.fromArray(I, sums, from + (b * vectors + v) * L);
         }
-        sum[0] = sumPairs(sum[0], sum[1]);
-        sum[2] = sumPairs(sum[2], sum[3]);
-        IntVector all = sumPairs(sum[0], sum[2]);
+        IntVector all = sumPairs(sum[0], sum[1]);
         FloatVector d = FloatVector.fromArray(F, m, widened + b * L).mul(m[scales + b]);
         product = d.fma((FloatVector) all.convert(VectorOperators.I2F, 0), product);
       }

@@ -8,6 +8,7 @@ import io.mla4j.ops.Int8;
 import io.mla4j.ops.StorageFormat;
 import io.mla4j.ops.Weight;
 import java.lang.foreign.MemorySegment;
+import jdk.incubator.vector.ByteVector;
 import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.ShortVector;
 import jdk.incubator.vector.VectorOperators;
@@ -28,15 +29,27 @@ final class CodeStreams implements CodeProduct {
 
   private static final int GROUP = STREAMS * QUADS;
 
+  /** What the processor's own prefetching ends at. */
+  private static final long PAGE = 4096;
+
+  /** Which lanes of two vectors of 8 have an even number, and which an odd one. */
+  static final IntVector EVEN =
+      IntVector.fromArray(IntVector.SPECIES_256, new int[] {0, 2, 4, 6, 8, 10, 12, 14}, 0);
+
+  static final IntVector ODD = EVEN.add(1);
+
   private static final ThreadLocal<CodeStreams> OF_THREAD =
       ThreadLocal.withInitial(CodeStreams::new);
 
   MemorySegment memory;
 
-  /** Codes of a row of activations, then those of the next. */
+  /** Codes of rows of activations, in each block those of even number first. */
   short[] x = {};
 
-  /** (quads, blocks, L) sums of four lanes of each row. */
+  /** Where the row begins that is multiplied. */
+  int at;
+
+  /** (blocks, quads, L / 2) sums of two lanes of each row. */
   int[] sums = {};
 
   /** (blocks, L) scales of the weight, binary16. */
@@ -46,6 +59,9 @@ final class CodeStreams implements CodeProduct {
   private float[] m;
   private int scratch;
   private long strideBytes;
+
+  /** Keeps C2 from dropping the loads of {@link #touchPages}. */
+  private int touched;
 
   private CodeStreams() {}
 
@@ -65,7 +81,7 @@ final class CodeStreams implements CodeProduct {
 
   /** Floats that a call needs of the slab for itself: scales and sums. */
   static int scratch(int k) {
-    return Slab.roundUp(Int8.blocks(k)) + Int8.blocks(k) * L + L;
+    return Slab.roundUp(MAX_ROWS * Int8.blocks(k)) + Int8.blocks(k) * L + L;
   }
 
   /**
@@ -82,50 +98,90 @@ final class CodeStreams implements CodeProduct {
     blocks = Int8.blocks(weight.in());
     if (halves.length < blocks * L) {
       halves = new short[blocks * L];
-      sums = new int[Slab.START + QUADS * blocks * L];
+      sums = new int[Slab.START + 2 * blocks * L];
     }
     return this;
   }
 
   @Override
   public void times(Codes from, int rows, long first, int n, int c, int cStride) {
-    int k = blocks * Int8.BLOCK;
-    if (x.length < k) {
-      x = new short[k];
-    }
+    setRows(from, rows);
     long offset = first * strideBytes;
     int run = n / GROUP * QUADS;
-    for (int r = 0; r < rows; r++) {
-      for (int i = 0; i < k; i++) {
-        x[i] = from.codes()[r * k + i];
-      }
-      System.arraycopy(from.scales(), r * blocks, m, scratch, blocks);
-      for (int j = 0; j < run; j += QUADS) {
-        int sum = multiply(offset + j * strideBytes, run * strideBytes, strideBytes);
+    for (int j = 0; j < run; j += QUADS) {
+      long group = offset + j * strideBytes;
+      touchPages(group + QUADS * strideBytes, run * strideBytes);
+      for (int r = 0; r < rows; r++) {
+        int sum = multiply(r, group, run * strideBytes, strideBytes);
         for (int i = 0; i < GROUP; i++) {
           m[c + r * cStride + i % STREAMS * run + j + i / STREAMS] = m[sum + i];
         }
       }
-      if (run * STREAMS < n) {
-        // the last rows, some of them once more
-        int last = n - GROUP;
-        int sum = multiply(offset + last * strideBytes, strideBytes, STREAMS * strideBytes);
+    }
+    if (run * STREAMS < n) {
+      // the last rows, some of them once more
+      int last = n - GROUP;
+      long group = offset + last * strideBytes;
+      for (int r = 0; r < rows; r++) {
+        int sum = multiply(r, group, strideBytes, STREAMS * strideBytes);
         System.arraycopy(m, sum, m, c + r * cStride + last, GROUP);
       }
     }
   }
 
+  private void setRows(Codes from, int rows) {
+    int k = blocks * Int8.BLOCK;
+    if (x.length < rows * k) {
+      x = new short[MAX_ROWS * k];
+    }
+    for (int i = 0; i < rows * k; i += Int8.BLOCK) {
+      ShortVector pairs =
+          ByteVector.fromArray(ByteVector.SPECIES_256, from.codes(), i).reinterpretAsShorts();
+      pairs.lanewise(VectorOperators.LSHL, 8).lanewise(VectorOperators.ASHR, 8).intoArray(x, i);
+      pairs.lanewise(VectorOperators.ASHR, 8).intoArray(x, i + Int8.BLOCK / 2);
+    }
+    System.arraycopy(from.scales(), 0, m, scratch, rows * blocks);
+  }
+
   /**
-   * The products of a group: index of the slab.
+   * Reads a number of each page that the next group's rows begin, all of them at once: one wait
+   * instead of one for each. From there on the processor asks for what follows by itself.
+   */
+  private void touchPages(long from, long apart) {
+    long address = memory.address();
+    long last = memory.byteSize() - Short.BYTES;
+    long a = pageAt(address + from) - address;
+    long b = pageAt(address + from + apart) - address;
+    long c = pageAt(address + from + 2 * apart) - address;
+    long d = pageAt(address + from + 3 * apart) - address;
+    int pages = (int) (QUADS * strideBytes / PAGE) + 1;
+    int sum = 0;
+    for (int i = 0; i < pages; i++) {
+      long at = i * PAGE;
+      sum += memory.get(CodeRows.HALF, Math.min(a + at, last));
+      sum += memory.get(CodeRows.HALF, Math.min(b + at, last));
+      sum += memory.get(CodeRows.HALF, Math.min(c + at, last));
+      sum += memory.get(CodeRows.HALF, Math.min(d + at, last));
+    }
+    touched += sum;
+  }
+
+  private static long pageAt(long address) {
+    return address + PAGE - 1 & -PAGE;
+  }
+
+  /**
+   * The products of a group and a row of activations: index of the slab.
    *
    * @param apart bytes between rows of different streams
    * @param next bytes between rows of a stream
    */
-  private int multiply(long from, long apart, long next) {
+  private int multiply(int row, long from, long apart, long next) {
+    at = row * blocks * Int8.BLOCK;
     for (int q = 0; q < QUADS; q++) {
-      CodeTiles.quad4(this, from + q * next, apart, Slab.START + q * blocks * L, q * STREAMS);
+      CodeTiles.quad4(this, from + q * next, apart, Slab.START + q * (L / 2), q * STREAMS);
     }
-    int widened = scratch + Slab.roundUp(blocks);
+    int widened = scratch + Slab.roundUp(MAX_ROWS * blocks);
     for (int i = 0; i < blocks * L; i += L) {
       IntVector bits =
           (IntVector)
@@ -134,7 +190,7 @@ final class CodeStreams implements CodeProduct {
       Lanes.widenF16(bits).intoArray(m, widened + i);
     }
     int to = widened + blocks * L;
-    CodeTiles.join4(m, sums, blocks, scratch, widened, Slab.START, to);
+    CodeTiles.join2(m, sums, blocks, scratch + row * blocks, widened, Slab.START, to);
     return to;
   }
 }
