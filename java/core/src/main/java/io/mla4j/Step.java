@@ -1,5 +1,6 @@
 package io.mla4j;
 
+import java.util.ArrayList;
 import java.util.List;
 
 /**
@@ -57,6 +58,42 @@ public final class Step implements AutoCloseable {
       first[i + 1] = first[i] + Math.min(1, tokens[i]);
     }
     return plan(first, shape, form);
+  }
+
+  /**
+   * How every new token attends as it would in a step of its own: in the plan each is a sequence of
+   * one token, with the same pages as its neighbours. So form, splits and bits are those of tokens
+   * that come one by one, once all of them have been appended.
+   *
+   * @param form {@link AttentionForm#AUTO} for the cost model's choice
+   * @throws InvalidArgumentException where the shape's row is not the cache's
+   * @throws InvalidStateException after commit or close; or where a sequence has a state of a
+   *     recurrence and more than one new token, since a state has no rows
+   */
+  public DecodePlan planOfSingleTokens(MlaShape shape, AttentionForm form) {
+    requireOpen();
+    int n = tokens();
+    List<Sequence> owners = new ArrayList<>(n);
+    int[] first = new int[n + 1];
+    int[] kvTokens = new int[n];
+    for (int i = 0; i < tokens.length; i++) {
+      Sequence sequence = sequences.get(i);
+      if (tokens[i] > 1 && !sequence.isRewindable()) {
+        throw new InvalidStateException(
+            "sequence "
+                + i
+                + " has "
+                + tokens[i]
+                + " new tokens and the state of a recurrence, which takes them one by one");
+      }
+      for (int t = 0; t < tokens[i]; t++) {
+        int row = owners.size();
+        first[row + 1] = row + 1;
+        kvTokens[row] = sequence.length() + t + 1;
+        owners.add(sequence);
+      }
+    }
+    return new StepPlan(cache, owners, first, kvTokens, shape, form, this::requireOpen);
   }
 
   private DecodePlan plan(int[] first, MlaShape shape, AttentionForm form) {

@@ -91,8 +91,7 @@ final class ChatCommand extends StreamCommand {
 
   private void answer(String message, Chat chat, SamplingOptions how, Dialogue dialogue) {
     Cancellation cancellation = new Cancellation();
-    GenerationOptions generation =
-        new GenerationOptions(sampling.maxTokens(), how, sampling.stop(), cancellation);
+    GenerationOptions generation = sampling.until(how, cancellation);
     try {
       Generation answer =
           dialogue.whileAnswering(
@@ -110,11 +109,12 @@ final class ChatCommand extends StreamCommand {
       dialogue.note(
           String.format(
               Locale.ROOT,
-              "%d prompt tokens, %d generated (%.1f/s), ended by %s",
+              "%d prompt tokens, %d generated (%.1f/s), ended by %s%s",
               answer.promptTokens(),
               answer.ids().length,
               answer.generatedTokensPerSecond(),
-              answer.finishReason().name().toLowerCase(Locale.ROOT)));
+              answer.finishReason().name().toLowerCase(Locale.ROOT),
+              sampling.told(answer)));
     } catch (Mla4jException e) {
       dialogue.fail(e);
     }

@@ -4,10 +4,10 @@ import com.fasterxml.jackson.core.JsonGenerator;
 import io.mla4j.text.ChatMessage;
 import io.mla4j.text.ChatTemplate;
 import io.mla4j.text.Generation;
-import io.mla4j.text.GenerationOptions;
 import io.mla4j.text.Model;
 import io.mla4j.text.SamplingOptions;
 import io.mla4j.text.Session;
+import io.mla4j.text.Speculation;
 import io.mla4j.text.Tokenizer;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -95,10 +95,8 @@ final class GenerateCommand extends StreamCommand {
         throw usage("--stop is a text, but " + options.directory() + " has no usable tokenizer");
       }
       int[] ids = text == null ? prompt.ids.ids() : encode(model, written, text);
-      GenerationOptions until =
-          new GenerationOptions(sampling.maxTokens(), how, sampling.stop(), null);
       try (Session session = cache.session(model, ids.length + sampling.maxTokens())) {
-        Generation generation = session.generate(ids, until, listener());
+        Generation generation = session.generate(ids, sampling.until(how, null), listener());
         report(model, generation, withText);
         cache.save(session);
       }
@@ -169,12 +167,13 @@ final class GenerateCommand extends StreamCommand {
         .err()
         .printf(
             Locale.ROOT,
-            "%d prompt tokens (%.1f/s), %d generated (%.1f/s), ended by %s, cache %s, %s%n",
+            "%d prompt tokens (%.1f/s), %d generated (%.1f/s), ended by %s%s, cache %s, %s%n",
             generation.promptTokens(),
             generation.promptTokensPerSecond(),
             generation.ids().length,
             generation.generatedTokensPerSecond(),
             reason(generation),
+            sampling.told(generation),
             Units.bytes(generation.cacheBytes()),
             model.summary());
   }
@@ -191,6 +190,12 @@ final class GenerateCommand extends StreamCommand {
     out.writeNumberField("generatedTokens", generation.ids().length);
     out.writeNumberField("promptTokensPerSecond", generation.promptTokensPerSecond());
     out.writeNumberField("generatedTokensPerSecond", generation.generatedTokensPerSecond());
+    Speculation.Figures guesses = generation.speculated();
+    if (guesses.passes() > 0) {
+      out.writeNumberField("passes", guesses.passes());
+      out.writeNumberField("guessedTokens", guesses.guessed());
+      out.writeNumberField("acceptedTokens", guesses.accepted());
+    }
     out.writeNumberField("cacheBytes", generation.cacheBytes());
     JsonPrinter.writeFigures(out, model);
   }

@@ -1,8 +1,13 @@
 package io.mla4j.cli;
 
 import io.mla4j.InvalidArgumentException;
+import io.mla4j.model.Cancellation;
+import io.mla4j.text.Generation;
+import io.mla4j.text.GenerationOptions;
 import io.mla4j.text.SamplingOptions;
+import io.mla4j.text.Speculation;
 import java.util.List;
+import java.util.Locale;
 
 /** How a command chooses tokens and when it ends. */
 final class SamplingArguments {
@@ -14,6 +19,7 @@ final class SamplingArguments {
   private Long seed;
   private int maxTokens;
   private List<String> stop = List.of();
+  private Speculation speculation = Speculation.OFF;
   private final StreamCommand command;
 
   SamplingArguments(StreamCommand command, int maxTokens) {
@@ -63,6 +69,13 @@ final class SamplingArguments {
         false,
         v -> stop = v,
         "End before this text; may come several times.");
+    args.one(
+        "--speculate WAY",
+        Speculation.class,
+        v -> speculation = v,
+        "Guess tokens and check several in a pass, which writes the same text faster: lookup, from"
+            + " what followed the last tokens before, or mtp, by the checkpoint's own layer for it;"
+            + " default: off.");
   }
 
   /** Checks what does not need the model, and says how to sample. */
@@ -95,5 +108,22 @@ final class SamplingArguments {
 
   List<String> stop() {
     return stop;
+  }
+
+  /** How far to go with such samples. */
+  GenerationOptions until(SamplingOptions how, Cancellation cancellation) {
+    return new GenerationOptions(maxTokens, how, stop, cancellation, speculation);
+  }
+
+  /** What guessing did, for the end of a line; nothing where it was not asked for. */
+  String told(Generation generation) {
+    Speculation.Figures figures = generation.speculated();
+    return speculation == Speculation.OFF
+        ? ""
+        : String.format(
+            Locale.ROOT,
+            ", %s: %.2f guesses accepted a pass",
+            speculation.name().toLowerCase(Locale.ROOT),
+            figures.acceptedPerPass());
   }
 }

@@ -41,9 +41,10 @@ import java.util.TreeMap;
  *   <dt>{@code router}
  *   <dd>how experts are chosen, see {@link FfnReader}; absent in a family without experts
  *   <dt>{@code tensors}
- *   <dd>{@code names} of the roles of {@link TensorRole}, see {@link TensorPlace}; {@code layer}:
- *       how the names of a layer's tensors begin; {@code ignored}: how the names of tensors end
- *       that say nothing; see {@link TensorNames}
+ *   <dd>{@code names} of the roles of {@link TensorRole}, see {@link TensorPlace}; {@code
+ *       predictor}: those that differ in a layer which predicts a token further; {@code layer}: how
+ *       the names of a layer's tensors begin; {@code ignored}: how the names of tensors end that
+ *       say nothing; see {@link TensorNames}
  * </dl>
  *
  * @param modelType the value of {@code model_type}

@@ -68,6 +68,41 @@ public record ModelDescription(
         other);
   }
 
+  /**
+   * The layer behind the last that predicts a token further (multi-token prediction, DeepSeek-V3
+   * section 2.2), as a model of one layer, whose block is like the last one; none where the family
+   * has no such layer. Whether a checkpoint has its tensors is told by {@link
+   * WeightTable#resolvePredictor}.
+   *
+   * <p>h'(t) = norm(block(W [norm(embedding(t + 1)) ; norm(h(t))])), where h(t) is the hidden state
+   * of token t behind the final norm: its logits are those of token t + 2.
+   */
+  public Optional<ModelDescription> predictor() {
+    LayerDescription last = layers.getLast();
+    boolean alone =
+        last.shortcut().isEmpty()
+            && last.attention() instanceof AttentionDescription.Mla mla
+            && mla.indexer().filter(AttentionDescription.Indexer::shared).isEmpty();
+    if (names.predictor().isEmpty() || !alone) {
+      return Optional.empty();
+    }
+    return Optional.of(
+        new ModelDescription(
+            family,
+            vocabulary,
+            hidden,
+            normEps,
+            context,
+            tied,
+            embedScale,
+            residualScale,
+            outputScale,
+            List.of(last),
+            bos,
+            eos,
+            names.ofPredictor(names.layerOf(layers.size()))));
+  }
+
   /** Whether a token's rotation depends on how long its text is. */
   public boolean dependsOnLength() {
     return latentAttentions().anyMatch(mla -> mla.rope().scaling().dependsOnLength());

@@ -12,6 +12,8 @@ import java.util.regex.Pattern;
  * Where a family's tensors lie, and which ones say nothing.
  *
  * @param places of each role that the family has, the usual one first
+ * @param predictor places in a layer behind the last, which predicts a token further, of the roles
+ *     that it has alone or elsewhere than other layers; none where the family has no such layer
  * @param layer how the names of a layer's tensors begin
  * @param ignored how the names of tensors end that old checkpoints carry and that the configuration
  *     says better
@@ -20,6 +22,7 @@ import java.util.regex.Pattern;
  */
 public record TensorNames(
     Map<TensorRole, List<TensorPlace>> places,
+    Map<TensorRole, List<TensorPlace>> predictor,
     String layer,
     List<String> ignored,
     int blocks,
@@ -29,13 +32,25 @@ public record TensorNames(
   /** Keeps its own copies, with {@code {layer}} written out. */
   public TensorNames {
     places = changed(places, name -> name.replace("{layer}", layer));
+    predictor = changed(predictor, name -> name.replace("{layer}", layer));
     ignored = List.copyOf(ignored);
   }
 
   /** What the file of a folder says under {@code tensors}. */
   static TensorNames read(DataFolder folder, String file, JsonNode tensors, int blocks) {
+    return new TensorNames(
+        places(folder, file, tensors.path("names")),
+        places(folder, file, tensors.path("predictor")),
+        tensors.path("layer").asText(),
+        tensors.path("ignored").valueStream().map(JsonNode::asText).toList(),
+        blocks,
+        Quantization.NONE);
+  }
+
+  private static Map<TensorRole, List<TensorPlace>> places(
+      DataFolder folder, String file, JsonNode names) {
     Map<TensorRole, List<TensorPlace>> places = new EnumMap<>(TensorRole.class);
-    for (Map.Entry<String, JsonNode> entry : tensors.path("names").properties()) {
+    for (Map.Entry<String, JsonNode> entry : names.properties()) {
       TensorRole role =
           TensorRole.named(entry.getKey())
               .orElseThrow(
@@ -49,12 +64,7 @@ public record TensorNames(
         throw folder.error(file, "has a tensor " + e.getMessage() + ", which is no place");
       }
     }
-    return new TensorNames(
-        places,
-        tensors.path("layer").asText(),
-        tensors.path("ignored").valueStream().map(JsonNode::asText).toList(),
-        blocks,
-        Quantization.NONE);
+    return places;
   }
 
   /** Checks that the file says how the names of a layer begin. */
@@ -86,12 +96,27 @@ public record TensorNames(
   /** These names with {@code prefix} before each. */
   TensorNames prefixed(String prefix) {
     return new TensorNames(
-        changed(places, name -> prefix + name), prefix + layer, ignored, blocks, quantization);
+        changed(places, name -> prefix + name),
+        changed(predictor, name -> prefix + name),
+        prefix + layer,
+        ignored,
+        blocks,
+        quantization);
   }
 
   /** The same names of weights with such scales. */
   TensorNames quantized(Quantization as) {
-    return new TensorNames(places, layer, ignored, blocks, as);
+    return new TensorNames(places, predictor, layer, ignored, blocks, as);
+  }
+
+  /** The names of layer {@code l} of the file as those of a model of this layer alone. */
+  TensorNames ofPredictor(int l) {
+    Map<TensorRole, List<TensorPlace>> all = new EnumMap<>(TensorRole.class);
+    all.putAll(places);
+    all.putAll(predictor);
+    UnaryOperator<String> numbered = name -> name.replace(LAYER, Integer.toString(l));
+    return new TensorNames(
+        changed(all, numbered), Map.of(), numbered.apply(layer), ignored, 1, quantization);
   }
 
   /** The layer of the file that holds block {@code i}. */

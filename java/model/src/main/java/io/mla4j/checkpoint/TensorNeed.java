@@ -43,6 +43,14 @@ public record TensorNeed(
     return needs;
   }
 
+  /** What a layer that predicts a token further needs before its block. */
+  static List<TensorNeed> ofPredictor(int hidden) {
+    return List.of(
+        one(TensorRole.PREDICTOR_EMBEDDING_NORM, hidden),
+        one(TensorRole.PREDICTOR_STATE_NORM, hidden),
+        one(TensorRole.PREDICTOR_JOIN, hidden, 2L * hidden));
+  }
+
   private static void addMla(List<TensorNeed> needs, AttentionDescription.Mla mla, int hidden) {
     MlaShape shape = mla.shape();
     int queries = shape.heads() * shape.query();

@@ -118,7 +118,15 @@ public enum TensorRole {
   /** Up-projection of the shared experts (shared width, hidden). */
   SHARED_UP,
   /** Down-projection of the shared experts (hidden, shared width). */
-  SHARED_DOWN;
+  SHARED_DOWN,
+  /**
+   * Weight of the norm of embeddings that enter a layer which predicts a token further (hidden).
+   */
+  PREDICTOR_EMBEDDING_NORM,
+  /** Weight of the norm of the hidden states that enter it (hidden). */
+  PREDICTOR_STATE_NORM,
+  /** Projection of both, the embedding first (hidden, 2 * hidden). */
+  PREDICTOR_JOIN;
 
   /** Whether it is a matrix of which a token reads those of the experts that it chose. */
   public boolean isOfExperts() {

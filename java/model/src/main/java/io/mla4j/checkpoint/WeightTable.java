@@ -6,6 +6,7 @@ import java.util.Collections;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Supplier;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -83,6 +84,21 @@ public record WeightTable(
   }
 
   /**
+   * Finds every tensor of a model's {@linkplain ModelDescription#predictor predictor}: its one
+   * layer has those that join embeddings and hidden states too.
+   *
+   * @throws CheckpointException naming the tensor that is missing, has another shape or type, or is
+   *     not finite
+   */
+  public static WeightTable resolvePredictor(ModelDescription predictor, Checkpoint checkpoint) {
+    try {
+      return new Resolver(predictor, checkpoint).resolvePredictor();
+    } catch (InternalError e) {
+      throw checkpoint.files().unreadable(e);
+    }
+  }
+
+  /**
    * Everything that {@link #resolve} would refuse: each tensor that is missing or does not fit.
    *
    * @return nothing where it would succeed
@@ -104,18 +120,35 @@ public record WeightTable(
     }
 
     WeightTable resolve() {
+      WeightTable table = around(this::layers);
+      refuseUnused();
+      return table;
+    }
+
+    private List<Layer> layers() {
+      List<Layer> layers = new ArrayList<>();
+      for (int l = 0; l < model.layers().size(); l++) {
+        layers.add(layer(l, TensorNeed.of(model.layers().get(l), model.hidden())));
+      }
+      return layers;
+    }
+
+    WeightTable resolvePredictor() {
+      // The projection first: what a checkpoint without such a layer is told to lack.
+      List<TensorNeed> needs = new ArrayList<>(TensorNeed.ofPredictor(model.hidden()).reversed());
+      needs.addAll(TensorNeed.of(model.layers().getFirst(), model.hidden()));
+      List<Layer> layers = List.of(layer(0, needs));
+      return around(() -> layers);
+    }
+
+    private WeightTable around(Supplier<List<Layer>> layers) {
       List<Long> table = List.of((long) model.vocabulary(), (long) model.hidden());
       StoredTensor embedding = find(TensorRole.EMBEDDING, 0, 1, table).getFirst();
       StoredTensor finalNorm =
           find(TensorRole.FINAL_NORM, 0, 1, List.of((long) model.hidden())).getFirst();
       boolean serves = model.tied() && !exists(TensorRole.OUTPUT, 0);
       StoredTensor output = serves ? embedding : find(TensorRole.OUTPUT, 0, 1, table).getFirst();
-      List<Layer> layers = new ArrayList<>();
-      for (int l = 0; l < model.layers().size(); l++) {
-        layers.add(layer(l, model.layers().get(l)));
-      }
-      refuseUnused();
-      return new WeightTable(embedding, finalNorm, output, layers, checkpoint.files());
+      return new WeightTable(embedding, finalNorm, output, layers.get(), checkpoint.files());
     }
 
     List<CheckpointException> problems() {
@@ -146,9 +179,9 @@ public record WeightTable(
       }
     }
 
-    private Layer layer(int l, LayerDescription description) {
+    private Layer layer(int l, List<TensorNeed> needs) {
       Map<TensorRole, List<StoredTensor>> tensors = new EnumMap<>(TensorRole.class);
-      for (TensorNeed need : TensorNeed.of(description, model.hidden())) {
+      for (TensorNeed need : needs) {
         find(need, l, tensors);
       }
       return new Layer(tensors);

@@ -26,15 +26,21 @@ final class Activations implements AutoCloseable {
     this.device = device;
   }
 
-  /** Makes room for {@code tokens} rows; what the tensors held is lost where they have to grow. */
-  void reserve(int tokens) {
-    if (arena == null || tokens > capacity) {
-      tensors.clear();
-      mirrors.clear();
-      close();
-      arena = Arena.ofShared();
-      capacity = tokens;
+  /**
+   * Makes room for {@code tokens} rows; what the tensors held is lost where they have to grow.
+   *
+   * @return whether they had to: then tensors that were handed out are no longer there
+   */
+  boolean reserve(int tokens) {
+    if (arena != null && tokens <= capacity) {
+      return false;
     }
+    tensors.clear();
+    mirrors.clear();
+    close();
+    arena = Arena.ofShared();
+    capacity = tokens;
+    return true;
   }
 
   /** The tensor called {@code name}: (tokens, width) F32. */

@@ -21,8 +21,13 @@ public final class Cancellation {
     return cancelled;
   }
 
-  /** Whether the current thread is to stop: cancelled (null for never), or interrupted. */
-  static void check(Cancellation cancellation) {
+  /**
+   * Looks whether the current thread is to stop.
+   *
+   * @param cancellation null for one that nobody uses
+   * @throws CancelledException where it was cancelled, or the thread interrupted
+   */
+  public static void check(Cancellation cancellation) {
     if (cancellation != null && cancellation.cancelled) {
       throw new CancelledException("cancelled");
     }

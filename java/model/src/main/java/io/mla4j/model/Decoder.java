@@ -43,6 +43,12 @@ public final class Decoder implements AutoCloseable {
      * their rows of the cache.
      */
     LAST,
+    /**
+     * Those of all new tokens, each with the bits that it would have in a step of its own: what a
+     * text would be, token by token, is checked in one step. A sequence with a state of a
+     * recurrence takes one token at a time.
+     */
+    EACH,
     /** None: only the cache is filled, for what comes before the end of a prompt. */
     NONE
   }
@@ -52,6 +58,16 @@ public final class Decoder implements AutoCloseable {
   public interface UploadListener {
     /** Called now and then, the last time with both equal; never where nothing is copied. */
     void uploaded(long bytes, long all);
+  }
+
+  /** Takes the hidden states of all new tokens of a step. */
+  @FunctionalInterface
+  public interface HiddenConsumer {
+    /**
+     * hidden (n, hidden) F32 after the final norm, in the device's memory, valid until the next
+     * step.
+     */
+    void accept(Tensor hidden);
   }
 
   /** Takes logits row by row. */
@@ -70,15 +86,13 @@ public final class Decoder implements AutoCloseable {
   private final Graph graph;
   private final Plans plans;
   private final Plans lastPlans;
-  private final Activations activations;
-  private final Activations lastActivations;
   private final LogitHead head;
 
-  /** Of the last step, for the next one of as many tokens. */
-  private Frame frame;
+  /** Of the steps. */
+  private final Frames frames;
 
   /** Of the sequences' last tokens in the last layer, where the others' results are not needed. */
-  private Frame lastFrame;
+  private final Frames lastFrames;
 
   /** Weights that stay in memory. */
   private PinnedMemory pinned = PinnedMemory.NONE;
@@ -125,8 +139,8 @@ public final class Decoder implements AutoCloseable {
     }
     this.plans = new Plans(graph.shapes());
     this.lastPlans = new Plans(graph.shapes());
-    this.activations = new Activations(device);
-    this.lastActivations = new Activations(device);
+    this.frames = new Frames(graph);
+    this.lastFrames = new Frames(graph);
     this.head = new LogitHead(graph);
   }
 
@@ -173,6 +187,11 @@ public final class Decoder implements AutoCloseable {
 
   /** Pools with the rows of this model: their size is yet to be chosen. */
   public LatentCache.Builder cacheBuilder() {
+    return cacheBuilder(model, device, options);
+  }
+
+  static LatentCache.Builder cacheBuilder(
+      ModelDescription model, Device device, DecoderOptions options) {
     LatentCache.Builder cache = LatentCache.builder(device);
     model.state().ifPresent(state -> cache.states(state, model.stateLayers()));
     model.indexRows(options.cacheType()).ifPresent(rows -> cache.group(rows, model.indexLayers()));
@@ -223,6 +242,16 @@ public final class Decoder implements AutoCloseable {
    * @throws CancelledException where it was given up; the sequences are as before
    */
   public Tensor forward(Batch batch, Wanted wanted, Cancellation cancellation, int[]... ids) {
+    return forward(batch, wanted, cancellation, null, ids);
+  }
+
+  /**
+   * As above.
+   *
+   * @param states takes the hidden states of all new tokens too, whatever is wanted; or null
+   */
+  public Tensor forward(
+      Batch batch, Wanted wanted, Cancellation cancellation, HiddenConsumer states, int[]... ids) {
     turn.enter();
     try {
       checkIds(batch, ids);
@@ -232,7 +261,8 @@ public final class Decoder implements AutoCloseable {
       }
       mapped.requireUnchanged();
       try (Step step = batch.reserve(counts)) {
-        Tensor hidden = compute(step, ids, wanted, cancellation);
+        Pass pass = new Pass(step, ids, wanted, cancellation, states);
+        Tensor hidden = compute(pass);
         step.commit();
         return hidden;
       }
@@ -269,10 +299,14 @@ public final class Decoder implements AutoCloseable {
     }
   }
 
-  private Tensor compute(Step step, int[][] ids, Wanted wanted, Cancellation cancellation) {
+  /** What a step is to compute. */
+  private record Pass(
+      Step step, int[][] ids, Wanted wanted, Cancellation cancellation, HiddenConsumer states) {}
+
+  private Tensor compute(Pass pass) {
     Tensor hidden;
     try {
-      hidden = forward(step, ids, wanted, cancellation);
+      hidden = run(pass);
     } catch (RuntimeException | Error e) {
       throw mapped.explain(e);
     }
@@ -280,24 +314,37 @@ public final class Decoder implements AutoCloseable {
     return hidden;
   }
 
-  private Tensor forward(Step step, int[][] ids, Wanted wanted, Cancellation cancellation) {
-    if (frame == null || frame.n() != step.tokens()) {
-      frame = new Frame(graph, activations, step.tokens());
+  private Tensor run(Pass pass) {
+    Frame frame = frames.of(pass.step.tokens());
+    if (pass.wanted == Wanted.EACH) {
+      plans.makeForSingleTokens(pass.step, options.form());
+    } else {
+      plans.make(pass.step, options.form());
     }
-    plans.make(step, options.form());
-    frame.start(ids, plans.get(0));
+    frame.start(pass.ids, plans.get(0));
     int last = model.layers().size() - 1;
     for (int i = 0; i < last; i++) {
-      requireWanted(cancellation);
+      requireWanted(pass.cancellation);
       frame.layer(i).run(plans);
     }
-    requireWanted(cancellation);
-    if (wanted == Wanted.ALL || wanted == Wanted.LAST && everyTokenIsLast(ids)) {
+    requireWanted(pass.cancellation);
+    if (pass.wanted == Wanted.ALL
+        || pass.wanted == Wanted.EACH
+        || pass.wanted == Wanted.LAST && everyTokenIsLast(pass.ids)) {
       frame.layer(last).run(plans);
-      return frame.finish();
+      Tensor hidden = frame.finish();
+      if (pass.states != null) {
+        pass.states.accept(hidden);
+      }
+      return hidden;
     }
     frame.layer(last).attention().remember(plans);
-    return wanted == Wanted.NONE ? null : lastTokens(step, ids, last);
+    Tensor hidden = pass.wanted == Wanted.NONE ? null : lastTokens(pass, frame, last);
+    if (pass.states != null) {
+      frame.layer(last).runRest(plans);
+      pass.states.accept(frame.finish());
+    }
+    return hidden;
   }
 
   private void requireWanted(Cancellation cancellation) {
@@ -318,13 +365,10 @@ public final class Decoder implements AutoCloseable {
    * The rest of layer {@code i}, whose rows of the cache are there, for the last token of each
    * sequence alone.
    */
-  private Tensor lastTokens(Step step, int[][] ids, int i) {
-    lastPlans.makeForLastTokens(step, options.form());
-    int n = lastPlans.get(0).tokens();
-    if (lastFrame == null || lastFrame.n() != n) {
-      lastFrame = new Frame(graph, lastActivations, n);
-    }
-    lastFrame.startWithLast(i, ids, frame, lastPlans.get(0));
+  private Tensor lastTokens(Pass pass, Frame all, int i) {
+    lastPlans.makeForLastTokens(pass.step, options.form());
+    Frame lastFrame = lastFrames.of(lastPlans.get(0).tokens());
+    lastFrame.startWithLast(i, pass.ids, all, lastPlans.get(0));
     lastFrame.layer(i).runRest(lastPlans);
     return lastFrame.finish();
   }
@@ -387,8 +431,8 @@ public final class Decoder implements AutoCloseable {
   @Override
   public void close() {
     if (turn.close()) {
-      activations.close();
-      lastActivations.close();
+      frames.close();
+      lastFrames.close();
       head.close();
       pinned.close();
       mapped.close();

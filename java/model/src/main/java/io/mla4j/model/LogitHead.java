@@ -11,6 +11,7 @@ import io.mla4j.ops.Sample;
 import io.mla4j.ops.StorageFormat;
 import io.mla4j.ops.Tensor;
 import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
 
 /** {@code logits = W_out h}, in blocks of rows, and tokens chosen from them on the device. */
 final class LogitHead implements AutoCloseable {
@@ -24,13 +25,11 @@ final class LogitHead implements AutoCloseable {
   private final Activations activations;
   private final int vocabulary;
 
-  private Mirror rows;
-  private Tensor firstRow;
+  /** The projection of hidden states, bound, and where its result lies: (n, vocabulary). */
+  private record Projected(Tensor hidden, Mirror rows, Tensor firstRow, BoundOperation project) {}
 
-  /** What {@link #project} is bound to. */
-  private Tensor hidden;
-
-  private BoundOperation project;
+  /** By number of rows: steps of one and of several tokens take turns where guesses are checked. */
+  private final Projected[] known = new Projected[ROWS + 1];
 
   LogitHead(Graph graph) {
     this.graph = graph;
@@ -43,11 +42,11 @@ final class LogitHead implements AutoCloseable {
     int n = (int) all.dim(0);
     for (int begin = 0; begin < n; begin += ROWS) {
       int count = Math.min(ROWS, n - begin);
-      project(count == n ? all : all.slice(begin, count));
-      rows.toHost();
-      consumer.accept(begin, firstRow);
+      Projected logits = project(count == n ? all : all.slice(begin, count));
+      logits.rows.toHost();
+      consumer.accept(begin, logits.firstRow);
       for (int i = 1; i < count; i++) {
-        consumer.accept(begin + i, rows.host().slice(i, 1).reshape(vocabulary));
+        consumer.accept(begin + i, row(logits.rows.host(), i));
       }
     }
   }
@@ -55,7 +54,7 @@ final class LogitHead implements AutoCloseable {
   /** See {@link Decoder#choose}. */
   void choose(Tensor all, double temperature, int topK, double topP, float[] uniform, int[] ids) {
     int count = (int) all.dim(0);
-    project(all);
+    Mirror rows = project(all).rows;
     Mirror chosen = activations.mirror("ids", StorageFormat.I32, count, 1).reshape(count);
     if (temperature == 0) {
       graph.device().run(new Argmax(rows.onDevice(), chosen.onDevice()));
@@ -78,22 +77,35 @@ final class LogitHead implements AutoCloseable {
     MemorySegment.copy(chosen.host().segment(), JAVA_INT, 0, ids, 0, count);
   }
 
-  /** {@link #rows} becomes (n, vocabulary). */
-  private void project(Tensor next) {
-    if (hidden != next) {
-      int count = (int) next.dim(0);
-      if (rows == null || rows.host().dim(0) != count) {
-        activations.reserve(count);
-        rows = activations.mirror("logits", StorageFormat.F32, count, vocabulary);
-        firstRow = rows.host().first(1).reshape(vocabulary);
+  /** The logits of {@code hidden} (n, hidden), computed. */
+  private Projected project(Tensor hidden) {
+    int count = (int) hidden.dim(0);
+    Projected last = known[count];
+    if (last == null || last.hidden != hidden) {
+      if (activations.reserve(count)) {
+        Arrays.fill(known, null);
       }
-      project =
-          graph
-              .device()
-              .bind(Linear.of(next, graph.weights().output(), graph.compute(), rows.onDevice()));
-      hidden = next;
+      Mirror rows = activations.mirror("logits", StorageFormat.F32, count, vocabulary);
+      last =
+          new Projected(
+              hidden,
+              rows,
+              row(rows.host(), 0),
+              graph
+                  .device()
+                  .bind(
+                      Linear.of(
+                          hidden, graph.weights().output(), graph.compute(), rows.onDevice())));
+      known[count] = last;
     }
-    project.run();
+    last.project.run();
+    return last;
+  }
+
+  /** Row {@code i}, with a segment that ends where the row does. */
+  private Tensor row(Tensor rows, int i) {
+    long bytes = (long) vocabulary * Float.BYTES;
+    return Tensor.of(rows.segment().asSlice(i * bytes, bytes), StorageFormat.F32, vocabulary);
   }
 
   @Override

@@ -28,6 +28,13 @@ final class Plans {
     }
   }
 
+  /** Plans for all tokens of {@code step}, each as if it came alone. */
+  void makeForSingleTokens(Step step, AttentionForm form) {
+    for (int i = 0; i < plans.length; i++) {
+      plans[i] = step.planOfSingleTokens(shapes.get(i), form);
+    }
+  }
+
   /** Plans for the last token of each of its sequences. */
   void makeForLastTokens(Step step, AttentionForm form) {
     for (int i = 0; i < plans.length; i++) {

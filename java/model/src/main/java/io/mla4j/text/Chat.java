@@ -89,10 +89,8 @@ public final class Chat implements AutoCloseable {
                 + ", the answer included");
       }
       int most = Math.min(how.maxTokens(), room - prompt.length);
-      GenerationOptions within =
-          new GenerationOptions(most, how.sampling(), how.stop(), how.cancellation());
       keep(commonStart(session.ids(), prompt));
-      Generation answer = new Generator(model, within, listener).run(session, prompt);
+      Generation answer = new Generator(model, how.upTo(most), listener).run(session, prompt);
       messages.add(ChatMessage.assistant(answer.text()));
       return most < how.maxTokens() && answer.finishReason() == FinishReason.LENGTH
           ? answer.endedBy(FinishReason.CONTEXT)

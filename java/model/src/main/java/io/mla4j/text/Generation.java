@@ -11,6 +11,7 @@ package io.mla4j.text;
  * @param promptNanos time for the prompt, up to its logits
  * @param generationNanos time for everything after it
  * @param cacheBytes bytes of the latent cache
+ * @param speculated what guessing did
  */
 public record Generation(
     String text,
@@ -19,7 +20,8 @@ public record Generation(
     int promptTokens,
     long promptNanos,
     long generationNanos,
-    long cacheBytes) {
+    long cacheBytes,
+    Speculation.Figures speculated) {
   /** Why a generation ended. */
   public enum FinishReason {
     /** The model said that the text is over. */
@@ -37,7 +39,7 @@ public record Generation(
   /** The same with another reason. */
   Generation endedBy(FinishReason reason) {
     return new Generation(
-        text, ids, reason, promptTokens, promptNanos, generationNanos, cacheBytes);
+        text, ids, reason, promptTokens, promptNanos, generationNanos, cacheBytes, speculated);
   }
 
   /** Prompt tokens in a second. */

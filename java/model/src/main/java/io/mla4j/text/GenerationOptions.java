@@ -12,9 +12,14 @@ import java.util.List;
  * @param stop texts that end the generation and are left out of it; special tokens are found by
  *     their texts
  * @param cancellation what ends it from another thread, the prompt included; or null
+ * @param speculation how tokens are guessed, which changes how fast they come alone
  */
 public record GenerationOptions(
-    int maxTokens, SamplingOptions sampling, List<String> stop, Cancellation cancellation) {
+    int maxTokens,
+    SamplingOptions sampling,
+    List<String> stop,
+    Cancellation cancellation,
+    Speculation speculation) {
   /** Up to 512 tokens, always the likeliest one. */
   public static final GenerationOptions DEFAULT = of(512, SamplingOptions.GREEDY);
 
@@ -33,6 +38,12 @@ public record GenerationOptions(
     stop = List.copyOf(stop);
   }
 
+  /** Without guesses. */
+  public GenerationOptions(
+      int maxTokens, SamplingOptions sampling, List<String> stop, Cancellation cancellation) {
+    this(maxTokens, sampling, stop, cancellation, Speculation.OFF);
+  }
+
   /** Without stop texts; only an interrupt cancels it. */
   public static GenerationOptions of(int maxTokens, SamplingOptions sampling) {
     return new GenerationOptions(maxTokens, sampling, List.of(), null);
@@ -40,11 +51,21 @@ public record GenerationOptions(
 
   /** The same with these stop texts. */
   public GenerationOptions stopAt(String... texts) {
-    return new GenerationOptions(maxTokens, sampling, List.of(texts), cancellation);
+    return new GenerationOptions(maxTokens, sampling, List.of(texts), cancellation, speculation);
   }
 
   /** The same, ended by {@code token}. */
   public GenerationOptions cancelledBy(Cancellation token) {
-    return new GenerationOptions(maxTokens, sampling, stop, token);
+    return new GenerationOptions(maxTokens, sampling, stop, token, speculation);
+  }
+
+  /** The same with tokens guessed in this way. */
+  public GenerationOptions speculate(Speculation how) {
+    return new GenerationOptions(maxTokens, sampling, stop, cancellation, how);
+  }
+
+  /** The same with other counts of tokens. */
+  GenerationOptions upTo(int tokens) {
+    return new GenerationOptions(tokens, sampling, stop, cancellation, speculation);
   }
 }

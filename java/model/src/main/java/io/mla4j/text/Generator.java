@@ -45,11 +45,13 @@ final class Generator {
   Generation run(Session session, int[] prompt) {
     long start = System.nanoTime();
     long prefilled = start;
+    session.speculate(options.speculation());
+    Speculation.Figures before = session.speculated();
     FinishReason reason;
     try {
       int[] more = Arrays.copyOfRange(prompt, session.length(), prompt.length);
       session.append(options.cancellation(), more);
-      int first = session.next(options.sampling(), options.cancellation());
+      int first = next(session, prompt.length);
       prefilled = System.nanoTime();
       reason = continueFrom(first, session, prompt.length);
     } catch (CancelledException e) {
@@ -65,7 +67,8 @@ final class Generator {
         prompt.length,
         (prefilled == start ? end : prefilled) - start,
         prefilled == start ? 0 : end - prefilled,
-        session.cacheBytes());
+        session.cacheBytes(),
+        session.speculated().since(before));
   }
 
   private FinishReason continueFrom(int first, Session session, int promptTokens) {
@@ -92,8 +95,13 @@ final class Generator {
         text.finish();
         return enough ? FinishReason.LENGTH : FinishReason.CONTEXT;
       }
-      id = session.next(options.sampling(), options.cancellation());
+      id = next(session, promptTokens);
     }
+  }
+
+  private int next(Session session, int promptTokens) {
+    int wanted = options.maxTokens() - (session.length() - promptTokens);
+    return session.next(options.sampling(), options.cancellation(), wanted);
   }
 
   private String textOf(int id) {

@@ -42,12 +42,12 @@ import java.util.function.Supplier;
  */
 public final class Model implements AutoCloseable {
   private static final int SESSION_TOKENS = 4096;
-
   private final Path path;
   private final Checkpoint checkpoint;
   private final Device device;
   private final boolean ownsDevice;
   private final Decoder decoder;
+  final LazyPredictor predictor;
 
   /** Null where every session has a cache of its own. */
   private final SharedCache shared;
@@ -73,6 +73,7 @@ public final class Model implements AutoCloseable {
     this.ownsDevice = ownsDevice;
     this.decoder = decoder;
     this.shared = shared;
+    this.predictor = new LazyPredictor(checkpoint, decoder);
     this.hasTokenizer = hasTokenizer;
     this.tokenizer = tokenizer;
   }
@@ -449,6 +450,7 @@ public final class Model implements AutoCloseable {
     if (shared != null) {
       shared.close();
     }
+    predictor.close();
     tokenizer.close();
     if (ownsDevice) {
       device.close();

@@ -1,6 +1,7 @@
 package io.mla4j.text;
 
 import io.mla4j.Batch;
+import io.mla4j.CacheFullException;
 import io.mla4j.ClosedException;
 import io.mla4j.InvalidArgumentException;
 import io.mla4j.InvalidStateException;
@@ -11,8 +12,7 @@ import io.mla4j.guard.Turn;
 import io.mla4j.model.Cancellation;
 import io.mla4j.model.Decoder.Wanted;
 import io.mla4j.ops.Tensor;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
+import io.mla4j.text.speculation.Speculator;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -43,18 +43,9 @@ import java.util.function.Supplier;
  * that runs. Every call on a closed session or a closed model is a {@link ClosedException}.
  */
 public final class Session implements AutoCloseable {
-  /** A cache and the sessions that share it. */
-  private record Pool(LatentCache cache, AtomicInteger users) {
-    void release() {
-      if (users.decrementAndGet() == 0) {
-        cache.close();
-      }
-    }
-  }
-
   private final Turn turn = new Turn("session");
   private final Model model;
-  private final Pool pool;
+  private final SessionPool pool;
   private final Sequence sequence;
   private final Batch batch;
 
@@ -71,9 +62,15 @@ public final class Session implements AutoCloseable {
 
   private TokenChooser chooser;
 
+  private final Guessing guessing;
+
   /** An empty session with a pool of its own. */
   Session(Model model, int tokens) {
-    this(model, new Pool(model.decoder().newCache(1, tokens), new AtomicInteger()), null, null);
+    this(
+        model,
+        new SessionPool(model.decoder().newCache(1, tokens), new AtomicInteger()),
+        null,
+        null);
   }
 
   /** An empty session in the cache that the model's sessions share. */
@@ -81,7 +78,7 @@ public final class Session implements AutoCloseable {
     // the model closes it
     this(
         model,
-        new Pool(shared.cache(), new AtomicInteger(1)),
+        new SessionPool(shared.cache(), new AtomicInteger(1)),
         null,
         new SharedPrompt(shared, salt));
   }
@@ -92,25 +89,27 @@ public final class Session implements AutoCloseable {
   Session(Model model, Path file, LatentCache cache, SharedPrompt prompt) {
     CacheFile.Loaded loaded = CacheFile.load(file, cache, model.identity());
     this.model = model;
-    this.pool = new Pool(cache, new AtomicInteger(prompt == null ? 1 : 2));
+    this.pool = new SessionPool(cache, new AtomicInteger(prompt == null ? 1 : 2));
     this.prompt = prompt;
     this.sequence = loaded.sequence();
     this.batch = Batch.of(sequence);
+    this.guessing = new Guessing(model, cache, sequence);
     this.ids = Arrays.copyOf(loaded.text().ids(), Math.max(16, sequence.length()));
     this.count = sequence.length();
     this.logits = loaded.text().logits();
   }
 
-  private Session(Model model, Pool pool, Session origin, SharedPrompt prompt) {
+  private Session(Model model, SessionPool pool, Session origin, SharedPrompt prompt) {
     this.model = model;
     this.pool = pool;
     this.prompt = prompt;
-    this.sequence = origin == null ? pool.cache.newSequence() : origin.sequence.fork();
+    this.sequence = origin == null ? pool.cache().newSequence() : origin.sequence.fork();
     this.batch = Batch.of(sequence);
+    this.guessing = new Guessing(model, pool.cache(), sequence);
     this.ids = origin == null ? new int[16] : origin.ids.clone();
     this.count = origin == null ? 0 : origin.count;
     this.logits = origin == null ? null : origin.logits;
-    pool.users.incrementAndGet();
+    pool.users().incrementAndGet();
   }
 
   /** Tokens so far. */
@@ -125,7 +124,7 @@ public final class Session implements AutoCloseable {
 
   /** Bytes of the cache that this session and its forks share. */
   public long cacheBytes() {
-    return pool.cache.bytes();
+    return pool.cache().bytes();
   }
 
   /**
@@ -154,6 +153,7 @@ public final class Session implements AutoCloseable {
   void append(Cancellation cancellation, int... more) {
     use(
         () -> {
+          guessing.drop();
           int context = model.description().context();
           if (more.length > context - count) {
             throw new InvalidArgumentException(
@@ -200,27 +200,90 @@ public final class Session implements AutoCloseable {
    * @throws InvalidArgumentException where the session is empty, or the model's context is full
    */
   public int next(SamplingOptions sampling) {
-    return next(sampling, null);
+    return next(sampling, null, Integer.MAX_VALUE);
   }
 
-  int next(SamplingOptions sampling, Cancellation cancellation) {
+  /**
+   * As above.
+   *
+   * @param wanted how many tokens will be asked for, this one included: more are not guessed
+   */
+  int next(SamplingOptions sampling, Cancellation cancellation, int wanted) {
     return use(
         () -> {
           requireTokens();
           if (chooser == null || !chooser.options().equals(sampling)) {
+            guessing.drop();
             chooser = new TokenChooser(sampling, model.decoder());
             for (int i = 0; i < count; i++) {
               chooser.observe(ids[i]);
             }
           }
-          runChunks(cancellation);
-          int id =
-              logits != null
-                  ? chooser.choose(logits)
-                  : model.step(() -> chooser.choose(runPending(cancellation)));
+          int id = choose(cancellation, wanted);
           push(id);
+          guessing.chose(id);
           return id;
         });
+  }
+
+  private int choose(Cancellation cancellation, int wanted) {
+    if (guessing.isAhead()) {
+      Cancellation.check(cancellation);
+      return guessing.choose();
+    }
+    runChunks(cancellation);
+    if (logits != null) {
+      return chooser.choose(logits);
+    }
+    return model.step(
+        () -> {
+          if (!guessing.isOn() || count - sequence.length() > 1) {
+            return chooser.choose(runPending(cancellation));
+          }
+          int[] rows = guessing.guess(ids, count, wanted);
+          try {
+            return checkGuesses(cancellation, rows);
+          } catch (CacheFullException e) {
+            // A fork in another thread may have taken the pages that were for the guesses.
+            return checkGuesses(cancellation, Arrays.copyOf(rows, 1));
+          }
+        });
+  }
+
+  /** Runs the last token with guesses behind it, and chooses what follows it. */
+  private int checkGuesses(Cancellation cancellation, int[] rows) {
+    long start = System.nanoTime();
+    Tensor hidden = forward(Wanted.EACH, cancellation, rows);
+    guessing.ran(chooser, hidden, count, start);
+    return guessing.choose();
+  }
+
+  /**
+   * From the next token on, tokens are guessed in this way. What the model writes does not change.
+   *
+   * @throws InvalidStateException where the session is not {@linkplain #isRewindable rewindable}:
+   *     guesses that were wrong could not be forgotten
+   * @throws InvalidArgumentException where mla4j knows no layer for multi-token prediction in a
+   *     model of this type
+   * @throws io.mla4j.checkpoint.CheckpointException naming the tensor of this layer that the
+   *     checkpoint lacks
+   */
+  public void speculate(Speculation how) {
+    use(
+        () -> {
+          guessing.start(how);
+          return null;
+        });
+  }
+
+  /** Null for nothing. */
+  void guessWith(Speculator other) {
+    guessing.start(other);
+  }
+
+  /** What guessing did so far, since it was chosen. */
+  public Speculation.Figures speculated() {
+    return guessing.figures();
   }
 
   /**
@@ -238,24 +301,15 @@ public final class Session implements AutoCloseable {
 
   private void readLogits() {
     requireTokens();
+    if (logits == null) {
+      logits = guessing.takeLogits(count);
+    }
     if (logits != null) {
       return;
     }
+    guessing.drop();
     runChunks(null);
-    float[] read = new float[model.description().vocabulary()];
-    model.step(
-        () -> {
-          Tensor hidden = runPending(null);
-          model
-              .decoder()
-              .logits(
-                  hidden,
-                  (_, row) ->
-                      MemorySegment.copy(
-                          row.segment(), ValueLayout.JAVA_FLOAT, 0, read, 0, read.length));
-          return null;
-        });
-    logits = read;
+    logits = model.step(() -> TokenChooser.read(model.decoder(), runPending(null)));
   }
 
   /**
@@ -302,8 +356,11 @@ public final class Session implements AutoCloseable {
    */
   public Session fork() {
     return use(
-        () ->
-            model.register(new Session(model, pool, this, prompt == null ? null : prompt.fork())));
+        () -> {
+          guessing.drop();
+          return model.register(
+              new Session(model, pool, this, prompt == null ? null : prompt.fork()));
+        });
   }
 
   /**
@@ -329,6 +386,7 @@ public final class Session implements AutoCloseable {
                 "length is " + length + ", but must be in 0.." + count);
           }
           if (length < count) {
+            guessing.drop();
             if (!sequence.isRewindable() && length > 0 && length <= sequence.length()) {
               throw new InvalidStateException(
                   "length is "
@@ -350,6 +408,7 @@ public final class Session implements AutoCloseable {
   @Override
   public void close() {
     if (turn.close()) {
+      guessing.close();
       sequence.close();
       pool.release();
       model.forget(this);
@@ -377,6 +436,7 @@ public final class Session implements AutoCloseable {
    * that stay, where the cache cannot be rewound.
    */
   private void cut(int length) {
+    guessing.truncate(length);
     int kept = Math.min(sequence.length(), Math.max(0, length - 1));
     if (prompt != null) {
       kept = prompt.keep(kept);
@@ -409,7 +469,7 @@ public final class Session implements AutoCloseable {
   }
 
   private Tensor forward(Wanted wanted, Cancellation cancellation, int[] next) {
-    return model.decoder().forward(batch, wanted, cancellation, next);
+    return model.decoder().forward(batch, wanted, cancellation, guessing.states(ids, count), next);
   }
 
   private void requireTokens() {

@@ -1,0 +1,5 @@
+/**
+ * Tokens that are guessed, and checked several at a time: what guesses them, and how many of them
+ * pay.
+ */
+package io.mla4j.text.speculation;

@@ -1,0 +1,114 @@
+package io.mla4j.text.speculation;
+
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+
+/** Guessing on a clock of the test: worth its time where guesses are good, harmless where not. */
+class PaceTest {
+  /** Guesses take no time and have always the same trust. */
+  private static final class Free implements Guesser {
+    @Override
+    public void begin(int[] ids, int count) {}
+
+    @Override
+    public int next() {
+      return 0;
+    }
+
+    @Override
+    public int trust() {
+      return 4;
+    }
+
+    @Override
+    public double expected(int trust) {
+      return 0.7;
+    }
+
+    @Override
+    public void truncate(int length) {}
+  }
+
+  /**
+   * Plain time over that with guesses.
+   *
+   * @param chance that a guess is right
+   * @param row what a row more takes, in passes of one row
+   * @param guess what a guess takes
+   * @param noise of all times
+   */
+  private static double speedup(int tokens, double chance, double row, double guess, double noise) {
+    Random random = new Random(5);
+    Pace pace = new Pace(new Free());
+    double plain = 0;
+    double time = 0;
+    int done = 0;
+    double[] chances = new double[Pace.MOST];
+    while (done < tokens) {
+      int n = 0;
+      double guessing = 0;
+      if (pace.mayGuess() && pace.paysOneMore(0, 1, 1, 1000 * guess)) {
+        double expected = 1;
+        double likely = 1;
+        do {
+          chances[n++] = pace.chance(4);
+          guessing += 1000 * guess;
+          likely *= pace.chance(4);
+          expected += likely;
+        } while (n < Pace.MOST && pace.paysOneMore(n, expected, likely, 1000 * guess));
+        n = pace.best(chances, n);
+      }
+      double nanos = 1000 * (1 + n * row) * (1 + noise * random.nextDouble());
+      time += nanos + guessing;
+      pace.ran(1 + n, nanos, guessing);
+      int given = 1;
+      for (int k = 0; k < n; k++) {
+        boolean right = random.nextDouble() < chance;
+        pace.checked(4, right);
+        if (!right) {
+          break;
+        }
+        given++;
+      }
+      pace.gave(given);
+      done += given;
+      plain += given * 1000 * (1 + noise / 2);
+    }
+    return plain / time;
+  }
+
+  @Test
+  void guessesThatAreNeverRightCostLittle() {
+    for (double row : new double[] {0.02, 0.1, 0.3, 1}) {
+      for (double guess : new double[] {0, 0.1, 0.3}) {
+        for (int tokens : new int[] {200, 1000, 4000}) {
+          double speedup = speedup(tokens, 0, row, guess, 0.1);
+          assertTrue(speedup >= 0.97, row + " " + guess + " " + tokens + ": " + speedup);
+        }
+      }
+    }
+  }
+
+  @Test
+  void noTextIsMuchSlower() {
+    for (double chance = 0; chance <= 1; chance += 0.1) {
+      for (double row : new double[] {0.02, 0.1, 0.3, 1}) {
+        for (double guess : new double[] {0, 0.1, 0.3}) {
+          double speedup = speedup(500, chance, row, guess, 0.2);
+          assertTrue(speedup >= 0.965, chance + " " + row + " " + guess + ": " + speedup);
+        }
+      }
+    }
+  }
+
+  @Test
+  void goodGuessesPay() {
+    // 1 / (1 - a) tokens a pass at most; a row more takes a twentieth of a pass
+    assertTrue(speedup(1000, 0.8, 0.05, 0, 0.1) > 2.5, "0.8 free");
+    assertTrue(speedup(1000, 0.98, 0.05, 0, 0.1) > 5, "0.98 free");
+    assertTrue(speedup(1000, 0.8, 0.05, 0.15, 0.1) > 1.7, "0.8");
+    assertTrue(speedup(1000, 0.5, 0.05, 0, 0.1) > 1.5, "0.5 free");
+  }
+}
