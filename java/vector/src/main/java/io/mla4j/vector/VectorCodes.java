@@ -1,5 +1,7 @@
 package io.mla4j.vector;
 
+import static io.mla4j.vector.Lanes.F;
+import static io.mla4j.vector.Lanes.L;
 import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT_UNALIGNED;
 
@@ -12,6 +14,10 @@ import io.mla4j.spi.HeadProduct;
 import io.mla4j.spi.MatrixProduct;
 import io.mla4j.spi.Tile;
 import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.IntVector;
+import jdk.incubator.vector.VectorOperators;
 
 /**
  * Linear layers and the small linears of each head whose weights are multiplied as integer codes:
@@ -27,7 +33,14 @@ final class VectorCodes {
   private static final ThreadLocal<VectorCodes> OF_THREAD =
       ThreadLocal.withInitial(VectorCodes::new);
 
+  /** 1.5 * 2^23: what is added to it and taken off again is rounded to the nearest integer. */
+  private static final float ROUND = 12582912f;
+
+  /** Below it a block is rounded by the definition itself, as one that is not finite. */
+  private static final float SMALL = 0x1p-60f;
+
   private final Codes rounded = new Codes();
+  private final int[] integers = new int[Int8.BLOCK];
   private boolean streams;
 
   private VectorCodes() {}
@@ -47,7 +60,7 @@ final class VectorCodes {
     for (int i = tile.rowBegin(); i < tile.rowEnd(); i++) {
       long source = gathered ? Floats.getInt(p.indices(), i) : i;
       Floats.read(p.x(), source * p.xStride(), m, Slab.START, k);
-      Int8.round(m, Slab.START, k, rounded, 0);
+      round(m, Slab.START, k, 0);
       long at = (long) i * Int8.blocks(k) * BLOCK_BYTES;
       long codesAt = at + (long) Int8.blocks(k) * Float.BYTES;
       MemorySegment.copy(
@@ -71,6 +84,43 @@ final class VectorCodes {
           rounded.codes(),
           r * blocks * Int8.BLOCK,
           blocks * Int8.BLOCK);
+    }
+  }
+
+  /**
+   * {@link Int8#round} of the row {@code m[from .. from + n)}, to {@code rounded} from {@code at}
+   * on. Overwrites what follows the row in its last block.
+   */
+  private void round(float[] m, int from, int n, int at) {
+    int padded = Int8.blocks(n) * Int8.BLOCK;
+    Arrays.fill(m, from + n, from + padded, 0);
+    for (int i = 0; i < padded; i += Int8.BLOCK) {
+      float largest = largest(m, from + i);
+      if (largest >= SMALL && largest < Float.POSITIVE_INFINITY) {
+        rounded.scales()[(at + i) / Int8.BLOCK] = largest / 127;
+        roundBlock(m, from + i, 127 / largest, rounded.codes(), at + i);
+      } else {
+        Int8.round(m, from + i, Int8.BLOCK, rounded, at + i);
+      }
+    }
+  }
+
+  private static float largest(float[] m, int from) {
+    FloatVector largest = FloatVector.zero(F);
+    for (int i = 0; i < Int8.BLOCK; i += L) {
+      FloatVector x = FloatVector.fromArray(F, m, from + i);
+      largest = largest.max(x.lanewise(VectorOperators.ABS));
+    }
+    return largest.reduceLanes(VectorOperators.MAX);
+  }
+
+  private void roundBlock(float[] m, int from, float inverse, byte[] codes, int at) {
+    for (int i = 0; i < Int8.BLOCK; i += L) {
+      FloatVector x = FloatVector.fromArray(F, m, from + i).mul(inverse);
+      ((IntVector) x.add(ROUND).sub(ROUND).convert(VectorOperators.F2I, 0)).intoArray(integers, i);
+    }
+    for (int i = 0; i < Int8.BLOCK; i++) {
+      codes[at + i] = (byte) integers[i];
     }
   }
 
@@ -116,7 +166,7 @@ final class VectorCodes {
     int block = Math.min(CodePanels.MAX_ROWS, tile.rowEnd() - tile.rowBegin());
     int scratch = Slab.START;
     int x = Slab.after(scratch, begin(matrices.weight(), block, out));
-    int c = Slab.after(x, in);
+    int c = Slab.after(x, padded);
     float[] m = Slab.ofThread(Slab.after(c, block * width));
     rounded.reserve(block * padded);
     for (int h = tile.headBegin(); h < tile.headEnd(); h++) {
@@ -125,7 +175,7 @@ final class VectorCodes {
         int tokens = Math.min(block, tile.rowEnd() - t);
         for (int i = 0; i < tokens; i++) {
           Floats.read(p.x(), (t + i) * p.xTokenStride() + h * p.xHeadStride(), m, x, in);
-          Int8.round(m, x, in, rounded, i * padded);
+          round(m, x, in, i * padded);
         }
         weight(m, scratch, matrices.weight()).times(rounded, tokens, first, out, c, width);
         for (int i = 0; i < tokens; i++) {
