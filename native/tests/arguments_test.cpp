@@ -194,7 +194,6 @@ TEST_P(Arguments, OfHeadLinear) {
 // Two heads, two queries over five cached tokens in pages of two; latent 4, rope 2.
 struct Attend {
   mla_attention_params params{};
-  params.probability_bits = 8;
   mla_cache_params cache_params{};
   mla_head_linear_params keys{}, values{};
   Guarded<float> q{std::vector<float>(24, 0.5f)}, cache{std::vector<float>(36, 0.25f)},
@@ -221,6 +220,7 @@ struct Attend {
     params.kv_tokens = 5;
     params.causal = 1;
     params.scale = 0.5f;
+    params.probability_bits = 8;
     params.nope = 3;
     params.value = 2;
     params.q_head_stride = 6;

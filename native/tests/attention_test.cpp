@@ -46,6 +46,7 @@ struct Sequence {
     fill_rows(random, q, s.queries * s.heads, width, width + q_gap);
     for (size_t h = 0; h < slopes.size(); h++) slopes[h] = random.real(0, 0.5f);
     p.struct_size = sizeof p;
+    p.probability_bits = 8;
     p.compute = s.compute;
     p.heads = s.heads;
     p.query_tokens = s.queries;
@@ -93,7 +94,6 @@ struct Sequence {
   Guarded<float> q;
   Guarded<float> slopes;
   mla_attention_params p{};
-  p.probability_bits = 8;
   mla_head_linear_params keys{}, values{};
 };
 
