@@ -263,7 +263,9 @@ public enum Mutant {
         is(SCALE_ONE_PERCENT)
             ? a.scale() * 1.01f
             : is(SCALE_OF_CACHED_ROW) ? (float) (0.99 / Math.sqrt(cached + 1.0)) : a.scale();
-    AttentionScore score = new AttentionScore(scale, is(NO_ALIBI) ? null : a.score().alibiSlopes());
+    AttentionScore score =
+        new AttentionScore(
+            scale, is(NO_ALIBI) ? null : a.score().alibiSlopes(), a.score().probabilities());
     AttentionTile changed = a.copy(change(a.compute()), score);
     changed.variant(a.causal() && !is(NOT_CAUSAL), a.ownKeys());
     // Positions move with the count of cached tokens.
