@@ -512,8 +512,10 @@ struct RmsNorm : Rows {
   }
 };
 struct Swiglu : Rows {
+  float limit = 7;
   int32_t operator()(const mla_kernels& k, char* error, int32_t size) {
-    return k.swiglu(x_data, x_stride, second_data, second_stride, rows, width, to, y_stride, error, size);
+    return k.swiglu(x_data, x_stride, second_data, second_stride, limit, rows, width, to, y_stride, error,
+                    size);
   }
 };
 struct Add : Rows {
@@ -552,6 +554,8 @@ TEST_P(Arguments, OfRmsNorm) {
 TEST_P(Arguments, OfSwiglu) {
   auto bad = bad_rows<Swiglu>("gate is NULL", "gate_stride", "up is NULL");
   bad.push_back({[](Swiglu& c) { c.second_stride = -1; }, MLA_INVALID_ARGUMENT, "up_stride"});
+  bad.push_back({[](Swiglu& c) { c.limit = 0; }, MLA_INVALID_ARGUMENT, "limit is 0"});
+  bad.push_back({[](Swiglu& c) { c.limit = NAN; }, MLA_INVALID_ARGUMENT, "limit is nan"});
   expect_refused<Swiglu>(kernels(), bad);
 }
 TEST_P(Arguments, OfGate) {

@@ -69,7 +69,8 @@ TEST_P(Elementwise, Swiglu) {
     Guarded<float> gate(span(rows, width, stride)), up(gate.size()), y(gate.size());
     fill_rows(random, gate, rows, width, stride, -20, 20);
     fill_rows(random, up, rows, width, stride);
-    MLA_CALL(kernels().swiglu, gate.data(), stride, up.data(), stride, rows, width, y.data(), stride);
+    MLA_CALL(kernels().swiglu, gate.data(), stride, up.data(), stride, INFINITY, rows, width, y.data(),
+             stride);
     for (int i = 0; i < rows; i++) {
       for (int j = 0; j < width; j++) {
         const double g = gate[i * stride + j], expected = g / (1 + std::exp(-g)) * up[i * stride + j];
@@ -79,10 +80,28 @@ TEST_P(Elementwise, Swiglu) {
     expect_gaps(y, rows, width, stride);
     Guarded<float> in_up(up.size());
     std::memcpy(in_up.data(), up.data(), up.bytes());
-    MLA_CALL(kernels().swiglu, gate.data(), stride, in_up.data(), stride, rows, width, in_up.data(), stride);
-    MLA_CALL(kernels().swiglu, gate.data(), stride, up.data(), stride, rows, width, gate.data(), stride);
+    MLA_CALL(kernels().swiglu, gate.data(), stride, in_up.data(), stride, INFINITY, rows, width, in_up.data(),
+             stride);
+    MLA_CALL(kernels().swiglu, gate.data(), stride, up.data(), stride, INFINITY, rows, width, gate.data(),
+             stride);
     ASSERT_EQ(std::memcmp(gate.data(), y.data(), y.bytes()), 0) << "in place of gate";
     ASSERT_EQ(std::memcmp(in_up.data(), y.data(), y.bytes()), 0) << "in place of up";
+  });
+}
+
+// The gate is limited from above after its activation, the other factor on both sides.
+TEST_P(Elementwise, SwigluWithALimit) {
+  for_widths([&](Random& random, int width) {
+    const float limit = random.of({0.5f, 4.f});
+    Guarded<float> gate(width), up(width), y(width);
+    fill_rows(random, gate, 1, width, width, -20, 20);
+    fill_rows(random, up, 1, width, width, -8, 8);
+    MLA_CALL(kernels().swiglu, gate.data(), width, up.data(), width, limit, 1, width, y.data(), width);
+    for (int j = 0; j < width; j++) {
+      const double silu = gate[j] / (1 + std::exp(-static_cast<double>(gate[j])));
+      const double expected = std::fmin(silu, limit) * std::fmax(-limit, std::fmin(up[j], limit));
+      ASSERT_NEAR(y[j], expected, 5e-7 * std::fabs(expected)) << "gate " << gate[j] << " up " << up[j];
+    }
   });
 }
 
@@ -93,7 +112,7 @@ TEST_P(Elementwise, SwigluAtTheEndsOfTheRange) {
   for (float g = -90; g < 90; g += 0.37f) gates.push_back(g);
   const int width = static_cast<int>(gates.size());
   Guarded<float> gate(gates), up(std::vector<float>(gates.size(), 1.f)), y(gates.size());
-  MLA_CALL(kernels().swiglu, gate.data(), width, up.data(), width, 1, width, y.data(), width);
+  MLA_CALL(kernels().swiglu, gate.data(), width, up.data(), width, INFINITY, 1, width, y.data(), width);
   for (int j = 0; j < width; j++) {
     const double g = gates[j], expected = g / (1 + std::exp(-g));
     if (std::isinf(expected))
@@ -103,7 +122,7 @@ TEST_P(Elementwise, SwigluAtTheEndsOfTheRange) {
   }
   gate[0] = NAN;
   gate[1] = -INFINITY;
-  MLA_CALL(kernels().swiglu, gate.data(), width, up.data(), width, 1, width, y.data(), width);
+  MLA_CALL(kernels().swiglu, gate.data(), width, up.data(), width, INFINITY, 1, width, y.data(), width);
   EXPECT_TRUE(std::isnan(y[0]));
   EXPECT_FALSE(y[1] < -1e-36f) << "the limit is 0";
 }

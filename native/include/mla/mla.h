@@ -436,9 +436,10 @@ typedef struct mla_kernels {
   int32_t (*rms_norm)(const float* x, int64_t x_stride, const float* weight, float eps, int32_t rows,
                       int32_t width, float* y, int64_t y_stride, char* error, int32_t error_size);
 
-  /* y = gate / (1 + exp(-gate)) * up for rows of `width` float32; y may be gate or up. */
-  int32_t (*swiglu)(const float* gate, int64_t gate_stride, const float* up, int64_t up_stride, int32_t rows,
-                    int32_t width, float* y, int64_t y_stride, char* error, int32_t error_size);
+  /* y = min(gate / (1 + exp(-gate)), limit) * clamp(up, -limit, limit) for rows of `width` float32; limit is above 0,
+   * infinite for none; y may be gate or up. */
+  int32_t (*swiglu)(const float* gate, int64_t gate_stride, const float* up, int64_t up_stride, float limit,
+                    int32_t rows, int32_t width, float* y, int64_t y_stride, char* error, int32_t error_size);
 
   /* Rows of `width` float32, cut into `count` equal parts: y = x * f(gates (rows, count) of the part), f one of MLA_GATE_*; y may be
    * x, also where gates are x. */

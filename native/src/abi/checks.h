@@ -62,6 +62,10 @@ inline void require_eps(float eps) {
     fail(MLA_INVALID_ARGUMENT, "eps is " + std::to_string(eps) + ", but must be finite and at least 0");
 }
 
+inline void require_limit(float limit) {
+  // NaN is not above 0 either.
+  if (!(limit > 0)) fail(MLA_INVALID_ARGUMENT, "limit is " + std::to_string(limit) + ", but must be above 0");
+}
 inline void require_compute(int32_t compute) {
   require_range("compute", compute, MLA_COMPUTE_F32, MLA_COMPUTE_INT8);
 }

@@ -114,7 +114,7 @@ public final class CudaTileKernels implements Kernels, AutoCloseable {
               call.out(o.out()));
       case RmsNorm o ->
           new RmsNorm(call.in(o.x()), call.in(o.weight()), o.eps(), call.out(o.out()));
-      case SwiGlu o -> new SwiGlu(call.in(o.gate()), call.in(o.up()), call.out(o.out()));
+      case SwiGlu o -> new SwiGlu(call.in(o.gate()), call.in(o.up()), o.limit(), call.out(o.out()));
       case Add o -> new Add(call.in(o.x()), call.in(o.residual()), o.scale(), call.out(o.out()));
       case Rotate o -> new Rotate(call.in(o.q()), call.in(o.rotation()), call.out(o.out()));
       case Merge o ->

@@ -43,7 +43,7 @@ final class RunFeedForward extends CpuOperation {
     } else {
       add(inner, compute, w.gate(), x, gate);
       add(inner, compute, w.up(), x, up);
-      activate = new RowTiles(cpu, new SwiGlu(gate, up, gate));
+      activate = new RowTiles(cpu, new SwiGlu(gate, up, w.limit(), gate));
     }
     inner.prepare();
     down.begin();

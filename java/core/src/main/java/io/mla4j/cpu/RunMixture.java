@@ -106,8 +106,8 @@ final class RunMixture extends CpuOperation {
         .to(logits.segment(), counts.length);
     router.prepare();
     route = new RowTiles(cpu, new Route(w.routing(), logits, w.bias(), experts, weights));
-    activate = activation(0, slots, inner);
-    activateShared = shared == null ? null : activation(sharedNumber(), n, sharedInner);
+    activate = activation(0, slots, w.experts().getFirst());
+    activateShared = shared == null ? null : activation(sharedNumber(), n, shared);
     Tensor outs = tensor(outsAt, StorageFormat.F32, slots, width);
     Tensor sharedOut = shared == null ? null : tensor(sharedOutAt, StorageFormat.F32, n, width);
     combine = new RowTiles(cpu, new Combine(outs, slotTensor, weights, sharedOut, operation.out()));
@@ -126,11 +126,12 @@ final class RunMixture extends CpuOperation {
     return (long) slots * inner;
   }
 
-  /** gate = silu(gate) * up, for rows of {@code inner} elements from element {@code at} on. */
-  private RowTiles activation(long at, int rows, int inner) {
+  /** gate = silu(gate) * up, for rows of a network's inner width from element {@code at} on. */
+  private RowTiles activation(long at, int rows, FeedForward.Weights network) {
+    int inner = network.gate().out();
     Tensor gate = tensor(gatesAt + at * Float.BYTES, StorageFormat.F32, rows, inner);
     Tensor up = tensor(upsAt + at * Float.BYTES, StorageFormat.F32, rows, inner);
-    return new RowTiles(cpu, new SwiGlu(gate, up, gate));
+    return new RowTiles(cpu, new SwiGlu(gate, up, network.limit(), gate));
   }
 
   @Override

@@ -5,7 +5,7 @@ import io.mla4j.InvalidArgumentException;
 
 /**
  * A SwiGLU network: {@code out = down(silu(gate x) * up x)}; without a gate {@code out =
- * down(relu(up x)^2)}.
+ * down(relu(up x)^2)}. With a limit as {@link SwiGlu} has it.
  *
  * @param x (n, in) F32
  * @param out (n, width) F32
@@ -18,14 +18,28 @@ public record FeedForward(Tensor x, Weights weights, ComputeType compute, Tensor
    * @param gate (inner, in), or null; experts must have it
    * @param up (inner, in)
    * @param down (width, inner)
+   * @param limit of the activation, above 0; infinite: none, as it must be without a gate
    */
-  public record Weights(Weight gate, Weight up, Weight down) {}
+  public record Weights(Weight gate, Weight up, Weight down, float limit) {
+    /** Without a limit. */
+    public Weights(Weight gate, Weight up, Weight down) {
+      this(gate, up, down, Float.POSITIVE_INFINITY);
+    }
+
+    /** Whether the activation has a limit. */
+    public boolean isLimited() {
+      return limit != Float.POSITIVE_INFINITY;
+    }
+  }
 
   /** Checks types and shapes. */
   public FeedForward {
     requireRows(x, out);
     Checks.requireNonNull("compute", compute);
     Checks.requireNonNull("weights", weights);
+    Checks.require(
+        weights.gate() != null || !weights.isLimited(),
+        "weights.limit is " + weights.limit() + ", but there is no gate");
     // Without a gate up is looked at twice.
     requireNetwork(
         "weights",
@@ -47,6 +61,7 @@ public record FeedForward(Tensor x, Weights weights, ComputeType compute, Tensor
       long inner = weights.gate().tensor().dim(0);
       Checks.require(".gate", weights.gate(), inner, x.dim(1));
       Checks.require(".up", weights.up(), inner, x.dim(1));
+      SwiGlu.requireLimit(".limit", weights.limit());
       Checks.require(".down", weights.down(), out.dim(1), inner);
     } catch (InvalidArgumentException e) {
       throw new InvalidArgumentException(name + e.getMessage());

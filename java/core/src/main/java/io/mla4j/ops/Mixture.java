@@ -18,7 +18,8 @@ public record Mixture(Tensor x, Weights weights, ComputeType compute, Tensor out
    *
    * @param router (experts, in); its product is computed in F32 whatever the compute type
    * @param bias (experts) F32, for the choice only, or null
-   * @param experts one network for each expert but the last ones, all of one shape
+   * @param experts one network for each expert but the last ones, all of one shape and with one
+   *     limit
    * @param identities how many experts, the last ones, return x itself, which is as wide as the
    *     result then
    * @param shared a network that every token passes, or null
@@ -79,6 +80,16 @@ public record Mixture(Tensor x, Weights weights, ComputeType compute, Tensor out
                 + expert.gate().out()
                 + ", but the first one has "
                 + inner);
+      }
+      float limit = weights.experts().getFirst().limit();
+      if (expert.limit() != limit) {
+        throw new InvalidArgumentException(
+            "weights.experts["
+                + e
+                + "].limit is "
+                + expert.limit()
+                + ", but the first one has "
+                + limit);
       }
     }
     if (weights.shared() != null) {

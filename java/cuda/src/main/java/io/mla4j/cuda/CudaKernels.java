@@ -176,6 +176,9 @@ final class CudaKernels implements DeviceKernels {
   }
 
   private Launch swiGlu(SwiGlu o) {
+    if (o.limit() != Float.POSITIVE_INFINITY) {
+      throw new BackendException("backend " + CudaBackend.NAME + " has no swiglu with a limit");
+    }
     return calls.bind(
         mla_device_kernels.swiglu(table),
         mla_device_kernels.swiglu.descriptor(),

@@ -88,7 +88,7 @@ final class DeviceMixture {
     parts.add(new GroupedMatMul(x, groups.tokenOf(), gate, groups, gated));
     groups = group(parts, groups, choice, up, o.compute());
     parts.add(new GroupedMatMul(x, groups.tokenOf(), up, groups, upped));
-    parts.add(new SwiGlu(gated, upped, gated));
+    parts.add(new SwiGlu(gated, upped, w.experts().getFirst().limit(), gated));
     groups = group(parts, groups, choice, down, o.compute());
     parts.add(new GroupedMatMul(gated, null, down, groups, expertOut));
     Tensor shared = null;

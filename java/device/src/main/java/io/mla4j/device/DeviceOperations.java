@@ -103,7 +103,7 @@ final class DeviceOperations implements AutoCloseable {
     return List.of(
         new MatMul(x, PlainWeights.tensor("weights.gate", w.gate()), null, compute, gate),
         new MatMul(x, PlainWeights.tensor("weights.up", w.up()), null, compute, up),
-        new SwiGlu(gate, up, gate),
+        new SwiGlu(gate, up, w.limit(), gate),
         new MatMul(gate, PlainWeights.tensor("weights.down", w.down()), null, compute, out));
   }
 

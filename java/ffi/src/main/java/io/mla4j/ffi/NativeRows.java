@@ -212,6 +212,7 @@ final class NativeRows {
               o.gate().stride(0),
               o.up().segmentFrom(tile.rowBegin()),
               o.up().stride(0),
+              o.limit(),
               count,
               (int) o.gate().dim(1),
               o.out().segmentFrom(tile.rowBegin()),

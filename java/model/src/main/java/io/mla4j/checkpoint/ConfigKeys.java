@@ -183,6 +183,14 @@ final class ConfigKeys {
     return entry == null ? absent : number(entry, allowed, what);
   }
 
+  /** A number, or a list of numbers, that must be there. */
+  List<Double> numbers(String key, Predicate<Double> allowed, String what) {
+    Entry entry = required(key);
+    return elements(entry.value).stream()
+        .map(element -> number(new Entry(entry.key, element), allowed, what))
+        .toList();
+  }
+
   List<Double> numbers(String key, int count, Predicate<Double> allowed, String what) {
     Entry entry = entry(key);
     if (entry == null || !entry.value.isArray() || entry.value.size() != count) {

@@ -23,7 +23,7 @@ public final class ConfigReader {
   static final int MAX_WIDTH = 1 << 20;
   private static final String CONFIG = "config.json";
   private static final long MAX_BYTES = 10_000_000;
-  private static final int MAX_LAYERS = 4096;
+  static final int MAX_LAYERS = 4096;
   private static final int MAX_VOCABULARY = 1 << 24;
 
   private final Path file;

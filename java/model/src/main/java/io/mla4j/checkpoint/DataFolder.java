@@ -14,6 +14,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -27,6 +28,9 @@ import java.util.stream.Stream;
  * @param known one of its files, by which the folder is found where all are listed
  */
 record DataFolder(String name, String what, String known) {
+  /** What was listed, by folder: a folder of a jar does not change, and listing it takes long. */
+  private static final Map<String, Set<String>> LISTED = new ConcurrentHashMap<>();
+
   private static final String ENDING = ".json";
   private static final Pattern NAME = Pattern.compile("[A-Za-z0-9_.-]{1,100}");
 
@@ -71,6 +75,10 @@ record DataFolder(String name, String what, String known) {
 
   /** The names of the files, in whatever this class was loaded from. */
   Set<String> files() {
+    return LISTED.computeIfAbsent(name, _ -> list());
+  }
+
+  private Set<String> list() {
     URL file = DataFolder.class.getResource(name + "/" + known + ENDING);
     try {
       URLConnection connection = file.openConnection();

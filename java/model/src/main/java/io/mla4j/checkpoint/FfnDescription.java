@@ -34,6 +34,9 @@ public sealed interface FfnDescription {
    *     weights
    * @param expertWidth inner width of one routed expert
    * @param sharedWidth inner width of the shared experts together, 0 for none
+   * @param limit what the activation of routed experts is limited by, see {@link
+   *     io.mla4j.ops.SwiGlu}; infinite: nothing
+   * @param sharedLimit the same of the shared experts
    * @param postNorm whether the sum of all experts is normed before it is added
    */
   record Mixture(
@@ -42,8 +45,21 @@ public sealed interface FfnDescription {
       int identities,
       int expertWidth,
       int sharedWidth,
+      float limit,
+      float sharedLimit,
       boolean postNorm)
       implements FfnDescription {
+    /** The same with other limits. */
+    Mixture limitedBy(float limit, float sharedLimit) {
+      return new Mixture(
+          routing, choiceBias, identities, expertWidth, sharedWidth, limit, sharedLimit, postNorm);
+    }
+
+    /** Whether an activation has a limit. */
+    public boolean isLimited() {
+      return limit != Float.POSITIVE_INFINITY || sharedLimit != Float.POSITIVE_INFINITY;
+    }
+
     /** Experts that have weights. */
     public int networks() {
       return routing.experts() - identities;

@@ -5,6 +5,7 @@ import io.mla4j.checkpoint.FfnDescription.Activation;
 import io.mla4j.checkpoint.FfnDescription.ChoiceBias;
 import io.mla4j.ops.Routing;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
@@ -27,6 +28,9 @@ import java.util.stream.Stream;
  *       what they are given; absent: none
  *   <dt>{@code shared_width}
  *   <dd>the key that holds the inner width of a shared expert; absent: that of a routed one
+ *   <dt>{@code limits}, {@code shared_limits}
+ *   <dd>the keys that hold what limits the activation of routed and of shared experts, a number for
+ *       each layer or one for all; 0: nothing, as where the key is absent
  *   <dt>{@code post_norm}
  *   <dd>whether the sum of all experts is normed
  * </dl>
@@ -70,11 +74,42 @@ final class FfnReader {
             width,
             family.trait(Activation.class, family.dense().path("activation").asText("swiglu")));
     Optional<FfnDescription.Mixture> mixture = mixture(anySparse);
+    float[] limits = limits("limits", sparse);
+    float[] sharedLimits = limits("shared_limits", sparse);
     List<Networks> networks = new ArrayList<>();
-    for (boolean isSparse : sparse) {
-      networks.add(new Networks(dense, isSparse ? mixture : Optional.empty()));
+    for (int i = 0; i < count; i++) {
+      float limit = limits[i];
+      float sharedLimit = sharedLimits[i];
+      networks.add(
+          new Networks(
+              dense,
+              (sparse[i] ? mixture : Optional.<FfnDescription.Mixture>empty())
+                  .map(m -> m.limitedBy(limit, sharedLimit))));
     }
     return networks;
+  }
+
+  /** What limits activations in each layer, by the key that the router's {@code name} says. */
+  private float[] limits(String name, boolean[] sparse) {
+    float[] limits = new float[sparse.length];
+    Arrays.fill(limits, Float.POSITIVE_INFINITY);
+    String key = family.router().map(router -> router.path(name).asText()).orElse("");
+    if (key.isEmpty() || !keys.has(key)) {
+      return limits;
+    }
+    List<Double> values = keys.numbers(key, x -> x >= 0, "at least 0");
+    if (values.size() != 1 && values.size() < limits.length) {
+      throw keys.error(
+          key, "has " + values.size() + " elements, but there are " + limits.length + " layers");
+    }
+    for (int i = 0; i < limits.length; i++) {
+      double value = values.get(values.size() == 1 ? 0 : i);
+      if (value > 0 && !sparse[i] && values.size() > 1) {
+        throw keys.error(key, "has " + value + " for layer " + i + ", which has no experts");
+      }
+      limits[i] = value > 0 ? (float) value : limits[i];
+    }
+    return limits;
   }
 
   /**
@@ -175,6 +210,8 @@ final class FfnReader {
             identities,
             expertWidth,
             shared * sharedWidth,
+            Float.POSITIVE_INFINITY,
+            Float.POSITIVE_INFINITY,
             router.path("post_norm").asBoolean()));
   }
 

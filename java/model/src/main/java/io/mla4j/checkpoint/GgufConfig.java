@@ -185,11 +185,16 @@ final class GgufConfig {
     return FOLDER.error(architecture, "has a source " + Quote.line(source.toString()));
   }
 
-  /** A tensor of the first layer that has it, or null. */
+  /** A tensor of the first layer, or null. */
   StoredTensor tensor(String role) {
+    return tensor(role, 0);
+  }
+
+  /** A tensor of a layer, or null. */
+  StoredTensor tensor(String role, int layer) {
     List<TensorPlace> places = TensorRole.named(role).map(names::of).orElse(List.of());
     for (TensorPlace place : places) {
-      StoredTensor stored = checkpoint.find(names.name(place, 0, 0)).orElse(null);
+      StoredTensor stored = checkpoint.find(names.name(place, layer, 0)).orElse(null);
       if (stored != null) {
         return stored;
       }

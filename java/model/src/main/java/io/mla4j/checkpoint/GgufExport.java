@@ -141,8 +141,8 @@ public final class GgufExport {
       }
       if (layer.shortcut().isPresent()
           || layer.ffn() instanceof FfnDescription.Mixture mixture
-              && (mixture.identities() > 0 || mixture.postNorm())) {
-        throw cannotSay("a mixture with shortcuts, identities or a norm behind it");
+              && (mixture.identities() > 0 || mixture.postNorm() || mixture.isLimited())) {
+        throw cannotSay("a mixture with shortcuts, identities, limits or a norm behind it");
       }
     }
   }

@@ -21,7 +21,9 @@ import com.fasterxml.jackson.databind.node.NullNode;
  *   <dd>a list of what stands at those of these keys that are there
  *   <dt>{@code zeros_of}
  *   <dd>a list of numbers or flags, which becomes one of texts: {@code zero} for 0 and false, else
- *       {@code other}; {@code from} and {@code minus} say how many of them count
+ *       {@code other}; {@code from} and {@code minus} say how many of them count; {@code
+ *       or_layers_with}: the role of a tensor, where the key may be absent: {@code zero} for layers
+ *       without it
  *   <dt>{@code rows_of}
  *   <dd>the role of a tensor; null where there is none
  *   <dt>{@code absent}
@@ -115,8 +117,11 @@ record GgufSource(GgufConfig config, JsonNode source) {
   }
 
   private Found zeros(String key) {
-    JsonNode numbers = required(key).value;
     int count = from().value.intValue();
+    if (source.has("or_layers_with") && config.value(key).isNull()) {
+      return new Found(layersWith(source.path("or_layers_with").asText(), count), null);
+    }
+    JsonNode numbers = required(key).value;
     if (!numbers.isArray() || numbers.size() < count) {
       throw config.error(key, "must be an array of " + count + " numbers");
     }
@@ -127,6 +132,14 @@ record GgufSource(GgufConfig config, JsonNode source) {
       list.add(source.path(zero ? "zero" : "other"));
     }
     return new Found(list, key);
+  }
+
+  private JsonNode layersWith(String role, int count) {
+    ArrayNode list = GgufConfig.list();
+    for (int i = 0; i < count && i < ConfigReader.MAX_LAYERS; i++) {
+      list.add(source.path(config.tensor(role, i) == null ? "zero" : "other"));
+    }
+    return list;
   }
 
   private int whole(JsonNode value, String key) {

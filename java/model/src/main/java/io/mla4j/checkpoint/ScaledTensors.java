@@ -4,6 +4,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.stream.Stream;
 
 /**
  * The tensors of a checkpoint with the scales that lie beside them in tensors of their own:
@@ -12,12 +13,16 @@ import java.util.Set;
  *   <li>{@code X.weight} in F8_E4M3 or I8 with {@code X.weight_scale_inv}, {@code X.weight_scale},
  *       {@code X.scale} or {@code X.qscale_weight}: for blocks, for each row, or one for all. All
  *       of them are factors, whatever their names say (DeepSeek-V3, README_WEIGHTS.md).
+ *   <li>Experts {@code X} in one tensor (experts, rows, columns) in F8_E4M3, with {@code
+ *       X_scale_inv} or {@code X_scale}: (experts, ..) scales for blocks or rows of each expert, or
+ *       one for each.
  *   <li>{@code X.weight_packed} with {@code X.weight_scale} in place of {@code X.weight}: eight
  *       four-bit integers in an I32, or two four-bit floats in a U8 (compressed-tensors). {@code
  *       X.weight_shape} says what the configuration says too, and is not read.
  * </ul>
  *
- * Scales may be F32, BF16, F16, or powers of two in F8_E8M0 or U8.
+ * Scales of activations ({@code X.activation_scale}, {@code X.input_scale}) say how another program
+ * rounds them, and are not read. Scales may be F32, BF16, F16, or powers of two in F8_E8M0 or U8.
  */
 final class ScaledTensors {
   private static final String WEIGHT = ".weight";
@@ -25,6 +30,8 @@ final class ScaledTensors {
       List.of(".weight_scale_inv", ".weight_scale", ".scale", ".qscale_weight");
   private static final List<String> STACKED_SCALES = List.of("_scale_inv", "_scale");
   private static final String PACKED = ".weight_packed";
+  private static final List<String> ACTIVATION_SCALES =
+      List.of(".activation_scale", ".input_scale", "_activation_scale");
   private static final List<String> NOT_SUPPORTED = List.of(".weight_zero_point", ".weight_g_idx");
 
   private final Checkpoint checkpoint;
@@ -115,6 +122,7 @@ final class ScaledTensors {
                             + Quote.name(base + endings.getFirst())
                             + " is missing"));
     used.add(scales.name());
+    ACTIVATION_SCALES.forEach(ending -> used.add(base + ending));
     StoredTensor values =
         scales.type() == StoredType.U8 ? scales.as(StoredType.F8_E8M0, scales.shape()) : scales;
     if (!values.type().isScale()) {
@@ -130,19 +138,20 @@ final class ScaledTensors {
     if (shape.size() < 2) {
       throw stored.error("has dtype " + stored.type() + ", but only matrices may have scales");
     }
-    long rows = shape.get(0);
-    long columns = shape.get(1);
-    if (shape.size() == 2 && scales.elements() == 1) {
-      return plane(scales, rows, columns, List.of(1L, 1L));
+    // Matrices that lie one behind the other have as many planes of scales.
+    List<Long> stack = shape.subList(0, shape.size() - 2);
+    long rows = shape.get(stack.size());
+    long columns = shape.getLast();
+    if (fits(scales, stack) || fits(scales, append(stack, 1L, 1L))) {
+      return plane(scales, rows, columns, append(stack, 1L, 1L));
     }
-    if (shape.size() == 2
-        && (scales.shape().equals(List.of(rows, 1L)) || scales.shape().equals(List.of(rows)))) {
-      return plane(scales, 1, columns, List.of(rows, 1L));
+    if (fits(scales, append(stack, rows, 1L)) || fits(scales, append(stack, rows))) {
+      return plane(scales, 1, columns, append(stack, rows, 1L));
     }
     long blockRows = quantization.groupColumns() > 0 ? 1 : quantization.blockRows();
     long blockColumns =
         quantization.groupColumns() > 0 ? quantization.groupColumns() : quantization.blockColumns();
-    if (blockRows == 0 || shape.size() != 2) {
+    if (blockRows == 0) {
       throw scales.error(
           "has shape "
               + scales.shape()
@@ -151,8 +160,8 @@ final class ScaledTensors {
               + " share a scale");
     }
     List<Long> expected =
-        List.of(Math.ceilDiv(rows, blockRows), Math.ceilDiv(columns, blockColumns));
-    if (!scales.shape().equals(expected)) {
+        append(stack, Math.ceilDiv(rows, blockRows), Math.ceilDiv(columns, blockColumns));
+    if (!fits(scales, expected)) {
       throw scales.error(
           "has shape "
               + scales.shape()
@@ -167,6 +176,15 @@ final class ScaledTensors {
               + " scales");
     }
     return plane(scales, blockRows, blockColumns, expected);
+  }
+
+  private static boolean fits(StoredTensor scales, List<Long> shape) {
+    return scales.shape().equals(shape)
+        || scales.elements() == 1 && shape.stream().allMatch(dimension -> dimension == 1);
+  }
+
+  private static List<Long> append(List<Long> stack, Long... dimensions) {
+    return Stream.concat(stack.stream(), Stream.of(dimensions)).toList();
   }
 
   private static StoredScales plane(

@@ -85,14 +85,25 @@ public record StoredTensor(
   }
 
   /**
-   * One of the pieces of {@code shape} that lie in this tensor one behind the other.
+   * One of the pieces of {@code shape} that lie in this tensor one behind the other, with its
+   * scales.
    *
    * @param label what messages call it
    * @param number which of them
    */
   StoredTensor slice(String label, long number, List<Long> shape) {
     long bytes = type.bytes(shape.stream().reduce(1L, Math::multiplyExact));
-    return new StoredTensor(label, file, type, shape, segment.asSlice(number * bytes, bytes));
+    MemorySegment piece = segment.asSlice(number * bytes, bytes);
+    return new StoredTensor(
+        label, file, type, shape, piece, scales.map(s -> scalesOf(s, number, shape)));
+  }
+
+  private StoredScales scalesOf(StoredScales all, long number, List<Long> piece) {
+    if (piece.size() != 2 || this.shape.size() < 2) {
+      throw error("has scales, but is read as a tensor of shape " + piece);
+    }
+    return all.rows(
+        this.shape.get(this.shape.size() - 2), number * piece.getFirst(), piece.getFirst());
   }
 
   /**

@@ -60,15 +60,19 @@ record DecoderWeights(Weight embedding, Tensor finalNorm, Weight output, List<La
       return vectors.get(role);
     }
 
-    /** The networks of these roles, one for each expert; none where there is no such role. */
-    List<FeedForward.Weights> networks(TensorRole gate, TensorRole up, TensorRole down) {
+    /**
+     * The networks of these roles, one for each expert, with a limit of the activation; none where
+     * there is no such role.
+     */
+    List<FeedForward.Weights> networks(
+        TensorRole gate, TensorRole up, TensorRole down, float limit) {
       List<FeedForward.Weights> networks = new ArrayList<>();
       List<Weight> gates = matrices.get(gate);
       List<Weight> ups = matrices.getOrDefault(up, List.of());
       for (int i = 0; i < ups.size(); i++) {
         networks.add(
             new FeedForward.Weights(
-                gates == null ? null : gates.get(i), ups.get(i), matrices.get(down).get(i)));
+                gates == null ? null : gates.get(i), ups.get(i), matrices.get(down).get(i), limit));
       }
       return networks;
     }

@@ -56,21 +56,34 @@ final class FfnPart implements LayerPart {
 
   private static Operation dense(Frame f, DecoderWeights.Layer w, Tensor out) {
     FeedForward.Weights weights =
-        w.networks(TensorRole.DENSE_GATE, TensorRole.DENSE_UP, TensorRole.DENSE_DOWN).getFirst();
+        w.networks(
+                TensorRole.DENSE_GATE,
+                TensorRole.DENSE_UP,
+                TensorRole.DENSE_DOWN,
+                Float.POSITIVE_INFINITY)
+            .getFirst();
     return new FeedForward(f.h(), weights, f.compute(), out);
   }
 
   private static Operation mixture(
       Frame f, FfnDescription.Mixture mixture, DecoderWeights.Layer w, Tensor out) {
     List<FeedForward.Weights> shared =
-        w.networks(TensorRole.SHARED_GATE, TensorRole.SHARED_UP, TensorRole.SHARED_DOWN);
+        w.networks(
+            TensorRole.SHARED_GATE,
+            TensorRole.SHARED_UP,
+            TensorRole.SHARED_DOWN,
+            mixture.sharedLimit());
     return new Mixture(
         f.h(),
         new Mixture.Weights(
             mixture.routing(),
             w.matrix(TensorRole.ROUTER),
             w.vector(TensorRole.ROUTER_BIAS),
-            w.networks(TensorRole.EXPERT_GATE, TensorRole.EXPERT_UP, TensorRole.EXPERT_DOWN),
+            w.networks(
+                TensorRole.EXPERT_GATE,
+                TensorRole.EXPERT_UP,
+                TensorRole.EXPERT_DOWN,
+                mixture.limit()),
             mixture.identities(),
             shared.isEmpty() ? null : shared.getFirst()),
         f.compute(),

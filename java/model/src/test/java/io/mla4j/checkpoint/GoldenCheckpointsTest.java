@@ -73,6 +73,8 @@ public class GoldenCheckpointsTest {
             0,
             128,
             128,
+            Float.POSITIVE_INFINITY,
+            Float.POSITIVE_INFINITY,
             false),
         model.layers().get(1).ffn());
     AttentionDescription.Mla attention = model.layers().get(5).mla();

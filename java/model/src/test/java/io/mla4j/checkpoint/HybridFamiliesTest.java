@@ -1,10 +1,12 @@
 package io.mla4j.checkpoint;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.mla4j.StateLayout;
 import io.mla4j.checkpoint.AttentionDescription.Kda;
@@ -162,7 +164,39 @@ class HybridFamiliesTest {
     for (String limits :
         new String[] {"expert_swiglu_limit_list", "share_expert_swiglu_limit_list"}) {
       assertRefused(LING, config -> config.putArray(limits).add(0).add(4), limits);
-      read(LING, config -> config.putArray(limits).add(0).add(0.0));
+      assertRefused(LING, config -> limits(config, limits, 0, 4), limits + " has 4.0 for layer 0");
+      assertRefused(LING, config -> limits(config, limits, 23, -1), limits + " is -1");
+      assertRefused(LING, config -> config.put(limits, "off"), limits);
+    }
+  }
+
+  @Test
+  void lingsActivationsAreLimitedByLayer() throws IOException {
+    ModelDescription model =
+        read(
+            LING,
+            config -> {
+              limits(config, "expert_swiglu_limit_list", 23, 4);
+              limits(config, "share_expert_swiglu_limit_list", 22, 7);
+            });
+    assertEquals(4, mixture(model, 23).limit());
+    assertEquals(7, mixture(model, 22).sharedLimit());
+    assertEquals(Float.POSITIVE_INFINITY, mixture(model, 22).limit());
+    assertFalse(mixture(model, 21).isLimited());
+    assertFalse(mixture(read(LING, config -> {}), 23).isLimited());
+    assertEquals(
+        3, mixture(read(LING, config -> config.put("expert_swiglu_limit_list", 3)), 1).limit());
+  }
+
+  private static FfnDescription.Mixture mixture(ModelDescription model, int layer) {
+    return assertInstanceOf(FfnDescription.Mixture.class, model.layers().get(layer).ffn());
+  }
+
+  /** One limit for 24 layers, and one element more, as of a layer that predicts further tokens. */
+  private static void limits(ObjectNode config, String key, int layer, double limit) {
+    ArrayNode list = config.putArray(key);
+    for (int i = 0; i < 25; i++) {
+      list.add(i == layer ? limit : 0);
     }
   }
 }

@@ -1,5 +1,6 @@
 package io.mla4j.checkpoint;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
@@ -8,6 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;
@@ -126,6 +128,47 @@ class QuantizedWeightsTest {
       assertEquals(128, scales.blockRows());
       assertEquals(128, scales.blockColumns());
     }
+  }
+
+  /** Gate and up of all experts are one tensor; so are their scales. */
+  @Test
+  void stackedExpertsHaveTheirOwnScales() {
+    Path directory = GoldenCheckpointsTest.GOLDEN.resolve("mistral4-fp8");
+    ModelDescription model = ConfigReader.read(directory);
+    try (Checkpoint checkpoint = Checkpoint.open(directory)) {
+      List<WeightTable.Layer> layers = WeightTable.resolve(model, checkpoint).layers();
+      StoredTensor all =
+          checkpoint.get("language_model.model.layers.0.mlp.experts.gate_up_proj_scale_inv");
+      assertEquals(List.of(8L, 6L, 2L), all.shape());
+      StoredTensor up = layers.getFirst().all(TensorRole.EXPERT_UP).get(5);
+      StoredScales blocks = up.scales().orElseThrow();
+      assertEquals(List.of(3L, 2L), blocks.values().shape());
+      assertEquals(8, blocks.blockRows());
+      assertEquals(32, blocks.blockColumns());
+      float[] expected = Arrays.copyOfRange(all.toFloats(), 5 * 12 + 6, 5 * 12 + 12);
+      assertArrayEquals(expected, blocks.values().toFloats());
+      StoredScales one = layers.getLast().all(TensorRole.EXPERT_GATE).get(5).scales().orElseThrow();
+      assertEquals(List.of(1L, 1L), one.values().shape());
+      assertEquals(24, one.blockRows());
+      assertEquals(64, one.blockColumns());
+    }
+  }
+
+  @Test
+  void scalesOfStackedExpertsThatDoNotFitAreNamed() {
+    ModelFiles other = files("mistral4-fp8");
+    other.json(
+        "config.json",
+        config -> quantization(config).putArray("weight_block_size").add(16).add(32));
+    assertRefused(other, "in blocks of 16 x 32 has [8, 3, 2] scales");
+    String scales = "language_model.model.layers.0.mlp.experts.gate_up_proj_scale_inv";
+    ModelFiles cut = files("mistral4-fp8");
+    cut.json(
+        "config.json",
+        config -> quantization(config).putArray("weight_block_size").add(16).add(16));
+    cut.header(
+        MODEL, header -> ((ObjectNode) header.get(scales)).putArray("shape").add(8).add(3).add(4));
+    assertRefused(cut, "a matrix begins at row 24, inside of one");
   }
 
   /** As Hugging Face's cache has it: links from a snapshot to blobs, and more files than needed. */

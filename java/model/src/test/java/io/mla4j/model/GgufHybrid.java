@@ -47,6 +47,16 @@ final class GgufHybrid {
     return new StoredTensor(name, t.file(), t.type(), t.shape(), t.segment());
   }
 
+  private static void limits(String key, JsonNode list, GgufBytes file) {
+    if (list.isArray()) {
+      byte[][] limits = new byte[list.size()][];
+      for (int i = 0; i < limits.length; i++) {
+        limits[i] = GgufBytes.u32(Float.floatToIntBits(list.get(i).floatValue()));
+      }
+      file.array(key, 6, limits.length, limits);
+    }
+  }
+
   static void keys(String architecture, JsonNode config, GgufBytes file) {
     if (!is(architecture)) {
       return;
@@ -64,6 +74,8 @@ final class GgufHybrid {
       heads[i] = GgufBytes.u32(latent ? 1 : 0);
     }
     file.array(prefix + "attention.head_count_kv", 5, layers, heads);
+    limits(prefix + "swiglu_clamp_exp", config.path("expert_swiglu_limit_list"), file);
+    limits(prefix + "swiglu_clamp_shexp", config.path("share_expert_swiglu_limit_list"), file);
     file.u32(
         prefix + "kda.head_dim",
         (kimi ? delta.path("head_dim") : config.path("head_dim")).intValue());

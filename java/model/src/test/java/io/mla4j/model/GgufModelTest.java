@@ -51,7 +51,7 @@ class GgufModelTest {
         switch (name) {
           case "minicpm3", "mistral4" -> name;
           case "kimi-linear" -> name;
-          case "ling-hybrid" -> "bailingmoe3";
+          case "ling-hybrid", "ling-limits" -> "bailingmoe3";
           case "v32-sparse" -> "deepseek32";
           case "glm-moe-dsa" -> "glm-dsa";
           default -> "deepseek2";
@@ -90,6 +90,7 @@ class GgufModelTest {
     try (Device device = Backends.open(new Backends.Choice("scalar", null, 1))) {
       assertAgrees(twin("kimi-linear", false, false), device);
       assertAgrees(twin("ling-hybrid", false, false), device);
+      assertAgrees(twin("ling-limits", false, false), device);
     }
   }
 
@@ -104,6 +105,8 @@ class GgufModelTest {
   @Test
   void oldFilesWithWholeUpProjectionAgree() {
     try (Device device = Backends.open(new Backends.Choice("scalar", null, 1))) {
+      // Which of its layers share a choice, its tensors say.
+      assertAgrees(twin("glm-moe-dsa", true, false), device);
       assertAgrees(twin("v2-lite", true, false), device);
       assertAgrees(twin("v3-yarn", true, false), device);
     }

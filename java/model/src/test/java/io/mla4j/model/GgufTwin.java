@@ -147,7 +147,8 @@ final class GgufTwin {
     u32("attention.indexer.key_length", "index_head_dim");
     u32("attention.indexer.top_k", "index_topk");
     JsonNode types = config.path("indexer_types");
-    if (types.isArray()) {
+    // Old files do not say it.
+    if (types.isArray() && !legacy) {
       file.array(
           architecture + ".attention.indexer.types",
           7,

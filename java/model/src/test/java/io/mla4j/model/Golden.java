@@ -11,7 +11,8 @@ import java.util.Map;
 
 /**
  * One golden case: a small random model and what Hugging Face transformers computes with it in
- * FP32, the whole sequence at once; of {@code plm}, what scripts/golden/make_plm.py does.
+ * FP32, the whole sequence at once; of {@code plm}, what scripts/golden/make_plm.py does, and of
+ * {@code ling-limits}, with the limits that scripts/golden/make_ling_limits.py puts into it.
  */
 record Golden(String name, Path directory, int[] inputIds, float[] logits, int[] greedyIds) {
   /** Ids that every case was continued by. */
@@ -38,15 +39,18 @@ record Golden(String name, Path directory, int[] inputIds, float[] logits, int[]
           "v3-fp8-ue8m0",
           "v3-int8-channel",
           "kimi-k25-int4",
+          "kimi-k25-mxfp4",
           "glm4-moe-lite",
           "minicpm3",
           "axk1",
           "mistral4",
+          "mistral4-fp8",
           "longcat-flash",
           "youtu",
           "plm",
           "kimi-linear",
           "ling-hybrid",
+          "ling-limits",
           "v32-sparse",
           "v32-dsa-long",
           "glm-moe-dsa");
@@ -55,9 +59,11 @@ record Golden(String name, Path directory, int[] inputIds, float[] logits, int[]
   static final Map<String, String> ON_CPU_ALONE =
       Map.of(
           "mistral4", "no operation Gate",
+          "mistral4-fp8", "no operation Gate",
           "plm", "no operation Gate",
           "kimi-linear", "no operation AttendDelta",
           "ling-hybrid", "no operation AttendDelta",
+          "ling-limits", "no operation AttendDelta",
           "v32-sparse", "no operation LayerNorm",
           "v32-dsa-long", "no operation LayerNorm",
           "glm-moe-dsa", "no operation LayerNorm",

@@ -97,6 +97,7 @@ public enum Mutant {
   OTHER_EPS(Operation.RMS_NORM, Operation.LAYER_NORM, Operation.APPEND, Operation.ATTEND_DELTA),
   /** gate and up change places. */
   GATE_IS_UP(Operation.SWIGLU),
+  NO_LIMIT(Operation.SWIGLU),
   /** A sigmoid where something else is meant, and the other way round. */
   OTHER_GATE(Operation.GATE),
   /** The residual's scale is forgotten. */
@@ -224,7 +225,8 @@ public enum Mutant {
               o.out());
       case ScoreTile o -> change(o);
       case ChoiceTile o -> change(o);
-      case SwiGlu o when is(GATE_IS_UP) -> new SwiGlu(o.up(), o.gate(), o.out());
+      case SwiGlu o when is(GATE_IS_UP) -> new SwiGlu(o.up(), o.gate(), o.limit(), o.out());
+      case SwiGlu o when is(NO_LIMIT) -> new SwiGlu(o.gate(), o.up(), o.out());
       case Gate o when is(OTHER_GATE) -> change(o);
       case Add o when is(UNSCALED_RESIDUAL) -> new Add(o.x(), o.residual(), 1, o.out());
       case Embed o when is(UNSCALED_EMBEDDING) -> new Embed(o.table(), o.ids(), 1, o.out());

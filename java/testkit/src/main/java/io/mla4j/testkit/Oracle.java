@@ -157,9 +157,9 @@ final class Oracle {
     }
   }
 
-  /** gate / (1 + exp(-gate)) * up. */
-  static double swiglu(double gate, double up) {
-    return gate / (1 + Math.exp(-gate)) * up;
+  /** min(gate / (1 + exp(-gate)), limit) * clamp(up, -limit, limit). */
+  static double swiglu(double gate, double up, double limit) {
+    return Math.min(gate / (1 + Math.exp(-gate)), limit) * Math.clamp(up, -limit, limit);
   }
 
   /** The scores of one token's logits. */

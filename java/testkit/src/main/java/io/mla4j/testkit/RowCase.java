@@ -43,7 +43,8 @@ final class RowCase implements OperationCase {
     number =
         switch (kind) {
           case RMS_NORM -> r.of(1e-6f, 1e-5f, 1e-2f);
-          case SWIGLU -> 0;
+          case SWIGLU ->
+              r.oneIn(2) ? Float.POSITIVE_INFINITY : r.of(1f, 7f, (float) r.uniform(0.01, 3));
           case ADD -> r.of(1f, 1f, (float) r.uniform(-2, 2));
         };
     if (kind == Kind.RMS_NORM && r.oneIn(10)) {
@@ -78,12 +79,22 @@ final class RowCase implements OperationCase {
         + ", width "
         + width
         + (over == 0 ? "" : ", over input " + over)
-        + (kind == Kind.RMS_NORM ? ", eps " + number : kind == Kind.ADD ? ", scale " + number : "");
+        + switch (kind) {
+          case RMS_NORM -> ", eps ";
+          case SWIGLU -> ", limit ";
+          case ADD -> ", scale ";
+        }
+        + number;
   }
 
   @Override
   public int rows() {
     return rows;
+  }
+
+  @Override
+  public boolean ofDevices() {
+    return kind != Kind.SWIGLU || number == Float.POSITIVE_INFINITY;
   }
 
   @Override
@@ -102,7 +113,7 @@ final class RowCase implements OperationCase {
       switch (kind) {
         case RMS_NORM -> allowed[i] = 2e-6 * Math.abs(y[i]);
         case SWIGLU -> {
-          y[i] = Oracle.swiglu(x[i], second[i]);
+          y[i] = Oracle.swiglu(x[i], second[i], number);
           allowed[i] = 2e-6 * Math.abs(y[i]) + 1e-30;
         }
         case ADD -> {
@@ -134,7 +145,7 @@ final class RowCase implements OperationCase {
       RowOperation operation =
           switch (kind) {
             case RMS_NORM -> new RmsNorm(x, b.vector(), number, out.matrix());
-            case SWIGLU -> new SwiGlu(x, b.matrix(), out.matrix());
+            case SWIGLU -> new SwiGlu(x, b.matrix(), number, out.matrix());
             case ADD -> new Add(x, b.matrix(), number, out.matrix());
           };
       OperationCase.runRows(kernels, cuts, operation, (from, to) -> out.ask(from, to, 0, 1));

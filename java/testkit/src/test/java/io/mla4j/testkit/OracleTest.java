@@ -111,7 +111,12 @@ class OracleTest {
     double[] y = new double[2];
     Oracle.rmsNorm(new float[] {3, 4}, 0, 2, new float[] {1, 10}, 0.5f, y, 0);
     assertArrayEquals(new double[] {3 / Math.sqrt(13), 40 / Math.sqrt(13)}, y, EXACT);
-    assertEquals(2.0 / (1 + Math.exp(-2)) * 3, Oracle.swiglu(2, 3), EXACT);
+    double none = Double.POSITIVE_INFINITY;
+    assertEquals(2.0 / (1 + Math.exp(-2)) * 3, Oracle.swiglu(2, 3, none), EXACT);
+    // The gate is limited from above and after the activation, the other factor on both sides.
+    assertEquals(1.5 * 1.5, Oracle.swiglu(2, 3, 1.5), EXACT);
+    assertEquals(2.0 / (1 + Math.exp(-2)) * -1.8, Oracle.swiglu(2, -3, 1.8), EXACT);
+    assertEquals(-0.1 / (1 + Math.exp(0.1)) * 0.01, Oracle.swiglu(-0.1, 3, 0.01), EXACT);
     // A quarter turn takes (a, b) to (-b, a), whichever elements are the pair.
     float[] x = {1, 2, 3, 4};
     double[] turned = new double[4];

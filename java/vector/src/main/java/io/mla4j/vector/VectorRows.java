@@ -82,13 +82,19 @@ final class VectorRows {
     int g = Slab.START;
     int u = Slab.after(g, padded);
     float[] m = Slab.ofThread(Slab.after(u, padded));
+    boolean limited = o.limit() != Float.POSITIVE_INFINITY;
     for (int i = begin; i < end; i++) {
       Floats.read(o.gate().segment(), i * o.gate().stride(0), m, g, width);
       Floats.read(o.up().segment(), i * o.up().stride(0), m, u, width);
       for (int j = 0; j < padded; j += L) {
         FloatVector v = FloatVector.fromArray(F, m, g + j);
         FloatVector silu = v.div(Lanes.exp(v.neg()).add(1f));
-        silu.mul(FloatVector.fromArray(F, m, u + j)).intoArray(m, g + j);
+        FloatVector factor = FloatVector.fromArray(F, m, u + j);
+        if (limited) {
+          silu = silu.min(o.limit());
+          factor = factor.min(o.limit()).max(-o.limit());
+        }
+        silu.mul(factor).intoArray(m, g + j);
       }
       Floats.write(m, g, o.out().segment(), i * o.out().stride(0), width);
     }

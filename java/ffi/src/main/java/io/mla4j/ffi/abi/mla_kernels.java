@@ -39,7 +39,7 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     int32_t (*append)(const mla_append_params *, const mla_cache_params *, const float *, const float *, const float *, const float *, const int32_t *, int32_t, int32_t, void *, char *, int32_t);
  *     int32_t (*rope)(const mla_rope_params *, const float *, const float *, const float *, int32_t, int32_t, float *, char *, int32_t);
  *     int32_t (*rms_norm)(const float *, int64_t, const float *, float, int32_t, int32_t, float *, int64_t, char *, int32_t);
- *     int32_t (*swiglu)(const float *, int64_t, const float *, int64_t, int32_t, int32_t, float *, int64_t, char *, int32_t);
+ *     int32_t (*swiglu)(const float *, int64_t, const float *, int64_t, float, int32_t, int32_t, float *, int64_t, char *, int32_t);
  *     int32_t (*gate)(const float *, int64_t, const float *, int64_t, int32_t, int32_t, int32_t, int32_t, float *, int64_t, char *, int32_t);
  *     int32_t (*add)(const float *, int64_t, const float *, int64_t, float, int32_t, int32_t, float *, int64_t, char *, int32_t);
  *     int32_t (*embed)(const mla_embed_params *, const void *, const void *, const int32_t *, int32_t, float *, char *, int32_t);
@@ -1945,7 +1945,7 @@ public class mla_kernels {
 
     /**
      * {@snippet lang=c :
-     * int32_t (*swiglu)(const float *, int64_t, const float *, int64_t, int32_t, int32_t, float *, int64_t, char *, int32_t)
+     * int32_t (*swiglu)(const float *, int64_t, const float *, int64_t, float, int32_t, int32_t, float *, int64_t, char *, int32_t)
      * }
      */
     public final static class swiglu {
@@ -1958,7 +1958,7 @@ public class mla_kernels {
          * The function pointer signature, expressed as a functional interface
          */
         public interface Function {
-            int apply(MemorySegment _x0, long _x1, MemorySegment _x2, long _x3, int _x4, int _x5, MemorySegment _x6, long _x7, MemorySegment _x8, int _x9);
+            int apply(MemorySegment _x0, long _x1, MemorySegment _x2, long _x3, float _x4, int _x5, int _x6, MemorySegment _x7, long _x8, MemorySegment _x9, int _x10);
         }
 
         private static final FunctionDescriptor $DESC = FunctionDescriptor.of(
@@ -1967,6 +1967,7 @@ public class mla_kernels {
             Mla.C_LONG,
             Mla.C_POINTER,
             Mla.C_LONG,
+            Mla.C_FLOAT,
             Mla.C_INT,
             Mla.C_INT,
             Mla.C_POINTER,
@@ -1997,9 +1998,9 @@ public class mla_kernels {
         /**
          * Invoke the upcall stub {@code funcPtr}, with given parameters
          */
-        public static int invoke(MemorySegment funcPtr, MemorySegment _x0, long _x1, MemorySegment _x2, long _x3, int _x4, int _x5, MemorySegment _x6, long _x7, MemorySegment _x8, int _x9) {
+        public static int invoke(MemorySegment funcPtr, MemorySegment _x0, long _x1, MemorySegment _x2, long _x3, float _x4, int _x5, int _x6, MemorySegment _x7, long _x8, MemorySegment _x9, int _x10) {
             try {
-                return (int) DOWN$MH.invokeExact(funcPtr, _x0, _x1, _x2, _x3, _x4, _x5, _x6, _x7, _x8, _x9);
+                return (int) DOWN$MH.invokeExact(funcPtr, _x0, _x1, _x2, _x3, _x4, _x5, _x6, _x7, _x8, _x9, _x10);
             } catch (Error | RuntimeException ex) {
                 throw ex;
             } catch (Throwable ex$) {
@@ -2013,7 +2014,7 @@ public class mla_kernels {
     /**
      * Layout for field:
      * {@snippet lang=c :
-     * int32_t (*swiglu)(const float *, int64_t, const float *, int64_t, int32_t, int32_t, float *, int64_t, char *, int32_t)
+     * int32_t (*swiglu)(const float *, int64_t, const float *, int64_t, float, int32_t, int32_t, float *, int64_t, char *, int32_t)
      * }
      */
     public static final AddressLayout swiglu$layout() {
@@ -2025,7 +2026,7 @@ public class mla_kernels {
     /**
      * Offset for field:
      * {@snippet lang=c :
-     * int32_t (*swiglu)(const float *, int64_t, const float *, int64_t, int32_t, int32_t, float *, int64_t, char *, int32_t)
+     * int32_t (*swiglu)(const float *, int64_t, const float *, int64_t, float, int32_t, int32_t, float *, int64_t, char *, int32_t)
      * }
      */
     public static final long swiglu$offset() {
@@ -2035,7 +2036,7 @@ public class mla_kernels {
     /**
      * Getter for field:
      * {@snippet lang=c :
-     * int32_t (*swiglu)(const float *, int64_t, const float *, int64_t, int32_t, int32_t, float *, int64_t, char *, int32_t)
+     * int32_t (*swiglu)(const float *, int64_t, const float *, int64_t, float, int32_t, int32_t, float *, int64_t, char *, int32_t)
      * }
      */
     public static MemorySegment swiglu(MemorySegment struct) {
@@ -2045,7 +2046,7 @@ public class mla_kernels {
     /**
      * Setter for field:
      * {@snippet lang=c :
-     * int32_t (*swiglu)(const float *, int64_t, const float *, int64_t, int32_t, int32_t, float *, int64_t, char *, int32_t)
+     * int32_t (*swiglu)(const float *, int64_t, const float *, int64_t, float, int32_t, int32_t, float *, int64_t, char *, int32_t)
      * }
      */
     public static void swiglu(MemorySegment struct, MemorySegment fieldValue) {
