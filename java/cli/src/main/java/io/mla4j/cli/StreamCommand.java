@@ -1,8 +1,10 @@
 package io.mla4j.cli;
 
 import io.mla4j.Mla4jException;
+import java.io.IOException;
 import java.io.InputStream;
 import java.io.PrintStream;
+import java.nio.file.Path;
 import java.util.concurrent.Callable;
 import java.util.function.Function;
 import picocli.CommandLine.Model.CommandSpec;
@@ -39,6 +41,11 @@ public abstract class StreamCommand implements Callable<Integer> {
   /** Where results go. */
   protected final PrintStream out() {
     return streams.out();
+  }
+
+  /** What a file of UTF-8 has. */
+  protected static String text(Path file) throws IOException {
+    return TextFiles.read(file);
   }
 
   /** All results are out: what is said of them on stderr comes after this. */
