@@ -1,6 +1,7 @@
 // Every bad argument gives its status and a text that names it; whatever is wrong, no function crashes.
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <functional>
 #include <string>
 

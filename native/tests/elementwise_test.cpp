@@ -92,7 +92,7 @@ TEST_P(Elementwise, Swiglu) {
 // The gate is limited from above after its activation, the other factor on both sides.
 TEST_P(Elementwise, SwigluWithALimit) {
   for_widths([&](Random& random, int width) {
-    const float limit = random.of({0.5f, 4.f});
+    const float limit = 0.5f * static_cast<float>(random.of({1, 8}));
     Guarded<float> gate(width), up(width), y(width);
     fill_rows(random, gate, 1, width, width, -20, 20);
     fill_rows(random, up, 1, width, width, -8, 8);
