@@ -3,6 +3,7 @@ package io.mla4j.vector;
 import static java.nio.ByteOrder.LITTLE_ENDIAN;
 
 import io.mla4j.ops.Codes;
+import io.mla4j.ops.Coding;
 import io.mla4j.ops.StorageFormat;
 import io.mla4j.ops.Weight;
 import java.lang.foreign.MemorySegment;
@@ -23,27 +24,64 @@ final class CodeRows {
 
   private static final VectorSpecies<Byte> B = ByteVector.SPECIES_128;
 
+  private static final ThreadLocal<Codes> OF_THREAD = ThreadLocal.withInitial(Codes::new);
+
   private CodeRows() {}
+
+  /** {@link Weight#widen} of a weight without scales of its own. */
+  static void widen(
+      StorageFormat format, MemorySegment memory, long from, float[] to, int at, int n) {
+    Codes codes = OF_THREAD.get();
+    read(format, memory, from, codes, 0, n);
+    Coding coding = format.coding();
+    byte[] q = codes.codes();
+    int run = coding.run();
+    for (int i = 0; i < n; i += run) {
+      float scale = codes.scales()[i / run];
+      int end = Math.min(n, i + run);
+      for (int j = i; j < end; j++) {
+        to[at + j] = scale * q[j];
+      }
+      if (coding.hasMinima()) {
+        float minimum = codes.minima()[i / run];
+        for (int j = i; j < end; j++) {
+          to[at + j] += minimum;
+        }
+      }
+    }
+  }
+
+  /** Whether {@link #read} is faster than the format itself. */
+  static boolean reads(StorageFormat format) {
+    return format == StorageFormat.Q8_0
+        || format == StorageFormat.Q4_0
+        || format == StorageFormat.Q4_K
+        || format == StorageFormat.Q6_K;
+  }
 
   /** {@link Weight#codes} for a column where a block begins. */
   static void read(Weight weight, long row, int column, Codes to, int at, int n) {
     StorageFormat format = weight.format();
-    MemorySegment memory = weight.tensor().segment();
-    long from = format.bytes(row * weight.tensor().stride(0) + column);
+    if (weight.isScaled() || !reads(format)) {
+      weight.codes(row, column, to, at, n);
+    } else {
+      long from = format.bytes(row * weight.tensor().stride(0) + column);
+      read(format, weight.tensor().segment(), from, to, at, n);
+    }
+  }
+
+  private static void read(
+      StorageFormat format, MemorySegment memory, long from, Codes to, int at, int n) {
     int blocks = Math.ceilDiv(n, format.blockElements());
     to.reserve(at + blocks * format.blockElements());
-    if (weight.isScaled()) {
-      weight.codes(row, column, to, at, n);
-    } else if (format == StorageFormat.Q8_0) {
+    if (format == StorageFormat.Q8_0) {
       readQ80(memory, from, to, at, blocks);
     } else if (format == StorageFormat.Q4_0) {
       readQ40(memory, from, to, at, blocks);
     } else if (format == StorageFormat.Q4_K) {
       readQ4K(memory, from, to, at, blocks);
-    } else if (format == StorageFormat.Q6_K) {
-      readQ6K(memory, from, to, at, blocks);
     } else {
-      weight.codes(row, column, to, at, n);
+      readQ6K(memory, from, to, at, blocks);
     }
   }
 

@@ -162,6 +162,10 @@ final class Lanes {
       MemorySegment.copy(segment, ValueLayout.JAVA_FLOAT_UNALIGNED, offset, to, at, n);
       return;
     }
+    if (CodeRows.reads(type)) {
+      CodeRows.widen(type, segment, offset, to, at, n);
+      return;
+    }
     int whole = n / L * L;
     if (type == StorageFormat.BF16) {
       widenBf16(segment, offset, to, at, whole);
