@@ -186,13 +186,15 @@ typedef struct mla_head_linear_params {
  *
  * Latents of integers or small floats have scales: element i of the latent is code[i] * scale[i / scale_columns], a product in float32.
  * Scales lie in a plane behind the rows of their page, page_size * row_stride_bytes from its start: page_size x ceil(latent /
- * scale_columns) of scale_type, without gaps. A row that is written has scale = the largest magnitude / the largest code (127 of I8),
- * and codes (element / scale) to nearest even; a scale of 0 has zeros, a magnitude that is not finite makes its elements NaN. */
+ * scale_columns) of scale_type, without gaps. A row that is written has codes (element / scale) to nearest even, kept in the range of the
+ * codes, with scale = m / 127 (I8), m / 448 (F8_E4M3) or -x / 8 (I4) of the largest magnitude m, or of an element x that has it, a negative
+ * one where there is one. A scale of 0 has zeros; elements whose scale is not finite are NaN. */
 typedef struct mla_cache_params {
   int32_t struct_size;
-  int32_t cache_type; /* of the latent: MLA_TYPE_F32 or MLA_TYPE_BF16; under scales MLA_TYPE_I8 */
-  int32_t latent;     /* 1 .. 4096 */
-  int32_t rope;       /* even, 0 .. 1024 */
+  int32_t
+      cache_type; /* of the latent: MLA_TYPE_F32 or MLA_TYPE_BF16; under scales MLA_TYPE_I8, F8_E4M3 or I4 */
+  int32_t latent; /* 1 .. 4096 */
+  int32_t rope;   /* even, 0 .. 1024 */
   int32_t
       rope_offset; /* element of a row where the rotated key starts, at least latent; under scales a multiple of 32 */
   int32_t page_size;  /* tokens in a page */

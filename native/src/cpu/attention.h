@@ -31,7 +31,8 @@ MLA_INLINE void with_absorbed(const mla_attention_params& p, const mla_cache_par
   const bool few = (int64_t)p.heads * p.query_tokens <= kDirectRows;
   if constexpr (Isa::kHasBf16Dot) {
     if (uses_pairs<Isa>(p, c))
-      return few && p.key_offset ? f((DirectRows<PairedElements<Isa>>*)nullptr) : f((PairRows<Isa>*)nullptr);
+      return few && p.key_offset && !has_scales(c) ? f((DirectRows<PairedElements<Isa>>*)nullptr)
+                                                   : f((PairRows<Isa>*)nullptr);
   }
   if (!few || has_scales(c)) return f((WideRows<Isa>*)nullptr);
   CacheFormats::with(c.cache_type,

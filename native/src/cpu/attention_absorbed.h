@@ -32,8 +32,8 @@ template <class Isa>
 MLA_INLINE void load_block(PairRows<Isa>& a, const AttentionCall& x, int begin, int tokens) {
   const mla_cache_params& c = x.c;
   const int key_offset = x.p.key_offset;
-  CacheRows rows(c, x.cache, x.page_table, begin, tokens);
-  for (int t = 0; t < round_up(tokens, 16); t++) a.keys[t] = (const uint16_t*)rows.next().at + key_offset;
+  a.point_to_rows(c, CacheRows(c, x.cache, x.page_table, begin, tokens), tokens, a.keys);
+  for (int t = 0; key_offset && t < round_up(tokens, 16); t++) a.keys[t] += key_offset;
   a.interleaved = 0;
   if (key_offset) {
     for (int t = 0; t < tokens; t += 2) {

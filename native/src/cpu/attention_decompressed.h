@@ -169,8 +169,10 @@ void rebuild_block(PairRows<Isa>& a, const HeadCall& h, int i, int begin, int to
   const Rebuilding& x = h.rebuilding;
   uint16_t* keys = a.key_buffer + (int64_t)i * kTokens * s.key_stride;
   a.use_block(i, tokens);
+  const uint16_t* latents[kTokens];
+  a.point_to_rows(c, CacheRows(c, h.call.cache, h.call.page_table, begin, tokens), tokens, latents);
   for (int t = 0; t < tokens; t++) {
-    const uint16_t* row = (const uint16_t*)h.row(begin + t).at;
+    const uint16_t* row = latents[t];
     uint16_t* key = keys + (int64_t)t * s.key_stride;
     __builtin_memcpy(key + p.nope, row + c.rope_offset, 2 * (size_t)c.rope);
     __builtin_memset(key + s.key_width, 0, 2 * (size_t)(s.key_stride - s.key_width));
@@ -192,9 +194,6 @@ void rebuild_block(PairRows<Isa>& a, const HeadCall& h, int i, int begin, int to
   // outputs of the weight are the rows, latents the keys
   const int stride = round_up(c.latent, 32);
   const uint32_t* w = (const uint32_t*)(x.weight + 4 * stride);
-  const uint16_t* latents[kTokens];
-  for (int t = 0; t < round_up(tokens, 16); t++)
-    latents[t] = (const uint16_t*)h.row(begin + min_int(t, tokens - 1)).at;
   const auto outputs = [&](int d, int n) {
     const int quads = (min_int(kPairRows, n - d) + 3) / 4;
     score_group(a, latents, c.latent, w, quads, tokens, s.scores);

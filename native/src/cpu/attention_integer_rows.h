@@ -148,7 +148,7 @@ void round_query(const IntegerRows<K, V>& a, const float* from, typename K::Code
     const float scale = largest / 127;
     for (int i = begin; finite && scale > 0 && i < end; i += kCodes) {
       int8_t codes[kCodes];
-      rounded_codes<Isa>(from + i, Isa::set1(scale), 127, codes);
+      rounded_codes<Isa>(from + i, Isa::set1(scale), -127, 127, codes);
       for (int j = 0; j < kCodes; j++) to[i + j] = (typename K::Code)(codes[j] + K::kOffset);
     }
     scales[g * stride] = finite ? scale : __builtin_nanf("");

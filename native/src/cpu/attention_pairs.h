@@ -27,6 +27,8 @@ struct PairRows {
   State s;
   uint32_t* probabilities;  // of a band: [group][pair][kRows]
   uint16_t* key_buffer;     // of several blocks: [token][key_stride]
+  uint16_t* row_buffer;     // rows under scales as bf16: [token][row_stride]
+  int row_stride;
   uint32_t* value_buffer;  // of several blocks: [out_stride / kValueColumns<Isa>][kPairs][kValueColumns<Isa>]
   uint32_t* values;        // of the block at hand
   const uint16_t* keys[kTokens + 16];
@@ -40,6 +42,8 @@ struct PairRows {
     x.probabilities = w->take<uint32_t>(kPairs * kBandRows);
     x.key_buffer = w->take<uint16_t>(decompressed ? (int64_t)blocks * kTokens * x.s.key_stride : 0);
     x.value_buffer = w->take<uint32_t>((int64_t)blocks * kPairs * x.s.out_stride);
+    x.row_stride = round_up(c.rope_offset + c.rope, kStep);
+    x.row_buffer = w->take<uint16_t>(has_scales(c) ? (int64_t)kTokens * x.row_stride : 0);
     x.values = x.value_buffer;
     x.ahead.none = (const char*)x.s.scores;
     x.ahead.last = -1;
@@ -52,6 +56,19 @@ struct PairRows {
     for (int t = 0; t < round_up(tokens, 16); t++)
       keys[t] = key_buffer + (int64_t)(i * kTokens + min_int(t, tokens - 1)) * s.key_stride;
     interleaved = kTokens;
+  }
+
+  // to[t]: the row of the t-th token from `first` on as bf16, of the last one again up to a multiple of 16.
+  MLA_INLINE void point_to_rows(const mla_cache_params& c, CacheRows rows, int tokens,
+                                const uint16_t** to) const {
+    for (int t = 0; t < round_up(tokens, 16); t++) {
+      const CacheRow row = rows.next();
+      to[t] = (const uint16_t*)row.at;
+      if (!has_scales(c)) continue;
+      uint16_t* rounded = row_buffer + (int64_t)min_int(t, tokens - 1) * row_stride;
+      if (t < tokens) round_row<Isa>(c, row, rounded);
+      to[t] = rounded;
+    }
   }
 
   MLA_INLINE int quads_at(int row) const { return min_int(kRows, s.padded - row) / 4; }

@@ -143,7 +143,7 @@ MLA_INLINE void prefetch_lines(const char* ahead, int step) {
 
 template <class Isa>
 MLA_INLINE bool uses_pairs(const mla_attention_params& p, const mla_cache_params& c) {
-  return Isa::kHasBf16Dot && rounds_to_bf16(p.compute) && c.cache_type == Bf16::kType;
+  return Isa::kHasBf16Dot && rounds_to_bf16(p.compute, c) && (!has_scales(c) || c.rope_type == Bf16::kType);
 }
 
 // step: a key is padded to a multiple of so many elements. shares: keys are as wide as the sums, since values are read from them. tokens: of a block.

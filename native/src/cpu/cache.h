@@ -169,6 +169,15 @@ MLA_INLINE void widen_row(const mla_cache_params& c, const CacheRow& row, int fi
   if (padded > 0) widen_plain<Isa>(c.rope_type, row.at + key_bytes(c), 0, n, to, padded);
 }
 
+// A row under scales, whose rotated key is bf16, as bf16: rope_offset elements, then the key.
+template <class Isa>
+MLA_INLINE void round_row(const mla_cache_params& c, const CacheRow& row, uint16_t* to) {
+  each_code<Isa>(c, row,
+                 [&](int i, F<Isa> x) __attribute__((always_inline)) { Isa::store_bf16(to + i, x, Isa::L); });
+  for (int i = c.latent; i < c.rope_offset; i++) to[i] = 0;
+  __builtin_memcpy(to + c.rope_offset, row.at + key_bytes(c), 2 * (size_t)c.rope);
+}
+
 // The first n elements of a plain format from floats.
 template <class Isa>
 MLA_INLINE void store_plain(int type, const float* from, int n, char* at) {
@@ -181,9 +190,24 @@ MLA_INLINE void store_plain(int type, const float* from, int n, char* at) {
   });
 }
 
+// Magnitudes are ordered as their bits are, what is not finite above all.
+MLA_INLINE float largest_magnitude(const float* from, int n) {
+  int32_t largest = 0;
+  for (int i = 0; i < n; i++) {
+    int32_t bits;
+    __builtin_memcpy(&bits, from + i, 4);
+    bits &= 0x7fffffff;
+    largest = bits > largest ? bits : largest;
+  }
+  float magnitude;
+  __builtin_memcpy(&magnitude, &largest, 4);
+  return magnitude;
+}
+
 // A row from floats, as many as it has elements, padding included: zeros.
 template <class Isa>
 void store_row(const mla_cache_params& c, const float* from, const CacheRow& row) {
+  alignas(64) static constexpr float kZeros[kCodes] = {};
   char* at = (char*)row.at;
   if (!has_scales(c)) return store_plain<Isa>(c.cache_type, from, (int)row_elements(c), at);
   CodeFormats::with(c.cache_type, [&]<class Format>(Format) {
@@ -191,22 +215,16 @@ void store_row(const mla_cache_params& c, const float* from, const CacheRow& row
     __builtin_memset(at, 0, (size_t)key_bytes(c));
     for (int begin = 0, group = 0; begin < c.latent; begin += c.scale_columns, group++) {
       const int end = min_int(c.latent, begin + c.scale_columns);
-      // magnitudes are ordered as their bits are, what is not finite above all
-      int32_t largest = 0;
-      for (int i = begin; i < end; i++) {
-        int32_t bits;
-        __builtin_memcpy(&bits, from + i, 4);
-        bits &= 0x7fffffff;
-        largest = bits > largest ? bits : largest;
-      }
-      float magnitude;
-      __builtin_memcpy(&magnitude, &largest, 4);
-      alignas(64) float lanes[Isa::L] = {magnitude / Format::kLargest};
+      const float largest = largest_magnitude(from + begin, end - begin);
+      bool is_negative = false;
+      for (int i = begin; i < end; i++) is_negative |= from[i] == -largest;
+      alignas(64) float lanes[Isa::L] = {Format::scale(largest, is_negative)};
       store_plain<Isa>(c.scale_type, lanes, 1, (char*)row.scales + group * bytes_of(c.scale_type, 1));
       const float scale = scale_at(c, row, group);
-      if (!(scale > 0) || scale > 3.4e38f) continue;
+      const bool usable = scale != 0 && scale < 3.4e38f && scale > -3.4e38f;
       for (int i = begin; i < end; i += kCodes)
-        Format::template encode<Isa>(from + i, Isa::set1(scale), to + i / Format::kElements);
+        Format::template encode<Isa>(usable ? from + i : kZeros, Isa::set1(usable ? scale : 1),
+                                     to + i / Format::kElements);
     }
   });
   const int64_t key = key_bytes(c);

@@ -41,11 +41,11 @@ MLA_INLINE void scaled_plus(const int8_t* q, int n, float d, float m, float* to)
 
 constexpr int kCodes = 32;  // of a latent under scales that are read and written together
 
-// to[i] = from[i] / scale to nearest even, at most `largest` in magnitude.
+// to[i] = from[i] / scale to nearest even, kept in least .. most.
 template <class Isa>
-MLA_INLINE void rounded_codes(const float* from, F<Isa> scale, float largest, int8_t* to) {
+MLA_INLINE void rounded_codes(const float* from, F<Isa> scale, float smallest, float largest, int8_t* to) {
   alignas(64) float codes[kCodes];
-  const F<Isa> most = Isa::set1(largest), least = Isa::set1(-largest);
+  const F<Isa> most = Isa::set1(largest), least = Isa::set1(smallest);
   for (int i = 0; i < kCodes; i += Isa::L) {
     const F<Isa> code = Isa::round_to_integer(Isa::div(Isa::load(from + i), scale));
     Isa::store(codes + i, Isa::max(least, Isa::select_less(most, code, most, code)));

@@ -4,7 +4,7 @@
 //   read<Isa>         a vector of floats from a run of elements, or its first n lanes
 //   write<Isa>        n floats to a run of elements, for the formats of caches
 // Latents of caches may be codes under scales. Such a format has, for a run of kCodes elements:
-//   kLargest          the largest code
+//   scale             the scale of elements of a largest magnitude, which one of them has with a minus sign, or none
 //   each<Isa>         put(i, v) for each vector v of codes from element i on
 //   encode<Isa>       floats / scale, rounded to the nearest code
 // All others are read by a function that is chosen when a kernel runs. Those of integers under scales have
@@ -54,7 +54,7 @@ struct FormatList {
 
 typedef FormatList<F32, Bf16, F16> PlainFormats;
 typedef FormatList<F32, Bf16> CacheFormats;
-typedef FormatList<I8> CodeFormats;  // of latents under scales
+typedef FormatList<I8, F8_E4M3, I4> CodeFormats;  // of latents under scales
 typedef FormatList<F32, Bf16> CacheScaleFormats;
 typedef FormatList<F32, Bf16, F16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, Iq4_NL, Iq4_XS,
                    Mxfp4, F8_E4M3, I8, I4, F4>

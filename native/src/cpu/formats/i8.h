@@ -10,7 +10,6 @@ struct I8 {
   static constexpr int kType = MLA_TYPE_I8;
   static constexpr int kElements = 1;
   static constexpr int kUnit = 32;  // blocks that are widened together
-  static constexpr float kLargest = 127;
   typedef Bytes<1> Block;
   static constexpr int kRun = 32;
   static constexpr bool kHasMinima = false;
@@ -23,6 +22,8 @@ struct I8 {
     __builtin_memcpy(q, b, 32);
   }
 
+  static float scale(float largest, bool) { return largest / 127; }
+
   template <class Isa, class Put>
   static MLA_INLINE void each(const Block* block, Put put) {
     const auto* q = (const int8_t*)block;
@@ -32,7 +33,7 @@ struct I8 {
 
   template <class Isa>
   static MLA_INLINE void encode(const float* from, F<Isa> scale, Block* block) {
-    rounded_codes<Isa>(from, scale, kLargest, (int8_t*)block);
+    rounded_codes<Isa>(from, scale, -127, 127, (int8_t*)block);
   }
 };
 

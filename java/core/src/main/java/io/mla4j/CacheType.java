@@ -11,8 +11,9 @@ import java.util.stream.Collectors;
  *
  * <p>A type without scales stores every element by itself. One with scales has latents of codes:
  * element i is {@code code[i] * scale[i / scaleColumns]}, a product in float32, with {@code scale =
- * max |x| / largest code} of the elements that share it and {@code code = x / scale} to nearest
- * even; rotated keys stay bfloat16. Scales lie in a plane behind the rows of their page.
+ * max |x| / largest code} of the elements that share it ({@link StorageFormat#latentScale}) and
+ * {@code code = x / scale} to nearest even; rotated keys stay bfloat16. Scales lie in a plane
+ * behind the rows of their page.
  */
 public final class CacheType {
   private static final List<CacheType> ALL = new ArrayList<>();
@@ -29,6 +30,20 @@ public final class CacheType {
    */
   public static final CacheType INT8 =
       scaled("INT8", StorageFormat.I8, new Scales(StorageFormat.F32, 128));
+
+  /**
+   * Latents of 8-bit floats (E4M3) with a float32 scale for 128 of them: as many bytes, and what
+   * FlashMLA's rows hold, see {@link FlashMlaRows}.
+   */
+  public static final CacheType FP8 =
+      scaled("FP8", StorageFormat.F8_E4M3, new Scales(StorageFormat.F32, 128));
+
+  /**
+   * Latents of 4-bit integers with a bfloat16 scale for 32 of them: 416 bytes a token where latents
+   * have 512 elements and rotated keys 64.
+   */
+  public static final CacheType INT4 =
+      scaled("INT4", StorageFormat.I4, new Scales(StorageFormat.BF16, 32));
 
   private final String name;
   private final StorageFormat format;
@@ -79,13 +94,14 @@ public final class CacheType {
         return type;
       }
     }
-    throw new InvalidArgumentException(
-        "cache type is "
-            + name
-            + ", but must be one of "
-            + ALL.stream()
-                .map(t -> t.name.toLowerCase(Locale.ROOT))
-                .collect(Collectors.joining(", ")));
+    throw new InvalidArgumentException("cache type is " + name + ", but must be one of " + names());
+  }
+
+  /** What users may say: {@code f32, bf16, ..}. */
+  public static String names() {
+    return ALL.stream()
+        .map(type -> type.name.toLowerCase(Locale.ROOT))
+        .collect(Collectors.joining(", "));
   }
 
   /** The name that users say. */

@@ -19,6 +19,9 @@ final class DataPool implements AutoCloseable {
 
   private static final long ALIGNMENT = 1 << 12;
 
+  /** Without the lowest bit no byte is the NaN of an 8-bit float. */
+  private static final int EVEN = 0xfffe;
+
   private final Arena arena = Arena.ofShared();
   private final MemorySegment memory;
   private long cursor;
@@ -38,7 +41,8 @@ final class DataPool implements AutoCloseable {
     SplittableRandom random = new SplittableRandom(1);
     short[] block = new short[PERIOD];
     for (int i = 0; i < PERIOD; i++) {
-      block[i] = (short) (Float.floatToRawIntBits((float) random.nextGaussian()) >>> 16);
+      int bits = Float.floatToRawIntBits((float) random.nextGaussian()) >>> 16;
+      block[i] = (short) (bits & EVEN);
     }
     long numbers = memory.byteSize() / 2;
     for (long at = 0; at < numbers; at += PERIOD) {

@@ -63,7 +63,7 @@ final class ModelOptions {
         "--cache-type TYPE",
         CacheType.class,
         v -> cacheType = v,
-        "f32 or bf16; default: as --compute.");
+        CacheType.names() + "; default: as --compute.");
     args.one(
         "--form FORM",
         AttentionForm.class,

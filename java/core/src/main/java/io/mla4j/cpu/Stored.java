@@ -129,11 +129,12 @@ public final class Stored {
     for (int group = 0; group < layout.scales(); group++) {
       int begin = group * columns;
       int end = Math.min(layout.ropeOffset(), begin + columns);
-      value[0] = Floats.largestMagnitude(row, begin, end) / format.largest();
+      float largest = Floats.largestMagnitude(row, begin, end);
+      value[0] = format.latentScale(largest, Floats.contains(row, begin, end, -largest));
       scaleFormat.narrow(value, 0, 1, cache, scales + scaleFormat.bytes(group));
       float scale = scale(layout.type(), cache, scales, group);
       for (int i = begin; i < end; i++) {
-        row[i] = scale > 0 && scale <= Float.MAX_VALUE ? row[i] / scale : 0;
+        row[i] = scale != 0 && Float.isFinite(scale) ? row[i] / scale : 0;
       }
       format.narrow(row, begin, end - begin, cache, codes + format.bytes(begin));
     }

@@ -10,6 +10,8 @@ import java.lang.foreign.MemorySegment;
  */
 final class F8E4m3Format extends StorageFormat {
   private static final float[] VALUES = new float[256];
+  private static final float LARGEST = 448;
+  private static final float SMALLEST_NORMAL = 0x1p-6f;
 
   static {
     for (int i = 0; i < 256; i++) {
@@ -30,5 +32,30 @@ final class F8E4m3Format extends StorageFormat {
     for (int i = 0; i < n; i++) {
       to[at + i] = VALUES[segment.get(JAVA_BYTE, offset + i) & 0xff];
     }
+  }
+
+  @Override
+  public void narrow(float[] from, int at, int n, MemorySegment segment, long offset) {
+    for (int i = 0; i < n; i++) {
+      segment.set(JAVA_BYTE, offset + i, code(from[at + i]));
+    }
+  }
+
+  private static byte code(float x) {
+    int sign = Float.floatToRawIntBits(x) >>> 24 & 0x80;
+    if (Float.isNaN(x)) {
+      return (byte) (sign | 0x7f);
+    }
+    float magnitude = Math.min(Math.abs(x), LARGEST);
+    if (magnitude < SMALLEST_NORMAL) {
+      return (byte) (sign | (int) Math.rint(magnitude * 0x1p9f));
+    }
+    int bits = Float.floatToRawIntBits(magnitude);
+    return (byte) (sign | (bits + 0x7ffff + (bits >>> 20 & 1) >>> 20) - (120 << 3));
+  }
+
+  @Override
+  public float latentScale(float largest, boolean isNegative) {
+    return largest / LARGEST;
   }
 }

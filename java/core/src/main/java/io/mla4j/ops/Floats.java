@@ -80,6 +80,16 @@ public final class Floats {
     return Float.intBitsToFloat(largest);
   }
 
+  /** Whether one of {@code a[begin .. end)} is x. */
+  public static boolean contains(float[] a, int begin, int end, float x) {
+    for (int i = begin; i < end; i++) {
+      if (a[i] == x) {
+        return true;
+      }
+    }
+    return false;
+  }
+
   /** The sum of n elements: four sums, element i in sum i mod 4, added as a tree. */
   public static float sum(float[] a, int n) {
     float s0 = 0;

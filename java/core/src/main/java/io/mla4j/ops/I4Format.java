@@ -21,4 +21,23 @@ final class I4Format extends CodedFormat {
       to.codes()[at + i] = (byte) ((word >>> 4 * i & 15) - 8);
     }
   }
+
+  @Override
+  void narrowBlock(float[] from, int at, MemorySegment segment, long to) {
+    int word = 0;
+    for (int i = 0; i < 8; i++) {
+      int code = (int) Math.clamp((float) Math.rint(from[at + i]), -8f, 7f);
+      word |= code + 8 << 4 * i;
+    }
+    segment.set(JAVA_INT_UNALIGNED, to, word);
+  }
+
+  /**
+   * The code of the element of the largest magnitude is -8, and one code more is used than of a
+   * range that is the same on both sides.
+   */
+  @Override
+  public float latentScale(float largest, boolean isNegative) {
+    return (isNegative ? largest : -largest) / 8;
+  }
 }

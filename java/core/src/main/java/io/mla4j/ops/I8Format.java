@@ -42,7 +42,7 @@ final class I8Format extends StorageFormat {
   }
 
   @Override
-  public float largest() {
-    return LARGEST;
+  public float latentScale(float largest, boolean isNegative) {
+    return largest / LARGEST;
   }
 }

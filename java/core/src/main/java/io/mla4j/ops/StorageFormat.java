@@ -248,11 +248,14 @@ public abstract class StorageFormat {
   }
 
   /**
-   * The largest number that latents under scales are divided to.
+   * The scale of latents that share one, before it is stored: elements divided by it are in the
+   * range of the codes.
    *
-   * @throws InvalidArgumentException where latents under scales cannot be stored in it
+   * @param largest magnitude of the elements
+   * @param isNegative whether one of them is {@code -largest}
+   * @throws InvalidArgumentException where latents under scales cannot be stored in this format
    */
-  public float largest() {
+  public float latentScale(float largest, boolean isNegative) {
     throw new InvalidArgumentException("latents under scales cannot be stored as " + name);
   }
 

@@ -287,9 +287,12 @@ final class AttentionCase implements OperationCase {
     for (int i = 0; i < lse.length; i++) {
       lseBound[i] += Expectation.lseBound(lse[i]);
     }
-    // A measure of a whole: single numbers may cancel.
+    // A measure of a whole: single numbers may cancel. Where all of them do, as values of one
+    // element, the noise of rounded probabilities alone is more than FlashMLA's limit.
     boolean measured = out.length >= 64 && !(coded() && integers.doubtful);
-    double cosine = !measured ? 1 / 0.0 : rounds() ? Expectation.FLASH_MLA_COSINE : FLOAT32_COSINE;
+    double squares = Arrays.stream(out).map(x -> x * x).sum();
+    double rounded = Math.max(Expectation.FLASH_MLA_COSINE, 2 * noise / squares);
+    double cosine = !measured ? 1 / 0.0 : rounds() ? rounded : FLOAT32_COSINE;
     return List.of(
         new Expectation("out", out, bound, cosine, leastError),
         Expectation.within("lse", lse, lseBound));

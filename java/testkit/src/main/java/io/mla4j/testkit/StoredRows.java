@@ -13,6 +13,7 @@ import java.util.Arrays;
  */
 public final class StoredRows {
   private static final int MAX_STORINGS = 16;
+  private static final StorageFormat I4 = StorageFormat.I4;
 
   private final LatentLayout layout;
   private final CacheType type;
@@ -111,16 +112,26 @@ public final class StoredRows {
       most = Math.max(most, Math.abs(values[i]));
       mostError = Math.max(mostError, error[i]);
     }
-    float scale = storedScale(most);
-    float[] scales = {storedScale(most - mostError), scale, storedScale(most + mostError)};
+    boolean negative = false;
+    boolean uncertain = false;
+    for (int i = begin; i < end; i++) {
+      negative |= values[i] == -most;
+      uncertain |= mostError > 0 && Math.abs(values[i]) >= most - 2 * mostError;
+    }
+    float scale = storedScale(most, negative);
+    float low = storedScale(most - mostError, negative);
+    float high = storedScale(most + mostError, negative);
+    float[] scales = uncertain ? new float[] {scale, low, high, -low, -high} : new float[] {scale};
     for (int i = begin; i < end; i++) {
       float stored = (float) code(type.format(), (float) values[i], scale) * scale;
       allowed[i] = 0;
-      for (int j = 0; j < 9; j++) {
-        float other = scales[j / 3];
-        float value = (float) (values[i] + (j % 3 - 1) * error[i]);
-        double away = Math.abs(code(type.format(), value, other) * other - stored);
-        allowed[i] = Math.max(allowed[i], mostError == 0 ? 0 : away);
+      for (float other : scales) {
+        for (int sign = -1; sign <= 1; sign++) {
+          float value = (float) (values[i] + sign * error[i]);
+          double away = Math.abs(code(type.format(), value, other) * other - stored);
+          boolean possible = Math.signum(other) == Math.signum(scale) || type.format() == I4;
+          allowed[i] = Math.max(allowed[i], mostError == 0 || !possible ? 0 : away);
+        }
       }
       values[i] = stored;
     }
@@ -131,19 +142,23 @@ public final class StoredRows {
     for (int i = begin; i < end; i++) {
       most = Math.max(most, Math.abs(rows[i]));
     }
-    return storedScale(most);
+    boolean negative = false;
+    for (int i = begin; i < end; i++) {
+      negative |= rows[i] == -most;
+    }
+    return storedScale(most, negative);
   }
 
   /** Division in double and one rounding more give what float32 division gives. */
-  private float storedScale(double most) {
-    return Rounding.stored(type.scaleFormat(), (float) ((float) most / largest(type.format())));
-  }
-
-  private static double largest(StorageFormat format) {
-    return switch (format.name()) {
-      case "I8" -> 127;
-      default -> throw new IllegalArgumentException("format " + format);
-    };
+  private float storedScale(double most, boolean negative) {
+    double scale =
+        switch (type.format().name()) {
+          case "I8" -> (float) most / 127.0;
+          case "F8_E4M3" -> (float) most / 448.0;
+          case "I4" -> (float) most / (negative ? 8.0 : -8.0);
+          default -> throw new IllegalArgumentException("format " + type.format());
+        };
+    return Rounding.stored(type.scaleFormat(), (float) scale);
   }
 
   /** The nearest code of a value in float32, ties to even. */
@@ -151,15 +166,58 @@ public final class StoredRows {
     if (scale == 0) {
       return 0;
     }
-    double largest = largest(format);
-    return Math.clamp(Math.rint((double) (value / scale)), -largest, largest);
+    double quotient = value / scale;
+    return switch (format.name()) {
+      case "I8" -> Math.clamp(Math.rint(quotient), -127.0, 127.0);
+      case "I4" -> Math.clamp(Math.rint(quotient), -8.0, 7.0);
+      default -> smallFloat(quotient);
+    };
+  }
+
+  /** The nearest E4M3: four significant bits, from 2^-6 down a spacing of 2^-9, up to 448. */
+  private static double smallFloat(double value) {
+    double clamped = Math.clamp(value, -448.0, 448.0);
+    double spacing = Math.scalb(1.0, Math.max(Math.getExponent(clamped), -6) - 3);
+    return Math.rint(clamped / spacing) * spacing;
+  }
+
+  private static double valueOfSmallFloat(int bits) {
+    int exponent = bits >> 3 & 15;
+    int fraction = bits & 7;
+    double magnitude =
+        exponent == 0 ? fraction * 0x1p-9 : Math.scalb(8.0 + fraction, exponent - 10);
+    return bits < 128 ? magnitude : -magnitude;
   }
 
   private double readCode(MemorySegment cache, long offset, int i) {
-    return cache.get(ValueLayout.JAVA_BYTE, offset + i);
+    return switch (type.format().name()) {
+      case "I8" -> cache.get(ValueLayout.JAVA_BYTE, offset + i);
+      case "I4" -> (cache.get(ValueLayout.JAVA_BYTE, offset + i / 2) >> 4 * (i % 2) & 15) - 8;
+      default -> valueOfSmallFloat(cache.get(ValueLayout.JAVA_BYTE, offset + i) & 0xff);
+    };
   }
 
   private void writeCode(MemorySegment cache, long offset, int i, double code) {
-    cache.set(ValueLayout.JAVA_BYTE, offset + i, (byte) code);
+    long at = type.format() == I4 ? offset + i / 2 : offset + i;
+    cache.set(
+        ValueLayout.JAVA_BYTE,
+        at,
+        (byte)
+            switch (type.format().name()) {
+              case "I8" -> (int) code;
+              case "I4" ->
+                  cache.get(ValueLayout.JAVA_BYTE, at) & 15 << 4 * (1 - i % 2)
+                      | (int) code + 8 << 4 * (i % 2);
+              default -> bitsOfSmallFloat(code);
+            });
+  }
+
+  private static int bitsOfSmallFloat(double code) {
+    for (int bits = 0; bits < 256; bits++) {
+      if ((bits & 0x7f) != 0x7f && valueOfSmallFloat(bits) == code) {
+        return bits;
+      }
+    }
+    throw new AssertionError(code + " is no E4M3");
   }
 }

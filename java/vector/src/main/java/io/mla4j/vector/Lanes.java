@@ -7,6 +7,7 @@ import io.mla4j.ops.Weight;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
+import jdk.incubator.vector.ByteVector;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.ShortVector;
@@ -44,6 +45,12 @@ final class Lanes {
 
   static final VectorSpecies<Short> S =
       VectorSpecies.of(short.class, VectorShape.forBitSize(F.vectorBitSize() / 2));
+
+  /** As many bytes; null where no vector is that short. */
+  private static final VectorSpecies<Byte> B =
+      F.length() < 8
+          ? null
+          : VectorSpecies.of(byte.class, VectorShape.forBitSize(F.vectorBitSize() / 4));
 
   /** Masks of the lanes whose number has a bit, and shuffles that change this bit of it. */
   static final VectorMask<Float> BIT_8 = lanesWithBit(8);
@@ -171,6 +178,10 @@ final class Lanes {
       widenBf16(segment, offset, to, at, whole);
     } else if (type == StorageFormat.F16) {
       widenF16(segment, offset, to, at, whole);
+    } else if (type == StorageFormat.I8 && B != null) {
+      widenI8(segment, offset, to, at, whole);
+    } else if (type == StorageFormat.F8_E4M3 && B != null) {
+      widenF8(segment, offset, to, at, whole);
     } else {
       whole = 0;
     }
@@ -214,6 +225,34 @@ final class Lanes {
     VectorMask<Float> isSpecial =
         finite.lanewise(VectorOperators.ABS).compare(VectorOperators.GE, 0x1p16f);
     return finite.blend(special, isSpecial);
+  }
+
+  private static void widenI8(MemorySegment segment, long offset, float[] to, int at, int n) {
+    for (int i = 0; i < n; i += L) {
+      FloatVector numbers =
+          (FloatVector) loadBytes(segment, offset + i).convert(VectorOperators.I2F, 0);
+      numbers.intoArray(to, at + i);
+    }
+  }
+
+  /** Exponent and fraction in float32's places are the number times 2^-120. */
+  private static void widenF8(MemorySegment segment, long offset, float[] to, int at, int n) {
+    for (int i = 0; i < n; i += L) {
+      IntVector bits = loadBytes(segment, offset + i);
+      IntVector magnitude = bits.and(0x7f);
+      IntVector placed = magnitude.lanewise(VectorOperators.LSHL, 20).or(bits.and(0x80000000));
+      FloatVector value = placed.reinterpretAsFloats().mul(0x1p120f);
+      value
+          .blend(Float.NaN, magnitude.compare(VectorOperators.EQ, 0x7f).cast(F))
+          .intoArray(to, at + i);
+    }
+  }
+
+  /** The lane count's worth of signed bytes. */
+  private static IntVector loadBytes(MemorySegment segment, long offset) {
+    return (IntVector)
+        ByteVector.fromMemorySegment(B, segment, offset, ByteOrder.LITTLE_ENDIAN)
+            .convertShape(VectorOperators.B2I, I, 0);
   }
 
   private static IntVector loadShorts(MemorySegment segment, long offset) {

@@ -54,7 +54,7 @@ final class AttentionCommand extends Measurement {
         "--cache-type TYPE",
         CacheType.class,
         v -> grid.cacheTypes = v,
-        "bf16, f32; default: bf16.");
+        CacheType.names() + "; default: bf16.");
     args.list(
         "--form FORM",
         AttentionForm.class,

@@ -52,7 +52,7 @@ final class ModelCommand extends Measurement {
         "--cache-type TYPE",
         CacheType.class,
         v -> grid.cacheTypes = v,
-        "bf16, f32; default: as --compute.");
+        CacheType.names() + "; default: as --compute.");
     args.list(
         "--form FORM",
         AttentionForm.class,
