@@ -1,5 +1,6 @@
 package io.mla4j.text;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -9,10 +10,12 @@ import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
-/** The shortest program of README.md, which writes a text. */
+/** The programs of README.md that write a text, and that fork and save one. */
 class ReadmeTextTest {
   private static final Path ROOT = Path.of(System.getProperty("mla4j.root"));
 
@@ -20,6 +23,20 @@ class ReadmeTextTest {
     // begin
     try (Model model = Model.open(path)) { // a directory: models/tiny-mla, for instance
       model.generate("The word of the LORD came", System.out::print);
+    }
+    // end
+  }
+
+  private static void forkAndSave(Path path, String text, Path file) {
+    // begin
+    try (Model model = Model.open(path);
+        Session document = model.session()) {
+      document.append(text);
+      document.save(file); // model.load(file) goes on from there, bit for bit
+      try (Session question = document.fork()) { // shares the document's pages
+        question.append(" In short:");
+        int id = question.next(SamplingOptions.GREEDY);
+      }
     }
     // end
   }
@@ -39,17 +56,34 @@ class ReadmeTextTest {
   }
 
   @Test
+  void forksAndSaves(@TempDir Path folder) {
+    Path model = ROOT.resolve("models/tiny-mla");
+    Path file = folder.resolve("document.cache");
+    forkAndSave(model, "In the beginning", file);
+    try (Model again = Model.open(model);
+        Session document = again.load(file)) {
+      assertArrayEquals(again.tokenizer().encode("In the beginning", true), document.ids());
+    }
+  }
+
+  @Test
   void isWhatTheReadmeShows() throws IOException {
     List<String> source =
         Files.readAllLines(
             ROOT.resolve("java/model/src/test/java/io/mla4j/text/ReadmeTextTest.java"));
     List<String> readme = Files.readAllLines(ROOT.resolve("README.md"));
-    assertEquals(between(source, "// begin", "// end"), between(readme, "```java", "```"));
+    assertEquals(
+        between(source, "// begin", "// end"), between(readme, "```java", "```").subList(0, 2));
   }
 
-  private static List<String> between(List<String> lines, String begin, String end) {
-    List<String> stripped = lines.stream().map(String::strip).toList();
-    int from = stripped.indexOf(begin) + 1;
-    return stripped.subList(from, from + stripped.subList(from, stripped.size()).indexOf(end));
+  /** What stands between the lines {@code begin} and {@code end}, as often as it does. */
+  private static List<List<String>> between(List<String> lines, String begin, String end) {
+    List<String> rest = lines.stream().map(String::strip).toList();
+    List<List<String>> found = new ArrayList<>();
+    for (int from = rest.indexOf(begin); from >= 0; from = rest.indexOf(begin)) {
+      rest = rest.subList(from + 1, rest.size());
+      found.add(rest.subList(0, rest.indexOf(end)));
+    }
+    return found;
   }
 }
