@@ -15,6 +15,7 @@ import io.mla4j.checkpoint.Checkpoint;
 import io.mla4j.checkpoint.ConfigReader;
 import io.mla4j.checkpoint.GoldenCheckpointsTest;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -23,6 +24,15 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** Cache sizes of published models, as their reports state them. */
 class CacheMemoryTest {
+  /** Bytes of 64 + 16 numbers: rows of whole lines, and scales behind them. */
+  private static final Map<CacheType, Long> STORED_ROW =
+      Map.of(
+          CacheType.F32, 320L,
+          CacheType.BF16, 192L,
+          CacheType.INT8, 128L + 4,
+          CacheType.FP8, 128L + 4,
+          CacheType.INT4, 64L + 2 * 2);
+
   @ParameterizedTest
   @CsvSource({
     "DeepSeek-V2-Lite, 1152, 31104, 10240, 8.89",
@@ -48,19 +58,19 @@ class CacheMemoryTest {
     assertEquals(ratio, (double) mha.bytes() / mla.bytes(), 0.005);
   }
 
-  /** Latent rows, and an indexer's keys where there are some. */
+  /** Latent rows, their scales, and an indexer's keys; pages of 64 tokens end with whole lines. */
   @ParameterizedTest
   @ValueSource(strings = {"v3-yarn", "longcat-flash", "kimi-linear", "v32-sparse", "glm-moe-dsa"})
   void aTokenTakesWhatItsPageTakes(String name) {
     Golden golden = Golden.read(name);
     for (CacheType type : CacheType.all()) {
-      var options = new DecoderOptions(ComputeType.F32, type, AttentionForm.AUTO, 16, 16);
+      var options = new DecoderOptions(ComputeType.F32, type, AttentionForm.AUTO, 64, 64);
       try (Device device = Backends.open(new Backends.Choice("scalar", null, 1));
           Checkpoint checkpoint = Checkpoint.open(golden.directory());
           Decoder decoder = GoldenLogitsTest.open(golden, checkpoint, device, options);
-          LatentCache cache = decoder.newCache(1, 16)) {
+          LatentCache cache = decoder.newCache(1, 64)) {
         assertEquals(
-            cache.pageBytes(), 16 * decoder.model().cacheBytesPerToken(type), name + " " + type);
+            cache.pageBytes(), 64 * decoder.model().cacheBytesPerToken(type), name + " " + type);
       }
     }
   }
@@ -82,7 +92,7 @@ class CacheMemoryTest {
     assertEquals(6 * 80 * 2, rows.get(3).bytesPerToken());
     for (CacheMemory.Row row : rows.subList(4, rows.size())) {
       assertTrue(row.padded());
-      assertEquals(row.type() == CacheType.BF16 ? 192 : 320, row.bytesPerLayer());
+      assertEquals(STORED_ROW.get(row.type()), row.bytesPerLayer(), row.type().name());
     }
     assertEquals(4 + CacheType.all().size(), rows.size());
   }
