@@ -96,7 +96,7 @@ TEST_P(Table, TellsTheWholeLayoutOfTheHeader) {
   EXPECT_EQ(structs, 16);
   EXPECT_NE(text.find("\nmla_get_device_kernels_fn ptr(i32)\n"), std::string::npos);
   EXPECT_NE(text.find("\nmla_get_kernels_fn ptr(i32,i32)\n"), std::string::npos);
-  EXPECT_NE(text.find("\nmla_kernels.describe 64 i32(i32,ptr,i32)\n"), std::string::npos);
+  EXPECT_NE(text.find("\nmla_kernels.describe 72 i32(i32,ptr,i32)\n"), std::string::npos);
 }
 
 MLA_TEST_ALL_KERNELS(Table);

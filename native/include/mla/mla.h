@@ -115,7 +115,7 @@ extern "C" {
  * header in the order of their names, lines that end in '\n', types named i32, i64, f32, f64 and ptr, functions as result and arguments.
  *   struct mla_linear_params 80
  *   mla_linear_params.struct_size 0 i32
- *   mla_kernels.describe 64 i32(i32,ptr,i32)
+ *   mla_kernels.describe 72 i32(i32,ptr,i32)
  *   mla_get_kernels_fn ptr(i32,i32) */
 
 /* Rotary layouts: which two elements of a rotated part form pair i of rope/2. */
