@@ -52,6 +52,10 @@ public record ModelDescription(
 
   /** The same model with its tensors elsewhere. */
   ModelDescription withNames(TensorNames other) {
+    return with(layers, other);
+  }
+
+  private ModelDescription with(List<LayerDescription> others, TensorNames otherNames) {
     return new ModelDescription(
         family,
         vocabulary,
@@ -62,10 +66,10 @@ public record ModelDescription(
         embedScale,
         residualScale,
         outputScale,
-        layers,
+        others,
         bos,
         eos,
-        other);
+        otherNames);
   }
 
   /**
@@ -86,21 +90,7 @@ public record ModelDescription(
     if (names.predictor().isEmpty() || !alone) {
       return Optional.empty();
     }
-    return Optional.of(
-        new ModelDescription(
-            family,
-            vocabulary,
-            hidden,
-            normEps,
-            context,
-            tied,
-            embedScale,
-            residualScale,
-            outputScale,
-            List.of(last),
-            bos,
-            eos,
-            names.ofPredictor(names.layerOf(layers.size()))));
+    return Optional.of(with(List.of(last), names.ofPredictor(names.layerOf(layers.size()))));
   }
 
   /** Whether a token's rotation depends on how long its text is. */
