@@ -40,6 +40,7 @@ class ArchitectureTest {
           "device", Set.of("core"),
           "cuda", Set.of("core", "device", "ffi"),
           "model", Set.of("core"),
+          "djl", Set.of("core"),
           "cli", Set.of("core", "model"),
           "bench", Set.of("core", "device", "ffi", "model", "cli", "testkit"));
 

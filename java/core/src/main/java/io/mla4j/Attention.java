@@ -141,6 +141,18 @@ public abstract sealed class Attention permits AbsorbedAttention, WeightedAttent
   /** {@code lse} is null where none is wanted. */
   abstract Operation operation(int layer, Tensor q, Tensor out, Tensor lse);
 
+  /**
+   * How the new tokens of a step attend here: for {@link #append(DecodePlan, int, Tensor)} and
+   * {@link #attend}, which take memory that the caller has.
+   *
+   * @throws InvalidArgumentException where the step is of a cache of other rows
+   * @throws InvalidStateException after the step's commit or close
+   */
+  public DecodePlan plan(Step step) {
+    requireNonNull("step", step);
+    return step.plan(shape, form());
+  }
+
   /** As {@link #append(Batch, float[]...)} for one sequence: rows (n, latent + rope) each. */
   public void append(Sequence sequence, float[]... layers) {
     append(batchOf(sequence), layers);

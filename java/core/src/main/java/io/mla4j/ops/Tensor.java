@@ -4,6 +4,8 @@ import io.mla4j.Device;
 import io.mla4j.InvalidArgumentException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.util.Arrays;
 
 /**
@@ -48,6 +50,26 @@ public final class Tensor {
       }
     }
     return strided(segment, format, shape, strides);
+  }
+
+  /**
+   * A contiguous tensor over a direct buffer, from its position on; the buffer's memory stays as
+   * long as the tensor.
+   *
+   * @throws InvalidArgumentException where the buffer is not direct, its order is not the native
+   *     one, so that what it was filled with would be read as other numbers, or it is too small
+   */
+  public static Tensor of(ByteBuffer buffer, StorageFormat format, long... shape) {
+    if (!buffer.isDirect()) {
+      throw new InvalidArgumentException("buffer is in the heap, but must be direct");
+    }
+    if (buffer.order() != ByteOrder.nativeOrder()) {
+      throw new InvalidArgumentException(
+          "buffer has the order "
+              + buffer.order()
+              + ", but must have the native one: buffer.order(ByteOrder.nativeOrder())");
+    }
+    return of(MemorySegment.ofBuffer(buffer), format, shape);
   }
 
   /**
