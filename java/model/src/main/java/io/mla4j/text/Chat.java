@@ -79,7 +79,8 @@ public final class Chat implements AutoCloseable {
   public Generation say(ChatMessage message, GenerationOptions how, Consumer<String> listener) {
     messages.add(message);
     try {
-      int[] prompt = model.tokenizer().encode(template.render(messages, options), false);
+      Tokenizer tokenizer = model.tokenizer();
+      int[] prompt = tokenizer.encode(template.mark(messages, options, tokenizer.controls()));
       if (prompt.length >= room) {
         throw new InvalidArgumentException(
             "the conversation has "

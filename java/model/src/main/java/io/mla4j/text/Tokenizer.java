@@ -4,6 +4,7 @@ import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
 import io.mla4j.BackendException;
 import io.mla4j.ClosedException;
 import io.mla4j.checkpoint.CheckpointException;
+import io.mla4j.text.vocabulary.TokenTable;
 import io.mla4j.text.vocabulary.TokenizerSource;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -16,17 +17,31 @@ import java.util.function.Supplier;
  * Text to ids and back, as {@code tokenizer.json} and {@code tokenizer_config.json} say.
  *
  * <p>Special tokens that a text spells out become their ids, so a rendered chat template can be
- * encoded. Thread-safe; {@link #close} waits for calls that run, and later ones are a {@link
- * ClosedException}.
+ * encoded; {@link MarkedText} says which of them do not. Thread-safe; {@link #close} waits for
+ * calls that run, and later ones are a {@link ClosedException}.
  */
 public final class Tokenizer implements AutoCloseable {
   private final HuggingFaceTokenizer tokenizer;
+
+  /** Reads the files once more, for what is seldom asked for. */
+  private final Supplier<TokenizerSource> files;
+
   private final OptionalInt bos;
+  private final ControlTokens controls;
   private final ReadWriteLock lock = new ReentrantReadWriteLock();
   private boolean closed;
 
-  private Tokenizer(HuggingFaceTokenizer tokenizer, OptionalInt bos) {
+  /** Null until a text spells out a control token that it must not have. */
+  private TypedTexts typedTexts;
+
+  private Tokenizer(
+      HuggingFaceTokenizer tokenizer,
+      Supplier<TokenizerSource> files,
+      OptionalInt bos,
+      ControlTokens controls) {
     this.tokenizer = tokenizer;
+    this.controls = controls;
+    this.files = files;
     this.bos = bos;
   }
 
@@ -38,7 +53,7 @@ public final class Tokenizer implements AutoCloseable {
    * @throws BackendException where the tokenizer's native library cannot be extracted or loaded
    */
   public static Tokenizer open(Path model) {
-    return open(TokenizerSource.read(model));
+    return open(TokenizerSource.read(model), () -> TokenizerSource.read(model));
   }
 
   /** Whether {@code model}, a directory or a GGUF, may have a vocabulary. */
@@ -46,20 +61,24 @@ public final class Tokenizer implements AutoCloseable {
     return TokenizerSource.exists(model);
   }
 
-  private static Tokenizer open(TokenizerSource files) {
-    HuggingFaceTokenizer tokenizer;
+  private static Tokenizer open(TokenizerSource files, Supplier<TokenizerSource> again) {
+    HuggingFaceTokenizer tokenizer = load(files, files.json());
     try {
-      tokenizer = TokenizerLibrary.load(files.json());
+      ControlTokens controls = new ControlTokens(TokenTable.read(files, false).added());
+      return new Tokenizer(tokenizer, again, addedBos(tokenizer, files), controls);
+    } catch (RuntimeException e) {
+      tokenizer.close();
+      throw e;
+    }
+  }
+
+  private static HuggingFaceTokenizer load(TokenizerSource files, byte[] json) {
+    try {
+      return TokenizerLibrary.load(json);
     } catch (BackendException e) {
       throw e;
     } catch (IOException | RuntimeException | LinkageError e) {
       throw files.unusable(e);
-    }
-    try {
-      return new Tokenizer(tokenizer, addedBos(tokenizer, files));
-    } catch (RuntimeException e) {
-      tokenizer.close();
-      throw e;
     }
   }
 
@@ -82,6 +101,41 @@ public final class Tokenizer implements AutoCloseable {
     withBos[0] = bos.getAsInt();
     System.arraycopy(ids, 0, withBos, 1, ids.length);
     return withBos;
+  }
+
+  /**
+   * The ids of a text of a conversation, without another BOS: those of {@link #encode(String,
+   * boolean)}, but that control tokens which were typed are as ordinary text.
+   */
+  public int[] encode(MarkedText text) {
+    return text.typed().isEmpty()
+        ? encode(text.text(), false)
+        : use(() -> typedTexts().encode(text));
+  }
+
+  /** The tokens that are no text. */
+  public ControlTokens controls() {
+    return controls;
+  }
+
+  /**
+   * The bytes that each id stands for within a text; null for ids without: added tokens, and those
+   * that the tokenizer does not know. Read from its files at each call.
+   *
+   * @throws CheckpointException where its vocabulary is neither one of bytes nor one of characters
+   *     that falls back on bytes
+   */
+  public byte[][] bytesOfTokens() {
+    return TokenTable.read(files.get(), true).bytes();
+  }
+
+  private synchronized TypedTexts typedTexts() {
+    if (typedTexts == null) {
+      TokenizerSource source = files.get();
+      byte[] plain = TokenTable.read(source, false).withOnlyAdded(TypedTexts.BORDER);
+      typedTexts = new TypedTexts(tokenizer, load(source, plain), controls);
+    }
+    return typedTexts;
   }
 
   /**
@@ -120,6 +174,11 @@ public final class Tokenizer implements AutoCloseable {
       if (!closed) {
         closed = true;
         tokenizer.close();
+        synchronized (this) {
+          if (typedTexts != null) {
+            typedTexts.close();
+          }
+        }
       }
     } finally {
       lock.writeLock().unlock();
@@ -138,7 +197,7 @@ public final class Tokenizer implements AutoCloseable {
     }
   }
 
-  private static int[] encode(HuggingFaceTokenizer tokenizer, String text) {
+  static int[] encode(HuggingFaceTokenizer tokenizer, String text) {
     long[] ids = tokenizer.encode(wellFormed(text), false, false).getIds();
     int[] narrow = new int[ids.length];
     for (int i = 0; i < ids.length; i++) {

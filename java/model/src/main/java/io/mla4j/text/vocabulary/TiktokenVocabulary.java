@@ -8,6 +8,7 @@ import io.mla4j.text.vocabulary.TokenizerJson.Content;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Base64;
 import java.util.HashSet;
 import java.util.List;
@@ -22,10 +23,13 @@ final class TiktokenVocabulary {
   /** Places for special tokens behind the ranks, as Kimi's own code has them. */
   private static final int SPECIAL = 258;
 
-  private static final int MOST_TOKENS = 10_000_000;
+  static final int MOST_TOKENS = 10_000_000;
 
   /** Of each byte, the character that stands for it. */
   private static final char[] CHARACTERS = characters();
+
+  /** And back; -1 for other characters. */
+  private static final int[] BYTES = bytes();
 
   private TiktokenVocabulary() {}
 
@@ -102,6 +106,20 @@ final class TiktokenVocabulary {
       text[i] = CHARACTERS[token[i] & 0xFF];
     }
     return new String(text);
+  }
+
+  /** The byte that a character stands for; -1 for none. */
+  static int byteOf(char character) {
+    return character < BYTES.length ? BYTES[character] : -1;
+  }
+
+  private static int[] bytes() {
+    int[] bytes = new int[512];
+    Arrays.fill(bytes, -1);
+    for (int i = 0; i < CHARACTERS.length; i++) {
+      bytes[CHARACTERS[i]] = i;
+    }
+    return bytes;
   }
 
   /** Printable Latin-1 stands for itself, the others for what follows Latin-1. */
