@@ -14,15 +14,13 @@ import java.util.Arrays;
  * </ul>
  */
 public final class Attention {
-  /** Relative errors of roundings spread evenly up to the unit. */
-  static final double MEAN_SQUARE_ROUNDING = Rounding.BF16_UNIT * Rounding.BF16_UNIT / 3;
-
   private final int queryWidth;
   private final int valueWidth;
   private final double scale;
   private final boolean rounds;
   private double[] scores = new double[0];
   private double[] slacks = new double[0];
+  private double[] slackSquares = new double[0];
 
   /** The largest error that the roundings of the last row allow, for each output. */
   public final double[] outBound;
@@ -32,6 +30,12 @@ public final class Attention {
 
   /** The sum of the squared terms of each output of the last row. */
   public final double[] termSquares;
+
+  /** The sum of the squared errors of the last row on average, as {@link RoundingNoise} has it. */
+  double noise;
+
+  /** The sum of the squares of what each key adds to it. */
+  double noiseSquares;
 
   /**
    * Rows of these widths.
@@ -73,16 +77,19 @@ public final class Attention {
     if (scores.length < n) {
       scores = new double[n];
       slacks = new double[n];
+      slackSquares = new double[n];
     }
     Arrays.fill(outBound, 0);
     lseBound = 0;
+    noise = 0;
+    noiseSquares = 0;
     Arrays.fill(termSquares, 0);
     double max = Double.NEGATIVE_INFINITY;
     for (int i = 0; i < n; i++) {
       int key = (begin + i) * rows.keyStride();
       double dot = Oracle.dot(q, qAt, rows.keys(), key, queryWidth);
       scores[i] = scale * dot - bias.slope() * (bias.position() - begin - i);
-      slacks[i] = rows.keySlack() == null ? 0 : slack(q, qAt, rows.keySlack(), key);
+      slack(q, qAt, rows.keySlack(), key, i);
       max = Math.max(max, scores[i]);
     }
     if (n == 0) {
@@ -104,26 +111,50 @@ public final class Attention {
     for (int i = 0; i < n; i++) {
       double p = Math.exp(scores[i] - max) / sum;
       int value = (begin + i) * rows.valueStride();
+      double squares = 0;
+      double off = 0;
       for (int j = 0; j < valueWidth; j++) {
         double term = p * rows.values()[value + j];
         out[outAt + j] += term;
         outBound[j] += relative * Math.abs(term);
         termSquares[j] += term * term;
+        squares += term * term;
       }
       if (rows.valueSlack() != null) {
         for (int j = 0; j < valueWidth; j++) {
-          outBound[j] += p * rows.valueSlack()[value + j];
+          double slack = p * rows.valueSlack()[value + j];
+          outBound[j] += slack;
+          off += slack * slack;
         }
       }
+      addNoise((RoundingNoise.MEAN + 2 * slackSquares[i]) * squares + off);
+    }
+    // A score that moves by d moves the output by p d (v - o), squared at most 2 p^2 d^2 (v^2 +
+    // o^2).
+    double length = 0;
+    for (int j = 0; j < valueWidth; j++) {
+      length += out[outAt + j] * out[outAt + j];
+    }
+    for (int i = 0; i < n; i++) {
+      double p = Math.exp(scores[i] - max) / sum;
+      addNoise(2 * slackSquares[i] * p * p * length);
     }
     return max + Math.log(sum);
   }
 
-  private double slack(double[] q, int qAt, double[] keySlack, int key) {
-    double sum = 0;
-    for (int i = 0; i < queryWidth; i++) {
-      sum += Math.abs(q[qAt + i]) * keySlack[key + i];
+  private void addNoise(double mean) {
+    noise += mean;
+    noiseSquares += mean * mean;
+  }
+
+  /** What the score of key i may move by, and the mean of its square. */
+  private void slack(double[] q, int qAt, double[] keySlack, int key, int i) {
+    slacks[i] = 0;
+    slackSquares[i] = 0;
+    for (int j = 0; keySlack != null && j < queryWidth; j++) {
+      double moved = scale * Math.abs(q[qAt + j]) * keySlack[key + j];
+      slacks[i] += moved;
+      slackSquares[i] += moved * moved;
     }
-    return scale * sum;
   }
 }

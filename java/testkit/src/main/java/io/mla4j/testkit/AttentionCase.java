@@ -236,7 +236,7 @@ final class AttentionCase implements OperationCase {
     double[] lseBound = new double[lse.length];
     double[] cached = Oracle.widen(rows, rounds());
     int stride = layout.latent() + layout.rope();
-    double noise = 0;
+    RoundingNoise noise = new RoundingNoise();
     double size = 0;
     Attention attention = new Attention(width, outWidth, scale, rounds());
     CodedAttention integers =
@@ -264,17 +264,17 @@ final class AttentionCase implements OperationCase {
           allowed = attention.outBound;
           termSquares = attention.termSquares;
           lseBound[row] = attention.lseBound;
+          noise.addRow(attention, layout.latent());
         }
         System.arraycopy(allowed, 0, bound, row * outWidth, outWidth);
         for (double squares : termSquares) {
-          noise += squares * Attention.MEAN_SQUARE_ROUNDING;
           size = Math.max(size, Math.sqrt(squares));
         }
       }
     }
     // A tenth of the noise of rounded probabilities, where there are enough of them for an average.
     boolean average = rounds() && kvEnd - kvBegin - queries >= 32 && out.length >= 256;
-    double leastError = average ? 0.1 * Math.sqrt(noise / out.length) : 0;
+    double leastError = average ? 0.1 * Math.sqrt(noise.ofProbabilities() / out.length) : 0;
     double float32 = Expectation.float32(out, width + (decompressed ? layout.latent() : 0), size);
     for (int i = 0; i < out.length; i++) {
       double allowed = bound[i] + float32;
@@ -287,12 +287,10 @@ final class AttentionCase implements OperationCase {
     for (int i = 0; i < lse.length; i++) {
       lseBound[i] += Expectation.lseBound(lse[i]);
     }
-    // A measure of a whole: single numbers may cancel. Where all of them do, as values of one
-    // element, the noise of rounded probabilities alone is more than FlashMLA's limit.
+    // A measure of a whole: errors of single elements may have one sign. Few elements are no whole.
     boolean measured = out.length >= 64 && !(coded() && integers.doubtful);
     double squares = Arrays.stream(out).map(x -> x * x).sum();
-    double rounded = Math.max(Expectation.FLASH_MLA_COSINE, 2 * noise / squares);
-    double cosine = !measured ? 1 / 0.0 : rounds() ? rounded : FLOAT32_COSINE;
+    double cosine = !measured ? 1 / 0.0 : rounds() ? noise.cosine(squares) : FLOAT32_COSINE;
     return List.of(
         new Expectation("out", out, bound, cosine, leastError),
         Expectation.within("lse", lse, lseBound));

@@ -23,23 +23,23 @@ import java.util.List;
 final class DeltaCase implements OperationCase {
   private static final int PAST = StateLayout.TAPS - 1;
 
-  private final StateLayout layout;
-  private final int heads;
-  private final int width;
-  private final int tokens;
-  private final Decay decay;
-  private final float eps;
+  final StateLayout layout;
+  final int heads;
+  final int width;
+  final int tokens;
+  final Decay decay;
+  final float eps;
 
   /** Queries, keys, values, decays, gates: (tokens, heads * width); betas (tokens, heads). */
-  private final float[][] inputs;
+  final float[][] inputs;
 
-  private final float[] taps;
-  private final float[] rates;
-  private final float[] bias;
-  private final float[] norm;
+  final float[] taps;
+  final float[] rates;
+  final float[] bias;
+  final float[] norm;
 
   /** (heads, headStride), or null where nothing comes before the tokens. */
-  private final float[] before;
+  final float[] before;
 
   DeltaCase(CaseRandom r) {
     heads = r.size(1, 5);
@@ -96,122 +96,10 @@ final class DeltaCase implements OperationCase {
     double[] state = new double[(int) layout.elements()];
     double[] allowedState = new double[state.length];
     for (int h = 0; h < heads; h++) {
-      head(h, out, allowed, state, allowedState);
+      new DeltaOracle(this, h).run(out, allowed, state, allowedState);
     }
     return List.of(
         Expectation.within("out", out, allowed), Expectation.within("state", state, allowedState));
-  }
-
-  private void head(int h, double[] out, double[] allowed, double[] state, double[] allowedState) {
-    int base = h * layout.headStride();
-    double[] s = new double[width * width];
-    // What s is the sum of, without the signs: v - S^T k may cancel, and its rounding stays in s.
-    double[] summed = new double[s.length];
-    double[][] past = new double[3][PAST * width];
-    for (int i = 0; before != null && i < s.length; i++) {
-      s[i] = before[base + i];
-      summed[i] = Math.abs(s[i]);
-    }
-    for (int i = 0; before != null && i < 3 * PAST * width; i++) {
-      past[i / (PAST * width)][i % (PAST * width)] = before[base + s.length + i];
-    }
-    for (int t = 0; t < tokens; t++) {
-      double[] q = convolved(0, t, h, past[0]);
-      double[] k = convolved(1, t, h, past[1]);
-      double[] v = convolved(2, t, h, past[2]);
-      scale(q, 1 / Math.sqrt((squares(q) + 1e-6) * width));
-      scale(k, 1 / Math.sqrt(squares(k) + 1e-6));
-      double beta = sigmoid(inputs[5][t * heads + h]);
-      for (int c = 0; c < width; c++) {
-        double factor = decay(t, h, c);
-        for (int j = 0; j < width; j++) {
-          s[c * width + j] *= factor;
-          summed[c * width + j] *= factor;
-        }
-      }
-      double[] o = new double[width];
-      double largestSum = 0;
-      for (int j = 0; j < width; j++) {
-        double seen = 0;
-        double terms = Math.abs(v[j]);
-        for (int c = 0; c < width; c++) {
-          seen += k[c] * s[c * width + j];
-          terms += Math.abs(k[c] * s[c * width + j]);
-        }
-        double size = 0;
-        for (int c = 0; c < width; c++) {
-          s[c * width + j] += k[c] * beta * (v[j] - seen);
-          summed[c * width + j] += Math.abs(k[c]) * beta * terms;
-          o[j] += q[c] * s[c * width + j];
-          size += Math.abs(q[c]) * summed[c * width + j];
-        }
-        largestSum = Math.max(largestSum, size);
-      }
-      double root = Math.sqrt(squares(o) / width + eps);
-      for (int j = 0; j < width; j++) {
-        int at = (t * heads + h) * width + j;
-        double gate = norm[j] * sigmoid(inputs[4][at]);
-        out[at] = o[j] / root * gate;
-        // o may cancel too, and the root moves with it.
-        double moved = 3e-6 * largestSum / root * (1 + Math.abs(o[j]) / root);
-        allowed[at] = moved * Math.abs(gate) + 4e-6 * Math.abs(out[at]) + 1e-30;
-      }
-    }
-    double largest = 0;
-    for (int i = 0; i < s.length; i++) {
-      state[base + i] = s[i];
-      largest = Math.max(largest, summed[i]);
-    }
-    Arrays.fill(allowedState, base, base + s.length, 4e-6 * largest + 1e-30);
-    for (int i = 0; i < 3 * PAST * width; i++) {
-      state[base + s.length + i] = past[i / (PAST * width)][i % (PAST * width)];
-    }
-  }
-
-  /** The convolution of input {@code which} at token t, whose past moves on. */
-  private double[] convolved(int which, int t, int h, double[] past) {
-    double[] y = new double[width];
-    for (int c = 0; c < width; c++) {
-      double x = inputs[which][(t * heads + h) * width + c];
-      double sum = 0;
-      for (int j = 0; j < StateLayout.TAPS; j++) {
-        double input = j < PAST ? past[j * width + c] : x;
-        sum += input * taps[((which * StateLayout.TAPS + j) * heads + h) * width + c];
-      }
-      y[c] = sum * sigmoid(sum);
-    }
-    System.arraycopy(past, width, past, 0, (PAST - 1) * width);
-    for (int c = 0; c < width; c++) {
-      past[(PAST - 1) * width + c] = inputs[which][(t * heads + h) * width + c];
-    }
-    return y;
-  }
-
-  private double decay(int t, int h, int c) {
-    double z = (double) inputs[3][(t * heads + h) * width + c] + bias[h * width + c];
-    return switch (decay) {
-      case Decay.Softplus _ ->
-          Math.exp(-rates[h] * (Math.max(z, 0) + Math.log1p(Math.exp(-Math.abs(z)))));
-      case Decay.Bounded(float bound) -> Math.exp(bound * sigmoid(rates[h] * z));
-    };
-  }
-
-  private static double sigmoid(double x) {
-    return 1 / (1 + Math.exp(-x));
-  }
-
-  private static double squares(double[] x) {
-    double sum = 0;
-    for (double v : x) {
-      sum += v * v;
-    }
-    return sum;
-  }
-
-  private static void scale(double[] x, double factor) {
-    for (int i = 0; i < x.length; i++) {
-      x[i] *= factor;
-    }
   }
 
   @Override

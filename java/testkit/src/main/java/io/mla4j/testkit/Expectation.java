@@ -7,15 +7,13 @@ import java.util.Arrays;
  *
  * @param values the exact values, dense
  * @param allowed the largest error of each
- * @param cosine the largest cosine distance of the whole, or infinity
+ * @param cosine the largest cosine distance of the whole as FlashMLA's tests measure it, {@code 1 -
+ *     2 sum(ab) / sum(a^2 + b^2)}, or infinity
  * @param leastError the least error (root of the mean square) of a result that is rounded where it
  *     should be, or 0
  */
 public record Expectation(
     String name, double[] values, double[] allowed, double cosine, double leastError) {
-  /** FlashMLA's measure of a whole result: 1 - 2 sum(ab) / sum(a^2 + b^2). */
-  static final double FLASH_MLA_COSINE = 5e-6;
-
   /** A bound for each value. */
   static Expectation within(String name, double[] values, double[] allowed) {
     return new Expectation(name, values, allowed, Double.POSITIVE_INFINITY, 0);
