@@ -32,17 +32,18 @@ import org.junit.jupiter.api.Test;
 class ArchitectureTest {
   /** What each module may use besides itself. */
   private static final Map<String, Set<String>> MODULES =
-      Map.of(
-          "core", Set.of(),
-          "testkit", Set.of("core"),
-          "vector", Set.of("core"),
-          "ffi", Set.of("core"),
-          "device", Set.of("core"),
-          "cuda", Set.of("core", "device", "ffi"),
-          "model", Set.of("core"),
-          "djl", Set.of("core"),
-          "cli", Set.of("core", "model"),
-          "bench", Set.of("core", "device", "ffi", "model", "cli", "testkit"));
+      Map.ofEntries(
+          Map.entry("core", Set.of()),
+          Map.entry("testkit", Set.of("core")),
+          Map.entry("vector", Set.of("core")),
+          Map.entry("ffi", Set.of("core")),
+          Map.entry("device", Set.of("core")),
+          Map.entry("cuda", Set.of("core", "device", "ffi")),
+          Map.entry("model", Set.of("core")),
+          Map.entry("djl", Set.of("core")),
+          Map.entry("engine", Set.of("core", "model")),
+          Map.entry("cli", Set.of("core", "model")),
+          Map.entry("bench", Set.of("core", "device", "ffi", "model", "engine", "cli", "testkit")));
 
   /** Backends, and what tests or measures them. */
   private static final Set<String> SEES_SPI =
@@ -109,6 +110,7 @@ class ArchitectureTest {
     forbid("io.mla4j.extract", "io.mla4j.ops", "io.mla4j.spi", "io.mla4j.cpu");
     forbid("io.mla4j.checkpoint", "io.mla4j.model", "io.mla4j.text");
     forbid("io.mla4j.model", "io.mla4j.text");
+    forbid("io.mla4j.engine", "io.mla4j.engine.chat", "io.mla4j.engine.json");
     forbid("io.mla4j.bench", "io.mla4j.bench.command", "io.mla4j.cli");
     forbid("io.mla4j.ffi.abi", "io.mla4j.ffi");
   }

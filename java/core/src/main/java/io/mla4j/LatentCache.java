@@ -140,6 +140,11 @@ public final class LatentCache implements AutoCloseable {
     return pool.freeCount();
   }
 
+  /** Pages that steps can take: the free ones, and those that only a {@link PrefixCache} holds. */
+  public synchronized int availablePages() {
+    return pool.freeCount() + (prefixes == null ? 0 : prefixes.unread());
+  }
+
   /** Layers that have a state of a recurrence, numbered on their own, from 0. */
   public int stateLayers() {
     return states == null ? 0 : states.layers();

@@ -290,9 +290,9 @@ public final class PrefixCache implements AutoCloseable {
     return true;
   }
 
-  /** Pages that nobody but this holds. */
-  private long unread() {
-    long count = 0;
+  /** Call with the pool's lock held: pages that nobody but this holds. */
+  int unread() {
+    int count = 0;
     for (Node node = oldest.newer; node != newest; node = node.newer) {
       count += cache.pool().isShared(node.page) ? 0 : 1;
     }

@@ -40,69 +40,84 @@ public final class Step implements AutoCloseable {
    * @throws InvalidStateException after commit or close
    */
   public DecodePlan plan(MlaShape shape, AttentionForm form) {
-    return plan(firstToken, shape, form);
-  }
-
-  /**
-   * How the last new token of every sequence attends to what is before it, once all of them have
-   * been appended: a plan of one token for each sequence, and of none for one without new tokens. A
-   * layer whose other results nobody needs saves their time.
-   *
-   * @param form {@link AttentionForm#AUTO} for the cost model's choice
-   * @throws InvalidArgumentException where the shape's row is not the cache's
-   * @throws InvalidStateException after commit or close
-   */
-  public DecodePlan planOfLastTokens(MlaShape shape, AttentionForm form) {
-    int[] first = new int[tokens.length + 1];
-    for (int i = 0; i < tokens.length; i++) {
-      first[i + 1] = first[i] + Math.min(1, tokens[i]);
-    }
-    return plan(first, shape, form);
-  }
-
-  /**
-   * How every new token attends as it would in a step of its own: in the plan each is a sequence of
-   * one token, with the same pages as its neighbours. So form, splits and bits are those of tokens
-   * that come one by one, once all of them have been appended.
-   *
-   * @param form {@link AttentionForm#AUTO} for the cost model's choice
-   * @throws InvalidArgumentException where the shape's row is not the cache's
-   * @throws InvalidStateException after commit or close; or where a sequence has a state of a
-   *     recurrence and more than one new token, since a state has no rows
-   */
-  public DecodePlan planOfSingleTokens(MlaShape shape, AttentionForm form) {
     requireOpen();
-    int n = tokens();
+    int[] kvTokens = new int[tokens.length];
+    for (int i = 0; i < tokens.length; i++) {
+      kvTokens[i] = sequences.get(i).length() + tokens[i];
+    }
+    return new StepPlan(cache, sequences, firstToken, kvTokens, shape, form, this::requireOpen);
+  }
+
+  /** Which new tokens of a sequence a plan is for. */
+  public enum Queries {
+    /** All of them. */
+    ALL,
+    /**
+     * The last one alone, once all of them have been appended: a layer whose other results nobody
+     * needs saves their time.
+     */
+    LAST,
+    /**
+     * All of them, each as it would attend in a step of its own: in the plan each is a sequence of
+     * one token, with the same pages as its neighbours. So form, splits and bits are those of
+     * tokens that come one by one, once all of them have been appended.
+     */
+    EACH,
+    /** None. */
+    NONE
+  }
+
+  /**
+   * As above, for some of the tokens. The plan's sequences are those of the step, one without
+   * queries where it has none, but for {@link Queries#EACH}.
+   *
+   * @param form {@link AttentionForm#AUTO} for the cost model's choice
+   * @param queries for each sequence
+   * @throws InvalidArgumentException where the shape's row is not the cache's
+   * @throws InvalidStateException after commit or close; or where a sequence whose tokens attend
+   *     one by one has a state of a recurrence and more than one new token, since a state has no
+   *     rows
+   */
+  public DecodePlan plan(MlaShape shape, AttentionForm form, Queries[] queries) {
+    requireOpen();
+    int n = 0;
+    for (int i = 0; i < tokens.length; i++) {
+      n += queries[i] == Queries.EACH ? requireRows(i) : 1;
+    }
     List<Sequence> owners = new ArrayList<>(n);
     int[] first = new int[n + 1];
     int[] kvTokens = new int[n];
     for (int i = 0; i < tokens.length; i++) {
       Sequence sequence = sequences.get(i);
-      if (tokens[i] > 1 && !sequence.isRewindable()) {
-        throw new InvalidStateException(
-            "sequence "
-                + i
-                + " has "
-                + tokens[i]
-                + " new tokens and the state of a recurrence, which takes them one by one");
-      }
-      for (int t = 0; t < tokens[i]; t++) {
+      boolean each = queries[i] == Queries.EACH;
+      for (int t = each ? 1 : tokens[i]; t <= tokens[i]; t++) {
         int row = owners.size();
-        first[row + 1] = row + 1;
-        kvTokens[row] = sequence.length() + t + 1;
+        first[row + 1] = first[row] + count(each ? Queries.LAST : queries[i], tokens[i]);
+        kvTokens[row] = sequence.length() + t;
         owners.add(sequence);
       }
     }
     return new StepPlan(cache, owners, first, kvTokens, shape, form, this::requireOpen);
   }
 
-  private DecodePlan plan(int[] first, MlaShape shape, AttentionForm form) {
-    requireOpen();
-    int[] kvTokens = new int[tokens.length];
-    for (int i = 0; i < tokens.length; i++) {
-      kvTokens[i] = sequences.get(i).length() + tokens[i];
+  private static int count(Queries queries, int tokens) {
+    return switch (queries) {
+      case ALL, EACH -> tokens;
+      case LAST -> Math.min(1, tokens);
+      case NONE -> 0;
+    };
+  }
+
+  private int requireRows(int i) {
+    if (tokens[i] > 1 && !sequences.get(i).isRewindable()) {
+      throw new InvalidStateException(
+          "sequence "
+              + i
+              + " has "
+              + tokens[i]
+              + " new tokens and the state of a recurrence, which takes them one by one");
     }
-    return new StepPlan(cache, sequences, first, kvTokens, shape, form, this::requireOpen);
+    return tokens[i];
   }
 
   /**

@@ -10,11 +10,13 @@ import io.mla4j.LatentLayout;
 import io.mla4j.PinnedMemory;
 import io.mla4j.Sequence;
 import io.mla4j.Step;
+import io.mla4j.Step.Queries;
 import io.mla4j.checkpoint.ModelDescription;
 import io.mla4j.checkpoint.WeightTable;
 import io.mla4j.guard.Turn;
 import io.mla4j.ops.Tensor;
 import java.lang.foreign.Arena;
+import java.util.Arrays;
 
 /**
  * The forward pass of a model (DeepSeek-V2 section 2, DeepSeek-V3 section 2.1): ids in, hidden
@@ -91,7 +93,7 @@ public final class Decoder implements AutoCloseable {
   /** Of the steps. */
   private final Frames frames;
 
-  /** Of the sequences' last tokens in the last layer, where the others' results are not needed. */
+  /** Of the wanted tokens in the last layer, where the others' results are not needed. */
   private final Frames lastFrames;
 
   /** Weights that stay in memory. */
@@ -252,9 +254,33 @@ public final class Decoder implements AutoCloseable {
    */
   public Tensor forward(
       Batch batch, Wanted wanted, Cancellation cancellation, HiddenConsumer states, int[]... ids) {
+    Wanted[] ofEach = new Wanted[batch.sequences().size()];
+    Arrays.fill(ofEach, wanted);
+    return forward(batch, ofEach, cancellation, states, ids);
+  }
+
+  /**
+   * As {@link #forward(Batch, int[][])}, with a choice for each sequence.
+   *
+   * @param wanted for each sequence
+   * @param cancellation what gives the step up, or null
+   * @return the wanted hidden states after the final norm: (n, hidden), sequence by sequence, valid
+   *     until the next call, in the device's memory; null where none are wanted
+   * @throws CancelledException where it was given up; the sequences are as before
+   */
+  public Tensor forward(Batch batch, Wanted[] wanted, Cancellation cancellation, int[]... ids) {
+    return forward(batch, wanted, cancellation, null, ids);
+  }
+
+  private Tensor forward(
+      Batch batch,
+      Wanted[] wanted,
+      Cancellation cancellation,
+      HiddenConsumer states,
+      int[]... ids) {
     turn.enter();
     try {
-      checkIds(batch, ids);
+      checkIds(batch, wanted, ids);
       int[] counts = new int[ids.length];
       for (int i = 0; i < ids.length; i++) {
         counts[i] = ids[i].length;
@@ -272,12 +298,14 @@ public final class Decoder implements AutoCloseable {
     }
   }
 
-  private void checkIds(Batch batch, int[][] ids) {
-    if (ids.length != batch.sequences().size()) {
+  private void checkIds(Batch batch, Wanted[] wanted, int[][] ids) {
+    if (ids.length != batch.sequences().size() || wanted.length != ids.length) {
       throw new InvalidArgumentException(
           "ids has "
               + ids.length
-              + " lists, but the batch has "
+              + " lists and wanted "
+              + wanted.length
+              + " choices, but the batch has "
               + batch.sequences().size()
               + " sequences");
     }
@@ -301,7 +329,53 @@ public final class Decoder implements AutoCloseable {
 
   /** What a step is to compute. */
   private record Pass(
-      Step step, int[][] ids, Wanted wanted, Cancellation cancellation, HiddenConsumer states) {}
+      Step step, int[][] ids, Wanted[] wanted, Cancellation cancellation, HiddenConsumer states) {
+    /** Rows whose hidden states are wanted. */
+    int rows() {
+      int rows = 0;
+      for (int i = 0; i < ids.length; i++) {
+        rows += rows(i);
+      }
+      return rows;
+    }
+
+    private int rows(int i) {
+      return switch (wanted[i]) {
+        case ALL, EACH -> ids[i].length;
+        case LAST -> Math.min(1, ids[i].length);
+        case NONE -> 0;
+      };
+    }
+
+    /** Which rows of the step these are. */
+    int[] chosenRows() {
+      int[] chosen = new int[rows()];
+      int end = 0;
+      int at = 0;
+      for (int i = 0; i < ids.length; i++) {
+        end += ids[i].length;
+        for (int left = rows(i); left > 0; left--) {
+          chosen[at++] = end - left;
+        }
+      }
+      return chosen;
+    }
+
+    /** How the tokens attend; in the last layer those that are wanted alone. */
+    Queries[] queries(boolean ofWanted) {
+      Queries[] queries = new Queries[wanted.length];
+      for (int i = 0; i < queries.length; i++) {
+        queries[i] =
+            switch (wanted[i]) {
+              case ALL -> Queries.ALL;
+              case EACH -> Queries.EACH;
+              case LAST -> ofWanted ? Queries.LAST : Queries.ALL;
+              case NONE -> ofWanted ? Queries.NONE : Queries.ALL;
+            };
+      }
+      return queries;
+    }
+  }
 
   private Tensor compute(Pass pass) {
     Tensor hidden;
@@ -316,11 +390,7 @@ public final class Decoder implements AutoCloseable {
 
   private Tensor run(Pass pass) {
     Frame frame = frames.of(pass.step.tokens());
-    if (pass.wanted == Wanted.EACH) {
-      plans.makeForSingleTokens(pass.step, options.form());
-    } else {
-      plans.make(pass.step, options.form());
-    }
+    plans.make(pass.step, options.form(), pass.queries(false));
     frame.start(pass.ids, plans.get(0));
     int last = model.layers().size() - 1;
     for (int i = 0; i < last; i++) {
@@ -328,9 +398,8 @@ public final class Decoder implements AutoCloseable {
       frame.layer(i).run(plans);
     }
     requireWanted(pass.cancellation);
-    if (pass.wanted == Wanted.ALL
-        || pass.wanted == Wanted.EACH
-        || pass.wanted == Wanted.LAST && everyTokenIsLast(pass.ids)) {
+    int rows = pass.rows();
+    if (rows == frame.n()) {
       frame.layer(last).run(plans);
       Tensor hidden = frame.finish();
       if (pass.states != null) {
@@ -339,7 +408,7 @@ public final class Decoder implements AutoCloseable {
       return hidden;
     }
     frame.layer(last).attention().remember(plans);
-    Tensor hidden = pass.wanted == Wanted.NONE ? null : lastTokens(pass, frame, last);
+    Tensor hidden = rows == 0 ? null : wantedTokens(pass, frame, last);
     if (pass.states != null) {
       frame.layer(last).runRest(plans);
       pass.states.accept(frame.finish());
@@ -352,25 +421,16 @@ public final class Decoder implements AutoCloseable {
     Cancellation.check(cancellation);
   }
 
-  private static boolean everyTokenIsLast(int[][] ids) {
-    for (int[] list : ids) {
-      if (list.length > 1) {
-        return false;
-      }
-    }
-    return true;
-  }
-
   /**
-   * The rest of layer {@code i}, whose rows of the cache are there, for the last token of each
-   * sequence alone.
+   * The rest of layer {@code i}, whose rows of the cache are there, for the wanted tokens alone.
    */
-  private Tensor lastTokens(Pass pass, Frame all, int i) {
-    lastPlans.makeForLastTokens(pass.step, options.form());
-    Frame lastFrame = lastFrames.of(lastPlans.get(0).tokens());
-    lastFrame.startWithLast(i, pass.ids, all, lastPlans.get(0));
-    lastFrame.layer(i).runRest(lastPlans);
-    return lastFrame.finish();
+  private Tensor wantedTokens(Pass pass, Frame all, int i) {
+    lastPlans.make(pass.step, options.form(), pass.queries(true));
+    int[] rows = pass.chosenRows();
+    Frame wantedFrame = lastFrames.of(rows.length);
+    wantedFrame.startWith(rows, i, all, lastPlans.get(0));
+    wantedFrame.layer(i).runRest(lastPlans);
+    return wantedFrame.finish();
   }
 
   /**

@@ -176,19 +176,11 @@ final class Frame {
     embed.run();
   }
 
-  /**
-   * What layer {@code i} needs beside the cache becomes that of another frame's last token of each
-   * sequence.
-   */
-  void startWithLast(int i, int[][] tokens, Frame all, DecodePlan plan) {
+  /** What layer {@code i} needs beside the cache becomes that of {@code rows} of another frame. */
+  void startWith(int[] rows, int i, Frame all, DecodePlan plan) {
     rotations.fill(plan);
-    int end = 0;
-    int at = 0;
-    for (int[] list : tokens) {
-      end += list.length;
-      if (list.length > 0) {
-        ids.host().segment().setAtIndex(JAVA_INT, at++, end - 1);
-      }
+    for (int row = 0; row < n; row++) {
+      ids.host().segment().setAtIndex(JAVA_INT, row, rows[row]);
     }
     ids.toDevice();
     // Rows of a table by number: what an embedding is too.

@@ -4,6 +4,7 @@ import io.mla4j.AttentionForm;
 import io.mla4j.DecodePlan;
 import io.mla4j.MlaShape;
 import io.mla4j.Step;
+import io.mla4j.Step.Queries;
 import java.util.List;
 
 /** How the attentions of a step attend: a plan for each of their shapes. Belongs to one thread. */
@@ -28,17 +29,10 @@ final class Plans {
     }
   }
 
-  /** Plans for all tokens of {@code step}, each as if it came alone. */
-  void makeForSingleTokens(Step step, AttentionForm form) {
+  /** Plans for some tokens of {@code step}. */
+  void make(Step step, AttentionForm form, Queries[] queries) {
     for (int i = 0; i < plans.length; i++) {
-      plans[i] = step.planOfSingleTokens(shapes.get(i), form);
-    }
-  }
-
-  /** Plans for the last token of each of its sequences. */
-  void makeForLastTokens(Step step, AttentionForm form) {
-    for (int i = 0; i < plans.length; i++) {
-      plans[i] = step.planOfLastTokens(shapes.get(i), form);
+      plans[i] = step.plan(shapes.get(i), form, queries);
     }
   }
 }

@@ -458,7 +458,8 @@ public final class Model implements AutoCloseable {
     checkpoint.close();
   }
 
-  Decoder decoder() {
+  /** What computes, for who makes steps of its own: no session may be used meanwhile. */
+  public Decoder decoder() {
     return decoder;
   }
 

@@ -4,8 +4,11 @@ import static java.lang.foreign.ValueLayout.JAVA_FLOAT_UNALIGNED;
 
 import io.mla4j.InvalidArgumentException;
 import io.mla4j.Mla4jException;
+import io.mla4j.text.SamplingOptions.Penalties;
 import java.lang.foreign.MemorySegment;
 import java.util.BitSet;
+import java.util.HashMap;
+import java.util.Map;
 import java.util.SplittableRandom;
 
 /**
@@ -21,6 +24,9 @@ public final class Sampler {
   private final SamplingOptions options;
   private final SplittableRandom random;
   private final BitSet occurred = new BitSet();
+
+  /** How often tokens were chosen here; null where no penalty asks for it. */
+  private final Map<Integer, Integer> chosen;
 
   private float[] scores = new float[0];
 
@@ -40,6 +46,8 @@ public final class Sampler {
   public Sampler(SamplingOptions options) {
     this.options = options;
     this.random = new SplittableRandom(options.seed());
+    Penalties penalties = options.penalties();
+    this.chosen = penalties.presence() == 0 && penalties.frequency() == 0 ? null : new HashMap<>();
   }
 
   /** Tells of a token that occurred without being chosen here: one of the prompt. */
@@ -54,14 +62,28 @@ public final class Sampler {
    * @throws Mla4jException where a logit is NaN or infinite
    */
   public int next(MemorySegment logits) {
-    read(logits);
+    return next(logits, null);
+  }
+
+  /**
+   * As above, among some tokens.
+   *
+   * @param allowed bit {@code id % 64} of {@code allowed[id / 64]}: whether the token may be
+   *     chosen; null for all
+   * @throws Mla4jException where a logit is NaN or infinite, or no token is allowed
+   */
+  public int next(MemorySegment logits, long[] allowed) {
+    read(logits, allowed);
     int id = options.temperature() == 0 ? indexOfLargest() : sample();
     occurred.set(id);
+    if (chosen != null) {
+      chosen.merge(id, 1, Integer::sum);
+    }
     return id;
   }
 
-  /** Copies the logits with the penalty on those that occurred. */
-  private void read(MemorySegment logits) {
+  /** Copies the logits with penalties and biases, those of tokens that are not allowed as -oo. */
+  private void read(MemorySegment logits, long[] allowed) {
     long size = logits.byteSize() / Float.BYTES;
     if (size < 1 || size > Integer.MAX_VALUE - 8) {
       throw new InvalidArgumentException(
@@ -73,19 +95,59 @@ public final class Sampler {
     }
     MemorySegment.copy(logits, JAVA_FLOAT_UNALIGNED, 0, scores, 0, scores.length);
     requireFinite();
-    float penalty = Math.clamp((float) options.repetitionPenalty(), Float.MIN_VALUE, MOST);
-    if (penalty != 1) {
-      for (int id = occurred.nextSetBit(0);
-          id >= 0 && id < scores.length;
-          id = occurred.nextSetBit(id + 1)) {
-        // However strong the penalty, a score stays a number.
-        float score = scores[id] > 0 ? scores[id] / penalty : scores[id] * penalty;
-        scores[id] = Math.clamp(score, -MOST, MOST);
-      }
+    if (!options.takesLogitsAsTheyAre()) {
+      penalise();
+    }
+    if (allowed != null) {
+      exclude(allowed);
     }
     largest = Float.NEGATIVE_INFINITY;
     for (float score : scores) {
       largest = Math.max(largest, score);
+    }
+    if (largest == Float.NEGATIVE_INFINITY) {
+      throw new Mla4jException("no token is allowed to follow");
+    }
+  }
+
+  private void penalise() {
+    float repetition = Math.clamp((float) options.penalties().repetition(), Float.MIN_VALUE, MOST);
+    if (repetition != 1) {
+      for (int id = occurred.nextSetBit(0);
+          id >= 0 && id < scores.length;
+          id = occurred.nextSetBit(id + 1)) {
+        set(id, scores[id] > 0 ? scores[id] / repetition : scores[id] * repetition);
+      }
+    }
+    if (chosen != null) {
+      chosen.forEach(
+          (id, times) ->
+              add(id, -options.penalties().presence() - times * options.penalties().frequency()));
+    }
+    options.logitBias().forEach(this::add);
+  }
+
+  private void add(int id, double bias) {
+    if (id < scores.length) {
+      set(id, (float) (scores[id] + bias));
+    }
+  }
+
+  /** However strong a penalty, a score stays a number. */
+  private void set(int id, float score) {
+    scores[id] = Math.clamp(score, -MOST, MOST);
+  }
+
+  private void exclude(long[] allowed) {
+    for (int begin = 0; begin < scores.length; begin += Long.SIZE) {
+      int word = begin / Long.SIZE;
+      long bits = word < allowed.length ? allowed[word] : 0;
+      int end = Math.min(scores.length, begin + Long.SIZE);
+      for (int id = begin; bits != -1 && id < end; id++, bits = bits >> 1) {
+        if ((bits & 1) == 0) {
+          scores[id] = Float.NEGATIVE_INFINITY;
+        }
+      }
     }
   }
 
@@ -171,7 +233,7 @@ public final class Sampler {
   private void collect(double smallest) {
     count = 0;
     for (int id = 0; id < scores.length; id++) {
-      if (weight(id) >= smallest) {
+      if (weight(id) >= smallest && scores[id] != Float.NEGATIVE_INFINITY) {
         candidates[count++] = key(id);
       }
     }

@@ -40,7 +40,7 @@ final class SharedPrompt {
    * @param step appends tokens to the sequence
    */
   void fill(Sequence sequence, int[] ids, Consumer<int[]> step) {
-    int end = shared.endOfBody(ids.length);
+    int end = shared.cut().endOfBody(ids.length);
     if (!isBody(sequence) || body >= end) {
       return;
     }
@@ -51,10 +51,10 @@ final class SharedPrompt {
     if (body == end) {
       return;
     }
-    sequence.form(shared.formOfBody());
+    sequence.form(shared.cut().formOfBody());
     try {
       while (body < end) {
-        step.accept(Arrays.copyOfRange(all, body, shared.endOfStep(body, end)));
+        step.accept(Arrays.copyOfRange(all, body, shared.cut().endOfStep(body, end)));
         body = sequence.length();
       }
     } finally {
@@ -65,7 +65,7 @@ final class SharedPrompt {
 
   /** Where to truncate a sequence that is to keep up to {@code length} tokens. */
   int keep(int length) {
-    int kept = length <= body ? shared.cut(length) : length;
+    int kept = length <= body ? shared.cut().cut(length) : length;
     body = Math.min(body, kept);
     return kept;
   }

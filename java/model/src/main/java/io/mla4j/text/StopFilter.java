@@ -8,34 +8,41 @@ import java.util.function.Consumer;
  * Passes text on until a stop text appears; what may be the start of one waits. Special tokens are
  * looked for as their texts are, but not passed on. Belongs to one thread.
  */
-final class StopFilter {
+public final class StopFilter {
   private final List<String> stops;
   private final int longest;
   private final Consumer<String> listener;
   private final StringBuilder given = new StringBuilder();
   private final StringBuilder waiting = new StringBuilder();
 
+  /** Null until one appeared. */
+  private String found;
+
   /** The characters of {@link #waiting} that are of special tokens. */
   private final BitSet hidden = new BitSet();
 
-  StopFilter(List<String> stops, Consumer<String> listener) {
+  /** A filter for texts none of which is empty; {@code listener} takes what is passed on. */
+  public StopFilter(List<String> stops, Consumer<String> listener) {
     this.stops = stops;
     this.longest = stops.stream().mapToInt(String::length).max().orElse(0);
     this.listener = listener;
   }
 
   /** Whether there is anything to look for. */
-  boolean looks() {
+  public boolean looks() {
     return longest > 0;
   }
 
   /** Takes text; true when a stop text appeared, before which everything was passed on. */
-  boolean accept(String text) {
+  public boolean accept(String text) {
     waiting.append(text);
     int first = -1;
     for (String stop : stops) {
       int at = waiting.indexOf(stop);
-      first = at >= 0 && (first < 0 || at < first) ? at : first;
+      if (at >= 0 && (first < 0 || at < first)) {
+        first = at;
+        found = stop;
+      }
     }
     if (first >= 0) {
       pass(first);
@@ -46,18 +53,23 @@ final class StopFilter {
   }
 
   /** Takes the text of a special token, as {@link #accept} does. */
-  boolean acceptSpecial(String text) {
+  public boolean acceptSpecial(String text) {
     hidden.set(waiting.length(), waiting.length() + text.length());
     return accept(text);
   }
 
   /** Passes on what waits: no more text comes. */
-  void finish() {
+  public void finish() {
     pass(waiting.length());
   }
 
+  /** The stop text that appeared, or null. */
+  public String found() {
+    return found;
+  }
+
   /** Everything that was passed on. */
-  String given() {
+  public String given() {
     return given.toString();
   }
 

@@ -33,7 +33,7 @@ final class TokenChooser {
     this.options = options;
     this.decoder = decoder;
     this.onDevice =
-        options.minP() == 0 && options.repetitionPenalty() == 1 && decoder.device().choosesTokens();
+        options.minP() == 0 && options.takesLogitsAsTheyAre() && decoder.device().choosesTokens();
     this.sampler = new Sampler(options);
     this.random = new SplittableRandom(options.seed());
   }

@@ -156,7 +156,7 @@ public final class Tokenizer implements AutoCloseable {
   }
 
   /** The text of a special token, which is left out of texts; none of other tokens. */
-  String specialText(int id) {
+  public String specialText(int id) {
     int[] alone = {id};
     return decode(alone, true).isEmpty() ? decode(alone, false) : "";
   }

@@ -1,0 +1,236 @@
+package io.mla4j.engine;
+
+import io.mla4j.CacheType;
+import io.mla4j.ComputeType;
+import io.mla4j.InvalidArgumentException;
+
+/**
+ * How an {@link Engine} opens its model and shares it out. Immutable.
+ *
+ * <pre>{@code
+ * EngineOptions options = EngineOptions.builder().parallel(32).cacheMemory(2L << 30).build();
+ * }</pre>
+ */
+public final class EngineOptions {
+  /** What the machine and the model suggest. */
+  public static final EngineOptions DEFAULT = builder().build();
+
+  private final Builder values;
+
+  private EngineOptions(Builder values) {
+    this.values = values;
+  }
+
+  /** The defaults, to be changed. */
+  public static Builder builder() {
+    return new Builder();
+  }
+
+  /** {@code scalar}, {@code vector}, {@code native} or {@code cuda}; null for the fastest. */
+  public String backend() {
+    return values.backend;
+  }
+
+  /** The instruction set by name; null for the fastest. */
+  public String isa() {
+    return values.isa;
+  }
+
+  /** Threads of an operation; 0 for the physical cores. */
+  public int threads() {
+    return values.threads;
+  }
+
+  /** What matrix products compute with; null for what is faster on the device. */
+  public ComputeType compute() {
+    return values.compute;
+  }
+
+  /** How cached elements are stored; null for the compute type. */
+  public CacheType cacheType() {
+    return values.cacheType;
+  }
+
+  /** Texts that are written at once. */
+  public int parallel() {
+    return values.parallel;
+  }
+
+  /** The most tokens of a prompt and its text together; 0 for the model's context. */
+  public int contextTokens() {
+    return values.contextTokens;
+  }
+
+  /**
+   * Bytes of the cache; 0 for as many as {@link #parallel} texts of {@link #contextTokens} need,
+   * but at most a quarter of the machine's memory.
+   */
+  public long cacheMemory() {
+    return values.cacheMemory;
+  }
+
+  /** Requests that may wait. */
+  public int queue() {
+    return values.queue;
+  }
+
+  /** Requests of one tenant that may wait or run; 0 for any number. */
+  public int requestsPerTenant() {
+    return values.requestsPerTenant;
+  }
+
+  /** Tokens of prompts that one step may take, at least 16. */
+  public int tokenBudget() {
+    return values.tokenBudget;
+  }
+
+  /**
+   * How much longer a step may take because of the prompts in it, as a multiple of a step without:
+   * the budget is made smaller where they would take more. 0 for any time.
+   */
+  public double stretch() {
+    return values.stretch;
+  }
+
+  /** Whether tokens are guessed by looking up what followed earlier, where it pays. */
+  public boolean speculation() {
+    return values.speculation;
+  }
+
+  /** Makes options. Belongs to one thread. */
+  public static final class Builder implements Cloneable {
+    private String backend;
+    private String isa;
+    private int threads;
+    private ComputeType compute;
+    private CacheType cacheType;
+    private int parallel = 16;
+    private int contextTokens;
+    private long cacheMemory;
+    private int queue = 256;
+    private int requestsPerTenant;
+    private int tokenBudget = 512;
+    private double stretch = 1.8;
+    private boolean speculation;
+
+    private Builder() {}
+
+    /** See {@link EngineOptions#backend()}. */
+    public Builder backend(String name) {
+      backend = name;
+      return this;
+    }
+
+    /** See {@link EngineOptions#isa()}. */
+    public Builder isa(String name) {
+      isa = name;
+      return this;
+    }
+
+    /** See {@link EngineOptions#threads()}. */
+    public Builder threads(int count) {
+      threads = count;
+      return this;
+    }
+
+    /** See {@link EngineOptions#compute()}. */
+    public Builder compute(ComputeType type) {
+      compute = type;
+      return this;
+    }
+
+    /** See {@link EngineOptions#cacheType()}. */
+    public Builder cacheType(CacheType type) {
+      cacheType = type;
+      return this;
+    }
+
+    /** See {@link EngineOptions#parallel()}. */
+    public Builder parallel(int texts) {
+      parallel = texts;
+      return this;
+    }
+
+    /** See {@link EngineOptions#contextTokens()}. */
+    public Builder contextTokens(int tokens) {
+      contextTokens = tokens;
+      return this;
+    }
+
+    /** See {@link EngineOptions#cacheMemory()}. */
+    public Builder cacheMemory(long bytes) {
+      cacheMemory = bytes;
+      return this;
+    }
+
+    /** See {@link EngineOptions#queue()}. */
+    public Builder queue(int requests) {
+      queue = requests;
+      return this;
+    }
+
+    /** See {@link EngineOptions#requestsPerTenant()}. */
+    public Builder requestsPerTenant(int requests) {
+      requestsPerTenant = requests;
+      return this;
+    }
+
+    /** See {@link EngineOptions#tokenBudget()}. */
+    public Builder tokenBudget(int tokens) {
+      tokenBudget = tokens;
+      return this;
+    }
+
+    /** See {@link EngineOptions#stretch()}. */
+    public Builder stretch(double factor) {
+      stretch = factor;
+      return this;
+    }
+
+    /** See {@link EngineOptions#speculation()}. */
+    public Builder speculation(boolean whether) {
+      speculation = whether;
+      return this;
+    }
+
+    /**
+     * The options.
+     *
+     * @throws InvalidArgumentException naming the one that is out of its range
+     */
+    public EngineOptions build() {
+      require(threads >= 0, "threads", threads, "at least 0");
+      require(parallel >= 1 && parallel <= 4096, "parallel", parallel, "in 1..4096");
+      require(contextTokens >= 0, "contextTokens", contextTokens, "at least 0");
+      require(cacheMemory >= 0, "cacheMemory", cacheMemory, "at least 0");
+      require(queue >= 1, "queue", queue, "at least 1");
+      require(requestsPerTenant >= 0, "requestsPerTenant", requestsPerTenant, "at least 0");
+      require(
+          tokenBudget >= 16 && tokenBudget <= 1 << 20,
+          "tokenBudget",
+          tokenBudget,
+          "in 16.." + (1 << 20));
+      require(
+          stretch == 0 || stretch > 1 && stretch < Double.POSITIVE_INFINITY,
+          "stretch",
+          stretch,
+          "0 or a finite number above 1");
+      return new EngineOptions(clone());
+    }
+
+    private static void require(boolean holds, String name, Number value, String allowed) {
+      if (!holds) {
+        throw new InvalidArgumentException(name + " is " + value + ", but must be " + allowed);
+      }
+    }
+
+    @Override
+    protected Builder clone() {
+      try {
+        return (Builder) super.clone();
+      } catch (CloneNotSupportedException e) {
+        throw new AssertionError(e);
+      }
+    }
+  }
+}

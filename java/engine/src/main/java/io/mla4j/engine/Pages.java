@@ -1,0 +1,138 @@
+package io.mla4j.engine;
+
+import io.mla4j.InvalidArgumentException;
+import io.mla4j.LatentCache;
+import io.mla4j.PrefixCache;
+import io.mla4j.Sequence;
+import io.mla4j.text.PromptCut;
+import java.lang.management.ManagementFactory;
+import java.util.Arrays;
+import java.util.List;
+
+/** The cache of an engine, and who gets pages of it. Belongs to the loop. */
+final class Pages implements AutoCloseable {
+  private final LatentCache cache;
+
+  /** Null where texts cannot share a beginning. */
+  private final PrefixCache prefixes;
+
+  private final PromptCut cut;
+  private final int contextTokens;
+
+  Pages(EngineModel model, EngineOptions options) {
+    this.cut = model.promptCut();
+    int context =
+        options.contextTokens() == 0
+            ? model.context()
+            : Math.min(options.contextTokens(), model.context());
+    LatentCache.Builder builder = model.cacheBuilder().growing(true).sequences(0);
+    LatentCache page = builder.pages(1).build();
+    int pageSize = page.pageSize();
+    long pageBytes = page.pageBytes();
+    page.close();
+    long wanted = (long) options.parallel() * Math.ceilDiv(context, pageSize);
+    long most =
+        options.cacheMemory() > 0 ? options.cacheMemory() / pageBytes : memory() / 4 / pageBytes;
+    if (most < 1) {
+      throw new InvalidArgumentException(
+          "cacheMemory is " + options.cacheMemory() + ", but one page takes " + pageBytes);
+    }
+    this.cache = builder.pages(Math.min(wanted, most)).build();
+    this.contextTokens = (int) Math.min(context, (long) cache.pages() * pageSize);
+    this.prefixes = cut.isSharable() ? new PrefixCache(cache, cache.bytes()) : null;
+  }
+
+  private static long memory() {
+    return ManagementFactory.getOperatingSystemMXBean()
+            instanceof com.sun.management.OperatingSystemMXBean system
+        ? system.getTotalMemorySize()
+        : Runtime.getRuntime().maxMemory();
+  }
+
+  LatentCache cache() {
+    return cache;
+  }
+
+  int contextTokens() {
+    return contextTokens;
+  }
+
+  /** Tokens of a text's prompt that are its body. */
+  int endOfBody(Text text) {
+    return cut.endOfBody(text.promptTokens);
+  }
+
+  PromptCut cut() {
+    return cut;
+  }
+
+  /**
+   * Gives a text a sequence, with what is known of its prompt, where there is room for what it has.
+   *
+   * @param running those that have pages, some of which they will need to go on
+   * @return whether there was room
+   */
+  boolean admit(Text text, List<Text> running) {
+    Sequence sequence = cache.newSequence();
+    text.sequence = sequence;
+    share(text);
+    long promised = 0;
+    for (Text other : running) {
+      promised += pagesFor(known(other) + 1) - pagesFor(other.sequence.length());
+    }
+    long needed = pagesFor(known(text) + 1) - pagesFor(sequence.length());
+    if (!running.isEmpty() && needed + promised + running.size() > cache.availablePages()) {
+      text.sequence = null;
+      sequence.close();
+      return false;
+    }
+    sequence.announce(text.promptTokens);
+    return true;
+  }
+
+  private int known(Text text) {
+    return Math.min(text.count, contextTokens - 1);
+  }
+
+  /** Takes what is known of the rest of a prompt's body. */
+  void share(Text text) {
+    int end = endOfBody(text);
+    int before = text.sequence.length();
+    if (prefixes != null && before < end && before % cache.pageSize() == 0) {
+      prefixes.share(text.sequence, text.ticket.tenant(), Arrays.copyOf(text.ids, end));
+    }
+  }
+
+  /** Lets others share what is computed of a prompt's body. */
+  void publish(Text text) {
+    int end = Math.min(text.sequence.length(), endOfBody(text));
+    if (prefixes != null && end > 0) {
+      int whole = end / cache.pageSize() * cache.pageSize();
+      prefixes.publish(text.sequence, text.ticket.tenant(), Arrays.copyOf(text.ids, whole));
+    }
+  }
+
+  private int pagesFor(int tokens) {
+    return Math.ceilDiv(tokens, cache.pageSize());
+  }
+
+  Statistics.Cache statistics(Meters meters) {
+    int available = cache.availablePages();
+    int free = cache.freePages();
+    return new Statistics.Cache(
+        cache.pages() - available,
+        Math.max(0, available - free),
+        cache.pages(),
+        cache.pageSize(),
+        cache.residentBytes(),
+        meters.lookups.get(),
+        meters.hits.get(),
+        meters.promptTokens.get(),
+        meters.cachedTokens.get());
+  }
+
+  @Override
+  public void close() {
+    cache.close();
+  }
+}

@@ -1,0 +1,128 @@
+package io.mla4j.engine;
+
+import io.mla4j.AttentionForm;
+import io.mla4j.engine.EngineModel.Piece;
+import io.mla4j.model.Decoder.Wanted;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+
+/** What a step does for each text. Belongs to the loop. */
+final class Planner {
+  /** A text and what is done for it. */
+  record Work(Text text, Piece piece) {
+    boolean isDecode() {
+      return piece.count() == 1 && piece.from() >= piece.prompt();
+    }
+  }
+
+  private static final Comparator<Text> OLDEST =
+      Comparator.<Text>comparingLong(text -> text.ticket.id).thenComparingInt(text -> text.choice);
+
+  private static final Comparator<Text> SHORTEST =
+      Comparator.<Text>comparingInt(text -> text.count - text.sequence.length())
+          .thenComparing(OLDEST);
+
+  private final Pages pages;
+  private final Budget budget;
+  private boolean shortestFirst;
+
+  Planner(Pages pages, Budget budget) {
+    this.pages = pages;
+    this.budget = budget;
+  }
+
+  /** The works of a step: every text that is being written, and prompts as far as they fit. */
+  List<Work> plan(List<Text> running) {
+    List<Work> works = new ArrayList<>(running.size());
+    List<Text> readers = new ArrayList<>();
+    for (Text text : running) {
+      if (text.sequence.length() == text.count - 1 && text.generated() > 0) {
+        works.add(work(text, text.count, Wanted.LAST));
+      } else {
+        readers.add(text);
+      }
+    }
+    int left = budget.tokens(works.size());
+    // The oldest goes on in every second step at least; a short prompt need not wait for a long
+    // one.
+    shortestFirst = !shortestFirst;
+    readers.sort(shortestFirst ? SHORTEST : OLDEST);
+    boolean first = true;
+    for (Text text : readers) {
+      Work work = read(text, first ? Math.max(left, Budget.LEAST) : left, first);
+      if (work != null) {
+        works.add(work);
+        left -= work.piece.count();
+        first = false;
+      }
+    }
+    return works;
+  }
+
+  /**
+   * The next piece of a text that is not cached up to its last token.
+   *
+   * @param anyway whether it goes on even where the budget is too small for its next piece
+   * @return null where the budget is too small
+   */
+  private Work read(Text text, int left, boolean anyway) {
+    int before = text.sequence.length();
+    int end = pages.endOfBody(text);
+    if (before < end) {
+      pages.share(text);
+      int shared = text.sequence.length() - before;
+      if (text.generated() == 0) {
+        text.cachedTokens += shared;
+      }
+      before += shared;
+    }
+    if (before < end) {
+      int to = pages.cut().endOfStep(before, end, left);
+      if (to == before && anyway) {
+        to = pages.cut().endOfStep(before, end);
+      }
+      text.sequence.form(pages.cut().formOfBody());
+      return to == before ? null : work(text, to, Wanted.NONE);
+    }
+    text.sequence.form(AttentionForm.AUTO);
+    if (before < text.promptTokens) {
+      boolean fits = anyway || text.promptTokens - before <= left;
+      return fits
+          ? work(text, text.promptTokens, text.generated() == 0 ? Wanted.LAST : Wanted.NONE)
+          : null;
+    }
+    int most = text.sequence.isRewindable() ? left : Math.min(left, 1);
+    return most < 1 ? null : work(text, Math.min(text.count, before + most), Wanted.EACH);
+  }
+
+  private static Work work(Text text, int to, Wanted wanted) {
+    return new Work(
+        text,
+        new Piece(text.sequence, text.ids, text.promptTokens, text.sequence.length(), to, wanted));
+  }
+
+  /** A step is done: others may share what was read. */
+  void settle(Text text) {
+    if (text.sequence.length() <= pages.endOfBody(text)) {
+      pages.publish(text);
+    }
+    if (text.sequence.length() == text.count - 1 && text.generated() > 0) {
+      text.state = Running.State.DECODE;
+    }
+  }
+
+  /** How long a step took. */
+  void ran(List<Work> works, long nanos) {
+    int texts = 0;
+    int tokens = 0;
+    for (Work work : works) {
+      if (work.isDecode()) {
+        texts++;
+      } else {
+        tokens += work.piece.count();
+      }
+    }
+    budget.ran(texts, tokens, nanos);
+  }
+}

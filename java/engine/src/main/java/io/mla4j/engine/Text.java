@@ -1,0 +1,77 @@
+package io.mla4j.engine;
+
+import io.mla4j.Sequence;
+import io.mla4j.text.Sampler;
+import java.util.Arrays;
+
+/**
+ * One of the texts of a request: its tokens, its place in the cache, and how it goes on. Belongs to
+ * the loop; what others see of it is volatile.
+ */
+final class Text {
+  final Ticket ticket;
+  final int choice;
+  final int promptTokens;
+  final Sampler sampler;
+  final Writer writer;
+
+  /** Null for none. */
+  final Constraint constraint;
+
+  /** Which tokens the constraint allows; null without one. */
+  final long[] allowed;
+
+  /** Prompt and text; those from the sequence's length on are not cached yet. */
+  int[] ids;
+
+  volatile int count;
+
+  /** Null while it waits. */
+  Sequence sequence;
+
+  /** Tokens of the prompt that were in the cache already. */
+  volatile int cachedTokens;
+
+  volatile Running.State state = Running.State.WAITING;
+
+  /** When its last token was chosen; 0 before the first. */
+  long lastToken;
+
+  Text(Ticket ticket, int choice, EngineModel model, Constraint constraint) {
+    this.ticket = ticket;
+    this.choice = choice;
+    this.promptTokens = ticket.prompt.length;
+    Request request = ticket.request;
+    this.sampler = new Sampler(request.sampling().withSeed(request.sampling().seed() + choice));
+    for (int id : ticket.prompt) {
+      sampler.observe(id);
+    }
+    this.writer = new Writer(model, request);
+    this.constraint = constraint;
+    this.allowed =
+        constraint == null ? null : new long[Math.ceilDiv(model.vocabulary(), Long.SIZE)];
+    this.ids = Arrays.copyOf(ticket.prompt, promptTokens + 16);
+    this.count = promptTokens;
+  }
+
+  void push(int id) {
+    if (count == ids.length) {
+      ids = Arrays.copyOf(ids, 2 * count);
+    }
+    ids[count] = id;
+    count = count + 1;
+  }
+
+  int generated() {
+    return count - promptTokens;
+  }
+
+  Usage usage() {
+    return new Usage(promptTokens, cachedTokens, generated());
+  }
+
+  /** Whether it was submitted after {@code other}. */
+  boolean isYoungerThan(Text other) {
+    return ticket.id != other.ticket.id ? ticket.id > other.ticket.id : choice > other.choice;
+  }
+}

@@ -1,0 +1,76 @@
+package io.mla4j.engine;
+
+import java.util.ArrayList;
+import java.util.List;
+
+/** A request that was taken, from its submission to the end of its last text. */
+final class Ticket {
+  final long id;
+  final Request request;
+  final int[] prompt;
+  final StreamedAnswer answer;
+
+  /** Nanoseconds, as {@link System#nanoTime}. */
+  final long submitted;
+
+  final long deadline;
+  final boolean hasDeadline;
+
+  /**
+   * Its texts that have begun and not ended; those after the first begin once the prompt is read.
+   */
+  final List<Text> texts = new ArrayList<>();
+
+  private int born;
+
+  /** Whether its first step has been made. */
+  boolean started;
+
+  Ticket(long id, Request request, int[] prompt, StreamedAnswer answer, long now) {
+    this.id = id;
+    this.request = request;
+    this.prompt = prompt;
+    this.answer = answer;
+    this.submitted = now;
+    this.hasDeadline = request.deadline() != null;
+    this.deadline = hasDeadline ? now + saturated(request) : 0;
+  }
+
+  private static long saturated(Request request) {
+    try {
+      return Math.min(request.deadline().toNanos(), Long.MAX_VALUE / 4);
+    } catch (ArithmeticException e) {
+      return Long.MAX_VALUE / 4;
+    }
+  }
+
+  /** Its next text begins. */
+  Text bear(EngineModel model, Constraint constraint) {
+    Text text = new Text(this, born++, model, constraint);
+    texts.add(text);
+    return text;
+  }
+
+  /** The text that began last has no room yet. */
+  void unbear(Text text) {
+    texts.remove(text);
+    born--;
+  }
+
+  boolean hasUnborn() {
+    return born < request.n();
+  }
+
+  /** The number of its next text, which does not begin. */
+  int skip() {
+    return born++;
+  }
+
+  String tenant() {
+    return request.tenant();
+  }
+
+  boolean isLate(long now) {
+    return hasDeadline && now - deadline >= 0;
+  }
+}

@@ -1,0 +1,9 @@
+/** Many requests served by one model. */
+module io.mla4j.engine {
+  requires transitive io.mla4j.model;
+  requires java.management;
+  requires jdk.jfr;
+  requires jdk.management;
+
+  exports io.mla4j.engine;
+}
