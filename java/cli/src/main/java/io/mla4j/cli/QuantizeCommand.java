@@ -1,6 +1,7 @@
 package io.mla4j.cli;
 
 import io.mla4j.checkpoint.FileType;
+import io.mla4j.checkpoint.MtpLayer;
 import io.mla4j.checkpoint.OutputFile;
 import io.mla4j.text.Quantizer;
 import java.io.IOException;
@@ -16,6 +17,7 @@ final class QuantizeCommand extends StreamCommand {
   Path model;
   Path out;
   FileType type;
+  MtpLayer mtp = MtpLayer.KEEP;
   String pre;
   int threads = Runtime.getRuntime().availableProcessors();
 
@@ -30,6 +32,11 @@ final class QuantizeCommand extends StreamCommand {
     args.required(
         "--type TYPE", FileType.class, v -> type = v, "q8_0, q4_0, q4_k_m, q6_k or bf16.");
     args.required("--out FILE", Path.class, v -> out = v, "The GGUF file to write.");
+    args.one(
+        "--mtp keep|drop",
+        MtpLayer.class,
+        v -> mtp = v,
+        "What becomes of a layer for multi-token prediction; default: keep.");
     args.one(
         "--pre NAME",
         String.class,
@@ -49,7 +56,7 @@ final class QuantizeCommand extends StreamCommand {
     }
     OutputFile.check(out);
     long start = System.nanoTime();
-    try (Quantizer quantizer = Quantizer.open(model, type, Optional.ofNullable(pre))) {
+    try (Quantizer quantizer = Quantizer.open(model, type, mtp, Optional.ofNullable(pre))) {
       try (ProgressBar bar = progressBar(quantizer.bytesToRead())) {
         quantizer.write(
             out,

@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.function.LongConsumer;
 
 /**
@@ -31,13 +32,18 @@ public final class GgufExport {
   private final TensorNames names;
   private final WeightTable weights;
 
+  /** The layer for multi-token prediction, where the file gets one. */
+  private final Optional<WeightTable> predictor;
+
   /**
    * Reads what has to be written.
    *
+   * @param mtp what becomes of a layer for multi-token prediction
    * @param name of the model, for people
    * @throws CheckpointException naming what of the model the architecture cannot say
    */
-  public GgufExport(Checkpoint checkpoint, ModelDescription model, FileType type, String name) {
+  public GgufExport(
+      Checkpoint checkpoint, ModelDescription model, FileType type, MtpLayer mtp, String name) {
     this.checkpoint = checkpoint;
     this.model = model;
     this.type = type;
@@ -46,6 +52,7 @@ public final class GgufExport {
             FOLDER, ARCHITECTURE, FOLDER.find(ARCHITECTURE).orElseThrow().path("tensors"), 1);
     requireSayable();
     weights = WeightTable.resolve(model, checkpoint);
+    predictor = predictor(mtp);
     writer.put("general.architecture", ARCHITECTURE).put("general.type", "model");
     writer.put("general.name", name).put("general.file_type", type.code());
     writer.put("general.quantization_version", 2);
@@ -147,6 +154,21 @@ public final class GgufExport {
     }
   }
 
+  private Optional<WeightTable> predictor(MtpLayer mtp) {
+    Optional<ModelDescription> layer = model.predictor().filter(this::has);
+    if (mtp == MtpLayer.DROP || layer.isEmpty()) {
+      return Optional.empty();
+    }
+    if (model.predictor(1).filter(this::has).isPresent()) {
+      throw cannotSay("several layers for multi-token prediction (--mtp drop leaves them out)");
+    }
+    return layer.map(described -> WeightTable.resolvePredictor(described, checkpoint));
+  }
+
+  private boolean has(ModelDescription described) {
+    return WeightTable.hasPredictor(described, checkpoint);
+  }
+
   private void key(String name, int value) {
     writer.put(PREFIX + name, value);
   }
@@ -158,7 +180,10 @@ public final class GgufExport {
   private void keys() {
     AttentionDescription.Mla mla = model.layers().getFirst().mla();
     MlaShape shape = mla.shape();
-    key("block_count", model.layers().size());
+    key("block_count", model.layers().size() + (predictor.isPresent() ? 1 : 0));
+    if (predictor.isPresent()) {
+      key("nextn_predict_layers", 1);
+    }
     key("context_length", model.context());
     key("embedding_length", model.hidden());
     key("vocab_size", model.vocabulary());
@@ -265,18 +290,36 @@ public final class GgufExport {
   private void tensors() {
     weight(TensorRole.EMBEDDING, -1, List.of(weights.embedding()));
     for (int l = 0; l < model.layers().size(); l++) {
-      for (Map.Entry<TensorRole, List<StoredTensor>> entry :
-          weights.layers().get(l).tensors().entrySet()) {
-        if (entry.getKey() == TensorRole.LATENT_UP) {
-          latentUp(l, entry.getValue().getFirst());
-        } else {
-          weight(entry.getKey(), l, entry.getValue());
-        }
-      }
+      layer(l, weights.layers().get(l));
     }
+    predictor.ifPresent(this::predictorTensors);
     weight(TensorRole.FINAL_NORM, -1, List.of(weights.finalNorm()));
     if (!tied()) {
       weight(TensorRole.OUTPUT, -1, List.of(weights.output()));
+    }
+  }
+
+  private void layer(int l, WeightTable.Layer layer) {
+    for (Map.Entry<TensorRole, List<StoredTensor>> entry : layer.tensors().entrySet()) {
+      if (entry.getKey() == TensorRole.LATENT_UP) {
+        latentUp(l, entry.getValue().getFirst());
+      } else {
+        weight(entry.getKey(), l, entry.getValue());
+      }
+    }
+  }
+
+  /** A block like the last one; an embedding and an output of its own only where it has them. */
+  private void predictorTensors(WeightTable table) {
+    int l = model.layers().size();
+    layer(l, table.layers().getFirst());
+    weight(TensorRole.FINAL_NORM, l, List.of(table.finalNorm()));
+    if (!table.embedding().name().equals(weights.embedding().name())) {
+      weight(TensorRole.EMBEDDING, l, List.of(table.embedding()));
+    }
+    String output = table.output().name();
+    if (!output.equals(weights.output().name()) && !output.equals(table.embedding().name())) {
+      weight(TensorRole.OUTPUT, l, List.of(table.output()));
     }
   }
 
@@ -285,7 +328,7 @@ public final class GgufExport {
   }
 
   private void latentUp(int layer, StoredTensor kvB) {
-    MlaShape s = model.layers().get(layer).mla().shape();
+    MlaShape s = model.shape();
     Weight weight = kvB.weight();
     add(
         TensorRole.KEYS_UP,
@@ -301,11 +344,11 @@ public final class GgufExport {
 
   private void weight(TensorRole role, int layer, List<StoredTensor> stored) {
     List<Long> shape = new ArrayList<>(stored.getFirst().shape());
-    TensorPlace place = names.of(role).getFirst();
+    TensorPlace place = names(layer).of(role).getFirst();
     if (place.stacked()) {
       shape.addFirst((long) stored.size());
     } else if (place.folded()) {
-      long heads = model.layers().get(layer).mla().shape().heads();
+      long heads = model.shape().heads();
       shape.set(0, shape.getFirst() / heads);
       shape.addFirst(heads);
     }
@@ -318,6 +361,11 @@ public final class GgufExport {
         exact
             ? StoredType.F32
             : type.of(role, rows.columns(), layer, model.layers().size(), tied());
-    writer.tensor(names.name(role, Math.max(layer, 0), 0), stored, shape, rows);
+    writer.tensor(names(layer).name(role, Math.max(layer, 0), 0), stored, shape, rows);
+  }
+
+  /** Behind the last layer, the names of the one for multi-token prediction. */
+  private TensorNames names(int layer) {
+    return layer < model.layers().size() ? names : names.ofPredictor(layer);
   }
 }

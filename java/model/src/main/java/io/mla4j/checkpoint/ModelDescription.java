@@ -82,6 +82,11 @@ public record ModelDescription(
    * of token t behind the final norm: its logits are those of token t + 2.
    */
   public Optional<ModelDescription> predictor() {
+    return predictor(0);
+  }
+
+  /** The one of layer {@code i} behind the last. */
+  Optional<ModelDescription> predictor(int i) {
     LayerDescription last = layers.getLast();
     boolean alone =
         last.shortcut().isEmpty()
@@ -90,7 +95,7 @@ public record ModelDescription(
     if (names.predictor().isEmpty() || !alone) {
       return Optional.empty();
     }
-    return Optional.of(with(List.of(last), names.ofPredictor(names.layerOf(layers.size()))));
+    return Optional.of(with(List.of(last), names.ofPredictor(names.layerOf(layers.size()) + i)));
   }
 
   /** Whether a token's rotation depends on how long its text is. */

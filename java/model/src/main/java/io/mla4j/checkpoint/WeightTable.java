@@ -99,6 +99,14 @@ public record WeightTable(
   }
 
   /**
+   * Whether a checkpoint has the layer of a model's {@linkplain ModelDescription#predictor
+   * predictor}, to judge by the projection that no other layer has.
+   */
+  public static boolean hasPredictor(ModelDescription predictor, Checkpoint checkpoint) {
+    return new Resolver(predictor, checkpoint).exists(TensorRole.PREDICTOR_JOIN, 0);
+  }
+
+  /**
    * Everything that {@link #resolve} would refuse: each tensor that is missing or does not fit.
    *
    * @return nothing where it would succeed

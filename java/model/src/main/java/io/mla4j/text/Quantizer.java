@@ -10,6 +10,7 @@ import io.mla4j.checkpoint.GgufExport;
 import io.mla4j.checkpoint.GgufMetadata;
 import io.mla4j.checkpoint.Json;
 import io.mla4j.checkpoint.ModelDescription;
+import io.mla4j.checkpoint.MtpLayer;
 import io.mla4j.checkpoint.Quote;
 import io.mla4j.text.vocabulary.GgufTokenizer;
 import io.mla4j.text.vocabulary.TokenizerSource;
@@ -43,17 +44,18 @@ public final class Quantizer implements AutoCloseable {
   /**
    * Opens a model and reads all of it but its weights.
    *
+   * @param mtp what becomes of a layer for multi-token prediction
    * @param pre the name that GGUF files have for how the tokenizer cuts texts; empty: found by its
    *     patterns
    * @throws CheckpointException naming what is malformed or cannot be said in a GGUF file
    */
-  public static Quantizer open(Path model, FileType type, Optional<String> pre) {
+  public static Quantizer open(Path model, FileType type, MtpLayer mtp, Optional<String> pre) {
     ModelDescription description = ConfigReader.read(model);
     Checkpoint checkpoint = Checkpoint.open(model);
     try {
       Path name = model.toAbsolutePath().normalize().getFileName();
       GgufExport export =
-          new GgufExport(checkpoint, description, type, name == null ? "" : name.toString());
+          new GgufExport(checkpoint, description, type, mtp, name == null ? "" : name.toString());
       Optional<GgufMetadata> own = checkpoint.gguf();
       if (own.isPresent()) {
         export.copy(own.get(), TOKENIZER_KEYS);

@@ -11,6 +11,7 @@ import io.mla4j.ops.Tensor;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.net.URISyntaxException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -32,9 +33,13 @@ class GgufExportTest {
   }
 
   private Path export(Path model, FileType type) {
+    return export(model, type, MtpLayer.DROP);
+  }
+
+  private Path export(Path model, FileType type, MtpLayer mtp) {
     Path file = folder.resolve("model.gguf");
     try (Checkpoint checkpoint = Checkpoint.open(model)) {
-      new GgufExport(checkpoint, ConfigReader.read(model), type, "a model")
+      new GgufExport(checkpoint, ConfigReader.read(model), type, mtp, "a model")
           .write(file, THREADS, bytes -> {});
     }
     return file;
@@ -80,6 +85,62 @@ class GgufExportTest {
         assertHeads(expected.layers().get(l).mla(), a.layers().get(l), b.layers().get(l));
       }
     }
+  }
+
+  @Test
+  void aLayerForMultiTokenPredictionIsKept() throws Exception {
+    Path model = golden("v3-mtp");
+    ModelDescription expected = ConfigReader.read(model);
+    Path file = export(model, FileType.BF16, MtpLayer.KEEP);
+    ModelDescription actual = ConfigReader.read(file);
+    assertEquals(expected.layers(), actual.layers());
+    try (Checkpoint from = Checkpoint.open(model);
+        Checkpoint to = Checkpoint.open(file)) {
+      WeightTable.resolve(actual, to);
+      WeightTable a = WeightTable.resolvePredictor(expected.predictor().orElseThrow(), from);
+      WeightTable b = WeightTable.resolvePredictor(actual.predictor().orElseThrow(), to);
+      assertArrayEquals(a.embedding().toFloats(), b.embedding().toFloats());
+      assertArrayEquals(a.finalNorm().toFloats(), b.finalNorm().toFloats());
+      assertArrayEquals(a.output().toFloats(), b.output().toFloats());
+      WeightTable.Layer layer = a.layers().getFirst();
+      assertTrue(layer.tensors().containsKey(TensorRole.PREDICTOR_JOIN));
+      for (TensorRole role : layer.tensors().keySet()) {
+        if (role != TensorRole.LATENT_UP) {
+          assertSame(layer.all(role), b.layers().getFirst().all(role));
+        }
+      }
+      assertHeads(expected.layers().getLast().mla(), layer, b.layers().getFirst());
+    }
+  }
+
+  @Test
+  void aLayerForMultiTokenPredictionIsDroppedWhereThatIsAsked() throws Exception {
+    Path file = export(golden("v3-mtp"), FileType.BF16, MtpLayer.DROP);
+    try (Checkpoint checkpoint = Checkpoint.open(file)) {
+      ModelDescription model = ConfigReader.read(file);
+      assertFalse(WeightTable.hasPredictor(model.predictor().orElseThrow(), checkpoint));
+    }
+  }
+
+  @Test
+  void severalLayersForMultiTokenPredictionAreRefused() throws Exception {
+    Path model = folder.resolve("two");
+    Path one = golden("v3-mtp");
+    Files.createDirectory(model);
+    Files.copy(one.resolve("config.json"), model.resolve("config.json"));
+    byte[] file = Files.readAllBytes(one.resolve("model.safetensors"));
+    int layer = ConfigReader.read(one).layers().size();
+    // The projection of the layer behind the one that is there, in place of another tensor.
+    String text = new String(file, StandardCharsets.ISO_8859_1);
+    String tensor = "model.layers." + layer + ".self_attn.o_proj.weight\"";
+    assertTrue(text.contains(tensor));
+    String projection = "model.layers." + (layer + 1) + ".eh_proj.weight\"";
+    text = text.replace(tensor, projection + " ".repeat(tensor.length() - projection.length()));
+    Files.write(model.resolve("model.safetensors"), text.getBytes(StandardCharsets.ISO_8859_1));
+    CheckpointException e =
+        assertThrows(CheckpointException.class, () -> export(model, FileType.BF16, MtpLayer.KEEP));
+    assertTrue(e.getMessage().contains("several layers for multi-token"), e.getMessage());
+    export(model, FileType.BF16, MtpLayer.DROP);
   }
 
   private static void assertSame(List<StoredTensor> expected, List<StoredTensor> actual) {
