@@ -2,8 +2,11 @@
 module io.mla4j.engine {
   requires transitive io.mla4j.model;
   requires java.management;
+  requires com.fasterxml.jackson.core;
   requires jdk.jfr;
   requires jdk.management;
 
   exports io.mla4j.engine;
+  exports io.mla4j.engine.chat;
+  exports io.mla4j.engine.json;
 }

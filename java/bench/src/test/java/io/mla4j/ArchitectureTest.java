@@ -112,6 +112,7 @@ class ArchitectureTest {
     forbid("io.mla4j.checkpoint", "io.mla4j.model", "io.mla4j.text");
     forbid("io.mla4j.model", "io.mla4j.text");
     forbid("io.mla4j.engine", "io.mla4j.engine.chat", "io.mla4j.engine.json");
+    forbid("io.mla4j.engine.json", "io.mla4j.engine.chat");
     forbid("io.mla4j.bench", "io.mla4j.bench.command", "io.mla4j.cli");
     forbid("io.mla4j.ffi.abi", "io.mla4j.ffi");
   }

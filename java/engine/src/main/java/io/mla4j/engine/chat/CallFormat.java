@@ -1,0 +1,87 @@
+package io.mla4j.engine.chat;
+
+import io.mla4j.text.ChatTemplate;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * How a model writes tool calls.
+ *
+ * @param name for messages
+ * @param sign what its templates have in them, and those of other formats have not
+ * @param sectionOpen before all calls; null where there is nothing
+ * @param sectionClose behind all calls; null where there is nothing
+ * @param callOpen before a call
+ * @param callClose behind a call
+ * @param body between both
+ */
+record CallFormat(
+    String name,
+    String sign,
+    String sectionOpen,
+    String sectionClose,
+    String callOpen,
+    String callClose,
+    CallBody body) {
+  /** The first whose sign is there is taken. */
+  private static final List<CallFormat> KNOWN =
+      List.of(
+          new CallFormat(
+              "DeepSeek V3",
+              "<｜tool▁calls▁begin｜>",
+              "<｜tool▁calls▁begin｜>",
+              "<｜tool▁calls▁end｜>",
+              "<｜tool▁call▁begin｜>",
+              "<｜tool▁call▁end｜>",
+              new CallBody.Separated("<｜tool▁sep｜>")),
+          new CallFormat(
+              "DeepSeek V3.2",
+              "<｜DSML｜",
+              "<｜DSML｜function_calls>",
+              "</｜DSML｜function_calls>",
+              "<｜DSML｜invoke ",
+              "</｜DSML｜invoke>",
+              new CallBody.Invocation()),
+          new CallFormat(
+              "Kimi K2",
+              "<|tool_calls_section_begin|>",
+              "<|tool_calls_section_begin|>",
+              "<|tool_calls_section_end|>",
+              "<|tool_call_begin|>",
+              "<|tool_call_end|>",
+              new CallBody.Numbered("<|tool_call_argument_begin|>")),
+          new CallFormat(
+              "GLM-4.5",
+              "<arg_key>",
+              null,
+              null,
+              "<tool_call>",
+              "</tool_call>",
+              new CallBody.Pairs()),
+          new CallFormat(
+              "MiniCPM3",
+              "<|tool_call_start|>",
+              null,
+              null,
+              "<|tool_call_start|>",
+              "<|tool_call_end|>",
+              new CallBody.Python()),
+          new CallFormat(
+              "Hermes",
+              "<tool_call>",
+              null,
+              null,
+              "<tool_call>",
+              "</tool_call>",
+              new CallBody.Json()));
+
+  /** The one that a template has. */
+  static Optional<CallFormat> find(ChatTemplate template) {
+    return KNOWN.stream().filter(format -> template.mentions(format.sign())).findFirst();
+  }
+
+  /** What begins calls within content. */
+  String open() {
+    return sectionOpen == null ? callOpen : sectionOpen;
+  }
+}

@@ -1,0 +1,269 @@
+package io.mla4j.engine.chat;
+
+import io.mla4j.InvalidArgumentException;
+import io.mla4j.engine.Constraint;
+import io.mla4j.engine.EngineModel;
+import io.mla4j.engine.json.Grammar;
+import io.mla4j.engine.json.PlainJson;
+import io.mla4j.engine.json.Vocabulary;
+import io.mla4j.text.ChatMessage;
+import io.mla4j.text.ChatOptions;
+import io.mla4j.text.ChatTemplate;
+import io.mla4j.text.ControlTokens;
+import io.mla4j.text.MarkedText;
+import io.mla4j.text.template.TemplateException;
+import java.security.SecureRandom;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * How a model writes conversations, by its template: requests to prompts, and texts to answers.
+ * Which markers it puts around reasoning and tool calls is told by what its template mentions.
+ * Thread-safe.
+ */
+public final class ChatCodec {
+  private static final SecureRandom RANDOM = new SecureRandom();
+
+  private final EngineModel model;
+  private final ChatTemplate template;
+  private final ControlTokens controls;
+  private final Optional<ReasoningFormat> reasoning;
+  private final Optional<CallFormat> calls;
+  private final List<String> special;
+  private final Grammars grammars = new Grammars();
+
+  /** Null until there is a tool call to write. */
+  private volatile Boolean writesArgumentsAsText;
+
+  /** Null until a constraint is asked for. */
+  private Vocabulary vocabulary;
+
+  private ChatCodec(EngineModel model) {
+    this.model = model;
+    template = model.template().orElseGet(ChatTemplate::plain);
+    controls = model.tokenizer().controls();
+    reasoning = ReasoningFormat.find(template, controls);
+    calls = CallFormat.find(template);
+    special = controls.texts().stream().filter(controls::isSpecial).toList();
+  }
+
+  /**
+   * That of a model.
+   *
+   * @throws InvalidArgumentException where the model has no tokenizer
+   */
+  public static ChatCodec of(EngineModel model) {
+    return new ChatCodec(model);
+  }
+
+  /** The name of the form of its tool calls; empty where none is known. */
+  public Optional<String> callFormat() {
+    return calls.map(CallFormat::name);
+  }
+
+  /**
+   * The prompt of a conversation. Control tokens that a message or a tool spells out are text.
+   *
+   * @throws TemplateException where the template refuses the messages
+   * @throws InvalidArgumentException where the arguments of a tool call are no JSON object
+   */
+  public Prompt render(ChatRequest request) {
+    List<ChatMessage> messages = new ArrayList<>();
+    for (int i = 0; i < request.messages().size(); i++) {
+      messages.add(message(request.messages().get(i), i));
+    }
+    boolean tools = !(request.toolChoice() instanceof ToolChoice.None);
+    List<Map<String, Object>> descriptions =
+        tools ? request.tools().stream().map(ChatCodec::description).toList() : List.of();
+    ChatOptions options = new ChatOptions(true, descriptions, request.variables());
+    MarkedText text = template.mark(messages, options, controls);
+    String callIds = "call_" + Long.toHexString(RANDOM.nextLong() | 1L << 63) + "_";
+    return new Prompt(model.tokenizer().encode(text), text.text(), request, callIds);
+  }
+
+  private ChatMessage message(Message message, int index) {
+    Map<String, Object> more = new LinkedHashMap<>();
+    if (message.reasoning() != null) {
+      more.put("reasoning_content", message.reasoning());
+    }
+    if (!message.toolCalls().isEmpty()) {
+      boolean asText = writesArgumentsAsText();
+      List<Object> written = new ArrayList<>();
+      for (int i = 0; i < message.toolCalls().size(); i++) {
+        String where = "messages[" + index + "].tool_calls[" + i + "]";
+        written.add(written(message.toolCalls().get(i), asText, where));
+      }
+      more.put("tool_calls", written);
+    }
+    if (message.toolCallId() != null) {
+      more.put("tool_call_id", message.toolCallId());
+    }
+    if (message.name() != null) {
+      more.put("name", message.name());
+    }
+    String content =
+        message.content() == null && message.toolCalls().isEmpty() ? "" : message.content();
+    return new ChatMessage(message.role().text(), content, more);
+  }
+
+  private static Map<String, Object> written(ToolCall call, boolean asText, String where) {
+    Object arguments = call.arguments();
+    if (!asText) {
+      try {
+        arguments = PlainJson.parse(call.arguments().isBlank() ? "{}" : call.arguments());
+      } catch (InvalidArgumentException e) {
+        throw new InvalidArgumentException(where + ": the arguments: " + e.getMessage());
+      }
+      if (!(arguments instanceof Map<?, ?>)) {
+        throw new InvalidArgumentException(where + ": the arguments are no JSON object");
+      }
+    }
+    return ordered(
+        "id",
+        call.id(),
+        "type",
+        "function",
+        "function",
+        ordered("name", call.name(), "arguments", arguments));
+  }
+
+  private static Map<String, Object> description(Tool tool) {
+    Map<String, Object> function = new LinkedHashMap<>();
+    function.put("name", tool.name());
+    function.put("description", tool.description() == null ? "" : tool.description());
+    function.put(
+        "parameters",
+        tool.parameters().isEmpty()
+            ? ordered("type", "object", "properties", Map.of())
+            : tool.parameters());
+    return ordered("type", "function", "function", function);
+  }
+
+  private static Map<String, Object> ordered(Object... pairs) {
+    Map<String, Object> map = new LinkedHashMap<>();
+    for (int i = 0; i < pairs.length; i += 2) {
+      map.put((String) pairs[i], pairs[i + 1]);
+    }
+    return map;
+  }
+
+  /**
+   * Whether the template wants the arguments of a tool call as text: some concatenate it, others go
+   * through its entries, and a dictionary that is printed is not JSON.
+   */
+  private boolean writesArgumentsAsText() {
+    Boolean known = writesArgumentsAsText;
+    if (known == null) {
+      Map<String, Object> probe = ordered("probe", "it");
+      String asMap = probed(probe);
+      boolean isFine = asMap != null && !asMap.contains("{'probe'");
+      known = !isFine && probed(PlainJson.write(probe)) != null;
+      writesArgumentsAsText = known;
+    }
+    return known;
+  }
+
+  /** Null where the template refuses it. */
+  private String probed(Object arguments) {
+    Map<String, Object> call =
+        ordered(
+            "id",
+            "functions.f:0",
+            "type",
+            "function",
+            "function",
+            ordered("name", "f", "arguments", arguments));
+    try {
+      return template.render(
+          List.of(
+              ChatMessage.user("q"),
+              ChatMessage.assistant("").with("tool_calls", List.of(call)),
+              new ChatMessage("tool", "a", ordered("tool_call_id", "functions.f:0", "name", "f"))));
+    } catch (TemplateException e) {
+      return null;
+    }
+  }
+
+  /** A parser of a text that follows a prompt. */
+  public ChatParser parser(Prompt prompt) {
+    return parser(prompt, 0);
+  }
+
+  /** As above, for one of several texts. */
+  ChatParser parser(Prompt prompt, int choice) {
+    ChatRequest request = prompt.request();
+    boolean callable =
+        !request.tools().isEmpty() && !(request.toolChoice() instanceof ToolChoice.None);
+    return new ChatParser(
+        new ChatParser.Formats(
+            reasoning.orElse(null), callable ? calls.orElse(null) : null, request.tools(), special),
+        prompt.text(),
+        prompt.callIds() + choice + "_");
+  }
+
+  /**
+   * What the text that follows a prompt must be, after the model's reasoning, where its request
+   * asks for JSON or for a tool.
+   *
+   * @throws InvalidArgumentException naming what of a schema is not supported, or the form of tool
+   *     calls that cannot be forced
+   * @throws io.mla4j.checkpoint.CheckpointException where it is not known which bytes the model's
+   *     tokens are
+   */
+  public Optional<Constraint> constraint(Prompt prompt) {
+    ChatRequest request = prompt.request();
+    Optional<Grammar> grammar =
+        switch (request.toolChoice()) {
+          case ToolChoice.Required _ -> Optional.of(forced(request, request.tools()));
+          case ToolChoice.Named(String name) ->
+              Optional.of(
+                  forced(
+                      request,
+                      request.tools().stream().filter(tool -> tool.name().equals(name)).toList()));
+          case ToolChoice.Auto _, ToolChoice.None _ ->
+              switch (request.format()) {
+                case ResponseFormat.Text _ -> Optional.empty();
+                case ResponseFormat.JsonObject _ -> Optional.of(grammars.anyObject());
+                case ResponseFormat.JsonSchema(Map<String, Object> schema) ->
+                    Optional.of(grammars.schema(schema));
+              };
+        };
+    return grammar.map(found -> behindReasoning(prompt, found.constraint(vocabulary())));
+  }
+
+  private Grammar forced(ChatRequest request, List<Tool> tools) {
+    return calls
+        .flatMap(format -> ForcedCalls.of(format, tools, template, controls, callsBefore(request)))
+        .orElseThrow(
+            () ->
+                new InvalidArgumentException(
+                    "tool_choice asks for a tool, but "
+                        + calls
+                            .map(format -> "calls in the form of " + format.name())
+                            .orElse(
+                                "the template has no form of tool calls that is known, so that"
+                                    + " they")
+                        + " cannot be forced"));
+  }
+
+  private static int callsBefore(ChatRequest request) {
+    return request.messages().stream().mapToInt(message -> message.toolCalls().size()).sum();
+  }
+
+  private Constraint behindReasoning(Prompt prompt, Constraint answer) {
+    return reasoning.isEmpty() || reasoning.get().isClosedBehind(prompt.text())
+        ? answer
+        : new BehindReasoning(
+            vocabulary(), reasoning.get(), reasoning.get().isOpenBehind(prompt.text()), answer);
+  }
+
+  private synchronized Vocabulary vocabulary() {
+    if (vocabulary == null) {
+      vocabulary = Vocabulary.of(model.tokenizer(), model.vocabulary(), model.eos());
+    }
+    return vocabulary;
+  }
+}

@@ -1,0 +1,306 @@
+package io.mla4j.engine.chat;
+
+import io.mla4j.engine.chat.Markers.Found;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.List;
+
+/**
+ * Makes reasoning, content and tool calls of a text that comes piece by piece; it does not matter
+ * where it was cut. What may be the beginning of a marker waits for what follows it. A tool call is
+ * given out once it is complete: one that is malformed is content, as it was written.
+ *
+ * <p>Belongs to one thread.
+ */
+public final class ChatParser {
+  private static final String BLANK = " \t\r\n";
+
+  private final ReasoningFormat reasoningFormat;
+  private final CallFormat calls;
+  private final List<Tool> tools;
+
+  /** What is looked for in content: where calls begin, and special tokens, which are left out. */
+  private final Markers inContent;
+
+  private final Markers inReasoning;
+  private final Markers inSection;
+  private final String callIds;
+
+  private Place place;
+
+  /** What waits. */
+  private final StringBuilder waiting = new StringBuilder();
+
+  /** White space that belongs to the content or reasoning if more of it follows. */
+  private final StringBuilder blanks = new StringBuilder();
+
+  private final StringBuilder content = new StringBuilder();
+  private final StringBuilder reasoning = new StringBuilder();
+  private final List<ToolCall> toolCalls = new ArrayList<>();
+
+  /** Within a call: where the next end of one may be in {@link #waiting}. */
+  private int searched;
+
+  private List<ChatDelta> deltas = new ArrayList<>();
+
+  private enum Place {
+    /** Nothing but white space was there, and reasoning may follow. */
+    START,
+    REASONING,
+    /** Content, of which only white space was there, that follows reasoning. */
+    BEHIND_REASONING,
+    /** Content that follows tool calls, of which only white space was there. */
+    BEHIND_CALLS,
+    CONTENT,
+    SECTION,
+    CALL
+  }
+
+  /**
+   * What a parser looks for.
+   *
+   * @param reasoning null for none
+   * @param calls null for none
+   * @param tools those that may be called
+   * @param special texts of special tokens, which are no content
+   */
+  record Formats(
+      ReasoningFormat reasoning, CallFormat calls, List<Tool> tools, Collection<String> special) {}
+
+  ChatParser(Formats formats, String prompt, String callIds) {
+    reasoningFormat = formats.reasoning();
+    calls = formats.calls();
+    tools = formats.tools();
+    this.callIds = callIds;
+    List<String> texts = new ArrayList<>(formats.special());
+    inReasoning =
+        new Markers(reasoningFormat == null ? List.of() : List.of(reasoningFormat.close()));
+    if (calls != null) {
+      texts.add(calls.open());
+      texts.add(calls.callOpen());
+    }
+    inContent = new Markers(texts);
+    inSection =
+        new Markers(
+            calls == null || calls.sectionClose() == null
+                ? List.of()
+                : List.of(calls.callOpen(), calls.sectionClose()));
+    place =
+        reasoningFormat == null || reasoningFormat.isClosedBehind(prompt)
+            ? Place.CONTENT
+            : reasoningFormat.isOpenBehind(prompt) ? Place.REASONING : Place.START;
+  }
+
+  /**
+   * Takes the next piece of the text, special tokens included.
+   *
+   * @return what is certain now, often nothing
+   */
+  public List<ChatDelta> next(String text) {
+    waiting.append(text);
+    return run(false);
+  }
+
+  /** Gives what still waited; nothing may follow. */
+  public List<ChatDelta> finish() {
+    List<ChatDelta> last = run(true);
+    if (place == Place.CONTENT && !blanks.isEmpty()) {
+      // It was held back for a call that did not come.
+      last = new ArrayList<>(last);
+      last.add(new ChatDelta.Content(blanks.toString()));
+      content.append(blanks);
+      blanks.setLength(0);
+    }
+    return last;
+  }
+
+  /** All of the answer so far. */
+  public Message message() {
+    boolean onlyCalls = content.isEmpty() && !toolCalls.isEmpty();
+    return new Message(
+        Role.ASSISTANT,
+        onlyCalls ? null : content.toString(),
+        reasoning.isEmpty() ? null : reasoning.toString(),
+        toolCalls,
+        null,
+        null);
+  }
+
+  private List<ChatDelta> run(boolean atEnd) {
+    deltas = new ArrayList<>();
+    while (step(atEnd)) {}
+    return deltas;
+  }
+
+  /** Whether there may be more to do. */
+  private boolean step(boolean atEnd) {
+    return switch (place) {
+      case START -> start(atEnd);
+      case REASONING -> reason(atEnd);
+      case BEHIND_REASONING, BEHIND_CALLS, CONTENT -> content(atEnd);
+      case SECTION -> section(atEnd);
+      case CALL -> call(atEnd);
+    };
+  }
+
+  private boolean start(boolean atEnd) {
+    int from = 0;
+    while (from < waiting.length() && BLANK.indexOf(waiting.charAt(from)) >= 0) {
+      from++;
+    }
+    String open = reasoningFormat.open();
+    String rest = waiting.substring(from);
+    if (rest.startsWith(open)) {
+      waiting.delete(0, from + open.length());
+      place = Place.REASONING;
+      return true;
+    }
+    if (!atEnd && open.startsWith(rest)) {
+      return false;
+    }
+    place = Place.CONTENT;
+    return true;
+  }
+
+  private boolean reason(boolean atEnd) {
+    Found found = inReasoning.find(waiting, atEnd);
+    addReasoning(waiting.substring(0, found.from()));
+    waiting.delete(0, found.from() + found.length());
+    if (found.length() == 0) {
+      return false;
+    }
+    blanks.setLength(0);
+    place = Place.BEHIND_REASONING;
+    return true;
+  }
+
+  private boolean content(boolean atEnd) {
+    Found found = inContent.find(waiting, atEnd);
+    addContent(waiting.substring(0, found.from()));
+    if (found.length() == 0) {
+      waiting.delete(0, found.from());
+      return false;
+    }
+    String marker = waiting.substring(found.from(), found.from() + found.length());
+    waiting.delete(0, found.from() + found.length());
+    if (calls != null && (marker.equals(calls.open()) || marker.equals(calls.callOpen()))) {
+      place = marker.equals(calls.callOpen()) ? Place.CALL : Place.SECTION;
+      searched = 0;
+    }
+    return true;
+  }
+
+  /** Between the calls of a section. */
+  private boolean section(boolean atEnd) {
+    int from = 0;
+    while (from < waiting.length() && BLANK.indexOf(waiting.charAt(from)) >= 0) {
+      from++;
+    }
+    Found found = inSection.find(waiting, atEnd);
+    if (found.length() > 0 && found.from() == from) {
+      boolean isCall = waiting.indexOf(calls.callOpen(), from) == from;
+      waiting.delete(0, from + found.length());
+      place = isCall ? Place.CALL : behindCalls();
+      searched = 0;
+      return true;
+    }
+    if (found.from() == from && !atEnd) {
+      return false;
+    }
+    // It is no section.
+    waiting.delete(0, from);
+    place = behindCalls();
+    return true;
+  }
+
+  /** Where content goes on; white space before the calls is dropped. */
+  private Place behindCalls() {
+    blanks.setLength(0);
+    return content.isEmpty() ? Place.BEHIND_REASONING : Place.BEHIND_CALLS;
+  }
+
+  private boolean call(boolean atEnd) {
+    String close = calls.callClose();
+    int end = waiting.indexOf(close, searched);
+    if (end < 0 && !atEnd) {
+      searched = Math.max(searched, waiting.length() - close.length() + 1);
+      return false;
+    }
+    String body = waiting.substring(0, end < 0 ? waiting.length() : end);
+    List<CallBody.Call> found = calls.body().parse(body, tools);
+    int another = body.indexOf(calls.callOpen());
+    if (found.isEmpty() && end >= 0 && another >= 0) {
+      addContent(calls.callOpen() + body.substring(0, another));
+      waiting.delete(0, another + calls.callOpen().length());
+      searched = 0;
+      return true;
+    }
+    if (found.isEmpty() && end >= 0) {
+      // The end may be one within a text; if it is not, the next piece tells.
+      searched = end + close.length();
+      return true;
+    }
+    waiting.delete(0, end < 0 ? waiting.length() : end + close.length());
+    if (found.isEmpty()) {
+      addContent(calls.callOpen() + body);
+      place = Place.CONTENT;
+      return false;
+    }
+    blanks.setLength(0);
+    found.forEach(this::add);
+    place = calls.sectionOpen() == null ? behindCalls() : Place.SECTION;
+    return true;
+  }
+
+  private void add(CallBody.Call call) {
+    int index = toolCalls.size();
+    String id = call.id() == null ? callIds + index : call.id();
+    toolCalls.add(new ToolCall(id, call.name(), call.arguments()));
+    deltas.add(new ChatDelta.CallStart(index, id, call.name()));
+    deltas.add(new ChatDelta.CallArguments(index, call.arguments()));
+  }
+
+  private void addReasoning(String text) {
+    String certain = certain(text, reasoning.isEmpty());
+    if (!certain.isEmpty()) {
+      reasoning.append(certain);
+      deltas.add(new ChatDelta.Reasoning(certain));
+    }
+  }
+
+  private void addContent(String text) {
+    boolean trims = place == Place.BEHIND_REASONING;
+    String certain;
+    if (trims || calls != null) {
+      certain = certain(text, trims);
+    } else {
+      certain = blanks + text;
+      blanks.setLength(0);
+    }
+    if (!certain.isEmpty()) {
+      content.append(certain);
+      deltas.add(new ChatDelta.Content(certain));
+      place = Place.CONTENT;
+    }
+  }
+
+  /**
+   * What waited of white space, and {@code text} without the white space at its end, which waits.
+   *
+   * @param drop whether white space at the beginning is dropped
+   */
+  private String certain(String text, boolean drop) {
+    String all = blanks + text;
+    int end = all.length();
+    while (end > 0 && BLANK.indexOf(all.charAt(end - 1)) >= 0) {
+      end--;
+    }
+    int from = 0;
+    while (drop && from < end && BLANK.indexOf(all.charAt(from)) >= 0) {
+      from++;
+    }
+    blanks.setLength(0);
+    blanks.append(all, end, all.length());
+    return all.substring(from, end);
+  }
+}

@@ -1,0 +1,125 @@
+package io.mla4j.engine.json;
+
+import io.mla4j.InvalidArgumentException;
+import io.mla4j.checkpoint.Quote;
+import java.math.BigDecimal;
+import java.math.BigInteger;
+import java.math.RoundingMode;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+
+/** What a schema says of types, single values, and ranges of whole numbers. */
+final class SchemaTypes {
+  /** Whole numbers without a bound: those that a long holds. */
+  private static final BigInteger LEAST = BigInteger.valueOf(Long.MIN_VALUE);
+
+  private static final BigInteger MOST = BigInteger.valueOf(Long.MAX_VALUE);
+
+  private final SchemaReader.SchemaWords words;
+
+  SchemaTypes(SchemaReader.SchemaWords words) {
+    this.words = words;
+  }
+
+  /** The types that a value may have; none where it may have any. */
+  List<String> names() {
+    Object stated = words.take("type");
+    List<String> names = new ArrayList<>();
+    switch (stated) {
+      case null -> {
+        if (words.has("properties")) {
+          names.add("object");
+        } else if (words.has("items")) {
+          names.add("array");
+        }
+      }
+      case String name -> names.add(name);
+      case List<?> list when !list.isEmpty() -> {
+        for (Object name : list) {
+          names.add(String.valueOf(name));
+        }
+      }
+      default -> throw error("type must be a name or a list of names");
+    }
+    if (names.contains("number")) {
+      names.remove("integer");
+    }
+    return names.stream().distinct().toList();
+  }
+
+  /** The texts of {@code enum} and {@code const}, those of the type that is stated. */
+  List<String> values() {
+    List<Object> values = new ArrayList<>();
+    if (words.has("enum")) {
+      values.addAll(words.list("enum"));
+    }
+    if (words.has("const")) {
+      Object single = words.take("const");
+      if (words.has("enum")) {
+        throw error("const is not supported beside enum");
+      }
+      values.add(single);
+    }
+    List<String> types = names();
+    List<String> texts = new ArrayList<>();
+    for (Object value : values) {
+      if (types.isEmpty() || types.stream().anyMatch(type -> isOf(type, value))) {
+        texts.add(PlainJson.write(value));
+      }
+    }
+    if (texts.isEmpty()) {
+      throw error("enum has no value" + (types.isEmpty() ? "" : " of type " + types));
+    }
+    return texts.stream().distinct().toList();
+  }
+
+  private static boolean isOf(String type, Object value) {
+    return switch (type) {
+      case "object" -> value instanceof Map<?, ?>;
+      case "array" -> value instanceof List<?>;
+      case "string" -> value instanceof String;
+      case "number" -> value instanceof Number;
+      case "integer" ->
+          value instanceof Number number && number.doubleValue() == Math.rint(number.doubleValue());
+      case "boolean" -> value instanceof Boolean;
+      case "null" -> value == null;
+      default -> false;
+    };
+  }
+
+  /** Whole numbers of the range that is stated. */
+  IntegerRule integer() {
+    BigInteger least = bound("minimum", RoundingMode.CEILING, 0);
+    BigInteger above = bound("exclusiveMinimum", RoundingMode.FLOOR, 1);
+    BigInteger most = bound("maximum", RoundingMode.FLOOR, 0);
+    BigInteger below = bound("exclusiveMaximum", RoundingMode.CEILING, -1);
+    BigInteger from = least == null ? LEAST : least;
+    from = above == null ? from : from.max(above);
+    BigInteger to = most == null ? MOST : most;
+    to = below == null ? to : to.min(below);
+    if (from.compareTo(to) > 0) {
+      throw error("no whole number is in the range " + from + ".." + to);
+    }
+    return new IntegerRule(from, to);
+  }
+
+  private BigInteger bound(String word, RoundingMode rounding, int more) {
+    Object stated = words.take(word);
+    if (stated == null) {
+      return null;
+    }
+    if (stated instanceof Number number && Double.isFinite(number.doubleValue())) {
+      BigInteger whole =
+          new BigDecimal(number.toString()).setScale(0, rounding).toBigIntegerExact();
+      if (whole.bitLength() <= 128) {
+        return whole.add(BigInteger.valueOf(more));
+      }
+    }
+    throw error(word + " must be a number of at most 128 bits");
+  }
+
+  private InvalidArgumentException error(String problem) {
+    return new InvalidArgumentException("the schema at " + Quote.line(words.path) + ": " + problem);
+  }
+}
