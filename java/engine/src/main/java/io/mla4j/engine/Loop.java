@@ -16,6 +16,8 @@ import java.util.List;
  * runs a step, again and again.
  */
 final class Loop implements Runnable {
+  private static final System.Logger LOGGER = System.getLogger("io.mla4j.engine");
+
   private final EngineModel model;
   private final EngineOptions options;
   private final Inbox inbox;
@@ -60,11 +62,15 @@ final class Loop implements Runnable {
         show();
         if (!running.isEmpty()) {
           step();
+          show();
         }
       }
     } catch (InterruptedException e) {
-      inbox.close();
+      Thread.currentThread().interrupt();
+    } catch (RuntimeException | Error e) {
+      LOGGER.log(System.Logger.Level.ERROR, "the engine's loop failed and ends", e);
     } finally {
+      inbox.close();
       arrived.forEach(waiting::add);
       endAll();
       show();
@@ -128,12 +134,20 @@ final class Loop implements Runnable {
   }
 
   private boolean admit(Ticket ticket, long now) {
-    Text text = ticket.bear(model, ticket.request.constraint());
-    if (!pages.admit(text, running)) {
-      ticket.unbear(text);
-      return false;
+    Text text;
+    try {
+      text = ticket.next(model, ticket.request::constraint);
+      if (!pages.admit(text, running)) {
+        return false;
+      }
+    } catch (RuntimeException | Error e) {
+      waiting.removeFirstTicket();
+      failUnborn(ticket, Chooser.explained(e));
+      close(ticket);
+      return true;
     }
     waiting.removeFirstTicket();
+    ticket.begin();
     ticket.started = true;
     inbox.started();
     text.cachedTokens = text.sequence.length();
@@ -265,11 +279,14 @@ final class Loop implements Runnable {
   /** The prompt is read: the other texts of the request begin. */
   private void fork(Text text, List<Text> born) {
     while (text.ticket.hasUnborn()) {
-      Constraint constraint = text.constraint == null ? null : text.constraint.fork();
-      Text other = text.ticket.bear(model, constraint);
+      Text other =
+          text.ticket.next(model, () -> text.constraint == null ? null : text.constraint.fork());
       other.cachedTokens = text.cachedTokens;
-      if (running.size() < options.parallel()) {
-        other.sequence = text.sequence.fork();
+      boolean runs = running.size() < options.parallel();
+      Sequence sequence = runs ? text.sequence.fork() : null;
+      text.ticket.begin();
+      if (runs) {
+        other.sequence = sequence;
         other.state = Running.State.DECODE;
         running.add(other);
       } else {
@@ -289,11 +306,15 @@ final class Loop implements Runnable {
   private void fail(Text text, Mla4jException error) {
     Meters.add(meters.failed, 1);
     leave(text, new Event.Failed(text.choice, error));
-    while (text.ticket.hasUnborn()) {
-      Meters.add(meters.failed, 1);
-      text.ticket.answer.add(new Event.Failed(text.ticket.skip(), error));
-    }
+    failUnborn(text.ticket, error);
     close(text.ticket);
+  }
+
+  private void failUnborn(Ticket ticket, Mla4jException error) {
+    while (ticket.hasUnborn()) {
+      Meters.add(meters.failed, 1);
+      ticket.answer.add(new Event.Failed(ticket.skip(), error));
+    }
   }
 
   private void leave(Text text, Event event) {

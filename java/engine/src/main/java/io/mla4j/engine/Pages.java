@@ -75,18 +75,20 @@ final class Pages implements AutoCloseable {
   boolean admit(Text text, List<Text> running) {
     Sequence sequence = cache.newSequence();
     text.sequence = sequence;
+    sequence.announce(text.promptTokens);
     share(text);
     long promised = 0;
     for (Text other : running) {
       promised += pagesFor(known(other) + 1) - pagesFor(other.sequence.length());
     }
     long needed = pagesFor(known(text) + 1) - pagesFor(sequence.length());
-    if (!running.isEmpty() && needed + promised + running.size() > cache.availablePages()) {
+    // One that was put back does not come back where the others soon need its pages again.
+    long reserve = text.generated() > 0 ? running.size() : 0;
+    if (!running.isEmpty() && needed + promised + reserve > cache.availablePages()) {
       text.sequence = null;
       sequence.close();
       return false;
     }
-    sequence.announce(text.promptTokens);
     return true;
   }
 
@@ -124,6 +126,7 @@ final class Pages implements AutoCloseable {
         Math.max(0, available - free),
         cache.pages(),
         cache.pageSize(),
+        cache.pageBytes(),
         cache.residentBytes(),
         meters.lookups.get(),
         meters.hits.get(),

@@ -27,6 +27,7 @@ public record Statistics(Load load, Cache cache, Counts counts, Latencies latenc
    *     them
    * @param pages all
    * @param pageTokens tokens of a page
+   * @param pageBytes bytes of a page
    * @param residentBytes memory that is taken up
    * @param lookups prompts that were looked up
    * @param hits those of which something was there
@@ -38,6 +39,7 @@ public record Statistics(Load load, Cache cache, Counts counts, Latencies latenc
       int rememberedPages,
       int pages,
       int pageTokens,
+      long pageBytes,
       long residentBytes,
       long lookups,
       long hits,

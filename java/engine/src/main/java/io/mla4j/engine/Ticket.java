@@ -2,6 +2,7 @@ package io.mla4j.engine;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Supplier;
 
 /** A request that was taken, from its submission to the end of its last text. */
 final class Ticket {
@@ -22,6 +23,8 @@ final class Ticket {
   final List<Text> texts = new ArrayList<>();
 
   private int born;
+
+  private Text next;
 
   /** Whether its first step has been made. */
   boolean started;
@@ -44,17 +47,19 @@ final class Ticket {
     }
   }
 
-  /** Its next text begins. */
-  Text bear(EngineModel model, Constraint constraint) {
-    Text text = new Text(this, born++, model, constraint);
-    texts.add(text);
-    return text;
+  /** Its next text, which does not begin yet: the same one until it does. */
+  Text next(EngineModel model, Supplier<Constraint> constraint) {
+    if (next == null) {
+      next = new Text(this, born, model, constraint.get());
+    }
+    return next;
   }
 
-  /** The text that began last has no room yet. */
-  void unbear(Text text) {
-    texts.remove(text);
-    born--;
+  /** That text begins. */
+  void begin() {
+    texts.add(next);
+    next = null;
+    born++;
   }
 
   boolean hasUnborn() {
@@ -63,6 +68,7 @@ final class Ticket {
 
   /** The number of its next text, which does not begin. */
   int skip() {
+    next = null;
     return born++;
   }
 
