@@ -86,6 +86,7 @@ extern "C" {
 #define MLA_TYPE_I4 18
 #define MLA_TYPE_F4 19
 #define MLA_TYPE_E8M0 20 /* of scales alone */
+#define MLA_TYPE_NL4 21  /* of latents alone */
 
 /* Compute types, see the conventions above. */
 #define MLA_COMPUTE_F32 0
@@ -187,12 +188,13 @@ typedef struct mla_head_linear_params {
  * Latents of integers or small floats have scales: element i of the latent is code[i] * scale[i / scale_columns], a product in float32.
  * Scales lie in a plane behind the rows of their page, page_size * row_stride_bytes from its start: page_size x ceil(latent /
  * scale_columns) of scale_type, without gaps. A row that is written has codes (element / scale) to nearest even, kept in the range of the
- * codes, with scale = m / 127 (I8), m / 448 (F8_E4M3) or -x / 8 (I4) of the largest magnitude m, or of an element x that has it, a negative
- * one where there is one. A scale of 0 has zeros; elements whose scale is not finite are NaN. */
+ * codes, with scale = m / 127 (I8), m / 448 (F8_E4M3) or -x / 127 (NL4) of the largest magnitude m, or of an element x that has it, a
+ * negative one where there is one. NL4 is IQ4_NL's table of sixteen codes, two in a byte, the first in its low bits; halfway between two the
+ * lower one is taken. A scale of 0 has zeros; elements whose scale is not finite are NaN. */
 typedef struct mla_cache_params {
   int32_t struct_size;
   int32_t
-      cache_type; /* of the latent: MLA_TYPE_F32 or MLA_TYPE_BF16; under scales MLA_TYPE_I8, F8_E4M3 or I4 */
+      cache_type; /* of the latent: MLA_TYPE_F32 or MLA_TYPE_BF16; under scales MLA_TYPE_I8, F8_E4M3 or NL4 */
   int32_t latent; /* 1 .. 4096 */
   int32_t rope;   /* even, 0 .. 1024 */
   int32_t

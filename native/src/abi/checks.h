@@ -169,7 +169,7 @@ inline void check(const mla_cache_params* c) {
   if (!(scaled ? CodeFormats::has(c->cache_type) : CacheFormats::has(c->cache_type)))
     fail(WeightFormats::has(c->cache_type) ? MLA_UNSUPPORTED : MLA_INVALID_ARGUMENT,
          "cache_type is " + std::to_string(c->cache_type) + ", but must be " +
-             (scaled ? "a type of latents under scales, MLA_TYPE_I8, F8_E4M3 or I4"
+             (scaled ? "a type of latents under scales, MLA_TYPE_I8, F8_E4M3 or NL4"
                      : "MLA_TYPE_F32 or MLA_TYPE_BF16"));
   require_range("latent", c->latent, 1, 4096);
   require_range("rope", c->rope, 0, 1024);

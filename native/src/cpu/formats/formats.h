@@ -27,6 +27,7 @@
 #include "cpu/formats/iq4_nl.h"
 #include "cpu/formats/iq4_xs.h"
 #include "cpu/formats/mxfp4.h"
+#include "cpu/formats/nl4.h"
 #include "cpu/formats/q2_k.h"
 #include "cpu/formats/q3_k.h"
 #include "cpu/formats/q4_0.h"
@@ -54,7 +55,7 @@ struct FormatList {
 
 typedef FormatList<F32, Bf16, F16> PlainFormats;
 typedef FormatList<F32, Bf16> CacheFormats;
-typedef FormatList<I8, F8_E4M3, I4> CodeFormats;  // of latents under scales
+typedef FormatList<I8, F8_E4M3, Nl4> CodeFormats;  // of latents under scales
 typedef FormatList<F32, Bf16> CacheScaleFormats;
 typedef FormatList<F32, Bf16, F16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, Iq4_NL, Iq4_XS,
                    Mxfp4, F8_E4M3, I8, I4, F4>
@@ -69,8 +70,10 @@ struct BlockSize {
 
 inline BlockSize block_size(int type) {
   BlockSize size{1, 0};
-  WeightFormats::with(
-      type, [&]<class Format>(Format) { size = {Format::kElements, (int)sizeof(typename Format::Block)}; });
+  const auto take = [&]<class Format>(Format) {
+    size = {Format::kElements, (int)sizeof(typename Format::Block)};
+  };
+  WeightFormats::with(type, take) || CodeFormats::with(type, take);
   return size;
 }
 

@@ -22,26 +22,6 @@ struct I4 {
     neighbours(b, 16, q);
     for (int i = 0; i < 32; i++) q[i] = (int8_t)(q[i] - 8);
   }
-
-  // The code of the element of the largest magnitude is -8, and one code more is used than of a range that is the same on both sides.
-  static float scale(float largest, bool is_negative) { return (is_negative ? largest : -largest) / 8; }
-
-  template <class Isa, class Put>
-  static MLA_INLINE void each(const Block* block, Put put) {
-    int8_t q[kCodes];
-    float scale;
-    codes<Isa>(block, q, &scale, nullptr);
-#pragma GCC unroll 8
-    for (int i = 0; i < kCodes; i += Isa::L) put(i, Isa::widen_i8(q + i));
-  }
-
-  template <class Isa>
-  static MLA_INLINE void encode(const float* from, F<Isa> scale, Block* block) {
-    int8_t q[kCodes];
-    rounded_codes<Isa>(from, scale, -8, 7, q);
-    auto* to = (uint8_t*)block;
-    for (int i = 0; i < kCodes / 2; i++) to[i] = (uint8_t)((q[2 * i] + 8) | (q[2 * i + 1] + 8) << 4);
-  }
 };
 
 }  // namespace

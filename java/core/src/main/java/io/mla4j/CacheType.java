@@ -12,7 +12,7 @@ import java.util.stream.Collectors;
  * <p>A type without scales stores every element by itself. One with scales has latents of codes:
  * element i is {@code code[i] * scale[i / scaleColumns]}, a product in float32, with {@code scale =
  * max |x| / largest code} of the elements that share it ({@link StorageFormat#latentScale}) and
- * {@code code = x / scale} to nearest even; rotated keys stay bfloat16. Scales lie in a plane
+ * {@code code} the nearest to {@code x / scale}; rotated keys stay bfloat16. Scales lie in a plane
  * behind the rows of their page.
  */
 public final class CacheType {
@@ -39,11 +39,11 @@ public final class CacheType {
       scaled("FP8", StorageFormat.F8_E4M3, new Scales(StorageFormat.F32, 128));
 
   /**
-   * Latents of 4-bit integers with a bfloat16 scale for 32 of them: 416 bytes a token where latents
-   * have 512 elements and rotated keys 64.
+   * Latents of sixteen steps, small ones near zero, with a bfloat16 scale for 32 of them: 416 bytes
+   * a token where latents have 512 elements and rotated keys 64.
    */
   public static final CacheType INT4 =
-      scaled("INT4", StorageFormat.I4, new Scales(StorageFormat.BF16, 32));
+      scaled("INT4", StorageFormat.NL4, new Scales(StorageFormat.BF16, 32));
 
   private final String name;
   private final StorageFormat format;

@@ -72,7 +72,7 @@ public final class LatentCache implements AutoCloseable {
     this.groups = List.copyOf(made);
     this.pool =
         new PagePool(
-            pages, groups, builder.growing ? new PoolMemory(device, memory, pageBytes()) : null);
+            pages, groups, builder.growing ? PoolMemory.of(device, memory, pageBytes()) : null);
     this.reportsLeaks = builder.reportLeaks;
     this.leak = LeakReport.watch(this, "a latent cache of " + bytes() + " bytes", reportsLeaks);
   }
@@ -183,6 +183,11 @@ public final class LatentCache implements AutoCloseable {
    */
   public synchronized long residentBytes() {
     return pool.residentBytes(pageBytes() * pages()) + stateBytes();
+  }
+
+  /** Whether memory follows use, as {@link Builder#growing} asks the device for. */
+  public boolean isGrowing() {
+    return pool.followsUse();
   }
 
   /** The device that holds the pages. */
@@ -445,8 +450,10 @@ public final class LatentCache implements AutoCloseable {
     /**
      * Has the memory of the pool follow its use: pages that were never written to take up nothing,
      * and the memory of pages that are no longer used goes back to the system. It lies on small
-     * pages of the system, so large pools are read a little slower. On backends other than native
-     * all memory is taken up when the pool is made, and stays.
+     * pages of the system, so large pools are read a little slower. CPU backends on Linux can do it
+     * where native access is enabled, for {@code io.mla4j.core} or by the native backend for its
+     * own module; elsewhere ({@link LatentCache#isGrowing}) all memory is taken up at once and
+     * stays.
      */
     public Builder growing(boolean growing) {
       this.growing = growing;

@@ -72,6 +72,11 @@ final class PagePool {
     }
   }
 
+  /** Whether what is no longer used goes back to the system. */
+  boolean followsUse() {
+    return memory != null;
+  }
+
   /** Bytes of pages that take up memory, {@code all} where all do. */
   long residentBytes(long all) {
     return memory == null ? all : memory.bytes();

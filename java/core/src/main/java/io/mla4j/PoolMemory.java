@@ -20,10 +20,14 @@ final class PoolMemory {
   private final BitSet touched = new BitSet();
   private int count;
 
-  PoolMemory(Device device, MemorySegment memory, long pageBytes) {
+  private PoolMemory(Device device, long pageBytes) {
     this.device = device;
     this.pageBytes = pageBytes;
-    device.commitOnTouch(memory);
+  }
+
+  /** Of {@code memory} of the device; null where its memory stays whatever its use. */
+  static PoolMemory of(Device device, MemorySegment memory, long pageBytes) {
+    return device.commitOnTouch(memory) ? new PoolMemory(device, pageBytes) : null;
   }
 
   /** A page is about to be written to. */

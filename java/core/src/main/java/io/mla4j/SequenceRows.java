@@ -6,24 +6,33 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
 /**
- * The stored bytes of a sequence in the order of its tokens, part by part: of each layer of each
- * group the rows, then, where the layout has some, the plane of scales. What files and other
- * processes keep of a sequence.
+ * The stored bytes of a sequence, part by part: of each layer of each group the rows in the order
+ * of the tokens and, where the layout has some, the plane of scales; of each layer of a recurrence
+ * its state after the last token. What files and other processes keep of a sequence.
  *
  * <p>Several threads may read or write parts at once while the sequence stays as it is; closing the
  * pool waits for calls that run.
  */
 public final class SequenceRows {
+  /** What the bytes of a part are. */
+  public enum Kind {
+    /** Rows of a group. */
+    ROWS,
+    /** Scales of a group's rows. */
+    SCALES,
+    /** A state, whatever the number of tokens. */
+    STATE
+  }
+
   /**
    * One kind of bytes of one layer.
    *
-   * @param group the group of rows, 0 for latents
-   * @param layer the layer of the group
-   * @param scales whether it is the plane of scales, else the rows
+   * @param group the group of rows, 0 for latents; of a state 0
+   * @param layer the layer of the group, or of the states
    */
-  public record Part(int group, int layer, boolean scales) {}
+  public record Part(Kind kind, int group, int layer) {}
 
-  /** Takes or fills the bytes of consecutive tokens. */
+  /** Takes or fills the bytes of consecutive tokens, or a state at once. */
   @FunctionalInterface
   public interface Block {
     /** {@code bytes}: of the host, valid during the call, of the tokens that follow the last. */
@@ -50,14 +59,12 @@ public final class SequenceRows {
   /**
    * Those of a sequence as it is now.
    *
-   * @throws InvalidStateException where the sequence has states of a recurrence, which are no rows,
-   *     or is part of an open step
+   * @throws InvalidStateException where the sequence is part of an open step
    * @throws ClosedException where the sequence or the pool is closed
    */
   public static SequenceRows of(Sequence sequence) {
     synchronized (sequence.cache()) {
       sequence.requireIdle();
-      requireRows(sequence.cache());
       return new SequenceRows(sequence, sequence.length());
     }
   }
@@ -66,11 +73,9 @@ public final class SequenceRows {
    * A new sequence of so many tokens.
    *
    * @throws CacheFullException where the pool has too few free pages; nothing was changed
-   * @throws InvalidStateException where the pool has states of a recurrence, which are no rows
    * @throws IOException what the source throws: nothing was changed
    */
   public static Sequence load(LatentCache cache, int tokens, Source source) throws IOException {
-    requireRows(cache);
     Sequence sequence = cache.newSequence();
     try {
       try (Step step = Batch.of(sequence).reserve(tokens)) {
@@ -84,14 +89,6 @@ public final class SequenceRows {
     }
   }
 
-  private static void requireRows(LatentCache cache) {
-    if (cache.stateLayers() > 0) {
-      throw new InvalidStateException(
-          "the sequence has states of a recurrence, which are not in its pages, so it cannot be"
-              + " saved");
-    }
-  }
-
   /** The pool. */
   public LatentCache cache() {
     return cache;
@@ -102,10 +99,10 @@ public final class SequenceRows {
     return tokens;
   }
 
-  /** Bytes of one token in a part. */
+  /** Bytes of one token in a part, which is no state. */
   public long tokenBytes(Part part) {
     LatentLayout layout = cache.layout(part.group());
-    return part.scales() ? layout.scaleBytes() : layout.rowStrideBytes();
+    return part.kind() == Kind.SCALES ? layout.scaleBytes() : layout.rowStrideBytes();
   }
 
   /**
@@ -114,7 +111,11 @@ public final class SequenceRows {
    * @throws IOException what it throws
    */
   public void read(Part part, Block to) throws IOException {
-    forEachPage(part, false, to);
+    if (part.kind() == Kind.STATE) {
+      forState(part, false, to);
+    } else {
+      forEachPage(part, false, to);
+    }
   }
 
   /**
@@ -123,14 +124,43 @@ public final class SequenceRows {
    * @throws IOException what it throws
    */
   public void write(Part part, Block from) throws IOException {
-    forEachPage(part, true, from);
+    if (part.kind() == Kind.STATE) {
+      forState(part, true, from);
+    } else {
+      forEachPage(part, true, from);
+    }
+  }
+
+  private void forState(Part part, boolean writes, Block block) throws IOException {
+    Device device = cache.device();
+    long bytes = cache.stateLayout().bytes();
+    if (part.layer() < 0 || part.layer() >= cache.stateLayers()) {
+      throw new InvalidArgumentException(
+          "layer is " + part.layer() + ", but states have 0.." + (cache.stateLayers() - 1));
+    }
+    try (PagedView.Lease _ = cache.acquire();
+        Arena arena = Arena.ofConfined()) {
+      MemorySegment copy = arena.allocate(bytes, 64);
+      SequenceStates states = sequence.states();
+      if (writes) {
+        block.next(copy);
+        device.copy(copy, 0, states.after(part.layer()), 0, bytes);
+        states.written(part.layer(), tokens);
+      } else {
+        // One that has seen no tokens is zero, whatever its memory holds.
+        if (tokens > 0) {
+          device.copy(states.before(part.layer(), tokens), 0, copy, 0, bytes);
+        }
+        block.next(copy);
+      }
+    }
   }
 
   private void forEachPage(Part part, boolean writes, Block block) throws IOException {
     RowGroup group = cache.group(part.group());
     MemorySegment base = group.base(part.layer());
     long stride = group.params().pageStrideBytes();
-    long offset = part.scales() ? group.params().scaleOffsetBytes() : 0;
+    long offset = part.kind() == Kind.SCALES ? group.params().scaleOffsetBytes() : 0;
     int pageSize = cache.pageSize();
     Device device = cache.device();
     try (PagedView.Lease _ = cache.acquire();

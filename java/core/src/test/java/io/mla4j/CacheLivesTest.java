@@ -3,6 +3,7 @@ package io.mla4j;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.mla4j.SequenceRows.Kind;
 import io.mla4j.SequenceRows.Part;
 import io.mla4j.cpu.ScalarBackend;
 import io.mla4j.spi.Backend;
@@ -44,7 +45,7 @@ class CacheLivesTest {
   private final PrefixCache prefixes = new PrefixCache(cache, cache.bytes() / 2);
   private final List<Life> live = new ArrayList<>();
   private final List<Part> parts =
-      List.of(new Part(0, 0, false), new Part(0, 1, false), new Part(1, 0, false));
+      List.of(new Part(Kind.ROWS, 0, 0), new Part(Kind.ROWS, 0, 1), new Part(Kind.ROWS, 1, 0));
   private List<Integer> savedTokens = List.of();
   private final Map<Part, byte[]> saved = new HashMap<>();
   private int nextToken = 1;

@@ -5,10 +5,12 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.mla4j.SequenceRows.Kind;
 import io.mla4j.SequenceRows.Part;
 import io.mla4j.cpu.ScalarBackend;
 import io.mla4j.spi.Backend;
 import java.io.IOException;
+import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
@@ -19,7 +21,7 @@ import org.junit.jupiter.api.Timeout;
 /** The bytes of a sequence in the order of its tokens. */
 @Timeout(60)
 class SequenceRowsTest {
-  private static final Part ROWS = new Part(0, 0, false);
+  private static final Part ROWS = new Part(Kind.ROWS, 0, 0);
 
   private final Device device = new ScalarBackend().open(new Backend.Options(1, null));
   private final LatentCache cache = pool().build();
@@ -53,9 +55,10 @@ class SequenceRowsTest {
     rows.read(ROWS, bytes -> blocks.add(bytes.byteSize() / layout.rowStrideBytes()));
     assertEquals(List.of(4L, 4L, 1L), blocks);
     blocks.clear();
-    rows.read(new Part(0, 0, true), bytes -> blocks.add(bytes.byteSize()));
+    rows.read(new Part(Kind.SCALES, 0, 0), bytes -> blocks.add(bytes.byteSize()));
     assertEquals(List.of(32L, 32L, 8L), blocks, "two scales a token");
-    assertThrows(InvalidArgumentException.class, () -> rows.read(new Part(1, 0, false), _ -> {}));
+    assertThrows(
+        InvalidArgumentException.class, () -> rows.read(new Part(Kind.ROWS, 1, 0), _ -> {}));
   }
 
   @Test
@@ -75,11 +78,37 @@ class SequenceRowsTest {
     Sequence closed = sequence(1);
     closed.close();
     assertThrows(ClosedException.class, () -> SequenceRows.of(closed));
-    try (LatentCache hybrid = pool().states(new StateLayout(1, 2), 1).build();
-        Sequence state = hybrid.newSequence()) {
-      assertThrows(InvalidStateException.class, () -> SequenceRows.of(state));
-      assertThrows(InvalidStateException.class, () -> SequenceRows.load(hybrid, 1, _ -> {}));
+  }
+
+  @Test
+  void aStateIsAPartToo() throws IOException {
+    Part state = new Part(Kind.STATE, 0, 1);
+    try (LatentCache hybrid = pool().states(new StateLayout(1, 2), 2).sequences(2).build();
+        Sequence loaded =
+            SequenceRows.load(
+                hybrid,
+                3,
+                rows -> {
+                  rows.write(new Part(Kind.STATE, 0, 0), bytes -> bytes.fill((byte) 1));
+                  rows.write(state, bytes -> bytes.fill((byte) 2));
+                });
+        Sequence copy = loaded.fork();
+        Sequence empty = hybrid.newSequence()) {
+      assertEquals(2, firstByte(copy, state));
+      assertEquals(0, firstByte(empty, state), "no token, no state");
+      assertThrows(
+          InvalidArgumentException.class, () -> firstByte(loaded, new Part(Kind.STATE, 0, 2)));
+      assertThrows(InvalidStateException.class, () -> copy.truncate(2));
+      copy.truncate(0);
+      assertEquals(0, firstByte(copy, state));
     }
+    assertThrows(InvalidArgumentException.class, () -> firstByte(sequence(1), state));
+  }
+
+  private static int firstByte(Sequence sequence, Part part) throws IOException {
+    int[] first = new int[1];
+    SequenceRows.of(sequence).read(part, b -> first[0] = b.get(ValueLayout.JAVA_BYTE, 0));
+    return first[0];
   }
 
   @Test

@@ -171,7 +171,12 @@ public final class PrecisionBench {
         weights,
         device,
         new DecoderOptions(
-            s.compute(), s.cache(), s.form(), DecoderOptions.DEFAULT_PAGE_SIZE, chunk));
+            s.compute(),
+            s.cache(),
+            s.form(),
+            DecoderOptions.DEFAULT_PAGE_SIZE,
+            chunk,
+            s.probabilities()));
   }
 
   /** Takes the logits of a position. */

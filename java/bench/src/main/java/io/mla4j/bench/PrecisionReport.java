@@ -27,6 +27,11 @@ public record PrecisionReport(String about, List<PrecisionResult> results) {
   private static final ObjectMapper MAPPER =
       new ObjectMapper().enable(SerializationFeature.INDENT_OUTPUT);
 
+  // Columns of the summary.
+  private static final int BACKEND = 0;
+  private static final int COMPUTE = 3;
+  private static final int FORM = 4;
+
   /** The tables, as Markdown. */
   public String markdown() {
     StringBuilder text = new StringBuilder(about).append("\n\n");
@@ -49,6 +54,7 @@ public record PrecisionReport(String about, List<PrecisionResult> results) {
     return s.backend().backend() + (s.backend().isa() == null ? "" : " " + s.backend().isa());
   }
 
+  /** Settings with the same figures are one row. */
   private TextTable summary() {
     TextTable table =
         new TextTable(
@@ -66,28 +72,48 @@ public record PrecisionReport(String about, List<PrecisionResult> results) {
             "KL, mean",
             "KL, worst",
             "same greedy tokens");
-    double exact = reference().perplexity();
-    for (PrecisionResult r : measured().toList()) {
-      double[] out = r.out();
-      double[] kl = r.divergence().clone();
-      Arrays.sort(kl);
-      table.add(
-          backend(r.setting()),
-          PrecisionSetting.lower(r.setting().cache()),
-          Long.toString(r.tokenBytes()),
-          PrecisionSetting.lower(r.setting().compute()),
-          PrecisionSetting.lower(r.setting().form()),
-          number(mean(out)),
-          number(PrecisionResult.quantile(out, 0.99)),
-          number(PrecisionResult.worst(out)),
-          number(PrecisionResult.worst(r.lse())),
-          String.format(Locale.ROOT, "%.4f", r.perplexity()),
-          String.format(Locale.ROOT, "%+.3f %%", 100 * (r.perplexity() / exact - 1)),
-          number(mean(kl)),
-          number(PrecisionResult.worst(kl)),
-          r.greedy().agreed() + " of " + r.greedy().all());
+    List<String[]> rows = measured().map(this::cells).toList();
+    for (int column : new int[] {BACKEND, COMPUTE, FORM}) {
+      rows = merged(rows, column);
     }
+    rows.forEach(table::add);
     return table;
+  }
+
+  private String[] cells(PrecisionResult r) {
+    double[] out = r.out();
+    double[] kl = r.divergence().clone();
+    Arrays.sort(kl);
+    return new String[] {
+      backend(r.setting()),
+      PrecisionSetting.lower(r.setting().cache()),
+      Long.toString(r.tokenBytes()),
+      r.setting().computes(),
+      PrecisionSetting.lower(r.setting().form()),
+      number(mean(out)),
+      number(PrecisionResult.quantile(out, 0.99)),
+      number(PrecisionResult.worst(out)),
+      number(PrecisionResult.worst(r.lse())),
+      String.format(Locale.ROOT, "%.4f", r.perplexity()),
+      String.format(Locale.ROOT, "%+.3f %%", 100 * (r.perplexity() / reference().perplexity() - 1)),
+      number(mean(kl)),
+      number(PrecisionResult.worst(kl)),
+      r.greedy().agreed() + " of " + r.greedy().all()
+    };
+  }
+
+  /** Rows that differ in a column alone become the first of them, with the cells of all. */
+  private static List<String[]> merged(List<String[]> rows, int column) {
+    Map<List<String>, String[]> found = new LinkedHashMap<>();
+    for (String[] row : rows) {
+      List<String> others = new ArrayList<>(Arrays.asList(row));
+      others.remove(column);
+      String[] same = found.putIfAbsent(others, row);
+      if (same != null) {
+        same[column] += " / " + row[column];
+      }
+    }
+    return List.copyOf(found.values());
   }
 
   /** The first of them rounds nothing. */
@@ -121,7 +147,7 @@ public record PrecisionReport(String about, List<PrecisionResult> results) {
     for (PrecisionResult r : chosen()) {
       List<String> cells = new ArrayList<>();
       cells.add(PrecisionSetting.lower(r.setting().cache()));
-      cells.add(PrecisionSetting.lower(r.setting().compute()));
+      cells.add(r.setting().computes());
       Arrays.stream(curve.of(r)).forEach(value -> cells.add(number(value)));
       table.add(cells.toArray(String[]::new));
     }
@@ -154,6 +180,7 @@ public record PrecisionReport(String about, List<PrecisionResult> results) {
     object.put("isa", r.setting().backend().isa());
     object.put("cache", PrecisionSetting.lower(r.setting().cache()));
     object.put("compute", PrecisionSetting.lower(r.setting().compute()));
+    object.put("probability_bits", r.setting().probabilities().bits());
     object.put("form", PrecisionSetting.lower(r.setting().form()));
     if (r.refused() != null) {
       object.put("refused", r.refused());

@@ -77,6 +77,9 @@ class PrecisionBenchTest {
     }
     assertTrue(text.contains("there is no such kernel"), text);
     assertTrue(text.contains("199 of 200"), text);
+    assertTrue(
+        text.contains("| scalar | f32 | 100 | f32 / bf16 / int8 | absorbed / decompressed |"),
+        "settings with the same figures are one row: " + text);
     assertTrue(report.json().contains("\"refused\" : \"there is no such kernel\""));
     List<Path> files = report.plot(folder);
     assertEquals(4, files.size());

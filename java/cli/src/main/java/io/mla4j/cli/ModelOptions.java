@@ -4,9 +4,11 @@ import io.mla4j.AttentionForm;
 import io.mla4j.CacheType;
 import io.mla4j.ComputeType;
 import io.mla4j.model.Decoder;
+import io.mla4j.ops.Probabilities;
 import io.mla4j.text.Model;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.stream.Stream;
 import me.tongfei.progressbar.ProgressBar;
 import me.tongfei.progressbar.ProgressBarBuilder;
 import picocli.CommandLine.Model.CommandSpec;
@@ -25,6 +27,7 @@ final class ModelOptions {
   ComputeType compute;
   CacheType cacheType;
   AttentionForm form = AttentionForm.AUTO;
+  int probabilities = Probabilities.BITS_8.bits();
   Integer chunk;
   Integer page;
   String pin = "none";
@@ -69,6 +72,12 @@ final class ModelOptions {
         AttentionForm.class,
         v -> form = v,
         "Form of attention: auto, absorbed or decompressed; default: auto.");
+    args.one(
+        "--probabilities BITS",
+        int.class,
+        v -> probabilities = v,
+        "8 or 15 bits of an attention's probability with --compute int8 over --cache-type int8;"
+            + " default: 8, which is faster.");
     args.one("--chunk N", Integer.class, v -> chunk = v, "Tokens of a prefill step; default: 512.");
     args.one(
         "--page N", Integer.class, v -> page = v, "Tokens of a page of the cache; default: 64.");
@@ -87,6 +96,9 @@ final class ModelOptions {
           "--backend is " + backend + ", but must be one of " + String.join(", ", BACKENDS));
     }
     range("--threads", threads, 0, MAX_THREADS);
+    if (Stream.of(Probabilities.values()).noneMatch(p -> p.bits() == probabilities)) {
+      throw usage("--probabilities is " + probabilities + ", but must be 8 or 15");
+    }
     if (chunk != null) {
       range("--chunk", chunk, 1, 1 << 20);
     }
@@ -124,6 +136,7 @@ final class ModelOptions {
             .compute(compute)
             .cacheType(cacheType)
             .form(form)
+            .probabilities(Probabilities.of(probabilities))
             .pinShared(pin.equals("shared"));
     if (page != null) {
       builder.pageSize(page);

@@ -180,6 +180,8 @@ class LogitsCommandTest {
     TinyMla.run("logits", "--ids", "1", "--chunk", "0").refused(2, "--chunk is 0");
     TinyMla.run("logits", "--ids", "1", "--page", "0").refused(2, "--page is 0");
     TinyMla.run("logits", "--ids", "1", "--pin", "all").refused(2, "--pin is all", "shared");
+    TinyMla.run("logits", "--ids", "1", "--probabilities", "9")
+        .refused(2, "--probabilities is 9", "8 or 15");
     TinyMla.run("logits", "--ids", "1", "--compute", "f16").refused(2, "f16");
     TinyMla.run("logits", "--ids", "1", "--form", "both").refused(2, "both");
     TinyMla.run("logits", "--ids", "1", "--backend", "gpu").refused(2, "gpu");

@@ -37,6 +37,7 @@ public final class ScalarBackend implements Backend {
       throw new BackendException(
           "isa is " + options.isa() + ", but the scalar backend has only scalar");
     }
-    return new CpuDevice(name(), new ScalarKernels(), CpuDevice.ARENA_ALLOCATOR, options.threads());
+    return new CpuDevice(
+        name(), new ScalarKernels(), SystemMemory.ifPermitted(), options.threads());
   }
 }

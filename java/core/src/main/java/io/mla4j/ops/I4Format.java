@@ -31,13 +31,4 @@ final class I4Format extends CodedFormat {
     }
     segment.set(JAVA_INT_UNALIGNED, to, word);
   }
-
-  /**
-   * The code of the element of the largest magnitude is -8, and one code more is used than of a
-   * range that is the same on both sides.
-   */
-  @Override
-  public float latentScale(float largest, boolean isNegative) {
-    return (isNegative ? largest : -largest) / 8;
-  }
 }

@@ -1,5 +1,7 @@
 package io.mla4j.ops;
 
+import io.mla4j.InvalidArgumentException;
+
 /**
  * How probabilities are rounded where attention multiplies integers ({@link IntegerAttention}):
  * with {@link io.mla4j.ComputeType#INT8} over a cache of {@link io.mla4j.CacheType#INT8}. Elsewhere
@@ -15,6 +17,20 @@ public enum Probabilities {
 
   Probabilities(int bits) {
     this.bits = bits;
+  }
+
+  /**
+   * Those of so many bits.
+   *
+   * @throws InvalidArgumentException where there are none
+   */
+  public static Probabilities of(int bits) {
+    for (Probabilities value : values()) {
+      if (value.bits == bits) {
+        return value;
+      }
+    }
+    throw new InvalidArgumentException("probabilities is " + bits + ", but must be 8 or 15");
   }
 
   /** Bits of the integers. */

@@ -78,6 +78,9 @@ public abstract class StorageFormat {
   /** Two 4-bit floats in a byte, under scales. */
   public static final StorageFormat F4 = weight(new F4Format());
 
+  /** Sixteen steps, two in a byte, of latents under scales alone. */
+  public static final StorageFormat NL4 = new Nl4Format();
+
   /** A power of two, of scales alone. */
   public static final StorageFormat E8M0 = scale(new E8m0Format());
 

@@ -95,17 +95,17 @@ public final class NativeBackend implements Backend {
     return new CpuDevice.Allocator() {
       @Override
       public MemorySegment allocate(long bytes, Arena arena) {
-        return NativeMemory.allocate(bytes, arena);
+        return NativeMemory.SYSTEM.allocate(bytes, arena);
       }
 
       @Override
       public boolean commitOnTouch(MemorySegment memory) {
-        return NativeMemory.commitOnTouch(memory);
+        return NativeMemory.SYSTEM.commitOnTouch(memory);
       }
 
       @Override
       public boolean giveBack(MemorySegment memory) {
-        return NativeMemory.giveBack(memory);
+        return NativeMemory.SYSTEM.giveBack(memory);
       }
 
       @Override

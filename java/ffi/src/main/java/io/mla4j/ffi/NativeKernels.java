@@ -66,7 +66,7 @@ public final class NativeKernels implements Kernels {
    */
   static void link() {
     try (Arena arena = Arena.ofConfined()) {
-      NativeMemory.allocate(1, arena);
+      NativeMemory.SYSTEM.allocate(1, arena);
     }
     mla_kernels.embed.descriptor();
     mla_kernels.rms_norm.descriptor();

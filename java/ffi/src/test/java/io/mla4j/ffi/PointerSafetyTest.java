@@ -66,7 +66,7 @@ class PointerSafetyTest {
     try (ExecutorService pool = Executors.newFixedThreadPool(2)) {
       for (int round = 0; round < 15; round++) {
         Arena memory = Arena.ofShared();
-        MemorySegment segment = NativeMemory.allocate(1 << 18, memory);
+        MemorySegment segment = NativeMemory.SYSTEM.allocate(1 << 18, memory);
         TileKernel kernel = add(kernels, segment, 1 << 14);
         AtomicInteger calls = new AtomicInteger();
         Future<?> user =

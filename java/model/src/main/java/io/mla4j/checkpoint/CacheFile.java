@@ -5,7 +5,9 @@ import io.mla4j.LatentCache;
 import io.mla4j.LatentLayout;
 import io.mla4j.Sequence;
 import io.mla4j.SequenceRows;
+import io.mla4j.SequenceRows.Kind;
 import io.mla4j.SequenceRows.Part;
+import io.mla4j.StateLayout;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -30,8 +32,9 @@ import java.util.zip.CRC32C;
  * (vocabulary) F32 after the last of them where they were known, and for each group and layer
  * {@code rows.GROUP.LAYER}, as they lie in the cache: (tokens, elements) of the cache type, or
  * (tokens, bytes) U8 where latents are codes under scales, whose scales are {@code
- * scales.GROUP.LAYER} (tokens, scales). {@code __metadata__} has the version of this format, what
- * the rows are, which model made them, and a CRC-32C of every tensor.
+ * scales.GROUP.LAYER} (tokens, scales); for each layer of a recurrence {@code states.LAYER} F32
+ * (heads, elements), its state after the last token. {@code __metadata__} has the version of this
+ * format, what the rows are, which model made them, and a CRC-32C of every tensor.
  *
  * <p>Everything is checked before a sequence is handed out. The file is written beside its place,
  * synced and renamed; it is read, never mapped, so one that gets shorter meanwhile is an error like
@@ -39,7 +42,7 @@ import java.util.zip.CRC32C;
  */
 public final class CacheFile {
   private static final String FORMAT = "mla4j-cache";
-  private static final String VERSION = "1";
+  private static final String VERSION = "2";
   private static final String IDS = "ids";
   private static final String LOGITS = "logits";
   private static final String CRC = "crc32c.";
@@ -67,7 +70,6 @@ public final class CacheFile {
    *
    * @param model what has to be the same where the rows are used again
    * @throws InvalidArgumentException where ids are not as many as the sequence has tokens
-   * @throws io.mla4j.InvalidStateException where the sequence has states of a recurrence
    * @throws io.mla4j.Mla4jException naming the file where it cannot be written; the old one stays
    */
   public static void save(Path file, Sequence sequence, Text text, Map<String, String> model) {
@@ -307,12 +309,18 @@ public final class CacheFile {
       LatentLayout layout = cache.layout(group);
       String key = "group." + group + ".";
       texts.put(key + "cache_type", layout.type().name());
+      texts.put(key + "format", layout.type().format().name());
       texts.put(key + "layers", Integer.toString(cache.layers(group)));
       texts.put(key + "latent", Integer.toString(layout.latent()));
       texts.put(key + "rope", Integer.toString(layout.rope()));
       texts.put(key + "rope_offset_bytes", Long.toString(layout.ropeOffsetBytes()));
       texts.put(key + "row_bytes", Long.toString(layout.rowStrideBytes()));
       texts.put(key + "scales", Integer.toString(layout.scales()));
+    }
+    texts.put("state_layers", Integer.toString(cache.stateLayers()));
+    if (cache.stateLayers() > 0) {
+      texts.put("state.heads", Integer.toString(cache.stateLayout().heads()));
+      texts.put("state.width", Integer.toString(cache.stateLayout().width()));
     }
     return texts;
   }
@@ -321,11 +329,14 @@ public final class CacheFile {
     List<Part> parts = new ArrayList<>();
     for (int group = 0; group < cache.groups(); group++) {
       for (int layer = 0; layer < cache.layers(group); layer++) {
-        parts.add(new Part(group, layer, false));
+        parts.add(new Part(Kind.ROWS, group, layer));
         if (cache.layout(group).type().hasScales()) {
-          parts.add(new Part(group, layer, true));
+          parts.add(new Part(Kind.SCALES, group, layer));
         }
       }
+    }
+    for (int layer = 0; layer < cache.stateLayers(); layer++) {
+      parts.add(new Part(Kind.STATE, 0, layer));
     }
     return parts;
   }
@@ -369,18 +380,30 @@ public final class CacheFile {
   }
 
   private static String name(Part part) {
-    return (part.scales() ? "scales." : "rows.") + part.group() + "." + part.layer();
+    String place = part.group() + "." + part.layer();
+    return switch (part.kind()) {
+      case ROWS -> "rows." + place;
+      case SCALES -> "scales." + place;
+      case STATE -> "states." + part.layer();
+    };
   }
 
   private static StoredType type(LatentCache cache, Part part) {
+    if (part.kind() == Kind.STATE) {
+      return StoredType.F32;
+    }
     var type = cache.layout(part.group()).type();
-    if (part.scales()) {
+    if (part.kind() == Kind.SCALES) {
       return StoredType.valueOf(type.scaleFormat().name());
     }
     return type.hasScales() ? StoredType.U8 : StoredType.valueOf(type.format().name());
   }
 
   private static List<Long> shape(SequenceRows rows, Part part) {
+    if (part.kind() == Kind.STATE) {
+      StateLayout layout = rows.cache().stateLayout();
+      return List.of((long) layout.heads(), (long) layout.headStride());
+    }
     return List.of(
         (long) rows.tokens(), rows.tokenBytes(part) / type(rows.cache(), part).blockBytes());
   }

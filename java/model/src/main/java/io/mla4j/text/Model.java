@@ -15,6 +15,7 @@ import io.mla4j.checkpoint.ModelDescription;
 import io.mla4j.checkpoint.WeightTable;
 import io.mla4j.model.Decoder;
 import io.mla4j.model.DecoderOptions;
+import io.mla4j.ops.Probabilities;
 import io.mla4j.ops.Tensor;
 import java.nio.file.Path;
 import java.util.LinkedHashSet;
@@ -101,11 +102,7 @@ public final class Model implements AutoCloseable {
     private String isa;
     private int threads;
     private Device device;
-    private ComputeType compute;
-    private CacheType cacheType;
-    private AttentionForm form = AttentionForm.AUTO;
-    private int pageSize = DecoderOptions.DEFAULT_PAGE_SIZE;
-    private int chunk = DecoderOptions.DEFAULT_CHUNK;
+    private final ComputeChoices choices = new ComputeChoices();
     private boolean withTokenizer = true;
     private boolean ifUsable;
     private int sharedTokens;
@@ -142,31 +139,37 @@ public final class Model implements AutoCloseable {
 
     /** What matrix products compute with; null for what is faster on the device. */
     public Builder compute(ComputeType type) {
-      compute = type;
+      choices.compute = type;
       return this;
     }
 
     /** How cached elements are stored; null for the compute type. */
     public Builder cacheType(CacheType type) {
-      cacheType = type;
+      choices.cacheType = type;
       return this;
     }
 
     /** The form of attention. */
     public Builder form(AttentionForm attention) {
-      form = attention;
+      choices.form = attention;
+      return this;
+    }
+
+    /** How probabilities are rounded where attention multiplies integers; 8 bits if not said. */
+    public Builder probabilities(Probabilities bits) {
+      choices.probabilities = bits;
       return this;
     }
 
     /** Tokens of a page of the cache. */
     public Builder pageSize(int tokens) {
-      pageSize = tokens;
+      choices.pageSize = tokens;
       return this;
     }
 
     /** The most tokens of one step: longer prompts are cut. */
     public Builder chunk(int tokens) {
-      chunk = tokens;
+      choices.chunk = tokens;
       return this;
     }
 
@@ -235,7 +238,8 @@ public final class Model implements AutoCloseable {
         WeightTable weights = WeightTable.resolve(description, checkpoint);
         opened =
             device != null ? device : Backends.open(new Backends.Choice(backend, isa, threads));
-        decoder = new Decoder(description, weights, opened, options(opened, weights), listener);
+        DecoderOptions options = choices.on(opened, weights.isQuantised());
+        decoder = new Decoder(description, weights, opened, options, listener);
         if (pinned) {
           decoder.pinShared();
         }
@@ -253,15 +257,6 @@ public final class Model implements AutoCloseable {
         Opened.close(decoder, device == null ? opened : null, checkpoint);
         throw e;
       }
-    }
-
-    private DecoderOptions options(Device on, WeightTable weights) {
-      DecoderOptions usual =
-          compute == null
-              ? DecoderOptions.defaults(on, weights.isQuantised())
-              : DecoderOptions.of(compute);
-      CacheType cached = cacheType == null ? usual.cacheType() : cacheType;
-      return new DecoderOptions(usual.compute(), cached, form, pageSize, chunk);
     }
   }
 

@@ -318,8 +318,6 @@ public final class Session implements AutoCloseable {
    * once; see {@link CacheFile} for what it holds.
    *
    * @throws InvalidArgumentException where the session is empty
-   * @throws InvalidStateException where layers of the model have the state of a recurrence, which
-   *     cannot be saved
    * @throws io.mla4j.Mla4jException naming the file where it cannot be written; the old one stays
    */
   public void save(Path file) {

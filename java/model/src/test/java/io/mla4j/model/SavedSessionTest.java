@@ -12,7 +12,6 @@ import io.mla4j.CacheType;
 import io.mla4j.ComputeType;
 import io.mla4j.Device;
 import io.mla4j.InvalidArgumentException;
-import io.mla4j.InvalidStateException;
 import io.mla4j.Mla4jException;
 import io.mla4j.checkpoint.CacheFile;
 import io.mla4j.checkpoint.CheckpointException;
@@ -85,7 +84,8 @@ class SavedSessionTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"v2-lite", "v32-sparse", "v3-dynamic-ntk", "longcat-flash"})
+  @ValueSource(
+      strings = {"v2-lite", "v32-sparse", "v3-dynamic-ntk", "longcat-flash", "kimi-linear"})
   void aLoadedSessionGoesOnWithTheSameBits(String name) {
     int[] text = Golden.read(name).inputIds();
     Path file = directory.resolve("text");
@@ -177,7 +177,7 @@ class SavedSessionTest {
       }
       for (String[] change :
           List.of(
-              new String[] {"\"version\":\"1\"", "\"version\":\"2\""},
+              new String[] {"\"version\":\"2\"", "\"version\":\"1\""},
               new String[] {"mla4j-cache", "mla4j-other"},
               new String[] {"rows.0.1", "rows.9.9"},
               new String[] {"\"tokens\":\"20\"", "\"tokens\":\"21\""})) {
@@ -210,13 +210,6 @@ class SavedSessionTest {
       }
       assertFalse(Files.exists(file));
       assertEquals(List.of(), files());
-    }
-    try (Model hybrid = builder("kimi-linear").open();
-        Session session = hybrid.session()) {
-      session.append(ids(5));
-      Path file = directory.resolve("hybrid");
-      assertThrows(InvalidStateException.class, () -> session.save(file));
-      assertFalse(Files.exists(file));
     }
   }
 

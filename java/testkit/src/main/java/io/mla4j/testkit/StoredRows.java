@@ -13,7 +13,11 @@ import java.util.Arrays;
  */
 public final class StoredRows {
   private static final int MAX_STORINGS = 16;
-  private static final StorageFormat I4 = StorageFormat.I4;
+  private static final StorageFormat NL4 = StorageFormat.NL4;
+
+  private static final int[] STEPS = {
+    -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113
+  };
 
   private final LatentLayout layout;
   private final CacheType type;
@@ -94,7 +98,7 @@ public final class StoredRows {
     }
     float code = (float) readCode(cache, offset, i);
     if (i >= layout.latent()) {
-      return code;
+      return code - (type.format() == NL4 ? STEPS[nearestStep(0)] : 0);
     }
     long group = scales / type.scaleFormat().blockBytes() + i / type.scaleColumns();
     return code * Rounding.read(type.scaleFormat(), cache, group);
@@ -129,7 +133,7 @@ public final class StoredRows {
         for (int sign = -1; sign <= 1; sign++) {
           float value = (float) (values[i] + sign * error[i]);
           double away = Math.abs(code(type.format(), value, other) * other - stored);
-          boolean possible = Math.signum(other) == Math.signum(scale) || type.format() == I4;
+          boolean possible = Math.signum(other) == Math.signum(scale) || type.format() == NL4;
           allowed[i] = Math.max(allowed[i], mostError == 0 || !possible ? 0 : away);
         }
       }
@@ -155,13 +159,13 @@ public final class StoredRows {
         switch (type.format().name()) {
           case "I8" -> (float) most / 127.0;
           case "F8_E4M3" -> (float) most / 448.0;
-          case "I4" -> (float) most / (negative ? 8.0 : -8.0);
+          case "NL4" -> (float) most / (negative ? 127.0 : -127.0);
           default -> throw new IllegalArgumentException("format " + type.format());
         };
     return Rounding.stored(type.scaleFormat(), (float) scale);
   }
 
-  /** The nearest code of a value in float32, ties to even. */
+  /** The nearest code of a value in float32, ties to even, of steps to the lower one. */
   private static double code(StorageFormat format, float value, float scale) {
     if (scale == 0) {
       return 0;
@@ -169,9 +173,19 @@ public final class StoredRows {
     double quotient = value / scale;
     return switch (format.name()) {
       case "I8" -> Math.clamp(Math.rint(quotient), -127.0, 127.0);
-      case "I4" -> Math.clamp(Math.rint(quotient), -8.0, 7.0);
+      case "NL4" -> STEPS[nearestStep(quotient)];
       default -> smallFloat(quotient);
     };
+  }
+
+  private static int nearestStep(double value) {
+    int nearest = 0;
+    for (int i = 1; i < STEPS.length; i++) {
+      if (Math.abs(STEPS[i] - value) < Math.abs(STEPS[nearest] - value)) {
+        nearest = i;
+      }
+    }
+    return nearest;
   }
 
   /** The nearest E4M3: four significant bits, from 2^-6 down a spacing of 2^-9, up to 448. */
@@ -192,22 +206,22 @@ public final class StoredRows {
   private double readCode(MemorySegment cache, long offset, int i) {
     return switch (type.format().name()) {
       case "I8" -> cache.get(ValueLayout.JAVA_BYTE, offset + i);
-      case "I4" -> (cache.get(ValueLayout.JAVA_BYTE, offset + i / 2) >> 4 * (i % 2) & 15) - 8;
+      case "NL4" -> STEPS[cache.get(ValueLayout.JAVA_BYTE, offset + i / 2) >> 4 * (i % 2) & 15];
       default -> valueOfSmallFloat(cache.get(ValueLayout.JAVA_BYTE, offset + i) & 0xff);
     };
   }
 
   private void writeCode(MemorySegment cache, long offset, int i, double code) {
-    long at = type.format() == I4 ? offset + i / 2 : offset + i;
+    long at = type.format() == NL4 ? offset + i / 2 : offset + i;
     cache.set(
         ValueLayout.JAVA_BYTE,
         at,
         (byte)
             switch (type.format().name()) {
               case "I8" -> (int) code;
-              case "I4" ->
+              case "NL4" ->
                   cache.get(ValueLayout.JAVA_BYTE, at) & 15 << 4 * (1 - i % 2)
-                      | (int) code + 8 << 4 * (i % 2);
+                      | nearestStep(code) << 4 * (i % 2);
               default -> bitsOfSmallFloat(code);
             });
   }

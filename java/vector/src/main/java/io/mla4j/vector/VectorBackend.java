@@ -3,6 +3,7 @@ package io.mla4j.vector;
 import io.mla4j.BackendException;
 import io.mla4j.Device;
 import io.mla4j.cpu.CpuDevice;
+import io.mla4j.cpu.SystemMemory;
 import io.mla4j.spi.Backend;
 import java.util.List;
 import java.util.Optional;
@@ -60,6 +61,6 @@ public final class VectorBackend implements Backend {
               + " here");
     }
     return new CpuDevice(
-        name(), VectorProbe.kernels(), CpuDevice.ARENA_ALLOCATOR, options.threads());
+        name(), VectorProbe.kernels(), SystemMemory.ifPermitted(), options.threads());
   }
 }

@@ -100,7 +100,8 @@ public final class CacheFigures {
               rows -> {
                 for (int layer = 0; layer < LAYERS; layer++) {
                   byte fill = (byte) layer;
-                  rows.write(new SequenceRows.Part(0, layer, false), b -> b.fill(fill));
+                  rows.write(
+                      new SequenceRows.Part(SequenceRows.Kind.ROWS, 0, layer), b -> b.fill(fill));
                 }
               });
       CacheFile.Text text = new CacheFile.Text(ids, null);

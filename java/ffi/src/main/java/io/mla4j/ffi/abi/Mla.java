@@ -302,6 +302,15 @@ public class Mla extends Mla$shared {
     public static int MLA_TYPE_E8M0() {
         return MLA_TYPE_E8M0;
     }
+    private static final int MLA_TYPE_NL4 = (int)21L;
+    /**
+     * {@snippet lang=c :
+     * #define MLA_TYPE_NL4 21
+     * }
+     */
+    public static int MLA_TYPE_NL4() {
+        return MLA_TYPE_NL4;
+    }
     private static final int MLA_COMPUTE_F32 = (int)0L;
     /**
      * {@snippet lang=c :
