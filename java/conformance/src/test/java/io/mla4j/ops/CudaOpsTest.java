@@ -169,6 +169,23 @@ class CudaOpsTest {
     }
   }
 
+  @ParameterizedTest
+  @ValueSource(strings = {"INT8", "FP8", "INT4"})
+  void typesUnderScalesAreRefusedByName(String name) {
+    try (LatentCache cache = pool(cuda, CacheType.of(name));
+        Sequence sequence = cache.newSequence()) {
+      Attention attention = attention(cache);
+      String message =
+          assertThrows(
+                  InvalidArgumentException.class, () -> attention.append(sequence, rows(1, 7)))
+              .getMessage();
+      assertTrue(message.contains("cache type is " + name), message);
+      assertTrue(message.contains("cuda backend computes with F32 or BF16"), message);
+      assertEquals(0, sequence.length());
+      assertEquals(cache.pages(), cache.freePages());
+    }
+  }
+
   @Test
   void pagesGoToTheHostAndBack() {
     try (LatentCache cache = pool(cuda, CacheType.BF16);
