@@ -111,9 +111,10 @@ final class Automaton {
       if (mask == null) {
         mask = new long[allowed.length];
         masks++;
-        State after = behindString();
-        if (after != null) {
-          vocabulary.walkString(after, mask);
+        if (within() instanceof Frame.InString string) {
+          Frames behind = new Frames();
+          behind.add(string.then());
+          vocabulary.walkString(string.needed(), string.room(), state(behind), mask);
         } else {
           vocabulary.walk(this, mask);
         }
@@ -125,13 +126,10 @@ final class Automaton {
       System.arraycopy(mask, 0, allowed, 0, mask.length);
     }
 
-    /** Where the quote leads, within a string that may be any; else null. */
-    private State behindString() {
-      return frames.size() == 1
-              && frames.iterator().next() instanceof Frame.InString string
-              && string.isFree()
-          ? next('"')
-          : null;
+    /** The string that this is in, between two characters, where it is in nothing else; or null. */
+    private Frame within() {
+      Frame only = frames.size() == 1 ? frames.iterator().next() : null;
+      return only instanceof Frame.InString string && string.isBetween() ? only : null;
     }
   }
 

@@ -175,9 +175,19 @@ interface Frame {
       }
     }
 
-    /** Whether any string may follow. */
-    boolean isFree() {
-      return state == StringBytes.TEXT && count >= rule.least() && rule.isEndless();
+    /** Whether it is between two characters. */
+    boolean isBetween() {
+      return state == StringBytes.TEXT;
+    }
+
+    /** Characters that must still come. */
+    int needed() {
+      return Math.max(0, rule.least() - count);
+    }
+
+    /** Characters that may still come. */
+    int room() {
+      return rule.isEndless() ? rule.most() : rule.most() - count;
     }
   }
 }

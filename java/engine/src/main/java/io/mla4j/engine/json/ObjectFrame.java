@@ -12,6 +12,8 @@ record ObjectFrame(ObjectRule rule, BitSet seen, Place place, int depth, Frame t
     implements Frame {
   private static final Bytes COLON = new Bytes(":");
 
+  private static final Rule.StringRule ANY = new Rule.StringRule(0, Rule.StringRule.ANY_LENGTH);
+
   /** Behind what. */
   enum Place {
     OPEN,
@@ -31,13 +33,21 @@ record ObjectFrame(ObjectRule rule, BitSet seen, Place place, int depth, Frame t
         to.add(new Name(this, closed, rule.names()));
       }
       if (rule.hasOthers(depth)) {
-        to.add(new OtherName(this, StringBytes.TEXT, rule.names()));
+        to.add(
+            rule.properties().isEmpty()
+                ? anyName(StringBytes.TEXT)
+                : new OtherName(this, StringBytes.TEXT, rule.names()));
       }
     }
   }
 
   private boolean hasMore() {
     return rule.hasOthers(depth) || rule.names().hasOther(rule.closed(seen, depth));
+  }
+
+  /** Within a name that is none of the rule's, whatever follows. */
+  private Frame anyName(int state) {
+    return new InString(ANY, state, 0, value(rule.others(), seen));
   }
 
   /** What follows the name of a property. */
@@ -87,7 +97,9 @@ record ObjectFrame(ObjectRule rule, BitSet seen, Place place, int depth, Frame t
           to.add(object.value(object.rule().others(), object.seen()));
         }
       } else if (next >= 0) {
-        to.add(new OtherName(object, next, with));
+        // Another character than all names have: whatever follows is another name.
+        boolean isOther = with == null && at != null && state == StringBytes.TEXT && b != '\\';
+        to.add(isOther ? object.anyName(next) : new OtherName(object, next, with));
       }
     }
   }

@@ -4,8 +4,10 @@ import io.mla4j.InvalidArgumentException;
 import io.mla4j.text.ControlTokens;
 import io.mla4j.text.Tokenizer;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
+import java.util.List;
 import java.util.Set;
 import java.util.stream.IntStream;
 
@@ -226,37 +228,50 @@ public final class Vocabulary {
   }
 
   /**
-   * What tokens are within a string, and where it ends in others.
+   * Sets the tokens that may come within a string between two characters.
    *
-   * @param within those that do not leave it
-   * @param ends nodes of the quote that ends it
+   * @param least characters that must still come
+   * @param most characters that may still come
+   * @param after where the text is behind the string
    */
-  record StringTokens(long[] within, int[] ends) {}
-
-  /**
-   * As {@link #walk}, from within a string of any length behind which the text is at {@code after}.
-   */
-  void walkString(Automaton.State after, long[] allowed) {
+  void walkString(int least, int most, Automaton.State after, long[] allowed) {
     StringTokens known = strings;
     if (known == null) {
       known = strings();
       strings = known;
     }
+    long[] within = known.within[Math.min(most, known.within.length - 1)];
     for (int i = 0; i < allowed.length; i++) {
-      allowed[i] |= known.within[i];
+      allowed[i] |= within[i];
     }
-    for (int node : known.ends) {
-      setTokens(node, allowed);
-      if (node + 1 < end[node]) {
-        walk(after, node + 1, end[node], depth[node] + 1, allowed);
+    for (int i = 0; i < known.ends.length; i++) {
+      int node = known.ends[i];
+      if (known.before[i] >= least && known.before[i] <= most) {
+        setTokens(node, allowed);
+        if (node + 1 < end[node]) {
+          walk(after, node + 1, end[node], depth[node] + 1, allowed);
+        }
       }
     }
   }
 
+  /**
+   * What tokens are within a string, and where it ends in others.
+   *
+   * @param within those that do not leave it and have at most so many characters, the last ones
+   *     begun; the last element has all
+   * @param ends nodes of the quote that ends it
+   * @param before characters before this quote
+   */
+  private record StringTokens(long[][] within, int[] ends, int[] before) {}
+
   private StringTokens strings() {
-    long[] within = new long[Math.ceilDiv(size, Long.SIZE)];
+    int words = Math.ceilDiv(size, Long.SIZE);
+    List<long[]> byLength = new ArrayList<>();
     IntStream.Builder ends = IntStream.builder();
+    IntStream.Builder before = IntStream.builder();
     int[] at = new int[deepest + 1];
+    int[] characters = new int[deepest + 1];
     at[0] = StringBytes.TEXT;
     for (int node = 0; node < label.length; ) {
       int d = depth[node];
@@ -264,14 +279,27 @@ public final class Vocabulary {
       if (next < 0) {
         if (next == StringBytes.END) {
           ends.add(node);
+          before.add(characters[d]);
         }
         node = end[node];
         continue;
       }
       at[d + 1] = next;
-      setTokens(node, within);
+      characters[d + 1] = characters[d] + (at[d] == StringBytes.TEXT ? 1 : 0);
+      while (byLength.size() <= characters[d + 1]) {
+        byLength.add(new long[words]);
+      }
+      setTokens(node, byLength.get(characters[d + 1]));
       node++;
     }
-    return new StringTokens(within, ends.build().toArray());
+    for (int i = 1; i < byLength.size(); i++) {
+      for (int word = 0; word < words; word++) {
+        byLength.get(i)[word] |= byLength.get(i - 1)[word];
+      }
+    }
+    return new StringTokens(
+        byLength.isEmpty() ? new long[1][words] : byLength.toArray(long[][]::new),
+        ends.build().toArray(),
+        before.build().toArray());
   }
 }
