@@ -11,6 +11,9 @@ import java.util.regex.Pattern;
 
 /** What stands between the markers of a tool call. */
 sealed interface CallBody {
+  /** What may be the name of a tool. */
+  Pattern NAME = Pattern.compile("[^\\s<>{}\"|]+");
+
   /**
    * A call.
    *
@@ -42,7 +45,7 @@ sealed interface CallBody {
   }
 
   private static List<Call> single(String id, String name, Optional<String> arguments) {
-    return arguments.isEmpty() || name.isBlank()
+    return arguments.isEmpty() || !NAME.matcher(name.strip()).matches()
         ? List.of()
         : List.of(new Call(id, name.strip(), arguments.get()));
   }
@@ -138,7 +141,7 @@ sealed interface CallBody {
 
   /** An attribute with the name, and parameters, as DeepSeek V3.2 writes them. */
   record Invocation() implements CallBody {
-    private static final Pattern NAME = Pattern.compile("\\s*name=\"([^\"]*)\"\\s*>\\s*");
+    private static final Pattern ATTRIBUTE = Pattern.compile("\\s*name=\"([^\"]*)\"\\s*>\\s*");
     private static final Pattern PARAMETER =
         Pattern.compile(
             "<｜DSML｜parameter name=\"([^\"]*)\"(?: string=\"(true|false)\")?\\s*>(.*?)"
@@ -147,7 +150,7 @@ sealed interface CallBody {
 
     @Override
     public List<Call> parse(String text, List<Tool> tools) {
-      Matcher name = NAME.matcher(text);
+      Matcher name = ATTRIBUTE.matcher(text);
       if (!name.lookingAt()) {
         return List.of();
       }

@@ -34,14 +34,8 @@ record CallFormat(
               "<｜tool▁call▁begin｜>",
               "<｜tool▁call▁end｜>",
               new CallBody.Separated("<｜tool▁sep｜>")),
-          new CallFormat(
-              "DeepSeek V3.2",
-              "<｜DSML｜",
-              "<｜DSML｜function_calls>",
-              "</｜DSML｜function_calls>",
-              "<｜DSML｜invoke ",
-              "</｜DSML｜invoke>",
-              new CallBody.Invocation()),
+          markup("DeepSeek V3.2", "function_calls"),
+          markup("DeepSeek V4", "tool_calls"),
           new CallFormat(
               "Kimi K2",
               "<|tool_calls_section_begin|>",
@@ -74,6 +68,17 @@ record CallFormat(
               "<tool_call>",
               "</tool_call>",
               new CallBody.Json()));
+
+  private static CallFormat markup(String name, String section) {
+    return new CallFormat(
+        name,
+        "<｜DSML｜" + section + ">",
+        "<｜DSML｜" + section + ">",
+        "</｜DSML｜" + section + ">",
+        "<｜DSML｜invoke ",
+        "</｜DSML｜invoke>",
+        new CallBody.Invocation());
+  }
 
   /** The one that a template has. */
   static Optional<CallFormat> find(ChatTemplate template) {

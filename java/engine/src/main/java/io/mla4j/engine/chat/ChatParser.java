@@ -208,7 +208,6 @@ public final class ChatParser {
       return false;
     }
     // It is no section.
-    waiting.delete(0, from);
     place = behindCalls();
     return true;
   }
@@ -232,6 +231,7 @@ public final class ChatParser {
     if (found.isEmpty() && end >= 0 && another >= 0) {
       addContent(calls.callOpen() + body.substring(0, another));
       waiting.delete(0, another + calls.callOpen().length());
+      place = Place.CALL;
       searched = 0;
       return true;
     }
