@@ -168,6 +168,34 @@ sealed interface CallBody {
     }
   }
 
+  /** Tags with the name and the keys in them, as Qwen3-Coder and Nemotron 3 write them. */
+  record Tags() implements CallBody {
+    private static final Pattern FUNCTION =
+        Pattern.compile("\\s*<function=([^>]*)>\\s*(.*?)\\s*</function>\\s*", Pattern.DOTALL);
+    private static final Pattern PARAMETER =
+        Pattern.compile("<parameter=([^>]*)>\n?(.*?)\n?</parameter>\\s*", Pattern.DOTALL);
+
+    @Override
+    public List<Call> parse(String text, List<Tool> tools) {
+      Matcher function = FUNCTION.matcher(text);
+      if (!function.matches()) {
+        return List.of();
+      }
+      String name = function.group(1).strip();
+      String body = function.group(2);
+      Map<String, Object> arguments = new LinkedHashMap<>();
+      Matcher parameter = PARAMETER.matcher(body);
+      for (int at = 0; at < body.length(); at = parameter.end()) {
+        if (!parameter.region(at, body.length()).lookingAt()) {
+          return List.of();
+        }
+        String key = parameter.group(1).strip();
+        arguments.put(key, Arguments.value(tools, name, key, parameter.group(2)));
+      }
+      return single(null, name, Optional.of(PlainJson.write(arguments)));
+    }
+  }
+
   /** Calls of Python in a block of code, as MiniCPM3 writes them. */
   record Python() implements CallBody {
     private static final Pattern CODE =

@@ -1,18 +1,18 @@
 package io.mla4j.engine.chat;
 
-import io.mla4j.text.ChatTemplate;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.Predicate;
 
 /**
  * How a model writes tool calls.
  *
  * @param name for messages
- * @param sign what its templates have in them, and those of other formats have not
+ * @param sign what its templates write, and those of formats behind it in the list do not
  * @param sectionOpen before all calls; null where there is nothing
  * @param sectionClose behind all calls; null where there is nothing
  * @param callOpen before a call
- * @param callClose behind a call
+ * @param callClose behind a call; null where the next one or the end of the text is
  * @param body between both
  */
 record CallFormat(
@@ -61,6 +61,38 @@ record CallFormat(
               "<|tool_call_end|>",
               new CallBody.Python()),
           new CallFormat(
+              "GigaChat3.1",
+              "<|function_call|>",
+              null,
+              null,
+              "<|function_call|>",
+              "<|message_sep|>",
+              new CallBody.Json()),
+          new CallFormat(
+              "GigaChat3",
+              "function call<|role_sep|>",
+              null,
+              null,
+              "function call<|role_sep|>\n",
+              "<|message_sep|>",
+              new CallBody.Json()),
+          new CallFormat(
+              "Qwen3-Coder",
+              "<parameter=",
+              null,
+              null,
+              "<tool_call>",
+              "</tool_call>",
+              new CallBody.Tags()),
+          new CallFormat(
+              "Mistral",
+              "[ARGS]",
+              null,
+              null,
+              "[TOOL_CALLS]",
+              null,
+              new CallBody.Separated("[ARGS]")),
+          new CallFormat(
               "Hermes",
               "<tool_call>",
               null,
@@ -80,9 +112,13 @@ record CallFormat(
         new CallBody.Invocation());
   }
 
-  /** The one that a template has. */
-  static Optional<CallFormat> find(ChatTemplate template) {
-    return KNOWN.stream().filter(format -> template.mentions(format.sign())).findFirst();
+  /**
+   * The one that a template has.
+   *
+   * @param writes whether the template writes a text
+   */
+  static Optional<CallFormat> find(Predicate<String> writes) {
+    return KNOWN.stream().filter(format -> writes.test(format.sign())).findFirst();
   }
 
   /** What begins calls within content. */

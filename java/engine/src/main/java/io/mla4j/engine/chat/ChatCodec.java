@@ -21,7 +21,7 @@ import java.util.Optional;
 
 /**
  * How a model writes conversations, by its template: requests to prompts, and texts to answers.
- * Which markers it puts around reasoning and tool calls is told by what its template mentions.
+ * Which markers it puts around reasoning and tool calls is told by what its template writes.
  * Thread-safe.
  */
 public final class ChatCodec {
@@ -30,13 +30,11 @@ public final class ChatCodec {
   private final EngineModel model;
   private final ChatTemplate template;
   private final ControlTokens controls;
+  private final TemplateProbe probe;
   private final Optional<ReasoningFormat> reasoning;
   private final Optional<CallFormat> calls;
   private final List<String> special;
   private final Grammars grammars = new Grammars();
-
-  /** Null until there is a tool call to write. */
-  private volatile Boolean writesArgumentsAsText;
 
   /** Null until a constraint is asked for. */
   private Vocabulary vocabulary;
@@ -46,7 +44,8 @@ public final class ChatCodec {
     template = model.template().orElseGet(ChatTemplate::plain);
     controls = model.tokenizer().controls();
     reasoning = ReasoningFormat.find(template, controls);
-    calls = CallFormat.find(template);
+    probe = TemplateProbe.of(template);
+    calls = CallFormat.find(probe::writes);
     special = controls.texts().stream().filter(controls::isSpecial).toList();
   }
 
@@ -90,11 +89,10 @@ public final class ChatCodec {
       more.put("reasoning_content", message.reasoning());
     }
     if (!message.toolCalls().isEmpty()) {
-      boolean asText = writesArgumentsAsText();
       List<Object> written = new ArrayList<>();
       for (int i = 0; i < message.toolCalls().size(); i++) {
         String where = "messages[" + index + "].tool_calls[" + i + "]";
-        written.add(written(message.toolCalls().get(i), asText, where));
+        written.add(written(message.toolCalls().get(i), where));
       }
       more.put("tool_calls", written);
     }
@@ -109,9 +107,9 @@ public final class ChatCodec {
     return new ChatMessage(message.role().text(), content, more);
   }
 
-  private static Map<String, Object> written(ToolCall call, boolean asText, String where) {
+  private Map<String, Object> written(ToolCall call, String where) {
     Object arguments = call.arguments();
-    if (!asText) {
+    if (!probe.wantsText()) {
       try {
         arguments = PlainJson.parse(call.arguments().isBlank() ? "{}" : call.arguments());
       } catch (InvalidArgumentException e) {
@@ -130,7 +128,7 @@ public final class ChatCodec {
         ordered("name", call.name(), "arguments", arguments));
   }
 
-  private static Map<String, Object> description(Tool tool) {
+  static Map<String, Object> description(Tool tool) {
     Map<String, Object> function = new LinkedHashMap<>();
     function.put("name", tool.name());
     function.put("description", tool.description() == null ? "" : tool.description());
@@ -142,49 +140,12 @@ public final class ChatCodec {
     return ordered("type", "function", "function", function);
   }
 
-  private static Map<String, Object> ordered(Object... pairs) {
+  static Map<String, Object> ordered(Object... pairs) {
     Map<String, Object> map = new LinkedHashMap<>();
     for (int i = 0; i < pairs.length; i += 2) {
       map.put((String) pairs[i], pairs[i + 1]);
     }
     return map;
-  }
-
-  /**
-   * Whether the template wants the arguments of a tool call as text: some concatenate it, others go
-   * through its entries, and a dictionary that is printed is not JSON.
-   */
-  private boolean writesArgumentsAsText() {
-    Boolean known = writesArgumentsAsText;
-    if (known == null) {
-      Map<String, Object> probe = ordered("probe", "it");
-      String asMap = probed(probe);
-      boolean isFine = asMap != null && !asMap.contains("{'probe'");
-      known = !isFine && probed(PlainJson.write(probe)) != null;
-      writesArgumentsAsText = known;
-    }
-    return known;
-  }
-
-  /** Null where the template refuses it. */
-  private String probed(Object arguments) {
-    Map<String, Object> call =
-        ordered(
-            "id",
-            "functions.f:0",
-            "type",
-            "function",
-            "function",
-            ordered("name", "f", "arguments", arguments));
-    try {
-      return template.render(
-          List.of(
-              ChatMessage.user("q"),
-              ChatMessage.assistant("").with("tool_calls", List.of(call)),
-              new ChatMessage("tool", "a", ordered("tool_call_id", "functions.f:0", "name", "f"))));
-    } catch (TemplateException e) {
-      return null;
-    }
   }
 
   /** A parser of a text that follows a prompt. */
@@ -236,7 +197,9 @@ public final class ChatCodec {
 
   private Grammar forced(ChatRequest request, List<Tool> tools) {
     return calls
-        .flatMap(format -> ForcedCalls.of(format, tools, template, controls, callsBefore(request)))
+        .flatMap(
+            format ->
+                ForcedCalls.of(format, tools, model, probe.writes("```json"), callsBefore(request)))
         .orElseThrow(
             () ->
                 new InvalidArgumentException(

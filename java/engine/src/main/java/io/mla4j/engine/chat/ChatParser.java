@@ -219,7 +219,7 @@ public final class ChatParser {
   }
 
   private boolean call(boolean atEnd) {
-    String close = calls.callClose();
+    String close = calls.callClose() == null ? calls.callOpen() : calls.callClose();
     int end = waiting.indexOf(close, searched);
     if (end < 0 && !atEnd) {
       searched = Math.max(searched, waiting.length() - close.length() + 1);
@@ -227,20 +227,21 @@ public final class ChatParser {
     }
     String body = waiting.substring(0, end < 0 ? waiting.length() : end);
     List<CallBody.Call> found = calls.body().parse(body, tools);
-    int another = body.indexOf(calls.callOpen());
-    if (found.isEmpty() && end >= 0 && another >= 0) {
-      addContent(calls.callOpen() + body.substring(0, another));
-      waiting.delete(0, another + calls.callOpen().length());
-      place = Place.CALL;
-      searched = 0;
-      return true;
-    }
     if (found.isEmpty() && end >= 0) {
-      // The end may be one within a text; if it is not, the next piece tells.
-      searched = end + close.length();
+      int another = body.indexOf(calls.callOpen());
+      if (another < 0 && calls.callClose() != null) {
+        // The end may be one within a text; if it is not, the next piece tells.
+        searched = end + close.length();
+        return true;
+      }
+      int length = another < 0 ? end : another;
+      addContent(calls.callOpen() + body.substring(0, length));
+      waiting.delete(0, length);
+      place = Place.CONTENT;
       return true;
     }
-    waiting.delete(0, end < 0 ? waiting.length() : end + close.length());
+    boolean hasClose = end >= 0 && calls.callClose() != null;
+    waiting.delete(0, end < 0 ? waiting.length() : hasClose ? end + close.length() : end);
     if (found.isEmpty()) {
       addContent(calls.callOpen() + body);
       place = Place.CONTENT;

@@ -1,13 +1,15 @@
 package io.mla4j.engine.chat;
 
 import io.mla4j.InvalidArgumentException;
+import io.mla4j.engine.EngineModel;
 import io.mla4j.engine.json.Grammar;
 import io.mla4j.engine.json.PlainJson;
-import io.mla4j.text.ChatTemplate;
 import io.mla4j.text.ControlTokens;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 
 /** Makes grammars of texts that are one tool call, in the form that a model writes. */
 final class ForcedCalls {
@@ -15,25 +17,24 @@ final class ForcedCalls {
   private static final int MOST_LEADING = 2;
 
   private final ControlTokens controls;
+  private final Set<Integer> eos;
 
-  private ForcedCalls(ControlTokens controls) {
+  private ForcedCalls(ControlTokens controls, Set<Integer> eos) {
     this.controls = controls;
+    this.eos = eos;
   }
 
   /**
    * A call of one of the tools.
    *
+   * @param inCode whether arguments are written as a block of code
    * @param before calls that the conversation has already
    * @return empty where arguments are not JSON in this form
    * @throws InvalidArgumentException naming what of a tool's schema is not supported
    */
   static Optional<Grammar> of(
-      CallFormat format,
-      List<Tool> tools,
-      ChatTemplate template,
-      ControlTokens controls,
-      int before) {
-    ForcedCalls forced = new ForcedCalls(controls);
+      CallFormat format, List<Tool> tools, EngineModel model, boolean inCode, int before) {
+    ForcedCalls forced = new ForcedCalls(model.tokenizer().controls(), model.eos());
     List<Grammar> choices = new ArrayList<>();
     for (Tool tool : tools) {
       Optional<List<Grammar>> call =
@@ -46,14 +47,15 @@ final class ForcedCalls {
                         arguments(tool),
                         Grammar.text("}\n")));
             case CallBody.Separated(String separator) ->
-                Optional.of(forced.separated(tool, separator, template.mentions("```json")));
+                Optional.of(forced.separated(tool, separator, inCode));
             case CallBody.Numbered(String separator) ->
                 Optional.of(
                     List.of(
                         Grammar.text("functions." + tool.name() + ":" + before),
                         forced.marker(separator),
                         arguments(tool)));
-            case CallBody.Pairs _, CallBody.Invocation _, CallBody.Python _ -> Optional.empty();
+            case CallBody.Pairs _, CallBody.Invocation _, CallBody.Tags _, CallBody.Python _ ->
+                Optional.empty();
           };
       if (call.isEmpty()) {
         return Optional.empty();
@@ -67,9 +69,10 @@ final class ForcedCalls {
     }
     all.add(forced.marker(format.callOpen()));
     all.add(Grammar.choice(choices));
-    all.add(forced.marker(format.callClose()));
-    if (format.sectionClose() != null) {
-      all.add(forced.marker(format.sectionClose()));
+    for (String close : Arrays.asList(format.callClose(), format.sectionClose())) {
+      if (close != null && !forced.ends(close)) {
+        all.add(forced.marker(close));
+      }
     }
     return Optional.of(Grammar.sequence(all));
   }
@@ -94,6 +97,11 @@ final class ForcedCalls {
     } catch (InvalidArgumentException e) {
       throw new InvalidArgumentException("the tool " + tool.name() + ": " + e.getMessage());
     }
+  }
+
+  /** Whether a marker is what ends the text anyway. */
+  private boolean ends(String marker) {
+    return controls.id(marker).isPresent() && eos.contains(controls.id(marker).getAsInt());
   }
 
   /** A token where the vocabulary has one, else its text. */

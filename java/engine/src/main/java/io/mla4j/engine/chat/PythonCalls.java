@@ -6,7 +6,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
-/** Reads calls as Python writes them: {@code f(a=1, b='x', c=[True, None])}. */
+/** Reads calls as Python writes them, {@code f(a=1, b='x', c=[True, None])}, or a list of them. */
 final class PythonCalls {
   private static final int MOST_NESTED = 64;
 
@@ -38,7 +38,8 @@ final class PythonCalls {
   private List<CallBody.Call> calls() throws Malformed {
     List<CallBody.Call> calls = new ArrayList<>();
     skip();
-    while (at < text.length()) {
+    boolean inList = accept('[');
+    while (at < text.length() && !(inList && accept(']'))) {
       String name = word();
       expect('(');
       Map<String, Object> arguments = new LinkedHashMap<>();
@@ -52,7 +53,9 @@ final class PythonCalls {
         }
       }
       calls.add(new CallBody.Call(null, name, PlainJson.write(arguments)));
-      accept(';');
+      if (!accept(';')) {
+        accept(',');
+      }
     }
     return calls;
   }

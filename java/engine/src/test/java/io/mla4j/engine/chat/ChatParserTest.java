@@ -4,8 +4,6 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.mla4j.engine.json.PlainJson;
-import io.mla4j.text.ChatTemplate;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -17,7 +15,6 @@ import org.junit.jupiter.api.Test;
  * tool calls are found, wherever the text was cut.
  */
 class ChatParserTest {
-  private static final Path MODEL = Path.of(System.getProperty("mla4j.root"), "models/tiny-mla");
   private static final List<String> SPECIAL =
       List.of("<|im_end|>", "<｜tool▁calls▁end｜>", "<|tool_calls_section_end|>", "<|observation|>");
 
@@ -37,8 +34,7 @@ class ChatParserTest {
           new Tool("now", null, Map.of()));
 
   private static CallFormat format(String sign) {
-    return CallFormat.find(ChatTemplate.of("t", "{# " + sign + " #}{{ '" + sign + "' }}", MODEL))
-        .orElseThrow();
+    return CallFormat.find(sign::contains).orElseThrow();
   }
 
   private static ChatParser parser(CallFormat calls, boolean reasons, String prompt) {
@@ -331,6 +327,76 @@ class ChatParserTest {
         "{\"city\":\"Pa'ris\",\"days\":-2,\"more\":{\"a\":[true,null,1.5]}}",
         "now",
         "{}");
+    expect(
+        check(format, false, "", "<|tool_call_start|>[now(), f(a=[])]<|tool_call_end|>"),
+        null,
+        null,
+        "now",
+        "{}",
+        "f",
+        "{\"a\":[]}");
+  }
+
+  @Test
+  void gigaChat() {
+    expect(
+        check(
+            format("<|function_call|>"),
+            false,
+            "",
+            "I ask.<|function_call|>{\"name\": \"get_weather\", \"arguments\": {\"city\":"
+                + " \"Paris\"}}"),
+        "I ask.",
+        null,
+        "get_weather",
+        PARIS);
+    expect(
+        check(
+            format("function call<|role_sep|>"),
+            false,
+            "",
+            "I ask.\n\n"
+                + "function call<|role_sep|>\n"
+                + "{\"name\": \"get_weather\", \"arguments\": {\"city\":"
+                + " \"Paris\"}}<|message_sep|>"),
+        "I ask.",
+        null,
+        "get_weather",
+        PARIS);
+  }
+
+  @Test
+  void tags() {
+    expect(
+        check(
+            format("<tool_call><parameter="),
+            false,
+            "",
+            "<tool_call>\n<function=get_weather>\n<parameter=city>\n12\n</parameter>\n"
+                + "<parameter=days>\n12\n</parameter>\n</function>\n</tool_call>"
+                + "<tool_call>\n<function=now>\n</function>\n</tool_call>"),
+        null,
+        null,
+        "get_weather",
+        "{\"city\":\"12\",\"days\":12}",
+        "now",
+        "{}");
+  }
+
+  @Test
+  void mistral() {
+    CallFormat format = format("[TOOL_CALLS][ARGS]");
+    String call = "[TOOL_CALLS]get_weather[ARGS]{\"city\": \"Paris\"}";
+    expect(
+        check(format, false, "", "I ask." + call + call),
+        "I ask.",
+        null,
+        "get_weather",
+        PARIS,
+        "get_weather",
+        PARIS);
+    String wrong = "[TOOL_CALLS]get_weather{}";
+    expect(check(format, false, "", wrong + call), wrong, null, "get_weather", PARIS);
   }
 
   /** What cannot be read is content, as it was written. */
