@@ -29,6 +29,7 @@ import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
@@ -104,11 +105,21 @@ class MarkedTextTest {
   /** All templates that are carried, all their conversations. */
   @Test
   void whatIsTypedIsTextInEveryTemplate() throws IOException {
-    JsonNode cases =
-        ModelFiles.MAPPER.readTree(
-            new File(
-                System.getProperty("mla4j.root"),
-                "java/model/src/test/resources/templates/families.json"));
+    checkAll(
+        new File(
+            System.getProperty("mla4j.root"),
+            "java/model/src/test/resources/templates/families.json"));
+  }
+
+  /** Those of published templates: a file that scripts/templates/make_cases.py wrote. */
+  @Test
+  @EnabledIfSystemProperty(named = "mla4j.templates", matches = ".+")
+  void whatIsTypedIsTextInPublishedTemplates() throws IOException {
+    checkAll(new File(System.getProperty("mla4j.templates")));
+  }
+
+  private void checkAll(File file) throws IOException {
+    JsonNode cases = ModelFiles.MAPPER.readTree(file);
     Map<String, List<JsonNode>> byTemplate = new LinkedHashMap<>();
     for (JsonNode one : cases) {
       if (!one.get("text").isNull()) {
