@@ -10,6 +10,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.mla4j.InvalidArgumentException;
+import io.mla4j.checkpoint.CheckpointException;
 import io.mla4j.checkpoint.GoldenCheckpointsTest;
 import io.mla4j.checkpoint.ModelFiles;
 import java.io.ByteArrayOutputStream;
@@ -276,6 +277,39 @@ class MarkedTextTest {
         all.writeBytes(bytes[id]);
       }
       assertEquals("In the beginning “God” created 中文 🜂\n", all.toString(StandardCharsets.UTF_8));
+    }
+  }
+
+  @Test
+  void bytesOfPieces() throws IOException {
+    String json =
+        """
+        {"version": "1.0", "truncation": null, "padding": null,
+         "added_tokens": [{"id": 1, "content": "<s>", "single_word": false, "lstrip": false,
+           "rstrip": false, "normalized": false, "special": true}],
+         "normalizer": {"type": "Replace", "pattern": {"String": " "}, "content": "▁"},
+         "pre_tokenizer": null, "post_processor": null, "decoder": DECODER,
+         "model": {"type": "BPE", "unk_token": "<unk>", "byte_fallback": true,
+           "vocab": {"<unk>": 0, "<s>": 1, "<0x41>": 2, "▁": 3, "▁aé": 5}, "merges": []}}
+        """;
+    Path file = folder.resolve("tokenizer.json");
+    Files.writeString(
+        file,
+        json.replace(
+            "DECODER", "{\"type\": \"Sequence\", \"decoders\": [{\"type\": \"ByteFallback\"}]}"));
+    try (Tokenizer tokenizer = Tokenizer.open(folder)) {
+      byte[][] bytes = tokenizer.bytesOfTokens();
+      assertArrayEquals(new byte[] {'A'}, bytes[2]);
+      assertArrayEquals(new byte[] {' '}, bytes[3]);
+      assertArrayEquals(" aé".getBytes(StandardCharsets.UTF_8), bytes[5]);
+      assertEquals(null, bytes[1]);
+      assertEquals(null, bytes[4]);
+    }
+    Files.writeString(file, json.replace("DECODER", "null"));
+    try (Tokenizer tokenizer = Tokenizer.open(folder)) {
+      CheckpointException e =
+          assertThrows(CheckpointException.class, () -> tokenizer.bytesOfTokens());
+      assertTrue(e.getMessage().startsWith(file + ": "), e.getMessage());
     }
   }
 }

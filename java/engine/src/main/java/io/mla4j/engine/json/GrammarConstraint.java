@@ -72,7 +72,7 @@ final class GrammarConstraint implements Constraint {
 
   @Override
   public boolean isComplete() {
-    return state == null || state.isEnd();
+    return state == null || state.isEnd() || !vocabulary.hasEos() && state.mayEnd();
   }
 
   @Override

@@ -186,6 +186,11 @@ public final class Vocabulary {
     }
   }
 
+  /** Whether a token ends a text; else it ends where it may. */
+  boolean hasEos() {
+    return eos.length > 0;
+  }
+
   boolean isEos(int id) {
     for (int other : eos) {
       if (other == id) {

@@ -3,12 +3,14 @@ package io.mla4j.engine.json;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.networknt.schema.JsonSchema;
 import com.networknt.schema.JsonSchemaFactory;
 import com.networknt.schema.SpecVersion;
+import io.mla4j.InvalidArgumentException;
 import io.mla4j.engine.Constraint;
 import io.mla4j.text.Tokenizer;
 import java.io.ByteArrayOutputStream;
@@ -324,6 +326,36 @@ class GrammarTest {
     assertFalse(has(mask(constraint), 4));
     assertTrue(has(mask(other), 4));
     assertFalse(constraint.isComplete());
+  }
+
+  /** Several tokens of the same bytes, some that cut characters, and none that ends a text. */
+  @Test
+  void otherVocabularies() {
+    byte[][] tokens = new byte[260][];
+    for (int i = 0; i < 256; i++) {
+      tokens[i] = new byte[] {(byte) i};
+    }
+    tokens[256] = new byte[] {'1'};
+    tokens[257] = new byte[] {'"', (byte) 0xC3};
+    tokens[258] = new byte[] {(byte) 0xA9, '"'};
+    Vocabulary bytes = Vocabulary.of(tokens, Set.of(), null);
+    Constraint constraint = of("{\"enum\":[\"\u00e9\",112]}").constraint(bytes);
+    long[] mask = new long[5];
+    constraint.mask(mask);
+    assertTrue(has(mask, '1') && has(mask, 256) && has(mask, 257));
+    assertFalse(has(mask, 258) || has(mask, 259) || has(mask, '2'));
+    Constraint number = constraint.fork();
+    constraint.accept(257);
+    constraint.mask(mask);
+    assertTrue(has(mask, 258) && has(mask, 0xA9));
+    constraint.accept(258);
+    assertTrue(constraint.isComplete());
+    number.accept(256);
+    number.accept('1');
+    assertFalse(number.isComplete());
+    number.accept('2');
+    assertTrue(number.isComplete());
+    assertThrows(InvalidArgumentException.class, () -> number.accept('2'));
   }
 
   /** Many states and masks: what was forgotten is found again. */
