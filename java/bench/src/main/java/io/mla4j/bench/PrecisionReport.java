@@ -32,6 +32,9 @@ public record PrecisionReport(String about, List<PrecisionResult> results) {
   private static final int COMPUTE = 3;
   private static final int FORM = 4;
 
+  /** The compute type's column in the tables by layer. */
+  private static final int LAYERS_COMPUTE = 1;
+
   /** The tables, as Markdown. */
   public String markdown() {
     StringBuilder text = new StringBuilder(about).append("\n\n");
@@ -144,13 +147,15 @@ public record PrecisionReport(String about, List<PrecisionResult> results) {
     List<String> titles = new ArrayList<>(List.of("cache", "compute"));
     IntStream.rangeClosed(1, count).forEach(i -> titles.add(Integer.toString(i)));
     TextTable table = new TextTable(titles.toArray(String[]::new));
+    List<String[]> rows = new ArrayList<>();
     for (PrecisionResult r : chosen()) {
       List<String> cells = new ArrayList<>();
       cells.add(PrecisionSetting.lower(r.setting().cache()));
       cells.add(r.setting().computes());
       Arrays.stream(curve.of(r)).forEach(value -> cells.add(number(value)));
-      table.add(cells.toArray(String[]::new));
+      rows.add(cells.toArray(String[]::new));
     }
+    merged(rows, LAYERS_COMPUTE).forEach(table::add);
     return table.markdown();
   }
 

@@ -56,13 +56,16 @@ record PrecisionSetting(
 
   /** The types, as users write them. */
   String types() {
-    return lower(cache) + " cache, " + computes() + " compute";
+    return lower(cache) + " cache, " + lower(compute) + " compute" + bits();
   }
 
   /** The compute type, and the bits of probabilities where they are more than usual. */
   String computes() {
-    return lower(compute)
-        + (probabilities == Probabilities.BITS_8 ? "" : ", " + probabilities.bits() + " bits");
+    return lower(compute) + bits();
+  }
+
+  private String bits() {
+    return probabilities == Probabilities.BITS_8 ? "" : ", " + probabilities.bits() + " bits";
   }
 
   static String lower(Object name) {
