@@ -43,7 +43,8 @@ class ArchitectureTest {
           Map.entry("djl", Set.of("core")),
           Map.entry("engine", Set.of("core", "model")),
           Map.entry("spark", Set.of("core", "model", "engine")),
-          Map.entry("cli", Set.of("core", "model")),
+          Map.entry("server", Set.of("core", "model", "engine")),
+          Map.entry("cli", Set.of("core", "model", "engine", "server")),
           Map.entry("bench", Set.of("core", "device", "ffi", "model", "engine", "cli", "testkit")));
 
   /** Backends, and what tests or measures them. */

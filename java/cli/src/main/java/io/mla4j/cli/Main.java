@@ -20,6 +20,7 @@ public final class Main {
   static {
     COMMANDS.put("generate", GenerateCommand::new);
     COMMANDS.put("chat", ChatCommand::new);
+    COMMANDS.put("serve", ServeCommand::new);
     COMMANDS.put("perplexity", PerplexityCommand::new);
     COMMANDS.put("logits", LogitsCommand::new);
     COMMANDS.put("model", ModelCommand::new);
@@ -29,7 +30,7 @@ public final class Main {
   }
 
   private static final Set<String> RUNS_A_MODEL =
-      Set.of("generate", "chat", "perplexity", "logits");
+      Set.of("generate", "chat", "serve", "perplexity", "logits");
 
   private Main() {}
 

@@ -1,7 +1,6 @@
 package io.mla4j.cli;
 
 import io.mla4j.AttentionForm;
-import io.mla4j.Backends;
 import io.mla4j.CacheType;
 import io.mla4j.ComputeType;
 import io.mla4j.model.Decoder;
@@ -17,6 +16,7 @@ import picocli.CommandLine.ParameterException;
 
 /** The options of every command that runs a model. */
 final class ModelOptions {
+  private static final List<String> BACKENDS = List.of("scalar", "vector", "native", "cuda");
   private static final List<String> PINS = List.of("none", "shared");
   private static final int MAX_THREADS = 1024;
 
@@ -35,38 +35,7 @@ final class ModelOptions {
 
   /** Adds the options to a command. */
   void declare(Args args) {
-    spec = args.spec();
-    args.one(
-        "--model DIR",
-        Path.class,
-        v -> model = v,
-        "Folder with config.json and safetensors, or a GGUF file; default: the one that"
-            + " comes along.");
-    args.one(
-        "--backend NAME",
-        String.class,
-        v -> backend = v,
-        "Backend, see mla4j info; default: the fastest that works.");
-    args.one(
-        "--isa NAME",
-        String.class,
-        v -> isa = v,
-        "Instruction set, see mla4j info; default: the fastest.");
-    args.one(
-        "--threads N",
-        int.class,
-        v -> threads = v,
-        "Threads of an operation; default: the physical cores.");
-    args.one(
-        "--compute TYPE",
-        ComputeType.class,
-        v -> compute = v,
-        "f32, bf16 or int8 (quantised weights times 8-bit activations); default: the fastest.");
-    args.one(
-        "--cache-type TYPE",
-        CacheType.class,
-        v -> cacheType = v,
-        CacheType.names() + "; default: as --compute.");
+    declareDevice(args);
     args.one(
         "--form FORM",
         AttentionForm.class,
@@ -89,14 +58,47 @@ final class ModelOptions {
             + " are larger than it; default: none.");
   }
 
+  /** Adds those that say which model is computed where, and with which types. */
+  void declareDevice(Args args) {
+    spec = args.spec();
+    args.one(
+        "--model DIR",
+        Path.class,
+        v -> model = v,
+        "Folder with config.json and safetensors, or a GGUF file; default: the one that"
+            + " comes along.");
+    args.one(
+        "--backend NAME",
+        String.class,
+        v -> backend = v,
+        "scalar, vector, native or cuda; default: the fastest that works.");
+    args.one(
+        "--isa NAME",
+        String.class,
+        v -> isa = v,
+        "Instruction set, see mla4j info; default: the fastest.");
+    args.one(
+        "--threads N",
+        int.class,
+        v -> threads = v,
+        "Threads of an operation; default: the physical cores.");
+    args.one(
+        "--compute TYPE",
+        ComputeType.class,
+        v -> compute = v,
+        "f32, bf16 or int8 (quantised weights times 8-bit activations); default: the fastest.");
+    args.one(
+        "--cache-type TYPE",
+        CacheType.class,
+        v -> cacheType = v,
+        CacheType.names() + "; default: as --compute.");
+  }
+
   /** Checks what does not depend on the machine or the model. */
   void check() {
-    if (backend != null && !Backends.names().contains(backend)) {
+    if (backend != null && !BACKENDS.contains(backend)) {
       throw usage(
-          "--backend is "
-              + backend
-              + ", but must be one of "
-              + String.join(", ", Backends.names()));
+          "--backend is " + backend + ", but must be one of " + String.join(", ", BACKENDS));
     }
     range("--threads", threads, 0, MAX_THREADS);
     if (Stream.of(Probabilities.values()).noneMatch(p -> p.bits() == probabilities)) {

@@ -5,6 +5,7 @@ import io.mla4j.text.ChatTemplate;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 
 /** Which chat template a command takes, and what it is told. */
 final class TemplateArguments {
@@ -19,11 +20,7 @@ final class TemplateArguments {
   }
 
   void declare(Args args) {
-    args.one(
-        "--template FILE",
-        String.class,
-        v -> template = v,
-        "A Jinja template in place of the model's own, or plain for texts without roles.");
+    declareTemplate(args);
     args.several(
         "--set NAME=VALUE",
         String.class,
@@ -32,20 +29,34 @@ final class TemplateArguments {
         "A variable of the template, such as enable_thinking=true; may come several times.");
   }
 
+  /** Only which template. */
+  void declareTemplate(Args args) {
+    args.one(
+        "--template FILE",
+        String.class,
+        v -> template = v,
+        "A Jinja template in place of the model's own, or plain for texts without roles.");
+  }
+
   boolean given() {
     return template != null || !variables.isEmpty();
   }
 
+  /** The template that was named; null where none was. */
+  ChatTemplate named(Path model) throws IOException {
+    if (template == null) {
+      return null;
+    }
+    return PLAIN.equals(template)
+        ? ChatTemplate.plain()
+        : ChatTemplate.of(template, TextFiles.read(Path.of(template)), model);
+  }
+
   /** The template of {@code model}, or the one that was named. */
   ChatTemplate find(Path model) throws IOException {
-    if (PLAIN.equals(template)) {
-      return ChatTemplate.plain();
-    }
-    if (template != null) {
-      Path file = Path.of(template);
-      return ChatTemplate.of(template, TextFiles.read(file), model);
-    }
-    return ChatTemplate.find(model)
+    ChatTemplate named = named(model);
+    return Optional.ofNullable(named)
+        .or(() -> ChatTemplate.find(model))
         .orElseThrow(
             () ->
                 command.usage(

@@ -3,6 +3,7 @@ package io.mla4j.engine;
 import io.mla4j.CacheType;
 import io.mla4j.ComputeType;
 import io.mla4j.InvalidArgumentException;
+import io.mla4j.text.ChatTemplate;
 
 /**
  * How an {@link Engine} opens its model and shares it out. Immutable.
@@ -49,6 +50,11 @@ public final class EngineOptions {
   /** How cached elements are stored; null for the compute type. */
   public CacheType cacheType() {
     return values.cacheType;
+  }
+
+  /** How it writes conversations; null for the model's own template. */
+  public ChatTemplate template() {
+    return values.template;
   }
 
   /** Texts that are written at once. */
@@ -104,6 +110,7 @@ public final class EngineOptions {
     private int threads;
     private ComputeType compute;
     private CacheType cacheType;
+    private ChatTemplate template;
     private int parallel = 16;
     private int contextTokens;
     private long cacheMemory;
@@ -142,6 +149,12 @@ public final class EngineOptions {
     /** See {@link EngineOptions#cacheType()}. */
     public Builder cacheType(CacheType type) {
       cacheType = type;
+      return this;
+    }
+
+    /** See {@link EngineOptions#template()}. */
+    public Builder template(ChatTemplate other) {
+      template = other;
       return this;
     }
 

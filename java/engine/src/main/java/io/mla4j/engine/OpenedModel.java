@@ -24,10 +24,15 @@ final class OpenedModel implements EngineModel {
   private final Model model;
   private final Decoder decoder;
   private final Set<Integer> eos;
+
+  /** Null for the model's own. */
+  private final ChatTemplate template;
+
   private final PromptCut cut;
 
-  private OpenedModel(Path path, Model model) {
+  private OpenedModel(Path path, Model model, ChatTemplate template) {
     this.path = path;
+    this.template = template;
     this.model = model;
     this.decoder = model.decoder();
     this.eos = Set.copyOf(model.description().eos());
@@ -47,7 +52,7 @@ final class OpenedModel implements EngineModel {
             .chunk(options.tokenBudget())
             .tokenizerIfUsable()
             .open();
-    return new OpenedModel(path, model);
+    return new OpenedModel(path, model, options.template());
   }
 
   @Override
@@ -98,7 +103,7 @@ final class OpenedModel implements EngineModel {
 
   @Override
   public Optional<ChatTemplate> template() {
-    return ChatTemplate.find(path);
+    return template == null ? ChatTemplate.find(path) : Optional.of(template);
   }
 
   @Override

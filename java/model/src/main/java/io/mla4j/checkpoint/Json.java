@@ -84,8 +84,8 @@ public final class Json {
     }
   }
 
-  /** The value that begins with the parser's token. */
-  private static JsonNode readNode(JsonParser parser) throws IOException {
+  /** The value that begins with the parser's current token. */
+  public static JsonNode readNode(JsonParser parser) throws IOException {
     return switch (parser.currentToken()) {
       case START_OBJECT -> {
         ObjectNode object = NODES.objectNode();

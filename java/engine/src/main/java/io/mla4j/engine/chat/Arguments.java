@@ -25,8 +25,7 @@ final class Arguments {
     }
   }
 
-  /** Whether an argument of a tool is a text. */
-  static boolean isText(List<Tool> tools, String tool, String name) {
+  private static boolean isText(List<Tool> tools, String tool, String name) {
     for (Tool each : tools) {
       if (each.name().equals(tool)
           && each.parameters().get("properties") instanceof Map<?, ?> properties

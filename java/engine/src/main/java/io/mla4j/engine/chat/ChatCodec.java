@@ -197,7 +197,9 @@ public final class ChatCodec {
 
   private Grammar forced(ChatRequest request, List<Tool> tools) {
     return calls
-        .flatMap(format -> ForcedCalls.of(format, tools, model, probe, callsBefore(request)))
+        .flatMap(
+            format ->
+                ForcedCalls.of(format, tools, model, probe.writes("```json"), callsBefore(request)))
         .orElseThrow(
             () ->
                 new InvalidArgumentException(

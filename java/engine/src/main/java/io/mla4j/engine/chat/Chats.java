@@ -35,7 +35,16 @@ public final class Chats {
    * @throws io.mla4j.engine.QueueFullException where too many requests wait
    */
   public ChatAnswer submit(ChatRequest request, Request.Builder how) {
-    Prompt prompt = codec.render(request);
+    return submit(codec.render(request), how);
+  }
+
+  /**
+   * As above, for a conversation that {@link #codec} has rendered already.
+   *
+   * @throws InvalidArgumentException naming what is not supported, or does not fit
+   * @throws io.mla4j.engine.QueueFullException where too many requests wait
+   */
+  public ChatAnswer submit(Prompt prompt, Request.Builder how) {
     how.prompt(prompt.ids()).keepSpecial(true).constraint(codec.constraint(prompt).orElse(null));
     return new ParsedAnswer(codec, prompt, engine.submit(how.build()));
   }

@@ -1,0 +1,156 @@
+package io.mla4j.server;
+
+import com.sun.net.httpserver.HttpServer;
+import io.mla4j.Mla4jException;
+import io.mla4j.engine.Engine;
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.net.URI;
+import java.time.Duration;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.atomic.AtomicBoolean;
+
+/**
+ * An {@link Engine} behind OpenAI's HTTP interface: chat completions, completions and responses,
+ * whole or as server-sent events, with tools, JSON schemas, logarithms of probabilities and usage;
+ * tokens and templates; health, metrics, and a page to chat with.
+ *
+ * <pre>{@code
+ * try (Server server =
+ *     Server.start(ServerOptions.DEFAULT, () -> Engine.open(path, EngineOptions.DEFAULT))) {
+ *   server.ready().join();
+ *   ...
+ * }
+ * }</pre>
+ *
+ * <p>It listens before the model is there, and tells so: 503. Every request has a virtual thread of
+ * its own. Thread-safe.
+ */
+public final class Server implements AutoCloseable {
+  static {
+    HttpSettings.apply();
+  }
+
+  private static final int BACKLOG = 256;
+  private static final Duration PAUSE = Duration.ofMillis(10);
+
+  private final Service service;
+  private final HttpServer http;
+  private final ExecutorService threads;
+  private final CompletableFuture<Engine> ready = new CompletableFuture<>();
+  private final AtomicBoolean closed = new AtomicBoolean();
+  private final String host;
+
+  private Server(ServerOptions options, HttpServer http) {
+    this.http = http;
+    this.host = options.host();
+    this.service = new Service(options);
+    this.threads =
+        Executors.newThreadPerTaskExecutor(Thread.ofVirtual().name("mla4j-http-", 0).factory());
+  }
+
+  /**
+   * Listens, and opens the engine on a thread of its own. The server closes the engine.
+   *
+   * @param engine opens it
+   * @throws IOException where the address cannot be listened at
+   */
+  public static Server start(ServerOptions options, Callable<Engine> engine) throws IOException {
+    InetSocketAddress address = new InetSocketAddress(options.host(), options.port());
+    if (address.isUnresolved()) {
+      throw new IOException("the host " + options.host() + " is not known");
+    }
+    HttpServer http;
+    try {
+      http = HttpServer.create(address, BACKLOG);
+    } catch (IOException e) {
+      throw new IOException(
+          options.host() + ":" + options.port() + " cannot be listened at: " + e.getMessage(), e);
+    }
+    Server server = new Server(options, http);
+    server.listen(options);
+    Thread.ofPlatform().name("mla4j-load").daemon().start(() -> server.load(engine));
+    return server;
+  }
+
+  private void listen(ServerOptions options) {
+    Router router = new Router(service, new Guard(options, http.getAddress()), Routes.all());
+    http.setExecutor(threads);
+    http.createContext("/", router);
+    http.start();
+  }
+
+  private void load(Callable<Engine> open) {
+    Engine engine = null;
+    try {
+      engine = open.call();
+      service.open(engine);
+      ready.complete(engine);
+    } catch (Exception | LinkageError | OutOfMemoryError e) {
+      if (engine != null) {
+        engine.close();
+      }
+      ready.completeExceptionally(e);
+    }
+    if (closed.get() && engine != null) {
+      engine.close();
+    }
+  }
+
+  /** Where it listens. */
+  public InetSocketAddress address() {
+    return http.getAddress();
+  }
+
+  /** The address of its page. */
+  public URI uri() {
+    String name = host.contains(":") ? "[" + host + "]" : host;
+    return URI.create("http://" + name + ":" + address().getPort() + "/");
+  }
+
+  /** The engine, once it is there; fails where it could not be opened. */
+  public CompletableFuture<Engine> ready() {
+    return ready.copy();
+  }
+
+  /**
+   * Stops gracefully: new requests get a 503, those that are being answered go on.
+   *
+   * @param most how long they may
+   * @return whether all of them ended
+   */
+  public boolean stop(Duration most) {
+    long end = System.nanoTime() + most.toNanos();
+    service.stop();
+    boolean done = false;
+    try {
+      while (service.calls().get() > 0 && System.nanoTime() < end) {
+        Thread.sleep(PAUSE);
+      }
+      done = service.calls().get() == 0;
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+    close();
+    return done;
+  }
+
+  /** Ends everything at once, the engine too. Closing twice is harmless. */
+  @Override
+  public void close() {
+    if (!closed.compareAndSet(false, true)) {
+      return;
+    }
+    service.stop();
+    if (ready.isDone() && !ready.isCompletedExceptionally()) {
+      ready.join().close();
+    }
+    http.stop(0);
+    threads.shutdownNow();
+    service.close();
+    ready.completeExceptionally(new Mla4jException("the server was closed"));
+  }
+}
