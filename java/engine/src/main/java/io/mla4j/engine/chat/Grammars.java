@@ -6,7 +6,7 @@ import java.util.Map;
 
 /** The grammars of schemas that were asked for last, since a program asks for the same again. */
 final class Grammars {
-  private static final int MOST = 32;
+  private static final int MOST = 16;
 
   private final LinkedHashMap<Map<String, Object>, Grammar> last =
       new LinkedHashMap<>(16, 0.75f, true);

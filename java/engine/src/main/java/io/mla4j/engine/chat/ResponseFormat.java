@@ -12,7 +12,7 @@ public sealed interface ResponseFormat {
   /** A JSON object, whatever is in it. */
   ResponseFormat JSON_OBJECT = new JsonObject();
 
-  /** A JSON value that a schema allows; see {@link io.mla4j.engine.json.JsonSchema}. */
+  /** A JSON value that a schema allows; see {@link io.mla4j.engine.json.Grammar#schema}. */
   static ResponseFormat schema(Map<String, Object> schema) {
     return new JsonSchema(schema);
   }

@@ -10,8 +10,8 @@ import java.util.function.IntConsumer;
  * bounded: past a size everything is forgotten, and found anew. Used by one thread at a time.
  */
 final class Automaton {
-  private static final int MOST_STATES = 20_000;
-  private static final int MOST_MASKS = 1_000;
+  private static final int MOST_STATES = 8_000;
+  private static final int MOST_MASKS = 256;
 
   private final Rule rule;
   private final Map<Set<Frame>, State> states = new HashMap<>();

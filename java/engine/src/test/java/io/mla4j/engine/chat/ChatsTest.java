@@ -157,7 +157,7 @@ class ChatsTest {
                   done.countDown();
                 }
               });
-      assertTrue(done.await(20, TimeUnit.SECONDS));
+      assertTrue(done.await(5, TimeUnit.MINUTES));
       List<ChatEvent.Finished> ends = answer.result().get();
       assertEquals(3, ends.size());
       List<String> ids = new ArrayList<>();
