@@ -53,7 +53,8 @@ final class Planner {
       Work work = read(text, first ? Math.max(left, Budget.LEAST) : left, first);
       if (work != null) {
         works.add(work);
-        left -= work.piece.count();
+        // One that goes on anyway may take more than is left.
+        left = Math.max(0, left - work.piece.count());
         first = false;
       }
     }

@@ -57,9 +57,6 @@ final class Router implements HttpHandler {
       throw new IOException("the server was closed", e);
     } catch (RuntimeException | Error e) {
       ApiException refusal = refusal(e);
-      if (refusal.status() == 500) {
-        LOGGER.log(Level.ERROR, exchange.getRequestMethod() + " " + call.path() + " failed", e);
-      }
       if (call.status() != 0) {
         throw new IOException("an answer that had begun failed", e);
       }
@@ -113,14 +110,17 @@ final class Router implements HttpHandler {
         .orElseGet(() -> ApiException.of(400, null, message));
   }
 
-  /** What a client is told of an exception. */
+  /** What a client is told of an exception; one that nobody expects is logged. */
   static ApiException refusal(Throwable e) {
     return switch (e) {
       case ApiException refusal -> refusal;
       case InvalidArgumentException _, TemplateException _ -> invalid(e.getMessage());
       case QueueFullException full -> ApiException.of(429, null, full.getMessage());
       case ClosedException _ -> ApiException.of(503, null, "the server is being stopped");
-      default -> ApiException.of(500, null, "the request failed: " + e.getMessage());
+      default -> {
+        LOGGER.log(Level.ERROR, "a request failed", e);
+        yield ApiException.of(500, null, "the request failed: " + e.getMessage());
+      }
     };
   }
 }

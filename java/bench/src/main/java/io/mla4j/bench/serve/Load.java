@@ -24,7 +24,7 @@ public final class Load {
   static final ObjectMapper JSON = new ObjectMapper();
   private static final String DATA = "data: ";
   private static final String DONE = "[DONE]";
-  private static final int PROBE_WORDS = 200;
+  private static final int PROBE_WORDS = 50;
 
   private final Options options;
   private final double tokensPerWord;
