@@ -73,8 +73,14 @@ public final class ChatParser {
     tools = formats.tools();
     this.callIds = callIds;
     List<String> texts = new ArrayList<>(formats.special());
-    inReasoning =
-        new Markers(reasoningFormat == null ? List.of() : List.of(reasoningFormat.close()));
+    List<String> withinReasoning = new ArrayList<>(texts);
+    if (reasoningFormat != null) {
+      withinReasoning.add(reasoningFormat.close());
+    }
+    if (calls != null && calls.sectionOpen() != null) {
+      withinReasoning.add(calls.sectionOpen());
+    }
+    inReasoning = new Markers(withinReasoning);
     if (calls != null) {
       texts.add(calls.open());
       texts.add(calls.callOpen());
@@ -165,13 +171,17 @@ public final class ChatParser {
   private boolean reason(boolean atEnd) {
     Found found = inReasoning.find(waiting, atEnd);
     addReasoning(waiting.substring(0, found.from()));
+    String marker = waiting.substring(found.from(), found.from() + found.length());
     waiting.delete(0, found.from() + found.length());
-    if (found.length() == 0) {
-      return false;
+    if (marker.equals(reasoningFormat.close())) {
+      blanks.setLength(0);
+      place = Place.BEHIND_REASONING;
+    } else if (calls != null && marker.equals(calls.sectionOpen())) {
+      // Models that call tools sometimes forget to end their reasoning.
+      blanks.setLength(0);
+      place = Place.SECTION;
     }
-    blanks.setLength(0);
-    place = Place.BEHIND_REASONING;
-    return true;
+    return found.length() > 0;
   }
 
   private boolean content(boolean atEnd) {

@@ -235,6 +235,17 @@ class ChatParserTest {
     expect(message, "Well:", "I ask.", "get_weather", PARIS, "now", "{}");
     assertEquals("functions.get_weather:0", message.toolCalls().get(0).id());
     assertEquals("functions.now:1", message.toolCalls().get(1).id());
+    expect(
+        check(
+            format,
+            true,
+            "<think>",
+            "I ask.<|im_end|> So: <|tool_calls_section_begin|><|tool_call_begin|>functions.now:0"
+                + "<|tool_call_argument_begin|>{}<|tool_call_end|><|tool_calls_section_end|>"),
+        null,
+        "I ask. So:",
+        "now",
+        "{}");
   }
 
   @Test

@@ -118,12 +118,12 @@ class GrammarTest {
     JsonSchemaFactory factory = JsonSchemaFactory.getInstance(SpecVersion.VersionFlag.V202012);
     int ended = 0;
     int all = 0;
-    for (int seed = 0; seed < 60; seed++) {
+    for (int seed = 0; seed < 40; seed++) {
       Map<String, Object> schema = new RandomSchema(seed).schema();
       Grammar grammar = Grammar.schema(schema);
       JsonSchema validator = factory.getSchema(PlainJson.write(schema));
       Random random = new Random(seed);
-      for (int i = 0; i < 6; i++) {
+      for (int i = 0; i < 5; i++) {
         all++;
         String text = walk(grammar, random);
         if (text != null) {
@@ -178,11 +178,11 @@ class GrammarTest {
 
   @Test
   void whatIsValidIsAllowed() {
-    for (int seed = 0; seed < 100; seed++) {
+    for (int seed = 0; seed < 60; seed++) {
       RandomSchema random = new RandomSchema(seed);
       Map<String, Object> schema = random.schema();
       Grammar grammar = Grammar.schema(schema);
-      for (int i = 0; i < 4; i++) {
+      for (int i = 0; i < 3; i++) {
         Object value = random.value(schema, schema, 0);
         for (String style : List.of("compact", "python", "lines")) {
           // A value that is given is only allowed as it is written without spaces.
