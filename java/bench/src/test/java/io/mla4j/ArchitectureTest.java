@@ -42,6 +42,7 @@ class ArchitectureTest {
           Map.entry("model", Set.of("core")),
           Map.entry("djl", Set.of("core")),
           Map.entry("engine", Set.of("core", "model")),
+          Map.entry("langchain4j", Set.of("core", "model", "engine")),
           Map.entry("spark", Set.of("core", "model", "engine")),
           Map.entry("server", Set.of("core", "model", "engine")),
           Map.entry("cli", Set.of("core", "model", "engine", "server")),

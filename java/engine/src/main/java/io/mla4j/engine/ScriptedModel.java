@@ -23,6 +23,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.BinaryOperator;
 import java.util.function.Function;
 import java.util.stream.IntStream;
 
@@ -101,6 +102,28 @@ public final class ScriptedModel implements EngineModel {
           int[] ids = tokenizer.encode(said, false);
           int at = text.length - prompt;
           return at < ids.length ? ids[at] : eos;
+        };
+    return new ScriptedModel(tokenizer, template, vocabulary, Set.of(eos), script);
+  }
+
+  /**
+   * One that goes on with what was said, which a constraint may have chosen, and ends where there
+   * is nothing more to say.
+   *
+   * @param more what follows a prompt and the text that was said since
+   */
+  public static ScriptedModel continuing(
+      Tokenizer tokenizer,
+      ChatTemplate template,
+      int vocabulary,
+      int eos,
+      BinaryOperator<String> more) {
+    Script script =
+        (text, prompt) -> {
+          String said = tokenizer.decode(Arrays.copyOfRange(text, prompt, text.length), false);
+          String before = tokenizer.decode(Arrays.copyOf(text, prompt), false);
+          int[] ids = tokenizer.encode(more.apply(before, said), false);
+          return ids.length > 0 ? ids[0] : eos;
         };
     return new ScriptedModel(tokenizer, template, vocabulary, Set.of(eos), script);
   }

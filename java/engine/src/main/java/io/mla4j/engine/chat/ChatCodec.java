@@ -167,7 +167,8 @@ public final class ChatCodec {
 
   /**
    * What the text that follows a prompt must be, after the model's reasoning, where its request
-   * asks for JSON or for a tool.
+   * asks for JSON or for a tool. With JSON and tools to choose from it is either, but JSON alone
+   * where the form of tool calls is one that cannot be forced.
    *
    * @throws InvalidArgumentException naming what of a schema is not supported, or the form of tool
    *     calls that cannot be forced
@@ -184,22 +185,37 @@ public final class ChatCodec {
                   forced(
                       request,
                       request.tools().stream().filter(tool -> tool.name().equals(name)).toList()));
-          case ToolChoice.Auto _, ToolChoice.None _ ->
-              switch (request.format()) {
-                case ResponseFormat.Text _ -> Optional.empty();
-                case ResponseFormat.JsonObject _ -> Optional.of(grammars.anyObject());
-                case ResponseFormat.JsonSchema(Map<String, Object> schema) ->
-                    Optional.of(grammars.schema(schema));
-              };
+          case ToolChoice.Auto _ -> format(request).map(format -> orCall(request, format));
+          case ToolChoice.None _ -> format(request);
         };
     return grammar.map(found -> behindReasoning(prompt, found.constraint(vocabulary())));
   }
 
+  private Optional<Grammar> format(ChatRequest request) {
+    return switch (request.format()) {
+      case ResponseFormat.Text _ -> Optional.empty();
+      case ResponseFormat.JsonObject _ -> Optional.of(grammars.anyObject());
+      case ResponseFormat.JsonSchema(Map<String, Object> schema) ->
+          Optional.of(grammars.schema(schema));
+    };
+  }
+
+  /** Content of a format, or a call before it: where the form of calls can be a grammar. */
+  private Grammar orCall(ChatRequest request, Grammar format) {
+    return request.tools().isEmpty()
+        ? format
+        : call(request, request.tools())
+            .map(call -> Grammar.choice(List.of(format, call)))
+            .orElse(format);
+  }
+
+  private Optional<Grammar> call(ChatRequest request, List<Tool> tools) {
+    return calls.flatMap(
+        form -> ForcedCalls.of(form, tools, model, probe.writes("```json"), callsBefore(request)));
+  }
+
   private Grammar forced(ChatRequest request, List<Tool> tools) {
-    return calls
-        .flatMap(
-            format ->
-                ForcedCalls.of(format, tools, model, probe.writes("```json"), callsBefore(request)))
+    return call(request, tools)
         .orElseThrow(
             () ->
                 new InvalidArgumentException(
