@@ -294,7 +294,7 @@ final class SchemaReader {
         requireOrder(words, "minLength", least, "maxLength", most);
         yield keep(new Rule.StringRule(least, most));
       }
-      case "number" -> keep(new Rule.NumberRule());
+      case "number" -> keep(types.number());
       case "integer" -> keep(types.integer());
       case "boolean" -> keep(new Rule.OneOfRule(List.of("true", "false")));
       case "null" -> keep(new Rule.OneOfRule(List.of("null")));

@@ -104,19 +104,50 @@ final class SchemaTypes {
     return new IntegerRule(from, to);
   }
 
-  private BigInteger bound(String word, RoundingMode rounding, int more) {
+  /** Numbers of the range that is stated, or all. */
+  Rule number() {
+    BigDecimal least = decimal("minimum");
+    BigDecimal above = decimal("exclusiveMinimum");
+    BigDecimal most = decimal("maximum");
+    BigDecimal below = decimal("exclusiveMaximum");
+    if (least == null && above == null && most == null && below == null) {
+      return new Rule.NumberRule();
+    }
+    boolean isAbove = above != null && (least == null || above.compareTo(least) >= 0);
+    boolean isBelow = below != null && (most == null || below.compareTo(most) <= 0);
+    DecimalRule rule =
+        new DecimalRule(isAbove ? above : least, isAbove, isBelow ? below : most, isBelow);
+    if (rule.isEmpty()) {
+      throw error("no number of at most 15 digits is in the range");
+    }
+    return rule;
+  }
+
+  /** Null where it is not stated. */
+  private BigDecimal decimal(String word) {
     Object stated = words.take(word);
     if (stated == null) {
       return null;
     }
     if (stated instanceof Number number && Double.isFinite(number.doubleValue())) {
-      BigInteger whole =
-          new BigDecimal(number.toString()).setScale(0, rounding).toBigIntegerExact();
-      if (whole.bitLength() <= 128) {
-        return whole.add(BigInteger.valueOf(more));
+      BigDecimal decimal = new BigDecimal(number.toString());
+      if (Math.abs(decimal.scale()) <= 400 && decimal.precision() <= 400) {
+        return decimal;
       }
     }
-    throw error(word + " must be a number of at most 128 bits");
+    throw error(word + " must be a number");
+  }
+
+  private BigInteger bound(String word, RoundingMode rounding, int more) {
+    BigDecimal stated = decimal(word);
+    if (stated == null) {
+      return null;
+    }
+    BigInteger whole = stated.setScale(0, rounding).toBigIntegerExact();
+    if (whole.bitLength() > 128) {
+      throw error(word + " must be a number of at most 128 bits");
+    }
+    return whole.add(BigInteger.valueOf(more));
   }
 
   private InvalidArgumentException error(String problem) {

@@ -228,6 +228,26 @@ class GrammarTest {
     }
     assertFalse(allows(range, "-0"));
     assertFalse(allows(range, "007"));
+    Grammar unit = of("{\"type\":\"number\",\"minimum\":0,\"exclusiveMaximum\":1}");
+    for (String text : List.of("0", "-0", "0.5", "0.999999999999", "0.0", "-0.0")) {
+      assertTrue(allows(unit, text), text);
+    }
+    for (String text :
+        List.of("1", "1.0", "-0.1", "-1", "2", "0.", "00", "0.1234567890123", "5e-1")) {
+      assertFalse(allows(unit, text), text);
+    }
+    Grammar positive = of("{\"type\":\"number\",\"exclusiveMinimum\":-2.5,\"maximum\":1e3}");
+    for (String text : List.of("-2.499999999999", "-2", "1000", "1000.000", "0.25", "999.99")) {
+      assertTrue(allows(positive, text), text);
+    }
+    for (String text : List.of("-2.5", "-2.50", "1000.001", "1001", "-3", "10000")) {
+      assertFalse(allows(positive, text), text);
+    }
+    Grammar large = of("{\"type\":\"number\",\"minimum\":123456.5}");
+    assertTrue(allows(large, "999999999999999"));
+    assertTrue(allows(large, "123456.5"));
+    assertFalse(allows(large, "123456.4"));
+    assertFalse(allows(large, "12345678901234.56"));
     Grammar whole = of("{\"type\":\"integer\"}");
     assertTrue(allows(whole, "9223372036854775807"));
     assertTrue(allows(whole, "-9223372036854775808"));

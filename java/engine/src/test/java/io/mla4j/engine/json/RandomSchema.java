@@ -1,5 +1,7 @@
 package io.mla4j.engine.json;
 
+import java.math.BigDecimal;
+import java.math.RoundingMode;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -105,11 +107,22 @@ final class RandomSchema {
               "maximum",
               25 + random.nextInt(2000));
       case 6 -> map("type", "integer");
-      case 7 -> map("type", "number");
+      case 7 -> random.nextBoolean() ? map("type", "number") : range();
       case 8 -> map("type", List.of("string", "null", "boolean"));
       case 9 -> map("type", "boolean", "description", "whether");
       default -> map("type", "string", "title", "free");
     };
+  }
+
+  private Map<String, Object> range() {
+    double middle = random.nextInt(2000) / 100.0 - 10;
+    return map(
+        "type",
+        "number",
+        random.nextBoolean() ? "minimum" : "exclusiveMinimum",
+        middle,
+        random.nextBoolean() ? "maximum" : "exclusiveMaximum",
+        middle + 0.01 * (1 + random.nextInt(500)));
   }
 
   /** A value that a schema allows. */
@@ -143,15 +156,28 @@ final class RandomSchema {
                       random.nextInt(number(schema, "minimum", 0), 1 + number(schema, "maximum", 0))
               : random.nextLong() >> random.nextInt(64);
       case "number" ->
-          switch (random.nextInt(4)) {
-            case 0 -> (double) random.nextInt();
-            case 1 -> random.nextGaussian() * 1e-20;
-            case 2 -> random.nextGaussian() * 1e200;
-            default -> random.nextLong() >> random.nextInt(64);
-          };
+          schema.size() > 1
+              ? between(schema)
+              : switch (random.nextInt(4)) {
+                case 0 -> (double) random.nextInt();
+                case 1 -> random.nextGaussian() * 1e-20;
+                case 2 -> random.nextGaussian() * 1e200;
+                default -> random.nextLong() >> random.nextInt(64);
+              };
       case "boolean" -> random.nextBoolean();
       default -> null;
     };
+  }
+
+  /** Between both bounds, with as many digits as a number may have. */
+  private Object between(Map<?, ?> schema) {
+    double[] bounds =
+        schema.values().stream()
+            .filter(Double.class::isInstance)
+            .mapToDouble(v -> (Double) v)
+            .toArray();
+    double value = bounds[0] + (bounds[1] - bounds[0]) * (0.1 + 0.8 * random.nextDouble());
+    return new BigDecimal(value).setScale(random.nextInt(3, 13), RoundingMode.HALF_EVEN);
   }
 
   private static int number(Map<?, ?> schema, String word, int otherwise) {

@@ -23,7 +23,8 @@ class SchemaReaderTest {
 
   private static void refused(Map<String, Object> schema, String... parts) {
     InvalidArgumentException e =
-        assertThrows(InvalidArgumentException.class, () -> Grammar.schema(schema), schema::toString);
+        assertThrows(
+            InvalidArgumentException.class, () -> Grammar.schema(schema), schema::toString);
     assertEquals(1, e.getMessage().lines().count(), e.getMessage());
     for (String part : parts) {
       assertTrue(e.getMessage().contains(part), e.getMessage());
@@ -37,7 +38,7 @@ class SchemaReaderTest {
         "{'type':'object','properties':{'a':{'type':'array','items':{'oneOf':[]}}}}",
         "#/properties/a/items",
         "oneOf");
-    refused("{'type':'number','minimum':1}", "minimum", "number");
+    refused("{'type':'boolean','minimum':1}", "minimum", "boolean");
     refused("{'type':'integer','multipleOf':2}", "multipleOf");
     refused("{'type':'array','uniqueItems':true}", "uniqueItems");
     refused("{'type':'array','prefixItems':[]}", "prefixItems");
@@ -62,14 +63,16 @@ class SchemaReaderTest {
     refused("{'type':'object','properties':{'a':false}}", "#/properties/a", "false");
     refused("{'type':'object','required':7}", "required must be a list");
     refused("{'type':'object','required':[7]}", "required must be a list of names");
-    refused(
-        "{'type':'object','properties':{'a':{}},'required':['b']}", "required names", "b");
+    refused("{'type':'object','properties':{'a':{}},'required':['b']}", "required names", "b");
     refused("{'type':'string','minLength':3,'maxLength':2}", "minLength is greater");
     refused("{'type':'string','maxLength':-1}", "maxLength must be");
     refused("{'type':'string','maxLength':1.5}", "maxLength must be");
     refused("{'type':'array','minItems':'2'}", "minItems must be");
     refused("{'type':'integer','minimum':3,'maximum':2}", "no whole number");
     refused("{'type':'integer','minimum':'a'}", "minimum must be a number");
+    refused("{'type':'number','minimum':3,'maximum':2}", "no number");
+    refused("{'type':'number','exclusiveMinimum':2,'maximum':2}", "no number");
+    refused("{'type':'number','minimum':'a'}", "minimum must be a number");
     refused("{'enum':[]}", "enum has no value");
     refused("{'enum':7}", "enum must be a list");
     refused("{'type':'string','enum':[1]}", "no value of type");
@@ -86,8 +89,7 @@ class SchemaReaderTest {
   void endlessSchemasAreRefused() {
     refused("{'$ref':'#'}", "endless");
     refused("{'anyOf':[{'$ref':'#'},{'type':'null'}]}", "endless");
-    refused(
-        "{'type':'object','properties':{'a':{'$ref':'#'}},'required':['a']}", "endless");
+    refused("{'type':'object','properties':{'a':{'$ref':'#'}},'required':['a']}", "endless");
     refused("{'type':'array','items':{'$ref':'#'},'minItems':1}", "endless");
     refused(
         "{'$ref':'#/$defs/a','$defs':{'a':{'$ref':'#/$defs/b'},'b':{'$ref':'#/$defs/a'}}}",
@@ -104,7 +106,11 @@ class SchemaReaderTest {
     StringBuilder doubling = new StringBuilder("{'$ref':'#/$defs/d0','$defs':{");
     for (int i = 0; i < 60; i++) {
       doubling.append(
-          "'d" + i + "':{'type':'array','minItems':1,'items':{'$ref':'#/$defs/d" + (i + 1) + "'}},");
+          "'d"
+              + i
+              + "':{'type':'array','minItems':1,'items':{'$ref':'#/$defs/d"
+              + (i + 1)
+              + "'}},");
     }
     assertDoesNotThrow(
         () -> Grammar.schema(map(doubling + "'d60':{'anyOf':[{'type':'null'},{}]}}}")));
