@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.DisabledIfSystemProperty;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -46,6 +47,7 @@ class PerplexityCommandTest {
     }
   }
 
+  @DisabledIfSystemProperty(named = "mla4j.test.quick", matches = "true")
   @ParameterizedTest
   @MethodSource("backends")
   void theWholeText(String backend) {

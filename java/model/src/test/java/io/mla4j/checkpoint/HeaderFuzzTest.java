@@ -21,7 +21,8 @@ import org.junit.jupiter.api.io.TempDir;
  * {@code -Dmla4j.fuzz.seed} for the same ones again.
  */
 class HeaderFuzzTest {
-  private static final int TRIES = Integer.getInteger("mla4j.fuzz", 20_000) / 3;
+  private static final int USUAL = Boolean.getBoolean("mla4j.test.quick") ? 2_000 : 20_000;
+  private static final int TRIES = Integer.getInteger("mla4j.fuzz", USUAL) / 3;
   private static final long SEED = Long.getLong("mla4j.fuzz.seed", System.nanoTime());
   private static final long MAX_NANOS = 2_000_000_000L;
   private static final long MAX_BYTES = 64L << 20;

@@ -38,6 +38,12 @@ class GoldenLogitsTest {
   /** Of the largest logit, for models without experts: rounding flips experts in the others. */
   static final double BF16_BOUND = 5e-2;
 
+  /** Tokens of a page, tokens of a step. */
+  private static final int[][] CUTS =
+      Boolean.getBoolean("mla4j.test.quick")
+          ? new int[][] {{16, 72}, {3, 7}}
+          : new int[][] {{16, 72}, {64, 7}, {3, 1}, {1, 5}};
+
   static Stream<Backends.Choice> devices() {
     return Backends.list().stream()
         .filter(status -> status.available())
@@ -53,7 +59,7 @@ class GoldenLogitsTest {
       for (String name : Golden.NAMES) {
         Golden golden = Golden.read(name);
         for (AttentionForm form : List.of(AttentionForm.ABSORBED, AttentionForm.DECOMPRESSED)) {
-          for (int[] cut : new int[][] {{16, 72}, {64, 7}, {3, 1}, {1, 5}}) {
+          for (int[] cut : CUTS) {
             var options = new DecoderOptions(ComputeType.F32, CacheType.F32, form, cut[0], cut[1]);
             double difference = difference(golden, device, options);
             assertTrue(

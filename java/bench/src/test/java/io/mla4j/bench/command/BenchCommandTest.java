@@ -21,6 +21,7 @@ import java.util.Arrays;
 import java.util.HashSet;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.DisabledIfSystemProperty;
 import org.junit.jupiter.api.io.TempDir;
 
 /** {@code mla4j bench}: lists as options, where results go, and what is refused. */
@@ -126,6 +127,7 @@ class BenchCommandTest {
     Command.run("bench", "attention", "--layers", "0").refused(2, "--layers is 0");
   }
 
+  @DisabledIfSystemProperty(named = "mla4j.test.quick", matches = "true")
   @Test
   void everyAxisOfAModelTakesAList() throws Exception {
     Command command =
