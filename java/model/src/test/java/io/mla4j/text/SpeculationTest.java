@@ -394,7 +394,7 @@ class SpeculationTest {
     }
 
     @Override
-    public boolean mayGuess() {
+    public boolean mayGuess(double nanos) {
       return true;
     }
 

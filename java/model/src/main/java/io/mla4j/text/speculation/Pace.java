@@ -9,7 +9,8 @@ import java.util.Arrays;
  * <p>k guesses that are right with probabilities a(1), a(2), .. give {@code 1 + a(1) + a(1) a(2) +
  * ..} tokens in the time of a pass of 1 + k rows; the best k is that of the most tokens in a
  * second. On top of it guessing is paused, each time twice as long, as soon as it has lost the time
- * of a token: so a text that cannot be guessed is written hardly slower than without.
+ * of a token, but for guesses that take no time and are nearly sure: so a text that cannot be
+ * guessed is written hardly slower than without.
  *
  * <p>Knows no clock: whoever uses it measures. Belongs to one thread at a time.
  */
@@ -46,6 +47,9 @@ public class Pace {
   /** What was gained before counts against a loss up to this. */
   private static final double GAIN = 6;
 
+  /** A guess that is right so often is checked in a pause, too. */
+  private static final double SURE = 0.8;
+
   private static final int SHORTEST_PAUSE = 64;
   private static final int LONGEST_PAUSE = 2048;
 
@@ -73,9 +77,15 @@ public class Pace {
     this.guesser = guesser;
   }
 
-  /** Whether the next pass may have guesses at all. */
-  public boolean mayGuess() {
-    return paused == 0 && passes[1] >= FIRST_PLAIN && sincePlain < PLAIN_EVERY;
+  /**
+   * Whether the next pass may have guesses at all.
+   *
+   * @param nanos that the first takes to make: while guessing is paused, it must be nearly nothing
+   */
+  public boolean mayGuess(double nanos) {
+    return (paused == 0 || nanos < NOTHING * nanos(1))
+        && passes[1] >= FIRST_PLAIN
+        && sincePlain < PLAIN_EVERY;
   }
 
   /** How likely a guess of such a trust is right. */
@@ -116,6 +126,9 @@ public class Pace {
    * @param chances of each to be right if those before it are
    */
   public int best(double[] chances, int count) {
+    if (paused > 0 && count > 0 && chances[0] < SURE) {
+      return 0;
+    }
     double expected = 1;
     double likely = 1;
     double rate = 1 / nanos(1);
@@ -181,15 +194,14 @@ public class Pace {
       measured(rows, nanos);
     }
     sincePlain = rows == 1 ? 0 : sincePlain + 1;
-    boolean guessed = rows > 1 || guessing > 0;
-    if (!guessed) {
+    if (rows == 1) {
       paused = Math.max(0, paused - 1);
     }
-    // A pass that was interrupted says nothing about guessing, nor does the first of its kind.
-    cost =
-        guessed && passes[rows] > 1
-            ? (guessing + Math.min(nanos, 2 * nanos(rows))) / pass[1]
-            : Double.NaN;
+    // What such passes take as a rule: one that was interrupted says nothing about guessing, nor
+    // does
+    // the first of its kind.
+    boolean guessed = rows > 1 || guessing > 0;
+    cost = guessed && passes[rows] > 1 ? (guessing + nanos(rows)) / pass[1] : Double.NaN;
     // What was not tried for a while may have changed.
     for (int i = 0; i < tried.length; i++) {
       right[i] *= 1 - 1 / (8 * MEMORY);

@@ -43,7 +43,7 @@ public final class Speculator implements AutoCloseable {
    */
   public int guess(int[] ids, int count, int most) {
     guessing = 0;
-    if (most < 1 || !pace.mayGuess()) {
+    if (most < 1 || !pace.mayGuess(first.nanos())) {
       return 0;
     }
     if (!pace.paysOneMore(0, 1, 1, first.nanos())) {

@@ -1,5 +1,7 @@
 package io.mla4j.text.speculation;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.Random;
@@ -49,7 +51,7 @@ class PaceTest {
     while (done < tokens) {
       int n = 0;
       double guessing = 0;
-      if (pace.mayGuess() && pace.paysOneMore(0, 1, 1, 1000 * guess)) {
+      if (pace.mayGuess(1000 * guess) && pace.paysOneMore(0, 1, 1, 1000 * guess)) {
         double expected = 1;
         double likely = 1;
         do {
@@ -110,5 +112,38 @@ class PaceTest {
     assertTrue(speedup(1000, 0.98, 0.05, 0, 0.1) > 5, "0.98 free");
     assertTrue(speedup(1000, 0.8, 0.05, 0.15, 0.1) > 1.7, "0.8");
     assertTrue(speedup(1000, 0.5, 0.05, 0, 0.1) > 1.5, "0.5 free");
+  }
+
+  @Test
+  void onlyGuessesThatAreSureAndFreeAreCheckedInAPause() {
+    Pace pace = new Pace(new Free());
+    for (int i = 0; i < 5; i++) {
+      pace.ran(1, 1000, 0);
+    }
+    for (int i = 0; i < 50 && pace.mayGuess(100); i++) {
+      pace.ran(2, 1200, 100);
+      pace.checked(4, false);
+      pace.gave(1);
+    }
+    assertFalse(pace.mayGuess(100), "guesses that take time wait");
+    assertTrue(pace.mayGuess(0));
+    assertEquals(0, pace.best(new double[] {0.7}, 1));
+    assertEquals(1, pace.best(new double[] {0.95}, 1));
+    for (int i = 0; i < 64; i++) {
+      pace.ran(1, 1000, 0);
+    }
+    assertTrue(pace.mayGuess(100), "the pause is over");
+  }
+
+  /** Passes of one row now and then take five times as long, as on a machine that others use. */
+  @Test
+  void interruptedPassesDoNotEndGuessing() {
+    Pace pace = new Pace(new Free());
+    Random random = new Random(3);
+    for (int i = 0; i < 2000; i++) {
+      pace.ran(1, random.nextInt(8) == 0 ? 5000 : 1000, 0.1);
+      pace.gave(1);
+      assertTrue(i < 5 || i % 50 != 0 || pace.mayGuess(100), "after " + i);
+    }
   }
 }
