@@ -282,9 +282,7 @@ public final class Decoder implements AutoCloseable {
     try {
       checkIds(batch, wanted, ids);
       int[] counts = new int[ids.length];
-      for (int i = 0; i < ids.length; i++) {
-        counts[i] = ids[i].length;
-      }
+      Arrays.setAll(counts, i -> ids[i].length);
       mapped.requireUnchanged();
       try (Step step = batch.reserve(counts)) {
         Pass pass = new Pass(step, ids, wanted, cancellation, states);
