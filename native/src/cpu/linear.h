@@ -27,6 +27,8 @@ constexpr int kBlockRows = 128;
 // contiguous, and the runs are read side by side. One stream waits at every page, since the processor does not look beyond it, and at
 // activations that do not stay in L1 beside it; neighbouring rows as streams, a power of two apart, get into each other's way.
 constexpr int kStreamedRows = 2 * kGroupRows;
+// The same where weights are multiplied as they lie: more groups read a piece of a stream, and fetch the next one meanwhile.
+constexpr int kStreamedPairRows = 8 * kGroupRows;
 constexpr int kStreams = 4;
 static_assert(kBlockRows % 16 == 0);
 
@@ -206,11 +208,16 @@ void block_of(Layer<K> layer, int m, int rows, int n_begin, int n_end) {
   }
 }
 
+template <class K>
+constexpr int most_streamed_rows() {
+  return K::kUsesPanel ? kStreamedRows : kStreamedPairRows;
+}
+
 // Outputs n, n + step, .. (N of them) of a few rows.
 template <int N, class K>
 MLA_INLINE void few_rows_outputs(Layer<K> layer, int n, int step) {
   const mla_linear_params& p = layer.p;
-  float sums[kStreamedRows * kChunk];
+  float sums[most_streamed_rows<K>() * kChunk];
   alignas(64) float widened[K::kReadsRows ? 1 : N * kBlockK];
   for (int i = 0; i < p.rows; i++)
     for (int j = 0; j < N; j++) sums[i * kChunk + j] = 0;
@@ -219,7 +226,12 @@ MLA_INLINE void few_rows_outputs(Layer<K> layer, int n, int step) {
     if (!K::kReadsRows) K::template fill_panel<N>(part.w, part.kc, widened);
     const float* panel = K::kReadsRows ? nullptr : widened;
     group_tile<N>(part, 0, panel, Nothing{});
-    if (p.rows > kGroupRows) group_tile<N>(part, 1, panel, Nothing{});
+    // The first group has waited for the panel; the others fetch what comes next in each stream.
+    const bool last = k + kBlockK >= p.k;
+    const typename K::Rows next = layer.weight.part(last ? n + 1 : n, step, last ? 0 : k + kBlockK);
+    const int others = (p.rows - 1) / kGroupRows, fetched = others > 1 ? N : 0;
+    for (int g = 1; g <= others; g++)
+      group_tile<N>(part, g, panel, K::next(next, fetched * (g - 1) / others, fetched * g / others));
   }
   for (int i = 0; i < p.rows; i++) {
     for (int j = 0; j < N; j++) {
@@ -245,7 +257,7 @@ void linear_of(Layer<K> layer, int n_begin, int n_end) {
   const int rows = layer.p.rows;
   if (rows < kGroupRows) return few_rows<kStreams, K>(layer, n_begin, n_end);
   // a whole group's activations are as long as its streams: as many of these share them as the registers hold
-  if (rows <= kStreamedRows) return few_rows<kColumns, K>(layer, n_begin, n_end);
+  if (rows <= most_streamed_rows<K>()) return few_rows<kColumns, K>(layer, n_begin, n_end);
   for (int m = 0; m < rows; m += kBlockRows)
     block_of<K, kColumns>(layer, m, min_int(kBlockRows, rows - m), n_begin, n_end);
 }

@@ -65,6 +65,10 @@ final class Chooser {
   private void measure(Text text, long now) {
     if (text.lastToken == 0) {
       meters.firstToken.add(now - text.ticket.submitted);
+      if (text.prefill != null) {
+        text.prefill.end(text);
+        text.prefill = null;
+      }
     } else {
       meters.betweenTokens.add(now - text.lastToken);
     }

@@ -6,6 +6,7 @@ import io.mla4j.Mla4jException;
 import io.mla4j.Sequence;
 import io.mla4j.engine.EngineModel.Piece;
 import io.mla4j.ops.Tensor;
+import io.mla4j.text.Sampler;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -27,6 +28,9 @@ final class Loop implements Runnable {
   private final Chooser chooser;
   private final Waiting waiting = new Waiting();
 
+  /** Of all texts, which choose one after the other. */
+  private final Sampler.Scratch scratch = new Sampler.Scratch();
+
   /** Texts that have pages, in the order in which they got them. */
   private final List<Text> running = new ArrayList<>();
 
@@ -36,6 +40,12 @@ final class Loop implements Runnable {
   private volatile Text[] visible = {};
 
   private volatile int waits;
+
+  /** What waited for pages last. */
+  private Ticket pressed;
+
+  /** What ended the loop; null where that was a close. */
+  private Mla4jException broken;
 
   Loop(EngineModel model, EngineOptions options, Inbox inbox, Meters meters) {
     this.model = model;
@@ -69,6 +79,7 @@ final class Loop implements Runnable {
       Thread.currentThread().interrupt();
     } catch (RuntimeException | Error e) {
       LOGGER.log(System.Logger.Level.ERROR, "the engine's loop failed and ends", e);
+      broken = Chooser.explained(e);
     } finally {
       inbox.close();
       arrived.forEach(waiting::add);
@@ -136,8 +147,9 @@ final class Loop implements Runnable {
   private boolean admit(Ticket ticket, long now) {
     Text text;
     try {
-      text = ticket.next(model, ticket.request::constraint);
+      text = ticket.next(model, scratch, ticket.request::constraint);
       if (!pages.admit(text, running)) {
+        press(text);
         return false;
       }
     } catch (RuntimeException | Error e) {
@@ -151,6 +163,7 @@ final class Loop implements Runnable {
     ticket.started = true;
     inbox.started();
     text.cachedTokens = text.sequence.length();
+    text.prefill = Recorded.prefill();
     meters.queued.add(now - ticket.submitted);
     Meters.add(meters.lookups, 1);
     Meters.add(meters.hits, text.cachedTokens > 0 ? 1 : 0);
@@ -158,6 +171,17 @@ final class Loop implements Runnable {
     Meters.add(meters.cachedTokens, text.cachedTokens);
     begin(text);
     return true;
+  }
+
+  /** It waits for pages, which is told once. */
+  private void press(Text text) {
+    if (text.ticket != pressed) {
+      pressed = text.ticket;
+      Recorded.CachePressure event = Recorded.pressure();
+      if (event != null) {
+        event.of(text, false, pages);
+      }
+    }
   }
 
   private void begin(Text text) {
@@ -195,6 +219,10 @@ final class Loop implements Runnable {
 
   private void putBack(Text text) {
     Meters.add(meters.putBack, 1);
+    Recorded.CachePressure event = Recorded.pressure();
+    if (event != null) {
+      event.of(text, true, pages);
+    }
     running.remove(text);
     text.sequence.close();
     text.sequence = null;
@@ -203,13 +231,14 @@ final class Loop implements Runnable {
   }
 
   private void run(List<Planner.Work> works) {
+    Recorded.DecodeStep event = Recorded.step();
     long start = System.nanoTime();
     List<Piece> pieces = new ArrayList<>(works.size());
     works.forEach(work -> pieces.add(work.piece()));
     Rows rows = new Rows(works);
     model.step(pieces, rows::accept);
     Meters.add(meters.steps, 1);
-    planner.ran(works, System.nanoTime() - start);
+    planner.ran(works, System.nanoTime() - start, event);
     for (Planner.Work work : works) {
       if (work.text().sequence != null) {
         planner.settle(work.text());
@@ -280,7 +309,8 @@ final class Loop implements Runnable {
   private void fork(Text text, List<Text> born) {
     while (text.ticket.hasUnborn()) {
       Text other =
-          text.ticket.next(model, () -> text.constraint == null ? null : text.constraint.fork());
+          text.ticket.next(
+              model, scratch, () -> text.constraint == null ? null : text.constraint.fork());
       other.cachedTokens = text.cachedTokens;
       boolean runs = running.size() < options.parallel();
       Sequence sequence = runs ? text.sequence.fork() : null;
@@ -347,14 +377,21 @@ final class Loop implements Runnable {
 
   private void endAll() {
     for (Ticket ticket : waiting.removeTickets(_ -> true)) {
-      endUnborn(ticket, FinishReason.CANCELLED);
+      if (broken == null) {
+        endUnborn(ticket, FinishReason.CANCELLED);
+      } else {
+        failUnborn(ticket, broken);
+      }
       inbox.ended(ticket);
     }
-    for (Text text : List.copyOf(running)) {
-      end(text, FinishReason.CANCELLED);
-    }
-    for (Text text : List.copyOf(waiting.texts())) {
-      end(text, FinishReason.CANCELLED);
+    List<Text> begun = new ArrayList<>(running);
+    begun.addAll(waiting.texts());
+    for (Text text : begun) {
+      if (broken == null) {
+        end(text, FinishReason.CANCELLED);
+      } else {
+        fail(text, broken);
+      }
     }
   }
 

@@ -41,6 +41,8 @@ final class OpenedModel implements EngineModel {
 
   /** Opens it; a tokenizer that cannot be used is as none. */
   static OpenedModel open(Path path, EngineOptions options) {
+    Recorded.ModelLoad event = new Recorded.ModelLoad();
+    event.begin();
     Model model =
         Model.builder(path)
             .backend(options.backend())
@@ -52,7 +54,9 @@ final class OpenedModel implements EngineModel {
             .chunk(options.tokenBudget())
             .tokenizerIfUsable()
             .open();
-    return new OpenedModel(path, model, options.template());
+    OpenedModel opened = new OpenedModel(path, model, options.template());
+    event.end(opened);
+    return opened;
   }
 
   @Override

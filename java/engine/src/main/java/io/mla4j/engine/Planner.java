@@ -113,8 +113,8 @@ final class Planner {
     }
   }
 
-  /** How long a step took. */
-  void ran(List<Work> works, long nanos) {
+  /** How long a step took, for {@code event} too unless it is null. */
+  void ran(List<Work> works, long nanos, Recorded.DecodeStep event) {
     int texts = 0;
     int tokens = 0;
     for (Work work : works) {
@@ -125,5 +125,8 @@ final class Planner {
       }
     }
     budget.ran(texts, tokens, nanos);
+    if (event != null) {
+      event.end(texts, tokens);
+    }
   }
 }

@@ -34,15 +34,24 @@ final class Text {
 
   volatile Running.State state = Running.State.WAITING;
 
+  /** Of its prompt, until its first token is there; null where nobody records it. */
+  Recorded.Prefill prefill;
+
   /** When its last token was chosen; 0 before the first. */
   long lastToken;
 
-  Text(Ticket ticket, int choice, EngineModel model, Constraint constraint) {
+  Text(
+      Ticket ticket,
+      int choice,
+      EngineModel model,
+      Sampler.Scratch scratch,
+      Constraint constraint) {
     this.ticket = ticket;
     this.choice = choice;
     this.promptTokens = ticket.prompt.length;
     Request request = ticket.request;
-    this.sampler = new Sampler(request.sampling().withSeed(request.sampling().seed() + choice));
+    this.sampler =
+        new Sampler(request.sampling().withSeed(request.sampling().seed() + choice), scratch);
     for (int id : ticket.prompt) {
       sampler.observe(id);
     }

@@ -1,5 +1,6 @@
 package io.mla4j.engine;
 
+import io.mla4j.text.Sampler;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Supplier;
@@ -48,9 +49,9 @@ final class Ticket {
   }
 
   /** Its next text, which does not begin yet: the same one until it does. */
-  Text next(EngineModel model, Supplier<Constraint> constraint) {
+  Text next(EngineModel model, Sampler.Scratch scratch, Supplier<Constraint> constraint) {
     if (next == null) {
-      next = new Text(this, born, model, constraint.get());
+      next = new Text(this, born, model, scratch, constraint.get());
     }
     return next;
   }

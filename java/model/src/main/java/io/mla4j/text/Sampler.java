@@ -21,6 +21,20 @@ import java.util.SplittableRandom;
 public final class Sampler {
   private static final float MOST = Float.MAX_VALUE;
 
+  /** So many tokens are ranked one by one. */
+  private static final int FEW = 128;
+
+  /** The smallest factor on logits, and the inverse of the largest. */
+  private static final double SMALLEST = 1e-30;
+
+  /** Weights below e to the power of this one are as good as 0. */
+  private static final float LEAST_EXPONENT = -87;
+
+  /** A number that is added and taken away again to round to whole numbers: 1.5 times 2^23. */
+  private static final float ROUNDER = 12582912f;
+
+  private static final int ROUNDED_ZERO = Float.floatToRawIntBits(ROUNDER);
+
   private final SamplingOptions options;
   private final SplittableRandom random;
   private final BitSet occurred = new BitSet();
@@ -28,23 +42,50 @@ public final class Sampler {
   /** How often tokens were chosen here; null where no penalty asks for it. */
   private final Map<Integer, Integer> chosen;
 
-  private float[] scores = new float[0];
+  private final Scratch scratch;
+
+  /** Of the scratch. */
+  private float[] scores;
+
+  private float[] weights;
+  private long[] candidates;
 
   /** The largest score. */
   private float largest;
 
-  /**
-   * Keys of the tokens that may be drawn, smallest key best: a heap, then those taken from it, the
-   * best last.
-   */
-  private long[] candidates = new long[0];
+  /** Of all weights. */
+  private double total;
 
   private int count;
   private int heapSize;
 
+  /** What samplers need for the time of a choice: those of one thread may share it. */
+  public static final class Scratch {
+    /** Logits with penalties and biases. */
+    private float[] scores = new float[0];
+
+    /** Probabilities relative to the likeliest token's. */
+    private float[] weights = new float[0];
+
+    /**
+     * Keys of the tokens that may be drawn, smallest key best: a heap, then those taken from it,
+     * the best last.
+     */
+    private long[] candidates = new long[0];
+
+    /** One that grows as it is needed. */
+    public Scratch() {}
+  }
+
   /** A sampler at the start of its sequence of random numbers. */
   public Sampler(SamplingOptions options) {
+    this(options, new Scratch());
+  }
+
+  /** As above, which shares {@code scratch} with others of its thread. */
+  public Sampler(SamplingOptions options, Scratch scratch) {
     this.options = options;
+    this.scratch = scratch;
     this.random = new SplittableRandom(options.seed());
     Penalties penalties = options.penalties();
     this.chosen = penalties.presence() == 0 && penalties.frequency() == 0 ? null : new HashMap<>();
@@ -89,10 +130,7 @@ public final class Sampler {
       throw new InvalidArgumentException(
           "logits has " + size + " numbers, but must have one for each token of a vocabulary");
     }
-    if (scores.length != size) {
-      scores = new float[(int) size];
-      candidates = new long[options.temperature() == 0 ? 0 : (int) size];
-    }
+    prepare((int) size);
     MemorySegment.copy(logits, JAVA_FLOAT_UNALIGNED, 0, scores, 0, scores.length);
     requireFinite();
     if (!options.takesLogitsAsTheyAre()) {
@@ -151,6 +189,21 @@ public final class Sampler {
     }
   }
 
+  private void prepare(int size) {
+    if (scratch.scores.length != size) {
+      scratch.scores = new float[size];
+    }
+    scores = scratch.scores;
+    if (options.temperature() > 0) {
+      if (scratch.weights.length != size) {
+        scratch.weights = new float[size];
+        scratch.candidates = new long[size];
+      }
+      weights = scratch.weights;
+      candidates = scratch.candidates;
+    }
+  }
+
   private void requireFinite() {
     for (int id = 0; id < scores.length; id++) {
       if (!Float.isFinite(scores[id])) {
@@ -173,38 +226,57 @@ public final class Sampler {
   }
 
   private int sample() {
+    weigh();
     boolean ranked = options.topK() > 0 && options.topK() < scores.length;
     if (!ranked && options.topP() == 1) {
-      collect(options.minP());
-      double total = 0;
-      for (int i = 0; i < count; i++) {
-        total += weight(id(i));
-      }
-      double left = random.nextDouble() * total;
-      int at = 0;
-      while (at < count - 1 && (left -= weight(id(at))) >= 0) {
-        at++;
-      }
-      return id(at);
+      return options.minP() == 0 ? drawAny() : drawLikely();
     }
-    double total = 0;
     if (ranked) {
-      collect(0);
-      heapify();
-      for (int i = 0; i < Math.min(options.topK(), count); i++) {
-        total += weight(best(i));
+      rank(options.topK());
+      int limit = Math.min(options.topK(), count);
+      double ofBest = 0;
+      for (int i = 0; i < limit; i++) {
+        ofBest += weights[best(i)];
       }
-    } else {
-      for (int id = 0; id < scores.length; id++) {
-        total += weight(id);
-      }
-      // tokens below (1 - topP) / vocabulary have less than 1 - topP together: those above reach
-      // topP without them
-      double certain = (1 - options.topP()) / scores.length * total;
-      collect(Math.min(1, Math.max(options.minP(), certain)));
-      heapify();
+      return drawBest(limit, options.topP() * ofBest);
     }
-    return drawBest(ranked ? Math.min(options.topK(), count) : count, options.topP() * total);
+    // tokens below (1 - topP) / vocabulary have less than 1 - topP together: those above reach
+    // topP without them
+    double certain = (1 - options.topP()) / scores.length * total;
+    collect(Math.min(1, Math.max(options.minP(), certain)));
+    heapify();
+    return drawBest(count, options.topP() * total);
+  }
+
+  /** Draws among all tokens. */
+  private int drawAny() {
+    double left = random.nextDouble() * total;
+    int last = -1;
+    for (int id = 0; id < scores.length; id++) {
+      if (scores[id] != Float.NEGATIVE_INFINITY) {
+        last = id;
+        left -= weights[id];
+        if (left < 0) {
+          return id;
+        }
+      }
+    }
+    return last;
+  }
+
+  /** Draws among the tokens that are likely enough. */
+  private int drawLikely() {
+    collect(options.minP());
+    double sum = 0;
+    for (int i = 0; i < count; i++) {
+      sum += weights[id(i)];
+    }
+    double left = random.nextDouble() * sum;
+    int at = 0;
+    while (at < count - 1 && (left -= weights[id(at)]) >= 0) {
+      at++;
+    }
+    return id(at);
   }
 
   /** Draws among the best tokens up to the one with which their weights reach {@code wanted}. */
@@ -213,30 +285,95 @@ public final class Sampler {
     int kept = 0;
     while (kept < limit
         && (reached < wanted || options.topP() == 1)
-        && weight(best(kept)) >= options.minP()) {
-      reached += weight(best(kept++));
+        && weights[best(kept)] >= options.minP()) {
+      reached += weights[best(kept++)];
     }
     double left = random.nextDouble() * reached;
     int at = 0;
-    while (at < kept - 1 && (left -= weight(best(at))) >= 0) {
+    while (at < kept - 1 && (left -= weights[best(at)]) >= 0) {
       at++;
     }
     return best(at);
   }
 
-  /** The probability relative to the likeliest token's. */
-  private double weight(int id) {
-    return Math.exp(((double) scores[id] - largest) / options.temperature());
+  /** Every token's probability relative to the likeliest one's, and their sum. */
+  private void weigh() {
+    float sharpness = (float) Math.clamp(1 / options.temperature(), SMALLEST, 1 / SMALLEST);
+    for (int id = 0; id < scores.length; id++) {
+      weights[id] = exp(Math.max((scores[id] - largest) * sharpness, LEAST_EXPONENT));
+    }
+    double even = 0;
+    double odd = 0;
+    int id = 0;
+    for (; id + 1 < scores.length; id += 2) {
+      even += weights[id];
+      odd += weights[id + 1];
+    }
+    total = id < scores.length ? even + odd + weights[id] : even + odd;
+  }
+
+  /**
+   * e to the power of x in [-87, 0], within 1e-7 of it: Cephes' polynomial about the nearest
+   * multiple of log 2, without branches, which the compiler makes vectors of.
+   */
+  private static float exp(float x) {
+    float shifted = x * 1.44269504f + ROUNDER;
+    float n = shifted - ROUNDER;
+    float r = x - n * 0.693359375f + n * 2.12194440e-4f;
+    float p = 1.9875691500e-4f * r + 1.3981999507e-3f;
+    p = p * r + 8.3334519073e-3f;
+    p = p * r + 4.1665795894e-2f;
+    p = p * r + 1.6666665459e-1f;
+    p = p * r + 5.0000001201e-1f;
+    p = p * r * r + r + 1;
+    return p * Float.intBitsToFloat(Float.floatToRawIntBits(shifted) - ROUNDED_ZERO + 127 << 23);
   }
 
   /** Makes candidates of all tokens whose weight is at least {@code smallest}. */
   private void collect(double smallest) {
     count = 0;
     for (int id = 0; id < scores.length; id++) {
-      if (weight(id) >= smallest && scores[id] != Float.NEGATIVE_INFINITY) {
+      if (weights[id] >= smallest && scores[id] != Float.NEGATIVE_INFINITY) {
         candidates[count++] = key(id);
       }
     }
+  }
+
+  /** Makes candidates of the best {@code most} tokens, and perhaps of others. */
+  private void rank(int most) {
+    if (most > FEW) {
+      collect(0);
+      heapify();
+      return;
+    }
+    count = 0;
+    heapSize = 0;
+    float worst = Float.NEGATIVE_INFINITY;
+    for (int id = 0; id < scores.length; id++) {
+      if (scores[id] > worst) {
+        insert(key(id), most);
+        worst = count < most ? worst : scores[id(0)];
+      }
+    }
+  }
+
+  /** Into candidates as if they were taken from a heap: the best last, up to {@code most}. */
+  private void insert(long key, int most) {
+    int at;
+    if (count < most) {
+      at = count++;
+      while (at > 0 && candidates[at - 1] < key) {
+        candidates[at] = candidates[at - 1];
+        at--;
+      }
+    } else {
+      at = 0;
+      while (at + 1 < count && candidates[at + 1] > key) {
+        candidates[at] = candidates[at + 1];
+        at++;
+      }
+    }
+    candidates[at] = key;
   }
 
   /** The score's complement above the id's 31 bits, so that the smallest key is the best token. */
