@@ -12,6 +12,7 @@ import io.mla4j.InvalidArgumentException;
 import io.mla4j.Mla4jException;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Random;
@@ -388,32 +389,54 @@ class SchedulerTest {
     }
   }
 
+  /** Even ids alone, a number of them; or one that fails when it is asked. */
+  private static final class Even implements Constraint {
+    private int left;
+
+    Even(int left) {
+      this.left = left;
+    }
+
+    @Override
+    public void mask(long[] allowed) {
+      if (left < 0) {
+        throw new IllegalStateException("a constraint failed");
+      }
+      Arrays.fill(allowed, 0x5555555555555554L);
+    }
+
+    @Override
+    public void accept(int id) {
+      left--;
+    }
+
+    @Override
+    public boolean isComplete() {
+      return left == 0;
+    }
+
+    @Override
+    public Constraint fork() {
+      return new Even(left);
+    }
+  }
+
+  @Test
+  void aConstraintThatFailsEndsItsOwnRequest() {
+    try (Engine engine = Engine.over(script(), options().build())) {
+      Answer good = engine.submit(request(10, 20, 200).build());
+      Answer bad = engine.submit(request(11, 20, 100).constraint(new Even(-1)).n(2).build());
+      CompletionException thrown =
+          assertThrows(CompletionException.class, () -> bad.result().join());
+      assertTrue(thrown.getCause().getMessage().contains("a constraint failed"));
+      assertArrayEquals(expected(10, 20, 200), ids(good));
+    }
+  }
+
   @Test
   void aConstraintSaysWhatMayFollow() {
-    /** Even ids alone, six of them. */
-    record Even(int[] left) implements Constraint {
-      @Override
-      public void mask(long[] allowed) {
-        java.util.Arrays.fill(allowed, 0x5555555555555554L);
-      }
-
-      @Override
-      public void accept(int id) {
-        left[0]--;
-      }
-
-      @Override
-      public boolean isComplete() {
-        return left[0] == 0;
-      }
-
-      @Override
-      public Constraint fork() {
-        return new Even(left.clone());
-      }
-    }
     try (Engine engine = Engine.over(script(), options().build())) {
-      Request request = request(10, 20, 100).constraint(new Even(new int[] {6})).n(2).build();
+      Request request = request(10, 20, 100).constraint(new Even(6)).n(2).build();
       for (Result.Choice choice : engine.submit(request).result().join().choices()) {
         assertEquals(FinishReason.STOP, choice.reason());
         assertEquals(6, choice.ids().length);
