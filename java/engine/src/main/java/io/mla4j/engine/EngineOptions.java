@@ -117,7 +117,7 @@ public final class EngineOptions {
     private int queue = 256;
     private int requestsPerTenant;
     private int tokenBudget = 512;
-    private double stretch = 1.8;
+    private double stretch = 1.7;
     private boolean speculation;
 
     private Builder() {}
