@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -43,6 +44,7 @@ public final class OpenFiles implements AutoCloseable {
   private static final String PROPERTY = "mla4j.weights";
   private static final String VARIABLE = "MLA4J_WEIGHTS";
   private static final long READ_AT_ONCE = 1L << 28;
+  private static final int FETCH_AT_ONCE = 1 << 20;
 
   private final boolean reads = reads();
   private final Arena arena = Arena.ofShared();
@@ -139,6 +141,25 @@ public final class OpenFiles implements AutoCloseable {
       return bytes.asReadOnly();
     } catch (OutOfMemoryError e) {
       throw new CheckpointException(path + ": there is no memory to read it into", e);
+    }
+  }
+
+  /**
+   * Has a small part of a mapped file, such as a norm's weights, come into the page cache. Where a
+   * page is missing under a mapping, the kernel reads megabytes around it, as a rule of weights
+   * that nobody has asked for yet; where it is missing in a read, no more than what is read.
+   */
+  void fetch(MemorySegment part) {
+    for (Mapped mapped : files) {
+      long at = part.address() - mapped.bytes.address();
+      if (at >= 0 && at < mapped.size) {
+        ByteBuffer rest = ByteBuffer.allocate((int) Math.min(part.byteSize(), FETCH_AT_ONCE));
+        try {
+          mapped.open.getChannel().read(rest, at);
+        } catch (IOException e) {
+          // Whoever looks at the mapping is told.
+        }
+      }
     }
   }
 

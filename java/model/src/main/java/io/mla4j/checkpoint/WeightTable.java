@@ -229,7 +229,7 @@ public record WeightTable(
       return found;
     }
 
-    private static StoredTensor checked(TensorRole role, StoredTensor tensor) {
+    private StoredTensor checked(TensorRole role, StoredTensor tensor) {
       if (!tensor.type().isWeight()) {
         throw tensor.error(
             "has dtype "
@@ -241,6 +241,7 @@ public record WeightTable(
         throw tensor.error("has dtype " + tensor.type() + ", but no scales");
       }
       if (tensor.shape().size() == 1 || role.isConvolution()) {
+        checkpoint.files().fetch(tensor.segment());
         requireFinite(tensor);
       }
       return tensor;
