@@ -1,13 +1,11 @@
-/** The API of mla4j, the latent cache, the position encodings and the scalar kernels. */
+/**
+ * The API of mla4j, the latent cache, the position encodings and the scalar kernels. Packages
+ * {@code cpu}, {@code extract} and {@code spi} are for backends, whoever makes them.
+ */
 module io.mla4j.core {
   exports io.mla4j;
-  exports io.mla4j.cpu to
-      io.mla4j.ffi,
-      io.mla4j.vector;
-  exports io.mla4j.extract to
-      io.mla4j.cuda,
-      io.mla4j.ffi,
-      io.mla4j.model;
+  exports io.mla4j.cpu;
+  exports io.mla4j.extract;
   exports io.mla4j.ops;
   exports io.mla4j.position;
   exports io.mla4j.spi;

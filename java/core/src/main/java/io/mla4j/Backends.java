@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.ServiceConfigurationError;
 import java.util.ServiceLoader;
@@ -16,8 +17,7 @@ import java.util.function.Predicate;
 import java.util.stream.Collectors;
 
 /**
- * Finds and opens devices: the backends on the class path or module path, by rank: cuda, native,
- * vector, scalar.
+ * Finds and opens devices: the backends on the class path or module path, by rank.
  *
  * <p>Without a name the highest one that works is opened, and one log line says which and, for each
  * that was passed over, why: a warning where the kernels are therefore those in Java. A name is
@@ -72,6 +72,8 @@ public final class Backends {
    * @param isas the instruction sets that can be named here, best first
    * @param library the library file in use, if any
    * @param version the library's version, if any
+   * @param hasOwnMemory whether its devices are not the host's processors
+   * @param details what else the backend says of itself, by name
    */
   public record Status(
       String name,
@@ -80,7 +82,9 @@ public final class Backends {
       String reason,
       List<String> isas,
       Optional<Path> library,
-      Optional<String> version) {}
+      Optional<String> version,
+      boolean hasOwnMemory,
+      Map<String, String> details) {}
 
   /** As {@link #open(Choice)} with {@link Choice#BEST}. */
   public static Device open() {
@@ -106,6 +110,14 @@ public final class Backends {
     return Found.CANDIDATES.stream().map(Candidate::status).toList();
   }
 
+  /** The names that select a backend, by falling rank; nothing is probed. */
+  public static List<String> names() {
+    return Found.CANDIDATES.stream()
+        .filter(candidate -> candidate.backend() != null)
+        .map(Candidate::name)
+        .toList();
+  }
+
   /**
    * Does on the calling thread what {@link #open()} and the first operations would otherwise wait
    * for. A program that wants its first result soon calls it on a thread of its own while it does
@@ -127,7 +139,9 @@ public final class Backends {
   static List<Candidate> all(Iterator<Backend> providers, ClassLoader loader) {
     List<Candidate> all = load(providers);
     Predicate<String> isFound = name -> all.stream().anyMatch(c -> c.isOf(name));
-    List<Backend> lost = UnregisteredBackend.among(loader, isFound);
+    // Of several providers, each has its service file, or the files were merged.
+    List<Backend> lost =
+        all.size() > 1 ? new ArrayList<>() : UnregisteredBackend.among(loader, isFound);
     if (!isFound.test(ScalarBackend.class.getName())) {
       lost.add(new ScalarBackend());
     }
@@ -186,7 +200,9 @@ public final class Backends {
           found.reason(),
           found.isas(),
           found.library(),
-          found.version());
+          found.version(),
+          backend != null && backend.hasOwnMemory(),
+          backend == null ? Map.of() : backend.details());
     }
 
     Backend.Probe probe() {

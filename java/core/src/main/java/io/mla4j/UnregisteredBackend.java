@@ -1,44 +1,60 @@
 package io.mla4j;
 
 import io.mla4j.spi.Backend;
+import java.io.IOException;
+import java.net.URI;
 import java.net.URL;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Predicate;
+import java.util.jar.JarEntry;
+import java.util.jar.JarFile;
 
 /**
- * A backend of this project that is there but that no service file names: what becomes of it in a
- * jar of all jars whose service files overwrote each other. It works nowhere, and says why.
+ * A backend that is there but that no service file names: what becomes of it in a jar of all jars
+ * whose service files overwrote each other. It works nowhere, and says why.
  *
- * <p>Backends that are not listed here work as well; only this advice is not given for them.
+ * <p>Found by a file {@code META-INF/mla4j/backends/CLASS} beside this class, which a backend's
+ * module has for this alone: its name and its rank. Backends without it work as well; only this
+ * advice is not given for them.
  */
 record UnregisteredBackend(String name, int rank, String className, String place)
     implements Backend {
   private static final String SERVICE_FILE = "META-INF/services/" + Backend.class.getName();
+  private static final String FOLDER = "META-INF/mla4j/backends/";
 
-  /** Those that {@code loader} sees and {@code isFound} denies, by the names of their classes. */
+  /** Those in the jar of this class, as {@code loader} sees it, that {@code isFound} denies. */
   static List<Backend> among(ClassLoader loader, Predicate<String> isFound) {
-    List<Backend> unregistered = new ArrayList<>();
-    look("cuda", 300, "io.mla4j.cuda.CudaBackend", loader, isFound, unregistered);
-    look("native", 200, "io.mla4j.ffi.NativeBackend", loader, isFound, unregistered);
-    look("vector", 100, "io.mla4j.vector.VectorBackend", loader, isFound, unregistered);
-    return unregistered;
-  }
-
-  private static void look(
-      String name,
-      int rank,
-      String className,
-      ClassLoader loader,
-      Predicate<String> isFound,
-      List<Backend> unregistered) {
-    URL file =
-        isFound.test(className) ? null : loader.getResource(className.replace('.', '/') + ".class");
-    if (file != null) {
-      String place = file.getPath().replaceFirst("!?/" + className.replace('.', '/') + ".*", "");
-      unregistered.add(
-          new UnregisteredBackend(name, rank, className, place.replaceFirst("^file:", "")));
+    String own = Backends.class.getName().replace('.', '/') + ".class";
+    URL url = loader.getResource(own);
+    if (url == null || !url.getProtocol().equals("jar")) {
+      return new ArrayList<>();
+    }
+    Path jar = Path.of(URI.create(url.getPath().substring(0, url.getPath().indexOf("!/"))));
+    try (JarFile file = new JarFile(jar.toFile())) {
+      List<Backend> unregistered = new ArrayList<>();
+      for (JarEntry entry : Collections.list(file.entries())) {
+        String className = entry.getName().replaceFirst("^" + FOLDER, "");
+        if (entry.getName().startsWith(FOLDER)
+            && !className.isEmpty()
+            && !isFound.test(className)) {
+          String[] words =
+              new String(file.getInputStream(entry).readAllBytes(), StandardCharsets.UTF_8)
+                  .strip()
+                  .split(" ");
+          unregistered.add(
+              new UnregisteredBackend(
+                  words[0], Integer.parseInt(words[1]), className, jar.toString()));
+        }
+      }
+      return unregistered;
+    } catch (IOException | RuntimeException e) {
+      // Advice is all that is lost.
+      return new ArrayList<>();
     }
   }
 

@@ -11,18 +11,26 @@ import java.net.MalformedURLException;
 import java.net.URI;
 import java.net.URISyntaxException;
 import java.net.URL;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.ServiceConfigurationError;
+import java.util.jar.JarEntry;
+import java.util.jar.JarOutputStream;
 import java.util.logging.Handler;
 import java.util.logging.LogRecord;
 import java.util.logging.Logger;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 class BackendsTest {
+  @TempDir private Path folder;
+
   /** A backend that computes with scalar kernels under another name. */
   private record Fake(String name, int rank, String refusal, boolean demanded, List<String> isas)
       implements Backend {
@@ -183,20 +191,25 @@ class BackendsTest {
 
   @Test
   void aBackendThatIsThereButNotRegisteredSaysSo() throws Exception {
-    // A loader that sees a class file of the native backend, as it lies in a jar of all jars.
+    Path jar = folder.resolve("all.jar");
+    try (JarOutputStream out = new JarOutputStream(Files.newOutputStream(jar))) {
+      out.putNextEntry(new JarEntry("META-INF/mla4j/backends/io.mla4j.ffi.NativeBackend"));
+      out.write("native 200\n".getBytes(StandardCharsets.UTF_8));
+    }
+    // A loader that sees the classes of core in a jar of all jars.
     ClassLoader loader =
         new ClassLoader() {
           @Override
           public URL getResource(String name) {
-            return name.equals("io/mla4j/ffi/NativeBackend.class")
-                ? url("jar:file:/app/all.jar!/" + name)
+            return name.equals("io/mla4j/Backends.class")
+                ? url("jar:" + jar.toUri() + "!/" + name)
                 : null;
           }
         };
     List<Backends.Candidate> all = Backends.all(List.<Backend>of().iterator(), loader);
     assertEquals(List.of("native", "scalar"), all.stream().map(Backends.Candidate::name).toList());
     Backends.Selection selection = new Backends.Selection(all, _ -> null, _ -> null);
-    String told = "io.mla4j.ffi.NativeBackend is in /app/all.jar, but not registered: no META-INF/";
+    String told = "io.mla4j.ffi.NativeBackend is in " + jar + ", but not registered: no META-INF/";
     String refusal = refusal(() -> selection.open(new Backends.Choice("native", null, 1)));
     assertTrue(refusal.contains(told), refusal);
     List<String> log = logged(() -> selection.open(new Backends.Choice(null, null, 1)).close());

@@ -15,6 +15,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import org.junit.jupiter.api.Assumptions;
@@ -232,7 +233,7 @@ class AttentionBenchTest {
 
   private static Backends.Status status(String name, boolean works) {
     return new Backends.Status(
-        name, 1, works, "a reason", List.of(), Optional.empty(), Optional.empty());
+        name, 1, works, "a reason", List.of(), Optional.empty(), Optional.empty(), false, Map.of());
   }
 
   @Test

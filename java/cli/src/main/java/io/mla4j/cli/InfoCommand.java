@@ -8,12 +8,10 @@ import java.io.IOException;
 import java.io.PrintStream;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 
 /** {@code mla4j info}: what this machine offers and what is used. */
 final class InfoCommand extends StreamCommand {
-  /** The emulated CUDA library that the build made, named by scripts/mla4j. */
-  private static final String EMULATED_PROPERTY = "mla4j.cuda.emulated";
-
   boolean json;
 
   /**
@@ -62,18 +60,15 @@ final class InfoCommand extends StreamCommand {
         .orElse("");
   }
 
-  /** The file of the emulated CUDA library, or null where the build made none. */
-  private static String emulatedCudaLibrary() {
-    return System.getProperty(EMULATED_PROPERTY);
-  }
-
-  /** The device of the CUDA backend, or why there is none. */
+  /** The device of the best backend that is none of processors, or why there is none. */
   private static String gpu(List<Backends.Status> backends) {
-    return backends.stream()
-        .filter(s -> s.name().equals("cuda"))
-        .map(s -> (s.available() ? "" : "none: ") + s.reason())
+    List<Backends.Status> others = backends.stream().filter(Backends.Status::hasOwnMemory).toList();
+    return others.stream()
+        .filter(Backends.Status::available)
+        .map(Backends.Status::reason)
         .findFirst()
-        .orElse("none: this build has no CUDA backend");
+        .or(() -> others.stream().map(status -> "none: " + status.reason()).findFirst())
+        .orElse("none: this build has no backend for one");
   }
 
   private static String jdk() {
@@ -97,9 +92,6 @@ final class InfoCommand extends StreamCommand {
       out.println("threads  " + used.threads());
     }
     out.println("GPU      " + gpu(backends));
-    if (emulatedCudaLibrary() != null) {
-      out.println("emulator " + emulatedCudaLibrary());
-    }
     out.println("backends");
     for (Backends.Status status : backends) {
       out.printf(
@@ -110,6 +102,7 @@ final class InfoCommand extends StreamCommand {
       }
       status.library().ifPresent(file -> out.println("           library  " + file));
       status.version().ifPresent(v -> out.println("           version  " + v));
+      status.details().forEach((name, what) -> out.printf("           %-8s %s%n", name, what));
     }
   }
 
@@ -125,7 +118,6 @@ final class InfoCommand extends StreamCommand {
     out.writeStringField("computeType", used.compute());
     out.writeNumberField("threads", used.threads());
     out.writeStringField("gpu", gpu(backends));
-    out.writeStringField("emulatedCudaLibrary", emulatedCudaLibrary());
     out.writeArrayFieldStart("backends");
     for (Backends.Status status : backends) {
       out.writeStartObject();
@@ -139,6 +131,9 @@ final class InfoCommand extends StreamCommand {
       out.writeEndArray();
       out.writeStringField("library", status.library().map(Object::toString).orElse(null));
       out.writeStringField("version", status.version().orElse(null));
+      for (Map.Entry<String, String> detail : status.details().entrySet()) {
+        out.writeStringField(detail.getKey(), detail.getValue());
+      }
       out.writeEndObject();
     }
     out.writeEndArray();

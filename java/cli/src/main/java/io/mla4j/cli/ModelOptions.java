@@ -1,6 +1,7 @@
 package io.mla4j.cli;
 
 import io.mla4j.AttentionForm;
+import io.mla4j.Backends;
 import io.mla4j.CacheType;
 import io.mla4j.ComputeType;
 import io.mla4j.model.Decoder;
@@ -16,7 +17,6 @@ import picocli.CommandLine.ParameterException;
 
 /** The options of every command that runs a model. */
 final class ModelOptions {
-  private static final List<String> BACKENDS = List.of("scalar", "vector", "native", "cuda");
   private static final List<String> PINS = List.of("none", "shared");
   private static final int MAX_THREADS = 1024;
 
@@ -71,7 +71,7 @@ final class ModelOptions {
         "--backend NAME",
         String.class,
         v -> backend = v,
-        "scalar, vector, native or cuda; default: the fastest that works.");
+        "Backend, see mla4j info; default: the fastest that works.");
     args.one(
         "--isa NAME",
         String.class,
@@ -96,9 +96,12 @@ final class ModelOptions {
 
   /** Checks what does not depend on the machine or the model. */
   void check() {
-    if (backend != null && !BACKENDS.contains(backend)) {
+    if (backend != null && !Backends.names().contains(backend)) {
       throw usage(
-          "--backend is " + backend + ", but must be one of " + String.join(", ", BACKENDS));
+          "--backend is "
+              + backend
+              + ", but must be one of "
+              + String.join(", ", Backends.names()));
     }
     range("--threads", threads, 0, MAX_THREADS);
     if (Stream.of(Probabilities.values()).noneMatch(p -> p.bits() == probabilities)) {

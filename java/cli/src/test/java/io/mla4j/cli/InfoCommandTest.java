@@ -39,7 +39,8 @@ class InfoCommandTest {
     assertEquals("0.1.0", root.get("version").textValue());
     assertTrue(root.get("threads").intValue() >= 1);
     assertEquals(
-        System.getProperty("mla4j.cuda.emulated"), root.get("emulatedCudaLibrary").textValue());
+        System.getProperty("mla4j.cuda.emulated"),
+        root.get("backends").get(0).path("emulator").textValue());
     assertFalse(root.get("reason").textValue().isEmpty());
     assertTrue(List.of("f32", "bf16").contains(root.get("computeType").textValue()));
     List<String> names = new ArrayList<>();

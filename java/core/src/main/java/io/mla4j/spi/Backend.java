@@ -2,6 +2,7 @@ package io.mla4j.spi;
 
 import io.mla4j.Device;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 
 /**
@@ -11,10 +12,13 @@ import java.util.Optional;
  * Thread-safe.
  */
 public interface Backend {
-  /** The name that users say: {@code scalar}, {@code vector}, {@code native}, {@code cuda}. */
+  /** The name that users say, such as {@code vector}. */
   String name();
 
-  /** The higher one of two that work is the default: scalar 0, vector 100, native 200, cuda 300. */
+  /**
+   * The higher one of two that work is the default: 0 for plain Java, 100 for Java with vectors,
+   * 200 for native code on processors, 300 for other devices.
+   */
   int rank();
 
   /** Whether it works here, and why not. Never throws. */
@@ -26,6 +30,16 @@ public interface Backend {
    */
   default boolean demanded() {
     return false;
+  }
+
+  /** Whether its devices have memory of their own: no processors of the host. */
+  default boolean hasOwnMemory() {
+    return false;
+  }
+
+  /** What it says of itself beside the probe, by name: for people. */
+  default Map<String, String> details() {
+    return Map.of();
   }
 
   /**

@@ -10,6 +10,7 @@ import io.mla4j.spi.Backend;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Optional;
 
 /**
@@ -56,6 +57,19 @@ public final class CudaBackend implements Backend {
   @Override
   public int rank() {
     return 300;
+  }
+
+  @Override
+  public boolean hasOwnMemory() {
+    return true;
+  }
+
+  /** The emulated library that the build made, named by scripts/mla4j. */
+  @Override
+  public Map<String, String> details() {
+    return Optional.ofNullable(finder.properties().apply("mla4j.cuda.emulated"))
+        .map(file -> Map.of("emulator", file))
+        .orElse(Map.of());
   }
 
   @Override

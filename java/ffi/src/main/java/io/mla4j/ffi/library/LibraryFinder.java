@@ -20,9 +20,9 @@ import java.util.function.UnaryOperator;
  * Finds the file of a library: the one that the user names, else the one in the folder that a build
  * names, else the jar's, {@linkplain Extraction extracted}.
  *
- * @param kind {@code cpu} or {@code cuda}: the library is {@code libmla4j_kind.so}, named by the
- *     property {@code mla4j.kind.library} or the variable {@code MLA4J_KIND_LIBRARY}, in the folder
- *     of the property {@code mla4j.kind.folder}
+ * @param kind such as {@code cpu}: the library is {@code libmla4j_kind.so}, named by the property
+ *     {@code mla4j.kind.library} or the variable {@code MLA4J_KIND_LIBRARY}, in the folder of the
+ *     property {@code mla4j.kind.folder}
  * @param properties system properties by name
  * @param environment environment variables by name
  * @param resources files of the jar by their path
@@ -141,8 +141,8 @@ public record LibraryFinder(
   private String whyMissing(String resource) throws IOException {
     try (InputStream in = resources.open("META-INF/native/" + missing())) {
       return "no "
-          + (kind.equals("cpu") ? "native" : "CUDA")
-          + " library was built: "
+          + resource.substring(resource.lastIndexOf('/') + 1)
+          + " was built: "
           + (in == null
               ? "there is no " + resource + " in the jar"
               : new String(in.readNBytes(1024), StandardCharsets.UTF_8).strip());
