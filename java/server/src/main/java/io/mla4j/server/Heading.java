@@ -3,6 +3,7 @@ package io.mla4j.server;
 import com.fasterxml.jackson.core.JsonGenerator;
 import java.io.IOException;
 import java.time.Instant;
+import java.util.HexFormat;
 import java.util.concurrent.ThreadLocalRandom;
 
 /**
@@ -20,7 +21,8 @@ record Heading(String id, long created, String model) {
   /** An id that no other thing has. */
   static String newId(String prefix) {
     ThreadLocalRandom random = ThreadLocalRandom.current();
-    return String.format("%s%016x%08x", prefix, random.nextLong(), random.nextInt());
+    HexFormat hex = HexFormat.of();
+    return prefix + hex.toHexDigits(random.nextLong()) + hex.toHexDigits(random.nextInt());
   }
 
   /** Writes it. */

@@ -12,6 +12,8 @@ import com.sun.net.httpserver.HttpExchange;
 import io.mla4j.checkpoint.Json;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
 
 /** Reads the JSON object that a request brings. */
 final class RequestBody {
@@ -47,6 +49,17 @@ final class RequestBody {
       throw ApiException.of(400, null, "the body is empty, but must be a JSON object");
     }
     return parse(body);
+  }
+
+  /** Loads what the first request needs, while the model is loaded anyway. */
+  static void warm() {
+    try {
+      ObjectNode object = parse("{\"n\":1}".getBytes(StandardCharsets.US_ASCII));
+      int n = Fields.of(object).integer("n", 1, 1, 1);
+      JsonOut.bytes(json -> json.writeNumberField("n", n));
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
   }
 
   private static byte[] bytes(HttpExchange exchange, int most) throws IOException {

@@ -40,14 +40,13 @@ public final class Server implements AutoCloseable {
   private final Service service;
   private final HttpServer http;
   private final ExecutorService threads;
-  private final CompletableFuture<Engine> ready = new CompletableFuture<>();
+  private final CompletableFuture<Engine> ready;
   private final AtomicBoolean closed = new AtomicBoolean();
-  private final String host;
 
-  private Server(ServerOptions options, HttpServer http) {
+  private Server(Service service, HttpServer http, CompletableFuture<Engine> ready) {
+    this.service = service;
     this.http = http;
-    this.host = options.host();
-    this.service = new Service(options);
+    this.ready = ready;
     this.threads =
         Executors.newThreadPerTaskExecutor(Thread.ofVirtual().name("mla4j-http-", 0).factory());
   }
@@ -63,16 +62,21 @@ public final class Server implements AutoCloseable {
     if (address.isUnresolved()) {
       throw new IOException("the host " + options.host() + " is not known");
     }
-    HttpServer http;
+    Service service = new Service(options);
+    CompletableFuture<Engine> ready = new CompletableFuture<>();
+    // First, since it takes longest.
+    Thread.ofPlatform().name("mla4j-load").daemon().start(() -> load(engine, service, ready));
+    Server server;
     try {
-      http = HttpServer.create(address, BACKLOG);
+      server = new Server(service, HttpServer.create(address, BACKLOG), ready);
     } catch (IOException e) {
+      ready.thenAccept(Engine::close);
+      service.close();
       throw new IOException(
           options.host() + ":" + options.port() + " cannot be listened at: " + e.getMessage(), e);
     }
-    Server server = new Server(options, http);
     server.listen(options);
-    Thread.ofPlatform().name("mla4j-load").daemon().start(() -> server.load(engine));
+    Thread.ofPlatform().name("mla4j-warm").daemon().start(RequestBody::warm);
     return server;
   }
 
@@ -83,20 +87,20 @@ public final class Server implements AutoCloseable {
     http.start();
   }
 
-  private void load(Callable<Engine> open) {
+  private static void load(
+      Callable<Engine> open, Service service, CompletableFuture<Engine> ready) {
     Engine engine = null;
     try {
       engine = open.call();
       service.open(engine);
-      ready.complete(engine);
+      if (!ready.complete(engine)) {
+        engine.close();
+      }
     } catch (Exception | LinkageError | OutOfMemoryError e) {
       if (engine != null) {
         engine.close();
       }
       ready.completeExceptionally(e);
-    }
-    if (closed.get() && engine != null) {
-      engine.close();
     }
   }
 
@@ -107,6 +111,7 @@ public final class Server implements AutoCloseable {
 
   /** The address of its page. */
   public URI uri() {
+    String host = service.options().host();
     String name = host.contains(":") ? "[" + host + "]" : host;
     return URI.create("http://" + name + ":" + address().getPort() + "/");
   }
@@ -145,12 +150,11 @@ public final class Server implements AutoCloseable {
       return;
     }
     service.stop();
-    if (ready.isDone() && !ready.isCompletedExceptionally()) {
-      ready.join().close();
+    if (!ready.completeExceptionally(new Mla4jException("the server was closed"))) {
+      ready.thenAccept(Engine::close);
     }
     http.stop(0);
     threads.shutdownNow();
     service.close();
-    ready.completeExceptionally(new Mla4jException("the server was closed"));
   }
 }

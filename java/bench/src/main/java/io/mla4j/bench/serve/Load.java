@@ -98,12 +98,23 @@ public final class Load {
   public static LoadReport run(Options options) {
     Load probe = new Load(options, 1);
     String text = probe.words(new SplittableRandom(1), PROBE_WORDS);
-    Sample sample = probe.ask(text, 1);
-    if (sample.error() != null) {
-      throw new BenchException(options.base() + " does not answer: " + sample.error());
+    return new Load(options, probe.promptTokens(text) / (double) PROBE_WORDS).run();
+  }
+
+  /** Asked for without a stream, in which some servers tell no usage. */
+  private int promptTokens(String text) {
+    try (Connection connection = options.open()) {
+      Connection.Response response =
+          connection.post("/completions", body(text, 1).put("stream", false).toString());
+      if (response.status() != 200) {
+        throw new BenchException(
+            options.base() + " does not answer: " + response.status() + " " + response.body());
+      }
+      int tokens = JSON.readTree(response.body()).path("usage").path("prompt_tokens").asInt();
+      return tokens == 0 ? PROBE_WORDS : tokens;
+    } catch (IOException e) {
+      throw new BenchException(options.base() + " does not answer: " + e.getMessage(), e);
     }
-    double tokensPerWord = Math.max(1, sample.promptTokens()) / (double) PROBE_WORDS;
-    return new Load(options, tokensPerWord).run();
   }
 
   private LoadReport run() {
@@ -152,7 +163,7 @@ public final class Load {
     return text.toString();
   }
 
-  private String body(String prompt, int tokens) {
+  private ObjectNode body(String prompt, int tokens) {
     ObjectNode body = JSON.createObjectNode();
     if (options.model() != null) {
       body.put("model", options.model());
@@ -160,12 +171,12 @@ public final class Load {
     body.put("prompt", prompt).put("max_tokens", tokens).put("temperature", 0);
     body.put("stream", true).put("ignore_eos", true);
     body.putObject("stream_options").put("include_usage", true);
-    return body.toString();
+    return body;
   }
 
   private Sample ask(String prompt, int tokens) {
     try (Connection connection = options.open()) {
-      return ask(connection, body(prompt, tokens));
+      return ask(connection, body(prompt, tokens).toString());
     } catch (IOException | RuntimeException e) {
       return Sample.failed(e.toString());
     }
