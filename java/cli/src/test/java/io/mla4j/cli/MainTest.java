@@ -13,7 +13,7 @@ class MainTest {
     Command help = Command.run("--help").fine();
     for (String command :
         new String[] {
-          "generate", "chat", "perplexity", "logits", "model", "info", "memory", "quantize"
+          "generate", "chat", "serve", "perplexity", "logits", "model", "info", "memory", "quantize"
         }) {
       assertTrue(help.out().contains(command), command);
       assertTrue(Command.run(command, "--help").fine().out().contains("Usage: mla4j " + command));
