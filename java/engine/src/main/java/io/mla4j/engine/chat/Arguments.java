@@ -25,7 +25,8 @@ final class Arguments {
     }
   }
 
-  private static boolean isText(List<Tool> tools, String tool, String name) {
+  /** Whether an argument of a tool is a text. */
+  static boolean isText(List<Tool> tools, String tool, String name) {
     for (Tool each : tools) {
       if (each.name().equals(tool)
           && each.parameters().get("properties") instanceof Map<?, ?> properties

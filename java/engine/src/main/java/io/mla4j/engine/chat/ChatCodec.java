@@ -210,8 +210,7 @@ public final class ChatCodec {
   }
 
   private Optional<Grammar> call(ChatRequest request, List<Tool> tools) {
-    return calls.flatMap(
-        form -> ForcedCalls.of(form, tools, model, probe.writes("```json"), callsBefore(request)));
+    return calls.flatMap(form -> ForcedCalls.of(form, tools, model, probe, callsBefore(request)));
   }
 
   private Grammar forced(ChatRequest request, List<Tool> tools) {

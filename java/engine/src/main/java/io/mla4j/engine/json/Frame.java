@@ -190,4 +190,41 @@ interface Frame {
       return rule.isEndless() ? rule.most() : rule.most() - count;
     }
   }
+
+  /**
+   * Any text, up to what ends it.
+   *
+   * @param state of {@link StringBytes}, of which only characters matter
+   * @param matched bytes of the end that were there
+   */
+  record Raw(Rule.RawRule rule, int state, int matched, Frame then) implements Frame {
+    @Override
+    public void step(int b, Frames to) {
+      boolean isAscii = state == StringBytes.TEXT && b < 0x80;
+      int next = isAscii ? StringBytes.TEXT : StringBytes.next(state, b);
+      int now = rule.matched(matched, b);
+      if (next >= 0) {
+        boolean ends = rule.token() < 0 && rule.isWhole(now);
+        to.add(ends ? then : new Raw(rule, next, now, then));
+      }
+    }
+
+    private boolean awaitsToken() {
+      return rule.token() >= 0 && state == StringBytes.TEXT && rule.isWhole(matched);
+    }
+
+    @Override
+    public void stepToken(int id, Frames to) {
+      if (id == rule.token() && awaitsToken()) {
+        to.add(then);
+      }
+    }
+
+    @Override
+    public void awaited(IntConsumer to) {
+      if (awaitsToken()) {
+        to.accept(rule.token());
+      }
+    }
+  }
 }

@@ -33,6 +33,20 @@ public final class Grammar {
     return settled(new Rule.TokenRule(id));
   }
 
+  /**
+   * Any text up to {@code end}, which is part of it.
+   *
+   * @param end not empty
+   */
+  public static Grammar upTo(String end) {
+    return settled(new Rule.RawRule(end, -1));
+  }
+
+  /** Any text up to {@code end} and a token that is no text, which are part of it. */
+  public static Grammar upTo(String end, int token) {
+    return settled(new Rule.RawRule(end, token));
+  }
+
   /** Up to so many characters of white space. */
   public static Grammar space(int most) {
     return settled(new Rule.GapRule(most));
@@ -63,6 +77,17 @@ public final class Grammar {
    */
   public static Grammar schema(Map<String, Object> schema) {
     return new Grammar(new SchemaReader(schema).read());
+  }
+
+  /**
+   * What a part of a JSON schema allows, without white space before it.
+   *
+   * @param schema the whole, to which a {@code $ref} refers
+   * @param part the part, in plain values
+   * @throws io.mla4j.InvalidArgumentException as {@link #schema}
+   */
+  public static Grammar part(Map<String, Object> schema, Object part) {
+    return new Grammar(new SchemaReader(schema).read(part));
   }
 
   private static Grammar settled(Rule rule) {

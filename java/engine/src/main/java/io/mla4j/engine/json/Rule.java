@@ -112,6 +112,62 @@ abstract class Rule {
     }
   }
 
+  /** Any text up to some bytes, or up to a token that is no text, which are part of it. */
+  static final class RawRule extends Rule {
+    private final Bytes before;
+    private final int token;
+
+    /** Of each count of bytes that match: of how many the longest shorter match is. */
+    private final int[] shorter;
+
+    /**
+     * Such a text.
+     *
+     * @param before what ends it, or comes before the token
+     * @param token what ends it; -1 for none
+     */
+    RawRule(String before, int token) {
+      this.before = new Bytes(before);
+      this.token = token;
+      shorter = new int[this.before.length() + 1];
+      for (int i = 1; i < this.before.length(); i++) {
+        shorter[i + 1] = matched(shorter[i], this.before.at(i), i);
+      }
+    }
+
+    int token() {
+      return token;
+    }
+
+    /** Whether so many bytes are all that ends it, or all before the token. */
+    boolean isWhole(int matched) {
+      return matched == before.length();
+    }
+
+    /** How many bytes match behind {@code b}, given how many did before it. */
+    int matched(int matched, int b) {
+      return matched(matched, b, before.length());
+    }
+
+    private int matched(int matched, int b, int length) {
+      int now = matched;
+      while (now == length && now > 0 || now > 0 && before.at(now) != b) {
+        now = shorter[now];
+      }
+      return now < length && before.at(now) == b ? now + 1 : now;
+    }
+
+    @Override
+    void open(int depth, Frame then, Frames to) {
+      to.add(new Frame.Raw(this, StringBytes.TEXT, 0, then));
+    }
+
+    @Override
+    int findHeight() {
+      return 0;
+    }
+  }
+
   /** One after the other. */
   static final class SequenceRule extends Rule {
     private final List<Rule> parts;

@@ -65,11 +65,23 @@ final class SchemaReader {
   /** An object with anything in it. */
   static Rule anyObject() {
     SchemaReader reader = new SchemaReader(Map.of());
-    return reader.finished(reader.keep(new ObjectRule(List.of(), reader.any)));
+    return withSpace(reader.finished(reader.keep(new ObjectRule(List.of(), reader.any))));
   }
 
   Rule read() {
-    return finished(read(root, "#", 0));
+    return withSpace(finished(read(root, "#", 0)));
+  }
+
+  /** The rule of a part of the schema, which may refer to the whole. */
+  Rule read(Object part) {
+    return finished(read(part, "#", 0));
+  }
+
+  private static Rule withSpace(Rule value) {
+    Rule space = new Rule.GapRule(MOST_LEADING);
+    Rule whole = new Rule.SequenceRule(List.of(space, value));
+    Rule.settle(List.of(space, whole));
+    return whole;
   }
 
   private Rule finished(Rule value) {
@@ -90,9 +102,7 @@ final class SchemaReader {
               + Rule.DEEPEST
               + " are made");
     }
-    Rule whole = keep(new Rule.SequenceRule(List.of(keep(new Rule.GapRule(MOST_LEADING)), value)));
-    Rule.settle(rules);
-    return whole;
+    return value;
   }
 
   /** Refuses rules that begin with themselves. */

@@ -72,7 +72,7 @@ class ChatsTest {
   }
 
   private static Request.Builder how() {
-    return Request.builder().maxTokens(200);
+    return Request.builder().maxTokens(600);
   }
 
   private static ChatRequest.Builder ask(String text) {
@@ -229,6 +229,12 @@ class ChatsTest {
             "<tool_call>",
             "<｜tool▁calls▁begin｜>",
             "<｜tool▁calls▁begin｜>```json",
+            "<arg_key>",
+            "<arg_key></arg_key>\\n",
+            "<｜DSML｜tool_calls>",
+            "<parameter=",
+            "<|function_call|>",
+            "[ARGS]",
             "<|tool_calls_section_begin|>")) {
       try (Engine engine = babbling(PLAIN + "{{ '' if true else '" + sign + "' }}")) {
         ChatRequest.Builder request = ask("Go").tools(List.of(OTHER, DIGIT));
@@ -246,12 +252,53 @@ class ChatsTest {
     }
   }
 
+  /** Texts stand without quotes where keys and values are written one by one. */
+  @Test
+  void textsAreForced() throws Exception {
+    Tool tool =
+        new Tool(
+            "note",
+            null,
+            map(
+                "{\"type\":\"object\",\"properties\":{\"text\":{\"type\":\"string\"},\"kind\":{\"enum\":"
+                    + "[\"a\",\"b\"]},\"tags\":{\"$ref\":\"#/$defs/tags\"}},\"required\":[\"text\",\"tags\"],"
+                    + "\"$defs\":{\"tags\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}}}}"));
+    String pairs =
+        "<tool_call>note<arg_key>text</arg_key><arg_value>1 < \"2\"</arg</arg_value>"
+            + "<arg_key>kind</arg_key><arg_value>b</arg_value>"
+            + "<arg_key>tags</arg_key><arg_value>[\"x\"]</arg_value></tool_call>";
+    String tags =
+        "<tool_call>\n<function=note>\n<parameter=text>\n1 < \"2\"</arg\n</parameter>\n"
+            + "<parameter=kind>\nb\n</parameter>\n<parameter=tags>\n[\"x\"]\n</parameter>\n"
+            + "</function>\n</tool_call>";
+    String markup =
+        "<｜DSML｜tool_calls>\n<｜DSML｜invoke name=\"note\">\n"
+            + "<｜DSML｜parameter name=\"text\" string=\"true\">1 < \"2\"</arg</｜DSML｜parameter>\n"
+            + "<｜DSML｜parameter name=\"kind\" string=\"true\">b</｜DSML｜parameter>\n"
+            + "<｜DSML｜parameter name=\"tags\" string=\"false\">[\"x\"]</｜DSML｜parameter>\n"
+            + "</｜DSML｜invoke>\n</｜DSML｜tool_calls>";
+    Map<String, String> written =
+        Map.of("<arg_key>", pairs, "<parameter=", tags, "<｜DSML｜tool_calls>", markup);
+    for (Map.Entry<String, String> form : written.entrySet()) {
+      String template = PLAIN + "{{ '' if true else '" + form.getKey() + "' }}";
+      try (Engine engine = scripted(template, _ -> form.getValue())) {
+        Message message =
+            finished(engine, ask("Go").tools(List.of(tool)).toolChoice(ToolChoice.REQUIRED).build())
+                .message();
+        assertEquals(
+            "{\"text\":\"1 < \\\"2\\\"</arg\",\"kind\":\"b\",\"tags\":[\"x\"]}",
+            message.toolCalls().getFirst().arguments(),
+            form.getKey());
+      }
+    }
+  }
+
   @Test
   void whatCannotBeDoneIsRefused() {
     ChatRequest.Builder forced =
         ask("Go").tools(List.of(DIGIT)).toolChoice(ToolChoice.named("digit"));
-    try (Engine engine = babbling(PLAIN + "{{ '' if true else '<arg_key>' }}")) {
-      refused(engine, forced.build(), "GLM-4.5", "cannot be forced");
+    try (Engine engine = babbling(PLAIN + "{{ '' if true else '<|tool_call_start|>' }}")) {
+      refused(engine, forced.build(), "MiniCPM3", "cannot be forced");
     }
     try (Engine engine = babbling(PLAIN)) {
       refused(engine, forced.build(), "tool_choice", "no form of tool calls");

@@ -348,6 +348,31 @@ class GrammarTest {
     assertFalse(constraint.isComplete());
   }
 
+  @Test
+  void anyTextUpToItsEnd() {
+    Grammar text = Grammar.sequence(List.of(Grammar.upTo("aab"), Grammar.text("!")));
+    assertTrue(allows(text, "aab!"));
+    assertTrue(allows(text, "aaaab!"));
+    assertTrue(allows(text, "x\"\\\n aaaab!"));
+    assertFalse(allows(text, "aab"));
+    assertFalse(allows(text, "aabaab!"));
+    assertFalse(allows(text, "aa"));
+    Constraint constraint =
+        Grammar.sequence(List.of(Grammar.upTo("</", 3), Grammar.text(">"))).constraint(vocabulary);
+    for (String part : List.of("a", "<", "/", "/", "<", "<", "/")) {
+      assertFalse(has(mask(constraint), 3));
+      constraint.accept(tokenizer.encode(part, false)[0]);
+      if (part.equals("/") && has(mask(constraint), 3)) {
+        Constraint other = constraint.fork();
+        other.accept(3);
+        assertFalse(other.isComplete());
+        other.accept(tokenizer.encode(">", false)[0]);
+        assertTrue(other.isComplete());
+        constraint.accept(tokenizer.encode("x", false)[0]);
+      }
+    }
+  }
+
   /** Several tokens of the same bytes, some that cut characters, and none that ends a text. */
   @Test
   void otherVocabularies() {
