@@ -4,6 +4,7 @@
 // that a sum is never split, only stored between two passes over k. Few rows of activations pass by a block of weights in registers, many by a
 // panel of 32 weight rows (16 or 8 where registers are fewer) and a pass of k that is unpacked once and stays in the second-level cache.
 #pragma once
+#include "cpu/integer_gemv.h"
 #include "cpu/integer_lanes.h"
 #include "cpu/integer_rows.h"
 #include "cpu/lanes.h"
@@ -281,6 +282,11 @@ void rounded_product(const Source& source, const RoundedRows& a, int n_begin, in
 template <class Isa>
 void multiply_codes(const StoredRows<Isa>& weight, const RoundedRows& a, int n_begin, int n_end) {
   if (n_begin >= n_end) return;
+  if (a.rows == 1 && multiply_side_by_side(weight, a.packed, rounded_blocks(a.k), n_begin, n_end,
+                                           [&](int n, int count, F<Isa> f) __attribute__((always_inline)) {
+                                             finish_outputs<Isa>(a, 0, n, count, f);
+                                           }))
+    return;
   with_codes(weight, a.k, [&](const auto& source) { rounded_product(source, a, n_begin, n_end); });
 }
 

@@ -41,6 +41,14 @@ MLA_INLINE void lane_nibbles(const uint8_t* const* rows, int64_t at, typename Is
   }
 }
 
+// The low nibbles of 16 bytes of each of some blocks of a row, kStride bytes apart, and the high ones.
+template <class Isa, int kStride>
+MLA_INLINE void nibbles_of_blocks(const uint8_t* b, typename Isa::I (&half)[2]) {
+  const typename Isa::I x = Isa::template sixteens<kStride>(b), low = set1_byte<Isa>(15);
+  half[0] = Isa::both(x, low);
+  half[1] = Isa::both(Isa::shift_right(x, 4), low);
+}
+
 // .. through a table of sixteen steps.
 template <class Isa>
 MLA_INLINE void lane_steps(const uint8_t* const* rows, int64_t at, const int8_t* table,
@@ -65,30 +73,87 @@ MLA_INLINE void add_lane_bits(typename Isa::I bits, typename Isa::I (&x)[8]) {
   }
 }
 
+// d 2^-8i for i < 4: what a byte of an int is multiplied with that stays in its place.
+template <class Isa>
+struct ByteScales {
+  F<Isa> of[4];
+
+  MLA_INLINE explicit ByteScales(F<Isa> d) {
+    of[0] = d;
+#pragma GCC unroll 4
+    for (int i = 1; i < 4; i++) of[i] = Isa::mul(of[i - 1], Isa::set1(0x1p-8f));
+  }
+  // d times byte i of x, the bytes below 128.
+  MLA_INLINE F<Isa> times(typename Isa::I x, int i) const {
+    return Isa::mul(of[i], Isa::to_floats(Isa::both(x, Isa::set1_int(255 << 8 * i))));
+  }
+  // d times (byte i of x) - 128.
+  MLA_INLINE F<Isa> times_less_128(typename Isa::I x, int i) const {
+    const typename Isa::I byte = i == 3 ? Isa::shift_right(x, 24) : Isa::both(x, Isa::set1_int(255 << 8 * i));
+    const int place = i == 3 ? 0 : i;
+    return Isa::mul(of[place], Isa::sub(Isa::to_floats(byte), Isa::set1((float)(128 << 8 * place))));
+  }
+};
+
 // The scales and minima of the eight groups of Q4_K and Q5_K; header: their first 16 bytes.
 template <class Isa>
 struct LaneGroupScales {
-  F<Isa> scales[8], minima[8];
+  ByteScales<Isa> d, negative_dmin;
+  typename Isa::I scales[2], minima[2];  // four bytes each
 
-  MLA_INLINE explicit LaneGroupScales(const typename Isa::I (&header)[4]) {
-    const F<Isa> d = Isa::halves(header[0]), dmin = Isa::halves(Isa::shift_right(header[0], 16));
-    const typename Isa::I six = Isa::set1_int(63), four = Isa::set1_int(15), two = Isa::set1_int(48);
-#pragma GCC unroll 8
-    for (int j = 0; j < 8; j++) {
-      const int at = 8 * (j & 3);
-      typename Isa::I scale, min;
-      if (j < 4) {
-        scale = Isa::both(Isa::shift_right(header[1], at), six);
-        min = Isa::both(Isa::shift_right(header[2], at), six);
-      } else {
-        scale = Isa::either(Isa::both(Isa::shift_right(header[3], at), four),
-                            Isa::both(Isa::shift_right(header[1], at + 2), two));
-        min = Isa::either(Isa::both(Isa::shift_right(header[3], at + 4), four),
-                          Isa::both(Isa::shift_right(header[2], at + 2), two));
-      }
-      scales[j] = Isa::mul(d, Isa::to_floats(scale));
-      minima[j] = Isa::sub(Isa::zero(), Isa::mul(dmin, Isa::to_floats(min)));
-    }
+  MLA_INLINE explicit LaneGroupScales(const typename Isa::I (&header)[4])
+      : d(Isa::halves(header[0])),
+        negative_dmin(Isa::sub(Isa::zero(), Isa::halves(Isa::shift_right(header[0], 16)))) {
+    const typename Isa::I six = set1_byte<Isa>(63), four = set1_byte<Isa>(15), two = set1_byte<Isa>(48);
+    scales[0] = Isa::both(header[1], six);
+    minima[0] = Isa::both(header[2], six);
+    scales[1] = Isa::either(Isa::both(header[3], four), Isa::both(Isa::shift_right(header[1], 2), two));
+    minima[1] = Isa::either(Isa::both(Isa::shift_right(header[3], 4), four),
+                            Isa::both(Isa::shift_right(header[2], 2), two));
+  }
+  MLA_INLINE F<Isa> scale(int j) const { return d.times(scales[j / 4], j % 4); }
+  MLA_INLINE F<Isa> minimum(int j) const { return negative_dmin.times(minima[j / 4], j % 4); }
+};
+
+// What sums of codes times bytes begin with where a code of kZero stands for 0.
+template <class Isa, int kZero>
+MLA_INLINE typename Isa::I less_offset(typename Isa::I bytes) {
+  const typename Isa::I none = Isa::set1_int(0);
+  return kZero == 0 ? none
+                    : Isa::sub_ints(none, Isa::template dot_codes<false>(none, set1_byte<Isa>(kZero), bytes));
+}
+
+// Fetches the rows behind those that are computed with, in order of their addresses, which the processor's own prefetching does not see where
+// many rows are read side by side; as many bytes as were computed with, a few lines at a time.
+struct RowsBehind {
+  const char* at;
+
+  // Part `part` of kParts of the next kBytes.
+  template <int kBytes, int kParts>
+  MLA_INLINE void fetch(int part) {
+    constexpr int kLines = (kBytes + 63) / 64;
+#pragma GCC unroll 16
+    for (int i = part * kLines / kParts; i < (part + 1) * kLines / kParts; i++)
+      __builtin_prefetch(at + 64 * i, 0, 2);
+    if (part == kParts - 1) at += kBytes;
+  }
+};
+
+// Sums over the quarters of products of Isa::L rows, two rows at a time.
+template <class Isa, int kSmall>
+struct RowSums {
+  typename Isa::I joined[Isa::L / 2];
+
+  MLA_INLINE void add(int pair, typename Isa::I a, typename Isa::I b) {
+    joined[pair] = Isa::template join_rows<(kSmall > 0)>(a, b);
+  }
+  // sums[i]: quarter i of all rows, rows in lanes
+  MLA_INLINE void finish(typename Isa::I (&sums)[Isa::kQuarters]) const {
+    typename Isa::I fours[Isa::kQuarters];
+#pragma GCC unroll 4
+    for (int i = 0; i < Isa::kQuarters; i++)
+      fours[i] = Isa::template join_pairs<kSmall>(joined[2 * i], joined[2 * i + 1]);
+    Isa::exchange_quarters(fours, sums);
   }
 };
 

@@ -25,6 +25,16 @@ struct Q4_0 {
 
   static constexpr bool kReadsLanes = true;
 
+  static constexpr int kPieces = 2;
+  static constexpr int kSmallSums = 2;
+  template <class Isa>
+  static constexpr int kZero = 8;
+
+  template <class Isa>
+  static MLA_INLINE void pieces(const uint8_t* b, typename Isa::I (&half)[2]) {
+    nibbles_of_blocks<Isa, 18>(b + 2, half);
+  }
+
   template <class Isa, class Emit>
   static MLA_INLINE void lanes(const uint8_t* const* rows, int64_t at, int, Emit emit) {
     LaneBlock<Isa> b;

@@ -28,6 +28,72 @@ struct Q4_K {
   }
 
   static constexpr bool kReadsLanes = true;
+  static constexpr bool kSideBySide = true;
+
+  // The high nibbles of a times x and of b times y.
+  template <class Isa>
+  static MLA_INLINE typename Isa::I high_nibbles(typename Isa::I a, typename Isa::I b, typename Isa::I x,
+                                                 typename Isa::I y) {
+    const typename Isa::I none = Isa::set1_int(0);
+    // where products are added in 32 bits, bytes sixteen times as large take one shift for both
+    if constexpr (Isa::kHasByteDots) {
+      const typename Isa::I high = set1_byte<Isa>(240);
+      return Isa::shift_right_signed(
+          Isa::template dot_codes<false>(Isa::template dot_codes<false>(none, Isa::both(a, high), x),
+                                         Isa::both(b, high), y),
+          4);
+    } else {
+      const typename Isa::I low = set1_byte<Isa>(15);
+      return Isa::template dot_codes<false>(
+          Isa::template dot_codes<false>(none, Isa::both(Isa::shift_right(a, 4), low), x),
+          Isa::both(Isa::shift_right(b, 4), low), y);
+    }
+  }
+
+  template <class Isa, class Row>
+  static MLA_INLINE F<Isa> side_by_side(F<Isa> f, const uint8_t* const* rows, int64_t at, Row x,
+                                        RowsBehind& behind) {
+    typedef typename Isa::I I;
+    constexpr int L = Isa::L, Q = Isa::kQuarters, kPair = 2 * Row::kBytes;
+    I header[4];
+    Isa::row_quarters(rows, at, header);
+    const LaneGroupScales<Isa> groups(header);
+    const I low = set1_byte<Isa>(15);
+#pragma GCC unroll 2
+    for (int pair = 0; pair < 4; pair += Q) {  // Q of them at a time
+      const char* xs = x.at + pair * kPair;
+      const I q0 = Isa::template sixteens<kPair>(xs), q1 = Isa::template sixteens<kPair>(xs + 16);
+      const I q2 = Isa::template sixteens<kPair>(xs + Row::kBytes),
+              q3 = Isa::template sixteens<kPair>(xs + Row::kBytes + 16);
+      RowSums<Isa, 2> evens, odds;  // of the low and of the high nibbles
+#pragma GCC unroll 8
+      for (int r = 0; r < L; r += 2) {
+        behind.template fetch<sizeof(Block) * L, 4 / Q * L / 2>(pair / Q * L / 2 + r / 2);
+        I even[2], odd[2];
+#pragma GCC unroll 2
+        for (int i = 0; i < 2; i++) {
+          I a, b;
+          Isa::sixteens_of_pairs(rows[r + i] + at + 16 + 32 * pair, &a, &b);
+          even[i] = Isa::template dot_codes<false>(
+              Isa::template dot_codes<false>(Isa::set1_int(0), Isa::both(a, low), q0), Isa::both(b, low), q1);
+          odd[i] = high_nibbles<Isa>(a, b, q2, q3);
+        }
+        evens.add(r / 2, even[0], even[1]);
+        odds.add(r / 2, odd[0], odd[1]);
+      }
+      I sums[2][Q];
+      evens.finish(sums[0]);
+      odds.finish(sums[1]);
+#pragma GCC unroll 8
+      for (int j = 0; j < 2 * Q; j++) {
+        const int group = 2 * pair + j;
+        f = Isa::fused(Isa::mul(groups.scale(group), x.template scale<Isa>(group)),
+                       Isa::to_floats(sums[j % 2][j / 2]), f);
+        f = Isa::fused(groups.minimum(group), x.template scaled_sum<Isa>(group), f);
+      }
+    }
+    return f;
+  }
 
   template <class Isa, class Emit>
   static MLA_INLINE void lanes(const uint8_t* const* rows, int64_t at, int blocks, Emit emit) {
@@ -45,8 +111,8 @@ struct Q4_K {
         LaneBlock<Isa> b;
 #pragma GCC unroll 8
         for (int i = 0; i < 8; i++) b.x[i] = Isa::both(j == 0 ? y[i] : Isa::shift_right(y[i], 4), low);
-        b.scale[0] = groups.scales[2 * pair + j];
-        b.minimum[0] = groups.minima[2 * pair + j];
+        b.scale[0] = groups.scale(2 * pair + j);
+        b.minimum[0] = groups.minimum(2 * pair + j);
         emit(2 * pair + j, b);
       }
     }

@@ -26,6 +26,19 @@ struct Q5_0 {
 
   static constexpr bool kReadsLanes = true;
 
+  static constexpr int kPieces = 2;
+  static constexpr int kSmallSums = 2;
+  template <class Isa>
+  static constexpr int kZero = 16;
+
+  template <class Isa>
+  static MLA_INLINE void pieces(const uint8_t* b, typename Isa::I (&half)[2]) {
+    nibbles_of_blocks<Isa, 22>(b + 6, half);
+    const typename Isa::I bits = Isa::template sixteens<22>(b + 2);
+    half[0] = Isa::template add_fifth_bits<0>(half[0], bits);
+    half[1] = Isa::template add_fifth_bits<1>(half[1], bits);
+  }
+
   template <class Isa, class Emit>
   static MLA_INLINE void lanes(const uint8_t* const* rows, int64_t at, int, Emit emit) {
     LaneBlock<Isa> b;

@@ -55,8 +55,8 @@ struct Q5_K {
                                Isa::both(group < 4 ? Isa::shift_left(high[i], 4 - group)
                                                    : Isa::shift_right(high[i], group - 4),
                                          fifth));
-        b.scale[0] = groups.scales[group];
-        b.minimum[0] = groups.minima[group];
+        b.scale[0] = groups.scale(group);
+        b.minimum[0] = groups.minimum(group);
         emit(group, b);
       }
     }

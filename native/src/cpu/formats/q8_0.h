@@ -24,6 +24,17 @@ struct Q8_0 {
 
   static constexpr bool kReadsLanes = true;
 
+  static constexpr int kPieces = 1;
+  static constexpr int kSmallSums = 0;
+  template <class Isa>
+  static constexpr int kZero = Isa::kCodeOffset;
+
+  template <class Isa>
+  static MLA_INLINE void pieces(const uint8_t* b, typename Isa::I (&whole)[1]) {
+    whole[0] = Isa::template thirty_twos<34>(b + 2);
+    if (kZero<Isa> != 0) whole[0] = Isa::add_bytes(whole[0], set1_byte<Isa>(kZero<Isa>));
+  }
+
   template <class Isa, class Emit>
   static MLA_INLINE void lanes(const uint8_t* const* rows, int64_t at, int, Emit emit) {
     LaneBlock<Isa> b;

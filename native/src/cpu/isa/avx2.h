@@ -150,6 +150,7 @@ struct Avx2 {
   static I shift_right(I a, int n) { return _mm256_srli_epi32(a, n); }
   static I shift_left(I a, int n) { return _mm256_slli_epi32(a, n); }
   static I add_ints(I a, I b) { return _mm256_add_epi32(a, b); }
+  static I sub_ints(I a, I b) { return _mm256_sub_epi32(a, b); }
   static I add_bytes(I a, I b) { return _mm256_add_epi8(a, b); }
   static I signed_byte(I a, int n) { return _mm256_srai_epi32(_mm256_slli_epi32(a, 24 - 8 * n), 24); }
   static I pick(I which, const int8_t* table) {
@@ -195,6 +196,55 @@ struct Avx2 {
   static void row_eighths(const uint8_t* const* rows, int64_t at, I* x) {
     row_quarters(rows, at, x);
     row_quarters(rows, at + 16, x + 4);
+  }
+
+  // Rows side by side with k in lanes: each half of a vector (AVX-512: quarter) has 16 bytes of a row.
+  static constexpr int kQuarters = 2;
+  template <int kStride>
+  static I sixteens(const void* p) {
+    return _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_loadu_si128((const __m128i*)p)),
+                                   _mm_loadu_si128((const __m128i*)((const char*)p + kStride)), 1);
+  }
+  static void sixteens_of_pairs(const void* p, I* first, I* second) {
+    *first = sixteens<32>(p);
+    *second = sixteens<32>((const char*)p + 16);
+  }
+  template <int kHalf>
+  static I add_fifth_bits(I x, I bits) {
+    const int byte = 0x01010101 * 2 * kHalf, next = byte + 0x01010101;
+    const I of_byte = _mm256_set1_epi64x((long long)0x8040201008040201);
+    const I here = _mm256_and_si256(
+        _mm256_shuffle_epi8(bits, _mm256_setr_epi32(byte, byte, next, next, byte, byte, next, next)),
+        of_byte);
+    return _mm256_add_epi8(x, _mm256_and_si256(_mm256_cmpeq_epi8(here, of_byte), _mm256_set1_epi8(16)));
+  }
+  template <int>
+  static I thirty_twos(const void* p) {
+    return load_ints(p);
+  }
+  static I repeat_32(const void* p) { return load_ints(p); }
+  static I two_bits_to_four(I x, int from) {
+    return from < 4 ? _mm256_slli_epi32(x, 4 - from) : _mm256_srli_epi32(x, from - 4);
+  }
+  template <bool kSmall>
+  static I join_rows(I a, I b) {
+    if constexpr (kSmall)
+      return _mm256_madd_epi16(_mm256_packs_epi32(a, b), _mm256_set1_epi16(1));
+    else
+      return _mm256_add_epi32(_mm256_unpacklo_epi32(a, b), _mm256_unpackhi_epi32(a, b));
+  }
+  template <int kSmall>
+  static I join_pairs(I ab, I cd) {
+    if constexpr (kSmall == 2) return _mm256_madd_epi16(_mm256_packs_epi32(ab, cd), _mm256_set1_epi16(1));
+    if constexpr (kSmall == 0)
+      return _mm256_add_epi32(_mm256_unpacklo_epi64(ab, cd), _mm256_unpackhi_epi64(ab, cd));
+    const F x = _mm256_castsi256_ps(ab), y = _mm256_castsi256_ps(cd);
+    return _mm256_add_epi32(_mm256_castps_si256(_mm256_shuffle_ps(x, y, 0x88)),
+                            _mm256_castps_si256(_mm256_shuffle_ps(x, y, 0xdd)));
+  }
+  static void exchange_quarters(const I* v, I* to) {
+    to[0] = _mm256_permute2x128_si256(v[0], v[1], 0x20);
+    to[1] = _mm256_permute2x128_si256(v[0], v[1], 0x31);
   }
 
   // Sums of products of bytes, of unsigned and signed ones, in 32 bits: what a probe repeats. In assembly: not every processor with these

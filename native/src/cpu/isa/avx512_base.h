@@ -128,6 +128,7 @@ struct Avx512Base {
   static I shift_right(I a, int n) { return _mm512_srli_epi32(a, (unsigned)n); }
   static I shift_left(I a, int n) { return _mm512_slli_epi32(a, (unsigned)n); }
   static I add_ints(I a, I b) { return _mm512_add_epi32(a, b); }
+  static I sub_ints(I a, I b) { return _mm512_sub_epi32(a, b); }
   static I add_bytes(I a, I b) { return _mm512_add_epi8(a, b); }
   static I signed_byte(I a, int n) {
     return _mm512_srai_epi32(_mm512_slli_epi32(a, (unsigned)(24 - 8 * n)), 24);
@@ -204,6 +205,94 @@ struct Avx512Base {
       x[i] = _mm512_permutex2var_epi64(u[i], low, u[i + 4]);
       x[i + 4] = _mm512_permutex2var_epi64(u[i], high, u[i + 4]);
     }
+  }
+
+  // Rows side by side with k in lanes: each quarter of a vector has 16 bytes of a row.
+  static constexpr int kQuarters = 4;
+  // The 16 bytes at p, p + kStride, .. in quarter 0, 1, ..; kStride is even. No byte behind them is read.
+  template <int kStride>
+  static I sixteens(const void* p) {
+    constexpr int kBytes = 3 * kStride + 16;
+    const auto* b = (const char*)p;
+    if constexpr (kBytes <= 128) {
+      struct Words {
+        uint16_t at[32];
+      };
+      alignas(64) static constexpr Words kWords = [] {
+        Words w{};
+        for (int i = 0; i < 32; i++) {
+          const int byte = i / 8 * kStride + i % 8 * 2;
+          w.at[i] = (uint16_t)(byte + 2 <= 64 ? byte / 2 : (byte - (kBytes - 64)) / 2 + 32);
+        }
+        return w;
+      }();
+      return _mm512_permutex2var_epi16(_mm512_loadu_si512(b), _mm512_load_si512(kWords.at),
+                                       _mm512_loadu_si512(b + kBytes - 64));
+    } else {
+      const auto part = [&](int i) __attribute__((always_inline)) {
+        return _mm_loadu_si128((const __m128i*)(b + i * kStride));
+      };
+      I x = _mm512_castsi128_si512(part(0));
+      x = _mm512_inserti32x4(x, part(1), 1);
+      x = _mm512_inserti32x4(x, part(2), 2);
+      return _mm512_inserti32x4(x, part(3), 3);
+    }
+  }
+  // The same of the 16 bytes at p, p + 32, .. and of those behind each of them.
+  static void sixteens_of_pairs(const void* p, I* first, I* second) {
+    const I a = _mm512_loadu_si512(p), b = _mm512_loadu_si512((const char*)p + 64);
+    *first = _mm512_shuffle_i32x4(a, b, 0x88);
+    *second = _mm512_shuffle_i32x4(a, b, 0xdd);
+  }
+  // Adds 16 to byte i of each quarter where bit 16 kHalf + i of the quarter's first 32 is set.
+  template <int kHalf>
+  static I add_fifth_bits(I x, I bits) {
+    const I byte = _mm512_set4_epi32(0x01010101 * (2 * kHalf + 1), 0x01010101 * (2 * kHalf + 1),
+                                     0x01010101 * 2 * kHalf, 0x01010101 * 2 * kHalf);
+    const __mmask64 set = _mm512_test_epi8_mask(_mm512_shuffle_epi8(bits, byte),
+                                                _mm512_set1_epi64((long long)0x8040201008040201));
+    return _mm512_mask_add_epi8(x, set, x, _mm512_set1_epi8(16));
+  }
+  // The 32 bytes at p, and at p + kStride in the upper half.
+  template <int kStride>
+  static I thirty_twos(const void* p) {
+    return _mm512_inserti64x4(_mm512_castsi256_si512(_mm256_loadu_si256((const __m256i*)p)),
+                              _mm256_loadu_si256((const __m256i*)((const char*)p + kStride)), 1);
+  }
+  static I repeat_32(const void* p) { return _mm512_broadcast_i64x4(_mm256_loadu_si256((const __m256i*)p)); }
+  // Bits `from` and `from` + 1 of each byte, in the upper half the two behind them, to bits 4 and 5; the others are unspecified.
+  static I two_bits_to_four(I x, int from) {
+    return from == 0
+               ? _mm512_sllv_epi32(x, _mm512_setr_epi32(4, 4, 4, 4, 4, 4, 4, 4, 2, 2, 2, 2, 2, 2, 2, 2))
+               : _mm512_srlv_epi32(x, _mm512_setr_epi32(0, 0, 0, 0, 0, 0, 0, 0, 2, 2, 2, 2, 2, 2, 2, 2));
+  }
+  static I shift_right_signed(I a, int n) { return _mm512_srai_epi32(a, (unsigned)n); }
+  // Each quarter has four sums of a row: of rows a and b two of either, a a b b where they fit 16 bits (kSmall), else a b a b.
+  template <bool kSmall>
+  static I join_rows(I a, I b) {
+    if constexpr (kSmall)
+      return _mm512_madd_epi16(_mm512_packs_epi32(a, b), _mm512_set1_epi16(1));
+    else
+      return _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
+  }
+  // Then one of each of a, b, c and d. kSmall: how often sums fit 16 bits before they are added.
+  template <int kSmall>
+  static I join_pairs(I ab, I cd) {
+    if constexpr (kSmall == 2) return _mm512_madd_epi16(_mm512_packs_epi32(ab, cd), _mm512_set1_epi16(1));
+    if constexpr (kSmall == 0)
+      return _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
+    const F x = _mm512_castsi512_ps(ab), y = _mm512_castsi512_ps(cd);
+    return _mm512_add_epi32(_mm512_castps_si512(_mm512_shuffle_ps(x, y, 0x88)),
+                            _mm512_castps_si512(_mm512_shuffle_ps(x, y, 0xdd)));
+  }
+  // Quarters of vectors and vectors change places.
+  static void exchange_quarters(const I* v, I* to) {
+    const I a = _mm512_shuffle_i32x4(v[0], v[1], 0x44), b = _mm512_shuffle_i32x4(v[2], v[3], 0x44);
+    const I c = _mm512_shuffle_i32x4(v[0], v[1], 0xee), d = _mm512_shuffle_i32x4(v[2], v[3], 0xee);
+    to[0] = _mm512_shuffle_i32x4(a, b, 0x88);
+    to[1] = _mm512_shuffle_i32x4(a, b, 0xdd);
+    to[2] = _mm512_shuffle_i32x4(c, d, 0x88);
+    to[3] = _mm512_shuffle_i32x4(c, d, 0xdd);
   }
 
   // Sums of products of bytes, of unsigned and signed ones, in 32 bits: what a probe repeats.

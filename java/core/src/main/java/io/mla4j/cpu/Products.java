@@ -37,12 +37,14 @@ final class Products {
   private final Workers.Task packTile = this::packTile;
   private final Workers.Task multiplyTile = this::multiplyTile;
   private int count;
+  private final Shares shares;
   private int packTiles;
   private int tiles;
   private long work;
 
   Products(Cpu cpu) {
     this.cpu = cpu;
+    shares = new Shares(cpu.workers.parallelism());
   }
 
   /** Forgets the products. */
@@ -111,6 +113,8 @@ final class Products {
       int rest = Math.max(0, n - e.largeTiles * e.tileRows);
       tiles += e.product.rows() == 0 ? 0 : e.largeTiles + Math.ceilDiv(rest, e.lastTileRows);
     }
+    Entry last = count == 0 ? null : entries.get(count - 1);
+    shares.cut(tiles, last == null ? 0 : Math.min(tiles, last.firstTile + last.largeTiles));
   }
 
   /** Packs and multiplies. */
@@ -125,6 +129,7 @@ final class Products {
         }
       }
     }
+    shares.begin();
     cpu.workers.runInTurn(tiles, work, multiplyTile);
   }
 
@@ -138,7 +143,8 @@ final class Products {
     e.pack(worker, begin, Math.min(e.product.rows(), begin + PACK_ROWS));
   }
 
-  private void multiplyTile(int tile, int worker) {
+  private void multiplyTile(int number, int worker) {
+    int tile = shares.next(worker);
     int i = count - 1;
     while (tile < entries.get(i).firstTile) {
       i--;
