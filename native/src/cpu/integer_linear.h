@@ -1,8 +1,9 @@
 // Products with MLA_COMPUTE_INT8, as mla.h defines them.
 //
 // One output is one sum over the runs of its weight row from the first on, whatever rows and ranges a call has: weight rows stand in lanes, so
-// that a sum is never split, only stored between two passes over k. Few rows of activations pass by a block of weights in registers, many by a
-// panel of 32 weight rows (16 or 8 where registers are fewer) and a pass of k that is unpacked once and stays in the second-level cache.
+// that a sum is never split, only stored between two passes over k. One row of activations is integer_gemv.h's; a few pass by a block of weights
+// in registers, many by a panel of 32 weight rows (16 or 8 where registers are fewer) and a pass of k that is unpacked once and stays in the
+// second-level cache.
 #pragma once
 #include "cpu/integer_gemv.h"
 #include "cpu/integer_lanes.h"

@@ -69,12 +69,6 @@ MLA_INLINE void neighbours(const uint8_t* from, int n, Byte* to) {
   }
 }
 
-// Adds 16 times bit i of the four bytes to q[i].
-MLA_INLINE void add_bits(const uint8_t* from, int8_t* q) {
-  for (int byte = 0; byte < 4; byte++)
-    for (int i = 0; i < 8; i++) q[8 * byte + i] = (int8_t)(q[8 * byte + i] + ((from[byte] >> i & 1) << 4));
-}
-
 // Scale and minimum of one of eight groups, six bits each in twelve bytes (Q4_K, Q5_K).
 struct GroupScale {
   int scale, min;

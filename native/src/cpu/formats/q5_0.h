@@ -19,9 +19,7 @@ struct Q5_0 {
     const uint8_t* b = block->at;
 
     scales[0] = half(b);
-    nibbles(b + 6, 16, q);
-    add_bits(b + 2, q);
-    for (int i = 0; i < 32; i++) q[i] = (int8_t)(q[i] - 16);
+    Isa::five_bit_codes(b + 6, b + 2, 16, q);
   }
 
   static constexpr bool kReadsLanes = true;

@@ -20,8 +20,7 @@ struct Q5_1 {
 
     scales[0] = half(b);
     minima[0] = half(b + 2);
-    nibbles(b + 8, 16, q);
-    add_bits(b + 4, q);
+    Isa::five_bit_codes(b + 8, b + 4, 0, q);
   }
 
   static constexpr bool kReadsLanes = true;

@@ -87,6 +87,13 @@ struct Generic {
     return r;
   }
   static F widen_i8(const int8_t* p) { return F{(float)p[0], (float)p[1], (float)p[2], (float)p[3]}; }
+  // q[i] = nibble i of 16 bytes, the low ones first, plus 16 times bit i of 4 bytes, minus `less`.
+  static void five_bit_codes(const uint8_t* nibbles, const uint8_t* fifth, int less, int8_t* q) {
+    for (int i = 0; i < 32; i++) {
+      const int nibble = i < 16 ? nibbles[i] & 15 : nibbles[i - 16] >> 4;
+      q[i] = (int8_t)(nibble + ((fifth[i / 8] >> i % 8 & 1) << 4) - less);
+    }
+  }
   // to[i] = table[which[i]], sixteen of them, each below sixteen.
   static void pick(const int8_t* table, const uint8_t* which, int8_t* to) {
     for (int i = 0; i < 16; i++) to[i] = table[which[i]];
