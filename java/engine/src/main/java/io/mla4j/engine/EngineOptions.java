@@ -91,8 +91,9 @@ public final class EngineOptions {
   }
 
   /**
-   * How much longer a step may take because of the prompts in it, as a multiple of a step without:
-   * the budget is made smaller where they would take more. 0 for any time.
+   * How much longer steps may take on average because of the prompts in them, as a multiple of a
+   * step without: where they would take more, prompts are read in shorter pieces and not in every
+   * step. 0 for any time.
    */
   public double stretch() {
     return values.stretch;

@@ -48,9 +48,10 @@ final class Planner {
     // one.
     shortestFirst = !shortestFirst;
     readers.sort(shortestFirst ? SHORTEST : OLDEST);
-    boolean first = true;
+    boolean first = left > 0;
     for (Text text : readers) {
-      Work work = read(text, first ? Math.max(left, Budget.LEAST) : left, first);
+      int cached = text.sequence.length();
+      Work work = read(text, first ? Math.max(left, budget.least(cached)) : left, first);
       if (work != null) {
         works.add(work);
         // One that goes on anyway may take more than is left.

@@ -27,14 +27,28 @@ class BudgetTest {
     budget.ran(7, 16, 48 * MS);
     // Half of 40 ms at half a millisecond a token.
     assertEquals(40, budget.tokens(7));
-    for (int i = 0; i < 50; i++) {
-      budget.ran(7, 0, 80 * MS);
-      budget.ran(7, 16, 81 * MS);
+  }
+
+  @Test
+  void whatAStepTookTooMuchIsWaitedFor() {
+    Budget budget = budget(1.5);
+    budget.ran(7, 0, 40 * MS);
+    budget.ran(7, 64, 120 * MS);
+    // 80 ms more than without, of which each step pays 20.
+    for (int i = 0; i < 3; i++) {
+      assertEquals(0, budget.tokens(7));
+      budget.ran(7, 0, 40 * MS);
     }
-    assertEquals(512, budget.tokens(7), "it follows what steps take now");
-    for (int i = 0; i < 50; i++) {
-      budget.ran(7, 16, 400 * MS);
-    }
-    assertTrue(budget.tokens(7) <= 2 * Budget.LEAST, "one piece always goes on");
+    assertEquals(Budget.LEAST, budget.tokens(7));
+    budget.ran(7, 64, 10_000 * MS);
+    assertEquals(512, budget.tokens(0), "nobody waits");
+    assertTrue(budget.tokens(7) > 0);
+  }
+
+  @Test
+  void piecesBehindManyTokensAreLonger() {
+    assertEquals(16, budget(1.5).least(600));
+    assertEquals(128, budget(1.5).least(4096));
+    assertEquals(512, budget(1.5).least(100_000));
   }
 }
