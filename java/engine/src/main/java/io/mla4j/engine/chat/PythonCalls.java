@@ -144,9 +144,14 @@ final class PythonCalls {
       case "None", "null" -> null;
       default -> {
         try {
-          yield word.matches("[-+]?\\d{1,18}")
-              ? (Object) Long.valueOf(word)
-              : (Object) Double.valueOf(word);
+          if (word.matches("[-+]?\\d{1,18}")) {
+            yield Long.valueOf(word);
+          }
+          double number = Double.parseDouble(word);
+          if (Double.isFinite(number)) {
+            yield number;
+          }
+          throw new Malformed();
         } catch (NumberFormatException e) {
           throw new Malformed();
         }

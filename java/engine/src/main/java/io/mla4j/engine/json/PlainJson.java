@@ -83,7 +83,13 @@ public final class PlainJson {
             case INT, LONG -> parser.getLongValue();
             default -> parser.getBigIntegerValue();
           };
-      case VALUE_NUMBER_FLOAT -> parser.getDoubleValue();
+      case VALUE_NUMBER_FLOAT -> {
+        double number = parser.getDoubleValue();
+        if (!Double.isFinite(number)) {
+          throw new InvalidArgumentException("a number of the JSON text is too large for a double");
+        }
+        yield number;
+      }
       case VALUE_TRUE, VALUE_FALSE -> parser.getBooleanValue();
       default -> null;
     };

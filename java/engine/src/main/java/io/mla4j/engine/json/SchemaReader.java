@@ -17,6 +17,9 @@ import java.util.Set;
 final class SchemaReader {
   private static final int MOST_SCHEMAS = 10_000;
 
+  /** Schemas within each other and behind references, and references to references. */
+  private static final int MOST_NESTED = 300;
+
   /** White space before the value. */
   private static final int MOST_LEADING = 2;
 
@@ -86,9 +89,9 @@ final class SchemaReader {
 
   private Rule finished(Rule value) {
     Rule.settle(rules);
-    Set<Rule> done = new HashSet<>();
+    Map<Rule, Integer> chains = new HashMap<>();
     for (Rule rule : rules) {
-      requireProgress(rule, new LinkedHashSet<>(), done);
+      chain(rule, new HashSet<>(), chains);
     }
     if (value.height() >= Rule.ENDLESS) {
       throw new InvalidArgumentException(
@@ -105,19 +108,26 @@ final class SchemaReader {
     return value;
   }
 
-  /** Refuses rules that begin with themselves. */
-  private static void requireProgress(Rule rule, Set<Rule> above, Set<Rule> done) {
-    if (done.contains(rule)) {
-      return;
+  /** How many rules begin with each other; those that begin with themselves are refused. */
+  private static int chain(Rule rule, Set<Rule> above, Map<Rule, Integer> known) {
+    Integer found = known.get(rule);
+    if (found != null) {
+      return found;
     }
     if (!above.add(rule)) {
       throw new InvalidArgumentException("the schema is endless: a $ref leads back to itself");
     }
+    int longest = 0;
     for (Rule first : rule.beginsWith()) {
-      requireProgress(first, above, done);
+      longest = Math.max(longest, chain(first, above, known));
+    }
+    if (longest >= 2 * MOST_NESTED) {
+      throw new InvalidArgumentException(
+          "the schema has more than " + 2 * MOST_NESTED + " references behind each other");
     }
     above.remove(rule);
-    done.add(rule);
+    known.put(rule, longest + 1);
+    return longest + 1;
   }
 
   private <T extends Rule> T keep(T rule) {
@@ -133,8 +143,8 @@ final class SchemaReader {
     if (++schemas > MOST_SCHEMAS) {
       throw new InvalidArgumentException("the schema has more than " + MOST_SCHEMAS + " parts");
     }
-    if (depth > Rule.DEEPEST) {
-      throw error(path, "it is nested more than " + Rule.DEEPEST);
+    if (depth > MOST_NESTED) {
+      throw error(path, "it is nested more than " + MOST_NESTED + ", references included");
     }
     if (schema instanceof Boolean all) {
       if (all) {
@@ -223,7 +233,7 @@ final class SchemaReader {
 
   private Rule value(SchemaWords words, int depth) {
     if (words.has("$ref")) {
-      return reference(words);
+      return reference(words, depth);
     }
     if (words.has("anyOf")) {
       List<?> list = words.list("anyOf");
@@ -262,7 +272,7 @@ final class SchemaReader {
     return keep(new Rule.ChoiceRule(choices));
   }
 
-  private Rule reference(SchemaWords words) {
+  private Rule reference(SchemaWords words, int depth) {
     if (!(words.take("$ref") instanceof String ref) || !ref.startsWith("#")) {
       throw error(words.path, "$ref must be a place in the same document, such as #/$defs/name");
     }
@@ -270,7 +280,7 @@ final class SchemaReader {
     if (known == null) {
       known = keep(new Rule.ChoiceRule());
       referred.put(ref, known);
-      known.set(List.of(read(find(ref, words.path), ref, 0)));
+      known.set(List.of(read(find(ref, words.path), ref, depth + 1)));
     }
     return known;
   }
@@ -356,6 +366,7 @@ final class SchemaReader {
     for (Map.Entry<?, ?> entry : properties.entrySet()) {
       String name = String.valueOf(entry.getKey());
       Rule value = read(entry.getValue(), words.path + "/properties/" + name, depth + 1);
+      SchemaTypes.requirePlain(name, words.path);
       all.add(new ObjectRule.Property(name, value, required.remove(name)));
     }
     for (String name : required) {

@@ -65,6 +65,7 @@ final class SchemaTypes {
     List<String> texts = new ArrayList<>();
     for (Object value : values) {
       if (types.isEmpty() || types.stream().anyMatch(type -> isOf(type, value))) {
+        requirePlain(value, words.path);
         texts.add(PlainJson.write(value));
       }
     }
@@ -72,6 +73,30 @@ final class SchemaTypes {
       throw error("enum has no value" + (types.isEmpty() ? "" : " of type " + types));
     }
     return texts.stream().distinct().toList();
+  }
+
+  /** Refuses numbers that no double holds, and texts with half a character. */
+  static void requirePlain(Object value, String path) {
+    switch (value) {
+      case List<?> list -> list.forEach(item -> requirePlain(item, path));
+      case Map<?, ?> map ->
+          map.forEach(
+              (key, item) -> {
+                requirePlain(key, path);
+                requirePlain(item, path);
+              });
+      case String text when text.codePoints().anyMatch(SchemaTypes::isSurrogate) ->
+          throw new InvalidArgumentException(
+              "the schema at " + Quote.line(path) + ": a text has half a surrogate pair");
+      case Number number when !Double.isFinite(number.doubleValue()) ->
+          throw new InvalidArgumentException(
+              "the schema at " + Quote.line(path) + ": a number is too large for a double");
+      case null, default -> {}
+    }
+  }
+
+  private static boolean isSurrogate(int codePoint) {
+    return codePoint >= Character.MIN_SURROGATE && codePoint <= Character.MAX_SURROGATE;
   }
 
   private static boolean isOf(String type, Object value) {

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.mla4j.InvalidArgumentException;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 
@@ -80,6 +81,10 @@ class SchemaReaderTest {
     refused("{'$ref':7}", "$ref must be");
     refused("{'$ref':'http://example.com'}", "$ref must be");
     refused("{'$ref':'#/$defs/none'}", "leads to nothing");
+    refused(Map.of("enum", List.of(Double.POSITIVE_INFINITY)), "too large");
+    refused(Map.of("const", Map.of("a", List.of("\ud800"))), "surrogate");
+    refused(Map.of("properties", Map.of("\udc00", Map.of())), "surrogate");
+    assertThrows(InvalidArgumentException.class, () -> PlainJson.parse("1e400"));
     Map<String, Object> schema = new HashMap<>();
     schema.put("const", new Object());
     refused(schema, "no plain value");
@@ -103,6 +108,20 @@ class SchemaReaderTest {
       deep.insert(0, "{'type':'array','minItems':1,'items':").append("}");
     }
     refused(deep.toString(), "nested");
+    StringBuilder chain = new StringBuilder("{'$ref':'#/$defs/d0','$defs':{");
+    StringBuilder objects = new StringBuilder(chain);
+    StringBuilder backwards = new StringBuilder("{'anyOf':[");
+    for (int i = 0; i < 4000; i++) {
+      chain.append("'d" + i + "':{'$ref':'#/$defs/d" + (i + 1) + "'},");
+      objects.append(
+          "'d" + i + "':{'type':'object','properties':{'a':{'$ref':'#/$defs/d" + (i + 1) + "'}}},");
+      backwards.append("{'$ref':'#/$defs/d" + (4000 - i) + "'},");
+    }
+    String last = "'d4000':{'type':'integer'}}}";
+    refused(chain + last, "nested more than", "references");
+    refused(objects + last, "nested more than", "references");
+    String defs = chain.substring(chain.indexOf("'$defs'")) + last;
+    refused(backwards + "{}]," + defs, "references behind each other");
     StringBuilder doubling = new StringBuilder("{'$ref':'#/$defs/d0','$defs':{");
     for (int i = 0; i < 60; i++) {
       doubling.append(
