@@ -87,12 +87,6 @@ struct ByteScales {
   MLA_INLINE F<Isa> times(typename Isa::I x, int i) const {
     return Isa::mul(of[i], Isa::to_floats(Isa::both(x, Isa::set1_int(255 << 8 * i))));
   }
-  // d times (byte i of x) - 128.
-  MLA_INLINE F<Isa> times_less_128(typename Isa::I x, int i) const {
-    const typename Isa::I byte = i == 3 ? Isa::shift_right(x, 24) : Isa::both(x, Isa::set1_int(255 << 8 * i));
-    const int place = i == 3 ? 0 : i;
-    return Isa::mul(of[place], Isa::sub(Isa::to_floats(byte), Isa::set1((float)(128 << 8 * place))));
-  }
 };
 
 // The scales and minima of the eight groups of Q4_K and Q5_K; header: their first 16 bytes.

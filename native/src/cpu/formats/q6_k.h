@@ -31,53 +31,6 @@ struct Q6_K {
   }
 
   static constexpr bool kReadsLanes = true;
-  static constexpr bool kSideBySide = true;
-
-  template <class Isa, class Row>
-  static MLA_INLINE F<Isa> side_by_side(F<Isa> f, const uint8_t* const* rows, int64_t at, Row x,
-                                        RowsBehind& behind) {
-    typedef typename Isa::I I;
-    constexpr int L = Isa::L, Q = Isa::kQuarters, kBlocks = Q / 2;  // of 32 in a vector
-    I scales[4];
-    Isa::row_quarters(rows, at + 192, scales);
-    const ByteScales<Isa> d(Isa::halves(Isa::shift_right(Isa::row_ints(rows, at + 206), 16)));
-    const I low = set1_byte<Isa>(15), two = set1_byte<Isa>(48), offset = set1_byte<Isa>(128);
-#pragma GCC unroll 2
-    for (int half = 0; half < 2; half++) {
-#pragma GCC unroll 4
-      for (int block = 0; block < 4; block += kBlocks) {
-        const int j = 4 * half + block;
-        const I q = Isa::template thirty_twos<Row::kBytes>(x.at + j * Row::kBytes);
-        // a code of 32 stands for 0; sums of less than 32 times eight bytes fit 16 bits
-        const I first = less_offset<Isa, 32>(q);
-        RowSums<Isa, 2> of_rows;
-        const auto product = [&](int r) __attribute__((always_inline)) {
-          const uint8_t* b = rows[r] + at;
-          I nibbles = Isa::load_ints(b + 64 * half + 32 * (block % 2));
-          if (block >= 2) nibbles = Isa::shift_right(nibbles, 4);
-          const I high = Isa::two_bits_to_four(Isa::repeat_32(b + 128 + 32 * half), 2 * block);
-          return Isa::template dot_codes<false>(
-              first, Isa::either(Isa::both(nibbles, low), Isa::both(high, two)), q);
-        };
-#pragma GCC unroll 8
-        for (int r = 0; r < L; r += 2) {
-          behind.template fetch<sizeof(Block) * L, 8 / kBlocks * L / 2>((4 * half + block) / kBlocks * L / 2 +
-                                                                        r / 2);
-          const I a = product(r);
-          of_rows.add(r / 2, a, product(r + 1));
-        }
-        I sums[Q];
-        of_rows.finish(sums);
-#pragma GCC unroll 4
-        for (int i = 0; i < Q; i++) {
-          const int run = 2 * j + i;
-          const F<Isa> scale = d.times_less_128(Isa::add_bytes(scales[run / 4], offset), run % 4);
-          f = Isa::fused(Isa::mul(scale, x.template scale<Isa>(run / 2)), Isa::to_floats(sums[i]), f);
-        }
-      }
-    }
-    return f;
-  }
 
   template <class Isa, class Emit>
   static MLA_INLINE void lanes(const uint8_t* const* rows, int64_t at, int blocks, Emit emit) {

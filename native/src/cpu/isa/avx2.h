@@ -236,10 +236,6 @@ struct Avx2 {
   static I thirty_twos(const void* p) {
     return load_ints(p);
   }
-  static I repeat_32(const void* p) { return load_ints(p); }
-  static I two_bits_to_four(I x, int from) {
-    return from < 4 ? _mm256_slli_epi32(x, 4 - from) : _mm256_srli_epi32(x, from - 4);
-  }
   template <bool kSmall>
   static I join_rows(I a, I b) {
     if constexpr (kSmall)

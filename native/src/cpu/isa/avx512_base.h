@@ -273,13 +273,6 @@ struct Avx512Base {
     return _mm512_inserti64x4(_mm512_castsi256_si512(_mm256_loadu_si256((const __m256i*)p)),
                               _mm256_loadu_si256((const __m256i*)((const char*)p + kStride)), 1);
   }
-  static I repeat_32(const void* p) { return _mm512_broadcast_i64x4(_mm256_loadu_si256((const __m256i*)p)); }
-  // Bits `from` and `from` + 1 of each byte, in the upper half the two behind them, to bits 4 and 5; the others are unspecified.
-  static I two_bits_to_four(I x, int from) {
-    return from == 0
-               ? _mm512_sllv_epi32(x, _mm512_setr_epi32(4, 4, 4, 4, 4, 4, 4, 4, 2, 2, 2, 2, 2, 2, 2, 2))
-               : _mm512_srlv_epi32(x, _mm512_setr_epi32(0, 0, 0, 0, 0, 0, 0, 0, 2, 2, 2, 2, 2, 2, 2, 2));
-  }
   static I shift_right_signed(I a, int n) { return _mm512_srai_epi32(a, (unsigned)n); }
   // Each quarter has four sums of a row: of rows a and b two of either, a a b b where they fit 16 bits (kSmall), else a b a b.
   template <bool kSmall>
