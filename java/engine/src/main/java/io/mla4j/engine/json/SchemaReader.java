@@ -20,6 +20,11 @@ final class SchemaReader {
   /** Schemas within each other and behind references, and references to references. */
   private static final int MOST_NESTED = 300;
 
+  /** Schemas of an anyOf, and properties of an object. */
+  private static final int MOST_CHOICES = 256;
+
+  private static final int MOST_PROPERTIES = 1_000;
+
   /** White space before the value. */
   private static final int MOST_LEADING = 2;
 
@@ -240,6 +245,9 @@ final class SchemaReader {
       if (list.isEmpty()) {
         throw error(words.path, "anyOf is empty");
       }
+      if (list.size() > MOST_CHOICES) {
+        throw error(words.path, "anyOf has more than " + MOST_CHOICES + " schemas");
+      }
       List<Rule> choices = new ArrayList<>();
       for (int i = 0; i < list.size(); i++) {
         choices.add(read(list.get(i), words.path + "/anyOf/" + i, depth + 1));
@@ -347,6 +355,9 @@ final class SchemaReader {
       throw error(words.path, "properties must be an object");
     }
     Map<?, ?> properties = stated == null ? Map.of() : (Map<?, ?>) stated;
+    if (properties.size() > MOST_PROPERTIES) {
+      throw error(words.path, "properties has more than " + MOST_PROPERTIES);
+    }
     Set<String> required = new LinkedHashSet<>();
     if (words.has("required")) {
       for (Object name : words.list("required")) {

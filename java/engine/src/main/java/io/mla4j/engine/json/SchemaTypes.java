@@ -16,6 +16,12 @@ final class SchemaTypes {
 
   private static final BigInteger MOST = BigInteger.valueOf(Long.MAX_VALUE);
 
+  /** What may come is found on the engine's thread, so that it is bounded: values of an enum. */
+  private static final int MOST_VALUES = 1_000;
+
+  /** And the characters of all of them. */
+  private static final int MOST_CHARACTERS = 30_000;
+
   private final SchemaReader.SchemaWords words;
 
   SchemaTypes(SchemaReader.SchemaWords words) {
@@ -61,6 +67,9 @@ final class SchemaTypes {
       }
       values.add(single);
     }
+    if (values.size() > MOST_VALUES) {
+      throw error("enum has more than " + MOST_VALUES + " values");
+    }
     List<String> types = names();
     List<String> texts = new ArrayList<>();
     for (Object value : values) {
@@ -71,6 +80,9 @@ final class SchemaTypes {
     }
     if (texts.isEmpty()) {
       throw error("enum has no value" + (types.isEmpty() ? "" : " of type " + types));
+    }
+    if (texts.stream().mapToInt(String::length).sum() > MOST_CHARACTERS) {
+      throw error("enum has more than " + MOST_CHARACTERS + " characters");
     }
     return texts.stream().distinct().toList();
   }

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.mla4j.InvalidArgumentException;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -81,6 +82,9 @@ class SchemaReaderTest {
     refused("{'$ref':7}", "$ref must be");
     refused("{'$ref':'http://example.com'}", "$ref must be");
     refused("{'$ref':'#/$defs/none'}", "leads to nothing");
+    refused(Map.of("enum", Collections.nCopies(1001, "a")), "more than 1000 values");
+    refused(Map.of("enum", List.of("a".repeat(40_000))), "characters");
+    refused(Map.of("anyOf", Collections.nCopies(257, true)), "more than 256");
     refused(Map.of("enum", List.of(Double.POSITIVE_INFINITY)), "too large");
     refused(Map.of("const", Map.of("a", List.of("\ud800"))), "surrogate");
     refused(Map.of("properties", Map.of("\udc00", Map.of())), "surrogate");
