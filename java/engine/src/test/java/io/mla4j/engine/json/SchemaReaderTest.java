@@ -119,7 +119,8 @@ class SchemaReaderTest {
       chain.append("'d" + i + "':{'$ref':'#/$defs/d" + (i + 1) + "'},");
       objects.append(
           "'d" + i + "':{'type':'object','properties':{'a':{'$ref':'#/$defs/d" + (i + 1) + "'}}},");
-      backwards.append("{'$ref':'#/$defs/d" + (4000 - i) + "'},");
+      backwards.append(i % 200 == 0 ? "{'anyOf':[" : ",");
+      backwards.append("{'$ref':'#/$defs/d" + (4000 - i) + "'}" + (i % 200 == 199 ? "]}," : ""));
     }
     String last = "'d4000':{'type':'integer'}}}";
     refused(chain + last, "nested more than", "references");
