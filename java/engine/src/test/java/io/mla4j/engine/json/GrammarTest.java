@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.fasterxml.jackson.core.type.TypeReference;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.networknt.schema.JsonSchema;
 import com.networknt.schema.JsonSchemaFactory;
@@ -207,7 +208,8 @@ class GrammarTest {
   }
 
   private static Grammar of(String schema) {
-    return Grammar.schema(MAPPER.convertValue(PlainJson.parse(schema), Map.class));
+    return Grammar.schema(
+        MAPPER.convertValue(PlainJson.parse(schema), new TypeReference<Map<String, Object>>() {}));
   }
 
   @Test
