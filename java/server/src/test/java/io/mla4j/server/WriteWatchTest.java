@@ -23,7 +23,7 @@ class WriteWatchTest {
         ServerSocketChannel door = ServerSocketChannel.open();
         var threads = Executors.newVirtualThreadPerTaskExecutor()) {
       door.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0));
-      try (SocketChannel reader = SocketChannel.open(door.getLocalAddress());
+      try (SocketChannel _ = SocketChannel.open(door.getLocalAddress()); // reads nothing
           SocketChannel writer = door.accept()) {
         OutputStream out = watch.watched(Channels.newOutputStream(writer));
         CompletableFuture<Void> writing =
