@@ -92,10 +92,12 @@ class ChatCommandTest {
   void aTemplateOfOnesOwn() throws Exception {
     Path same = folder.resolve("same.jinja");
     Files.writeString(
-        same, "{{ bos_token }}{% for m in messages %}<｜User｜>{{ m.content }}{% endfor %}{{ end }}");
+        same,
+        "{{ bos_token }}{% for m in messages %}<｜User｜>{{ m.content }}{% endfor %}"
+            + "{% if ask %}<｜Assistant｜>{% endif %}");
     assertEquals(
         ANSWER + "\n",
-        chat(MESSAGE, "--template", same.toString(), "--set", "end=<｜Assistant｜>").fine().out());
+        chat(MESSAGE, "--template", same.toString(), "--set", "ask=true").fine().out());
     assertFalse(chat(MESSAGE, "--template", "plain").fine().out().isBlank());
     Path wrong = folder.resolve("wrong.jinja");
     Files.writeString(wrong, "a\n{% if %}");
