@@ -176,8 +176,7 @@ class CudaOpsTest {
         Sequence sequence = cache.newSequence()) {
       Attention attention = attention(cache);
       String message =
-          assertThrows(
-                  InvalidArgumentException.class, () -> attention.append(sequence, rows(1, 7)))
+          assertThrows(InvalidArgumentException.class, () -> attention.append(sequence, rows(1, 7)))
               .getMessage();
       assertTrue(message.contains("cache type is " + name), message);
       assertTrue(message.contains("cuda backend computes with F32 or BF16"), message);

@@ -18,6 +18,7 @@ import java.util.concurrent.ThreadLocalRandom;
  * @param n texts of each prompt
  * @param maxName the field that says how many tokens
  * @param maxTokens that many; 0 for what the context has room for
+ * @param isAskedFor whether the field is there; else as many as there is room for are enough
  * @param stream whether pieces are sent as they come
  * @param includeUsage whether the last of them tells the usage
  */
@@ -26,6 +27,7 @@ record Asked(
     int n,
     String maxName,
     int maxTokens,
+    boolean isAskedFor,
     boolean stream,
     boolean includeUsage) {
   private static final double MOST_TEMPERATURE = 2;
@@ -58,17 +60,19 @@ record Asked(
     String maxName = maxNames[0];
     int most = limits.tokens() == 0 ? context : Math.min(context, limits.tokens());
     int maxTokens = usual;
+    boolean isAskedFor = false;
     for (String name : maxNames) {
       if (body.has(name)) {
         maxName = name;
         maxTokens = body.integer(name, 1, most, usual);
+        isAskedFor = true;
         break;
       }
     }
     Fields options = body.object("stream_options");
     boolean stream = body.flag("stream", false);
     boolean includeUsage = options != null && options.flag("include_usage", false);
-    return new Asked(request, n, maxName, maxTokens, stream, includeUsage);
+    return new Asked(request, n, maxName, maxTokens, isAskedFor, stream, includeUsage);
   }
 
   /**
@@ -89,7 +93,7 @@ record Asked(
               + context
               + " together");
     }
-    if (maxTokens > room) {
+    if (maxTokens > room && isAskedFor) {
       throw ApiException.contextLength(
           maxName,
           maxName
@@ -104,7 +108,7 @@ record Asked(
     }
     int limit = service.limits().tokens();
     int most = limit == 0 ? room : Math.min(room, limit);
-    request.maxTokens(maxTokens == 0 ? most : maxTokens);
+    request.maxTokens(maxTokens == 0 ? most : Math.min(most, maxTokens));
   }
 
   private static SamplingOptions sampling(Fields body, int vocabulary) {

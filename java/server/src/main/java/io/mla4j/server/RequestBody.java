@@ -13,6 +13,8 @@ import io.mla4j.checkpoint.Json;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 
 /** Reads the JSON object that a request brings. */
@@ -64,7 +66,12 @@ final class RequestBody {
 
   private static byte[] bytes(HttpExchange exchange, int most) throws IOException {
     InputStream in = exchange.getRequestBody();
-    byte[] body = in.readNBytes(most + 1);
+    byte[] body;
+    try {
+      body = in.readNBytes(most + 1);
+    } catch (IndexOutOfBoundsException e) { // the JDK's reader of chunks adds sizes as an int
+      throw ApiException.of(400, null, "the body has a chunk whose size is out of range");
+    }
     if (body.length > most) {
       in.skip(MOST_DISCARDED);
       throw ApiException.of(
@@ -74,6 +81,7 @@ final class RequestBody {
   }
 
   private static ObjectNode parse(byte[] body) throws IOException {
+    requireNoUtf16(body);
     JsonParser parser = FACTORY.createParser(body);
     try (parser) {
       if (parser.nextToken() != JsonToken.START_OBJECT) {
@@ -83,9 +91,28 @@ final class RequestBody {
       if (parser.nextToken() != null) {
         throw ApiException.of(400, null, "the body goes on after its JSON object");
       }
+      requireUtf8(body);
       return object;
     } catch (JsonProcessingException e) {
       throw malformed(parser, e);
+    }
+  }
+
+  /** The parser would take it; in UTF-8 the beginning of an object has no zeros. */
+  private static void requireNoUtf16(byte[] body) {
+    for (int i = 0; i < Math.min(4, body.length); i++) {
+      if (body[i] == 0) {
+        throw ApiException.of(400, null, "the body is not UTF-8");
+      }
+    }
+  }
+
+  /** What the parser lets through: overlong forms, halves of surrogate pairs, byte order marks. */
+  private static void requireUtf8(byte[] body) {
+    try {
+      StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(body));
+    } catch (CharacterCodingException e) {
+      throw ApiException.of(400, null, "the body is not valid UTF-8");
     }
   }
 

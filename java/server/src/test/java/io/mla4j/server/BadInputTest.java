@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.net.http.HttpRequest;
 import java.nio.charset.StandardCharsets;
+import java.util.List;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -135,6 +136,21 @@ class BadInputTest {
             server.request("/completions").POST(HttpRequest.BodyPublishers.ofByteArray(body)));
     assertEquals(400, got.status());
     assertEquals("prompt", got.json().get("error").get("param").textValue());
+  }
+
+  @Test
+  void otherEncodingsAreRefused() {
+    byte[] overlong = "{\"prompt\":\"x??\"}".getBytes(StandardCharsets.UTF_8);
+    overlong[12] = (byte) 0xc0;
+    overlong[13] = (byte) 0xaf;
+    for (byte[] body :
+        List.of(overlong, "{\"prompt\":\"x\"}".getBytes(StandardCharsets.UTF_16LE))) {
+      TestServer.Got got =
+          server.send(
+              server.request("/completions").POST(HttpRequest.BodyPublishers.ofByteArray(body)));
+      assertEquals(400, got.status());
+      assertTrue(got.json().get("error").get("message").textValue().contains("UTF-8"));
+    }
   }
 
   @Test

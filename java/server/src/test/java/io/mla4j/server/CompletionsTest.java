@@ -214,4 +214,14 @@ class CompletionsTest {
       assertTrue(line.matches("# (HELP|TYPE) .*|[a-z0-9_:]+\\{.*} [-+0-9.E]+"), line);
     }
   }
+
+  @Test
+  void withoutMaxTokensWhatFitsIsEnough() {
+    String most = "[" + "5,".repeat(4090) + "5]";
+    TestServer.Got got = server.post("/completions", "{'prompt':" + most + ",'ignore_eos':true}");
+    assertEquals(200, got.status(), got.response().body());
+    assertEquals(5, got.json().get("usage").get("completion_tokens").intValue());
+    assertEquals(
+        400, server.post("/completions", "{'prompt':" + most + ",'max_tokens':16}").status());
+  }
 }

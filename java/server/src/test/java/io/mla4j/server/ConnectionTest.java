@@ -154,6 +154,8 @@ class ConnectionTest {
                 + "Host: localhost\r\n"
                 + "Transfer-Encoding: chunked\r\n\r\n"
                 + "zz\r\n",
+            "POST /completions HTTP/1.1\r\nHost: localhost\r\n"
+                + "Transfer-Encoding: chunked\r\n\r\nffffffffffff\r\n{}",
             "GET /health HTTP/1.1\r\nHost: localhost\r\nX: " + "x".repeat(100_000) + "\r\n\r\n",
             "GET /health HTTP/1.1\r\nHost: localhost\r\n" + "X: y\r\n".repeat(200) + "\r\n")) {
       assertFalse(answer.contains(" 500 "), answer);
