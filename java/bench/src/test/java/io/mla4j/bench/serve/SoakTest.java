@@ -35,7 +35,12 @@ class SoakTest {
             () ->
                 Engine.open(
                     TINY,
-                    EngineOptions.builder().parallel(8).contextTokens(512).threads(2).build()));
+                    EngineOptions.builder()
+                        .backend("native") // these tests see the emulated GPU too, which is slow
+                        .parallel(8)
+                        .contextTokens(512)
+                        .threads(2)
+                        .build()));
     server.ready().join();
   }
 
