@@ -2,11 +2,13 @@ package io.mla4j.cli;
 
 import io.mla4j.InvalidArgumentException;
 import io.mla4j.Mla4jException;
+import io.mla4j.checkpoint.CheckpointException;
 import io.mla4j.engine.Engine;
 import io.mla4j.engine.EngineOptions;
 import io.mla4j.server.Server;
 import io.mla4j.server.ServerOptions;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -23,6 +25,9 @@ final class ServeCommand extends StreamCommand {
   private final EngineOptions.Builder engine = EngineOptions.builder();
   private final ServerOptions.Builder server = ServerOptions.builder();
   private Path keys;
+
+  /** Null for what the model has. */
+  private Integer context;
 
   @Override
   public void declare(Args args) {
@@ -62,7 +67,7 @@ final class ServeCommand extends StreamCommand {
     args.one(
         "--context N",
         int.class,
-        engine::contextTokens,
+        v -> context = v,
         "The most tokens of a prompt and its text; default: what the model has.");
     args.one(
         "--cache-memory SIZE",
@@ -80,13 +85,24 @@ final class ServeCommand extends StreamCommand {
   @Override
   public void execute() throws IOException, InterruptedException {
     options.check();
+    if (context != null) {
+      if (context < 1) {
+        throw usage("--context is " + context + ", but must be at least 1");
+      }
+      engine.contextTokens(context);
+    }
     if (keys != null) {
       server.keys(keys(keys));
+    }
+    Path model = options.directory();
+    if (Files.notExists(model)) {
+      // Before the address is told.
+      throw new CheckpointException(model + ": does not exist");
     }
     ServerOptions where = server();
     EngineOptions how = engineOptions();
     CountDownLatch end = new CountDownLatch(1);
-    try (Server started = Server.start(where, () -> Engine.open(options.directory(), how))) {
+    try (Server started = Server.start(where, () -> Engine.open(model, how))) {
       Runtime.getRuntime().addShutdownHook(new Thread(() -> stop(started, end)));
       out().println(started.uri());
       endResults();
@@ -136,8 +152,20 @@ final class ServeCommand extends StreamCommand {
     end.countDown();
   }
 
+  private void requireKey(Path file, int line, String key) {
+    try {
+      ServerOptions.builder().keys(key.isEmpty() ? List.of() : List.of(key)).build();
+    } catch (InvalidArgumentException e) {
+      throw usage("--api-key-file " + file + ", line " + line + ": " + e.getMessage());
+    }
+  }
+
   private List<String> keys(Path file) throws IOException {
-    List<String> all = text(file).lines().map(String::strip).filter(key -> !key.isEmpty()).toList();
+    List<String> lines = text(file).lines().map(String::strip).toList();
+    for (int i = 0; i < lines.size(); i++) {
+      requireKey(file, i + 1, lines.get(i));
+    }
+    List<String> all = lines.stream().filter(key -> !key.isEmpty()).toList();
     if (all.isEmpty()) {
       throw usage("--api-key-file " + file + " has no key");
     }

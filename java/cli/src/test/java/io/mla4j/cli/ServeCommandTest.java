@@ -22,7 +22,8 @@ class ServeCommandTest {
   @CsvSource({
     "--port, 70000, port",
     "--parallel, 0, parallel",
-    "--context, -1, contextTokens",
+    "--context, -1, --context",
+    "--context, 0, --context",
     "--queue, 0, queue",
     "--cache-memory, much, --cache-memory",
     "--cors, example.com, origin",
@@ -39,6 +40,18 @@ class ServeCommandTest {
     TinyMla.run("serve", "--api-key-file", empty.toString()).refused(2, "--api-key-file", "no key");
     TinyMla.run("serve", "--api-key-file", folder.resolve("none").toString())
         .refused(1, "none", "does not exist");
+  }
+
+  @Test
+  void aKeyThatNoHeaderHasIsNamedByItsLine() throws IOException {
+    Path file = Files.writeString(folder.resolve("keys"), "good\n\nnot good\n");
+    TinyMla.run("serve", "--api-key-file", file.toString()).refused(2, file.toString(), "line 3");
+  }
+
+  @Test
+  void aModelThatIsMissingIsToldOfBeforeTheAddress() {
+    String none = folder.resolve("none").toString();
+    Command.run("serve", "--port", "0", "--model", none).refused(1, none);
   }
 
   @Test
