@@ -62,11 +62,11 @@ record Asked(
     int maxTokens = usual;
     boolean isAskedFor = false;
     for (String name : maxNames) {
-      if (body.has(name)) {
+      int tokens = body.integer(name, 1, most, 0);
+      if (tokens > 0 && !isAskedFor) {
         maxName = name;
-        maxTokens = body.integer(name, 1, most, usual);
+        maxTokens = tokens;
         isAskedFor = true;
-        break;
       }
     }
     Fields options = body.object("stream_options");

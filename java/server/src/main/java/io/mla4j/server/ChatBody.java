@@ -8,9 +8,30 @@ import io.mla4j.engine.chat.ToolChoice;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 
 /** Reads what a request to chat completions asks for beside what all requests have in common. */
 final class ChatBody {
+  /** What a template relies on, or the server sets. */
+  private static final Set<String> TAKEN =
+      Set.of(
+          "messages",
+          "tools",
+          "add_generation_prompt",
+          "bos_token",
+          "eos_token",
+          "unk_token",
+          "sep_token",
+          "pad_token",
+          "cls_token",
+          "mask_token",
+          "loop",
+          "range",
+          "dict",
+          "namespace",
+          "raise_exception",
+          "strftime_now");
+
   private ChatBody() {}
 
   /** The conversation. */
@@ -112,7 +133,16 @@ final class ChatBody {
     effort(body, "reasoning_effort", chat);
     Fields more = body.object("chat_template_kwargs");
     if (more != null) {
-      Plain.map(more.node()).forEach(chat::variable);
+      Plain.map(more.node())
+          .forEach(
+              (name, value) -> {
+                if (TAKEN.contains(name)) {
+                  throw ApiException.field(
+                      more.path(name),
+                      more.path(name) + " is there, but templates have that name already");
+                }
+                chat.variable(name, value);
+              });
     }
   }
 

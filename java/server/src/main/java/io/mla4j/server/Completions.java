@@ -144,6 +144,7 @@ final class Completions {
       return body.ids(name, value, service.engine().model().vocabulary());
     }
     body.require(value.isTextual(), name, value, "a string or an array of token ids");
+    service.requireRoom(name, List.of(value.textValue()));
     return service.engine().model().tokenizer().encode(value.textValue(), true);
   }
 }

@@ -191,7 +191,7 @@ final class Fields {
   private static String told(JsonNode value) {
     return switch (value.getNodeType()) {
       case STRING -> Quoted.of(value.textValue());
-      case NUMBER, BOOLEAN -> value.asText();
+      case NUMBER, BOOLEAN -> Quoted.cut(value.asText());
       case ARRAY -> "an array";
       case OBJECT -> "an object";
       default -> value.getNodeType() == JsonNodeType.NULL ? "null" : "something else";

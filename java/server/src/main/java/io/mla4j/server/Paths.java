@@ -4,7 +4,7 @@ import com.fasterxml.jackson.core.JsonStreamContext;
 
 /** The way to a field, as messages write it: {@code messages[2].content}. */
 final class Paths {
-  private static final int MOST = 200;
+  private static final int MOST = 100;
 
   private Paths() {}
 

@@ -6,6 +6,11 @@ final class Quoted {
 
   private Quoted() {}
 
+  /** A number or a word, which needs no quotes, cut where it is long. */
+  static String cut(String text) {
+    return text.length() > MOST ? text.substring(0, MOST) + ".." : text;
+  }
+
   static String of(String text) {
     StringBuilder line = new StringBuilder("\"");
     int end = Math.min(text.length(), MOST);

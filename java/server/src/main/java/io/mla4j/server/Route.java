@@ -9,8 +9,9 @@ import java.io.IOException;
  * @param path without /v1; one that ends in / is for everything below it
  * @param isOpen whether it is answered without a key, while the model is loaded, and while the
  *     server stops
+ * @param isForWatchers whether it is answered while the server stops
  */
-record Route(String method, String path, boolean isOpen, Handler handler) {
+record Route(String method, String path, boolean isOpen, boolean isForWatchers, Handler handler) {
   /** Answers a request. */
   @FunctionalInterface
   interface Handler {
@@ -24,16 +25,21 @@ record Route(String method, String path, boolean isOpen, Handler handler) {
   }
 
   static Route get(String path, Handler handler) {
-    return new Route("GET", path, false, handler);
+    return new Route("GET", path, false, false, handler);
+  }
+
+  /** One that needs a key, and is answered until the server has stopped. */
+  static Route watch(String path, Handler handler) {
+    return new Route("GET", path, false, true, handler);
   }
 
   static Route post(String path, Handler handler) {
-    return new Route("POST", path, false, handler);
+    return new Route("POST", path, false, false, handler);
   }
 
   /** One that is always answered. */
   static Route open(String path, Handler handler) {
-    return new Route("GET", path, true, handler);
+    return new Route("GET", path, true, true, handler);
   }
 
   boolean isFor(String asked) {

@@ -88,7 +88,7 @@ final class Router implements HttpHandler {
                 });
     if (!route.isOpen()) {
       guard.requireKey(exchange);
-      if (service.isStopping()) {
+      if (service.isStopping() && !route.isForWatchers()) {
         throw ApiException.of(503, null, "the server is being stopped");
       }
       service.engine();
@@ -119,7 +119,8 @@ final class Router implements HttpHandler {
       case ClosedException _ -> ApiException.of(503, null, "the server is being stopped");
       default -> {
         LOGGER.log(Level.ERROR, "a request failed", e);
-        yield ApiException.of(500, null, "the request failed: " + e.getMessage());
+        String what = e.getMessage() == null ? e.getClass().getSimpleName() : e.getMessage();
+        yield ApiException.of(500, null, "the request failed: " + what);
       }
     };
   }

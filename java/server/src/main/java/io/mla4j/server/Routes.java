@@ -11,7 +11,7 @@ final class Routes {
     return List.of(
         Route.open("/", page::show),
         Route.open("/health", Health::show),
-        Route.get("/metrics", Metrics::show),
+        Route.watch("/metrics", Metrics::show),
         Route.get("/slots", Slots::show),
         Route.get("/models", Models::list),
         Route.get("/models/", Models::show),

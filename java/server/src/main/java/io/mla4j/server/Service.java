@@ -1,11 +1,14 @@
 package io.mla4j.server;
 
+import io.mla4j.InvalidArgumentException;
 import io.mla4j.engine.Engine;
 import io.mla4j.engine.chat.ChatAnswer;
 import io.mla4j.engine.chat.ChatRequest;
 import io.mla4j.engine.chat.Chats;
+import io.mla4j.engine.chat.Message;
 import io.mla4j.engine.chat.Prompt;
 import java.time.Instant;
+import java.util.List;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 
@@ -24,7 +27,7 @@ final class Service implements AutoCloseable {
    *
    * @param chats null where the model has no tokenizer
    */
-  private record Loaded(Engine engine, Chats chats, String name) {}
+  private record Loaded(Engine engine, Chats chats, String name, TextBound bound) {}
 
   Service(ServerOptions options) {
     this.options = options;
@@ -35,7 +38,7 @@ final class Service implements AutoCloseable {
   void open(Engine engine) {
     Chats chats = engine.model().hasTokenizer() ? new Chats(engine) : null;
     String name = options.modelName() == null ? engine.model().name() : options.modelName();
-    loaded = new Loaded(engine, chats, name);
+    loaded = new Loaded(engine, chats, name, new TextBound(engine));
   }
 
   /** From now on new requests are refused. */
@@ -99,9 +102,19 @@ final class Service implements AutoCloseable {
 
   /** Submits a conversation. */
   ChatAnswer submit(ChatRequest chat, Asked asked, String field) {
+    requireRoom(field, chat.messages().stream().map(Message::content).toList());
     Prompt prompt = render(chat);
     asked.bound(this, field, prompt.ids().length);
-    return chats().submit(prompt, asked.request());
+    try {
+      return chats().submit(prompt, asked.request());
+    } catch (InvalidArgumentException e) {
+      throw SchemaFields.named(chat, field, e);
+    }
+  }
+
+  /** Refuses texts that the context cannot have room for, before they are turned to tokens. */
+  void requireRoom(String field, List<String> texts) {
+    loaded().bound.check(field, texts);
   }
 
   /** When the server was started, in seconds since 1970. */

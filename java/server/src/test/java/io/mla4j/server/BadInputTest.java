@@ -52,7 +52,20 @@ class BadInputTest {
         "completions|400|max_tokens|{'prompt':'x','max_tokens':-1}",
         "completions|400|max_tokens|{'prompt':'x','max_tokens':4096}",
         "completions|400|max_tokens|{'prompt':'x','max_tokens':99999999999999999999}",
+        "completions|400|max_completion_tokens|{'prompt':'x','max_tokens':4,'max_completion_tokens':'y'}",
         "completions|400|temperature|{'prompt':'x','temperature':-1}",
+        "chat/completions|400|chat_template_kwargs.bos_token|"
+            + "{'messages':[{'role':'user','content':'x'}],'chat_template_kwargs':{'bos_token':5}}",
+        "chat/completions|400|chat_template_kwargs.range|"
+            + "{'messages':[{'role':'user','content':'x'}],'chat_template_kwargs':{'range':5}}",
+        "chat/completions|400|response_format|"
+            + "{'messages':[{'role':'user','content':'x'}],'response_format':"
+            + "{'type':'json_schema','json_schema':{'name':'a','schema':{'type':'shoe'}}}}",
+        "chat/completions|400|tool_choice|"
+            + "{'messages':[{'role':'user','content':'x'}],'tool_choice':'required','tools':"
+            + "[{'type':'function','function':{'name':'f','parameters':{'type':'shoe'}}}]}",
+        "responses|400|text.format|{'input':'x','text':{'format':"
+            + "{'type':'json_schema','name':'a','schema':{'type':'shoe'}}}}",
         "completions|400|temperature|{'prompt':'x','temperature':'warm'}",
         "completions|400|top_p|{'prompt':'x','top_p':2}",
         "completions|400|top_k|{'prompt':'x','top_k':-7}",
@@ -125,6 +138,37 @@ class BadInputTest {
     assertEquals(400, got.status());
     assertEquals("prompt", got.json().get("error").get("param").textValue());
     assertEquals("context_length_exceeded", got.json().get("error").get("code").textValue());
+  }
+
+  @Test
+  void whatNoContextHasRoomForIsRefusedWithoutItsTokens() {
+    String text = "the word ".repeat(800_000);
+    for (String path : new String[] {"/completions", "/chat/completions"}) {
+      TestServer.Got got =
+          server.post(
+              path,
+              path.length() > 12
+                  ? "{'messages':[{'role':'user','content':'" + text + "'}]}"
+                  : "{'prompt':'" + text + "'}");
+      assertEquals(400, got.status());
+      JsonNode error = got.json().get("error");
+      assertEquals("context_length_exceeded", error.get("code").textValue());
+      assertTrue(error.get("message").textValue().contains("bytes"), error.toString());
+    }
+  }
+
+  @Test
+  void aFailureWithoutAMessageIsToldByItsKind() {
+    String message = Router.refusal(new StackOverflowError()).getMessage();
+    assertTrue(message.contains("StackOverflowError"), message);
+  }
+
+  @Test
+  void longNumbersAreCut() {
+    TestServer.Got got =
+        server.post("/completions", "{'prompt':'x','seed':" + "9".repeat(399) + "}");
+    assertEquals(400, got.status());
+    assertTrue(got.json().get("error").get("message").textValue().length() < 200);
   }
 
   @Test

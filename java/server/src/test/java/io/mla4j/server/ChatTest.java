@@ -315,4 +315,22 @@ class ChatTest {
     assertEquals(400, got.status(), got.response().body());
     assertFalse(got.json().get("error").get("message").textValue().isBlank());
   }
+
+  @Test
+  void aSchemaOfAToolIsRefusedByName() {
+    String tool = "{'type':'function','function':{'name':'%s','parameters':{'type':'%s'}}}";
+    TestServer.Got got =
+        server.post(
+            "/chat/completions",
+            "{'messages':[{'role':'user','content':'x'}],'tool_choice':'required','tools':["
+                + tool.formatted("good", "object")
+                + ","
+                + tool.formatted("bad", "shoe")
+                + "]}");
+    assertEquals(400, got.status());
+    assertEquals(
+        "tools[1].function.parameters",
+        got.json().get("error").get("param").textValue(),
+        got.response().body());
+  }
 }

@@ -80,6 +80,7 @@ class LifecycleTest {
         }
         TestServer.Got refused = server.post("/completions", "{'prompt':'x'}");
         assertEquals(503, refused.status());
+        assertEquals(200, server.get("/metrics").status());
         assertTrue(refused.response().headers().firstValue("retry-after").isPresent());
         String rest = raw.readUntil("[DONE]");
         assertTrue(rest.contains("\"finish_reason\":\"length\""), rest);
