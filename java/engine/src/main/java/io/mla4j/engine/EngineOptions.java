@@ -99,11 +99,6 @@ public final class EngineOptions {
     return values.stretch;
   }
 
-  /** Whether tokens are guessed by looking up what followed earlier, where it pays. */
-  public boolean speculation() {
-    return values.speculation;
-  }
-
   /** Makes options. Belongs to one thread. */
   public static final class Builder implements Cloneable {
     private String backend;
@@ -119,7 +114,6 @@ public final class EngineOptions {
     private int requestsPerTenant;
     private int tokenBudget = 512;
     private double stretch = 1.7;
-    private boolean speculation;
 
     private Builder() {}
 
@@ -198,12 +192,6 @@ public final class EngineOptions {
     /** See {@link EngineOptions#stretch()}. */
     public Builder stretch(double factor) {
       stretch = factor;
-      return this;
-    }
-
-    /** See {@link EngineOptions#speculation()}. */
-    public Builder speculation(boolean whether) {
-      speculation = whether;
       return this;
     }
 
