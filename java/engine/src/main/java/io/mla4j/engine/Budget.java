@@ -22,6 +22,15 @@ final class Budget {
    */
   private static final int MOST_DEBT = 32;
 
+  /** Tokens of a prompt that is read at once while the debt is small. */
+  static final int SHORT = 128;
+
+  /**
+   * The debt up to which short prompts are read, in steps without prompts: texts that begin late
+   * make all of them slower, since a step of more texts takes hardly longer.
+   */
+  private static final int DEBT_OF_SHORT = 16;
+
   /** Of the old value, in an average that forgets. */
   private static final double KEPT = 0.8;
 
@@ -60,6 +69,11 @@ final class Budget {
       return LEAST;
     }
     return (int) Math.clamp((stretch - 1) * plain / token, LEAST, most);
+  }
+
+  /** Whether a prompt of at most {@link #SHORT} tokens is read even where there is a debt. */
+  boolean takesShort() {
+    return debt <= DEBT_OF_SHORT * plain;
   }
 
   /** A step with so many texts and tokens of prompts has taken so long. */

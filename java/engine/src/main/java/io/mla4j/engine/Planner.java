@@ -4,6 +4,7 @@ import io.mla4j.AttentionForm;
 import io.mla4j.engine.EngineModel.Piece;
 import io.mla4j.model.Decoder.Wanted;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.Comparator;
 import java.util.List;
 
@@ -44,11 +45,15 @@ final class Planner {
       }
     }
     int left = budget.tokens(works.size());
+    if (left == 0) {
+      readShort(readers, works);
+      return works;
+    }
     // The oldest goes on in every second step at least; a short prompt need not wait for a long
     // one.
     shortestFirst = !shortestFirst;
     readers.sort(shortestFirst ? SHORTEST : OLDEST);
-    boolean first = left > 0;
+    boolean first = true;
     for (Text text : readers) {
       int cached = text.sequence.length();
       Work work = read(text, first ? Math.max(left, budget.least(cached)) : left, first);
@@ -60,6 +65,16 @@ final class Planner {
       }
     }
     return works;
+  }
+
+  /** One of them, if it is short: it may begin where longer ones wait. */
+  private void readShort(List<Text> readers, List<Work> works) {
+    if (budget.takesShort() && !readers.isEmpty()) {
+      Text text = Collections.min(readers, SHORTEST);
+      if (text.count - text.sequence.length() <= Budget.SHORT) {
+        works.add(read(text, Budget.SHORT, true));
+      }
+    }
   }
 
   /**

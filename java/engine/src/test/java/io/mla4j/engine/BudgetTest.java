@@ -1,6 +1,7 @@
 package io.mla4j.engine;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import org.junit.jupiter.api.Test;
@@ -43,6 +44,23 @@ class BudgetTest {
     budget.ran(7, 64, 10_000 * MS);
     assertEquals(512, budget.tokens(0), "nobody waits");
     assertTrue(budget.tokens(7) > 0);
+  }
+
+  @Test
+  void shortPromptsAreReadUntilTheDebtIsLarge() {
+    Budget budget = budget(1.5);
+    budget.ran(7, 0, 40 * MS);
+    for (int i = 0; i < 5; i++) {
+      assertTrue(budget.takesShort());
+      budget.ran(7, 64, 200 * MS);
+      assertEquals(0, budget.tokens(7));
+    }
+    // Each of them 160 ms too much, of which the step pays 20.
+    assertFalse(budget.takesShort());
+    for (int i = 0; i < 12; i++) {
+      budget.ran(7, 0, 40 * MS);
+    }
+    assertTrue(budget.takesShort());
   }
 
   @Test

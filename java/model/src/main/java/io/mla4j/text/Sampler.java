@@ -132,16 +132,20 @@ public final class Sampler {
     }
     prepare((int) size);
     MemorySegment.copy(logits, JAVA_FLOAT_UNALIGNED, 0, scores, 0, scores.length);
-    requireFinite();
+    largest = largestOfFinite();
     if (!options.takesLogitsAsTheyAre()) {
       penalise();
     }
     if (allowed != null) {
       exclude(allowed);
     }
-    largest = Float.NEGATIVE_INFINITY;
-    for (float score : scores) {
-      largest = Math.max(largest, score);
+    if (allowed != null || !options.takesLogitsAsTheyAre()) {
+      largest = Float.NEGATIVE_INFINITY;
+      for (float score : scores) {
+        if (score > largest) {
+          largest = score;
+        }
+      }
     }
     if (largest == Float.NEGATIVE_INFINITY) {
       throw new Mla4jException("no token is allowed to follow");
@@ -204,16 +208,29 @@ public final class Sampler {
     }
   }
 
-  private void requireFinite() {
+  /** One pass without calls: it is what choosing the likeliest token costs. */
+  private float largestOfFinite() {
+    float most = Float.NEGATIVE_INFINITY;
     for (int id = 0; id < scores.length; id++) {
-      if (!Float.isFinite(scores[id])) {
-        throw new Mla4jException(
-            "logit "
-                + id
-                + " is "
-                + scores[id]
-                + ", but must be finite: the weights or the activations are not");
+      float score = scores[id];
+      if (!(score <= most)) { // larger, or NaN
+        requireFinite(id);
+        most = score;
+      } else if (score == Float.NEGATIVE_INFINITY) {
+        requireFinite(id);
       }
+    }
+    return most;
+  }
+
+  private void requireFinite(int id) {
+    if (!Float.isFinite(scores[id])) {
+      throw new Mla4jException(
+          "logit "
+              + id
+              + " is "
+              + scores[id]
+              + ", but must be finite: the weights or the activations are not");
     }
   }
 
@@ -226,8 +243,10 @@ public final class Sampler {
   }
 
   private int sample() {
-    weigh();
     boolean ranked = options.topK() > 0 && options.topK() < scores.length;
+    if (!ranked || options.topK() > FEW) {
+      weigh();
+    }
     if (!ranked && options.topP() == 1) {
       return options.minP() == 0 ? drawAny() : drawLikely();
     }
@@ -298,9 +317,9 @@ public final class Sampler {
 
   /** Every token's probability relative to the likeliest one's, and their sum. */
   private void weigh() {
-    float sharpness = (float) Math.clamp(1 / options.temperature(), SMALLEST, 1 / SMALLEST);
+    float sharpness = sharpness();
     for (int id = 0; id < scores.length; id++) {
-      weights[id] = exp(Math.max((scores[id] - largest) * sharpness, LEAST_EXPONENT));
+      weights[id] = weight(scores[id], sharpness);
     }
     double even = 0;
     double odd = 0;
@@ -310,6 +329,14 @@ public final class Sampler {
       odd += weights[id + 1];
     }
     total = id < scores.length ? even + odd + weights[id] : even + odd;
+  }
+
+  private float sharpness() {
+    return (float) Math.clamp(1 / options.temperature(), SMALLEST, 1 / SMALLEST);
+  }
+
+  private float weight(float score, float sharpness) {
+    return exp(Math.max((score - largest) * sharpness, LEAST_EXPONENT));
   }
 
   /**
@@ -339,7 +366,10 @@ public final class Sampler {
     }
   }
 
-  /** Makes candidates of the best {@code most} tokens, and perhaps of others. */
+  /**
+   * Makes candidates of the best {@code most} tokens, and perhaps of others; where these are few,
+   * they alone get their weights.
+   */
   private void rank(int most) {
     if (most > FEW) {
       collect(0);
@@ -354,6 +384,10 @@ public final class Sampler {
         insert(key(id), most);
         worst = count < most ? worst : scores[id(0)];
       }
+    }
+    float sharpness = sharpness();
+    for (int i = 0; i < count; i++) {
+      weights[id(i)] = weight(scores[id(i)], sharpness);
     }
   }
 

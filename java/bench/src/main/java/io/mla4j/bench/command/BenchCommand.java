@@ -23,6 +23,7 @@ final class BenchCommand extends Measurement {
     command(args, "model", new ModelCommand());
     command(args, "make-model", new MakeModelCommand());
     command(args, "startup", new StartupCommand());
+    command(args, "engine", new EngineCommand());
     command(args, "serve", new ServeCommand());
     command(args, "compare", new CompareCommand());
     command(args, "plot-peers", new PlotPeersCommand());
