@@ -128,6 +128,35 @@ public final class PrefixCache implements AutoCloseable {
     }
   }
 
+  /**
+   * The ids that a text begins with, hashed once for all calls that ask for them. Immutable; of the
+   * prefix cache that made it.
+   */
+  public static final class Beginning {
+    private final PrefixCache of;
+    private final String salt;
+    private final int[] ids;
+
+    /** Of every full page of ids with all that is before it. */
+    private final long[] hashes;
+
+    private Beginning(PrefixCache of, String salt, int[] ids) {
+      this.of = of;
+      this.salt = salt;
+      this.ids = ids;
+      this.hashes = of.hashes(salt, ids);
+    }
+  }
+
+  /**
+   * What a text begins with.
+   *
+   * @param salt keeps tenants apart
+   */
+  public Beginning beginning(String salt, int[] ids) {
+    return new Beginning(this, salt, ids.clone());
+  }
+
   /** The pool. */
   public LatentCache cache() {
     return cache;
@@ -145,7 +174,18 @@ public final class PrefixCache implements AutoCloseable {
    * @throws ClosedException where the sequence, the pool or this is closed
    */
   public int share(Sequence sequence, String salt, int[] ids) {
-    long[] hashes = hashes(salt, ids);
+    return share(sequence, new Beginning(this, salt, ids));
+  }
+
+  /**
+   * As above.
+   *
+   * @throws InvalidArgumentException also where another prefix cache made {@code text}
+   */
+  public int share(Sequence sequence, Beginning text) {
+    requireOwn(text);
+    int[] ids = text.ids;
+    long[] hashes = text.hashes;
     synchronized (cache) {
       requireUsable(sequence, ids);
       if (sequence.length() % pageSize != 0) {
@@ -156,7 +196,7 @@ public final class PrefixCache implements AutoCloseable {
                 + pageSize);
       }
       int before = sequence.length();
-      Node last = roots.get(salt);
+      Node last = roots.get(text.salt);
       int found = 0;
       for (Node next = last; found < hashes.length && next != null; ) {
         next = child(last, hashes[found], ids, found);
@@ -190,22 +230,34 @@ public final class PrefixCache implements AutoCloseable {
    * @throws ClosedException where the sequence, the pool or this is closed
    */
   public void publish(Sequence sequence, String salt, int[] ids) {
-    long[] hashes = hashes(salt, ids);
+    publish(sequence, new Beginning(this, salt, ids), ids.length);
+  }
+
+  /**
+   * As above, of the first {@code count} ids of a text.
+   *
+   * @throws InvalidArgumentException also where another prefix cache made {@code text}, or it has
+   *     fewer ids
+   */
+  public void publish(Sequence sequence, Beginning text, int count) {
+    requireOwn(text);
+    int[] ids = text.ids;
+    long[] hashes = text.hashes;
+    if (count < 0 || count > ids.length) {
+      throw new InvalidArgumentException(
+          "count is " + count + ", but the text has " + ids.length + " ids");
+    }
     synchronized (cache) {
       requireUsable(sequence, null);
-      if (ids.length > sequence.length()) {
+      if (count > sequence.length()) {
         throw new InvalidArgumentException(
-            "ids has "
-                + ids.length
-                + " ids, but the sequence has "
-                + sequence.length()
-                + " tokens");
+            "ids has " + count + " ids, but the sequence has " + sequence.length() + " tokens");
       }
-      Node last = roots.get(salt);
+      Node last = roots.get(text.salt);
       if (last == null) {
-        last = new Node(null, mix(seed, salt.hashCode()), null, -1);
+        last = new Node(null, mix(seed, text.salt.hashCode()), null, -1);
       }
-      for (int i = 0; i < hashes.length; i++) {
+      for (int i = 0; i < count / pageSize; i++) {
         Node next = child(last, hashes[i], ids, i);
         if (next != null) {
           sequence.replaceByShared(i, next.page);
@@ -214,7 +266,7 @@ public final class PrefixCache implements AutoCloseable {
             break;
           }
           if (last.parent == null) {
-            roots.put(salt, last);
+            roots.put(text.salt, last);
           }
           next = insert(last, hashes[i], ids, i, sequence.page(i));
         }
@@ -303,6 +355,12 @@ public final class PrefixCache implements AutoCloseable {
     cache.requireOpen();
     if (closed) {
       throw new ClosedException("the prefix cache is closed");
+    }
+  }
+
+  private void requireOwn(Beginning text) {
+    if (text.of != this) {
+      throw new InvalidArgumentException("text is a beginning of another prefix cache");
     }
   }
 

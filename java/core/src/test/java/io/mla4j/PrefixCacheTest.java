@@ -89,6 +89,26 @@ class PrefixCacheTest {
   }
 
   @Test
+  void aBeginningIsHashedOnceForAllCalls() {
+    PrefixCache.Beginning beginning = prefixes.beginning("", ids(0, 8));
+    Sequence first = cache.newSequence();
+    append(first, 6);
+    prefixes.publish(first, beginning, 6);
+    Sequence second = cache.newSequence();
+    assertEquals(4, prefixes.share(second, beginning), "the page that is full");
+    append(second, 4);
+    prefixes.publish(second, beginning, 8);
+    Sequence third = cache.newSequence();
+    assertEquals(8, prefixes.share(third, "", ids(0, 8)));
+    assertThrows(InvalidArgumentException.class, () -> prefixes.publish(third, beginning, 9));
+    try (LatentCache other = pool().pages(2).build()) {
+      PrefixCache others = new PrefixCache(other, other.bytes());
+      assertThrows(
+          InvalidArgumentException.class, () -> others.share(other.newSequence(), beginning));
+    }
+  }
+
+  @Test
   void aPageIsFoundOnlyBehindThePagesBeforeIt() {
     text("", ids(0, 8)).close();
     Sequence other = cache.newSequence();

@@ -101,7 +101,7 @@ final class Pages implements AutoCloseable {
     int end = endOfBody(text);
     int before = text.sequence.length();
     if (prefixes != null && before < end && before % cache.pageSize() == 0) {
-      prefixes.share(text.sequence, text.ticket.tenant(), Arrays.copyOf(text.ids, end));
+      prefixes.share(text.sequence, beginning(text));
     }
   }
 
@@ -109,9 +109,16 @@ final class Pages implements AutoCloseable {
   void publish(Text text) {
     int end = Math.min(text.sequence.length(), endOfBody(text));
     if (prefixes != null && end > 0) {
-      int whole = end / cache.pageSize() * cache.pageSize();
-      prefixes.publish(text.sequence, text.ticket.tenant(), Arrays.copyOf(text.ids, whole));
+      prefixes.publish(text.sequence, beginning(text), end);
     }
+  }
+
+  private PrefixCache.Beginning beginning(Text text) {
+    if (text.beginning == null) {
+      int[] body = Arrays.copyOf(text.ids, endOfBody(text));
+      text.beginning = prefixes.beginning(text.ticket.tenant(), body);
+    }
+    return text.beginning;
   }
 
   private int pagesFor(int tokens) {

@@ -1,5 +1,6 @@
 package io.mla4j.engine;
 
+import io.mla4j.PrefixCache;
 import io.mla4j.Sequence;
 import io.mla4j.text.Sampler;
 import java.util.Arrays;
@@ -25,6 +26,9 @@ final class Text {
   int[] ids;
 
   volatile int count;
+
+  /** Its prompt's body, once it was asked for. */
+  PrefixCache.Beginning beginning;
 
   /** Null while it waits. */
   Sequence sequence;
