@@ -26,6 +26,7 @@ final class Loop implements Runnable {
   private final Pages pages;
   private final Planner planner;
   private final Chooser chooser;
+  private final Rereader rereader;
   private final Waiting waiting = new Waiting();
 
   /** Of all texts, which choose one after the other. */
@@ -54,6 +55,7 @@ final class Loop implements Runnable {
     this.meters = meters;
     this.pages = new Pages(model, options);
     this.planner = new Planner(pages, new Budget(options));
+    this.rereader = new Rereader(model, pages);
     this.chooser = new Chooser(model, pages.contextTokens(), meters);
   }
 
@@ -64,10 +66,16 @@ final class Loop implements Runnable {
   @Override
   public void run() {
     try {
-      while (inbox.take(arrived, isIdle() ? Long.MAX_VALUE : 0)) {
+      while (inbox.take(arrived, isIdle() && rereader.isDone() ? Long.MAX_VALUE : 0)) {
         arrived.forEach(waiting::add);
         arrived.clear();
         sweep(System.nanoTime());
+        if (isIdle()) {
+          show();
+          rereader.step();
+          continue;
+        }
+        rereader.pause();
         admit(System.nanoTime());
         show();
         if (!running.isEmpty()) {
@@ -85,6 +93,7 @@ final class Loop implements Runnable {
       arrived.forEach(waiting::add);
       endAll();
       show();
+      rereader.close();
       pages.close();
     }
   }
@@ -328,6 +337,11 @@ final class Loop implements Runnable {
 
   private void end(Text text, FinishReason reason) {
     meters.finished(reason);
+    if (text.ticket.request.conversation()
+        && reason != FinishReason.CANCELLED
+        && reason != FinishReason.DEADLINE) {
+      rereader.add(text);
+    }
     leave(text, new Event.Finished(text.choice, reason, text.writer.stopText(), text.usage()));
     endUnborn(text.ticket, reason);
     close(text.ticket);

@@ -109,16 +109,33 @@ final class Pages implements AutoCloseable {
   void publish(Text text) {
     int end = Math.min(text.sequence.length(), endOfBody(text));
     if (prefixes != null && end > 0) {
-      prefixes.publish(text.sequence, beginning(text), end);
+      publish(text.sequence, beginning(text), end);
     }
   }
 
   private PrefixCache.Beginning beginning(Text text) {
     if (text.beginning == null) {
-      int[] body = Arrays.copyOf(text.ids, endOfBody(text));
-      text.beginning = prefixes.beginning(text.ticket.tenant(), body);
+      text.beginning = beginning(text.ticket.tenant(), text.ids, endOfBody(text));
     }
     return text.beginning;
+  }
+
+  /** The first {@code end} ids, where texts can share a beginning. */
+  PrefixCache.Beginning beginning(String tenant, int[] ids, int end) {
+    return prefixes.beginning(tenant, Arrays.copyOf(ids, end));
+  }
+
+  /** A sequence of a text with so many tokens, with what is known of its beginning. */
+  Sequence open(PrefixCache.Beginning beginning, int tokens) {
+    Sequence sequence = cache.newSequence();
+    sequence.announce(tokens);
+    prefixes.share(sequence, beginning);
+    return sequence;
+  }
+
+  /** Lets others share the first {@code count} tokens of a beginning. */
+  void publish(Sequence sequence, PrefixCache.Beginning beginning, int count) {
+    prefixes.publish(sequence, beginning, count);
   }
 
   private int pagesFor(int tokens) {

@@ -91,6 +91,14 @@ public final class Request {
     return values.keepSpecial;
   }
 
+  /**
+   * Whether a later prompt is likely to begin with this one and its text. The text is then read as
+   * a part of a prompt while nobody waits, and is in the cache as such.
+   */
+  public boolean conversation() {
+    return values.conversation;
+  }
+
   /** Makes requests. Belongs to one thread. */
   public static final class Builder implements Cloneable {
     private static final int MOST_TEXTS = 128;
@@ -108,6 +116,7 @@ public final class Request {
     private String tenant = "";
     private Duration deadline;
     private boolean keepSpecial;
+    private boolean conversation;
 
     private Builder() {}
 
@@ -188,6 +197,12 @@ public final class Request {
     /** See {@link Request#keepSpecial()}. */
     public Builder keepSpecial(boolean whether) {
       keepSpecial = whether;
+      return this;
+    }
+
+    /** See {@link Request#conversation()}. */
+    public Builder conversation(boolean whether) {
+      conversation = whether;
       return this;
     }
 

@@ -27,8 +27,8 @@ public final class Chats {
   /**
    * Continues a conversation.
    *
-   * @param how everything but the prompt, the constraint and whether special tokens are kept, which
-   *     are set here
+   * @param how everything but the prompt, the constraint, whether special tokens are kept and that
+   *     it is a conversation, which are set here
    * @throws InvalidArgumentException naming what of the request makes no sense or is not supported,
    *     or does not fit
    * @throws io.mla4j.text.template.TemplateException where the template refuses the messages
@@ -45,7 +45,10 @@ public final class Chats {
    * @throws io.mla4j.engine.QueueFullException where too many requests wait
    */
   public ChatAnswer submit(Prompt prompt, Request.Builder how) {
-    how.prompt(prompt.ids()).keepSpecial(true).constraint(codec.constraint(prompt).orElse(null));
+    how.prompt(prompt.ids())
+        .keepSpecial(true)
+        .conversation(true)
+        .constraint(codec.constraint(prompt).orElse(null));
     return new ParsedAnswer(codec, prompt, engine.submit(how.build()));
   }
 }
