@@ -1,9 +1,11 @@
 package io.mla4j.cli;
 
+import io.mla4j.ClosedException;
 import io.mla4j.InvalidArgumentException;
 import io.mla4j.Mla4jException;
 import io.mla4j.checkpoint.CheckpointException;
 import io.mla4j.engine.Engine;
+import io.mla4j.engine.EngineModel;
 import io.mla4j.engine.EngineOptions;
 import io.mla4j.server.Server;
 import io.mla4j.server.ServerOptions;
@@ -106,8 +108,7 @@ final class ServeCommand extends StreamCommand {
       Runtime.getRuntime().addShutdownHook(new Thread(() -> stop(started, end)));
       out().println(started.uri());
       endResults();
-      Engine opened = ready(started);
-      err().println(opened.model().name() + ": " + opened.model().summary());
+      tellWhenReady(started);
       end.await();
     }
   }
@@ -135,10 +136,14 @@ final class ServeCommand extends StreamCommand {
     }
   }
 
-  private static Engine ready(Server started) {
+  private void tellWhenReady(Server started) {
     try {
-      return started.ready().join();
+      EngineModel model = started.ready().join().model();
+      err().println(model.name() + ": " + model.summary());
     } catch (CompletionException e) {
+      if (e.getCause() instanceof ClosedException) {
+        return; // a signal came while the model was loaded
+      }
       throw e.getCause() instanceof Mla4jException known
           ? known
           : new Mla4jException("the model cannot be opened: " + e.getCause(), e.getCause());

@@ -1,7 +1,7 @@
 package io.mla4j.server;
 
 import com.sun.net.httpserver.HttpServer;
-import io.mla4j.Mla4jException;
+import io.mla4j.ClosedException;
 import io.mla4j.engine.Engine;
 import java.io.IOException;
 import java.net.InetSocketAddress;
@@ -116,7 +116,10 @@ public final class Server implements AutoCloseable {
     return URI.create("http://" + name + ":" + address().getPort() + "/");
   }
 
-  /** The engine, once it is there; fails where it could not be opened. */
+  /**
+   * The engine, once it is there; fails where it could not be opened, with a {@link
+   * ClosedException} where the server was closed before.
+   */
   public CompletableFuture<Engine> ready() {
     return ready.copy();
   }
@@ -150,7 +153,7 @@ public final class Server implements AutoCloseable {
       return;
     }
     service.stop();
-    if (!ready.completeExceptionally(new Mla4jException("the server was closed"))) {
+    if (!ready.completeExceptionally(new ClosedException("the server was closed"))) {
       ready.thenAccept(Engine::close);
     }
     http.stop(0);

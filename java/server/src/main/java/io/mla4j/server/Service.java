@@ -95,15 +95,19 @@ final class Service implements AutoCloseable {
     return chats;
   }
 
-  /** The prompt of a conversation. */
-  Prompt render(ChatRequest chat) {
+  /**
+   * The prompt of a conversation.
+   *
+   * @param field where it came from
+   */
+  Prompt render(ChatRequest chat, String field) {
+    requireRoom(field, chat.messages().stream().map(Message::content).toList());
     return chats().codec().render(chat);
   }
 
   /** Submits a conversation. */
   ChatAnswer submit(ChatRequest chat, Asked asked, String field) {
-    requireRoom(field, chat.messages().stream().map(Message::content).toList());
-    Prompt prompt = render(chat);
+    Prompt prompt = render(chat, field);
     asked.bound(this, field, prompt.ids().length);
     try {
       return chats().submit(prompt, asked.request());

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import io.mla4j.engine.chat.Prompt;
 import io.mla4j.text.Tokenizer;
 import java.io.IOException;
+import java.util.List;
 
 /** Texts to ids and back, and conversations to texts. */
 final class Tokens {
@@ -16,12 +17,14 @@ final class Tokens {
     Service service = call.service();
     int[] ids;
     if (body.has("messages")) {
-      ids = service.render(ChatBody.read(body, service.limits())).ids();
+      ids = service.render(ChatBody.read(body, service.limits()), "messages").ids();
     } else {
-      String text = body.text("content", body.text("prompt", null));
+      String field = body.has("content") ? "content" : "prompt";
+      String text = body.text(field, null);
       if (text == null) {
         throw body.missing("content");
       }
+      service.requireRoom(field, List.of(text));
       Tokenizer tokenizer = service.engine().model().tokenizer();
       ids = tokenizer.encode(text, body.flag("add_special", true));
     }
@@ -73,7 +76,7 @@ final class Tokens {
   static void applyTemplate(Call call) throws IOException {
     Fields body = call.body();
     Service service = call.service();
-    Prompt prompt = service.render(ChatBody.read(body, service.limits()));
+    Prompt prompt = service.render(ChatBody.read(body, service.limits()), "messages");
     call.json(
         200,
         json -> {

@@ -143,11 +143,12 @@ class BadInputTest {
   @Test
   void whatNoContextHasRoomForIsRefusedWithoutItsTokens() {
     String text = "the word ".repeat(800_000);
-    for (String path : new String[] {"/completions", "/chat/completions"}) {
+    for (String path :
+        new String[] {"/completions", "/chat/completions", "/tokenize", "/apply-template"}) {
       TestServer.Got got =
           server.post(
               path,
-              path.length() > 12
+              path.startsWith("/chat") || path.startsWith("/apply")
                   ? "{'messages':[{'role':'user','content':'" + text + "'}]}"
                   : "{'prompt':'" + text + "'}");
       assertEquals(400, got.status());

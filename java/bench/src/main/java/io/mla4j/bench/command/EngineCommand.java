@@ -22,6 +22,7 @@ final class EngineCommand extends StreamCommand {
   private boolean samples;
   private int longPrompt;
   private int turns;
+  private int pause = 1000;
   private boolean json;
 
   @Override
@@ -57,6 +58,11 @@ final class EngineCommand extends StreamCommand {
         v -> turns = v,
         "Instead, a conversation with so many questions of --prompt tokens and answers of"
             + " --tokens: how much of it is computed again.");
+    args.one(
+        "--pause-ms N",
+        int.class,
+        v -> pause = v,
+        "How long somebody thinks before each further question; default: 1000.");
     args.flag("--json", v -> json = v, "Print a JSON object for each run.");
   }
 
@@ -73,7 +79,7 @@ final class EngineCommand extends StreamCommand {
     try (EngineBench bench = EngineBench.open(options, most, context)) {
       err().println(bench.summary());
       if (turns > 0) {
-        print(bench.turns(turns));
+        print(bench.turns(turns, pause));
       } else {
         for (int count : clients) {
           print(
@@ -102,6 +108,7 @@ final class EngineCommand extends StreamCommand {
     atLeast("--prompt", prompt, 1);
     atLeast("--tokens", tokens, 1);
     atLeast("--long-prompt", longPrompt, 0);
+    atLeast("--pause-ms", pause, 0);
     if (turns != 0) {
       atLeast("--turns", turns, 2);
     }

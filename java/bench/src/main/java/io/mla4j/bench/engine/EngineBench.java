@@ -129,9 +129,9 @@ public final class EngineBench implements AutoCloseable {
 
   /**
    * A conversation: each prompt is all that was said, and a question of {@link Options#prompt}
-   * tokens.
+   * tokens, which somebody thinks about for so many milliseconds.
    */
-  public Turns turns(int turns) {
+  public Turns turns(int turns, int pauseMillis) {
     int[] said = {};
     List<Usage> usages = new ArrayList<>();
     List<Long> first = new ArrayList<>();
@@ -139,13 +139,22 @@ public final class EngineBench implements AutoCloseable {
       int[] question = prompt(options.prompt());
       int[] asked = Arrays.copyOf(said, said.length + question.length);
       System.arraycopy(question, 0, asked, said.length, question.length);
-      Text text = read(request(asked, options.tokens()));
+      Text text = read(request(asked, options.tokens()).conversation(true));
       usages.add(text.usage());
       first.add(text.firstNanos());
       said = Arrays.copyOf(asked, asked.length + text.ids().length);
       System.arraycopy(text.ids(), 0, said, asked.length, text.ids().length);
+      pause(pauseMillis);
     }
     return new Turns(usages, first);
+  }
+
+  private static void pause(int millis) {
+    try {
+      Thread.sleep(millis);
+    } catch (InterruptedException e) {
+      throw interrupted(e);
+    }
   }
 
   private static Request.Builder request(int[] prompt, int tokens) {

@@ -40,7 +40,7 @@ class EngineBenchTest {
 
   @Test
   void whatWasSaidBeforeIsCached() {
-    EngineReport.Turns report = bench.turns(3);
+    EngineReport.Turns report = bench.turns(3, 0);
     assertEquals(3, report.usages().size());
     assertEquals(2 * (70 + 12) + 70, report.usages().get(2).promptTokens());
     assertTrue(report.usages().get(2).cachedTokens() > 0, report.toString());

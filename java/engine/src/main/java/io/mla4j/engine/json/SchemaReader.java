@@ -2,6 +2,8 @@ package io.mla4j.engine.json;
 
 import io.mla4j.InvalidArgumentException;
 import io.mla4j.checkpoint.Quote;
+import java.net.URI;
+import java.net.URISyntaxException;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -293,9 +295,21 @@ final class SchemaReader {
     return known;
   }
 
+  /** What is behind the {@code #} of a reference, percent-decoded (RFC 6901, section 6). */
+  private static String fragment(String ref, String path) {
+    if (ref.indexOf('%') < 0) {
+      return ref.substring(1);
+    }
+    try {
+      return new URI(ref).getFragment();
+    } catch (URISyntaxException e) {
+      throw error(path, "$ref " + Quote.name(ref) + " is no URI: " + e.getReason());
+    }
+  }
+
   private Object find(String ref, String path) {
     Object at = root;
-    for (String part : ref.substring(1).split("/", -1)) {
+    for (String part : fragment(ref, path).split("/", -1)) {
       if (part.isEmpty() && at == root) {
         continue;
       }

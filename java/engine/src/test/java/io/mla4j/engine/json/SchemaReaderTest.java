@@ -34,6 +34,13 @@ class SchemaReaderTest {
   }
 
   @Test
+  void referencesArePercentDecoded() {
+    Grammar.schema(map("{'$ref':'#/$defs/a%20b~1%25','$defs':{'a b/%':{'type':'null'}}}"));
+    refused("{'$ref':'#/%zz'}", "$ref", "URI");
+    refused("{'$ref':'#/$defs/b','$defs':{'%62':{'type':'null'}}}", "leads to nothing");
+  }
+
+  @Test
   void whatIsNotSupportedIsNamed() {
     refused("{'type':'string','pattern':'a+'}", "#", "pattern", "string");
     refused(
