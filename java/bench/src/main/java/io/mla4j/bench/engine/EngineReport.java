@@ -22,6 +22,7 @@ public final class EngineReport {
    *     was read
    * @param stepsPerSecond tokens per second of such steps
    * @param own the engine's part of these, of all of their time
+   * @param choosing of that, what it takes to choose tokens and to tell them
    * @param firstMillis the median of the times until a text's first token
    * @param steps in all
    * @param mixed of these, those that read prompts beside texts
@@ -35,6 +36,7 @@ public final class EngineReport {
       double stepMillis,
       double stepsPerSecond,
       double own,
+      double choosing,
       double firstMillis,
       int steps,
       int mixed,
@@ -59,6 +61,7 @@ public final class EngineReport {
           step,
           clients * NANOS_PER_SECOND / NANOS_PER_MILLI / step,
           sum(full, TimedModel.Step::own) / sum(full, TimedModel.Step::whole),
+          sum(full, TimedModel.Step::taken) / sum(full, TimedModel.Step::whole),
           median(texts, EngineBench.Text::firstNanos),
           steps.size(),
           mixed.size(),
@@ -70,15 +73,16 @@ public final class EngineReport {
     public String toString() {
       return String.format(
           Locale.ROOT,
-          "%d clients%s: %.1f tokens/s; a step %.2f ms, %.1f tokens/s, of which the engine's"
-              + " %.2f %%; first token %.0f ms; %d steps, %d with %.0f tokens of prompts, %.2f ms"
-              + " each%n",
+          "%d clients%s: %.1f tokens/s; a step %.2f ms, %.1f tokens/s, of which the engine's %.2f"
+              + " %% (%.2f %% to choose); first token %.0f ms; %d steps, %d with %.0f tokens of"
+              + " prompts, %.2f ms each%n",
           clients,
           samples ? ", half of them sampled" : "",
           tokensPerSecond,
           stepMillis,
           stepsPerSecond,
           100 * own,
+          100 * choosing,
           firstMillis,
           steps,
           mixed,
