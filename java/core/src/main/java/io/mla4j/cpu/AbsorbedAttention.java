@@ -2,6 +2,7 @@ package io.mla4j.cpu;
 
 import io.mla4j.AttentionForm;
 import io.mla4j.ComputeType;
+import io.mla4j.ops.AttendGrouped;
 import io.mla4j.ops.AttentionScore;
 import io.mla4j.ops.Merge;
 import io.mla4j.ops.StorageFormat;
@@ -13,10 +14,14 @@ import io.mla4j.spi.PagedView;
 import io.mla4j.spi.Tile;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
+import java.util.function.Supplier;
 
 /**
- * Attention with absorbed queries: tiles are (sequence, query block, split, head block). Partial
- * results are merged in the order of the splits.
+ * Attention with absorbed queries, or over keys and values of their own: tiles are (sequence,
+ * group, query block, split, head block). Partial results are merged in the order of the splits.
+ *
+ * <p>A group is heads that read the same rows. Of latents there is one; heads of keys and values
+ * have a layer of the cache each.
  */
 final class AbsorbedAttention extends AttentionTiles {
   /** Which sequences of a plan are to be attended. */
@@ -29,26 +34,61 @@ final class AbsorbedAttention extends AttentionTiles {
   }
 
   private final int layer;
+  private final int groups;
+
+  /** Of a group. */
   private final int heads;
+
+  /** Width of a result. */
   private final int latent;
+
   private final int headBlock;
   private final int headBlocks;
   private final int queryBlock;
   private int[] splitLengths = new int[1];
   private Merged[] merges = new Merged[1];
-  private Tensor q;
-  private Tensor out;
-  private Tensor lse;
+
+  /** Of each group. */
+  private final Tensor[] q;
+
+  private final Tensor[] out;
+  private final Tensor[] lse;
 
   /** Where partial results may lie in the device's memory. */
   private long partialsAt;
 
+  /** Where those of the next group lie while tiles are made. */
+  private long partialAt;
+
+  /** Groups of sequences for which there are tiles. */
+  private int added;
+
   AbsorbedAttention(
       Cpu cpu, int layer, int heads, int latent, AttentionScore score, ComputeType compute) {
-    super(cpu, () -> AttentionTile.absorbed(compute, heads, score));
+    this(cpu, layer, 1, heads, latent, () -> AttentionTile.absorbed(compute, heads, score));
+  }
+
+  /** Over keys and values of their own. */
+  AbsorbedAttention(Cpu cpu, AttendGrouped o) {
+    this(
+        cpu,
+        o.layer(),
+        o.groups(),
+        o.groupHeads(),
+        (int) o.out().dim(2),
+        () -> AttentionTile.absorbed(o.compute(), o.groupHeads(), o.score()).variant(true, true));
+  }
+
+  private AbsorbedAttention(
+      Cpu cpu, int layer, int groups, int heads, int latent, Supplier<AttentionTile> newSequence) {
+    super(cpu, newSequence);
     this.layer = layer;
+    this.groups = groups;
     this.heads = heads;
     this.latent = latent;
+    q = new Tensor[groups];
+    out = new Tensor[groups];
+    lse = new Tensor[groups];
     headBlock = cpu.kernels.headBlock(heads);
     headBlocks = Math.ceilDiv(heads, headBlock);
     queryBlock = Math.max(1, Kernels.TILE_ROWS / headBlock);
@@ -60,22 +100,24 @@ final class AbsorbedAttention extends AttentionTiles {
     for (int i = 0; i < plan.sequences(); i++) {
       int parts = splits(plan, i);
       if (parts > 1 && takes.sequence(plan, i)) {
-        bytes += partBytes(plan.queryTokens(i)) * parts;
+        bytes += partBytes(plan.queryTokens(i)) * parts * groups;
       }
     }
     return bytes;
   }
 
-  /** The bytes of one part of the results of so many queries. */
+  /** The bytes of one part of a group's results of so many queries. */
   long partBytes(int queries) {
     return (long) queries * heads * (latent + 1) * Float.BYTES;
   }
 
   /** Where the operands lie: {@code partialsAt} is a place of the device's memory. */
   void place(Tensor q, Tensor out, Tensor lse, long partialsAt) {
-    this.q = q;
-    this.out = out;
-    this.lse = lse;
+    for (int g = 0; g < groups; g++) {
+      this.q[g] = q.along(1, (long) g * heads, heads);
+      this.out[g] = out.along(1, (long) g * heads, heads);
+      this.lse[g] = lse.along(1, (long) g * heads, heads);
+    }
     this.partialsAt = partialsAt;
     Arrays.fill(merges, null);
   }
@@ -86,35 +128,19 @@ final class AbsorbedAttention extends AttentionTiles {
    * @param takes only these
    */
   <V extends LatentView> void run(V plan, Takes<? super V> takes) {
-    int sequences = plan.sequences();
-    if (merges.length < sequences) {
-      merges = Arrays.copyOf(merges, sequences);
-      splitLengths = new int[sequences];
+    int tiles = plan.sequences() * groups;
+    if (merges.length < tiles) {
+      merges = Arrays.copyOf(merges, tiles);
+      splitLengths = new int[tiles];
     }
     begin();
-    long at = partialsAt;
-    int added = 0;
-    for (int i = 0; i < sequences; i++) {
-      int n = plan.queryTokens(i);
-      if (n > 0 && takes.sequence(plan, i)) {
-        int parts = splits(plan, i);
-        AttentionTile s = next(plan, i, layer);
-        int first = plan.firstToken(i);
-        s.queries(q, first);
-        s.tokens(n, plan.kvTokens(i));
-        if (parts == 1) {
-          splitLengths[added] = plan.kvTokens(i);
-          s.strides(out.stride(0), out.stride(1), lse.stride(0), lse.stride(1));
-          s.addPart(out.segmentFrom(first), lse.segmentFrom(first));
-          merges[added] = null;
-        } else {
-          splitLengths[added] = plan.splitLength(i);
-          merges[added] = merged(merges[added], at, parts, first, n);
-          merges[added].addTo(s);
-          at += partBytes(n) * parts;
+    partialAt = partialsAt;
+    added = 0;
+    for (int i = 0; i < plan.sequences(); i++) {
+      if (plan.queryTokens(i) > 0 && takes.sequence(plan, i)) {
+        for (int g = 0; g < groups; g++) {
+          add(plan, i, g);
         }
-        add(headBlocks * Math.ceilDiv(n, queryBlock) * parts);
-        added++;
       }
     }
     runTiles();
@@ -123,6 +149,29 @@ final class AbsorbedAttention extends AttentionTiles {
         merges[i].run();
       }
     }
+  }
+
+  /** The attention of a group of heads of sequence i. */
+  private void add(LatentView plan, int i, int g) {
+    int n = plan.queryTokens(i);
+    int parts = splits(plan, i);
+    AttentionTile s = next(plan, i, layer + g);
+    int first = plan.firstToken(i);
+    s.queries(q[g], first);
+    s.tokens(n, plan.kvTokens(i));
+    if (parts == 1) {
+      splitLengths[added] = plan.kvTokens(i);
+      s.strides(out[g].stride(0), out[g].stride(1), lse[g].stride(0), lse[g].stride(1));
+      s.addPart(out[g].segmentFrom(first), lse[g].segmentFrom(first));
+      merges[added] = null;
+    } else {
+      splitLengths[added] = plan.splitLength(i);
+      merges[added] = merged(merges[added], g, parts, first, n);
+      merges[added].addTo(s);
+      partialAt += partBytes(n) * parts;
+    }
+    add(headBlocks * Math.ceilDiv(n, queryBlock) * parts);
+    added++;
   }
 
   @Override
@@ -138,13 +187,16 @@ final class AbsorbedAttention extends AttentionTiles {
         .keys(key, Math.min(s.kvTokens(), key + length), part);
   }
 
-  private Merged merged(Merged last, long at, int parts, int first, int n) {
-    return last != null && last.fits(at, parts, first, n) ? last : new Merged(at, parts, first, n);
+  private Merged merged(Merged last, int group, int parts, int first, int n) {
+    return last != null && last.fits(partialAt, group, parts, first, n)
+        ? last
+        : new Merged(partialAt, group, parts, first, n);
   }
 
-  /** The parts of a sequence, with the merge of them. */
+  /** The parts of a group's results for a sequence, with the merge of them. */
   private final class Merged {
     private final long at;
+    private final int group;
     private final int parts;
     private final int first;
     private final int n;
@@ -152,8 +204,9 @@ final class AbsorbedAttention extends AttentionTiles {
     private final MemorySegment[] lses;
     private final RowTiles merge;
 
-    Merged(long at, int parts, int first, int n) {
+    Merged(long at, int group, int parts, int first, int n) {
       this.at = at;
+      this.group = group;
       this.parts = parts;
       this.first = first;
       this.n = n;
@@ -178,11 +231,17 @@ final class AbsorbedAttention extends AttentionTiles {
       }
       merge =
           new RowTiles(
-              cpu, new Merge(partialOut, partialLse, out.slice(first, n), lse.slice(first, n)));
+              cpu,
+              new Merge(
+                  partialOut, partialLse, out[group].slice(first, n), lse[group].slice(first, n)));
     }
 
-    boolean fits(long at, int parts, int first, int n) {
-      return this.at == at && this.parts == parts && this.first == first && this.n == n;
+    boolean fits(long at, int group, int parts, int first, int n) {
+      return this.at == at
+          && this.group == group
+          && this.parts == parts
+          && this.first == first
+          && this.n == n;
     }
 
     void addTo(AttentionTile s) {

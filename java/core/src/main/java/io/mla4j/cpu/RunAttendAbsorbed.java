@@ -2,23 +2,53 @@ package io.mla4j.cpu;
 
 import io.mla4j.DecodePlan;
 import io.mla4j.ops.AttendAbsorbed;
+import io.mla4j.ops.AttendGrouped;
+import io.mla4j.ops.StepOperation;
 import io.mla4j.ops.StorageFormat;
 import io.mla4j.ops.Tensor;
 import io.mla4j.spi.PagedView;
 
-/** Attention with absorbed queries. */
+/** Attention with absorbed queries, or over keys and values of their own. */
 final class RunAttendAbsorbed extends CpuOperation {
-  private final AttendAbsorbed operation;
+  private final StepOperation operation;
+  private final Tensor q;
+  private final Tensor out;
+
+  /** Null where nobody wants it. */
+  private final Tensor lse;
+
   private final AbsorbedAttention attention;
   private final long lseBytes;
 
   RunAttendAbsorbed(Cpu cpu, AttendAbsorbed o) {
+    this(
+        cpu,
+        o,
+        new AbsorbedAttention(
+            cpu, o.layer(), (int) o.q().dim(1), (int) o.out().dim(2), o.score(), o.compute()),
+        o.q(),
+        o.out(),
+        o.lse());
+  }
+
+  RunAttendAbsorbed(Cpu cpu, AttendGrouped o) {
+    this(cpu, o, new AbsorbedAttention(cpu, o), o.q(), o.out(), null);
+  }
+
+  private RunAttendAbsorbed(
+      Cpu cpu,
+      StepOperation operation,
+      AbsorbedAttention attention,
+      Tensor q,
+      Tensor out,
+      Tensor lse) {
     super(cpu);
-    operation = o;
-    int heads = (int) o.q().dim(1);
-    int latent = (int) o.out().dim(2);
-    attention = new AbsorbedAttention(cpu, o.layer(), heads, latent, o.score(), o.compute());
-    lseBytes = Buffer.roundUp(o.q().dim(0) * heads * Float.BYTES);
+    this.operation = operation;
+    this.attention = attention;
+    this.q = q;
+    this.out = out;
+    this.lse = lse;
+    lseBytes = Buffer.roundUp(q.dim(0) * q.dim(1) * Float.BYTES);
   }
 
   @Override
@@ -29,12 +59,9 @@ final class RunAttendAbsorbed extends CpuOperation {
   @Override
   void place() {
     cpu.memory.reserve(lseBytes);
-    Tensor q = operation.q();
-    Tensor lse = operation.lse();
-    if (lse == null) {
-      lse = Tensor.of(cpu.memory.view(0, lseBytes), StorageFormat.F32, q.dim(0), q.dim(1));
-    }
-    attention.place(q, operation.out(), lse, lseBytes);
+    Tensor unwanted =
+        Tensor.of(cpu.memory.view(0, lseBytes), StorageFormat.F32, q.dim(0), q.dim(1));
+    attention.place(q, out, lse == null ? unwanted : lse, lseBytes);
   }
 
   @Override

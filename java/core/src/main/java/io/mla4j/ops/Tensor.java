@@ -291,11 +291,39 @@ public final class Tensor {
       throw new InvalidArgumentException(
           "rows " + from + ".." + (from + count) + " of a tensor with " + shape[0] + " rows");
     }
+    return along(0, from, count);
+  }
+
+  /**
+   * Entries {@code from .. from + count} along dimension {@code i}; along the last one {@code from}
+   * is a multiple of the format's block.
+   */
+  public Tensor along(int i, long from, long count) {
+    if (from < 0 || count < 0 || from > shape[i] - count) {
+      throw new InvalidArgumentException(
+          "entries " + from + ".." + (from + count) + " of dimension " + i + " of " + this);
+    }
     long[] newShape = shape.clone();
-    newShape[0] = count;
+    newShape[i] = count;
     MemorySegment rest =
-        count == 0 ? segment.asSlice(0, 0) : segment.asSlice(format.bytes(from * strides[0]));
+        count == 0 ? segment.asSlice(0, 0) : segment.asSlice(format.bytes(from * strides[i]));
     return derived(new Tensor(rest, format, newShape, strides));
+  }
+
+  /** This tensor without dimension {@code i}, of whose entries there is one. */
+  public Tensor without(int i) {
+    if (shape[i] != 1 || shape.length == 1) {
+      throw new InvalidArgumentException(this + " cannot do without dimension " + i);
+    }
+    long[] newShape = new long[shape.length - 1];
+    long[] newStrides = new long[shape.length - 1];
+    for (int from = 0, to = 0; from < shape.length; from++) {
+      if (from != i) {
+        newShape[to] = shape[from];
+        newStrides[to++] = strides[from];
+      }
+    }
+    return derived(new Tensor(segment, format, newShape, newStrides));
   }
 
   /** The same numbers under another contiguous shape; this tensor must be contiguous. */
