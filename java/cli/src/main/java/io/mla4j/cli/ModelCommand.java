@@ -6,7 +6,8 @@ import io.mla4j.BackendException;
 import io.mla4j.Backends;
 import io.mla4j.CacheType;
 import io.mla4j.Device;
-import io.mla4j.LatentLayout;
+import io.mla4j.MlaShape;
+import io.mla4j.checkpoint.AttentionDescription;
 import io.mla4j.checkpoint.CheckpointException;
 import io.mla4j.checkpoint.FfnDescription;
 import io.mla4j.checkpoint.ModelDescription;
@@ -125,7 +126,7 @@ final class ModelCommand extends StreamCommand {
   private Cost cost(ModelReport report, ModelDescription model, Used used) {
     CacheType type = used.options == null ? CacheType.F32 : used.options.cacheType();
     int tokens = context != null ? context : Math.min(DEFAULT_CONTEXT, model.context());
-    long perLayer = LatentLayout.of(model.shape(), type).tokenBytes();
+    long perLayer = model.cacheBytesPerLayer(type);
     long perToken = model.cacheBytesPerToken(type);
     long cache = Math.multiplyExact(perToken, (long) tokens);
     long machine =
@@ -197,16 +198,21 @@ final class ModelCommand extends StreamCommand {
         model.layers().size(),
         mixtures(model),
         model.stateLayers() == 0 ? "" : ", " + model.stateLayers() + " with a state, not a cache");
-    out.printf(
-        "attention  %d heads, latent %d + rope %d, nope %d, value %d%n",
-        model.shape().heads(),
-        model.shape().latent(),
-        model.shape().rope(),
-        model.shape().nope(),
-        model.shape().value());
+    out.println("attention  " + attention(model));
     out.printf(
         "width      hidden %d, vocabulary %d, context %d tokens%n",
         model.hidden(), model.vocabulary(), model.context());
+  }
+
+  private static String attention(ModelDescription model) {
+    if (model.grouped().isPresent()) {
+      AttentionDescription.Grouped g = model.grouped().get();
+      return g.heads() + " heads of " + g.width() + ", keys and values of " + g.groups();
+    }
+    MlaShape s = model.shape();
+    return String.format(
+        "%d heads, latent %d + rope %d, nope %d, value %d",
+        s.heads(), s.latent(), s.rope(), s.nope(), s.value());
   }
 
   private static void print(PrintStream out, Cost cost) {
@@ -225,6 +231,22 @@ final class ModelCommand extends StreamCommand {
         cost.fits() ? "fits" : "does not fit, the disk will be read again and again");
   }
 
+  private static void writeAttention(JsonGenerator out, ModelDescription model) throws IOException {
+    if (model.grouped().isPresent()) {
+      AttentionDescription.Grouped g = model.grouped().get();
+      out.writeNumberField("heads", g.heads());
+      out.writeNumberField("keyValueHeads", g.groups());
+      out.writeNumberField("headWidth", g.width());
+      return;
+    }
+    MlaShape s = model.shape();
+    out.writeNumberField("heads", s.heads());
+    out.writeNumberField("latent", s.latent());
+    out.writeNumberField("rope", s.rope());
+    out.writeNumberField("nope", s.nope());
+    out.writeNumberField("value", s.value());
+  }
+
   private static void write(JsonGenerator out, ModelReport report, Used used, Optional<Cost> cost)
       throws IOException {
     out.writeStringField("path", report.path().toString());
@@ -235,11 +257,7 @@ final class ModelCommand extends StreamCommand {
       out.writeNumberField("layers", model.layers().size());
       out.writeNumberField("layersWithExperts", mixtures(model));
       out.writeNumberField("layersWithState", model.stateLayers());
-      out.writeNumberField("heads", model.shape().heads());
-      out.writeNumberField("latent", model.shape().latent());
-      out.writeNumberField("rope", model.shape().rope());
-      out.writeNumberField("nope", model.shape().nope());
-      out.writeNumberField("value", model.shape().value());
+      writeAttention(out, model);
       out.writeNumberField("hidden", model.hidden());
       out.writeNumberField("vocabulary", model.vocabulary());
       out.writeNumberField("contextOfModel", model.context());

@@ -9,6 +9,12 @@ import java.util.OptionalInt;
 
 /** The attention of one layer. */
 public sealed interface AttentionDescription {
+  /** Layers of the cache that such a layer has: 0 where it has a state instead. */
+  int cacheLayers();
+
+  /** How queries and keys are rotated, where they have positions. */
+  Optional<RopeEncoding> rotation();
+
   /**
    * Multi-head latent attention (DeepSeek-V2, section 2.1).
    *
@@ -39,6 +45,17 @@ public sealed interface AttentionDescription {
       OutputGate outputGate,
       Optional<Indexer> indexer)
       implements AttentionDescription {
+    /** One: all heads share a latent. */
+    @Override
+    public int cacheLayers() {
+      return 1;
+    }
+
+    @Override
+    public Optional<RopeEncoding> rotation() {
+      return Optional.of(rope);
+    }
+
     /** The same attention to tokens that {@code indexer} chooses. */
     Mla with(Indexer indexer) {
       return new Mla(
@@ -80,7 +97,61 @@ public sealed interface AttentionDescription {
    * @param normEps epsilon of the norm of the heads' results
    */
   record Kda(StateLayout state, OptionalInt lowRank, AttendDelta.Decay decay, float normEps)
-      implements AttentionDescription {}
+      implements AttentionDescription {
+    @Override
+    public int cacheLayers() {
+      return 0;
+    }
+
+    @Override
+    public Optional<RopeEncoding> rotation() {
+      return Optional.empty();
+    }
+  }
+
+  /**
+   * Multi-head, grouped-query (Ainslie et al., 2023) or multi-query attention: every {@code heads /
+   * groups} heads share a key and a value, which are cached as they are.
+   *
+   * @param heads of the queries
+   * @param groups heads of keys and values; divides heads
+   * @param width of a query, key and value
+   * @param inputBias whether the projections to queries, keys and values have biases
+   * @param outputBias whether the output projection has one
+   * @param headNorm whether queries and keys are normed, each head by itself with the epsilon of
+   *     the block norms, before they are rotated
+   * @param scoreScale the factor on dot products
+   * @param rope how queries and keys are rotated, as a whole
+   */
+  record Grouped(
+      int heads,
+      int groups,
+      int width,
+      boolean inputBias,
+      boolean outputBias,
+      boolean headNorm,
+      float scoreScale,
+      RopeEncoding rope)
+      implements AttentionDescription {
+    /** One for each head of keys and values, whose rows have the value first, then the key. */
+    @Override
+    public int cacheLayers() {
+      return groups;
+    }
+
+    @Override
+    public Optional<RopeEncoding> rotation() {
+      return Optional.of(rope);
+    }
+
+    /**
+     * What heads that share a key and a value are to a plan: they attend to rows of a value, in
+     * place of a latent, and a rotated key.
+     */
+    public MlaShape groupShape() {
+      return new MlaShape(heads / groups, width, width, width, width);
+    }
+  }
 
   /**
    * The factor on a query at position t: {@code 1 + beta ln(1 + floor(t / originalContext))} (Llama

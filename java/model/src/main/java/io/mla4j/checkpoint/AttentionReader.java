@@ -32,6 +32,8 @@ import java.util.OptionalInt;
  *   <dd>of layers with another attention, see {@link DeltaReader}
  *   <dt>{@code indexer}
  *   <dd>of sparse attention, see {@link IndexerReader}
+ *   <dt>{@code grouped}
+ *   <dd>of attention without latents, see {@link GroupedReader}
  *   <dt>{@code rope_keys}
  *   <dd>more keys that may stand among the rotary ones and change nothing
  * </dl>
@@ -55,6 +57,10 @@ final class AttentionReader {
    * @param context the positions that the rotation was made for
    */
   static List<AttentionDescription> read(ConfigKeys keys, Family family, int context, int count) {
+    if (family.attention().has("grouped")) {
+      return Collections.nCopies(
+          count, new GroupedReader(keys, family.attention(), context).attention());
+    }
     Mla mla = new AttentionReader(keys, family, context).mla();
     JsonNode indexer = family.attention().path("indexer");
     if (!indexer.isMissingNode()) {
@@ -78,7 +84,8 @@ final class AttentionReader {
     MlaShape shape = shape();
     OptionalInt queryLatent = keys.orNone("q_lora_rank", 1, ConfigReader.MAX_WIDTH);
     RopeLayout layout = keys.flag("rope_interleave", true) ? RopeLayout.PAIRS : RopeLayout.HALVES;
-    RopeReader.Rope rotation = RopeReader.read(keys, family.attention(), shape, context, layout);
+    RopeReader.Rope rotation =
+        RopeReader.read(keys, family.attention(), shape.rope(), shape.query(), context, layout);
     if (family.attention().path("rotation").asText().equals("none")) {
       rotation = rotation.withoutRotation();
     }

@@ -1,6 +1,7 @@
 package io.mla4j.checkpoint;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import io.mla4j.position.RopeEncoding;
 import io.mla4j.position.RopeScaling;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -206,8 +207,8 @@ public final class ConfigReader {
   /** Dynamic scaling exists to go beyond the positions that it scales from. */
   private static int reach(int context, List<AttentionDescription> attentions) {
     for (AttentionDescription attention : attentions) {
-      if (attention instanceof AttentionDescription.Mla mla
-          && mla.rope().scaling() instanceof RopeScaling.DynamicNtk dynamic) {
+      if (attention.rotation().map(RopeEncoding::scaling).orElse(null)
+          instanceof RopeScaling.DynamicNtk dynamic) {
         return (int) Math.clamp(Math.floor(context * dynamic.factor()), context, Integer.MAX_VALUE);
       }
     }

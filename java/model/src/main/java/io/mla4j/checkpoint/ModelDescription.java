@@ -1,6 +1,7 @@
 package io.mla4j.checkpoint;
 
 import io.mla4j.CacheType;
+import io.mla4j.InvalidStateException;
 import io.mla4j.LatentLayout;
 import io.mla4j.MlaShape;
 import io.mla4j.StateLayout;
@@ -100,24 +101,53 @@ public record ModelDescription(
 
   /** Whether a token's rotation depends on how long its text is. */
   public boolean dependsOnLength() {
-    return latentAttentions().anyMatch(mla -> mla.rope().scaling().dependsOnLength());
+    return layers.stream()
+        .flatMap(layer -> layer.attention().rotation().stream())
+        .anyMatch(rope -> rope.scaling().dependsOnLength());
   }
 
-  /** The shape of attention of the layers that attend to latents, which is one for all of them. */
+  /**
+   * The shape of attention of the layers that attend to latents, which is one for all of them.
+   *
+   * @throws InvalidStateException where the model {@linkplain #grouped caches keys and values}
+   */
   public MlaShape shape() {
-    return latentAttentions().findFirst().orElseThrow().shape();
+    return latentAttentions()
+        .findFirst()
+        .orElseThrow(
+            () -> new InvalidStateException("a model of type " + family + " has no latents"))
+        .shape();
   }
 
-  /** How many layers have rows in the cache. */
+  /** What a model without latents attends with, the same in all layers. */
+  public Optional<AttentionDescription.Grouped> grouped() {
+    return layers.getFirst().attention() instanceof AttentionDescription.Grouped grouped
+        ? Optional.of(grouped)
+        : Optional.empty();
+  }
+
+  /** A row of the cache: a latent and the key that all heads share, or a value and its key. */
+  public LatentLayout rows(CacheType type) {
+    return LatentLayout.of(
+        grouped().map(AttentionDescription.Grouped::groupShape).orElseGet(this::shape), type);
+  }
+
+  /** Bytes of the cache for one token in a layer that has some, without an indexer's keys. */
+  public long cacheBytesPerLayer(CacheType type) {
+    int each = grouped().map(AttentionDescription.Grouped::cacheLayers).orElse(1);
+    return rows(type).tokenBytes() * each;
+  }
+
+  /** How many layers the cache has. */
   public int cacheLayers() {
     return cacheLayer(layers.size());
   }
 
-  /** The layer of the cache that holds the rows of layer {@code i}. */
+  /** The first layer of the cache that holds rows of layer {@code i}. */
   public int cacheLayer(int i) {
     int before = 0;
     for (LayerDescription layer : layers.subList(0, i)) {
-      before += layer.attention() instanceof AttentionDescription.Mla ? 1 : 0;
+      before += layer.attention().cacheLayers();
     }
     return before;
   }
@@ -137,9 +167,9 @@ public record ModelDescription(
     return indexer().map(indexer -> new LatentLayout(indexer.width(), 0, type.ofKeys()));
   }
 
-  /** Bytes of the cache for one token in all layers: latent rows and an indexer's keys. */
+  /** Bytes of the cache for one token in all layers: its rows, and an indexer's keys. */
   public long cacheBytesPerToken(CacheType type) {
-    long latents = LatentLayout.of(shape(), type).tokenBytes() * cacheLayers();
+    long latents = rows(type).tokenBytes() * cacheLayers();
     long keys = indexRows(type).map(LatentLayout::tokenBytes).orElse(0L) * indexLayers();
     return latents + keys;
   }

@@ -2,7 +2,6 @@ package io.mla4j.checkpoint;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import io.mla4j.InvalidArgumentException;
-import io.mla4j.MlaShape;
 import io.mla4j.checkpoint.AttentionDescription.QueryScale;
 import io.mla4j.ops.RopeLayout;
 import io.mla4j.position.RopeEncoding;
@@ -79,10 +78,11 @@ final class RopeReader {
    * Reads them.
    *
    * @param attention the family's, see {@link AttentionReader}
+   * @param width rotated elements
+   * @param head elements of a head's query
    */
   static Rope read(
-      ConfigKeys config, JsonNode attention, MlaShape shape, int context, RopeLayout layout) {
-    int width = shape.rope();
+      ConfigKeys config, JsonNode attention, int width, int head, int context, RopeLayout layout) {
     Optional<ConfigKeys> older = config.object("rope_scaling").filter(keys -> !keys.isEmpty());
     // What a family assumes where its files are silent does not count beside the older key.
     Optional<ConfigKeys> newer =
@@ -94,7 +94,9 @@ final class RopeReader {
     }
     double theta = config.number("rope_theta", IS_THETA, THETA);
     Optional<ConfigKeys> present = older.or(() -> newer);
-    requireWhole(config, attention, shape);
+    double whole =
+        attention.path("partial_rotary_of").asText().equals("head") ? (double) width / head : 1;
+    requireWhole(config, whole);
     config.has("original_max_position_embeddings");
     if (present.isEmpty()) {
       return new Rope(
@@ -103,7 +105,7 @@ final class RopeReader {
           Optional.empty());
     }
     ConfigKeys rope = present.get();
-    requireWhole(rope, attention, shape);
+    requireWhole(rope, whole);
     return new RopeReader(config, rope, attention, context)
         .read(width, rope.number("rope_theta", theta, IS_THETA, THETA), layout);
   }
@@ -128,14 +130,12 @@ final class RopeReader {
   }
 
   /** The factor counts of the rotated width itself, or of the whole head. */
-  private static void requireWhole(ConfigKeys keys, JsonNode attention, MlaShape shape) {
-    boolean ofHead = attention.path("partial_rotary_of").asText().equals("head");
-    double whole = ofHead ? (double) shape.rope() / shape.query() : 1;
+  private static void requireWhole(ConfigKeys keys, double whole) {
     keys.number(
         "partial_rotary_factor",
         1,
         factor -> Math.abs(factor - whole) < 1e-6,
-        (ofHead ? whole : "1") + ": qk_rope_head_dim is rotated whole");
+        (whole == 1 ? "1" : whole) + ": what is rotated is rotated whole");
   }
 
   private static RopeEncoding encoding(

@@ -27,6 +27,7 @@ public record TensorNeed(
     switch (layer.attention()) {
       case AttentionDescription.Mla mla -> addMla(needs, mla, hidden);
       case AttentionDescription.Kda kda -> addKda(needs, kda, hidden);
+      case AttentionDescription.Grouped grouped -> addGrouped(needs, grouped, hidden);
     }
     needs.add(one(TensorRole.FFN_NORM, hidden));
     switch (layer.ffn()) {
@@ -134,6 +135,28 @@ public record TensorNeed(
     needs.add(one(TensorRole.DELTA_BETA, heads, hidden));
     needs.add(one(TensorRole.DELTA_NORM, width));
     needs.add(one(TensorRole.DELTA_OUTPUT, hidden, channels));
+  }
+
+  private static void addGrouped(
+      List<TensorNeed> needs, AttentionDescription.Grouped grouped, int hidden) {
+    int queries = grouped.heads() * grouped.width();
+    int keys = grouped.groups() * grouped.width();
+    needs.add(one(TensorRole.QUERY, queries, hidden));
+    needs.add(one(TensorRole.KEY, keys, hidden));
+    needs.add(one(TensorRole.VALUE, keys, hidden));
+    needs.add(one(TensorRole.ATTENTION_OUTPUT, hidden, queries));
+    if (grouped.inputBias()) {
+      needs.add(one(TensorRole.QUERY_BIAS, queries));
+      needs.add(one(TensorRole.KEY_BIAS, keys));
+      needs.add(one(TensorRole.VALUE_BIAS, keys));
+    }
+    if (grouped.outputBias()) {
+      needs.add(one(TensorRole.ATTENTION_OUTPUT_BIAS, hidden));
+    }
+    if (grouped.headNorm()) {
+      needs.add(one(TensorRole.QUERY_HEAD_NORM, grouped.width()));
+      needs.add(one(TensorRole.KEY_HEAD_NORM, grouped.width()));
+    }
   }
 
   private static void addMixture(

@@ -23,6 +23,20 @@ public enum TensorRole {
   FFN_POST_NORM,
   /** Query projection of a model without a query latent (heads * (nope + rope), hidden). */
   QUERY,
+  /** Bias of the query projection, in grouped attention (heads * width). */
+  QUERY_BIAS,
+  /** Key projection of grouped attention (groups * width, hidden). */
+  KEY,
+  /** Bias of the key projection (groups * width). */
+  KEY_BIAS,
+  /** Value projection of grouped attention (groups * width, hidden). */
+  VALUE,
+  /** Bias of the value projection (groups * width). */
+  VALUE_BIAS,
+  /** Weight of the norm of each head's query (width). */
+  QUERY_HEAD_NORM,
+  /** Weight of the norm of each head's key (width). */
+  KEY_HEAD_NORM,
   /** Query down-projection (qLora, hidden). */
   QUERY_DOWN,
   /** Bias of the query down-projection (qLora). */

@@ -4,7 +4,8 @@ package io.mla4j.model;
  * The attention of a layer. There is a class for each kind of {@link
  * io.mla4j.checkpoint.AttentionDescription}.
  */
-sealed interface AttentionPart extends LayerPart permits KdaAttention, MlaAttention {
+sealed interface AttentionPart extends LayerPart
+    permits GroupedAttention, KdaAttention, MlaAttention {
   /** Only what the tokens after these attend to; leaves norm(x) in the frame's h. */
   void remember(Plans plans);
 

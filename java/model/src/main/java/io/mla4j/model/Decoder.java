@@ -6,7 +6,6 @@ import io.mla4j.ConcurrentUseException;
 import io.mla4j.Device;
 import io.mla4j.InvalidArgumentException;
 import io.mla4j.LatentCache;
-import io.mla4j.LatentLayout;
 import io.mla4j.PinnedMemory;
 import io.mla4j.Sequence;
 import io.mla4j.Step;
@@ -198,7 +197,7 @@ public final class Decoder implements AutoCloseable {
     model.state().ifPresent(state -> cache.states(state, model.stateLayers()));
     model.indexRows(options.cacheType()).ifPresent(rows -> cache.group(rows, model.indexLayers()));
     return cache
-        .layout(LatentLayout.of(model.shape(), options.cacheType()))
+        .layout(model.rows(options.cacheType()))
         .layers(model.cacheLayers())
         .pageSize(options.pageSize());
   }

@@ -142,6 +142,8 @@ final class Frame {
             case AttentionDescription.Mla mla -> new MlaAttention(this, place(i), mla, weights);
             case AttentionDescription.Kda kda ->
                 new KdaAttention(this, graph.model().stateLayer(i), kda, weights);
+            case AttentionDescription.Grouped grouped ->
+                new GroupedAttention(this, graph.model().cacheLayer(i), grouped, weights);
           };
       layers[i] =
           new Layer(

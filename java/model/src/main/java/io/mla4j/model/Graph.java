@@ -46,6 +46,12 @@ record Graph(
       last = layer.attention();
       switch (last) {
         case AttentionDescription.Kda _ -> {}
+        case AttentionDescription.Grouped grouped -> {
+          if (!shapes.contains(grouped.groupShape())) {
+            shapes.add(grouped.groupShape());
+          }
+          ropes.computeIfAbsent(grouped.rope(), RopeTable::new);
+        }
         case AttentionDescription.Mla mla -> {
           if (!shapes.contains(mla.shape())) {
             shapes.add(mla.shape());

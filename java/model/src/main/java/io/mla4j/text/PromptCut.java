@@ -11,10 +11,11 @@ import io.mla4j.model.Decoder;
  *
  * <p>A token of the body has the same bits wherever the body is cut, where steps are a multiple of
  * {@link #ROWS} tokens in the decompressed form on a CPU: its sums go by positions. Where another
- * form was asked for, pages or chunks are no such multiple, tokens choose what they attend to, or a
- * device has memory of its own, the body is cut at every page. Where texts cannot share a
- * beginning, since rotations depend on the length of a text or layers have the state of a
- * recurrence, all whole chunks are the body, and it is cut at every chunk.
+ * form was asked for, pages or chunks are no such multiple, tokens choose what they attend to, keys
+ * and values are cached as they are, or a device has memory of its own, the body is cut at every
+ * page. Where texts cannot share a beginning, since rotations depend on the length of a text or
+ * layers have the state of a recurrence, all whole chunks are the body, and it is cut at every
+ * chunk.
  */
 public final class PromptCut {
   /** Queries that fill the longest vector: kernels sum those of what is left in another order. */
@@ -50,6 +51,7 @@ public final class PromptCut {
             || most < ROWS
             || decoder.options().form() == AttentionForm.ABSORBED
             || decoder.model().indexer().isPresent()
+            || decoder.model().grouped().isPresent()
             || !decoder.device().hostAccessible();
     return new PromptCut(true, page, cutsAtPages ? most : most / ROWS * ROWS, cutsAtPages);
   }

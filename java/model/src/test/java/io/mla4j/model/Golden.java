@@ -1,6 +1,7 @@
 package io.mla4j.model;
 
 import static java.lang.foreign.ValueLayout.JAVA_LONG_UNALIGNED;
+import static java.util.Map.entry;
 
 import io.mla4j.checkpoint.Checkpoint;
 import io.mla4j.checkpoint.StoredTensor;
@@ -53,21 +54,31 @@ record Golden(String name, Path directory, int[] inputIds, float[] logits, int[]
           "ling-limits",
           "v32-sparse",
           "v32-dsa-long",
-          "glm-moe-dsa");
+          "glm-moe-dsa",
+          "llama-mha",
+          "llama-mqa",
+          "qwen2-gqa",
+          "qwen3-gqa",
+          "mistral-gqa");
 
   /** Cases that need operations which a device with memory of its own does not have. */
   static final Map<String, String> ON_CPU_ALONE =
-      Map.of(
-          "mistral4", "no operation Gate",
-          "mistral4-fp8", "no operation Gate",
-          "plm", "no operation Gate",
-          "kimi-linear", "no operation AttendDelta",
-          "ling-hybrid", "no operation AttendDelta",
-          "ling-limits", "no operation AttendDelta",
-          "v32-sparse", "no operation LayerNorm",
-          "v32-dsa-long", "no operation LayerNorm",
-          "glm-moe-dsa", "no operation LayerNorm",
-          "longcat-flash", "no mixture with experts that have no weights");
+      Map.ofEntries(
+          entry("mistral4", "no operation Gate"),
+          entry("mistral4-fp8", "no operation Gate"),
+          entry("plm", "no operation Gate"),
+          entry("kimi-linear", "no operation AttendDelta"),
+          entry("ling-hybrid", "no operation AttendDelta"),
+          entry("ling-limits", "no operation AttendDelta"),
+          entry("v32-sparse", "no operation LayerNorm"),
+          entry("v32-dsa-long", "no operation LayerNorm"),
+          entry("glm-moe-dsa", "no operation LayerNorm"),
+          entry("longcat-flash", "no mixture with experts that have no weights"),
+          entry("llama-mha", "no operation AppendGrouped"),
+          entry("llama-mqa", "no operation AppendGrouped"),
+          entry("qwen2-gqa", "no operation AppendGrouped"),
+          entry("qwen3-gqa", "no operation AppendGrouped"),
+          entry("mistral-gqa", "no operation AppendGrouped"));
 
   static Golden read(String name) {
     Path directory = directory(name);
