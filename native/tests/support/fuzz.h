@@ -293,9 +293,11 @@ class Fuzzer {
     const int64_t count = static_cast<int64_t>(b.bytes) / 4,
                   high = std::clamp<int64_t>(b.ids - 1, 0, INT_MAX);
     for (int64_t i = 0; i < count; i++) ids[i] = random.in(0, (int)high);
-    if (count > 0 && random.in(0, 7) == 0)
-      ids[random.in(0, (int)count - 1)] =
-          static_cast<int32_t>(hostile(random, b.ids, INT_MIN, b.has_end ? INT_MAX : -1));
+    if (count == 0 || random.in(0, 7) > 0) return;
+    int32_t& id = ids[random.in(0, (int)count - 1)];
+    id = b.has_end && random.coin()
+             ? static_cast<int32_t>(std::min<int64_t>(b.ids, INT_MAX))
+             : static_cast<int32_t>(hostile(random, b.ids, INT_MIN, b.has_end ? INT_MAX : -1));
   }
   template <class T>
   void place(Params<T>& p, Random&, bool last, bool) {
