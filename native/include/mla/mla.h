@@ -524,7 +524,9 @@ typedef struct mla_kernels {
  * is not MLA_ABI_VERSION. MLA_ISA_GENERIC always exists. The table lives as long as the library is loaded. */
 typedef const mla_kernels* (*mla_get_kernels_fn)(int32_t abi_version, int32_t isa);
 
-#if defined(__GNUC__)
+#if defined(_WIN32)
+__declspec(dllexport)
+#elif defined(__GNUC__)
 __attribute__((visibility("default")))
 #endif
 const mla_kernels* mla_get_kernels(int32_t abi_version, int32_t isa);
@@ -720,7 +722,9 @@ typedef struct mla_device_kernels {
 /* The table of a device library, or NULL where abi_version is not MLA_ABI_VERSION. It exists without a driver or a device. */
 typedef const mla_device_kernels* (*mla_get_device_kernels_fn)(int32_t abi_version);
 
-#if defined(__GNUC__)
+#if defined(_WIN32)
+__declspec(dllexport)
+#elif defined(__GNUC__)
 __attribute__((visibility("default")))
 #endif
 const mla_device_kernels* mla_get_device_kernels(int32_t abi_version);

@@ -9,6 +9,12 @@
 #include <cstddef>
 #include <cstdint>
 
+#if defined(_WIN32)
+#define MLA_EXPORT extern "C" __declspec(dllexport)
+#else
+#define MLA_EXPORT extern "C" __attribute__((visibility("default")))
+#endif
+
 #if defined(__linux__)
 #include <signal.h>
 #include <sys/mman.h>
@@ -74,7 +80,7 @@ bool install() {
 
 // Watches [address, address + bytes), which starts a page. Returns the range's flag, an int32_t that is 0 until something was lost, or
 // NULL where nothing can be watched.
-extern "C" __attribute__((visibility("default"))) void* mla_watch_mapped(size_t address, size_t bytes) {
+MLA_EXPORT void* mla_watch_mapped(size_t address, size_t bytes) {
   const std::lock_guard<std::mutex> lock(mutex);
   if (address == 0 || bytes == 0 || !install()) return nullptr;
   for (int i = 0; i < kRanges; i++) {
@@ -89,7 +95,7 @@ extern "C" __attribute__((visibility("default"))) void* mla_watch_mapped(size_t 
 }
 
 // Ends what mla_watch_mapped began, before the memory is unmapped.
-extern "C" __attribute__((visibility("default"))) void mla_unwatch_mapped(void* flag) {
+MLA_EXPORT void mla_unwatch_mapped(void* flag) {
   const std::lock_guard<std::mutex> lock(mutex);
   for (int i = 0; i < used.load(std::memory_order_relaxed); i++) {
     if (&ranges[i].lost == flag) ranges[i].begin.store(0, std::memory_order_release);
@@ -98,7 +104,7 @@ extern "C" __attribute__((visibility("default"))) void mla_unwatch_mapped(void* 
 
 #else
 
-extern "C" __attribute__((visibility("default"))) void* mla_watch_mapped(size_t, size_t) { return nullptr; }
-extern "C" __attribute__((visibility("default"))) void mla_unwatch_mapped(void*) {}
+MLA_EXPORT void* mla_watch_mapped(size_t, size_t) { return nullptr; }
+MLA_EXPORT void mla_unwatch_mapped(void*) {}
 
 #endif

@@ -16,11 +16,11 @@ namespace {
 template <class Isa, class Function>
 MLA_INLINE void with_integers(const mla_attention_params& p, Function f) {
   if constexpr (Isa::kHasByteDots) {
-    if (Isa::has_int8_dot())
-      return p.probability_bits == 8 ? f((IntegerRows<ByteDots<Isa>, ByteDots<Isa>>*)nullptr)
-                                     : f((IntegerRows<ByteDots<Isa>, WordDots<Isa>>*)nullptr);
+    p.probability_bits == 8 ? f((IntegerRows<ByteDots<Isa>, ByteDots<Isa>>*)nullptr)
+                            : f((IntegerRows<ByteDots<Isa>, WordDots<Isa>>*)nullptr);
+  } else {
+    f((IntegerRows<WordDots<Isa>, WordDots<Isa>>*)nullptr);
   }
-  f((IntegerRows<WordDots<Isa>, WordDots<Isa>>*)nullptr);
 }
 
 // Calls f with a null pointer to the structure that the absorbed form of an operation takes, whatever its calls. Latents that are values

@@ -38,8 +38,8 @@ MLA_INLINE void load_block(PairRows<Isa>& a, const AttentionCall& x, int begin, 
   if (key_offset) {
     for (int t = 0; t < tokens; t += 2) {
       const char* ahead = a.ahead.next(c.latent / 32 * 2);
-      for (int column = 0; column < c.latent; column += 32) {
-        prefetch_lines<2>(ahead, column / 32);
+      for (int column = 0; column < c.latent; column += 2 * Isa::L) {
+        if (column % 32 == 0) prefetch_lines<2>(ahead, column / 32);
         const int left = c.latent - column;
         P<Isa> x[2], low, high;
         const uint16_t* rows[2] = {a.keys[t] - key_offset, a.keys[t + 1] - key_offset};

@@ -202,14 +202,18 @@ void rebuild_block(PairRows<Isa>& a, const HeadCall& h, int i, int begin, int to
   for (int d = 0; d < p.nope; d += kPairRows) {
     outputs(d, p.nope);
     for (int t = 0; t < tokens; t++)
-      Isa::store_bf16(keys + (int64_t)t * s.key_stride + d, Isa::load(s.scores + t * kPairRows),
-                      min_int(L, p.nope - d));
+      for (int v = 0; v < min_int(kPairRows, p.nope - d); v += L)
+        Isa::store_bf16(keys + (int64_t)t * s.key_stride + d + v, Isa::load(s.scores + t * kPairRows + v),
+                        min_int(L, p.nope - d - v));
   }
   for (int d = 0; d < p.value; d += kPairRows) {
     outputs(d, p.value);
     for (int t = 0; t < tokens; t += 2)
-      Isa::store_pairs(a.value_pairs(t / 2, d), Isa::make_pairs(Isa::load(s.scores + t * kPairRows),
-                                                                Isa::load(s.scores + (t + 1) * kPairRows)));
+      for (int v = 0; v < min_int(kPairRows, p.value - d); v += L) {
+        const float* scores = s.scores + t * kPairRows + v;
+        Isa::store_pairs(a.value_pairs(t / 2, d + v),
+                         Isa::make_pairs(Isa::load(scores), Isa::load(scores + kPairRows)));
+      }
   }
 }
 

@@ -73,7 +73,7 @@ struct PairedElements {
   typedef uint16_t T;
   typedef uint16_t Q;
   typedef P<Isa> V;
-  static constexpr int kStep = 32;
+  static constexpr int kStep = 2 * Isa::L;
   static constexpr int kShare = 2;
 
   static MLA_INLINE V read(const T* p) { return Isa::load_pairs(p); }
@@ -81,8 +81,12 @@ struct PairedElements {
   static MLA_INLINE V query(const Q* p) { return Isa::load_pairs(p); }
   static MLA_INLINE F<Isa> dot(F<Isa> sum, V a, V b) { return Isa::dot(sum, a, b); }
 
-  static MLA_INLINE void put(float* to, const F<Isa> (&e)[1], bool) {
-    Isa::store_pairs(to, Isa::round_to_pairs(e[0], Isa::zero()));
+  template <int N>
+  static MLA_INLINE void put(float* to, const F<Isa> (&e)[N], bool) {
+#pragma GCC unroll 4
+    for (int v = 0; v < N; v += 2)
+      Isa::store_pairs(to + v / 2 * Isa::L,
+                       Isa::round_to_pairs(e[v], v + 1 < N ? e[v + 1 < N ? v + 1 : v] : Isa::zero()));
   }
 
   template <int N, int C>
@@ -95,7 +99,7 @@ struct PairedElements {
 #pragma GCC unroll 2
       for (int t = 0; t < 2; t++) {
         const T* from = rows[t] + column + v * Isa::L;
-        x[t] = n >= 32 ? Isa::load_pairs(from) : n > 0 ? Isa::load_pairs(from, n) : Isa::no_pairs();
+        x[t] = n >= kStep ? Isa::load_pairs(from) : n > 0 ? Isa::load_pairs(from, n) : Isa::no_pairs();
       }
       Isa::interleave(x[0], x[1], &low, &high);
 #pragma GCC unroll 4

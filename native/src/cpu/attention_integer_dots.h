@@ -20,7 +20,7 @@ struct ByteDots {
     return Isa::template dot_codes<false>(sum, x, y);
   }
   static MLA_INLINE void copy_keys(const char* from, uint32_t* to) {
-    Isa::store_ints(to, Isa::load_ints(from));
+    for (int i = 0; i < kIntegerChunk / 4; i += Isa::L) Isa::store_ints(to + i, Isa::load_ints(from + 4 * i));
   }
   // starts[i] = -kOffset times the sum of n codes of row i, whole chunks.
   static MLA_INLINE void find_starts(const char* const* rows, int n, int32_t* starts) {
@@ -28,7 +28,7 @@ struct ByteDots {
     typename Isa::I sums[4];
 #pragma GCC unroll 4
     for (int i = 0; i < 4; i++) sums[i] = Isa::set1_int(0);
-    for (int column = 0; column < n; column += kIntegerChunk)
+    for (int column = 0; column < n; column += 4 * Isa::L)
 #pragma GCC unroll 4
       for (int i = 0; i < 4; i++)
         sums[i] = Isa::template dot_codes<false>(sums[i], offset, Isa::load_ints(rows[i] + column));
@@ -37,14 +37,16 @@ struct ByteDots {
   }
   // A chunk of columns of four tokens.
   template <class Rows>
-  static MLA_INLINE void interleave(const Rows& a, const char* const* rows, int token, int column) {
-    typename Isa::I x[4];
+  static MLA_INLINE void interleave(const Rows& a, const char* const* rows, int token, int chunk) {
+    for (int column = chunk; column < chunk + kIntegerChunk; column += 4 * Isa::L) {
+      typename Isa::I x[4];
 #pragma GCC unroll 4
-    for (int i = 0; i < 4; i++) x[i] = Isa::load_ints(rows[i] + column);
-    Isa::interleave_bytes(x);
-    uint32_t* to = a.value_words(token / 4, column);
+      for (int i = 0; i < 4; i++) x[i] = Isa::load_ints(rows[i] + column);
+      Isa::interleave_bytes(x);
+      uint32_t* to = a.value_words(token / 4, column);
 #pragma GCC unroll 4
-    for (int i = 0; i < 4; i++) Isa::store_ints(to + i * Isa::L, x[i]);
+      for (int i = 0; i < 4; i++) Isa::store_ints(to + i * Isa::L, x[i]);
+    }
   }
   // Integers in the low bits of the probabilities of four tokens.
   static MLA_INLINE void put(uint32_t* to, const typename Isa::I* x) {
@@ -119,9 +121,10 @@ struct Rope {
   }
   static MLA_INLINE void copy(const uint16_t* from, int elements, uint32_t* to) {
     if constexpr (kPairs) {
-      for (int i = 0; i < elements; i += 32)
-        Isa::store_pairs((uint16_t*)to + i, elements - i >= 32 ? Isa::load_pairs(from + i)
-                                                               : Isa::load_pairs(from + i, elements - i));
+      constexpr int kStep = 2 * Isa::L;
+      for (int i = 0; i < elements; i += kStep)
+        Isa::store_pairs((uint16_t*)to + i, elements - i >= kStep ? Isa::load_pairs(from + i)
+                                                                  : Isa::load_pairs(from + i, elements - i));
     } else {
       for (int i = 0; i < elements; i += Isa::L) {
         const int n = min_int(Isa::L, elements - i);

@@ -24,12 +24,12 @@ template <class K, class V>
 struct IntegerRows {
   typedef typename K::Isa Isa;
   static constexpr int kTokens = kIntegerTokens;
-  static constexpr bool kAligned = true;               // blocks begin at multiples of kTokens
-  static constexpr int kVectors = 2;                   // of rows that are scored together
-  static constexpr int kSums = Isa::L == 16 ? 16 : 8;  // of a score tile, in vectors
-  static constexpr int kSteps = kTokens / V::kShare;   // of a value tile
-  static constexpr bool kQuads = K::kShare == 4;       // how single vectors of rows are scored
-  static constexpr int kKeyTile = 16;                  // tokens whose keys are copied together
+  static constexpr bool kAligned = true;                         // blocks begin at multiples of kTokens
+  static constexpr int kVectors = 2;                             // of rows that are scored together
+  static constexpr int kSums = Isa::kCodeVectors == 2 ? 16 : 8;  // of a score tile, in vectors
+  static constexpr int kSteps = kTokens / V::kShare;             // of a value tile
+  static constexpr bool kQuads = K::kShare == 4;                 // how single vectors of rows are scored
+  static constexpr int kKeyTile = 16;                            // tokens whose keys are copied together
   typedef Rope<Isa> R;
 
   State s;
@@ -178,14 +178,14 @@ void pack_queries(const IntegerRows<K, V>& a, const QueryRow& row, Head head) {
     const int quads = IntegerRows<K, V>::kQuads && to.vectors == 1 ? a.quads_at(first) : 0;
     if constexpr (IntegerRows<K, V>::kQuads) {
       for (int v = 0; v < quads; v++) {
-        for (int i = 0; i < a.code_words; i += 16) {
+        for (int i = 0; i < a.code_words; i += L) {
           typename Isa::I x[4];
 #pragma GCC unroll 4
           for (int r = 0; r < 4; r++) x[r] = Isa::load_ints(lines + (int64_t)(4 * v + r) * words + i);
           Isa::transpose_quads(x);
 #pragma GCC unroll 4
           for (int j = 0; j < 4; j++)
-            Isa::store_ints(to.words + ((int64_t)(i / 4 + j) * quads + v) * L, x[j]);
+            Isa::store_ints(to.words + ((int64_t)(i / L * 4 + j) * quads + v) * L, x[j]);
         }
       }
     }

@@ -99,7 +99,7 @@ MLA_INLINE void integer_score_tile(const IntegerRows<K, V>& a, const typename In
 }
 
 // The same for up to one vector of rows, where a broadcast of each word of a key would be bound by loads: four rows are a vector, whose
-// quarter i has their word 4 i + j of a chunk of 16. A key's chunk is loaded once, and a shuffle puts its words where the rows have theirs.
+// quarter i has their word 4 i + j of a chunk of L. A key's chunk is loaded once, and a shuffle puts its words where the rows have theirs.
 template <class K, class V, int Q, int TT, int N>
 MLA_INLINE void integer_quad_tile(const IntegerRows<K, V>& a, const typename IntegerRows<K, V>::Group& q,
                                   int token, float* out, const char* ahead) {
@@ -115,11 +115,11 @@ MLA_INLINE void integer_quad_tile(const IntegerRows<K, V>& a, const typename Int
 #pragma GCC unroll 4
       for (int v = 0; v < Q; v++) sums[t][v] = start;
     }
-    for (const int end = min_int(a.code_words * 4, column + a.group_columns); column < end; column += 64) {
+    for (const int end = min_int(a.code_words * 4, column + a.group_columns); column < end; column += 4 * L) {
       typename Isa::I x[TT];
 #pragma GCC unroll 16
       for (int t = 0; t < TT; t++) x[t] = Isa::load_ints(a.rows[token + t] + column);
-      prefetch_lines<N>(ahead, column / 64);
+      if (column % 64 == 0) prefetch_lines<N>(ahead, column / 64);
 #define MLA_STEP(j)                                                                                     \
   {                                                                                                     \
     typename Isa::I y[Q];                                                                               \

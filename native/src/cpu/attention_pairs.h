@@ -1,8 +1,9 @@
 // Attention with the bf16 dot product, which multiplies pairs: keys are read where they lie in the cache.
 //
-//  - Scores: a quad of rows is one vector. Its quarter g has the four rows' pair 4g + j of a chunk of 16 pairs; a key's chunk is loaded
+//  - Scores: a quad of rows is one vector. Its quarter g has the four rows' pair 4g + j of a chunk of L pairs; a key's chunk is loaded
 //    once, and one in-lane shuffle puts its pair 4g + j into all lanes of quarter g. So each load feeds as many dots as there are rows;
-//    broadcasting every pair from memory instead is bound by loads where there are few heads. The quarters are added at the end.
+//    broadcasting every pair from memory instead is bound by loads where there are few heads. The quarters are added at the end; vectors of
+//    four lanes are one, and their dot takes the pair of a lane without a shuffle.
 //  - Values need pairs of tokens. The chunks that scores have just loaded are interleaved on the way, once per block, into
 //    [column tile][pair][kValueColumns<Isa>], where all rows of the call use them: the row's only movement.
 #pragma once
@@ -92,14 +93,14 @@ MLA_INLINE void pack_quads(int rows, int stride, uint16_t* lines, uint32_t* pack
         else
           __builtin_memset(to, 0, 2 * (size_t)stride);
       }
-      for (int d = 0; d < stride; d += 32) {
+      for (int d = 0; d < stride; d += 2 * Isa::L) {
         P<Isa> x[4];
 #pragma GCC unroll 4
         for (int r = 0; r < 4; r++) x[r] = Isa::load_pairs(lines + (int64_t)r * stride + d);
         Isa::transpose_quads(x);
 #pragma GCC unroll 4
         for (int j = 0; j < 4; j++)
-          Isa::store_pairs(packed + ((int64_t)(d / 32 * 4 + j) * quads + v) * Isa::L, x[j]);
+          Isa::store_pairs(packed + ((int64_t)(d / (2 * Isa::L) * 4 + j) * quads + v) * Isa::L, x[j]);
       }
     }
   }
@@ -138,7 +139,7 @@ template <class Isa, int TT>
 MLA_INLINE void load_chunk(const uint16_t* const* keys, int d, int left, P<Isa> (&x)[TT]) {
 #pragma GCC unroll 16
   for (int t = 0; t < TT; t++)
-    x[t] = left >= 32 ? Isa::load_pairs(keys[t] + d) : Isa::load_pairs(keys[t] + d, left);
+    x[t] = left >= 2 * Isa::L ? Isa::load_pairs(keys[t] + d) : Isa::load_pairs(keys[t] + d, left);
 }
 
 // TT tokens x Q quads of rows: out [token][kRows]. values: where the first value_chunks chunks of these tokens are interleaved to. TT / 2
@@ -146,16 +147,17 @@ MLA_INLINE void load_chunk(const uint16_t* const* keys, int d, int left, P<Isa> 
 template <class Isa, int Q, int TT>
 MLA_INLINE void quad_tile(const uint32_t* q, const uint16_t* const* keys, int width, float* out,
                           uint32_t* values, int value_chunks, const char* ahead) {
+  constexpr int kChunk = 2 * Isa::L;  // elements
   F<Isa> a[TT][Q];
 #pragma GCC unroll 16
   for (int t = 0; t < TT; t++)
 #pragma GCC unroll 4
     for (int v = 0; v < Q; v++) a[t][v] = Isa::zero();
   int d = 0;
-  for (int i = 0; i < value_chunks; i++, d += 32, q += 4 * Q * Isa::L) {
+  for (int i = 0; i < value_chunks; i++, d += kChunk, q += 4 * Q * Isa::L) {
     P<Isa> x[TT];
     load_chunk<Isa, TT>(keys, d, width - d, x);
-    prefetch_lines<TT / 2>(ahead, d / 32);
+    if (d % 32 == 0) prefetch_lines<TT / 2>(ahead, d / 32);
     quad_chunk<Isa, Q, TT>(q, x, a);
     uint32_t* to = values + (int64_t)(d / kValueColumns<Isa>)*PairRows<Isa>::kPairs * kValueColumns<Isa> +
                    d % kValueColumns<Isa>;
@@ -167,10 +169,10 @@ MLA_INLINE void quad_tile(const uint32_t* q, const uint16_t* const* keys, int wi
       Isa::store_pairs(to + t / 2 * kValueColumns<Isa> + Isa::L, high);
     }
   }
-  for (; d + 32 <= width; d += 32, q += 4 * Q * Isa::L) {
+  for (; d + kChunk <= width; d += kChunk, q += 4 * Q * Isa::L) {
     P<Isa> x[TT];
-    load_chunk<Isa, TT>(keys, d, 32, x);
-    prefetch_lines<TT / 2>(ahead, d / 32);
+    load_chunk<Isa, TT>(keys, d, kChunk, x);
+    if (d % 32 == 0) prefetch_lines<TT / 2>(ahead, d / 32);
     quad_chunk<Isa, Q, TT>(q, x, a);
   }
   if (d < width) {
@@ -181,16 +183,21 @@ MLA_INLINE void quad_tile(const uint32_t* q, const uint16_t* const* keys, int wi
 #pragma GCC unroll 16
   for (int t = 0; t < TT; t++) {
     const F<Isa> none = Isa::zero();
-    Isa::store(out + t * kPairRows,
-               Isa::sum_quarters(a[t][0], Q > 1 ? a[t][Q > 1] : none, Q > 2 ? a[t][Q > 2 ? 2 : 0] : none,
-                                 Q > 3 ? a[t][Q > 3 ? 3 : 0] : none));
+    const F<Isa> quads[4] = {a[t][0], Q > 1 ? a[t][Q > 1] : none, Q > 2 ? a[t][Q > 2 ? 2 : 0] : none,
+                             Q > 3 ? a[t][Q > 3 ? 3 : 0] : none};
+    if constexpr (Isa::L == 4) {
+#pragma GCC unroll 4
+      for (int v = 0; v < 4; v++) Isa::store(out + t * kPairRows + 4 * v, quads[v]);
+    } else {
+      Isa::store(out + t * kPairRows, Isa::sum_quarters(quads[0], quads[1], quads[2], quads[3]));
+    }
   }
 }
 
 template <int Q, int TT, class Isa>
 void quad_group(PairRows<Isa>& a, const uint16_t* const* keys, int width, const uint32_t* q, int tokens,
                 float* out) {
-  const int chunks = (a.s.value_width + 31) / 32;
+  const int chunks = (a.s.value_width + 2 * Isa::L - 1) / (2 * Isa::L);
   for (int t = 0; t < tokens; t += TT) {
     const bool interleaves = t + TT > a.interleaved;
     quad_tile<Isa, Q, TT>(q, keys + t, width, out + t * kPairRows, a.value_pairs(t / 2, 0),
@@ -291,9 +298,10 @@ void attend_rows(PairRows<Isa>& a, int begin, int end, int first, int tokens) {
     float* scores = s.scores;
     score_group(a, a.keys, s.key_width, (const uint32_t*)s.query + (int64_t)r * (s.key_stride / 2),
                 a.quads_at(r), n, scores);
-    if (needs_mask(s, r, first, n)) mask_scores<Isa>(s, r, Isa::L, first, n, scores);
-    softmax_vector<Isa>(s, r, scores, Isa::L, n,
-                        InPairs<Isa>{a.probabilities + g * PairRows<Isa>::kPairs * kPairRows});
+    if (needs_mask(s, r, first, n)) mask_scores<Isa>(s, r, kPairRows, first, n, scores);
+    for (int v = 0; v < 4 * a.quads_at(r); v += Isa::L)
+      softmax_vector<Isa>(s, r + v, scores + v, kPairRows, n,
+                          InPairs<Isa>{a.probabilities + g * PairRows<Isa>::kPairs * kPairRows + v});
   }
   // few row tiles have to prefetch more each
   if (s.padded > 8)

@@ -3,8 +3,9 @@
 #include "cpu/dispatch.h"
 
 #include <algorithm>
-#include <cstring>
 #include <iterator>
+
+#include "cpu/features.h"
 
 namespace mla {
 
@@ -22,35 +23,15 @@ const char* const kNames[] = {MLA_INSTRUCTION_SETS(X)};
 const RawKernels* const kKernels[] = {MLA_INSTRUCTION_SETS(X)};
 #undef X
 
-// Compilers ask for features by literals alone.
-bool has([[maybe_unused]] const char* feature) {
-#if defined(__x86_64__)
-  if (std::strcmp(feature, "amd") == 0) return __builtin_cpu_is("amd");
-#define X(name) \
-  if (std::strcmp(feature, name) == 0) return __builtin_cpu_supports(name)
-  X("avx2");
-  X("fma");
-  X("f16c");
-  X("avx512f");
-  X("avx512bw");
-  X("avx512dq");
-  X("avx512vl");
-  X("avx512vnni");
-  X("avx512bf16");
-#undef X
-#endif
-  return false;
-}
-
 bool is_usable(int isa) {
   const auto& needs = kKernels[isa]->set.needs;
   return std::all_of(std::begin(needs), std::end(needs),
-                     [](const char* feature) { return feature == nullptr || has(feature); });
+                     [](const char* feature) { return feature == nullptr || has_feature(feature); });
 }
 
 bool is_fast(int isa) {
   const char* feature = kKernels[isa]->set.fast_on;
-  return feature == nullptr || has(feature);
+  return feature == nullptr || has_feature(feature);
 }
 
 }  // namespace
@@ -75,7 +56,7 @@ int preferred_isa() {
 
 bool prefers_bf16(int isa) { return kKernels[isa]->has_bf16_dot && is_fast(isa); }
 
-bool prefers_int8(int isa) { return kKernels[isa]->prefers_int8(); }
+bool prefers_int8(int isa) { return kKernels[isa]->prefers_int8; }
 
 std::string preference_reason() {
   const int isa = preferred_isa(), next = isa + 1;

@@ -98,12 +98,12 @@ struct TwoByTwo {
   static constexpr int kInputs = 2;
 
   static MLA_INLINE void pack(const float* x, int in, bool, uint16_t* packed) {
-    for (int i = 0; i < in; i += 32) {
+    for (int i = 0; i < in; i += 2 * L) {
       const int n = in - i;
       Isa::store_pairs(packed + i, Isa::round_to_pairs(n >= L ? Isa::load(x + i) : Isa::load(x + i, n),
-                                                       n >= 32 ? Isa::load(x + i + L)
-                                                       : n > L ? Isa::load(x + i + L, n - L)
-                                                               : Isa::zero()));
+                                                       n >= 2 * L ? Isa::load(x + i + L)
+                                                       : n > L    ? Isa::load(x + i + L, n - L)
+                                                                  : Isa::zero()));
     }
   }
 

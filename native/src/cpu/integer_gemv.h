@@ -19,8 +19,12 @@
 namespace mla {
 namespace {
 
-template <class Format>
-constexpr bool kHasPieces = requires { Format::kPieces; };
+// Whether a format has pieces, and at least one block is as long as those of a vector.
+template <class Isa, class Format>
+constexpr bool kHasWholePieces = [] {
+  if constexpr (requires { Format::kPieces; }) return Isa::kQuarters * Format::kPieces >= 2;
+  return false;
+}();
 template <class Format>
 constexpr bool kStandsSideBySide = requires { Format::kSideBySide; };
 
@@ -175,7 +179,7 @@ MLA_INLINE bool multiply_side_by_side(const StoredRows<Isa>& weight, const char*
   if constexpr (Isa::kReadsLanes) {
     if (weight.scales.values == nullptr)
       WeightFormats::with(weight.type, [&]<class Format>(Format) {
-        if constexpr (kHasPieces<Format>) {
+        if constexpr (kHasWholePieces<Isa, Format>) {
           outputs_side_by_side<SmallBlocks<Isa, Format>>(weight, x, blocks, n_begin, n_end, finish);
           done = true;
         } else if constexpr (kStandsSideBySide<Format>) {

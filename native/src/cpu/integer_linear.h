@@ -291,13 +291,5 @@ void multiply_codes(const StoredRows<Isa>& weight, const RoundedRows& a, int n_b
   with_codes(weight, a.k, [&](const auto& source) { rounded_product(source, a, n_begin, n_end); });
 }
 
-template <class Isa>
-bool prefers_int8_dot() {
-  if constexpr (Isa::kKnowsInt8Dot)
-    return Isa::kCodeOffset == 0 || Isa::has_int8_dot();
-  else
-    return false;
-}
-
 }  // namespace
 }  // namespace mla

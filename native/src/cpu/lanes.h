@@ -56,8 +56,12 @@ MLA_INLINE float sum(F<Isa> x) {
 // The compiler must take x as changed: what it would otherwise compute once, or never, is computed every time.
 template <class V>
 inline void keep(V& x) {
-#if defined(__x86_64__)
+#if defined(__AVX512F__)
+  asm volatile("" : "+v"(x));
+#elif defined(__x86_64__)
   asm volatile("" : "+x"(x));
+#elif defined(__aarch64__)
+  asm volatile("" : "+w"(x));
 #else
   asm volatile("" : "+m"(x));
 #endif

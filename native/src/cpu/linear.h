@@ -8,7 +8,7 @@
 // a panel is computed with for longer than it takes to read. Few rows read the weights as several long streams.
 //
 // Packed activations: blocks of kBlockRows rows; within one, blocks of kBlockK of k; within one, groups of up to 4 rows; within a group
-// [k / step][row][step], zero beyond k and beyond the rows. step is L floats, or 32 bf16 where the bf16 dot is used.
+// [k / step][row][step], zero beyond k and beyond the rows. step is L floats, or 2 L bf16 where the bf16 dot is used.
 
 #pragma once
 #include "abi/checks.h"
@@ -43,7 +43,7 @@ MLA_INLINE bool uses_bf16_dot(const mla_linear_params& p) {
 MLA_INLINE int group_rows(int rows) { return min_int(rows, kGroupRows); }
 template <class Isa>
 MLA_INLINE int k_step(const mla_linear_params& p) {
-  return uses_bf16_dot<Isa>(p) ? 32 : Isa::L;
+  return uses_bf16_dot<Isa>(p) ? 2 * Isa::L : Isa::L;
 }
 
 template <class Isa>
@@ -85,8 +85,8 @@ void pack_rows(const mla_linear_params& p, const float* x, const int32_t* indice
       };
       if constexpr (Isa::kHasBf16Dot) {
         if (uses_bf16_dot<Isa>(p)) {
-          uint16_t* out = (uint16_t*)packed + start + lane_row * 32;
-          for (int k = k0; k < end; k += 32, out += group * 32)
+          uint16_t* out = (uint16_t*)packed + start + lane_row * 2 * L;
+          for (int k = k0; k < end; k += 2 * L, out += group * 2 * L)
             Isa::store_pairs(out, Isa::round_to_pairs(read(k), read(k + L)));
           continue;
         }

@@ -28,11 +28,11 @@ struct Nothing {
   MLA_INLINE void fetch(int64_t) const {}
 };
 
-// Runs step(k) for the k below whole, a multiple of kStep, and fetches a line of the next weights, kBytes an element, at each.
+// Runs step(k) for the k below whole, a multiple of kStep, and fetches the lines of the next weights, kBytes an element, on the way.
 template <int kStep, int kBytes, class Fetched, class Step>
 MLA_INLINE void over_k(int whole, const Fetched& ahead, Step step) {
   for (int k = 0; k < whole; k += kStep) {
-    ahead.fetch((int64_t)k * kBytes);
+    if (kStep * kBytes >= 32 || k * kBytes % 64 == 0) ahead.fetch((int64_t)k * kBytes);
     step(k);
   }
 }
@@ -227,7 +227,7 @@ struct Pairs {
   typedef uint16_t X;
   typedef Bf16::Block W;
   typedef PlainRows<W> Rows;
-  static constexpr int kStep = 32;
+  static constexpr int kStep = 2 * Isa::L;
   static constexpr bool kUsesPanel = false;
   static constexpr bool kReadsRows = true;
 
@@ -245,8 +245,8 @@ struct Pairs {
     const int64_t w_stride = rows.stride;
     F<Isa> s[MR][N];
     clear<Isa>(s);
-    const int whole = kc / 32 * 32;
-    over_k<32, sizeof(W)>(whole, ahead, [&](int k) __attribute__((always_inline)) {
+    const int whole = kc / kStep * kStep;
+    over_k<kStep, sizeof(W)>(whole, ahead, [&](int k) __attribute__((always_inline)) {
       // the shorter side stays in registers
       if constexpr (N < MR) {
         P<Isa> b[N];
@@ -254,14 +254,14 @@ struct Pairs {
         for (int j = 0; j < N; j++) b[j] = Isa::load_pairs(w + j * w_stride + k);
 #pragma GCC unroll 8
         for (int i = 0; i < MR; i++) {
-          const P<Isa> a = Isa::load_pairs(x + (int64_t)k * group + i * 32);
+          const P<Isa> a = Isa::load_pairs(x + (int64_t)k * group + i * kStep);
 #pragma GCC unroll 8
           for (int j = 0; j < N; j++) s[i][j] = Isa::dot(s[i][j], a, b[j]);
         }
       } else {
         P<Isa> a[MR];
 #pragma GCC unroll 8
-        for (int i = 0; i < MR; i++) a[i] = Isa::load_pairs(x + (int64_t)k * group + i * 32);
+        for (int i = 0; i < MR; i++) a[i] = Isa::load_pairs(x + (int64_t)k * group + i * kStep);
 #pragma GCC unroll 8
         for (int j = 0; j < N; j++) {
           const P<Isa> b = Isa::load_pairs(w + j * w_stride + k);
@@ -276,7 +276,7 @@ struct Pairs {
         const P<Isa> b = Isa::load_pairs(w + j * w_stride + whole, kc - whole);
 #pragma GCC unroll 8
         for (int i = 0; i < MR; i++)
-          s[i][j] = Isa::dot(s[i][j], Isa::load_pairs(x + (int64_t)whole * group + i * 32), b);
+          s[i][j] = Isa::dot(s[i][j], Isa::load_pairs(x + (int64_t)whole * group + i * kStep), b);
       }
     }
     finish_tile<Isa, MR, N>(s, sums);

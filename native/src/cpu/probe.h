@@ -57,8 +57,7 @@ int64_t probe_dot_bf16(int64_t count) {
 
 template <class Isa>
 int64_t probe_dot_int8(int64_t count) {
-  if constexpr (Isa::kKnowsInt8Dot) {
-    if (!Isa::has_int8_dot()) return -1;
+  if constexpr (Isa::kHasInt8Dot) {
     typename Isa::Bytes x = Isa::set1_bytes(1), y = x;
     keep(x);
     keep(y);

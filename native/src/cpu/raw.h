@@ -62,7 +62,7 @@ struct InstructionSet {
 struct RawKernels {
   InstructionSet set;
   bool has_bf16_dot;
-  bool (*prefers_int8)();
+  bool prefers_int8;
 #define X(function) Raw<decltype(mla_kernels::function)>::Type function;
   MLA_OPERATIONS(X)
 #undef X

@@ -16,6 +16,7 @@ struct Avx2 {
   static constexpr int kScoreTokens = 6;
   static constexpr int kValueVectors = 2;
   static constexpr bool kHasBf16Dot = false;
+  static constexpr bool kPrefersInt8 = true;
   static constexpr InstructionSet kSet = {
       .needs = {"avx2", "fma", "f16c"},
       .fast_on = nullptr,
@@ -257,16 +258,7 @@ struct Avx2 {
     to[1] = _mm256_permute2x128_si256(v[0], v[1], 0x31);
   }
 
-  // Sums of products of bytes, of unsigned and signed ones, in 32 bits: what a probe repeats. In assembly: not every processor with these
-  // vectors has the instruction, so that files are not compiled for it.
-  static constexpr bool kKnowsInt8Dot = true;
-  typedef __m256i Bytes;
-  static bool has_int8_dot() { return __builtin_cpu_supports("avxvnni"); }
-  static Bytes set1_bytes(int x) { return _mm256_set1_epi8((char)x); }
-  static Bytes dot_int8(Bytes sum, Bytes x, Bytes y) {
-    asm volatile("%{vex%} vpdpbusd %2, %1, %0" : "+x"(sum) : "x"(x), "x"(y));
-    return sum;
-  }
+  static constexpr bool kHasInt8Dot = false;
 
   // Numbers of 16 bits in pairs, and bytes in fours, as attention multiplies them.
   static constexpr bool kHasByteDots = false;

@@ -14,6 +14,7 @@ struct Avx512Base {
   static constexpr int kScoreTokens = 6;
   static constexpr int kValueVectors = 4;
   static constexpr bool kHasBf16Dot = false;
+  static constexpr bool kPrefersInt8 = true;
 
   typedef __m512 F;
 
@@ -303,9 +304,8 @@ struct Avx512Base {
   }
 
   // Sums of products of bytes, of unsigned and signed ones, in 32 bits: what a probe repeats.
-  static constexpr bool kKnowsInt8Dot = true;
+  static constexpr bool kHasInt8Dot = true;
   typedef __m512i Bytes;
-  static bool has_int8_dot() { return __builtin_cpu_supports("avx512vnni"); }
   static Bytes set1_bytes(int x) { return _mm512_set1_epi8((char)x); }
   static Bytes dot_int8(Bytes sum, Bytes x, Bytes y) {
     asm volatile("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(x), "v"(y));

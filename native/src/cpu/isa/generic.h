@@ -14,7 +14,8 @@ struct Generic {
   static constexpr int kScoreTokens = 4;
   static constexpr int kValueVectors = 2;
   static constexpr bool kHasBf16Dot = false;
-  static constexpr bool kKnowsInt8Dot = false;
+  static constexpr bool kHasInt8Dot = false;
+  static constexpr bool kPrefersInt8 = false;
   static constexpr InstructionSet kSet = {
       .needs = {},
       .fast_on = nullptr,

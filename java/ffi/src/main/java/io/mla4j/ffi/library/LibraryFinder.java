@@ -10,6 +10,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
@@ -18,7 +19,7 @@ import java.util.function.UnaryOperator;
 
 /**
  * Finds the file of a library: the one that the user names, else the one in the folder that a build
- * names, else the jar's, {@linkplain Extraction extracted}.
+ * names, else the jar's for this platform, {@linkplain Extraction extracted}.
  *
  * @param kind such as {@code cpu}: the library is {@code libmla4j_kind.so}, named by the property
  *     {@code mla4j.kind.library} or the variable {@code MLA4J_KIND_LIBRARY}, in the folder of the
@@ -99,7 +100,7 @@ public record LibraryFinder(
     if (onDisk.isPresent()) {
       return loader.apply(onDisk.get());
     }
-    String resource = "META-INF/native/" + os() + "-" + arch() + "/" + name;
+    String resource = Platform.of(properties).resource(name);
     PackedFile packed =
         new PackedFile(name, Digest.sha256(readSha256(resource)), () -> resources.open(resource));
     return new Extraction(properties, environment).load(List.of(packed), loader);
@@ -137,16 +138,40 @@ public record LibraryFinder(
     }
   }
 
-  /** The build leaves a line where it could not make the library. */
+  /**
+   * The build leaves a line where it could not make the library; a jar for other platforms has
+   * theirs.
+   */
   private String whyMissing(String resource) throws IOException {
+    String name = resource.substring(resource.lastIndexOf('/') + 1);
     try (InputStream in = resources.open("META-INF/native/" + missing())) {
-      return "no "
-          + resource.substring(resource.lastIndexOf('/') + 1)
-          + " was built: "
-          + (in == null
-              ? "there is no " + resource + " in the jar"
-              : new String(in.readNBytes(1024), StandardCharsets.UTF_8).strip());
+      if (in != null) {
+        String told = new String(in.readNBytes(1024), StandardCharsets.UTF_8).strip();
+        return "no " + name + " was built: " + told;
+      }
     }
+    List<String> others = new ArrayList<>();
+    for (Platform platform : Platform.PACKAGED) {
+      if (has(platform)) {
+        others.add(platform.folder());
+      }
+    }
+    return "there is no "
+        + resource
+        + " in the jar, which has "
+        + (others.isEmpty() ? "no native library" : "those for " + String.join(", ", others));
+  }
+
+  private boolean has(Platform platform) throws IOException {
+    String stem = "mla4j_" + kind;
+    for (String name : List.of("lib" + stem + ".so", "lib" + stem + ".dylib", stem + ".dll")) {
+      try (InputStream in = resources.open(platform.resource(name + ".sha256"))) {
+        if (in != null) {
+          return true;
+        }
+      }
+    }
+    return false;
   }
 
   private String missing() {
@@ -155,19 +180,5 @@ public record LibraryFinder(
 
   private static Optional<String> value(String text) {
     return Optional.ofNullable(text).filter(t -> !t.isBlank());
-  }
-
-  private String os() {
-    String os = properties.apply("os.name").toLowerCase(Locale.ROOT);
-    return os.startsWith("windows") ? "windows" : os.startsWith("mac") ? "macos" : os;
-  }
-
-  private String arch() {
-    String arch = properties.apply("os.arch").toLowerCase(Locale.ROOT);
-    return switch (arch) {
-      case "amd64", "x86_64", "x86-64" -> "x86_64";
-      case "aarch64", "arm64" -> "aarch64";
-      default -> arch;
-    };
   }
 }

@@ -110,6 +110,17 @@ class LibraryFinderTest {
   }
 
   @Test
+  void saysWhatItLookedForAndWhatTheJarHas() {
+    properties.put("os.arch", "riscv64");
+    String e = refusal();
+    assertTrue(e.contains("META-INF/native/linux-riscv64/"), e);
+    assertTrue(e.endsWith("which has those for linux-x86_64"), e);
+    jar.clear();
+    e = refusal();
+    assertTrue(e.endsWith("which has no native library"), e);
+  }
+
+  @Test
   void saysWhyThereIsNone() {
     jar.replaceAll((path, bytes) -> path.endsWith(".sha256") ? new byte[] {'x'} : bytes);
     String noSum = refusal();
