@@ -51,6 +51,41 @@ public sealed interface RopeScaling {
     }
   }
 
+  /**
+   * A table: {@code inv[i]} is what it says, whatever theta is. Frequencies may repeat, in any
+   * order.
+   *
+   * @param frequencies d/2 finite numbers, 0 or more, radians a position
+   */
+  record Table(List<Float> frequencies) implements RopeScaling {
+    /** Checks the range above. */
+    public Table {
+      frequencies = List.copyOf(frequencies);
+      for (float frequency : frequencies) {
+        if (!(frequency >= 0) || frequency == Float.POSITIVE_INFINITY) {
+          throw new InvalidArgumentException(
+              "frequencies has " + frequency + ", but must be finite and not negative");
+        }
+      }
+    }
+
+    @Override
+    public float[] inverseFrequencies(int width, double theta, int totalLength) {
+      if (frequencies.size() != width / 2) {
+        throw new InvalidArgumentException(
+            "the table has "
+                + frequencies.size()
+                + " frequencies, but half of the rotated width is "
+                + width / 2);
+      }
+      float[] inverse = new float[width / 2];
+      for (int i = 0; i < inverse.length; i++) {
+        inverse[i] = frequencies.get(i);
+      }
+      return inverse;
+    }
+  }
+
   /** Position interpolation: {@code inv[i] / factor} (Chen et al., 2023). */
   record Linear(double factor) implements RopeScaling {
     /** Checks that the factor is a finite positive number. */

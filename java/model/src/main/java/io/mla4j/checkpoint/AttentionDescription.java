@@ -4,6 +4,7 @@ import io.mla4j.MlaShape;
 import io.mla4j.StateLayout;
 import io.mla4j.ops.AttendDelta;
 import io.mla4j.position.RopeEncoding;
+import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
 
@@ -21,14 +22,16 @@ public sealed interface AttentionDescription {
    * @param shape heads, latent, rope, nope, value
    * @param queryLatent width of the query latent ({@code q_lora_rank}); empty: one projection from
    *     the hidden state to the queries
-   * @param bias whether the down-projections and the output have biases; the up-projections never
-   *     have
+   * @param biases which projections have biases; the up-projections never have
+   * @param latentNorm whether the latent is normed before it is cached
    * @param latentNormEps epsilon of the norms of both latents: 1e-6 in the families of DeepSeek,
    *     whatever the block norms use
    * @param latentScale factor on the normed latent before it is cached; not on the rotary key
    * @param scoreScale the factor on dot products, YaRN's included: {@code m^2 / sqrt(nope + rope)},
    *     and every constant factor on queries
    * @param rope how queries and the shared key are rotated
+   * @param slopes of attention with linear biases (ALiBi), one for each head; none: there are no
+   *     such biases
    * @param queryScale the factor on queries that depends on their position, where there is one
    * @param outputGate what multiplies the heads' results before the output projection
    * @param indexer what chooses the cached tokens that are attended to; empty: all of them are
@@ -36,11 +39,13 @@ public sealed interface AttentionDescription {
   record Mla(
       MlaShape shape,
       OptionalInt queryLatent,
-      boolean bias,
+      Biases biases,
+      boolean latentNorm,
       float latentNormEps,
       float latentScale,
       float scoreScale,
       RopeEncoding rope,
+      List<Float> slopes,
       Optional<QueryScale> queryScale,
       OutputGate outputGate,
       Optional<Indexer> indexer)
@@ -58,17 +63,46 @@ public sealed interface AttentionDescription {
 
     /** The same attention to tokens that {@code indexer} chooses. */
     Mla with(Indexer indexer) {
+      return with(rope, slopes, scoreScale, Optional.of(indexer));
+    }
+
+    /** The same attention with positions told in another way. */
+    Mla with(RopeEncoding otherRope, List<Float> otherSlopes, float otherScale) {
+      return with(otherRope, otherSlopes, otherScale, indexer);
+    }
+
+    private Mla with(
+        RopeEncoding otherRope,
+        List<Float> otherSlopes,
+        float otherScale,
+        Optional<Indexer> otherIndexer) {
       return new Mla(
           shape,
           queryLatent,
-          bias,
+          biases,
+          latentNorm,
           latentNormEps,
           latentScale,
-          scoreScale,
-          rope,
+          otherScale,
+          otherRope,
+          otherSlopes,
           queryScale,
           outputGate,
-          Optional.of(indexer));
+          otherIndexer);
+    }
+  }
+
+  /**
+   * Which projections have biases.
+   *
+   * @param query the first one to the queries
+   * @param latent the one to the latent and the shared key
+   * @param output the one behind the heads
+   */
+  record Biases(boolean query, boolean latent, boolean output) {
+    /** Whether one has. */
+    boolean any() {
+      return query || latent || output;
     }
   }
 

@@ -2,6 +2,7 @@ package io.mla4j.checkpoint;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import io.mla4j.MlaShape;
+import io.mla4j.checkpoint.AttentionDescription.Biases;
 import io.mla4j.checkpoint.AttentionDescription.Mla;
 import io.mla4j.checkpoint.AttentionDescription.OutputGate;
 import io.mla4j.ops.RopeLayout;
@@ -17,6 +18,12 @@ import java.util.OptionalInt;
  * <dl>
  *   <dt>{@code latent_norm_eps}
  *   <dd>a number, or the key that holds it
+ *   <dt>{@code query_bias}, {@code output_bias}, {@code latent_norm}
+ *   <dd>the keys that say whether queries and latents, or the output, have biases, and latents a
+ *       norm; where there are none, {@code attention_bias} is about all that can have one, and
+ *       latents have a norm
+ *   <dt>{@code positions}
+ *   <dd>of families that can tell positions otherwise, see {@link PositionsReader}
  *   <dt>{@code query_latent_scale}, {@code latent_scale}
  *   <dd>the key that says whether the normed latent of queries, or that of keys and values, is
  *       multiplied by {@code sqrt(hidden_size / its width)}; absent: it is not
@@ -66,6 +73,10 @@ final class AttentionReader {
     if (!indexer.isMissingNode()) {
       return new IndexerReader(keys, indexer).layers(mla, count);
     }
+    JsonNode positions = family.attention().path("positions");
+    if (!positions.isMissingNode()) {
+      return new PositionsReader(keys, positions).layers(mla, count);
+    }
     JsonNode delta = family.attention().path("delta");
     if (delta.isMissingNode()) {
       return Collections.nCopies(count, mla);
@@ -95,11 +106,13 @@ final class AttentionReader {
     return new Mla(
         shape,
         queryLatent,
-        keys.flag("attention_bias", false),
+        biases(queryLatent.isPresent()),
+        flag("latent_norm", true),
         latentNormEps(family.attention().path("latent_norm_eps")),
         (float) scale("latent_scale", shape.latent()),
         (float) (queryScale * rotation.scoreMultiplier() / Math.sqrt(shape.query())),
         rotation.encoding(),
+        List.of(),
         rotation.queryScale(),
         family.trait(OutputGate.class, family.attention().path("output_gate").asText("none")),
         Optional.empty());
@@ -128,6 +141,20 @@ final class AttentionReader {
     }
     keys.wholeNumber("qk_head_dim", nope + rope, nope + rope, nope + rope);
     return new MlaShape(heads, latent, rope, nope, value);
+  }
+
+  private Biases biases(boolean hasQueryLatent) {
+    boolean all = keys.flag("attention_bias", false);
+    return new Biases(
+        flag("query_bias", all && hasQueryLatent),
+        flag("query_bias", all),
+        flag("output_bias", all));
+  }
+
+  /** What the key says that the family names, where it names one. */
+  private boolean flag(String trait, boolean absent) {
+    String key = family.attention().path(trait).asText();
+    return key.isEmpty() ? absent : keys.flag(key, false);
   }
 
   /**

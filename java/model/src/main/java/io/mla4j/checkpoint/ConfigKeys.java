@@ -203,6 +203,28 @@ final class ConfigKeys {
         .toList();
   }
 
+  /** {@code rows} lists of {@code columns} numbers each, that must be there. */
+  List<List<Double>> table(
+      String key, int rows, int columns, Predicate<Double> allowed, String what) {
+    Entry entry = required(key);
+    boolean fits =
+        entry.value.isArray()
+            && entry.value.size() == rows
+            && entry.value.valueStream().allMatch(row -> row.isArray() && row.size() == columns);
+    if (!fits) {
+      throw error(entry.key, "must be " + rows + " lists of " + columns + " numbers each");
+    }
+    return entry
+        .value
+        .valueStream()
+        .map(
+            row ->
+                row.valueStream()
+                    .map(element -> number(new Entry(entry.key, element), allowed, what))
+                    .toList())
+        .toList();
+  }
+
   /** A list of whole numbers that must be there. */
   List<Integer> wholeNumbers(String key, int low, int high) {
     Entry entry = required(key);

@@ -135,8 +135,11 @@ public final class GgufExport {
       if (!(layer.attention() instanceof AttentionDescription.Mla mla)) {
         throw cannotSay("layers without latent attention");
       }
-      if (mla.bias()) {
+      if (mla.biases().any() || !mla.slopes().isEmpty()) {
         throw cannotSay("biases of attention");
+      }
+      if (!mla.latentNorm()) {
+        throw cannotSay("latents without a norm");
       }
       if (mla.latentScale() != 1
           || mla.queryScale().isPresent()

@@ -60,14 +60,19 @@ public record TensorNeed(
       needs.add(one(TensorRole.QUERY_DOWN, width, hidden));
       needs.add(one(TensorRole.QUERY_NORM, width));
       needs.add(one(TensorRole.QUERY_UP, queries, width));
-      if (mla.bias()) {
+      if (mla.biases().query()) {
         needs.add(one(TensorRole.QUERY_DOWN_BIAS, width));
       }
     } else {
       needs.add(one(TensorRole.QUERY, queries, hidden));
+      if (mla.biases().query()) {
+        needs.add(one(TensorRole.QUERY_BIAS, queries));
+      }
     }
     needs.add(one(TensorRole.LATENT_DOWN, shape.cached(), hidden));
-    needs.add(one(TensorRole.LATENT_NORM, shape.latent()));
+    if (mla.latentNorm()) {
+      needs.add(one(TensorRole.LATENT_NORM, shape.latent()));
+    }
     needs.add(latentUp(shape));
     switch (mla.outputGate()) {
       case NONE -> {}
@@ -85,8 +90,10 @@ public record TensorNeed(
       needs.add(one(TensorRole.INDEX_WEIGHTS, indexer.heads(), hidden));
     }
     needs.add(one(TensorRole.ATTENTION_OUTPUT, hidden, shape.heads() * shape.value()));
-    if (mla.bias()) {
+    if (mla.biases().latent()) {
       needs.add(one(TensorRole.LATENT_DOWN_BIAS, shape.cached()));
+    }
+    if (mla.biases().output()) {
       needs.add(one(TensorRole.ATTENTION_OUTPUT_BIAS, hidden));
     }
   }

@@ -23,7 +23,7 @@ public enum TensorRole {
   FFN_POST_NORM,
   /** Query projection of a model without a query latent (heads * (nope + rope), hidden). */
   QUERY,
-  /** Bias of the query projection, in grouped attention (heads * width). */
+  /** Bias of the query projection, as many as it has rows. */
   QUERY_BIAS,
   /** Key projection of grouped attention (groups * width, hidden). */
   KEY,

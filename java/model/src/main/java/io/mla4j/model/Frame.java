@@ -19,6 +19,7 @@ import io.mla4j.ops.StorageFormat;
 import io.mla4j.ops.Tensor;
 import io.mla4j.ops.Weight;
 import io.mla4j.position.RopeEncoding;
+import java.util.List;
 
 /**
  * The activations of a step of n tokens and the layers bound to them: made once for every n, so
@@ -100,6 +101,11 @@ final class Frame {
   /** What the queries of the tokens are multiplied by: (n, 1). */
   Tensor factors(QueryScale scale) {
     return rotations.factors(scale);
+  }
+
+  /** Slopes of linear biases: (heads), or null where there are none. */
+  Tensor slopes(List<Float> slopes) {
+    return graph.slopes().get(slopes);
   }
 
   /** The place of the plan of {@code shape} among {@link Plans}. */

@@ -8,9 +8,12 @@ import io.mla4j.checkpoint.AttentionDescription.QueryScale;
 import io.mla4j.checkpoint.LayerDescription;
 import io.mla4j.checkpoint.ModelDescription;
 import io.mla4j.ops.Probabilities;
+import io.mla4j.ops.StorageFormat;
+import io.mla4j.ops.Tensor;
 import io.mla4j.position.RopeEncoding;
 import io.mla4j.position.RopeTable;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -20,6 +23,7 @@ import java.util.Map;
  *
  * @param shapes the different shapes of attention
  * @param ropes the different rotary encodings
+ * @param slopes the different slopes of linear biases, on the device
  * @param queryScales the different factors on queries by their position
  */
 record Graph(
@@ -30,11 +34,13 @@ record Graph(
     Probabilities probabilities,
     List<MlaShape> shapes,
     Map<RopeEncoding, RopeTable> ropes,
+    Map<List<Float>, Tensor> slopes,
     List<QueryScale> queryScales) {
   static Graph of(
       ModelDescription model, DecoderWeights weights, Device device, DecoderOptions options) {
     List<MlaShape> shapes = new ArrayList<>();
     Map<RopeEncoding, RopeTable> ropes = new LinkedHashMap<>();
+    Map<List<Float>, Tensor> slopes = new HashMap<>();
     List<QueryScale> queryScales = new ArrayList<>();
     AttentionDescription last = null;
     for (LayerDescription layer : model.layers()) {
@@ -57,6 +63,9 @@ record Graph(
             shapes.add(mla.shape());
           }
           ropes.computeIfAbsent(mla.rope(), RopeTable::new);
+          if (!mla.slopes().isEmpty()) {
+            slopes.computeIfAbsent(mla.slopes(), values -> onDevice(values, device));
+          }
           mla.indexer().ifPresent(x -> ropes.computeIfAbsent(x.rope(), RopeTable::new));
           mla.queryScale().filter(s -> !queryScales.contains(s)).ifPresent(queryScales::add);
         }
@@ -70,6 +79,15 @@ record Graph(
         options.probabilities(),
         shapes,
         ropes,
+        slopes,
         queryScales);
+  }
+
+  private static Tensor onDevice(List<Float> values, Device device) {
+    float[] numbers = new float[values.size()];
+    for (int i = 0; i < numbers.length; i++) {
+      numbers[i] = values.get(i);
+    }
+    return Tensor.allocate(device, StorageFormat.F32, numbers.length).copyFrom(numbers);
   }
 }

@@ -27,10 +27,12 @@ import java.util.List;
  *
  * <pre>
  * h = norm(x)
- * [c | k] = W_DKV h                  the latent path: into the cache go norm(c) and rotate(k)
+ * [c | k] = W_DKV h                  the latent path: into the cache go norm(c) and rotate(k);
+ *                                    where the latent has no norm, c
  * q = rotate(W_UQ norm(W_DQ h))      the query path, or rotate(W_Q h)
  * q *= queryScale(position)          where there is one
- * o = attend(q)                      to all that is cached, or to what a KeyIndexer chose
+ * o = attend(q)                      to all that is cached, or to what a KeyIndexer chose; with
+ *                                    ALiBi's slopes score(i, j) -= slope (i - j)
  * o *= sigmoid(W_G h)                where there is a gate, of each head or of each element
  * x += residualScale * W_O o
  * </pre>
@@ -106,7 +108,7 @@ final class MlaAttention implements AttentionPart {
             shape,
             query.queries,
             w.up(),
-            AttentionScore.of(mla.scoreScale()).with(f.probabilities()),
+            new AttentionScore(mla.scoreScale(), f.slopes(mla.slopes()), f.probabilities()),
             compute,
             values.reshape(f.n(), shape.heads(), shape.value()));
     attend =
@@ -188,7 +190,7 @@ final class MlaAttention implements AttentionPart {
       List<Operation> all = new ArrayList<>();
       if (mla.queryLatent().isEmpty()) {
         latent = null;
-        fromHidden = new Projection(w.matrix(TensorRole.QUERY), null, q);
+        fromHidden = new Projection(w.matrix(TensorRole.QUERY), w.vector(TensorRole.QUERY_BIAS), q);
       } else {
         latent = f.rows("queryLatent", mla.queryLatent().getAsInt());
         fromHidden =

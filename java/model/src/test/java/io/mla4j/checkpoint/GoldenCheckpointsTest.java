@@ -92,7 +92,7 @@ public class GoldenCheckpointsTest {
     assertEquals(new RopeScaling.Unscaled(), attention("moonlight").rope().scaling());
     assertEquals(50000, attention("moonlight").rope().theta());
     assertEquals(1, ((RopeScaling.Yarn) attention("kimi-k2").rope().scaling()).betaFast());
-    assertTrue(attention("v3-bias-plain-rope").bias());
+    assertTrue(attention("v3-bias-plain-rope").biases().output());
     assertEquals(1e-6f, attention("v3-bias-plain-rope").latentNormEps());
     assertEquals(0.01f, ConfigReader.read(GOLDEN.resolve("v3-bias-plain-rope")).normEps());
     assertTrue(

@@ -20,52 +20,63 @@ import java.io.UncheckedIOException;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * The carried model with grouped keys and values against what Hugging Face transformers computes
- * with it (models/tiny-gqa/expected.json), and what the cache does for it.
+ * The carried models beside tiny-mla against their expected.json: of tiny-gqa what Hugging Face
+ * transformers computes with it, of tiny-mla-alibi what the code that trained it does; and what the
+ * cache does for keys and values.
  */
-class TinyGqaTest {
-  private static final Path DIRECTORY =
-      Path.of(System.getProperty("mla4j.root"), "models/tiny-gqa");
-  private static final JsonNode EXPECTED = expected();
+class CarriedModelsTest {
+  private static final Path MODELS = Path.of(System.getProperty("mla4j.root"), "models");
+  private static final String GQA = "tiny-gqa";
 
-  static Stream<Backends.Choice> devices() {
-    return GoldenLogitsTest.devices();
+  static Stream<Arguments> modelsAndDevices() {
+    return Stream.of(GQA, "tiny-mla-alibi")
+        .flatMap(name -> GoldenLogitsTest.devices().map(choice -> Arguments.of(name, choice)));
   }
 
   @ParameterizedTest
-  @MethodSource("devices")
-  void logitsAndTextsAreThoseOfTransformers(Backends.Choice choice) {
-    try (Model model = open(choice, ComputeType.F32)) {
-      assertTrue(logitDifference(model) <= 3e-5, choice + ": " + logitDifference(model));
-      Stream<JsonNode> more =
-          StreamSupport.stream(EXPECTED.get("more_greedy").spliterator(), false);
-      for (JsonNode node :
-          Stream.concat(Stream.of(EXPECTED.get("greedy"), EXPECTED.get("chat")), more).toList()) {
+  @MethodSource("modelsAndDevices")
+  void logitsAndTextsAreTheExpectedOnes(String name, Backends.Choice choice) {
+    JsonNode expected = expected(name);
+    try (Model model = open(name, choice, ComputeType.F32)) {
+      double difference = logitDifference(model, expected);
+      assertTrue(difference <= 3e-5, choice + ": " + difference);
+      List<JsonNode> texts = new ArrayList<>(List.of(expected.get("greedy")));
+      expected.get("more_greedy").forEach(texts::add);
+      for (JsonNode node : texts) {
         int[] ids = ints(node.get("ids"));
-        Generation generation = generate(model, ints(node.get("prompt_ids")), ids.length);
+        Generation generation =
+            model.generate(ints(node.get("prompt_ids")), greedy(ids.length), _ -> {});
         assertArrayEquals(ids, generation.ids(), choice + " " + node.get("prompt"));
       }
     }
-    try (Model model = open(choice, ComputeType.BF16)) {
-      assertTrue(logitDifference(model) <= 1e-2, choice + ": " + logitDifference(model));
+    try (Model model = open(name, choice, ComputeType.BF16)) {
+      double difference = logitDifference(model, expected);
+      assertTrue(difference <= 1e-2, choice + ": " + difference);
     }
   }
 
-  @Test
-  void perplexityIsThatOfTransformers() throws IOException {
-    JsonNode head = EXPECTED.get("perplexity_head");
-    try (Model model = open(Backends.Choice.BEST, ComputeType.F32)) {
+  @ParameterizedTest
+  @ValueSource(strings = {GQA, "tiny-mla-alibi"})
+  void perplexityIsTheExpectedOne(String name) throws IOException {
+    JsonNode head = expected(name).get("perplexity_head");
+    try (Model model = open(name, Backends.Choice.BEST, ComputeType.F32)) {
       int[] ids =
-          model.tokenizer().encode(Files.readString(DIRECTORY.resolve("heldout.txt")), false);
+          model
+              .tokenizer()
+              .encode(Files.readString(MODELS.resolve(name).resolve("heldout.txt")), false);
       int scored = head.get("scored_tokens").asInt();
       int window = head.get("context").asInt() - 1;
       double[] nats = {0};
@@ -99,15 +110,15 @@ class TinyGqaTest {
   void theCacheHoldsKeysAndValuesOfEveryGroup() {
     assertEquals(
         6 * 4 * (32 + 32) * Short.BYTES,
-        ConfigReader.read(DIRECTORY).cacheBytesPerToken(CacheType.BF16));
+        ConfigReader.read(MODELS.resolve(GQA)).cacheBytesPerToken(CacheType.BF16));
   }
 
   @Test
   void aSessionCanBeKeptInAFileAndGoOn(@TempDir Path folder) {
-    int[] prompt = ints(EXPECTED.get("greedy").get("prompt_ids"));
-    int[] ids = ints(EXPECTED.get("greedy").get("ids"));
+    int[] prompt = ints(expected(GQA).get("greedy").get("prompt_ids"));
+    int[] ids = ints(expected(GQA).get("greedy").get("ids"));
     Path file = folder.resolve("text.safetensors");
-    try (Model model = open(Backends.Choice.BEST, ComputeType.F32)) {
+    try (Model model = open(GQA, Backends.Choice.BEST, ComputeType.F32)) {
       try (Session session = model.session()) {
         session.append(prompt);
         session.save(file);
@@ -118,16 +129,12 @@ class TinyGqaTest {
     }
   }
 
-  private static Generation generate(Model model, int[] prompt, int count) {
-    return model.generate(prompt, greedy(count), _ -> {});
-  }
-
   private static GenerationOptions greedy(int count) {
     return GenerationOptions.of(count, SamplingOptions.GREEDY);
   }
 
-  private static Model open(Backends.Choice choice, ComputeType compute) {
-    return Model.builder(DIRECTORY)
+  private static Model open(String name, Backends.Choice choice, ComputeType compute) {
+    return Model.builder(MODELS.resolve(name))
         .backend(choice.backend())
         .isa(choice.isa())
         .threads(choice.threads())
@@ -136,8 +143,8 @@ class TinyGqaTest {
   }
 
   /** The largest difference of the known top five, relative to the largest logit. */
-  private static double logitDifference(Model model) {
-    JsonNode expected = EXPECTED.get("logits");
+  private static double logitDifference(Model model, JsonNode expectations) {
+    JsonNode expected = expectations.get("logits");
     int[] ids = ints(expected.get("ids"));
     double[] largest = {0, 0};
     model.logits(
@@ -153,9 +160,9 @@ class TinyGqaTest {
     return largest[1] / largest[0];
   }
 
-  private static JsonNode expected() {
+  private static JsonNode expected(String name) {
     try {
-      return new ObjectMapper().readTree(DIRECTORY.resolve("expected.json").toFile());
+      return new ObjectMapper().readTree(MODELS.resolve(name).resolve("expected.json").toFile());
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
