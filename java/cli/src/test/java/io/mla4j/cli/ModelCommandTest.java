@@ -60,12 +60,12 @@ class ModelCommandTest {
 
   @Test
   void whatCannotRunSaysAllReasonsAtOnce() throws Exception {
-    Files.writeString(folder.resolve("config.json"), "{\"model_type\": \"llama\"}");
+    Files.writeString(folder.resolve("config.json"), "{\"model_type\": \"gemma\"}");
     Command none = run(folder);
     assertEquals(1, none.code());
     assertTrue(none.err().contains("cannot run, for 2 reasons"), none.err());
     assertTrue(none.out().contains("nor a GGUF file"), none.out());
-    assertTrue(none.out().contains("model_type is 'llama', which is not supported"), none.out());
+    assertTrue(none.out().contains("model_type is 'gemma', which is not supported"), none.out());
     Path config = folder.resolve("config.json");
     Files.copy(TinyMla.FOLDER.resolve("model.safetensors"), folder.resolve("model.safetensors"));
     Files.writeString(

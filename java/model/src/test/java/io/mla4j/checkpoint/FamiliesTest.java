@@ -284,8 +284,8 @@ class FamiliesTest {
         KIMI_K25, config -> config.remove("text_config"), "config.json: text_config is missing");
     assertRefused(
         KIMI_K25,
-        config -> ((ObjectNode) config.get("text_config")).put("model_type", "llama"),
-        "text_config.model_type is 'llama'");
+        config -> ((ObjectNode) config.get("text_config")).put("model_type", "gemma"),
+        "text_config.model_type is 'gemma'");
     assertRefused(
         KIMI_K25,
         config -> ((ObjectNode) config.get("text_config")).put("swiglu_limit", 7),

@@ -198,8 +198,8 @@ class HostileGgufTest {
         file("no architecture", keys(new GgufBytes()), "key 'general.architecture' is missing"),
         bad(
             "architecture that is not known",
-            new GgufBytes().text("general.architecture", "llama"),
-            "key 'general.architecture' is 'llama', which is not supported"),
+            new GgufBytes().text("general.architecture", "gemma"),
+            "key 'general.architecture' is 'gemma', which is not supported"),
         bad(
             "architecture as a path",
             new GgufBytes().text("general.architecture", "../gguf/deepseek2"),

@@ -378,7 +378,7 @@ class HostileModelsTest {
 
   private static List<Case> values() {
     return List.of(
-        value("model_type", "\"llama\""),
+        value("model_type", "\"gemma\""),
         value("model_type", "\"hy_v4\""),
         value("model_type", "\"mistral_large4\""),
         value("model_type", "7"),

@@ -110,7 +110,7 @@ class FamilyFileTest {
   @Test
   void anUnknownFamilyIsToldWhichThereAre() {
     ModelFiles files = published();
-    for (String type : List.of("llama", "../gigachat", "deepseek_v3.json", "")) {
+    for (String type : List.of("gemma", "../gigachat", "deepseek_v3.json", "")) {
       assertRefused(files, config -> config.put("model_type", type), "deepseek_v2, deepseek_v3, ");
     }
   }
