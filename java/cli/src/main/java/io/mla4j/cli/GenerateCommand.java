@@ -40,6 +40,7 @@ final class GenerateCommand extends StreamCommand {
     args.description(
         "Continue a prompt: the text goes to stdout as it comes, a summary to stderr at the end.");
     options.declare(args);
+    options.declarePositions(args);
     args.oneOf(
         group -> {
           group.one(
@@ -175,7 +176,7 @@ final class GenerateCommand extends StreamCommand {
             reason(generation),
             sampling.told(generation),
             Units.bytes(generation.cacheBytes()),
-            model.summary());
+            model.summary() + options.told());
   }
 
   private static void write(JsonGenerator out, Model model, Generation generation, boolean withText)

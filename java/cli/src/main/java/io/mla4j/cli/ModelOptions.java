@@ -4,6 +4,7 @@ import io.mla4j.AttentionForm;
 import io.mla4j.Backends;
 import io.mla4j.CacheType;
 import io.mla4j.ComputeType;
+import io.mla4j.checkpoint.PositionOverride;
 import io.mla4j.model.Decoder;
 import io.mla4j.ops.Probabilities;
 import io.mla4j.text.Model;
@@ -31,6 +32,11 @@ final class ModelOptions {
   Integer chunk;
   Integer page;
   String pin = "none";
+
+  /** As given, or null. */
+  String ropeScaling;
+
+  boolean alibi;
   private CommandSpec spec;
 
   /** Adds the options to a command. */
@@ -56,6 +62,37 @@ final class ModelOptions {
         v -> pin = v,
         "shared keeps the weights that every token reads in memory, for mixtures of experts that"
             + " are larger than it; default: none.");
+  }
+
+  /** Adds those that override how positions are told. */
+  void declarePositions(Args args) {
+    args.one(
+        "--rope-scaling HOW",
+        String.class,
+        v -> ropeScaling = v,
+        "Override how the rotation is stretched: none, linear:F, ntk:F, dynamic:F, yarn:F,L0 or"
+            + " longrope:FILE.");
+    args.flag(
+        "--alibi",
+        v -> alibi = v,
+        "Override the rotation by linear biases (ALiBi), also in a model that was not trained with"
+            + " them.");
+  }
+
+  /** How positions are told instead of what the configuration says, or null. */
+  private PositionOverride positions() {
+    if (alibi && ropeScaling != null) {
+      throw usage("--alibi and --rope-scaling exclude each other");
+    }
+    return alibi
+        ? PositionOverride.alibi()
+        : ropeScaling == null ? null : PositionOverride.rope(ropeScaling);
+  }
+
+  /** What the last line says of overrides behind a model's own summary. */
+  String told() {
+    PositionOverride positions = positions();
+    return positions == null ? "" : ", " + positions + " in place of the configuration's";
   }
 
   /** Adds those that say which model is computed where, and with which types. */
@@ -144,6 +181,7 @@ final class ModelOptions {
             .compute(compute)
             .cacheType(cacheType)
             .form(form)
+            .positions(positions())
             .probabilities(Probabilities.of(probabilities))
             .pinShared(pin.equals("shared"));
     if (page != null) {

@@ -29,6 +29,7 @@ final class PerplexityCommand extends StreamCommand {
   public void declare(Args args) {
     args.description("Compute the perplexity of a text; the last line of stdout is the figure.");
     options.declare(args);
+    options.declarePositions(args);
     args.required("--text FILE", Path.class, v -> text = v, "The text, UTF-8.");
     args.one(
         "--context N",
@@ -108,7 +109,7 @@ final class PerplexityCommand extends StreamCommand {
             ids.length,
             context,
             ids.length / seconds,
-            model.summary());
+            model.summary() + options.told());
   }
 
   private ProgressBar progressBar(int tokens) {

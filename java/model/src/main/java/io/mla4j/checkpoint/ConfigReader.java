@@ -1,6 +1,7 @@
 package io.mla4j.checkpoint;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.mla4j.position.RopeEncoding;
 import io.mla4j.position.RopeScaling;
 import java.nio.file.Files;
@@ -74,20 +75,48 @@ public final class ConfigReader {
    * @throws CheckpointException as above
    */
   public static ModelDescription read(Checkpoint checkpoint) {
+    return read(checkpoint, null);
+  }
+
+  /**
+   * As above.
+   *
+   * @param positions how positions are told instead of what the configuration says, or null
+   */
+  public static ModelDescription read(Checkpoint checkpoint, PositionOverride positions) {
     return checkpoint
         .gguf()
-        .map(metadata -> readGguf(GgufConfig.of(checkpoint, metadata), checkpoint.path()))
-        .orElseGet(() -> readJson(checkpoint.path().resolveSibling(CONFIG)));
+        .map(
+            metadata -> readGguf(GgufConfig.of(checkpoint, metadata), checkpoint.path(), positions))
+        .orElseGet(
+            () -> {
+              Path file = checkpoint.path().resolveSibling(CONFIG);
+              return read(file, Json.readObject(file, MAX_BYTES), positions);
+            });
   }
 
   private static ModelDescription readJson(Path file) {
     return read(file, Json.readObject(file, MAX_BYTES));
   }
 
-  private static ModelDescription readGguf(GgufConfig gguf, Path file) {
+  private static ModelDescription readGguf(GgufConfig gguf, Path file, PositionOverride positions) {
     Family family = family(new ConfigKeys(file, "", gguf.config()));
+    change(positions, gguf.config(), family, file);
     ConfigKeys keys = ConfigKeys.of(file, "", gguf.config(), family, gguf.titles());
-    return new ConfigReader(file, keys, family, Optional.empty()).read().withNames(gguf.names());
+    ModelDescription model = new ConfigReader(file, keys, family, Optional.empty()).read();
+    return on(positions, model.withNames(gguf.names()), file);
+  }
+
+  private static void change(
+      PositionOverride positions, JsonNode config, Family family, Path file) {
+    if (positions != null) {
+      positions.change((ObjectNode) config, family, file);
+    }
+  }
+
+  private static ModelDescription on(
+      PositionOverride positions, ModelDescription model, Path file) {
+    return positions == null ? model : positions.on(model, file);
   }
 
   /**
@@ -96,11 +125,15 @@ public final class ConfigReader {
    * @param object the keys of a config.json
    */
   static ModelDescription read(Path file, JsonNode object) {
+    return read(file, object, null);
+  }
+
+  private static ModelDescription read(Path file, JsonNode object, PositionOverride positions) {
     Family family = family(new ConfigKeys(file, "", object));
     if (family.wraps().isMissingNode()) {
-      return new ConfigReader(
-              file, ConfigKeys.of(file, "", object, family), family, Optional.empty())
-          .read();
+      change(positions, object, family, file);
+      ConfigKeys keys = ConfigKeys.of(file, "", object, family);
+      return on(positions, new ConfigReader(file, keys, family, Optional.empty()).read(), file);
     }
     Wrapper wrapper = Wrapper.of(file, object, family);
     String prefix = wrapper.config() + ".";
@@ -110,12 +143,10 @@ public final class ConfigReader {
     if (!innerFamily.wraps().isMissingNode()) {
       throw innerKeys.error("model_type", "is a model around another one, inside of another one");
     }
-    return new ConfigReader(
-            file,
-            ConfigKeys.of(file, prefix, inner, innerFamily),
-            innerFamily,
-            Optional.of(wrapper))
-        .read();
+    change(positions, inner, innerFamily, file);
+    ConfigKeys keys = ConfigKeys.of(file, prefix, inner, innerFamily);
+    return on(
+        positions, new ConfigReader(file, keys, innerFamily, Optional.of(wrapper)).read(), file);
   }
 
   private static Family family(ConfigKeys start) {

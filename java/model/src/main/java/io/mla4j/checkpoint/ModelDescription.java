@@ -56,13 +56,23 @@ public record ModelDescription(
     return with(layers, other);
   }
 
+  /** The same model with other layers, for texts of at most {@code otherContext} tokens. */
+  ModelDescription with(List<LayerDescription> others, int otherContext) {
+    return with(others, names, otherContext);
+  }
+
   private ModelDescription with(List<LayerDescription> others, TensorNames otherNames) {
+    return with(others, otherNames, context);
+  }
+
+  private ModelDescription with(
+      List<LayerDescription> others, TensorNames otherNames, int otherContext) {
     return new ModelDescription(
         family,
         vocabulary,
         hidden,
         normEps,
-        context,
+        otherContext,
         tied,
         embedScale,
         residualScale,

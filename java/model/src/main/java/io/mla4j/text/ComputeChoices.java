@@ -4,6 +4,7 @@ import io.mla4j.AttentionForm;
 import io.mla4j.CacheType;
 import io.mla4j.ComputeType;
 import io.mla4j.Device;
+import io.mla4j.checkpoint.PositionOverride;
 import io.mla4j.model.DecoderOptions;
 import io.mla4j.ops.Probabilities;
 
@@ -11,6 +12,9 @@ import io.mla4j.ops.Probabilities;
 final class ComputeChoices {
   /** Null for what is fast. */
   ComputeType compute;
+
+  /** Null for what the configuration says. */
+  PositionOverride positions;
 
   /** Null for the compute type's. */
   CacheType cacheType;

@@ -12,6 +12,7 @@ import io.mla4j.checkpoint.Checkpoint;
 import io.mla4j.checkpoint.CheckpointException;
 import io.mla4j.checkpoint.ConfigReader;
 import io.mla4j.checkpoint.ModelDescription;
+import io.mla4j.checkpoint.PositionOverride;
 import io.mla4j.checkpoint.WeightTable;
 import io.mla4j.model.Decoder;
 import io.mla4j.model.DecoderOptions;
@@ -38,8 +39,8 @@ import java.util.function.Supplier;
  * }</pre>
  *
  * <p>Thread-safe: texts of several threads take turns step by step. {@link #close} may come from
- * any thread; it ends a step that runs before its next layer, waits for it, and closes the sessions
- * that are open. Every later call is a {@link ClosedException}.
+ * any thread; it ends a running step before its next layer, waits, and closes the open sessions.
+ * Every later call is a {@link ClosedException}.
  */
 public final class Model implements AutoCloseable {
   private static final int SESSION_TOKENS = 4096;
@@ -161,6 +162,12 @@ public final class Model implements AutoCloseable {
       return this;
     }
 
+    /** How positions are told instead of what the configuration says; null for as it says. */
+    public Builder positions(PositionOverride override) {
+      choices.positions = override;
+      return this;
+    }
+
     /** Tokens of a page of the cache. */
     public Builder pageSize(int tokens) {
       choices.pageSize = tokens;
@@ -174,10 +181,9 @@ public final class Model implements AutoCloseable {
     }
 
     /**
-     * One cache of so many tokens for all sessions, which share what their prompts begin with: the
-     * whole pages before a prompt's last token are computed once, and stay when their session is
-     * closed, until others need the room. Bits do not depend on what was shared. A prompt takes a
-     * step more than otherwise.
+     * One cache of so many tokens for all sessions, which share what prompts begin with: whole
+     * pages before a prompt's last token are computed once, and stay when their session is closed,
+     * until others need the room. No bit depends on it. A prompt takes a step more than otherwise.
      *
      * <p>Opening refuses it where texts of the model cannot share a beginning, since its rotation
      * depends on the length of a text or layers have the state of a recurrence.
@@ -202,7 +208,7 @@ public final class Model implements AutoCloseable {
       return this;
     }
 
-    /** As {@link Decoder#pinShared}, for mixtures of experts that are larger than memory. */
+    /** As {@link Decoder#pinShared}. */
     public Builder pinShared(boolean whether) {
       pinned = whether;
       return this;
@@ -215,9 +221,8 @@ public final class Model implements AutoCloseable {
     }
 
     /**
-     * Opens the model. Its tokenizer is opened by another thread, since its library takes as long
-     * to load as everything else together: what is wrong with it is said by the first call that
-     * needs it.
+     * Opens the model; another thread opens its tokenizer, whose library takes as long to load as
+     * everything else together: what is wrong with it is said by the first call that needs it.
      *
      * @throws CheckpointException naming the file and the key or tensor that is missing, malformed
      *     or not supported
@@ -234,7 +239,7 @@ public final class Model implements AutoCloseable {
       Decoder decoder = null;
       try {
         checkpoint = Checkpoint.open(directory);
-        ModelDescription description = ConfigReader.read(checkpoint);
+        ModelDescription description = ConfigReader.read(checkpoint, choices.positions);
         WeightTable weights = WeightTable.resolve(description, checkpoint);
         opened =
             device != null ? device : Backends.open(new Backends.Choice(backend, isa, threads));
