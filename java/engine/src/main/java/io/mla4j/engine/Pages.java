@@ -11,6 +11,9 @@ import java.util.List;
 
 /** The cache of an engine, and who gets pages of it. Belongs to the loop. */
 final class Pages implements AutoCloseable {
+  /** Every machine has so many bytes: to ask for its memory takes a tenth of a second at a start. */
+  private static final long SMALL = 64L << 20;
+
   private final LatentCache cache;
 
   /** Null where texts cannot share a beginning. */
@@ -31,8 +34,10 @@ final class Pages implements AutoCloseable {
     long pageBytes = page.pageBytes();
     page.close();
     long wanted = (long) options.parallel() * Math.ceilDiv(context, pageSize);
-    long most =
-        options.cacheMemory() > 0 ? options.cacheMemory() / pageBytes : memory() / 4 / pageBytes;
+    long most = options.cacheMemory() / pageBytes;
+    if (options.cacheMemory() == 0) {
+      most = wanted * pageBytes <= SMALL ? wanted : memory() / 4 / pageBytes;
+    }
     if (most < 1) {
       throw new InvalidArgumentException(
           "cacheMemory is " + options.cacheMemory() + ", but one page takes " + pageBytes);
