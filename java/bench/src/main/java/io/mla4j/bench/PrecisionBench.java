@@ -242,7 +242,8 @@ public final class PrecisionBench {
     }
   }
 
-  private static double logSum(float[] logits) {
+  /** {@code log sum exp}, in double. */
+  static double logSum(float[] logits) {
     double max = logits[largest(logits)];
     double sum = 0;
     for (float x : logits) {
