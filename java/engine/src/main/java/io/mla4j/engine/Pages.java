@@ -11,7 +11,9 @@ import java.util.List;
 
 /** The cache of an engine, and who gets pages of it. Belongs to the loop. */
 final class Pages implements AutoCloseable {
-  /** Every machine has so many bytes: to ask for its memory takes a tenth of a second at a start. */
+  /**
+   * Every machine has so many bytes: to ask for its memory takes a tenth of a second at a start.
+   */
   private static final long SMALL = 64L << 20;
 
   private final LatentCache cache;

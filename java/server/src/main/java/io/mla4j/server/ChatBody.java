@@ -46,6 +46,7 @@ final class ChatBody {
             .messages(ChatMessages.read(body, limits))
             .tools(tools(body, limits))
             .toolChoice(choice(body))
+            .parallelCalls(body.flag("parallel_tool_calls", true))
             .format(format(body, "response_format"));
     variables(body, chat);
     return chat.build();

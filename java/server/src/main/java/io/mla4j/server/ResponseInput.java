@@ -32,7 +32,10 @@ final class ResponseInput {
       chat.system(instructions);
     }
     chat.messages(messages(body, limits));
-    chat.tools(tools(body, limits)).toolChoice(choice(body)).format(format(body));
+    chat.tools(tools(body, limits))
+        .toolChoice(choice(body))
+        .parallelCalls(body.flag("parallel_tool_calls", true))
+        .format(format(body));
     Fields reasoning = body.object("reasoning");
     if (reasoning != null) {
       ChatBody.effort(reasoning, "effort", chat);

@@ -90,12 +90,14 @@ final class ResponseItems {
   }
 
   private final Heading heading;
+  private final boolean parallelCalls;
   private final List<Item> items = new ArrayList<>();
   private final Totals totals = new Totals();
   private FinishReason reason;
 
-  ResponseItems(Service service) {
+  ResponseItems(Service service, boolean parallelCalls) {
     heading = Heading.of("resp_", service);
+    this.parallelCalls = parallelCalls;
   }
 
   List<Item> items() {
@@ -196,7 +198,7 @@ final class ResponseItems {
       json.writeEndObject();
     }
     json.writeEndArray();
-    json.writeBooleanField("parallel_tool_calls", true);
+    json.writeBooleanField("parallel_tool_calls", parallelCalls);
     json.writeBooleanField("store", false);
     json.writeNullField("temperature");
     json.writeNullField("top_p");

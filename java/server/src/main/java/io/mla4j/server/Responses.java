@@ -16,7 +16,7 @@ final class Responses {
     if (asked.n() != 1) {
       throw ApiException.field("n", "n is " + asked.n() + ", but a response has one text");
     }
-    ResponseItems items = new ResponseItems(service);
+    ResponseItems items = new ResponseItems(service, chat.parallelCalls());
     try (ChatCompletions.Conversation answer =
         ChatCompletions.Conversation.submit(service, chat, asked, "input")) {
       if (asked.stream()) {

@@ -160,7 +160,11 @@ public final class ChatCodec {
         !request.tools().isEmpty() && !(request.toolChoice() instanceof ToolChoice.None);
     return new ChatParser(
         new ChatParser.Formats(
-            reasoning.orElse(null), callable ? calls.orElse(null) : null, request.tools(), special),
+            reasoning.orElse(null),
+            callable ? calls.orElse(null) : null,
+            request.tools(),
+            request.parallelCalls() ? Integer.MAX_VALUE : 1,
+            special),
         prompt.text(),
         prompt.callIds() + choice + "_");
   }

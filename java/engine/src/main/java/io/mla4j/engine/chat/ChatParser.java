@@ -18,6 +18,7 @@ public final class ChatParser {
   private final ReasoningFormat reasoningFormat;
   private final CallFormat calls;
   private final List<Tool> tools;
+  private final int mostCalls;
 
   /** What is looked for in content: where calls begin, and special tokens, which are left out. */
   private final Markers inContent;
@@ -62,15 +63,21 @@ public final class ChatParser {
    * @param reasoning null for none
    * @param calls null for none
    * @param tools those that may be called
+   * @param mostCalls those behind are left out
    * @param special texts of special tokens, which are no content
    */
   record Formats(
-      ReasoningFormat reasoning, CallFormat calls, List<Tool> tools, Collection<String> special) {}
+      ReasoningFormat reasoning,
+      CallFormat calls,
+      List<Tool> tools,
+      int mostCalls,
+      Collection<String> special) {}
 
   ChatParser(Formats formats, String prompt, String callIds) {
     reasoningFormat = formats.reasoning();
     calls = formats.calls();
     tools = formats.tools();
+    mostCalls = formats.mostCalls();
     this.callIds = callIds;
     List<String> texts = new ArrayList<>(formats.special());
     List<String> withinReasoning = new ArrayList<>(texts);
@@ -265,6 +272,9 @@ public final class ChatParser {
 
   private void add(CallBody.Call call) {
     int index = toolCalls.size();
+    if (index == mostCalls) {
+      return;
+    }
     String id = call.id() == null ? callIds + index : call.id();
     toolCalls.add(new ToolCall(id, call.name(), call.arguments()));
     deltas.add(new ChatDelta.CallStart(index, id, call.name()));

@@ -19,6 +19,7 @@ public final class ChatRequest {
   private final List<Tool> tools;
   private final ToolChoice toolChoice;
   private final ResponseFormat format;
+  private final boolean parallelCalls;
   private final Map<String, Object> variables;
 
   private ChatRequest(Builder values) {
@@ -26,6 +27,7 @@ public final class ChatRequest {
     tools = List.copyOf(values.tools);
     toolChoice = values.toolChoice;
     format = values.format;
+    parallelCalls = values.parallelCalls;
     variables = Collections.unmodifiableMap(new LinkedHashMap<>(values.variables));
   }
 
@@ -54,6 +56,11 @@ public final class ChatRequest {
     return format;
   }
 
+  /** Whether an answer may call several tools; else those behind the first call are left out. */
+  public boolean parallelCalls() {
+    return parallelCalls;
+  }
+
   /** What else the template asks for: {@code enable_thinking} and the like. */
   public Map<String, Object> variables() {
     return variables;
@@ -65,6 +72,7 @@ public final class ChatRequest {
     private List<Tool> tools = List.of();
     private ToolChoice toolChoice = ToolChoice.AUTO;
     private ResponseFormat format = ResponseFormat.TEXT;
+    private boolean parallelCalls = true;
     private final Map<String, Object> variables = new LinkedHashMap<>();
 
     private Builder() {}
@@ -106,6 +114,12 @@ public final class ChatRequest {
     /** See {@link ChatRequest#format()}. */
     public Builder format(ResponseFormat wanted) {
       format = wanted;
+      return this;
+    }
+
+    /** See {@link ChatRequest#parallelCalls()}; true by default. */
+    public Builder parallelCalls(boolean whether) {
+      parallelCalls = whether;
       return this;
     }
 

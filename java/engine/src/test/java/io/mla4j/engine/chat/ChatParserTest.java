@@ -40,7 +40,24 @@ class ChatParserTest {
   private static ChatParser parser(CallFormat calls, boolean reasons, String prompt) {
     ReasoningFormat reasoning = reasons ? new ReasoningFormat("<think>", "</think>") : null;
     return new ChatParser(
-        new ChatParser.Formats(reasoning, calls, TOOLS, SPECIAL), prompt, "call_");
+        new ChatParser.Formats(reasoning, calls, TOOLS, Integer.MAX_VALUE, SPECIAL),
+        prompt,
+        "call_");
+  }
+
+  @Test
+  void callsBehindTheLastThatIsWantedAreLeftOut() {
+    String text =
+        "<tool_call>{\"name\": \"now\", \"arguments\": {}}</tool_call>\n".repeat(2) + "Done.";
+    CallFormat hermes = format("<tool_call>{\"name\"");
+    for (int most = 1; most <= 2; most++) {
+      ChatParser parser =
+          new ChatParser(new ChatParser.Formats(null, hermes, TOOLS, most, SPECIAL), "", "call_");
+      List<ChatDelta> deltas = new ArrayList<>(parser.next(text));
+      deltas.addAll(parser.finish());
+      assertEquals(most, parser.message().toolCalls().size());
+      assertEquals(parser.message(), join(deltas));
+    }
   }
 
   private static Message join(List<ChatDelta> deltas) {
