@@ -282,7 +282,7 @@ public sealed interface RopeScaling {
 
     @Override
     public boolean dependsOnLength() {
-      return true;
+      return !shortFactors.equals(longFactors);
     }
   }
 

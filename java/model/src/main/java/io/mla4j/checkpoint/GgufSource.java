@@ -26,6 +26,8 @@ import com.fasterxml.jackson.databind.node.NullNode;
  *       without it
  *   <dt>{@code rows_of}
  *   <dd>the role of a tensor; null where there is none
+ *   <dt>{@code present}
+ *   <dd>whether there is a tensor of this role
  *   <dt>{@code absent}
  *   <dd>whether there is no tensor of this role
  *   <dt>{@code elements_of}
@@ -62,6 +64,10 @@ record GgufSource(GgufConfig config, JsonNode source) {
       StoredTensor tensor = config.tensor(source.path("rows_of").asText());
       return new Found(
           tensor == null ? NullNode.instance : LongNode.valueOf(tensor.shape().getFirst()), null);
+    }
+    if (source.has("present")) {
+      return new Found(
+          BooleanNode.valueOf(config.tensor(source.path("present").asText()) != null), null);
     }
     if (source.has("absent")) {
       return new Found(
