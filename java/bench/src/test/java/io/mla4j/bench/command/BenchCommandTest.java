@@ -166,6 +166,13 @@ class BenchCommandTest {
   }
 
   @Test
+  void anEngineNeedsAModelAndClients() {
+    Command.run("bench", "engine").refused(2, "--model");
+    Command.run("bench", "engine", "--model", "x", "--clients", "0").refused(2, "--clients is 0");
+    Command.run("bench", "engine", "--model", "x", "--turns", "1").refused(2, "--turns is 1");
+  }
+
+  @Test
   void helpNamesTheMeasurements() {
     String help = Command.run("bench", "--help").out();
     for (String name :
@@ -176,6 +183,8 @@ class BenchCommandTest {
           "model",
           "make-model",
           "startup",
+          "engine",
+          "serve",
           "compare",
           "plot-peers",
           "--plot"
