@@ -20,7 +20,7 @@ abstract class ModelCase extends CpuCase {
         .on(device)
         .with(Axis.KIND, kind)
         .with(Axis.FORM, decoder.options().form())
-        .with(Axis.HEADS, ModelWork.shape(decoder).heads())
+        .with(Axis.HEADS, ModelWork.heads(decoder))
         .with(Axis.TOKENS, tokens)
         .with(Axis.BATCH, 1)
         .with(Axis.S_Q, queries)

@@ -1,7 +1,7 @@
 package io.mla4j.bench;
 
-import io.mla4j.LatentLayout;
 import io.mla4j.MlaShape;
+import io.mla4j.checkpoint.AttentionDescription;
 import io.mla4j.checkpoint.FfnDescription;
 import io.mla4j.checkpoint.LayerDescription;
 import io.mla4j.checkpoint.StoredTensor;
@@ -51,13 +51,13 @@ final class ModelWork {
     int layers = table.layers().size();
     for (int i = 0; i < layers; i++) {
       LayerDescription layer = decoder.model().layers().get(i);
-      MlaShape s = layer.mla().shape();
       WeightTable.Layer weights = table.layers().get(i);
       int queries = i == layers - 1 ? 1 : tokens;
-      long latentDown = Matrices.of(weights, TensorRole.LATENT_DOWN).count();
-      flop += 2L * tokens * latentDown;
-      flop += 2L * queries * (linear(layer, weights, false).count() - latentDown);
-      flop += attention(s, Work.visiblePairs(queries, tokens), queries, tokens);
+      long cached =
+          Matrices.of(weights, TensorRole.LATENT_DOWN, TensorRole.KEY, TensorRole.VALUE).count();
+      flop += 2L * tokens * cached;
+      flop += 2L * queries * (linear(layer, weights, false).count() - cached);
+      flop += attention(layer, Work.visiblePairs(queries, tokens), queries, tokens);
       bytes += linear(layer, weights, queries > 1).and(latentUp(weights)).bytes();
     }
     return new Work(flop, bytes, cacheBytes(decoder, tokens));
@@ -73,14 +73,18 @@ final class ModelWork {
       WeightTable.Layer weights = table.layers().get(i);
       Matrices linear = linear(layer, weights, false);
       flop += 2 * linear.count();
-      flop += attention(layer.mla().shape(), mean, 1, mean);
+      flop += attention(layer, mean, 1, mean);
       bytes += linear.and(latentUp(weights)).bytes();
     }
     long cache = cacheBytes(decoder, mean);
     return new Work(flop, bytes + cache * table.layers().size(), cache);
   }
 
-  private static long attention(MlaShape s, long pairs, long queries, long tokens) {
+  private static long attention(LayerDescription layer, long pairs, long queries, long tokens) {
+    if (layer.attention() instanceof AttentionDescription.Grouped grouped) {
+      return 4L * grouped.heads() * pairs * grouped.width();
+    }
+    MlaShape s = layer.mla().shape();
     long latentUp = (long) s.heads() * (s.nope() + s.value()) * s.latent();
     long absorbed =
         Work.absorbedFlop(s.heads(), pairs, s.latent(), s.rope()) + 2 * queries * latentUp;
@@ -104,6 +108,8 @@ final class ModelWork {
             TensorRole.QUERY_DOWN,
             TensorRole.QUERY_UP,
             TensorRole.LATENT_DOWN,
+            TensorRole.KEY,
+            TensorRole.VALUE,
             TensorRole.OUTPUT_GATE,
             TensorRole.ATTENTION_OUTPUT,
             TensorRole.DENSE_GATE,
@@ -125,12 +131,25 @@ final class ModelWork {
             .part(allExperts ? experts : mixture.get().routing().topK(), experts));
   }
 
-  /** Of the layers that attend to latents. */
+  /** Of the heads that share rows of the cache. */
   static MlaShape shape(Decoder decoder) {
-    return decoder.model().shape();
+    return decoder
+        .model()
+        .grouped()
+        .map(AttentionDescription.Grouped::groupShape)
+        .orElseGet(decoder.model()::shape);
+  }
+
+  /** Query heads of a layer. */
+  static int heads(Decoder decoder) {
+    return decoder
+        .model()
+        .grouped()
+        .map(AttentionDescription.Grouped::heads)
+        .orElseGet(() -> decoder.model().shape().heads());
   }
 
   private static long cacheBytes(Decoder decoder, long tokens) {
-    return tokens * LatentLayout.of(shape(decoder), decoder.options().cacheType()).tokenBytes();
+    return tokens * decoder.model().cacheBytesPerLayer(decoder.options().cacheType());
   }
 }

@@ -4,7 +4,6 @@ import io.mla4j.Backends;
 import io.mla4j.Batch;
 import io.mla4j.Device;
 import io.mla4j.LatentCache;
-import io.mla4j.LatentLayout;
 import io.mla4j.Mla4jException;
 import io.mla4j.Sequence;
 import io.mla4j.checkpoint.Checkpoint;
@@ -153,7 +152,7 @@ public final class PrecisionBench {
       return new PrecisionResult(
           setting,
           null,
-          LatentLayout.of(model.shape(), setting.cache()).tokenBytes(),
+          model.cacheBytesPerLayer(setting.cache()),
           recorder.layers(),
           changes(recorder.residuals()),
           Math.exp(scores.negativeLogLikelihood / scores.predicted),
