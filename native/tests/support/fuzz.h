@@ -85,9 +85,12 @@ struct Buffer {
 };
 
 inline Wide positive(Wide x) { return std::max<Wide>(x, 0); }
+// Far beyond every memory, and far from the end of Wide.
+inline Wide bounded(Wide x) { return std::clamp<Wide>(x, -(Wide{1} << 62), Wide{1} << 62); }
 // Elements from the first to the last one of `count` runs of `width` elements, `stride` apart; 0 where there are none.
 inline Wide span(Wide count, Wide stride, Wide width) {
-  return count <= 0 || width <= 0 ? 0 : positive((count - 1) * stride) + width;
+  if (count <= 0 || width <= 0) return 0;
+  return bounded(positive((bounded(count) - 1) * bounded(stride)) + bounded(width));
 }
 inline Wide span(Wide outer, Wide outer_stride, Wide inner, Wide inner_stride, Wide width) {
   return span(outer, outer_stride, span(inner, inner_stride, width));

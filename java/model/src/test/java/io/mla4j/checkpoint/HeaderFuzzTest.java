@@ -2,39 +2,22 @@ package io.mla4j.checkpoint;
 
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import com.sun.management.ThreadMXBean;
 import io.mla4j.Mla4jException;
+import io.mla4j.testkit.ReaderFuzz;
 import java.io.IOException;
-import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
-import java.util.Random;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Headers of valid files with bytes changed, taken away, put in and copied elsewhere: reading them
- * succeeds or ends in a typed error of one line, within two seconds of processor time (a machine
- * may do other work meanwhile) and 64 MiB. {@code -Dmla4j.fuzz=1000000} asks for so many changes,
- * {@code -Dmla4j.fuzz.seed} for the same ones again.
+ * Given headers of valid files that are changed ({@link ReaderFuzz}), when they are read, then that
+ * succeeds or ends in a typed error that begins with the file's name.
  */
 class HeaderFuzzTest {
-  private static final int USUAL = Boolean.getBoolean("mla4j.test.quick") ? 2_000 : 20_000;
-  private static final int TRIES = Integer.getInteger("mla4j.fuzz", USUAL) / 3;
-  private static final long SEED = Long.getLong("mla4j.fuzz.seed", System.nanoTime());
-  private static final long MAX_NANOS = 2_000_000_000L;
-  private static final long MAX_BYTES = 64L << 20;
-  private static final String SYNTAX = "{}[]\",:0123456789-.eEtfn\\ ";
-
-  /** What a reader of counts and lengths may stumble over. */
-  private static final long[] NUMBERS = {
-    0, 1, 31, 255, 1 << 16, 1L << 31, (1L << 32) - 1, 1L << 40, Long.MAX_VALUE, Long.MIN_VALUE, -1
-  };
-
-  private final Random random = new Random(SEED);
-  private final ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+  private static final int TRIES = ReaderFuzz.tries(20_000) / 3;
 
   @TempDir private Path folder;
 
@@ -88,60 +71,21 @@ class HeaderFuzzTest {
     }
   }
 
-  private void fuzz(String name, byte[] original, int range, Consumer<Path> reading)
-      throws IOException {
+  private void fuzz(String name, byte[] original, int range, Consumer<Path> reading) {
     Path file = folder.resolve(name);
-    for (int n = 0; n < TRIES; n++) {
-      Files.write(file, changed(original, range));
-      long begin = threads.getCurrentThreadCpuTime();
-      long before = threads.getCurrentThreadAllocatedBytes();
-      String what = name + ", seed " + SEED + ", try " + n;
-      try {
-        reading.accept(file);
-      } catch (Mla4jException e) {
-        assertTrue(e.getMessage().indexOf('\n') < 0, what + ": " + e.getMessage());
-        assertTrue(e.getMessage().startsWith(file.toString()), what + ": " + e.getMessage());
-      } catch (Throwable e) {
-        throw new AssertionError(what, e);
-      }
-      long allocated = threads.getCurrentThreadAllocatedBytes() - before;
-      assertTrue(allocated < MAX_BYTES, what + ": " + allocated + " bytes");
-      long took = threads.getCurrentThreadCpuTime() - begin;
-      assertTrue(took < MAX_NANOS, what + ": took more than 2 s");
-    }
-  }
-
-  private byte[] changed(byte[] original, int range) {
-    byte[] bytes = original.clone();
-    for (int i = 1 + random.nextInt(4); i > 0; i--) {
-      int at = random.nextInt(range);
-      switch (random.nextInt(7)) {
-        case 0 -> bytes[at] = (byte) random.nextInt(256);
-        case 1 -> bytes[at] = (byte) SYNTAX.charAt(random.nextInt(SYNTAX.length()));
-        case 2 -> bytes[at] ^= (byte) (1 << random.nextInt(8));
-        case 3 -> {
-          byte[] number = GgufBytes.u64(NUMBERS[random.nextInt(NUMBERS.length)]);
-          System.arraycopy(number, 0, bytes, at, Math.min(8, bytes.length - at));
-        }
-        case 4 -> {
-          int from = random.nextInt(range);
-          int length = Math.min(random.nextInt(32), bytes.length - Math.max(at, from));
-          System.arraycopy(bytes, from, bytes, at, length);
-        }
-        case 5 -> { // a few bytes are missing
-          int gone = Math.min(random.nextInt(16), bytes.length - at - 1);
-          System.arraycopy(bytes, at + gone, bytes, at, bytes.length - at - gone);
-          bytes = Arrays.copyOf(bytes, bytes.length - gone);
-          range = Math.max(1, range - gone);
-        }
-        default -> { // the file ends early
-          if (random.nextInt(8) == 0) {
-            bytes = Arrays.copyOf(bytes, Math.max(1, at));
-            range = bytes.length;
-          }
-        }
-      }
-    }
-    return bytes;
+    new ReaderFuzz(name)
+        .run(
+            original,
+            range,
+            TRIES,
+            bytes -> {
+              Files.write(file, bytes);
+              try {
+                reading.accept(file);
+              } catch (Mla4jException e) {
+                assertTrue(e.getMessage().startsWith(file.toString()), e.getMessage());
+                throw e;
+              }
+            });
   }
 }

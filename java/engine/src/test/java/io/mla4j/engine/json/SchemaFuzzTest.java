@@ -1,0 +1,47 @@
+package io.mla4j.engine.json;
+
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.mla4j.InvalidArgumentException;
+import io.mla4j.testkit.ReaderFuzz;
+import java.nio.charset.StandardCharsets;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+
+/**
+ * Given a JSON schema that is changed ({@link ReaderFuzz}), when it is read, then that succeeds or
+ * ends in a typed error of one line.
+ */
+class SchemaFuzzTest {
+  private static final String SCHEMA =
+      """
+      {"type":"object","properties":{"name":{"type":"string","minLength":1,"maxLength":20},
+      "age":{"type":"integer","minimum":0,"maximum":150},"size":{"type":"number","exclusiveMinimum":-1.5},
+      "tags":{"type":"array","items":{"enum":["a","b",3,null]},"minItems":1,"maxItems":4},
+      "next":{"anyOf":[{"$ref":"#/$defs/node"},{"type":"null"}]},"kind":{"const":{"a":[1,2.5e3]}}},
+      "required":["name","age"],"additionalProperties":false,
+      "$defs":{"node":{"type":"object","properties":{"value":{"type":"boolean"},
+      "next":{"$ref":"#/$defs/node"}}}}}
+      """;
+
+  @Test
+  @SuppressWarnings("unchecked")
+  void schema() {
+    byte[] original = SCHEMA.getBytes(StandardCharsets.UTF_8);
+    int tries = ReaderFuzz.tries(3_000);
+    int refused =
+        new ReaderFuzz("schema")
+            .run(
+                original,
+                original.length,
+                tries,
+                bytes -> {
+                  Object read = PlainJson.parse(new String(bytes, StandardCharsets.UTF_8));
+                  if (!(read instanceof Map)) {
+                    throw new InvalidArgumentException("no object");
+                  }
+                  Grammar.schema((Map<String, Object>) read);
+                });
+    assertTrue(refused > 0 && refused < tries, refused + " of " + tries);
+  }
+}

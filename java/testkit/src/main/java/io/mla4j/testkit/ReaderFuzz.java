@@ -1,0 +1,123 @@
+package io.mla4j.testkit;
+
+import com.sun.management.ThreadMXBean;
+import io.mla4j.Mla4jException;
+import java.lang.management.ManagementFactory;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.Arrays;
+import java.util.Random;
+
+/**
+ * Valid files with bytes changed, taken away, put in and copied elsewhere: reading them succeeds or
+ * ends in a typed error of one line, within two seconds of processor time (a machine may do other
+ * work meanwhile) and 64 MiB. {@code -Dmla4j.fuzz=1000000} asks for so many changes, {@code
+ * -Dmla4j.fuzz.seed} for the same ones again.
+ */
+public final class ReaderFuzz {
+  private static final long SEED = Long.getLong("mla4j.fuzz.seed", System.nanoTime());
+  private static final long MAX_NANOS = 2_000_000_000L;
+  private static final long MAX_BYTES = 64L << 20;
+  private static final String SYNTAX = "{}[]\",:0123456789-.eEtfn\\ %|()'$#";
+
+  /** What a reader of counts and lengths may stumble over. */
+  private static final long[] NUMBERS = {
+    0, 1, 31, 255, 1 << 16, 1L << 31, (1L << 32) - 1, 1L << 40, Long.MAX_VALUE, Long.MIN_VALUE, -1
+  };
+
+  /** What is fuzzed. */
+  @FunctionalInterface
+  public interface Reader {
+    /** Reads it, or throws an {@link Mla4jException}. */
+    void read(byte[] bytes) throws Exception;
+  }
+
+  private final Random random = new Random(SEED);
+  private final ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+  private final String name;
+
+  /** {@code name}: of what is read, for the message of a failure. */
+  public ReaderFuzz(String name) {
+    this.name = name;
+  }
+
+  /** How many changes are asked for, {@code usual} where nothing else is said. */
+  public static int tries(int usual) {
+    return Integer.getInteger(
+        "mla4j.fuzz", Boolean.getBoolean("mla4j.test.quick") ? usual / 10 : usual);
+  }
+
+  /**
+   * Reads changed versions of {@code original}, of whose first {@code range} bytes some are changed
+   * each time.
+   *
+   * @return how many were refused
+   */
+  public int run(byte[] original, int range, int tries, Reader reader) {
+    int refused = 0;
+    for (int n = 0; n < tries; n++) {
+      byte[] changed = changed(original, range);
+      long begin = threads.getCurrentThreadCpuTime();
+      long before = threads.getCurrentThreadAllocatedBytes();
+      String what = name + ", -Dmla4j.fuzz.seed=" + SEED + ", try " + n + ": ";
+      try {
+        reader.read(changed);
+      } catch (Mla4jException e) {
+        refused++;
+        require(e.getMessage().indexOf('\n') < 0, what + "more than a line: " + e.getMessage());
+      } catch (Throwable e) {
+        throw new AssertionError(what + e, e);
+      }
+      long allocated = threads.getCurrentThreadAllocatedBytes() - before;
+      require(allocated < MAX_BYTES, what + allocated + " bytes");
+      long took = threads.getCurrentThreadCpuTime() - begin;
+      require(took < MAX_NANOS, what + "took more than 2 s");
+    }
+    return refused;
+  }
+
+  private static void require(boolean holds, String what) {
+    if (!holds) {
+      throw new AssertionError(what);
+    }
+  }
+
+  private byte[] changed(byte[] original, int range) {
+    byte[] bytes = original.clone();
+    int within = range;
+    for (int i = 1 + random.nextInt(4); i > 0; i--) {
+      int at = random.nextInt(within);
+      switch (random.nextInt(7)) {
+        case 0 -> bytes[at] = (byte) random.nextInt(256);
+        case 1 -> bytes[at] = (byte) SYNTAX.charAt(random.nextInt(SYNTAX.length()));
+        case 2 -> bytes[at] ^= (byte) (1 << random.nextInt(8));
+        case 3 -> {
+          byte[] number =
+              ByteBuffer.allocate(8)
+                  .order(ByteOrder.LITTLE_ENDIAN)
+                  .putLong(NUMBERS[random.nextInt(NUMBERS.length)])
+                  .array();
+          System.arraycopy(number, 0, bytes, at, Math.min(8, bytes.length - at));
+        }
+        case 4 -> {
+          int from = random.nextInt(within);
+          int length = Math.min(random.nextInt(32), bytes.length - Math.max(at, from));
+          System.arraycopy(bytes, from, bytes, at, length);
+        }
+        case 5 -> { // a few bytes are missing
+          int gone = Math.min(random.nextInt(16), bytes.length - at - 1);
+          System.arraycopy(bytes, at + gone, bytes, at, bytes.length - at - gone);
+          bytes = Arrays.copyOf(bytes, bytes.length - gone);
+          within = Math.max(1, within - gone);
+        }
+        default -> { // the file ends early
+          if (random.nextInt(8) == 0) {
+            bytes = Arrays.copyOf(bytes, Math.max(1, at));
+            within = bytes.length;
+          }
+        }
+      }
+    }
+    return bytes;
+  }
+}
