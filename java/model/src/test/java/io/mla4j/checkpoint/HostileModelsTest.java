@@ -127,6 +127,10 @@ class HostileModelsTest {
             "length beyond the file",
             "header length",
             files -> files.headerLength(WEIGHTS, 90_000_000)),
+        weights(
+            "length one byte beyond the file",
+            "header length",
+            files -> files.headerLength(WEIGHTS, files.read(WEIGHTS).length - 7)),
         weights("a directory", "regular", files -> makeDirectory(files, WEIGHTS)),
         new Case(
             "no configuration", "v3-f16", files -> files.delete(CONFIG), CONFIG, "does not exist"),
