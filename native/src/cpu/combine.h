@@ -45,7 +45,7 @@ inline bool check_combine(const float* expert_out, int64_t expert_out_stride, in
     if (slots[i] < 0 || slots[i] >= slot_count)
       fail(MLA_INVALID_ARGUMENT, "slots[" + std::to_string(i / top_k) + ", " + std::to_string(i % top_k) +
                                      "] is " + std::to_string(slots[i]) + ", but must be in 0.." +
-                                     std::to_string(slot_count - 1));
+                                     std::to_string((int64_t)slot_count - 1));
   }
   return true;
 }
