@@ -6,6 +6,7 @@ import io.mla4j.ffi.NativeBackend;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
@@ -184,10 +185,15 @@ public final class Benchmark {
   /**
    * Writes a preset's model of random weights to a folder.
    *
+   * @param layers null for as many as the preset has
    * @throws BenchException where the folder already holds a model or cannot be written
    */
-  public static void makeModel(Preset preset, Path folder) {
-    ModelMaker.make(preset.config(), folder);
+  public static void makeModel(Preset preset, Integer layers, Path folder) {
+    Map<String, Object> config = preset.config();
+    if (layers != null) {
+      config.put("num_hidden_layers", layers);
+    }
+    ModelMaker.make(config, folder);
   }
 
   /**

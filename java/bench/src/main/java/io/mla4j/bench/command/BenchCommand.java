@@ -25,6 +25,9 @@ final class BenchCommand extends Measurement {
     command(args, "startup", new StartupCommand());
     command(args, "engine", new EngineCommand());
     command(args, "serve", new ServeCommand());
+    command(args, "speculate", new SpeculateCommand());
+    command(args, "cache", new CacheCommand());
+    command(args, "paging", new PagingCommand());
     command(args, "compare", new CompareCommand());
     command(args, "plot-peers", new PlotPeersCommand());
     super.declare(args);

@@ -10,17 +10,23 @@ import java.nio.file.Path;
 final class MakeModelCommand extends StreamCommand {
   String preset;
   Path out;
+  Integer layers;
 
   @Override
   public void declare(Args args) {
     args.description("Write a model of random bf16 weights as a Hugging Face directory.");
     args.required("--preset NAME", String.class, v -> preset = v, "dense-461m or v2-lite-3l.");
+    args.one(
+        "--layers N", Integer.class, v -> layers = v, "Other than the preset's number of layers.");
     args.required("--out DIR", Path.class, v -> out = v, "The new folder.");
   }
 
   @Override
   public void execute() {
-    Benchmark.makeModel(read("--preset", preset, Preset::of), out);
+    if (layers != null && (layers < 1 || layers > 1000)) {
+      throw usage("--layers is " + layers + ", but must be in 1..1000");
+    }
+    Benchmark.makeModel(read("--preset", preset, Preset::of), layers, out);
     out().println(out);
   }
 }

@@ -1,4 +1,4 @@
-package io.mla4j.bench.jmh;
+package io.mla4j.bench;
 
 import io.mla4j.Backends;
 import io.mla4j.Batch;
@@ -22,27 +22,30 @@ import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
 import java.util.Locale;
 import java.util.Map;
-import java.util.concurrent.Callable;
+import java.util.function.Consumer;
 
 /**
- * What docs/cache.md says of times: {@code fork}, {@code file FOLDER} and {@code share MODEL}. Each
- * prints medians, beside what they are compared with.
+ * Times of a latent cache: forks, files, and prompts that begin alike. Each is a line with a
+ * median, beside what it is compared with.
  */
 public final class CacheFigures {
   private static final int LAYERS = 27;
   private static final int TOKENS = 16384;
   private static final int RUNS = 3;
 
-  private CacheFigures() {}
+  private final Backends.Choice choice;
+  private final int threads;
+  private final Consumer<String> lines;
 
-  /** See above. */
-  public static void main(String[] args) throws Exception {
-    switch (args[0]) {
-      case "fork" -> fork();
-      case "file" -> file(Path.of(args[1]));
-      case "share" -> share(Path.of(args[1]));
-      default -> throw new IllegalArgumentException(args[0]);
-    }
+  /**
+   * With the fastest backend.
+   *
+   * @param threads 0 for the physical cores
+   */
+  public CacheFigures(int threads, Consumer<String> lines) {
+    this.choice = new Backends.Choice(null, null, threads);
+    this.threads = threads;
+    this.lines = lines;
   }
 
   private static LatentCache cache(Device device, int tokens, int layers) {
@@ -55,43 +58,49 @@ public final class CacheFigures {
   }
 
   /** Nanoseconds, the median. */
-  private static long median(int runs, Callable<?> body) throws Exception {
+  private static long median(int runs, Body body) throws IOException {
     long[] times = new long[runs];
     for (int i = 0; i < runs; i++) {
-      long start = System.nanoTime();
-      body.call();
-      times[i] = System.nanoTime() - start;
+      times[i] = nanos(body);
     }
     Arrays.sort(times);
     return times[runs / 2];
   }
 
-  private static void print(String what, double value, String unit) {
-    System.out.printf(Locale.ROOT, "%-46s %10.2f %s%n", what, value, unit);
+  private void print(String what, double value, String unit) {
+    lines.accept(String.format(Locale.ROOT, "%-46s %10.2f %s", what, value, unit));
   }
 
-  private static void fork() throws Exception {
-    try (Device device = Backends.open();
+  /**
+   * A sequence of 100,001 tokens is forked, and the fork closed.
+   *
+   * @throws IOException never
+   */
+  public void fork() throws IOException {
+    try (Device device = Backends.open(choice);
         LatentCache cache = cache(device, 200_000, LAYERS);
         Sequence origin = cache.newSequence()) {
       try (Step step = Batch.of(origin).reserve(100_001)) {
         step.commit();
       }
-      Callable<Void> once =
-          () -> {
-            origin.fork().close();
-            return null;
-          };
+      Body once = () -> origin.fork().close();
       median(2000, once);
       print("fork of 100001 tokens, and closing it", median(1001, once) / 1e3, "us");
     }
   }
 
-  private static void file(Path folder) throws Exception {
-    Path file = folder.resolve("cache.safetensors");
+  /**
+   * Saving and loading 16384 tokens of 27 layers, next to writes and reads of as many bytes.
+   *
+   * @throws IOException where the folder cannot be written
+   */
+  public void files(Path folder) throws IOException {
+    Path own = Files.createTempDirectory(folder, "mla4j-bench-");
+    Path file = own.resolve("cache.safetensors");
+    Path plain = own.resolve("plain");
     Map<String, String> model = Map.of("family", "figures");
     int[] ids = new int[TOKENS];
-    try (Device device = Backends.open();
+    try (Device device = Backends.open(choice);
         LatentCache cache = cache(device, 2 * TOKENS, LAYERS)) {
       Sequence origin =
           SequenceRows.load(
@@ -106,15 +115,14 @@ public final class CacheFigures {
               });
       CacheFile.Text text = new CacheFile.Text(ids, null);
       long bytes = (long) TOKENS * LAYERS * 1152;
-      Path plain = folder.resolve("plain");
       long[][] times = new long[6][RUNS];
       for (int i = 0; i < RUNS; i++) {
         times[0][i] = nanos(() -> write(plain, bytes));
         times[1][i] = nanos(() -> save(file, origin, text, model));
-        drop(plain);
+        Processes.drop(plain);
         times[2][i] = nanos(() -> read(plain));
         times[3][i] = nanos(() -> read(plain));
-        drop(file);
+        Processes.drop(file);
         times[4][i] = nanos(() -> load(file, cache, model));
         times[5][i] = nanos(() -> load(file, cache, model));
       }
@@ -130,38 +138,33 @@ public final class CacheFigures {
         Arrays.sort(times[i]);
         print(names[i], bytes / 1e6 / (times[i][RUNS / 2] / 1e9), "MB/s");
       }
-      Files.delete(file);
-      Files.delete(folder.resolve("plain"));
+    } finally {
+      Files.deleteIfExists(file);
+      Files.deleteIfExists(plain);
+      Files.delete(own);
     }
   }
 
-  private static long nanos(Callable<?> body) throws Exception {
+  private interface Body {
+    void run() throws IOException;
+  }
+
+  private static long nanos(Body body) throws IOException {
     long start = System.nanoTime();
-    body.call();
+    body.run();
     return System.nanoTime() - start;
   }
 
-  private static Void save(
+  private static void save(
       Path file, Sequence sequence, CacheFile.Text text, Map<String, String> model) {
     CacheFile.save(file, sequence, text, model);
-    return null;
   }
 
-  private static Void load(Path file, LatentCache cache, Map<String, String> model) {
+  private static void load(Path file, LatentCache cache, Map<String, String> model) {
     CacheFile.load(file, cache, model).sequence().close();
-    return null;
   }
 
-  /** Has the system forget what it has cached of a file. */
-  private static void drop(Path file) throws Exception {
-    new ProcessBuilder(
-            "dd", "of=" + file, "oflag=nocache", "conv=notrunc,fdatasync", "count=0", "status=none")
-        .inheritIO()
-        .start()
-        .waitFor();
-  }
-
-  private static Void write(Path file, long bytes) throws IOException {
+  private static void write(Path file, long bytes) throws IOException {
     ByteBuffer block = ByteBuffer.allocateDirect(1 << 20);
     try (FileChannel channel =
         FileChannel.open(
@@ -174,24 +177,28 @@ public final class CacheFigures {
       }
       channel.force(true);
     }
-    return null;
   }
 
-  private static Void read(Path file) throws IOException {
+  private static void read(Path file) throws IOException {
     ByteBuffer block = ByteBuffer.allocateDirect(1 << 20);
     try (FileChannel channel = FileChannel.open(file)) {
       while (channel.read(block.clear()) >= 0) {}
     }
-    return null;
   }
 
-  private static void share(Path folder) throws Exception {
+  /**
+   * The first token of a prompt of 2048 tokens, 1984 of which are shared, and that of a saved one.
+   *
+   * @throws IOException where there is no room for a temporary file
+   */
+  public void sharing(Path folder) throws IOException {
     int[] ids = new int[2048];
     Arrays.setAll(ids, i -> 5 + i * 7 % 900);
     Path file = Files.createTempFile("mla4j", ".cache");
-    try (Model model = Model.builder(folder).withoutTokenizer().sharedCache(16384).open();
+    try (Model model =
+            Model.builder(folder).threads(threads).withoutTokenizer().sharedCache(16384).open();
         Model plain = Model.builder(folder).withoutTokenizer().device(model.device()).open()) {
-      System.out.println(model.summary());
+      lines.accept(model.summary());
       long[] alone = new long[3];
       long[] shared = new long[3];
       long[] usual = new long[3];
