@@ -28,6 +28,7 @@ struct Generic {
 
   typedef float F __attribute__((vector_size(16)));
   typedef int32_t I __attribute__((vector_size(16)));
+  typedef uint32_t U __attribute__((vector_size(16)));
   typedef uint16_t H __attribute__((vector_size(8)));
 
   static F zero() { return F{}; }
@@ -71,9 +72,9 @@ struct Generic {
     return x * (F)((half + 127) << 23) * (F)((rest + 127) << 23);
   }
   static F round_bf16(F x) {
-    const I bits = (I)x;
-    const I rounded = (bits + 0x7fff + ((bits >> 16) & 1)) & (int32_t)0xffff0000;
-    const I quiet = (bits | 0x00400000) & (int32_t)0xffff0000;
+    const U bits = (U)x;  // unsigned: the sum runs over where x is no number
+    const U rounded = (bits + 0x7fff + ((bits >> 16) & 1)) & 0xffff0000;
+    const U quiet = (bits | 0x00400000) & 0xffff0000;
     return (F)((bits & 0x7fffffff) > 0x7f800000 ? quiet : rounded);
   }
   static I load_halves(const uint16_t* p) {
@@ -140,7 +141,6 @@ struct Generic {
   static void store_ints(void* p, I x) { __builtin_memcpy(p, &x, sizeof x); }
   static I both(I a, I b) { return a & b; }
   static I either(I a, I b) { return a | b; }
-  typedef uint32_t U __attribute__((vector_size(16)));
   static I shift_right(I a, int n) { return (I)((U)a >> n); }
   static I shift_left(I a, int n) { return (I)((U)a << n); }
   static I add_ints(I a, I b) { return a + b; }
