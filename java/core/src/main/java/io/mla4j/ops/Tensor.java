@@ -305,8 +305,9 @@ public final class Tensor {
     }
     long[] newShape = shape.clone();
     newShape[i] = count;
+    boolean empty = Arrays.stream(newShape).anyMatch(length -> length == 0);
     MemorySegment rest =
-        count == 0 ? segment.asSlice(0, 0) : segment.asSlice(format.bytes(from * strides[i]));
+        empty ? segment.asSlice(0, 0) : segment.asSlice(format.bytes(from * strides[i]));
     return derived(new Tensor(rest, format, newShape, strides));
   }
 

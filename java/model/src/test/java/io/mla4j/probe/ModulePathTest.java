@@ -19,7 +19,7 @@ class ModulePathTest {
 
   @Test
   void aTextFromTheModulePath() throws Exception {
-    Files.writeString(folder.resolve("config.json"), "{\"model_type\": \"llama\"}");
+    Files.writeString(folder.resolve("config.json"), "{\"model_type\": \"gemma\"}");
     Files.writeString(folder.resolve("model.safetensors"), "\2\0\0\0\0\0\0\0{}"); // no tensors
     List<String> entries =
         Arrays.asList(System.getProperty("java.class.path").split(File.pathSeparator));
