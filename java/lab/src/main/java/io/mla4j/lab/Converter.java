@@ -1,0 +1,246 @@
+package io.mla4j.lab;
+
+import io.mla4j.Device;
+import io.mla4j.text.Tokenizer;
+import java.io.IOException;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.UUID;
+import java.util.function.IntConsumer;
+import java.util.stream.Stream;
+
+/**
+ * Turns a model with grouped keys and values into one with multi-head latent attention, without
+ * training. Belongs to one thread.
+ */
+public final class Converter implements AutoCloseable {
+  /** Tokens of a window of the calibration text, the one that starts it included. */
+  static final int WINDOW = 256;
+
+  private static final int LEAST_WINDOWS = 4;
+
+  private final Source source;
+  private final Products products;
+
+  /**
+   * What is asked for.
+   *
+   * @param method how
+   * @param fitting what the method is told
+   * @param form of the checkpoint
+   * @param latent elements of the latent, r
+   * @param rope rotated elements of the shared key, d
+   */
+  public record Plan(Method method, Method.Fitting fitting, Form form, int latent, int rope) {
+    /** The same with a latent of another width. */
+    Plan with(int other) {
+      return new Plan(method, fitting, form, other, rope);
+    }
+  }
+
+  private Converter(Source source, Products products) {
+    this.source = source;
+    this.products = products;
+  }
+
+  /**
+   * Opens the model that is to be converted.
+   *
+   * @param device a CPU that reads the calibration text; stays open
+   * @throws LabException naming why its attention has no form with latents
+   */
+  public static Converter open(Path model, Device device) {
+    Products products = new Products(device);
+    return new Converter(Source.open(model), products);
+  }
+
+  /** How many layers a conversion has. */
+  public int layers() {
+    return source.model().layers().size();
+  }
+
+  /** Numbers that the original caches for a token in a layer: keys and values. */
+  public int cachedNumbers() {
+    return 2 * source.shape().keyWidth();
+  }
+
+  /** The widest latent beside so many rotated elements: all that is not rotated. */
+  public int widestLatent(int rope) {
+    return cachedNumbers() - rope;
+  }
+
+  /**
+   * Refuses what no conversion of this model can be.
+   *
+   * @throws LabException naming the option
+   */
+  public void check(Plan plan) {
+    int most = source.shape().keyWidth();
+    if (plan.rope < 0 || plan.rope % 2 != 0 || plan.rope > most) {
+      throw new LabException(
+          "--rope is " + plan.rope + ", but must be even and in 0.." + most + " for this model");
+    }
+    if (plan.latent < 1 || plan.latent > widestLatent(plan.rope)) {
+      throw new LabException(
+          "--latent is "
+              + plan.latent
+              + ", but must be in 1.."
+              + widestLatent(plan.rope)
+              + " beside "
+              + plan.rope
+              + " rotated elements");
+    }
+    if (plan.form == Form.COMPATIBLE) {
+      if (plan.rope != source.shape().width()) {
+        throw new LabException(
+            "--rope is "
+                + plan.rope
+                + ", but --compatible has the frequencies of the original: "
+                + source.shape().width());
+      }
+      if (plan.method == Method.MHA2MLA) {
+        throw new LabException("--method mha2mla chooses frequencies, which --compatible has not");
+      }
+      if (source.attention().inputBias() || source.attention().outputBias()) {
+        throw new LabException(
+            source.directory() + ": has biases, which DeepSeek's queries have not: --compatible");
+      }
+    }
+  }
+
+  /**
+   * The windows of a calibration text: BOS and as many ids as fit.
+   *
+   * @throws LabException where the text is too short
+   */
+  public int[][] windows(int[] ids, int bos) {
+    int each = WINDOW - 1;
+    if (ids.length < LEAST_WINDOWS * each) {
+      throw new LabException(
+          "the calibration text has "
+              + ids.length
+              + " tokens, but must have "
+              + LEAST_WINDOWS * each
+              + " or more");
+    }
+    int[][] windows = new int[ids.length / each][WINDOW];
+    for (int i = 0; i < windows.length; i++) {
+      windows[i][0] = bos;
+      System.arraycopy(ids, i * each, windows[i], 1, each);
+    }
+    return windows;
+  }
+
+  /** The model's tokenizer; to be closed. */
+  public Tokenizer tokenizer() {
+    return Tokenizer.open(source.directory());
+  }
+
+  /** The id that starts a window. */
+  public int bos(Tokenizer tokenizer) {
+    return (tokenizer.bos().isPresent() ? tokenizer.bos() : source.model().bos())
+        .orElseThrow(
+            () ->
+                new LabException(
+                    source.directory() + ": has no BOS token, which starts every window"));
+  }
+
+  /**
+   * Reads the calibration text once, and converts each layer on the way for every plan.
+   *
+   * @param progress is told the layer that is done
+   * @return the layers of each plan
+   */
+  List<List<LatentLayer>> convert(List<Plan> plans, int[][] windows, IntConsumer progress) {
+    plans.forEach(this::check);
+    List<List<LatentLayer>> out = new ArrayList<>();
+    plans.forEach(plan -> out.add(new ArrayList<>()));
+    new Calibration(source, products, windows)
+        .run(
+            (index, moments) -> {
+              for (int p = 0; p < plans.size(); p++) {
+                Plan plan = plans.get(p);
+                Plan before = p == 0 ? null : plans.get(p - 1);
+                if (before != null && before.with(plan.latent).equals(plan)) {
+                  continue; // made together with the one before
+                }
+                Placement placement = place(plan, moments);
+                Factors factors = Factors.of(moments, placement, plan.method.metric());
+                for (int q = p; q < plans.size(); q++) {
+                  if (plans.get(q).with(plan.latent).equals(plan)) {
+                    out.get(q)
+                        .add(LatentLayer.of(moments, placement, factors, plans.get(q).latent));
+                  } else {
+                    break;
+                  }
+                }
+              }
+              progress.accept(index);
+            });
+    return out;
+  }
+
+  private Placement place(Plan plan, Moments moments) {
+    Placing placing =
+        plan.method.placing(products, plan.fitting, plan.form != Form.COMPATIBLE);
+    return placing.place(moments, plan.rope);
+  }
+
+  /**
+   * Writes a conversion to a folder that is not there yet: beside it, then renamed, so that nobody
+   * ever sees half of one. When the process is ended meanwhile, nothing is left.
+   */
+  void write(List<LatentLayer> layers, Form form, Path out) {
+    Path beside =
+        out.toAbsolutePath().normalize().resolveSibling("." + out.getFileName() + "." + UUID.randomUUID());
+    Thread cleaner = new Thread(() -> remove(beside));
+    Runtime.getRuntime().addShutdownHook(cleaner);
+    try {
+      Files.createDirectory(beside);
+      ConvertedModel.write(source, layers, form, beside);
+      if (Files.exists(out)) {
+        throw new FileAlreadyExistsException(out.toString());
+      }
+      Files.move(beside, out, StandardCopyOption.ATOMIC_MOVE);
+    } catch (FileAlreadyExistsException e) {
+      throw new LabException("--out is " + out + ", which is there already; name another folder", e);
+    } catch (IOException e) {
+      throw new LabException(out + ": cannot be written: " + e.getMessage(), e);
+    } finally {
+      remove(beside);
+      try {
+        Runtime.getRuntime().removeShutdownHook(cleaner);
+      } catch (IllegalStateException e) {
+        // the process ends, and the hook does the same
+      }
+    }
+  }
+
+  static void remove(Path folder) {
+    if (!Files.exists(folder)) {
+      return;
+    }
+    try (Stream<Path> files = Files.walk(folder)) {
+      for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
+        Files.deleteIfExists(file);
+      }
+    } catch (IOException e) {
+      throw new LabException(folder + ": cannot be removed: " + e.getMessage(), e);
+    }
+  }
+
+  /** The model's folder. */
+  Path directory() {
+    return source.directory();
+  }
+
+  @Override
+  public void close() {
+    source.close();
+  }
+}

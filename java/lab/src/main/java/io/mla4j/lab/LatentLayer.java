@@ -1,0 +1,58 @@
+package io.mla4j.lab;
+
+import org.ejml.data.DMatrixRMaj;
+
+/**
+ * A converted layer, as the tensors of DeepSeek's attention. Softmax has the factor {@code (width +
+ * rope)^-1/2} there, so W_Q is multiplied by {@code sqrt((width + rope) / width)}.
+ *
+ * @param query (heads x (width + rope), inputs)
+ * @param down (rank + rope, inputs): latent, then the shared rotated key
+ * @param up (heads x (width + width), rank): keys, then values, of each head
+ * @param frequencies radians per position of the shared key's pairs
+ * @param lost share of what is cached without rotation that the rank loses, as its metric counts
+ * @param square mean square of a latent's element
+ */
+record LatentLayer(
+    DMatrixRMaj query,
+    DMatrixRMaj down,
+    DMatrixRMaj up,
+    double[] frequencies,
+    double lost,
+    double square) {
+
+  static LatentLayer of(Moments moments, Placement placement, Factors factors, int rank) {
+    GroupedShape shape = moments.shape();
+    int w = shape.width();
+    int rope = 2 * placement.components().length;
+    DMatrixRMaj latent = Matrices.rows(factors.down(), 0, rank);
+    DMatrixRMaj rotated =
+        Matrices.multiply(placement.rotatedOfKeys(shape), moments.keyWeight());
+    DMatrixRMaj query = new DMatrixRMaj(0, moments.queryWeight().numCols);
+    DMatrixRMaj up = new DMatrixRMaj(0, rank);
+    DMatrixRMaj back = Matrices.columns(factors.up(), 0, rank);
+    double scale = Math.sqrt((double) (w + rope) / w);
+    for (int h = 0; h < shape.heads(); h++) {
+      DMatrixRMaj own = Matrices.scaled(scale, Matrices.rows(moments.queryWeight(), h * w, w));
+      query = Matrices.stack(query, own);
+      query = Matrices.stack(query, Matrices.multiply(placement.rotatedOfQuery(shape, h), own));
+      DMatrixRMaj keys =
+          Matrices.multiply(
+              placement.keyOfPlain(shape, h), Matrices.rows(back, 0, factors.keys()));
+      up = Matrices.stack(up, keys);
+      up = Matrices.stack(up, Matrices.rows(back, factors.keys() + h / shape.sharing() * w, w));
+    }
+    DMatrixRMaj squares = Matrices.sandwich(latent, moments.inputs());
+    double square = 0;
+    for (int i = 0; i < rank; i++) {
+      square += squares.get(i, i) / rank;
+    }
+    return new LatentLayer(
+        query,
+        Matrices.stack(latent, rotated),
+        up,
+        placement.frequencies(),
+        factors.lost(rank),
+        square);
+  }
+}

@@ -1,0 +1,97 @@
+package io.mla4j.lab;
+
+import org.ejml.data.DMatrixRMaj;
+import org.ejml.dense.row.CommonOps_DDRM;
+import org.ejml.dense.row.CommonOps_MT_DDRM;
+import org.ejml.dense.row.factory.LinearSolverFactory_DDRM;
+import org.ejml.interfaces.linsol.LinearSolverDense;
+
+/** Products of real matrices, on all threads where they are large. */
+final class Matrices {
+  private static final long LARGE = 1 << 21;
+
+  private Matrices() {}
+
+  static DMatrixRMaj multiply(DMatrixRMaj a, DMatrixRMaj b) {
+    DMatrixRMaj out = new DMatrixRMaj(a.numRows, b.numCols);
+    if ((long) a.numRows * a.numCols * b.numCols > LARGE) {
+      CommonOps_MT_DDRM.mult(a, b, out);
+    } else {
+      CommonOps_DDRM.mult(a, b, out);
+    }
+    return out;
+  }
+
+  /** a b^T. */
+  static DMatrixRMaj multiplyTransposed(DMatrixRMaj a, DMatrixRMaj b) {
+    DMatrixRMaj out = new DMatrixRMaj(a.numRows, b.numRows);
+    if ((long) a.numRows * a.numCols * b.numRows > LARGE) {
+      CommonOps_MT_DDRM.multTransB(a, b, out);
+    } else {
+      CommonOps_DDRM.multTransB(a, b, out);
+    }
+    return out;
+  }
+
+  /** a^T b. */
+  static DMatrixRMaj transposedMultiply(DMatrixRMaj a, DMatrixRMaj b) {
+    DMatrixRMaj out = new DMatrixRMaj(a.numCols, b.numCols);
+    if ((long) a.numRows * a.numCols * b.numCols > LARGE) {
+      CommonOps_MT_DDRM.multTransA(a, b, out);
+    } else {
+      CommonOps_DDRM.multTransA(a, b, out);
+    }
+    return out;
+  }
+
+  /** a c a^T. */
+  static DMatrixRMaj sandwich(DMatrixRMaj a, DMatrixRMaj c) {
+    return multiplyTransposed(multiply(a, c), a);
+  }
+
+  /** a above b. */
+  static DMatrixRMaj stack(DMatrixRMaj a, DMatrixRMaj b) {
+    DMatrixRMaj out = new DMatrixRMaj(a.numRows + b.numRows, Math.max(a.numCols, b.numCols));
+    CommonOps_DDRM.insert(a, out, 0, 0);
+    CommonOps_DDRM.insert(b, out, a.numRows, 0);
+    return out;
+  }
+
+  /** [[a, 0], [0, b]]. */
+  static DMatrixRMaj diagonal(DMatrixRMaj a, DMatrixRMaj b) {
+    DMatrixRMaj out = new DMatrixRMaj(a.numRows + b.numRows, a.numCols + b.numCols);
+    CommonOps_DDRM.insert(a, out, 0, 0);
+    CommonOps_DDRM.insert(b, out, a.numRows, a.numCols);
+    return out;
+  }
+
+  static DMatrixRMaj rows(DMatrixRMaj a, int from, int count) {
+    return CommonOps_DDRM.extract(a, from, from + count, 0, a.numCols);
+  }
+
+  static DMatrixRMaj columns(DMatrixRMaj a, int from, int count) {
+    return CommonOps_DDRM.extract(a, 0, a.numRows, from, from + count);
+  }
+
+  static DMatrixRMaj scaled(double factor, DMatrixRMaj a) {
+    DMatrixRMaj out = a.copy();
+    CommonOps_DDRM.scale(factor, out);
+    return out;
+  }
+
+  /** to += factor a. */
+  static void add(DMatrixRMaj to, double factor, DMatrixRMaj a) {
+    CommonOps_DDRM.addEquals(to, factor, a);
+  }
+
+  /** The x of (a + ridge) x = b, a symmetric and not negative. */
+  static DMatrixRMaj solve(DMatrixRMaj a, DMatrixRMaj b) {
+    LinearSolverDense<DMatrixRMaj> solver = LinearSolverFactory_DDRM.symmPosDef(a.numRows);
+    DMatrixRMaj x = new DMatrixRMaj(b.numRows, b.numCols);
+    if (!solver.setA(a.copy())) {
+      throw new LabException("the equations of a fit have no solution: the text is too short");
+    }
+    solver.solve(b.copy(), x);
+    return x;
+  }
+}

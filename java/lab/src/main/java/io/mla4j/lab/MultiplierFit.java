@@ -1,0 +1,154 @@
+package io.mla4j.lab;
+
+import io.mla4j.ops.Tensor;
+import java.util.stream.IntStream;
+import org.ejml.data.DMatrixRMaj;
+import org.ejml.dense.row.CommonOps_DDRM;
+
+/**
+ * Fits what head h multiplies the unrotated keys by: 2N real numbers w, N being its pairs, by least
+ * squares of {@code sum_l Re(w_l conj(q_l) k_l)} on {@code sum_l Re(e^(-i lag theta_l) conj(q_l)
+ * k_l)} over all pairs of tokens (i, j) of some windows. The weights are {@code o_ij = rho a_ij +
+ * (1 - rho) / (i + 1)} with the attention a; both sides are centred by their o-mean in each row i,
+ * since softmax ignores a constant. The minimum is then that of the second order of the divergence
+ * between the two attentions.
+ *
+ * @param device multiplies the normal equations
+ * @param rho the share of the attention in the weights, 0 to 1
+ */
+record MultiplierFit(Products device, double rho) {
+  private static final double RIDGE = 1e-3;
+
+  /** The placement with fitted multipliers. */
+  Placement apply(Moments moments, Placement placement) {
+    GroupedShape shape = moments.shape();
+    if (placement.components().length == shape.components()) {
+      return placement; // nothing is unrotated
+    }
+    double[][][] fitted = new double[2][shape.heads()][];
+    DMatrixRMaj plain = placement.plainOfKeys(shape);
+    for (int h = 0; h < shape.heads(); h++) {
+      DMatrixRMaj keys = Matrices.multiply(placement.keyOfPlain(shape, h), plain);
+      double[] w = head(moments, h, keys);
+      fitted[0][h] = java.util.Arrays.copyOf(w, shape.pairs());
+      fitted[1][h] = java.util.Arrays.copyOfRange(w, shape.pairs(), shape.width());
+    }
+    return placement.with(fitted);
+  }
+
+  /**
+   * The multipliers of head h, real parts first.
+   *
+   * @param keys (width, groups x width): the unrotated key of the head, of the keys
+   */
+  private double[] head(Moments moments, int h, DMatrixRMaj keys) {
+    GroupedShape shape = moments.shape();
+    int w = shape.width();
+    DMatrixRMaj normal = new DMatrixRMaj(w, w);
+    DMatrixRMaj right = new DMatrixRMaj(w, 1);
+    for (Moments.Window window : moments.windows()) {
+      Tensor rows = equations(shape, window, h, keys);
+      float[] gram = device.gram(rows);
+      for (int i = 0; i < w; i++) {
+        for (int j = 0; j < w; j++) {
+          normal.add(i, j, gram[i * (w + 1) + j]);
+        }
+        right.add(i, 0, gram[i * (w + 1) + w]);
+      }
+    }
+    for (int i = 0; i < w; i++) {
+      normal.set(i, i, normal.get(i, i) * (1 + RIDGE) + 1e-9);
+    }
+    DMatrixRMaj solution = Matrices.solve(normal, right);
+    return solution.data.clone();
+  }
+
+  /** (width + 1, pairs of tokens): the weighted, centred features, and the target. */
+  private Tensor equations(
+      GroupedShape shape, Moments.Window window, int h, DMatrixRMaj keys) {
+    int t = window.length();
+    int w = shape.width();
+    int n = shape.pairs();
+    // by element, so that loops over tokens run along arrays
+    float[][] query = column(window.q(), t, shape.heads() * w, h * w, w);
+    float[][] own = column(window.k(), t, shape.keyWidth(), h / shape.sharing() * w, w);
+    float[][] plain = unrotated(window, shape, keys);
+    float[][] weights = AttentionWindow.probabilities(shape, query, own, t);
+    int pairs = t * (t + 1) / 2;
+    float[][] rows = new float[w + 1][pairs];
+    double[][] cos = new double[n][t];
+    double[][] sin = new double[n][t];
+    for (int l = 0; l < n; l++) {
+      for (int lag = 0; lag < t; lag++) {
+        cos[l][lag] = Math.cos(lag * shape.frequencies()[l]);
+        sin[l][lag] = Math.sin(lag * shape.frequencies()[l]);
+      }
+    }
+    IntStream.range(0, t)
+        .parallel()
+        .forEach(
+            i -> {
+              int at = i * (i + 1) / 2;
+              float[] o = new float[i + 1];
+              for (int j = 0; j <= i; j++) {
+                o[j] = (float) (rho * weights[i][j] + (1 - rho) / (i + 1));
+              }
+              float[] target = new float[i + 1];
+              for (int l = 0; l < n; l++) {
+                float qr = query[l][i];
+                float qi = query[n + l][i];
+                float[] kr = plain[l];
+                float[] ki = plain[n + l];
+                for (int j = 0; j <= i; j++) {
+                  float re = qr * kr[j] + qi * ki[j];
+                  float im = qr * ki[j] - qi * kr[j]; // of conj(q) k
+                  rows[l][at + j] = re;
+                  rows[n + l][at + j] = -im;
+                  target[j] += (float) (re * cos[l][i - j] + im * sin[l][i - j]);
+                }
+              }
+              System.arraycopy(target, 0, rows[w], at, i + 1);
+              for (float[] row : rows) {
+                centre(row, at, o);
+              }
+            });
+    return device.tensor(rows);
+  }
+
+  /** Takes the o-mean from the row's elements, and weighs them by sqrt(o). */
+  private static void centre(float[] row, int at, float[] o) {
+    double mean = 0;
+    for (int j = 0; j < o.length; j++) {
+      mean += o[j] * row[at + j];
+    }
+    for (int j = 0; j < o.length; j++) {
+      row[at + j] = (float) (Math.sqrt(o[j]) * (row[at + j] - mean));
+    }
+  }
+
+  private static float[][] unrotated(Moments.Window window, GroupedShape shape, DMatrixRMaj keys) {
+    DMatrixRMaj k = new DMatrixRMaj(window.length(), shape.keyWidth());
+    for (int i = 0; i < window.k().length; i++) {
+      k.data[i] = window.k()[i];
+    }
+    DMatrixRMaj out = new DMatrixRMaj(shape.width(), window.length());
+    CommonOps_DDRM.multTransB(keys, k, out);
+    float[][] rows = new float[shape.width()][window.length()];
+    for (int i = 0; i < rows.length; i++) {
+      for (int j = 0; j < window.length(); j++) {
+        rows[i][j] = (float) out.get(i, j);
+      }
+    }
+    return rows;
+  }
+
+  private static float[][] column(float[] x, int rows, int stride, int from, int width) {
+    float[][] out = new float[width][rows];
+    for (int i = 0; i < rows; i++) {
+      for (int c = 0; c < width; c++) {
+        out[c][i] = x[i * stride + from + c];
+      }
+    }
+    return out;
+  }
+}

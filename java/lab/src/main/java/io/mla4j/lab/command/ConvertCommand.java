@@ -1,0 +1,161 @@
+package io.mla4j.lab.command;
+
+import io.mla4j.Backends;
+import io.mla4j.Device;
+import io.mla4j.cli.Args;
+import io.mla4j.cli.StreamCommand;
+import io.mla4j.lab.Converter;
+import io.mla4j.lab.Form;
+import io.mla4j.lab.LabException;
+import io.mla4j.lab.Method;
+import io.mla4j.lab.Trial;
+import io.mla4j.text.Tokenizer;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.Locale;
+import me.tongfei.progressbar.ProgressBar;
+import me.tongfei.progressbar.ProgressBarBuilder;
+
+/** {@code mla4j convert}: grouped keys and values become latents, without training. */
+final class ConvertCommand extends StreamCommand {
+  private Path model;
+  private Path out;
+  private Path calibrate;
+  private Path evaluate;
+  private String method = "fitted";
+  private int latent;
+  private int rope;
+  private int tokens = 6000;
+  private int fold = Method.Fitting.DEFAULT.fold();
+  private boolean compatible;
+  private int threads;
+
+  @Override
+  public void declare(Args args) {
+    args.description(
+        "Turn a model with grouped keys and values (llama, mistral, qwen2) into one with multi-head"
+            + " latent attention, without training, and say what it costs.");
+    args.required("--model DIR", Path.class, v -> model = v, "The model: safetensors.");
+    args.required("--out DIR", Path.class, v -> out = v, "The folder to make.");
+    args.required("--latent R", int.class, v -> latent = v, "Elements of the latent.");
+    args.required("--rope D", int.class, v -> rope = v, "Rotated elements of the shared key.");
+    args.required(
+        "--calibrate FILE",
+        Path.class,
+        v -> calibrate = v,
+        "A text whose second half gives the statistics, UTF-8; all of it with --evaluate.");
+    args.one(
+        "--evaluate FILE",
+        Path.class,
+        v -> evaluate = v,
+        "The text that is scored; default: the beginning of the other one.");
+    args.one("--tokens N", int.class, v -> tokens = v, "Tokens that are scored; default: 6000.");
+    args.one("--method NAME", String.class, v -> method = v, Method.names() + "; default: fitted.");
+    args.one("--fold F", int.class, v -> fold = v, "FreqFold of transmla, care and svd; default: 1.");
+    args.flag(
+        "--compatible",
+        v -> compatible = v,
+        "Write a deepseek_v3 checkpoint, which transformers loads, in place of mla4j's own form.");
+    args.one("--threads N", int.class, v -> threads = v, "Default: the physical cores.");
+  }
+
+  @Override
+  public void execute() throws IOException {
+    if (tokens < 1) {
+      throw usage("--tokens is " + tokens + ", but must be at least 1");
+    }
+    if (fold < 1) {
+      throw usage("--fold is " + fold + ", but must be at least 1");
+    }
+    Method chosen = read("--method", method, Method::named);
+    Converter.Plan plan =
+        new Converter.Plan(
+            chosen,
+            new Method.Fitting(Method.Fitting.DEFAULT.rho(), fold),
+            compatible ? Form.COMPATIBLE : Form.FULL,
+            latent,
+            rope);
+    Path folder = out.toAbsolutePath().normalize().getParent();
+    if (Files.exists(out)) {
+      throw usage("--out is " + out + ", which is there already; name another folder");
+    }
+    if (folder == null || !Files.isDirectory(folder)) {
+      throw usage("--out is " + out + ", but there is no folder " + folder);
+    }
+    long start = System.nanoTime();
+    try (Device device = Backends.open(new Backends.Choice(null, null, threads));
+        Converter converter = Converter.open(model, device)) {
+      converter.check(plan);
+      Trial trial = run(device, converter, plan);
+      print(converter, trial, (System.nanoTime() - start) / 1e9);
+    }
+  }
+
+  private Trial run(Device device, Converter converter, Converter.Plan plan) throws IOException {
+    int[] ids;
+    int[] scored;
+    int bos;
+    try (Tokenizer tokenizer = converter.tokenizer()) {
+      bos = converter.bos(tokenizer);
+      int[] all = tokenizer.encode(text(calibrate), false);
+      if (evaluate == null) {
+        scored = Arrays.copyOf(all, Math.min(tokens, all.length / 2));
+        ids = Arrays.copyOfRange(all, all.length / 2, all.length);
+      } else {
+        int[] other = tokenizer.encode(text(evaluate), false);
+        scored = Arrays.copyOf(other, Math.min(tokens, other.length));
+        ids = all;
+      }
+    }
+    if (scored.length == 0) {
+      throw new LabException((evaluate == null ? calibrate : evaluate) + ": has no tokens");
+    }
+    try (ProgressBar bar = progressBar(converter.layers())) {
+      return Trial.run(
+          converter,
+          plan,
+          converter.windows(ids, bos),
+          new Trial.Evaluation(device, scored, bos),
+          out,
+          _ -> {
+            if (bar != null) {
+              bar.step();
+            }
+          });
+    }
+  }
+
+  private void print(Converter converter, Trial trial, double seconds) {
+    int after = latent + rope;
+    out()
+        .printf(
+            Locale.ROOT,
+            "cached numbers of a token and layer: %d, were %d (%.1f %%)%n",
+            after,
+            converter.cachedNumbers(),
+            100.0 * after / converter.cachedNumbers());
+    line("original", trial.original(), trial.original());
+    line("placement of the rotation alone", trial.placed(), trial.original());
+    line("placement and rank", trial.converted(), trial.original());
+    out().flush();
+    err().printf(Locale.ROOT, "%s in %.1f s%n", out, seconds);
+  }
+
+  private void line(String name, double perplexity, double original) {
+    out()
+        .printf(
+            Locale.ROOT,
+            "perplexity, %s: %.3f (%+.1f %%)%n",
+            name,
+            perplexity,
+            100 * (perplexity / original - 1));
+  }
+
+  private ProgressBar progressBar(int layers) {
+    return interactive()
+        ? new ProgressBarBuilder().setTaskName("convert").setInitialMax(layers).build()
+        : null;
+  }
+}
