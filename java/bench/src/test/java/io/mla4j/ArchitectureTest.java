@@ -46,6 +46,7 @@ class ArchitectureTest {
           Map.entry("spark", Set.of("core", "model", "engine")),
           Map.entry("server", Set.of("core", "model", "engine")),
           Map.entry("cli", Set.of("core", "model", "engine", "server")),
+          Map.entry("lab", Set.of("core", "model", "cli")),
           Map.entry("bench", Set.of("core", "device", "ffi", "model", "engine", "cli", "testkit")));
 
   /** Backends, and what tests or measures them. */
@@ -115,6 +116,7 @@ class ArchitectureTest {
     forbid("io.mla4j.model", "io.mla4j.text");
     forbid("io.mla4j.engine", "io.mla4j.engine.chat", "io.mla4j.engine.json");
     forbid("io.mla4j.engine.json", "io.mla4j.engine.chat");
+    forbid("io.mla4j.lab", "io.mla4j.lab.command", "io.mla4j.cli");
     forbid("io.mla4j.bench", "io.mla4j.bench.command", "io.mla4j.cli");
     forbid("io.mla4j.ffi.abi", "io.mla4j.ffi");
   }

@@ -186,8 +186,7 @@ public final class Converter implements AutoCloseable {
   }
 
   private Placement place(Plan plan, Moments moments) {
-    Placing placing =
-        plan.method.placing(products, plan.fitting, plan.form != Form.COMPATIBLE);
+    Placing placing = plan.method.placing(products, plan.fitting, plan.form != Form.COMPATIBLE);
     return placing.place(moments, plan.rope);
   }
 
@@ -197,7 +196,9 @@ public final class Converter implements AutoCloseable {
    */
   void write(List<LatentLayer> layers, Form form, Path out) {
     Path beside =
-        out.toAbsolutePath().normalize().resolveSibling("." + out.getFileName() + "." + UUID.randomUUID());
+        out.toAbsolutePath()
+            .normalize()
+            .resolveSibling("." + out.getFileName() + "." + UUID.randomUUID());
     Thread cleaner = new Thread(() -> remove(beside));
     Runtime.getRuntime().addShutdownHook(cleaner);
     try {
@@ -208,7 +209,8 @@ public final class Converter implements AutoCloseable {
       }
       Files.move(beside, out, StandardCopyOption.ATOMIC_MOVE);
     } catch (FileAlreadyExistsException e) {
-      throw new LabException("--out is " + out + ", which is there already; name another folder", e);
+      throw new LabException(
+          "--out is " + out + ", which is there already; name another folder", e);
     } catch (IOException e) {
       throw new LabException(out + ": cannot be written: " + e.getMessage(), e);
     } finally {

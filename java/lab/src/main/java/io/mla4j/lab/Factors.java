@@ -30,13 +30,12 @@ record Factors(int keys, DMatrixRMaj up, DMatrixRMaj down, double[] worth) {
     Hermitian eigen = Hermitian.symmetric(Matrices.sandwich(seen, measure.inputs()));
     DMatrixRMaj up = eigen.re().copy();
     TriangularSolver_DDRM.solveU(
-        root.data, 0, root.numRows, root.numCols, 0, up.data, 0, up.numCols, up.numCols);
+        root.data, 0, root.numCols, root.numRows, up.data, 0, up.numCols, up.numCols);
     double[] worth = eigen.values().clone();
     for (int i = 0; i < worth.length; i++) {
       worth[i] = Math.max(0, worth[i]);
     }
-    return new Factors(
-        plain.numRows, up, Matrices.transposedMultiply(eigen.re(), seen), worth);
+    return new Factors(plain.numRows, up, Matrices.transposedMultiply(eigen.re(), seen), worth);
   }
 
   /** R, upper triangular, with R^T R = L + a ridge. */

@@ -69,8 +69,7 @@ record Hermitian(double[] values, DMatrixRMaj re, DMatrixRMaj im) {
   }
 
   /** Takes (column c)^H (u + iv) times the column from u + iv. */
-  private static void removeColumn(
-      DMatrixRMaj re, DMatrixRMaj im, int c, double[] u, double[] v) {
+  private static void removeColumn(DMatrixRMaj re, DMatrixRMaj im, int c, double[] u, double[] v) {
     double a = 0;
     double b = 0;
     for (int i = 0; i < u.length; i++) {

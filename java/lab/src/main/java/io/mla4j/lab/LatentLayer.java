@@ -26,8 +26,7 @@ record LatentLayer(
     int w = shape.width();
     int rope = 2 * placement.components().length;
     DMatrixRMaj latent = Matrices.rows(factors.down(), 0, rank);
-    DMatrixRMaj rotated =
-        Matrices.multiply(placement.rotatedOfKeys(shape), moments.keyWeight());
+    DMatrixRMaj rotated = Matrices.multiply(placement.rotatedOfKeys(shape), moments.keyWeight());
     DMatrixRMaj query = new DMatrixRMaj(0, moments.queryWeight().numCols);
     DMatrixRMaj up = new DMatrixRMaj(0, rank);
     DMatrixRMaj back = Matrices.columns(factors.up(), 0, rank);
@@ -37,8 +36,7 @@ record LatentLayer(
       query = Matrices.stack(query, own);
       query = Matrices.stack(query, Matrices.multiply(placement.rotatedOfQuery(shape, h), own));
       DMatrixRMaj keys =
-          Matrices.multiply(
-              placement.keyOfPlain(shape, h), Matrices.rows(back, 0, factors.keys()));
+          Matrices.multiply(placement.keyOfPlain(shape, h), Matrices.rows(back, 0, factors.keys()));
       up = Matrices.stack(up, keys);
       up = Matrices.stack(up, Matrices.rows(back, factors.keys() + h / shape.sharing() * w, w));
     }

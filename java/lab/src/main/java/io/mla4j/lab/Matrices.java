@@ -6,7 +6,10 @@ import org.ejml.dense.row.CommonOps_MT_DDRM;
 import org.ejml.dense.row.factory.LinearSolverFactory_DDRM;
 import org.ejml.interfaces.linsol.LinearSolverDense;
 
-/** Products of real matrices, on all threads where they are large. */
+/**
+ * Products and parts of real matrices, on all threads where they are large; EJML's, and those
+ * without rows or columns, which it refuses.
+ */
 final class Matrices {
   private static final long LARGE = 1 << 21;
 
@@ -14,6 +17,9 @@ final class Matrices {
 
   static DMatrixRMaj multiply(DMatrixRMaj a, DMatrixRMaj b) {
     DMatrixRMaj out = new DMatrixRMaj(a.numRows, b.numCols);
+    if (isEmpty(a) || isEmpty(b)) {
+      return out;
+    }
     if ((long) a.numRows * a.numCols * b.numCols > LARGE) {
       CommonOps_MT_DDRM.mult(a, b, out);
     } else {
@@ -25,6 +31,9 @@ final class Matrices {
   /** a b^T. */
   static DMatrixRMaj multiplyTransposed(DMatrixRMaj a, DMatrixRMaj b) {
     DMatrixRMaj out = new DMatrixRMaj(a.numRows, b.numRows);
+    if (isEmpty(a) || isEmpty(b)) {
+      return out;
+    }
     if ((long) a.numRows * a.numCols * b.numRows > LARGE) {
       CommonOps_MT_DDRM.multTransB(a, b, out);
     } else {
@@ -36,6 +45,9 @@ final class Matrices {
   /** a^T b. */
   static DMatrixRMaj transposedMultiply(DMatrixRMaj a, DMatrixRMaj b) {
     DMatrixRMaj out = new DMatrixRMaj(a.numCols, b.numCols);
+    if (isEmpty(a) || isEmpty(b)) {
+      return out;
+    }
     if ((long) a.numRows * a.numCols * b.numCols > LARGE) {
       CommonOps_MT_DDRM.multTransA(a, b, out);
     } else {
@@ -52,36 +64,54 @@ final class Matrices {
   /** a above b. */
   static DMatrixRMaj stack(DMatrixRMaj a, DMatrixRMaj b) {
     DMatrixRMaj out = new DMatrixRMaj(a.numRows + b.numRows, Math.max(a.numCols, b.numCols));
-    CommonOps_DDRM.insert(a, out, 0, 0);
-    CommonOps_DDRM.insert(b, out, a.numRows, 0);
+    insert(a, out, 0, 0);
+    insert(b, out, a.numRows, 0);
     return out;
   }
 
   /** [[a, 0], [0, b]]. */
   static DMatrixRMaj diagonal(DMatrixRMaj a, DMatrixRMaj b) {
     DMatrixRMaj out = new DMatrixRMaj(a.numRows + b.numRows, a.numCols + b.numCols);
-    CommonOps_DDRM.insert(a, out, 0, 0);
-    CommonOps_DDRM.insert(b, out, a.numRows, a.numCols);
+    insert(a, out, 0, 0);
+    insert(b, out, a.numRows, a.numCols);
     return out;
   }
 
+  private static boolean isEmpty(DMatrixRMaj a) {
+    return a.numRows == 0 || a.numCols == 0;
+  }
+
+  private static void insert(DMatrixRMaj from, DMatrixRMaj to, int row, int column) {
+    if (!isEmpty(from)) {
+      CommonOps_DDRM.insert(from, to, row, column);
+    }
+  }
+
   static DMatrixRMaj rows(DMatrixRMaj a, int from, int count) {
-    return CommonOps_DDRM.extract(a, from, from + count, 0, a.numCols);
+    return count == 0
+        ? new DMatrixRMaj(0, a.numCols)
+        : CommonOps_DDRM.extract(a, from, from + count, 0, a.numCols);
   }
 
   static DMatrixRMaj columns(DMatrixRMaj a, int from, int count) {
-    return CommonOps_DDRM.extract(a, 0, a.numRows, from, from + count);
+    return a.numRows == 0
+        ? new DMatrixRMaj(0, count)
+        : CommonOps_DDRM.extract(a, 0, a.numRows, from, from + count);
   }
 
   static DMatrixRMaj scaled(double factor, DMatrixRMaj a) {
     DMatrixRMaj out = a.copy();
-    CommonOps_DDRM.scale(factor, out);
+    if (!isEmpty(out)) {
+      CommonOps_DDRM.scale(factor, out);
+    }
     return out;
   }
 
   /** to += factor a. */
   static void add(DMatrixRMaj to, double factor, DMatrixRMaj a) {
-    CommonOps_DDRM.addEquals(to, factor, a);
+    if (!isEmpty(a)) {
+      CommonOps_DDRM.addEquals(to, factor, a);
+    }
   }
 
   /** The x of (a + ridge) x = b, a symmetric and not negative. */

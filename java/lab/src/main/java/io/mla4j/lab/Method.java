@@ -66,8 +66,6 @@ public enum Method {
         .filter(method -> method.optionName().equals(name.toLowerCase(Locale.ROOT)))
         .findFirst()
         .orElseThrow(
-            () ->
-                new LabException(
-                    "method is " + name + ", but must be one of " + names()));
+            () -> new LabException("method is " + name + ", but must be one of " + names()));
   }
 }

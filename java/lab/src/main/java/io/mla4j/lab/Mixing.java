@@ -18,11 +18,7 @@ import org.ejml.data.DMatrixRMaj;
  * @param energy of each component of y, in the units of its kind
  */
 record Mixing(
-    DMatrixRMaj re,
-    DMatrixRMaj im,
-    DMatrixRMaj inverseRe,
-    DMatrixRMaj inverseIm,
-    double[] energy) {
+    DMatrixRMaj re, DMatrixRMaj im, DMatrixRMaj inverseRe, DMatrixRMaj inverseIm, double[] energy) {
 
   /** How the blocks are found. */
   enum Kind {

@@ -16,8 +16,8 @@ import org.ejml.data.DMatrixRMaj;
  * @param outputWeight W_O (hidden, heads x width)
  * @param inputs C = E[x x^T] of the normed inputs of attention
  * @param queries E[q_h q_h^T] (width, width) of each head, before rotation
- * @param lagMean real and imaginary part (heads, pairs) each of the mean rotation {@code
- *     sum_lag a_h(lag) e^(-i lag theta_l)}, a_h(lag) being the mean attention at a lag
+ * @param lagMean real and imaginary part (heads, pairs) each of the mean rotation {@code sum_lag
+ *     a_h(lag) e^(-i lag theta_l)}, a_h(lag) being the mean attention at a lag
  * @param deviation mean of {@code sum_j a_ij |W_O,h (v_j - o_i)|^2} of each head: what an error of
  *     its scores does to the output
  * @param windows some windows of the text, for fits

@@ -64,8 +64,7 @@ record MultiplierFit(Products device, double rho) {
   }
 
   /** (width + 1, pairs of tokens): the weighted, centred features, and the target. */
-  private Tensor equations(
-      GroupedShape shape, Moments.Window window, int h, DMatrixRMaj keys) {
+  private Tensor equations(GroupedShape shape, Moments.Window window, int h, DMatrixRMaj keys) {
     int t = window.length();
     int w = shape.width();
     int n = shape.pairs();

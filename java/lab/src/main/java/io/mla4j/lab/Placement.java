@@ -14,8 +14,7 @@ import org.ejml.data.DMatrixRMaj;
  *     sum_c A_l[g(h), c] y_l,c} over the components that are not rotated. It stands for the mean
  *     rotation that they lost and is folded into the up-projection
  */
-record Placement(
-    Mixing mixing, int[] components, double[] frequencies, double[][][] multipliers) {
+record Placement(Mixing mixing, int[] components, double[] frequencies, double[][][] multipliers) {
 
   /** A placement whose multipliers are 1: the rotation is lost as if all lags were 0. */
   static Placement plain(
@@ -105,7 +104,9 @@ record Placement(
     return out;
   }
 
-  /** (width, 2 rest): the unrotated key that head h sees, of what is cached, multipliers included. */
+  /**
+   * (width, 2 rest): the unrotated key that head h sees, of what is cached, multipliers included.
+   */
   DMatrixRMaj keyOfPlain(GroupedShape shape, int h) {
     int n = shape.pairs();
     int[] rest = rest();

@@ -31,8 +31,7 @@ record Products(Device device) {
   Tensor tensor(float[][] rows) {
     Tensor out = zeros(rows.length, rows[0].length);
     for (int i = 0; i < rows.length; i++) {
-      MemorySegment.copy(
-          rows[i], 0, out.segmentFrom(i), ValueLayout.JAVA_FLOAT, 0, rows[i].length);
+      MemorySegment.copy(rows[i], 0, out.segmentFrom(i), ValueLayout.JAVA_FLOAT, 0, rows[i].length);
     }
     return out;
   }

@@ -45,7 +45,10 @@ record Source(
             .orElseThrow(
                 () ->
                     new LabException(
-                        directory + ": a model of family " + model.family() + " has latents already"));
+                        directory
+                            + ": a model of family "
+                            + model.family()
+                            + " has latents already"));
     Checkpoint checkpoint = Checkpoint.open(directory);
     try {
       GroupedShape shape = shape(directory, model, checkpoint, attention);

@@ -35,8 +35,7 @@ public record Trial(double original, double placed, double converted) {
       IntConsumer progress)
       throws IOException {
     Converter.Plan whole = plan.with(converter.widestLatent(plan.rope()));
-    List<List<LatentLayer>> made =
-        converter.convert(List.of(plan, whole), calibration, progress);
+    List<List<LatentLayer>> made = converter.convert(List.of(plan, whole), calibration, progress);
     Path folder = Files.createTempDirectory(out.toAbsolutePath().getParent(), ".mla4j-trial");
     Thread cleaner = new Thread(() -> Converter.remove(folder));
     Runtime.getRuntime().addShutdownHook(cleaner);

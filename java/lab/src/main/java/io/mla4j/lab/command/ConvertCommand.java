@@ -53,7 +53,8 @@ final class ConvertCommand extends StreamCommand {
         "The text that is scored; default: the beginning of the other one.");
     args.one("--tokens N", int.class, v -> tokens = v, "Tokens that are scored; default: 6000.");
     args.one("--method NAME", String.class, v -> method = v, Method.names() + "; default: fitted.");
-    args.one("--fold F", int.class, v -> fold = v, "FreqFold of transmla, care and svd; default: 1.");
+    args.one(
+        "--fold F", int.class, v -> fold = v, "FreqFold of transmla, care and svd; default: 1.");
     args.flag(
         "--compatible",
         v -> compatible = v,
