@@ -1,6 +1,7 @@
 package io.mla4j.lab;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.List;
 
@@ -12,11 +13,11 @@ public enum Form {
     void describe(ObjectNode config, ObjectNode original, List<LatentLayer> layers) {
       config.put("model_type", "mla4j_mla");
       config.put("kv_a_norm", false);
+      ArrayNode tables = config.putArray("rope_frequencies");
       for (LatentLayer layer : layers) {
-        ObjectNode holder = config;
-        JsonNode table = holder.withArray("rope_frequencies").addArray();
+        ArrayNode table = tables.addArray();
         for (double frequency : layer.frequencies()) {
-          ((com.fasterxml.jackson.databind.node.ArrayNode) table).add(frequency);
+          table.add(frequency);
         }
       }
     }

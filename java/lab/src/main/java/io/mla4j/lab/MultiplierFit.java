@@ -1,6 +1,7 @@
 package io.mla4j.lab;
 
 import io.mla4j.ops.Tensor;
+import java.util.Arrays;
 import java.util.stream.IntStream;
 import org.ejml.data.DMatrixRMaj;
 import org.ejml.dense.row.CommonOps_DDRM;
@@ -30,8 +31,8 @@ record MultiplierFit(Products device, double rho) {
     for (int h = 0; h < shape.heads(); h++) {
       DMatrixRMaj keys = Matrices.multiply(placement.keyOfPlain(shape, h), plain);
       double[] w = head(moments, h, keys);
-      fitted[0][h] = java.util.Arrays.copyOf(w, shape.pairs());
-      fitted[1][h] = java.util.Arrays.copyOfRange(w, shape.pairs(), shape.width());
+      fitted[0][h] = Arrays.copyOf(w, shape.pairs());
+      fitted[1][h] = Arrays.copyOfRange(w, shape.pairs(), shape.width());
     }
     return placement.with(fitted);
   }

@@ -1,6 +1,7 @@
 package io.mla4j.lab;
 
 import java.util.Arrays;
+import java.util.stream.IntStream;
 import org.ejml.data.DMatrixRMaj;
 
 /**
@@ -45,7 +46,7 @@ record Placement(Mixing mixing, int[] components, double[] frequencies, double[]
     for (int c : components) {
       rotated[c] = true;
     }
-    return java.util.stream.IntStream.range(0, rotated.length).filter(c -> !rotated[c]).toArray();
+    return IntStream.range(0, rotated.length).filter(c -> !rotated[c]).toArray();
   }
 
   /**

@@ -8,6 +8,7 @@ import io.mla4j.ops.Tensor;
 import io.mla4j.ops.Weight;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.List;
 
 /**
  * Products in float32 on a device whose memory Java can read.
@@ -39,9 +40,7 @@ record Products(Device device) {
   /** x W^T + bias, bias null for none. */
   Tensor linear(Tensor x, Weight weight, Tensor bias) {
     Tensor out = zeros(x.dim(0), weight.out());
-    device.run(
-        new Linear(
-            x, java.util.List.of(new Linear.Projection(weight, bias, out)), ComputeType.F32));
+    device.run(new Linear(x, List.of(new Linear.Projection(weight, bias, out)), ComputeType.F32));
     return out;
   }
 
