@@ -33,6 +33,8 @@ class FiguresCommandTest {
             "--repetitions",
             "1",
             "--twice",
+            "--backend",
+            "vector",
             "--threads",
             "1");
     command.fine();
