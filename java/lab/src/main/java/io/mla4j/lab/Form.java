@@ -28,11 +28,10 @@ public enum Form {
     }
   },
   /**
-   * A {@code deepseek_v3} checkpoint that transformers and llama.cpp load: the rotation of the
-   * original, one rank. Its kv_a_layernorm is no linear map, so it is made one: latents are made so
-   * small that {@code c / sqrt(mean(c^2) + eps)} is {@code c / sqrt(eps)} to the last bit of a
-   * float32, and its weight makes them as large as they were. Such latents are no numbers of
-   * float16.
+   * A {@code deepseek_v3} checkpoint that transformers loads: the rotation of the original, one
+   * rank. Its kv_a_layernorm is no linear map, so it is made one: latents are made so small that
+   * {@code c / sqrt(mean(c^2) + eps)} is {@code c / sqrt(eps)} to the last bit of a float32, and
+   * its weight makes them as large as they were. Such latents are no numbers of float16.
    */
   COMPATIBLE {
     @Override
