@@ -12,7 +12,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 
 /**
  * Another way to tell positions than a model's configuration says, to see what becomes of the
@@ -43,24 +42,6 @@ public final class PositionOverride {
   private static final String TABLE = "rope_frequencies";
   private static final int LEAST_REACH = 8;
   private static final long MAX_BYTES = 1_000_000;
-
-  /** Keys that say how frequencies are stretched. */
-  private static final Set<String> SCALING =
-      Set.of(
-          "type",
-          "rope_type",
-          "factor",
-          "original_max_position_embeddings",
-          "attention_factor",
-          "beta_fast",
-          "beta_slow",
-          "mscale",
-          "mscale_all_dim",
-          "truncate",
-          "low_freq_factor",
-          "high_freq_factor",
-          "short_factor",
-          "long_factor");
 
   private final String text;
   private final ObjectNode scaling;
@@ -159,7 +140,7 @@ public final class PositionOverride {
     }
     ObjectNode next = scaling.deepCopy();
     for (Map.Entry<String, JsonNode> entry : old.properties()) {
-      if (!SCALING.contains(entry.getKey())) {
+      if (!RopeReader.SCALING.contains(entry.getKey())) {
         next.set(entry.getKey(), entry.getValue());
       }
     }

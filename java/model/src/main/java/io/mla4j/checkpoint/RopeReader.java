@@ -11,17 +11,19 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.function.Predicate;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /**
  * The rotary keys of a configuration: {@code rope_theta} with the older {@code rope_scaling}, or
  * {@code rope_parameters} with theta inside.
  */
 final class RopeReader {
-  private static final Set<String> KEYS =
+  /** Keys that say how frequencies are stretched. */
+  static final Set<String> SCALING =
       Set.of(
           "type",
           "rope_type",
-          "rope_theta",
           "factor",
           "original_max_position_embeddings",
           "attention_factor",
@@ -33,8 +35,11 @@ final class RopeReader {
           "low_freq_factor",
           "high_freq_factor",
           "short_factor",
-          "long_factor",
-          "partial_rotary_factor");
+          "long_factor");
+
+  private static final Set<String> KEYS =
+      Stream.concat(SCALING.stream(), Stream.of("rope_theta", "partial_rotary_factor"))
+          .collect(Collectors.toUnmodifiableSet());
 
   private static final Map<String, String> OTHER_NAMES = Map.of("type", "rope_type");
 
