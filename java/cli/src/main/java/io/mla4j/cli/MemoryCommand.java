@@ -7,13 +7,16 @@ import io.mla4j.model.KnownModel;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Optional;
 
 /** {@code mla4j memory}: bytes of a model's cache, by form of attention and type. */
 final class MemoryCommand extends StreamCommand {
   String model;
+  long device;
   long context;
   long batch = 1;
   boolean json;
@@ -21,30 +24,66 @@ final class MemoryCommand extends StreamCommand {
   @Override
   public void declare(Args args) {
     args.description("Show what the cache of a model costs under MHA, GQA, MQA and MLA.");
-    args.required(
+    args.one(
         "--model DIR|NAME",
         String.class,
         v -> model = v,
-        "Folder with a config.json, or a published model by name.");
+        "Folder with a config.json, or a published model by name; with --device all of them.");
     args.required("--context N", long.class, v -> context = v, "Tokens of a sequence.");
     args.one("--batch B", long.class, v -> batch = v, "Sequences; default: 1.");
+    args.one(
+        "--device SIZE",
+        String.class,
+        v -> device = deviceBytes(v),
+        "Show what fits into a device of so much memory without weights, as 24GB (24 x 1024^3).");
     args.flag("--json", v -> json = v, "Print one JSON object.");
   }
 
   @Override
   public void execute() throws IOException {
-    CacheMemory memory = memory();
-    List<CacheMemory.Row> rows;
+    if (model == null && device == 0) {
+      throw usage("--model is missing, which is needed without --device");
+    }
     try {
-      rows = memory.rows(context, batch);
+      if (device > 0) {
+        DeviceTable table = new DeviceTable(device, context, batch, models());
+        if (json) {
+          table.printJson(streams.out());
+        } else {
+          table.print(streams.out());
+        }
+        return;
+      }
+      CacheMemory memory = memory();
+      List<CacheMemory.Row> rows = memory.rows(context, batch);
+      if (json) {
+        printJson(memory, rows);
+      } else {
+        printTable(memory, rows);
+      }
     } catch (InvalidArgumentException e) {
       throw usage(e.getMessage());
     }
-    if (json) {
-      printJson(memory, rows);
+  }
+
+  private Map<String, CacheMemory> models() {
+    Map<String, CacheMemory> models = new LinkedHashMap<>();
+    if (model != null) {
+      models.put(model, memory());
     } else {
-      printTable(memory, rows);
+      for (KnownModel known : KnownModel.values()) {
+        models.put(known.modelName(), known.memory());
+      }
     }
+    return models;
+  }
+
+  private long deviceBytes(String size) {
+    long bytes = read("--device", size, Units::parse);
+    if (bytes < 1) {
+      throw usage("--device is " + size + ", but must be at least 1 byte");
+    }
+    return bytes;
   }
 
   /** A folder wins over a name: it is what lies here. */
@@ -70,12 +109,11 @@ final class MemoryCommand extends StreamCommand {
         .out()
         .printf(
             Locale.ROOT,
-            "%s: %d layers, %d heads, latent %d + rope %d, %d tokens x %d%n%n",
+            "%s: %d layers, %d heads, %s, %d tokens x %d%n%n",
             model,
             memory.layers(),
-            memory.shape().heads(),
-            memory.shape().latent(),
-            memory.shape().rope(),
+            memory.heads(),
+            stored(memory.stored()),
             context,
             batch);
     streams
@@ -89,12 +127,25 @@ final class MemoryCommand extends StreamCommand {
           .printf(
               Locale.ROOT,
               "%-24s %18d %18d %22d %10s%n",
-              row.form() + " " + type(row) + (row.padded() ? " as stored" : ""),
+              name(row),
               row.bytesPerLayer(),
               row.bytesPerToken(),
               row.bytes(),
               Units.bytes(row.bytes()));
     }
+  }
+
+  private static String stored(CacheMemory.Stored stored) {
+    return stored.form().equals("MLA")
+        ? "latent " + stored.latent() + " + rope " + stored.rope()
+        : stored.form()
+            + " of "
+            + stored.rows()
+            + " x ("
+            + stored.latent()
+            + " + "
+            + stored.rope()
+            + ")";
   }
 
   private void printJson(CacheMemory memory, List<CacheMemory.Row> rows) throws IOException {
@@ -120,7 +171,12 @@ final class MemoryCommand extends StreamCommand {
         });
   }
 
-  private static String type(CacheMemory.Row row) {
+  /** How tables call a way to keep the cache. */
+  static String name(CacheMemory.Row row) {
+    return row.form() + " " + type(row) + (row.padded() ? " as stored" : "");
+  }
+
+  static String type(CacheMemory.Row row) {
     return row.type().name().toLowerCase(Locale.ROOT);
   }
 }

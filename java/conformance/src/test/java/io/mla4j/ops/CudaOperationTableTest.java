@@ -38,7 +38,7 @@ class CudaOperationTableTest {
   @ParameterizedTest
   @EnumSource(
       value = Operation.class,
-      names = {"ATTEND_DELTA", "GATE", "LAYER_NORM", "INDEX_SCORES", "TOP_K"},
+      names = {"ATTEND_DELTA", "ATTEND_GROUPED", "GATE", "LAYER_NORM", "INDEX_SCORES", "TOP_K"},
       mode = Mode.EXCLUDE)
   void agreesWithTheOracle(Operation operation) {
     int computed = 0;
@@ -63,6 +63,7 @@ class CudaOperationTableTest {
         "ATTEND_ABSORBED",
         "ATTEND_DECOMPRESSED",
         "ATTEND_DELTA",
+        "ATTEND_GROUPED",
         "GATE",
         "HEAD_LINEAR",
         "LAYER_NORM",

@@ -20,17 +20,18 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /**
- * Given the carried model and mixed requests, when they are served together, in a cache too small
- * for them, while others are cancelled, then each has the tokens that it has alone.
+ * Given a carried model and mixed requests, when they are served together, in a cache too small for
+ * them, while others are cancelled, then each has the tokens that it has alone.
  */
 class EqualTextsTest {
-  private static final Path TINY = Path.of(System.getProperty("mla4j.root"), "models", "tiny-mla");
+  private static final Path MODELS = Path.of(System.getProperty("mla4j.root"), "models");
   private static int[] text;
 
   @BeforeAll
   static void readText() throws IOException {
-    try (Tokenizer tokenizer = Tokenizer.open(TINY)) {
-      text = tokenizer.encode(Files.readString(TINY.resolve("heldout.txt")), false);
+    Path model = MODELS.resolve("tiny-mla");
+    try (Tokenizer tokenizer = Tokenizer.open(model)) {
+      text = tokenizer.encode(Files.readString(model.resolve("heldout.txt")), false);
     }
   }
 
@@ -79,13 +80,19 @@ class EqualTextsTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"scalar, F32, 4", "vector, F32, 8", "native, BF16, 16"})
-  void requestsHaveTheTokensThatTheyHaveAlone(String backend, ComputeType compute, int count)
-      throws InterruptedException {
+  @CsvSource({
+    "tiny-mla, scalar, F32, 4",
+    "tiny-mla, vector, F32, 8",
+    "tiny-mla, native, BF16, 16",
+    "tiny-gqa, native, BF16, 12"
+  })
+  void requestsHaveTheTokensThatTheyHaveAlone(
+      String name, String backend, ComputeType compute, int count) throws InterruptedException {
+    Path model = MODELS.resolve(name);
     List<String> alone = new ArrayList<>();
     long pageBytes;
     try (Engine engine =
-        Engine.open(TINY, options(backend, compute).parallel(1).contextTokens(512).build())) {
+        Engine.open(model, options(backend, compute).parallel(1).contextTokens(512).build())) {
       // Tenants share nothing.
       for (Request request : requests(count, true)) {
         alone.add(texts(engine.submit(request)));
@@ -99,7 +106,7 @@ class EqualTextsTest {
             .cacheMemory(pageBytes * 14)
             .tokenBudget(48)
             .build();
-    try (Engine engine = Engine.open(TINY, small)) {
+    try (Engine engine = Engine.open(model, small)) {
       List<Answer> answers = new ArrayList<>();
       List<Answer> cancelled = new ArrayList<>();
       for (Request request : requests(count, false)) {

@@ -25,14 +25,24 @@ public enum KnownModel {
   /** zai-org/GLM-5. */
   GLM_5("GLM-5", 78, new MlaShape(64, 512, 64, 192, 256)),
   /** tencent/Youtu-LLM-2B. */
-  YOUTU("Youtu", 32, new MlaShape(16, 512, 64, 128, 128));
+  YOUTU("Youtu", 32, new MlaShape(16, 512, 64, 128, 128)),
+  /** meta-llama/Llama-3.1-8B, with groups of heads that share keys and values. */
+  LLAMA_3_1_8B("Llama-3.1-8B", CacheMemory.ofGroups(32, 8, 128, 32)),
+  /** meta-llama/Llama-3.1-70B. */
+  LLAMA_3_1_70B("Llama-3.1-70B", CacheMemory.ofGroups(64, 8, 128, 80)),
+  /** Qwen/Qwen2.5-7B. */
+  QWEN2_5_7B("Qwen2.5-7B", CacheMemory.ofGroups(28, 4, 128, 28));
 
   private final String modelName;
   private final CacheMemory memory;
 
   KnownModel(String modelName, int layers, MlaShape shape) {
+    this(modelName, CacheMemory.ofLatents(shape, layers));
+  }
+
+  KnownModel(String modelName, CacheMemory memory) {
     this.modelName = modelName;
-    this.memory = new CacheMemory(shape, layers);
+    this.memory = memory;
   }
 
   /** Its name as published. */

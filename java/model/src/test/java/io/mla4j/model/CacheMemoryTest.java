@@ -14,6 +14,7 @@ import io.mla4j.LatentCache;
 import io.mla4j.checkpoint.Checkpoint;
 import io.mla4j.checkpoint.ConfigReader;
 import io.mla4j.checkpoint.GoldenCheckpointsTest;
+import io.mla4j.checkpoint.ModelDescription;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -60,7 +61,15 @@ class CacheMemoryTest {
 
   /** Latent rows, their scales, and an indexer's keys; pages of 64 tokens end with whole lines. */
   @ParameterizedTest
-  @ValueSource(strings = {"v3-yarn", "longcat-flash", "kimi-linear", "v32-sparse", "glm-moe-dsa"})
+  @ValueSource(
+      strings = {
+        "v3-yarn",
+        "longcat-flash",
+        "kimi-linear",
+        "v32-sparse",
+        "glm-moe-dsa",
+        "qwen2-gqa"
+      })
   void aTokenTakesWhatItsPageTakes(String name) {
     Golden golden = Golden.read(name);
     for (CacheType type : CacheType.all()) {
@@ -95,6 +104,51 @@ class CacheMemoryTest {
       assertEquals(STORED_ROW.get(row.type()), row.bytesPerLayer(), row.type().name());
     }
     assertEquals(4 + CacheType.all().size(), rows.size());
+  }
+
+  @ParameterizedTest
+  @CsvSource({"llama-mha, MHA, 4, 4", "qwen2-gqa, GQA, 2, 4", "llama-mqa, MQA, 1, 4"})
+  void modelsThatCacheKeysAndValues(String name, String form, int groups, int heads) {
+    ModelDescription model = ConfigReader.read(Golden.directory(name));
+    int width = model.grouped().orElseThrow().width();
+    int layers = model.layers().size();
+    List<CacheMemory.Row> rows = CacheMemory.of(model).rows(1, 1);
+    assertEquals(2L * 2 * heads * width, rows.get(0).bytesPerLayer());
+    assertEquals(2L * 2 * width, rows.get(2).bytesPerLayer());
+    assertEquals(3 + CacheType.all().size(), rows.size(), "there is no latent");
+    for (CacheMemory.Row row : rows.subList(3, rows.size())) {
+      assertEquals(form, row.form());
+      assertEquals(model.cacheBytesPerLayer(row.type()), row.bytesPerLayer());
+      assertEquals(model.cacheBytesPerToken(row.type()), layers * row.bytesPerLayer());
+    }
+    assertEquals(groups, CacheMemory.of(model).stored().rows());
+  }
+
+  @Test
+  void whatFitsIntoADevice() {
+    CacheMemory memory = KnownModel.DEEPSEEK_V3.memory();
+    long device = 24L << 30;
+    List<CacheMemory.Fit> fits = memory.fits(device, 32768, 100);
+    CacheMemory.Fit mha = fits.getFirst();
+    long each = 2L * 128 * 320 * 61;
+    assertEquals(device / each, mha.longest());
+    assertEquals(0, mha.sequences(), "not one");
+    assertEquals(Math.ceilDiv(each * 32768 * 100, device), mha.devices());
+    CacheMemory.Fit mla =
+        fits.stream()
+            .filter(fit -> fit.row().type() == CacheType.BF16 && fit.row().padded())
+            .findFirst()
+            .orElseThrow();
+    assertEquals(70272, mla.row().bytesPerToken());
+    assertEquals(device / (64 * 70272) * 64, mla.longest(), "whole pages");
+    assertEquals(device / (70272L * 32768), mla.sequences());
+    assertEquals(Math.ceilDiv(70272L * 32768 * 100, device), mla.devices());
+    assertTrue(mha.devices() > 60 * mla.devices());
+    assertTrue(
+        memory.fits(device, 32767, 1).stream()
+            .filter(fit -> fit.row().padded())
+            .allMatch(fit -> fit.sequences() == device / (32768 * fit.row().bytesPerToken())));
+    assertThrows(InvalidArgumentException.class, () -> memory.fits(0, 1, 1));
   }
 
   @Test

@@ -113,6 +113,59 @@ final class AttentionCase implements OperationCase {
     }
   }
 
+  /**
+   * What a group of heads attends to that has keys and values of its own: all tokens, causally.
+   *
+   * @param heads of the group
+   */
+  AttentionCase(
+      CaseRandom r,
+      ComputeType compute,
+      LatentLayout layout,
+      int heads,
+      int queries,
+      int kvTokens) {
+    decompressed = false;
+    this.compute = compute;
+    this.layout = layout;
+    this.heads = heads;
+    this.queries = queries;
+    this.kvTokens = kvTokens;
+    ownKeys = true;
+    causal = true;
+    kvBegin = 0;
+    kvEnd = kvTokens;
+    nope = 0;
+    value = 0;
+    pageSize = 1;
+    kind = null;
+    split = false;
+    tableOfRows = false;
+    probabilities = Probabilities.BITS_8;
+    deviation = rounds() ? FLASH_MLA_DEVIATION : 1;
+    rows = Pages.randomRows(r, layout, kvTokens, deviation);
+    scale = (float) (1 / Math.sqrt(layout.rope()));
+    q = r.normals(queries * heads * layout.rope(), r.of(0.3, 0.6, 1.0) / deviation);
+    up = null;
+    keysUp = null;
+    slopes = null;
+  }
+
+  /** The factor on scores. */
+  float scale() {
+    return scale;
+  }
+
+  /** (queries, heads, width). */
+  float[] queries() {
+    return q;
+  }
+
+  /** (tokens, latent + rope), as they are cached. */
+  float[] cachedRows() {
+    return rows;
+  }
+
   /** Some sizes are large, but not all at once: the oracle multiplies one number at a time. */
   private record Sizes(
       int heads, int queries, int kv, int latent, int rope, int nope, int value, int page) {

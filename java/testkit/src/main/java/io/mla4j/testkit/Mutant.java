@@ -46,15 +46,17 @@ import java.util.Set;
  */
 public enum Mutant {
   /** Scores one percent too large. */
-  SCALE_ONE_PERCENT(Operation.ATTEND_ABSORBED, Operation.ATTEND_DECOMPRESSED),
+  SCALE_ONE_PERCENT(
+      Operation.ATTEND_ABSORBED, Operation.ATTEND_DECOMPRESSED, Operation.ATTEND_GROUPED),
   /** 1/sqrt(latent + rope) instead of the scale that was given. */
   SCALE_OF_CACHED_ROW(Operation.ATTEND_ABSORBED, Operation.ATTEND_DECOMPRESSED),
   /** The newest token is not seen. */
-  DROPS_LAST_TOKEN(Operation.ATTEND_ABSORBED),
+  DROPS_LAST_TOKEN(Operation.ATTEND_ABSORBED, Operation.ATTEND_GROUPED),
   /** A query sees one token too few. */
-  CAUSAL_ONE_LESS(Operation.ATTEND_ABSORBED, Operation.ATTEND_DECOMPRESSED),
+  CAUSAL_ONE_LESS(
+      Operation.ATTEND_ABSORBED, Operation.ATTEND_DECOMPRESSED, Operation.ATTEND_GROUPED),
   /** A query sees the future. */
-  NOT_CAUSAL(Operation.ATTEND_ABSORBED, Operation.ATTEND_DECOMPRESSED),
+  NOT_CAUSAL(Operation.ATTEND_ABSORBED, Operation.ATTEND_DECOMPRESSED, Operation.ATTEND_GROUPED),
   /** BF16 is computed as F32: nothing is rounded. */
   NO_ROUNDING(
       Operation.LINEAR,
@@ -86,13 +88,13 @@ public enum Mutant {
   /** Activations are rounded to bf16 where integers are meant. */
   NO_INTEGERS(Operation.LINEAR, Operation.HEAD_LINEAR),
   /** A partial result is left out. */
-  ONE_PART_LESS(Operation.MERGE),
+  ONE_PART_LESS(Operation.MERGE, Operation.ATTEND_GROUPED),
   /** Pairs where halves are meant, and the other way round. */
-  OTHER_ROPE_LAYOUT(Operation.ROPE, Operation.APPEND),
+  OTHER_ROPE_LAYOUT(Operation.ROPE, Operation.APPEND, Operation.ATTEND_GROUPED),
   /** The angle's sign is turned round. */
-  TURNS_BACK(Operation.ROPE, Operation.APPEND),
+  TURNS_BACK(Operation.ROPE, Operation.APPEND, Operation.ATTEND_GROUPED),
   /** Every row is one position late. */
-  APPEND_ONE_LATE(Operation.APPEND),
+  APPEND_ONE_LATE(Operation.APPEND, Operation.ATTEND_GROUPED),
   /** The norm's epsilon is another. */
   OTHER_EPS(Operation.RMS_NORM, Operation.LAYER_NORM, Operation.APPEND, Operation.ATTEND_DELTA),
   /** gate and up change places. */

@@ -15,6 +15,8 @@ public enum Operation {
   ATTEND_ABSORBED(r -> new AttentionCase(r, false)),
   /** attendDecompressed. */
   ATTEND_DECOMPRESSED(r -> new AttentionCase(r, true)),
+  /** append and attendAbsorbed of layers for each group of heads, on a device. */
+  ATTEND_GROUPED(GroupedCase::new),
   /** merge. */
   MERGE(MergeCase::new),
   /** append. */

@@ -94,7 +94,7 @@ final class Pages {
   }
 
   /** As the whole was filled: its bytes are those of the pattern at their place. */
-  private static void fillPoison(MemorySegment pages, long from, long bytes) {
+  static void fillPoison(MemorySegment pages, long from, long bytes) {
     for (long i = from; i < from + bytes; i++) {
       pages.set(ValueLayout.JAVA_BYTE, i, (byte) (GuardedMemory.POISON >>> 8 * (i % 4)));
     }
