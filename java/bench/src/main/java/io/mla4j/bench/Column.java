@@ -59,6 +59,16 @@ record Column<T>(String name, String title, Function<T, Object> value, Function<
             percent("shareOfBandwidth", "of B", Row::shareOfBandwidth),
             number("tokensPerSecond", "tokens/s", Row::tokensPerSecond, _ -> true),
             new Column<>(
+                "bytesPerToken",
+                "bytes/token",
+                Row::bytesPerToken,
+                r -> r.bytesPerToken() == null ? "" : Figures.bytes(Math.round(r.bytesPerToken()))),
+            new Column<>(
+                "joulesPerToken",
+                "J/token",
+                Row::joulesPerToken,
+                r -> r.joulesPerToken() == null ? "" : format("%.4f", r.joulesPerToken())),
+            new Column<>(
                 "joules",
                 "J",
                 Row::joules,

@@ -102,6 +102,16 @@ public record Row(
     return tokens > 0 ? tokens / medianNs() * 1e9 : null;
   }
 
+  /** Weights and cached rows that a token needs, of model rows, else null. */
+  Double bytesPerToken() {
+    return tokens > 0 && work.bytes() > 0 ? work.bytes() / tokens : null;
+  }
+
+  /** Of model rows where the machine tells, else null. */
+  Double joulesPerToken() {
+    return tokens > 0 && joules != null ? joules / tokens : null;
+  }
+
   static Double orNull(double value) {
     return Double.isFinite(value) ? value : null;
   }

@@ -97,6 +97,9 @@ class ModelBenchTest {
     // 70 and half of 4 tokens, of (32 + 16) numbers in 128 bytes or, as float32, 192.
     long row = generation.text(Axis.CACHE_TYPE).equals("bf16") ? 128 : 192;
     assertEquals(2 * (2 * layer + 64 * 320) + 2 * 72 * row, generation.work().bytes());
+    assertEquals(generation.work().bytes(), generation.bytesPerToken());
+    assertEquals(prompt.work().bytes() / 20.0, prompt.bytesPerToken());
+    assertEquals(generation.joules(), generation.joulesPerToken());
   }
 
   @Test

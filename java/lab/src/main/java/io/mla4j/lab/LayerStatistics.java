@@ -6,7 +6,6 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
 import org.ejml.data.DMatrixRMaj;
-import org.ejml.dense.row.CommonOps_DDRM;
 
 /** Attention of one layer to a text, and the sums that make its {@link Moments}. */
 final class LayerStatistics {
@@ -17,8 +16,8 @@ final class LayerStatistics {
   private final GroupedShape shape;
   private final int window;
   private final int layer;
-  private final DMatrixRMaj inputs;
-  private final DMatrixRMaj[] queries;
+  private final SecondMoments inputs;
+  private final SecondMoments[] queries;
   private final double[][] lags;
   private final double[] deviation;
   private final DMatrixRMaj output;
@@ -32,14 +31,14 @@ final class LayerStatistics {
     this.window = window;
     this.layer = layer;
     int w = shape.width();
-    inputs = new DMatrixRMaj(source.inputs(), source.inputs());
-    queries = new DMatrixRMaj[shape.heads()];
+    inputs = new SecondMoments(source.inputs());
+    queries = new SecondMoments[shape.heads()];
     seen = new DMatrixRMaj[shape.heads()];
     lags = new double[shape.heads()][window];
     deviation = new double[shape.heads()];
     output = source.projection(layer, TensorRole.ATTENTION_OUTPUT, null);
     for (int h = 0; h < shape.heads(); h++) {
-      queries[h] = new DMatrixRMaj(w, w);
+      queries[h] = new SecondMoments(w);
       DMatrixRMaj own = Matrices.columns(output, h * w, w);
       seen[h] = Matrices.transposedMultiply(own, own);
     }
@@ -56,7 +55,7 @@ final class LayerStatistics {
    */
   float[] add(float[] x, float[] q, float[] k, float[] v) {
     int rows = q.length / (shape.heads() * shape.width());
-    addInputs(x, rows);
+    inputs.add(x, source.model().hidden(), 0, rows);
     tokens += rows;
     float[] out = new float[q.length];
     IntStream.range(0, shape.heads()).parallel().forEach(h -> attend(h, q, k, v, out));
@@ -72,38 +71,12 @@ final class LayerStatistics {
     return out;
   }
 
-  private void addInputs(float[] x, int rows) {
-    int n = source.model().hidden();
-    int all = source.inputs();
-    double[][] wide = new double[rows][all];
-    for (int t = 0; t < rows; t++) {
-      for (int j = 0; j < n; j++) {
-        wide[t][j] = x[t * n + j];
-      }
-      Arrays.fill(wide[t], n, all, 1);
-    }
-    IntStream.range(0, all)
-        .parallel()
-        .forEach(
-            i -> {
-              double[] sum = new double[all];
-              for (double[] row : wide) {
-                double a = row[i];
-                for (int j = 0; j < all; j++) {
-                  sum[j] += a * row[j];
-                }
-              }
-              for (int j = 0; j < all; j++) {
-                inputs.add(i, j, sum[j]);
-              }
-            });
-  }
-
   private void attend(int h, float[] q, float[] k, float[] v, float[] out) {
     int w = shape.width();
     int qw = shape.heads() * w;
     int kw = shape.keyWidth();
     int own = h / shape.sharing() * w;
+    queries[h].add(q, qw, h * w, q.length / qw);
     for (int at = 0; at < q.length / qw; at += window) {
       float[][] query = new float[w][window];
       float[][] key = new float[w][window];
@@ -120,20 +93,7 @@ final class LayerStatistics {
       for (int i = 0; i < window; i++) {
         System.arraycopy(mixed[i], 0, out, (at + i) * qw + h * w, w);
       }
-      addQueries(queries[h], query);
       addAttention(h, a, value, mixed);
-    }
-  }
-
-  private void addQueries(DMatrixRMaj sum, float[][] query) {
-    for (int i = 0; i < query.length; i++) {
-      for (int j = 0; j < query.length; j++) {
-        double s = 0;
-        for (int t = 0; t < window; t++) {
-          s += (double) query[i][t] * query[j][t];
-        }
-        sum.add(i, j, s);
-      }
     }
   }
 
@@ -154,22 +114,25 @@ final class LayerStatistics {
 
   /** x^T m x. */
   private static double norm(DMatrixRMaj m, float[] x) {
-    double sum = 0;
-    for (int i = 0; i < x.length; i++) {
-      double row = 0;
-      for (int j = 0; j < x.length; j++) {
-        row += m.get(i, j) * x[j];
+    int n = x.length;
+    double[] y = new double[n];
+    for (int i = 0; i < n; i++) {
+      double a = x[i];
+      int row = i * n;
+      for (int j = 0; j < n; j++) {
+        y[j] += a * m.data[row + j];
       }
-      sum += x[i] * row;
+    }
+    double sum = 0;
+    for (int i = 0; i < n; i++) {
+      sum += y[i] * x[i];
     }
     return sum;
   }
 
   Moments moments() {
-    CommonOps_DDRM.divide(inputs, tokens);
     double[][][] lagMean = new double[2][shape.heads()][shape.pairs()];
     for (int h = 0; h < shape.heads(); h++) {
-      CommonOps_DDRM.divide(queries[h], tokens);
       deviation[h] = Math.max(0, deviation[h] / tokens);
       for (int l = 0; l < shape.pairs(); l++) {
         for (int lag = 0; lag < window; lag++) {
@@ -185,8 +148,8 @@ final class LayerStatistics {
         source.projection(layer, TensorRole.VALUE, TensorRole.VALUE_BIAS),
         source.projection(layer, TensorRole.QUERY, TensorRole.QUERY_BIAS),
         output,
-        inputs,
-        queries,
+        inputs.mean(),
+        Arrays.stream(queries).map(SecondMoments::mean).toArray(DMatrixRMaj[]::new),
         lagMean,
         deviation,
         kept);
