@@ -47,7 +47,9 @@ class ArchitectureTest {
           Map.entry("server", Set.of("core", "model", "engine")),
           Map.entry("cli", Set.of("core", "model", "engine", "server")),
           Map.entry("lab", Set.of("core", "model", "cli")),
-          Map.entry("bench", Set.of("core", "device", "ffi", "model", "engine", "cli", "testkit")));
+          Map.entry(
+              "bench",
+              Set.of("core", "device", "ffi", "model", "engine", "cli", "lab", "testkit")));
 
   /** Backends, and what tests or measures them. */
   private static final Set<String> SEES_SPI =

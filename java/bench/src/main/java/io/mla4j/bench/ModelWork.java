@@ -65,19 +65,37 @@ final class ModelWork {
 
   /** One token, on average over {@code tokens} behind {@code context}. */
   static Work generation(Decoder decoder, WeightTable table, int context, int tokens) {
-    int mean = context + (tokens + 1) / 2;
+    Token token = token(decoder, table, context + (tokens + 1) / 2);
+    return new Work(
+        token.matrices.flop() + token.attention.flop(),
+        token.matrices.bytes() + token.attention.bytes(),
+        token.attention.cacheBytes());
+  }
+
+  /**
+   * What one token is made of.
+   *
+   * @param matrices every weight once
+   * @param attention to what is cached, in all layers
+   */
+  record Token(Work matrices, Work attention) {}
+
+  /** One token that sees {@code visible} tokens, itself among them. */
+  static Token token(Decoder decoder, WeightTable table, int visible) {
     long flop = 2 * Matrices.of(table.output()).count();
     long bytes = Matrices.of(table.output()).bytes();
+    long attention = 0;
     for (int i = 0; i < table.layers().size(); i++) {
       LayerDescription layer = decoder.model().layers().get(i);
       WeightTable.Layer weights = table.layers().get(i);
       Matrices linear = linear(layer, weights, false);
       flop += 2 * linear.count();
-      flop += attention(layer, mean, 1, mean);
+      attention += attention(layer, visible, 1, visible);
       bytes += linear.and(latentUp(weights)).bytes();
     }
-    long cache = cacheBytes(decoder, mean);
-    return new Work(flop, bytes + cache * table.layers().size(), cache);
+    long cache = cacheBytes(decoder, visible);
+    return new Token(
+        new Work(flop, bytes, 0), new Work(attention, cache * table.layers().size(), cache));
   }
 
   private static long attention(LayerDescription layer, long pairs, long queries, long tokens) {

@@ -5,15 +5,19 @@ import java.awt.Color;
 import java.awt.Font;
 import java.text.DecimalFormat;
 import java.text.DecimalFormatSymbols;
+import java.util.Arrays;
 import java.util.Locale;
 import java.util.function.ToDoubleFunction;
 import org.knowm.xchart.CategoryChart;
 import org.knowm.xchart.CategoryChartBuilder;
+import org.knowm.xchart.HeatMapChart;
+import org.knowm.xchart.HeatMapChartBuilder;
 import org.knowm.xchart.XYChart;
 import org.knowm.xchart.XYChartBuilder;
 import org.knowm.xchart.XYSeries;
 import org.knowm.xchart.style.AxesChartStyler;
 import org.knowm.xchart.style.CategoryStyler;
+import org.knowm.xchart.style.HeatMapStyler;
 import org.knowm.xchart.style.Styler.LegendPosition;
 import org.knowm.xchart.style.XYStyler;
 import org.knowm.xchart.style.markers.Marker;
@@ -46,6 +50,14 @@ final class PlotStyle {
     SeriesMarkers.TRIANGLE_DOWN,
     SeriesMarkers.CROSS
   };
+
+  /** Light enough for black letters. */
+  private static final Color[] HEAT = {
+    new Color(0xF7FBFF), new Color(0x9ECAE1), new Color(0xFDAE6B), new Color(0xE6550D)
+  };
+
+  /** Changes in per cent from here on have one colour. */
+  private static final double DARKEST = 60;
 
   private static final String NUMBERS = "#,##0.###";
 
@@ -89,6 +101,15 @@ final class PlotStyle {
   }
 
   private static void dress(AxesChartStyler style) {
+    dressAxes(style);
+    style.setSeriesColors(COLORS);
+    style.setSeriesMarkers(MARKERS);
+    // A formatting function would make logarithmic axes count linearly.
+    style.setXAxisDecimalPattern(NUMBERS);
+    style.setYAxisDecimalPattern(NUMBERS);
+  }
+
+  private static void dressAxes(AxesChartStyler style) {
     style.setChartBackgroundColor(Color.WHITE);
     style.setPlotBackgroundColor(Color.WHITE);
     style.setPlotBorderVisible(false);
@@ -100,12 +121,7 @@ final class PlotStyle {
     style.setLegendPosition(LegendPosition.OutsideE);
     style.setLegendBorderColor(Color.WHITE);
     style.setYAxisLabelAlignment(AxesChartStyler.TextAlignment.Right);
-    style.setSeriesColors(COLORS);
-    style.setSeriesMarkers(MARKERS);
     style.setMarkerSize(8);
-    // A formatting function would make logarithmic axes count linearly.
-    style.setXAxisDecimalPattern(NUMBERS);
-    style.setYAxisDecimalPattern(NUMBERS);
     style.setLocale(Locale.ROOT);
   }
 
@@ -161,12 +177,60 @@ final class PlotStyle {
    * @param color the number of their colour
    * @param crosses whether they are crosses, else dots
    */
-  static void addPoints(
+  static XYSeries addPoints(
       XYChart chart, String name, int color, boolean crosses, double[] x, double[] y) {
     XYSeries series = chart.addSeries(name, x, y);
     series.setXYSeriesRenderStyle(XYSeries.XYSeriesRenderStyle.Scatter);
     series.setMarker(crosses ? SeriesMarkers.CROSS : SeriesMarkers.CIRCLE);
     series.setMarkerColor(COLORS[color % COLORS.length]);
+    return series;
+  }
+
+  /** Points of a colour that the legend explains by another series. */
+  static void addUnnamedPoints(XYChart chart, String name, int color, double[] x, double[] y) {
+    addPoints(chart, name, color, false, x, y).setShowInLegend(false);
+  }
+
+  /** A line without marks at its points. */
+  static void addCurve(XYChart chart, String name, double[] x, double[] y) {
+    XYSeries series = chart.addSeries(name, x, y);
+    series.setMarker(SeriesMarkers.NONE);
+    series.setLineWidth(2);
+  }
+
+  /** The y axis counts by powers, from {@code least} to 1. */
+  static void logarithmicShares(XYChart chart, double least) {
+    chart.getStyler().setYAxisLogarithmic(true);
+    chart.getStyler().setYAxisMin(least);
+    chart.getStyler().setYAxisMax(1.0);
+    chart.getStyler().setYAxisDecimalPattern("0.#####");
+  }
+
+  /** Numbers of cells, from light to dark. */
+  static HeatMapChart heatMap(String title, String x, String y) {
+    HeatMapChart chart =
+        new HeatMapChartBuilder()
+            .width(WIDTH)
+            .height(HEIGHT)
+            .title(title)
+            .xAxisTitle(x)
+            .yAxisTitle(y)
+            .build();
+    HeatMapStyler style = chart.getStyler();
+    dressAxes(style);
+    style.setLegendVisible(false);
+    style.setShowValue(true);
+    style.setValueFont(new Font(Font.SANS_SERIF, Font.PLAIN, 14));
+    style.setRangeColors(HEAT);
+    return chart;
+  }
+
+  /** Colours from the least of these values on; large ones look alike. */
+  static void colours(HeatMapChart chart, double... values) {
+    double least = Arrays.stream(values).min().orElse(0);
+    double most = Arrays.stream(values).max().orElse(1);
+    chart.getStyler().setMin(least);
+    chart.getStyler().setMax(Math.max(least + 1, Math.min(most, DARKEST)));
   }
 
   /** A dashed line, black or grey. */

@@ -65,7 +65,8 @@ final class Calibration {
     }
   }
 
-  private Moments layer(int l) {
+  /** The statistics of layer l; layers come in their order. */
+  Moments layer(int l) {
     LayerStatistics statistics = new LayerStatistics(source, l, window);
     Tensor norm = floats(source.tensor(l, TensorRole.ATTENTION_NORM));
     for (int b = 0; b < hidden.size(); b++) {

@@ -8,11 +8,10 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
-import java.util.Comparator;
+import java.util.Arrays;
 import java.util.List;
 import java.util.UUID;
 import java.util.function.IntConsumer;
-import java.util.stream.Stream;
 
 /**
  * Turns a model with grouped keys and values into one with multi-head latent attention, without
@@ -62,6 +61,11 @@ public final class Converter implements AutoCloseable {
   /** How many layers a conversion has. */
   public int layers() {
     return source.model().layers().size();
+  }
+
+  /** Elements of a head of the original. */
+  public int headWidth() {
+    return source.shape().width();
   }
 
   /** Numbers that the original caches for a token in a layer: keys and values. */
@@ -151,7 +155,8 @@ public final class Converter implements AutoCloseable {
   }
 
   /**
-   * Reads the calibration text once, and converts each layer on the way for every plan.
+   * Reads the calibration text once, and converts each layer on the way for every plan: nothing of
+   * a layer but its conversions is kept.
    *
    * @param progress is told the layer that is done
    * @return the layers of each plan
@@ -163,31 +168,74 @@ public final class Converter implements AutoCloseable {
     new Calibration(source, products, windows)
         .run(
             (index, moments) -> {
+              Placed.Layer placed = null;
               for (int p = 0; p < plans.size(); p++) {
                 Plan plan = plans.get(p);
-                Plan before = p == 0 ? null : plans.get(p - 1);
-                if (before != null && before.with(plan.latent).equals(plan)) {
-                  continue; // made together with the one before
+                // Plans that differ in their latent alone come one after the other.
+                if (p == 0 || !plans.get(p - 1).with(plan.latent).equals(plan)) {
+                  placed = place(plan, moments);
                 }
-                Placement placement = place(plan, moments);
-                Factors factors = Factors.of(moments, placement, plan.method.metric());
-                for (int q = p; q < plans.size(); q++) {
-                  if (plans.get(q).with(plan.latent).equals(plan)) {
-                    out.get(q)
-                        .add(LatentLayer.of(moments, placement, factors, plans.get(q).latent));
-                  } else {
-                    break;
-                  }
-                }
+                out.get(p).add(placed.cut(plan.latent));
               }
               progress.accept(index);
             });
     return out;
   }
 
-  private Placement place(Plan plan, Moments moments) {
+  /**
+   * Reads the calibration text once and keeps what it says about every layer, for many conversions.
+   *
+   * @param progress is told the layer that is done
+   */
+  public Calibrated calibrate(int[][] windows, IntConsumer progress) {
+    List<Moments> layers = new ArrayList<>();
+    new Calibration(source, products, windows)
+        .run(
+            (index, moments) -> {
+              layers.add(moments);
+              progress.accept(index);
+            });
+    return new Calibrated(this, layers);
+  }
+
+  /**
+   * How long all layers take.
+   *
+   * @param calibration seconds of {@link #calibrate}
+   * @param placements seconds of {@link Calibrated#place} by each plan; 0 where it is refused
+   */
+  public record Times(double calibration, List<Double> placements) {}
+
+  /** Tries the first layer on a part of the text. */
+  public Times estimate(List<Plan> plans, int[][] windows) {
+    int[][] few = Arrays.copyOf(windows, Math.min(LayerStatistics.KEPT, windows.length));
+    long start = System.nanoTime();
+    Moments moments = new Calibration(source, products, few).layer(0);
+    double calibration = seconds(start) * layers() * windows.length / few.length;
+    List<Double> placements = new ArrayList<>();
+    for (Plan plan : plans) {
+      long before = System.nanoTime();
+      try {
+        check(plan.with(1));
+        place(plan, moments);
+        placements.add(seconds(before) * layers());
+      } catch (LabException e) {
+        placements.add(0.0);
+      }
+    }
+    return new Times(calibration, placements);
+  }
+
+  private static double seconds(long since) {
+    return (System.nanoTime() - since) / 1e9;
+  }
+
+  /** A layer by a plan, of whatever rank. */
+  Placed.Layer place(Plan plan, Moments moments) {
     Placing placing = plan.method.placing(products, plan.fitting, plan.form != Form.COMPATIBLE);
-    return placing.place(moments, plan.rope);
+    Placement placement = placing.place(moments, plan.rope);
+    return new Placed.Layer(
+        moments, placement, Factors.of(moments, placement, plan.method.metric()));
   }
 
   /**
@@ -199,9 +247,7 @@ public final class Converter implements AutoCloseable {
         out.toAbsolutePath()
             .normalize()
             .resolveSibling("." + out.getFileName() + "." + UUID.randomUUID());
-    Thread cleaner = new Thread(() -> remove(beside));
-    Runtime.getRuntime().addShutdownHook(cleaner);
-    try {
+    try (Scratch _ = Scratch.of(beside)) {
       Files.createDirectory(beside);
       ConvertedModel.write(source, layers, form, beside);
       if (Files.exists(out)) {
@@ -213,31 +259,11 @@ public final class Converter implements AutoCloseable {
           "--out is " + out + ", which is there already; name another folder", e);
     } catch (IOException e) {
       throw new LabException(out + ": cannot be written: " + e.getMessage(), e);
-    } finally {
-      remove(beside);
-      try {
-        Runtime.getRuntime().removeShutdownHook(cleaner);
-      } catch (IllegalStateException e) {
-        // the process ends, and the hook does the same
-      }
-    }
-  }
-
-  static void remove(Path folder) {
-    if (!Files.exists(folder)) {
-      return;
-    }
-    try (Stream<Path> files = Files.walk(folder)) {
-      for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
-        Files.deleteIfExists(file);
-      }
-    } catch (IOException e) {
-      throw new LabException(folder + ": cannot be removed: " + e.getMessage(), e);
     }
   }
 
   /** The model's folder. */
-  Path directory() {
+  public Path directory() {
     return source.directory();
   }
 

@@ -8,7 +8,7 @@ import java.util.stream.IntStream;
  * squared scores; those components stay rotated whose lost rotation would harm most, {@code
  * lambda_l,c (1 - mean_h |w_h,l|^2)} with w the mean rotation under the attention, wherever their
  * frequencies are; and what the other ones lost is fitted by a complex multiplier for each head and
- * frequency.
+ * frequency, and by an ALiBi slope for each head.
  *
  * <p>Its parts have relatives: complex instead of orthogonal mixing extends RoRoPE
  * (arXiv:2502.07864); a free choice among pairs of dimensions is that of EliteKV (arXiv:2503.01586)

@@ -3,22 +3,31 @@ package io.mla4j.lab;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.Arrays;
 import java.util.List;
+import java.util.function.Function;
 
 /** What kind of checkpoint a conversion becomes. */
 public enum Form {
-  /** mla4j's own, {@code mla4j_mla}: frequencies of each layer in config.json, no latent norm. */
+  /**
+   * mla4j's own, {@code mla4j_mla}: frequencies and slopes of each layer in config.json, no latent
+   * norm.
+   */
   FULL {
     @Override
     void describe(ObjectNode config, ObjectNode original, List<LatentLayer> layers) {
       config.put("model_type", "mla4j_mla");
       config.put("kv_a_norm", false);
-      ArrayNode tables = config.putArray("rope_frequencies");
-      for (LatentLayer layer : layers) {
-        ArrayNode table = tables.addArray();
-        for (double frequency : layer.frequencies()) {
-          table.add(frequency);
-        }
+      boolean rotates = layers.getFirst().frequencies().length > 0;
+      boolean slopes =
+          layers.stream().anyMatch(layer -> Arrays.stream(layer.slopes()).anyMatch(s -> s > 0));
+      if (!rotates) {
+        config.put("position_embedding", slopes ? "alibi" : "none");
+      } else {
+        table(config, "rope_frequencies", layers, LatentLayer::frequencies);
+      }
+      if (slopes) {
+        table(config, "alibi_slopes", layers, LatentLayer::slopes);
       }
     }
 
@@ -70,6 +79,15 @@ public enum Form {
 
   /** Root of the mean square of a latent: its square is 1e-10 of the epsilon. */
   private static final double SMALL = 1e-8;
+
+  private static void table(
+      ObjectNode config, String key, List<LatentLayer> layers, Function<LatentLayer, double[]> of) {
+    ArrayNode rows = config.putArray(key);
+    for (LatentLayer layer : layers) {
+      ArrayNode row = rows.addArray();
+      Arrays.stream(of.apply(layer)).forEach(row::add);
+    }
+  }
 
   /** Adds the keys that are its own. */
   abstract void describe(ObjectNode config, ObjectNode original, List<LatentLayer> layers);

@@ -10,6 +10,7 @@ import org.ejml.data.DMatrixRMaj;
  * @param down (rank + rope, inputs): latent, then the shared rotated key
  * @param up (heads x (width + width), rank): keys, then values, of each head
  * @param frequencies radians per position of the shared key's pairs
+ * @param slopes of each head's ALiBi
  * @param lost share of what is cached without rotation that the rank loses, as its metric counts
  * @param square mean square of a latent's element
  */
@@ -18,6 +19,7 @@ record LatentLayer(
     DMatrixRMaj down,
     DMatrixRMaj up,
     double[] frequencies,
+    double[] slopes,
     double lost,
     double square) {
 
@@ -50,6 +52,7 @@ record LatentLayer(
         Matrices.stack(latent, rotated),
         up,
         placement.frequencies(),
+        placement.slopes(),
         factors.lost(rank),
         square);
   }

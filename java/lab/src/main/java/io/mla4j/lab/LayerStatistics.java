@@ -10,7 +10,7 @@ import org.ejml.data.DMatrixRMaj;
 /** Attention of one layer to a text, and the sums that make its {@link Moments}. */
 final class LayerStatistics {
   /** Windows that fits see. */
-  private static final int KEPT = 24;
+  static final int KEPT = 24;
 
   private final Source source;
   private final GroupedShape shape;

@@ -24,7 +24,7 @@ public enum Method {
    */
   Placing placing(Products products, Fitting fitting, boolean free) {
     return switch (this) {
-      case FITTED -> new FittedRope(free, new MultiplierFit(products, fitting.rho()));
+      case FITTED -> new FittedRope(free, new MultiplierFit(products, fitting.rho(), free));
       case TRANSMLA, CARE, SVD -> new RoRope(fitting.fold());
       case MHA2MLA -> new PartialRope();
     };

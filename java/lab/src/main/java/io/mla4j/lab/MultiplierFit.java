@@ -16,8 +16,10 @@ import org.ejml.dense.row.CommonOps_DDRM;
  *
  * @param device multiplies the normal equations
  * @param rho the share of the attention in the weights, 0 to 1
+ * @param slopes whether an ALiBi slope for each head is fitted with them: the feature -lag
  */
-record MultiplierFit(Products device, double rho) {
+record MultiplierFit(Products device, double rho, boolean slopes) {
+  /** Share of the diagonal that holds multipliers back at the mean rotation, and slopes at 0. */
   private static final double RIDGE = 1e-3;
 
   /** The placement with fitted multipliers. */
@@ -27,44 +29,55 @@ record MultiplierFit(Products device, double rho) {
       return placement; // nothing is unrotated
     }
     double[][][] fitted = new double[2][shape.heads()][];
+    double[] slope = new double[shape.heads()];
     DMatrixRMaj plain = placement.plainOfKeys(shape);
     for (int h = 0; h < shape.heads(); h++) {
       DMatrixRMaj keys = Matrices.multiply(placement.keyOfPlain(shape, h), plain);
       double[] w = head(moments, h, keys);
       fitted[0][h] = Arrays.copyOf(w, shape.pairs());
       fitted[1][h] = Arrays.copyOfRange(w, shape.pairs(), shape.width());
+      if (slopes) {
+        slope[h] = Math.max(0, w[shape.width()]) / Math.sqrt(shape.width());
+      }
     }
-    return placement.with(fitted);
+    return placement.with(fitted, slope);
   }
 
   /**
-   * The multipliers of head h, real parts first.
+   * The multipliers of head h, real parts first, then its slope in units of q . k.
    *
    * @param keys (width, groups x width): the unrotated key of the head, of the keys
    */
   private double[] head(Moments moments, int h, DMatrixRMaj keys) {
     GroupedShape shape = moments.shape();
-    int w = shape.width();
-    DMatrixRMaj normal = new DMatrixRMaj(w, w);
-    DMatrixRMaj right = new DMatrixRMaj(w, 1);
+    int n = shape.width() + (slopes ? 1 : 0);
+    DMatrixRMaj normal = new DMatrixRMaj(n, n);
+    DMatrixRMaj right = new DMatrixRMaj(n, 1);
     for (Moments.Window window : moments.windows()) {
       Tensor rows = equations(shape, window, h, keys);
       float[] gram = device.gram(rows);
-      for (int i = 0; i < w; i++) {
-        for (int j = 0; j < w; j++) {
-          normal.add(i, j, gram[i * (w + 1) + j]);
+      for (int i = 0; i < n; i++) {
+        for (int j = 0; j < n; j++) {
+          normal.add(i, j, gram[i * (n + 1) + j]);
         }
-        right.add(i, 0, gram[i * (w + 1) + w]);
+        right.add(i, 0, gram[i * (n + 1) + n]);
       }
     }
-    for (int i = 0; i < w; i++) {
+    DMatrixRMaj mean = new DMatrixRMaj(n, 1);
+    for (int l = 0; l < shape.pairs(); l++) {
+      mean.set(l, moments.lagMean()[0][h][l]);
+      mean.set(shape.pairs() + l, moments.lagMean()[1][h][l]);
+    }
+    Matrices.add(right, -1, Matrices.multiply(normal, mean));
+    for (int i = 0; i < n; i++) {
       normal.set(i, i, normal.get(i, i) * (1 + RIDGE) + 1e-9);
     }
     DMatrixRMaj solution = Matrices.solve(normal, right);
+    Matrices.add(solution, 1, mean);
     return solution.data.clone();
   }
 
-  /** (width + 1, pairs of tokens): the weighted, centred features, and the target. */
+  /** (unknowns + 1, pairs of tokens): the weighted, centred features, and the target. */
   private Tensor equations(GroupedShape shape, Moments.Window window, int h, DMatrixRMaj keys) {
     int t = window.length();
     int w = shape.width();
@@ -75,7 +88,7 @@ record MultiplierFit(Products device, double rho) {
     float[][] plain = unrotated(window, shape, keys);
     float[][] weights = AttentionWindow.probabilities(shape, query, own, t);
     int pairs = t * (t + 1) / 2;
-    float[][] rows = new float[w + 1][pairs];
+    float[][] rows = new float[w + (slopes ? 2 : 1)][pairs];
     double[][] cos = new double[n][t];
     double[][] sin = new double[n][t];
     for (int l = 0; l < n; l++) {
@@ -107,7 +120,10 @@ record MultiplierFit(Products device, double rho) {
                   target[j] += (float) (re * cos[l][i - j] + im * sin[l][i - j]);
                 }
               }
-              System.arraycopy(target, 0, rows[w], at, i + 1);
+              for (int j = 0; slopes && j <= i; j++) {
+                rows[w][at + j] = j - i;
+              }
+              System.arraycopy(target, 0, rows[rows.length - 1], at, i + 1);
               for (float[] row : rows) {
                 centre(row, at, o);
               }

@@ -14,8 +14,14 @@ import org.ejml.data.DMatrixRMaj;
  * @param multipliers real and imaginary part (heads, pairs) each of w: head h sees {@code w_h,l
  *     sum_c A_l[g(h), c] y_l,c} over the components that are not rotated. It stands for the mean
  *     rotation that they lost and is folded into the up-projection
+ * @param slopes of each head's ALiBi, 0 or more: {@code score(i, j) -= slope (i - j)}
  */
-record Placement(Mixing mixing, int[] components, double[] frequencies, double[][][] multipliers) {
+record Placement(
+    Mixing mixing,
+    int[] components,
+    double[] frequencies,
+    double[][][] multipliers,
+    double[] slopes) {
 
   /** A placement whose multipliers are 1: the rotation is lost as if all lags were 0. */
   static Placement plain(
@@ -24,7 +30,7 @@ record Placement(Mixing mixing, int[] components, double[] frequencies, double[]
     for (double[] head : one[0]) {
       Arrays.fill(head, 1);
     }
-    return new Placement(mixing, components, frequencies, one);
+    return new Placement(mixing, components, frequencies, one, new double[shape.heads()]);
   }
 
   /** The same with components at their own frequencies. */
@@ -36,8 +42,8 @@ record Placement(Mixing mixing, int[] components, double[] frequencies, double[]
     return plain(shape, mixing, components, frequencies);
   }
 
-  Placement with(double[][][] others) {
-    return new Placement(mixing, components, frequencies, others);
+  Placement with(double[][][] otherMultipliers, double[] otherSlopes) {
+    return new Placement(mixing, components, frequencies, otherMultipliers, otherSlopes);
   }
 
   /** Components that are not rotated, ascending. */

@@ -203,6 +203,12 @@ final class ConfigKeys {
         .toList();
   }
 
+  /** Whether a key is there and holds lists. */
+  boolean hasTable(String key) {
+    Entry entry = entry(key);
+    return entry != null && entry.value.isArray() && entry.value.path(0).isArray();
+  }
+
   /** {@code rows} lists of {@code columns} numbers each, that must be there. */
   List<List<Double>> table(
       String key, int rows, int columns, Predicate<Double> allowed, String what) {

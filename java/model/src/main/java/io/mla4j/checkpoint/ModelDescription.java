@@ -61,6 +61,14 @@ public record ModelDescription(
     return with(others, names, otherContext);
   }
 
+  /**
+   * The same model for texts of at most so many tokens, whether it was trained for them or not: for
+   * measurements of time and memory.
+   */
+  public ModelDescription withContext(int otherContext) {
+    return with(layers, otherContext);
+  }
+
   private ModelDescription with(List<LayerDescription> others, TensorNames otherNames) {
     return with(others, otherNames, context);
   }

@@ -18,7 +18,8 @@ import java.util.List;
  *   <dd>{@code rope}, which is what absence means; {@code alibi}: linear biases, and no rotated
  *       part; {@code none}
  *   <dt>{@code slopes}
- *   <dd>of ALiBi, one for each head; absent: the paper's
+ *   <dd>of ALiBi, one for each head, or such a list for each layer; absent: the paper's, and none
+ *       beside a rotation
  *   <dt>{@code frequencies}
  *   <dd>for each layer a list of half as many numbers as are rotated, radians a position, in any
  *       order, repeats allowed; absent: those of theta
@@ -39,11 +40,12 @@ final class PositionsReader {
     String slopesKey = traits.path("slopes").asText();
     String kind = keys.text(kindKey).orElse("rope");
     return switch (kind) {
-      case "rope" -> rotated(mla, count);
+      case "rope" -> rotated(mla, count, slopesKey);
       case "alibi" -> {
         requireNoRotation(kindKey, kind, mla);
-        yield Collections.nCopies(
-            count, mla.with(mla.rope(), slopes(slopesKey, mla.shape().heads()), mla.scoreScale()));
+        yield slopes(slopesKey, mla.shape().heads(), count).stream()
+            .map(slopes -> (AttentionDescription) mla.with(mla.rope(), slopes, mla.scoreScale()))
+            .toList();
       }
       case "none" -> {
         requireNoRotation(kindKey, kind, mla);
@@ -62,33 +64,53 @@ final class PositionsReader {
     }
   }
 
-  private List<Float> slopes(String key, int heads) {
+  private List<List<Float>> slopes(String key, int heads, int count) {
+    if (keys.hasTable(key)) {
+      return keys.table(key, count, heads, x -> x >= 0, "a number, 0 or more").stream()
+          .map(PositionsReader::floats)
+          .toList();
+    }
+    List<Float> slopes =
+        keys.has(key)
+            ? floats(keys.numbers(key, heads, x -> x >= 0, "a number, 0 or more"))
+            : paper(heads);
+    return Collections.nCopies(count, slopes);
+  }
+
+  private static List<Float> paper(int heads) {
     List<Float> slopes = new ArrayList<>();
-    if (keys.has(key)) {
-      keys.numbers(key, heads, x -> x >= 0, "a number, 0 or more")
-          .forEach(slope -> slopes.add(slope.floatValue()));
-    } else {
-      for (float slope : AlibiSlopes.of(heads)) {
-        slopes.add(slope);
-      }
+    for (float slope : AlibiSlopes.of(heads)) {
+      slopes.add(slope);
     }
     return slopes;
   }
 
-  private List<AttentionDescription> rotated(Mla mla, int count) {
+  private static List<Float> floats(List<Double> row) {
+    return row.stream().map(Double::floatValue).toList();
+  }
+
+  private List<AttentionDescription> rotated(Mla mla, int count, String slopesKey) {
     String key = traits.path("frequencies").asText();
-    if (!keys.has(key)) {
-      return Collections.nCopies(count, mla);
-    }
     int half = mla.shape().rope() / 2;
+    List<RopeEncoding> ropes = Collections.nCopies(count, mla.rope());
+    if (keys.has(key)) {
+      ropes =
+          keys
+              .table(key, count, half, x -> x >= 0, "a number, 0 or more, radians a position")
+              .stream()
+              .map(row -> new RopeScaling.Table(floats(row)))
+              .map(
+                  table ->
+                      new RopeEncoding(2 * half, mla.rope().theta(), mla.rope().layout(), table))
+              .toList();
+    }
+    List<List<Float>> slopes =
+        keys.has(slopesKey)
+            ? slopes(slopesKey, mla.shape().heads(), count)
+            : Collections.nCopies(count, List.of());
     List<AttentionDescription> layers = new ArrayList<>();
-    for (List<Double> row :
-        keys.table(key, count, half, x -> x >= 0, "a number, 0 or more, radians a position")) {
-      RopeScaling.Table table =
-          new RopeScaling.Table(row.stream().map(Double::floatValue).toList());
-      RopeEncoding rope =
-          new RopeEncoding(2 * half, mla.rope().theta(), mla.rope().layout(), table);
-      layers.add(mla.with(rope, List.of(), mla.scoreScale()));
+    for (int i = 0; i < count; i++) {
+      layers.add(mla.with(ropes.get(i), slopes.get(i), mla.scoreScale()));
     }
     return layers;
   }

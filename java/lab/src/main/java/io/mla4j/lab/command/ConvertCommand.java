@@ -5,15 +5,14 @@ import io.mla4j.Device;
 import io.mla4j.cli.Args;
 import io.mla4j.cli.StreamCommand;
 import io.mla4j.lab.Converter;
+import io.mla4j.lab.Evaluation;
 import io.mla4j.lab.Form;
-import io.mla4j.lab.LabException;
 import io.mla4j.lab.Method;
+import io.mla4j.lab.Texts;
 import io.mla4j.lab.Trial;
-import io.mla4j.text.Tokenizer;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Arrays;
 import java.util.Locale;
 import me.tongfei.progressbar.ProgressBar;
 import me.tongfei.progressbar.ProgressBarBuilder;
@@ -28,6 +27,7 @@ final class ConvertCommand extends StreamCommand {
   private int latent;
   private int rope;
   private int tokens = 6000;
+  private int from;
   private int fold = Method.Fitting.DEFAULT.fold();
   private boolean compatible;
   private int threads;
@@ -52,6 +52,7 @@ final class ConvertCommand extends StreamCommand {
         v -> evaluate = v,
         "The text that is scored; default: the beginning of the other one.");
     args.one("--tokens N", int.class, v -> tokens = v, "Tokens that are scored; default: 6000.");
+    args.one("--from N", int.class, v -> from = v, "The first token that is scored; default: 0.");
     args.one("--method NAME", String.class, v -> method = v, Method.names() + "; default: fitted.");
     args.one(
         "--fold F", int.class, v -> fold = v, "FreqFold of transmla, care and svd; default: 1.");
@@ -66,6 +67,9 @@ final class ConvertCommand extends StreamCommand {
   public void execute() throws IOException {
     if (tokens < 1) {
       throw usage("--tokens is " + tokens + ", but must be at least 1");
+    }
+    if (from < 0) {
+      throw usage("--from is " + from + ", but must be at least 0");
     }
     if (fold < 1) {
       throw usage("--fold is " + fold + ", but must be at least 1");
@@ -95,30 +99,18 @@ final class ConvertCommand extends StreamCommand {
   }
 
   private Trial run(Device device, Converter converter, Converter.Plan plan) throws IOException {
-    int[] ids;
-    int[] scored;
-    int bos;
-    try (Tokenizer tokenizer = converter.tokenizer()) {
-      bos = converter.bos(tokenizer);
-      int[] all = tokenizer.encode(text(calibrate), false);
-      if (evaluate == null) {
-        scored = Arrays.copyOf(all, Math.min(tokens, all.length / 2));
-        ids = Arrays.copyOfRange(all, all.length / 2, all.length);
-      } else {
-        int[] other = tokenizer.encode(text(evaluate), false);
-        scored = Arrays.copyOf(other, Math.min(tokens, other.length));
-        ids = all;
-      }
-    }
-    if (scored.length == 0) {
-      throw new LabException((evaluate == null ? calibrate : evaluate) + ": has no tokens");
-    }
+    Texts texts =
+        Texts.of(
+            converter,
+            text(calibrate),
+            evaluate == null ? null : text(evaluate),
+            new Texts.Part(from, tokens));
     try (ProgressBar bar = progressBar(converter.layers())) {
       return Trial.run(
           converter,
           plan,
-          converter.windows(ids, bos),
-          new Trial.Evaluation(device, scored, bos),
+          texts.calibration(),
+          new Evaluation(device, texts.scored(), texts.bos()),
           out,
           _ -> {
             if (bar != null) {
