@@ -48,19 +48,8 @@ public final class Main {
       // To link a backend takes longer than to read the options: it goes on beside them.
       Thread.ofPlatform().daemon().name("mla4j-backends").start(Backends::prepare);
     }
-    Mla4jCommand root = new Mla4jCommand();
-    addCommands(root.args(), streams, args);
-    CommandLine command = root.args().parser();
-    command.registerConverter(IdList.class, new IdList.Converter());
-    command.registerConverter(CacheType.class, CacheType::of);
-    command.registerConverter(FileType.class, FileType::named);
-    command.registerConverter(StorageFormat.class, StorageFormat::weight);
     ErrorHandler errors = new ErrorHandler(streams);
-    command.setOut(new PrintWriter(streams.out(), true));
-    command.setErr(new PrintWriter(streams.err(), true));
-    command.setCaseInsensitiveEnumValuesAllowed(true);
-    // A value that begins with @ is a text like any other, not a file of arguments.
-    command.setExpandAtFiles(false);
+    CommandLine command = parser(streams, args);
     command.setParameterExceptionHandler(errors);
     command.setExecutionExceptionHandler(errors);
     int code;
@@ -70,6 +59,23 @@ public final class Main {
       return errors.handleError(e, command);
     }
     return code == 0 && streams.out().checkError() ? errors.handleClosedOutput() : code;
+  }
+
+  /** What reads the arguments of the command that they begin with, or of any. */
+  public static CommandLine parser(Streams streams, String... args) {
+    Mla4jCommand root = new Mla4jCommand();
+    addCommands(root.args(), streams, args);
+    CommandLine command = root.args().parser();
+    command.registerConverter(IdList.class, new IdList.Converter());
+    command.registerConverter(CacheType.class, CacheType::of);
+    command.registerConverter(FileType.class, FileType::named);
+    command.registerConverter(StorageFormat.class, StorageFormat::weight);
+    command.setOut(new PrintWriter(streams.out(), true));
+    command.setErr(new PrintWriter(streams.err(), true));
+    command.setCaseInsensitiveEnumValuesAllowed(true);
+    // A value that begins with @ is a text like any other, not a file of arguments.
+    command.setExpandAtFiles(false);
+    return command;
   }
 
   /** Adds the command that the arguments begin with, or all of them and those of other jars. */

@@ -85,6 +85,25 @@ class OpenAiJavaTest {
     return ChatCompletionCreateParams.builder().model("scripted").addUserMessage(text);
   }
 
+  private static String ask(String address, String key, String model) {
+    // begin
+    OpenAIClient client = OpenAIOkHttpClient.builder().baseUrl(address).apiKey(key).build();
+    ChatCompletionCreateParams params =
+        ChatCompletionCreateParams.builder()
+            .model(model)
+            .addUserMessage("In the beginning")
+            .build();
+    ChatCompletion answer = client.chat().completions().create(params);
+    return answer.choices().getFirst().message().content().orElse("");
+    // end
+  }
+
+  @Test
+  void theProgramOfTheDocumentIsAnswered() {
+    assertEquals(
+        "You said: [user] In the beginning", ask(server.uri() + "v1", "sk-test", "scripted"));
+  }
+
   @Test
   void chat() {
     ChatCompletion answer = client.chat().completions().create(chat("hello").build());
