@@ -4,6 +4,7 @@ import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAnyP
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 
 import com.tngtech.archunit.base.DescribedPredicate;
 import com.tngtech.archunit.core.domain.Dependency;
@@ -161,6 +162,30 @@ class ArchitectureTest {
         && name.contains("/src/main/java/")
         && !name.contains("/target/")
         && !name.contains("/ffi/abi/");
+  }
+
+  /**
+   * A device with memory of its own is a module and nothing else. Kernels of the host's processors
+   * may be named: scalar ones are part of core, and native ones measure what a processor reaches.
+   */
+  @Test
+  void noOtherModuleNamesADevice() throws IOException {
+    Path modules = Path.of(System.getProperty("mla4j.root"), "java");
+    List<String> devices = Backends.names().stream().filter(Backends::hasOwnMemory).toList();
+    assertFalse(devices.isEmpty());
+    Set<String> wrong = new TreeSet<>();
+    for (String device : devices) {
+      Pattern name = Pattern.compile(device, Pattern.CASE_INSENSITIVE);
+      try (Stream<Path> files = Files.walk(modules)) {
+        for (Path file : files.filter(ArchitectureTest::isHandWritten).toList()) {
+          Path inside = modules.relativize(file);
+          if (!inside.startsWith(device) && name.matcher(Files.readString(file)).find()) {
+            wrong.add(inside + " names " + device);
+          }
+        }
+      }
+    }
+    assertEquals(Set.of(), wrong);
   }
 
   /** Names that stand for nothing but places in a list are mistaken for one another. */

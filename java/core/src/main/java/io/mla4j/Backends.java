@@ -119,6 +119,16 @@ public final class Backends {
   }
 
   /**
+   * Whether a backend of this name is there and its devices are not the host's processors; nothing
+   * is probed.
+   */
+  public static boolean hasOwnMemory(String name) {
+    return Found.CANDIDATES.stream()
+        .filter(candidate -> candidate.backend() != null)
+        .anyMatch(candidate -> candidate.name().equals(name) && candidate.backend().hasOwnMemory());
+  }
+
+  /**
    * Does on the calling thread what {@link #open()} and the first operations would otherwise wait
    * for. A program that wants its first result soon calls it on a thread of its own while it does
    * something else. Never throws: what does not work is told by {@link #open()}.

@@ -12,7 +12,7 @@ import java.util.List;
  * <p>Thread-safe. One operation runs at a time; callers wait for their turn.
  */
 public interface Device extends AutoCloseable {
-  /** The backend's name: {@code scalar}, {@code vector}, {@code native}, {@code cuda}. */
+  /** The name of its backend, one of {@link Backends#names}. */
   String backend();
 
   /** The instruction set in use, by name. */

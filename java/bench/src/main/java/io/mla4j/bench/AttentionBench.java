@@ -2,6 +2,7 @@ package io.mla4j.bench;
 
 import io.mla4j.AttentionForm;
 import io.mla4j.BackendException;
+import io.mla4j.Backends;
 import io.mla4j.CacheType;
 import io.mla4j.ComputeType;
 import io.mla4j.Device;
@@ -144,9 +145,9 @@ final class AttentionBench {
     return sizes;
   }
 
-  /** The backends that {@link CudaBench} does not measure. */
+  /** The backends of the grid that {@link AcceleratorBench} does not measure. */
   static List<String> ofProcessor(AttentionGrid grid) {
-    return grid.backends.stream().filter(name -> !name.equals(CudaBench.BACKEND)).toList();
+    return grid.backends.stream().filter(name -> !Backends.hasOwnMemory(name)).toList();
   }
 
   private static List<CpuDevice> devices(Lab lab, AttentionGrid grid) {

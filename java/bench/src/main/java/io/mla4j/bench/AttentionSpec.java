@@ -145,7 +145,8 @@ record AttentionSpec(
   Axes axes(AttentionForm chosen) {
     return Axes.of(phase == AttentionGrid.Phase.DECODE ? "attention" : "prefill")
         .on(device)
-        .with(Axis.ISA, device instanceof Accelerator cuda ? cuda.name() : device.isa())
+        .with(
+            Axis.ISA, device instanceof Accelerator accelerator ? accelerator.name() : device.isa())
         .with(Axis.KIND, kind)
         .with(Axis.LIBRARY, library == null ? null : library.toString())
         .with(Axis.FORM, kind == Kind.MLA ? chosen : null)

@@ -18,6 +18,9 @@ import java.util.function.Supplier;
  * <p>One thread measures; {@link #soFar} may be asked by any.
  */
 public final class Benchmark {
+  /** The rank of kernels in plain Java. */
+  private static final int PLAIN_JAVA = 0;
+
   private final Settings settings;
   private final Progress progress;
   private final BooleanSupplier stopped;
@@ -78,7 +81,8 @@ public final class Benchmark {
 
   /**
    * The backends of the processor that are measured where none is named, the fastest first: those
-   * of native and vector that work here, or else scalar. What does not work is noted.
+   * that work here of all that are faster than plain Java, or else scalar. What does not work is
+   * noted.
    */
   public List<String> usualBackends() {
     return usualBackends(Backends.list(), note);
@@ -87,7 +91,7 @@ public final class Benchmark {
   static List<String> usualBackends(List<Backends.Status> all, Consumer<String> note) {
     List<String> usual = new ArrayList<>();
     for (Backends.Status status : all) {
-      if (!status.name().equals("native") && !status.name().equals("vector")) {
+      if (status.hasOwnMemory() || status.rank() <= PLAIN_JAVA) {
         continue;
       }
       if (status.available()) {
@@ -134,13 +138,15 @@ public final class Benchmark {
       }
       done(report(peaks, rows));
     }
-    if (!isStopped() && grid.backends.contains(CudaBench.BACKEND)) {
-      try (CudaBench gpu = new CudaBench(settings)) {
-        List<Row> ofGpu = gpu.run(grid, this);
-        List<Peak> limits = gpu.peaks(stopped);
-        done(report(limits, ofGpu));
-        rows.addAll(ofGpu);
-        peaks.addAll(limits);
+    for (String backend : Grid.each(grid.backends)) {
+      if (!isStopped() && Backends.hasOwnMemory(backend)) {
+        try (AcceleratorBench bench = new AcceleratorBench(settings, backend)) {
+          List<Row> measured = bench.run(grid, this);
+          List<Peak> limits = bench.peaks(stopped);
+          done(report(limits, measured));
+          rows.addAll(measured);
+          peaks.addAll(limits);
+        }
       }
     }
     return report(peaks, rows);

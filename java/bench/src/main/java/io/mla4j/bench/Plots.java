@@ -1,5 +1,6 @@
 package io.mla4j.bench;
 
+import io.mla4j.Backends;
 import io.mla4j.checkpoint.OutputFile;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -74,7 +75,7 @@ public final class Plots {
             r ->
                 r.peakGflops() != null
                     && r.peakGbps() != null
-                    && !r.text(Axis.BACKEND).equals(CudaBench.BACKEND) // has limits of its own
+                    && !Backends.hasOwnMemory(r.text(Axis.BACKEND)) // has limits of its own
                     && !r.text(Axis.BENCHMARK).equals("model"));
     int threads = most(rows, r -> r.count(Axis.THREADS));
     rows = rows.stream().filter(r -> r.count(Axis.THREADS) == threads).toList();

@@ -221,7 +221,7 @@ class AttentionBenchTest {
     assertEquals(
         List.of("vector"),
         Benchmark.usualBackends(
-            List.of(status("cuda", true), status("native", false), status("vector", true)),
+            List.of(status("gpu", true), status("native", false), status("vector", true)),
             notes::add));
     assertEquals(List.of("native is left out: a reason"), notes);
     assertEquals(
@@ -233,7 +233,15 @@ class AttentionBenchTest {
 
   private static Backends.Status status(String name, boolean works) {
     return new Backends.Status(
-        name, 1, works, "a reason", List.of(), Optional.empty(), Optional.empty(), false, Map.of());
+        name,
+        name.equals("scalar") ? 0 : 1,
+        works,
+        "a reason",
+        List.of(),
+        Optional.empty(),
+        Optional.empty(),
+        name.equals("gpu"),
+        Map.of());
   }
 
   @Test

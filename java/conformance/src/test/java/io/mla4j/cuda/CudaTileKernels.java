@@ -49,7 +49,6 @@ import io.mla4j.spi.Pack;
 import io.mla4j.spi.PagedView;
 import io.mla4j.spi.Tile;
 import io.mla4j.spi.TileKernel;
-import io.mla4j.testkit.CudaTestLibrary;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;

@@ -27,7 +27,7 @@ public final class EngineOptions {
     return new Builder();
   }
 
-  /** {@code scalar}, {@code vector}, {@code native} or {@code cuda}; null for the fastest. */
+  /** One of {@link io.mla4j.Backends#names}; null for the best that works. */
   public String backend() {
     return values.backend;
   }

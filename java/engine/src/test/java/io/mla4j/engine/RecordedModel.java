@@ -1,19 +1,12 @@
 package io.mla4j.engine;
 
-import io.mla4j.LatentCache;
-import io.mla4j.checkpoint.ModelDescription;
 import io.mla4j.model.Decoder;
-import io.mla4j.text.ChatTemplate;
-import io.mla4j.text.PromptCut;
-import io.mla4j.text.Tokenizer;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Optional;
-import java.util.Set;
 import java.util.concurrent.Semaphore;
 
 /** A model that remembers what its steps did, and makes one whenever the test lets it. */
-final class RecordedModel implements EngineModel {
+final class RecordedModel extends ForwardingModel {
   /** What a step did for a text: ids tell texts apart, since each test's prompts begin apart. */
   record Part(int firstId, int from, int to, int prompt) {
     boolean isDecode() {
@@ -21,15 +14,13 @@ final class RecordedModel implements EngineModel {
     }
   }
 
-  private final EngineModel model;
-
   /** Steps that may be made; null for any number. */
   private final Semaphore steps;
 
   final List<List<Part>> made = new ArrayList<>();
 
   RecordedModel(EngineModel model, Semaphore steps) {
-    this.model = model;
+    super(model);
     this.steps = steps;
   }
 
@@ -49,70 +40,10 @@ final class RecordedModel implements EngineModel {
   }
 
   @Override
-  public String name() {
-    return model.name();
-  }
-
-  @Override
-  public String family() {
-    return model.family();
-  }
-
-  @Override
-  public Optional<ModelDescription> description() {
-    return model.description();
-  }
-
-  @Override
-  public String summary() {
-    return model.summary();
-  }
-
-  @Override
-  public int vocabulary() {
-    return model.vocabulary();
-  }
-
-  @Override
-  public int context() {
-    return model.context();
-  }
-
-  @Override
-  public Set<Integer> eos() {
-    return model.eos();
-  }
-
-  @Override
-  public boolean hasTokenizer() {
-    return model.hasTokenizer();
-  }
-
-  @Override
-  public Tokenizer tokenizer() {
-    return model.tokenizer();
-  }
-
-  @Override
-  public Optional<ChatTemplate> template() {
-    return model.template();
-  }
-
-  @Override
-  public PromptCut promptCut() {
-    return model.promptCut();
-  }
-
-  @Override
-  public LatentCache.Builder cacheBuilder() {
-    return model.cacheBuilder();
-  }
-
-  @Override
   public void close() {
     if (steps != null) {
       steps.release(Integer.MAX_VALUE / 2);
     }
-    model.close();
+    super.close();
   }
 }

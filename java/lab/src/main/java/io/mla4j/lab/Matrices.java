@@ -13,45 +13,47 @@ import org.ejml.interfaces.linsol.LinearSolverDense;
 final class Matrices {
   private static final long LARGE = 1 << 21;
 
+  private interface Multiplication {
+    void into(DMatrixRMaj a, DMatrixRMaj b, DMatrixRMaj out);
+  }
+
+  private enum Product {
+    PLAIN(CommonOps_DDRM::mult, CommonOps_MT_DDRM::mult),
+    RIGHT_TRANSPOSED(CommonOps_DDRM::multTransB, CommonOps_MT_DDRM::multTransB),
+    LEFT_TRANSPOSED(CommonOps_DDRM::multTransA, CommonOps_MT_DDRM::multTransA);
+
+    private final Multiplication onOne;
+    private final Multiplication onAllThreads;
+
+    Product(Multiplication onOne, Multiplication onAllThreads) {
+      this.onOne = onOne;
+      this.onAllThreads = onAllThreads;
+    }
+  }
+
   private Matrices() {}
 
   static DMatrixRMaj multiply(DMatrixRMaj a, DMatrixRMaj b) {
-    DMatrixRMaj out = new DMatrixRMaj(a.numRows, b.numCols);
-    if (isEmpty(a) || isEmpty(b)) {
-      return out;
-    }
-    if ((long) a.numRows * a.numCols * b.numCols > LARGE) {
-      CommonOps_MT_DDRM.mult(a, b, out);
-    } else {
-      CommonOps_DDRM.mult(a, b, out);
-    }
-    return out;
+    return product(a, b, Product.PLAIN);
   }
 
   /** a b^T. */
   static DMatrixRMaj multiplyTransposed(DMatrixRMaj a, DMatrixRMaj b) {
-    DMatrixRMaj out = new DMatrixRMaj(a.numRows, b.numRows);
-    if (isEmpty(a) || isEmpty(b)) {
-      return out;
-    }
-    if ((long) a.numRows * a.numCols * b.numRows > LARGE) {
-      CommonOps_MT_DDRM.multTransB(a, b, out);
-    } else {
-      CommonOps_DDRM.multTransB(a, b, out);
-    }
-    return out;
+    return product(a, b, Product.RIGHT_TRANSPOSED);
   }
 
   /** a^T b. */
   static DMatrixRMaj transposedMultiply(DMatrixRMaj a, DMatrixRMaj b) {
-    DMatrixRMaj out = new DMatrixRMaj(a.numCols, b.numCols);
-    if (isEmpty(a) || isEmpty(b)) {
-      return out;
-    }
-    if ((long) a.numRows * a.numCols * b.numCols > LARGE) {
-      CommonOps_MT_DDRM.multTransA(a, b, out);
-    } else {
-      CommonOps_DDRM.multTransA(a, b, out);
+    return product(a, b, Product.LEFT_TRANSPOSED);
+  }
+
+  private static DMatrixRMaj product(DMatrixRMaj a, DMatrixRMaj b, Product kind) {
+    int rows = kind == Product.LEFT_TRANSPOSED ? a.numCols : a.numRows;
+    int columns = kind == Product.RIGHT_TRANSPOSED ? b.numRows : b.numCols;
+    DMatrixRMaj out = new DMatrixRMaj(rows, columns);
+    if (!isEmpty(a) && !isEmpty(b)) {
+      boolean large = (long) a.numRows * a.numCols * columns > LARGE;
+      (large ? kind.onAllThreads : kind.onOne).into(a, b, out);
     }
     return out;
   }

@@ -4,8 +4,7 @@ package io.mla4j.model;
  * The attention of a layer. There is a class for each kind of {@link
  * io.mla4j.checkpoint.AttentionDescription}.
  */
-sealed interface AttentionPart extends LayerPart
-    permits GroupedAttention, KdaAttention, MlaAttention {
+sealed interface AttentionPart extends LayerPart permits CachedAttention, KdaAttention {
   /** Only what the tokens after these attend to; leaves norm(x) in the frame's h. */
   void remember(Plans plans);
 

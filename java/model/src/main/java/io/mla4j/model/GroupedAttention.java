@@ -4,11 +4,9 @@ import io.mla4j.BoundOperation;
 import io.mla4j.ComputeType;
 import io.mla4j.checkpoint.AttentionDescription;
 import io.mla4j.checkpoint.TensorRole;
-import io.mla4j.ops.Add;
 import io.mla4j.ops.AppendGrouped;
 import io.mla4j.ops.AttendGrouped;
 import io.mla4j.ops.AttentionScore;
-import io.mla4j.ops.Linear;
 import io.mla4j.ops.Linear.Projection;
 import io.mla4j.ops.Operation;
 import io.mla4j.ops.RmsNorm;
@@ -32,18 +30,12 @@ import java.util.List;
  * x += residualScale * W_O o
  * </pre>
  */
-final class GroupedAttention implements AttentionPart {
+final class GroupedAttention extends CachedAttention {
   private final int plan;
-  private final BoundOperation norm;
-  private final BoundOperation project;
-  private final BoundOperation projectCached;
-  private final BoundOperation projectQuery;
   private final BoundOperation[] toRows;
   private final BoundOperation append;
   private final BoundOperation[] toQueries;
   private final BoundOperation attend;
-  private final BoundOperation output;
-  private final BoundOperation add;
 
   /** {@code layer}: the first of the cache's that hold the keys and values. */
   GroupedAttention(
@@ -56,17 +48,14 @@ final class GroupedAttention implements AttentionPart {
     Heads rows = new Heads(f.rows("groupedRows", 2 * grouped.groups() * width), 2 * width);
     Tensor out = f.rows("groupedOut", grouped.heads() * width);
     Rotation rotation = f.rotation(grouped.rope());
-    plan = f.planOf(grouped.groupShape());
-    norm = f.bind(new RmsNorm(f.x(), w.vector(TensorRole.ATTENTION_NORM), f.eps(), f.h()));
     Projection toQ =
         new Projection(w.matrix(TensorRole.QUERY), w.vector(TensorRole.QUERY_BIAS), queries.rows);
     Projection toK =
         new Projection(w.matrix(TensorRole.KEY), w.vector(TensorRole.KEY_BIAS), keys.rows);
     Projection toV =
         new Projection(w.matrix(TensorRole.VALUE), w.vector(TensorRole.VALUE_BIAS), values.rows);
-    project = f.bind(new Linear(f.h(), List.of(toQ, toK, toV), compute));
-    projectCached = f.bind(new Linear(f.h(), List.of(toK, toV), compute));
-    projectQuery = f.bind(new Linear(f.h(), List.of(toQ), compute));
+    super(f, w, new Projections(List.of(toQ), List.of(toK, toV)), out);
+    plan = f.planOf(grouped.groupShape());
     toRows =
         new BoundOperation[] {
           f.bind(values.copiedTo(rows, 0)),
@@ -91,35 +80,10 @@ final class GroupedAttention implements AttentionPart {
                 AttentionScore.of(grouped.scoreScale()).with(f.probabilities()),
                 compute,
                 new Heads(out, width).heads()));
-    output =
-        f.bind(
-            new Linear(
-                out,
-                List.of(
-                    new Projection(
-                        w.matrix(TensorRole.ATTENTION_OUTPUT),
-                        w.vector(TensorRole.ATTENTION_OUTPUT_BIAS),
-                        f.h())),
-                compute));
-    add = f.bind(new Add(f.x(), f.h(), f.residualScale(), f.x()));
   }
 
   @Override
-  public void run(Plans plans) {
-    norm.run();
-    project.run();
-    rememberProjected(plans);
-    finish(plans);
-  }
-
-  @Override
-  public void remember(Plans plans) {
-    norm.run();
-    projectCached.run();
-    rememberProjected(plans);
-  }
-
-  private void rememberProjected(Plans plans) {
+  void append(Plans plans) {
     for (BoundOperation operation : toRows) {
       operation.run();
     }
@@ -127,18 +91,11 @@ final class GroupedAttention implements AttentionPart {
   }
 
   @Override
-  public void attend(Plans plans) {
-    projectQuery.run();
-    finish(plans);
-  }
-
-  private void finish(Plans plans) {
+  void attendProjected(Plans plans) {
     for (BoundOperation operation : toQueries) {
       operation.run();
     }
     attend.run(plans.get(plan));
-    output.run();
-    add.run();
   }
 
   /**

@@ -5,7 +5,6 @@ import io.mla4j.ComputeType;
 import io.mla4j.MlaShape;
 import io.mla4j.checkpoint.AttentionDescription;
 import io.mla4j.checkpoint.TensorRole;
-import io.mla4j.ops.Add;
 import io.mla4j.ops.AppendLatent;
 import io.mla4j.ops.Attend;
 import io.mla4j.ops.AttendChosen;
@@ -37,7 +36,7 @@ import java.util.List;
  * x += residualScale * W_O o
  * </pre>
  */
-final class MlaAttention implements AttentionPart {
+final class MlaAttention extends CachedAttention {
   /**
    * Where a layer's rows lie in the cache.
    *
@@ -47,10 +46,6 @@ final class MlaAttention implements AttentionPart {
   record Place(int layer, int indexLayer) {}
 
   private final int plan;
-  private final BoundOperation norm;
-  private final BoundOperation project;
-  private final BoundOperation projectLatent;
-  private final BoundOperation projectQuery;
   private final BoundOperation append;
   private final QueryPath query;
 
@@ -59,8 +54,6 @@ final class MlaAttention implements AttentionPart {
 
   private final BoundOperation attend;
   private final BoundOperation gate;
-  private final BoundOperation output;
-  private final BoundOperation add;
 
   MlaAttention(Frame f, Place place, AttentionDescription.Mla mla, DecoderWeights.Layer w) {
     MlaShape shape = mla.shape();
@@ -68,27 +61,22 @@ final class MlaAttention implements AttentionPart {
     Rotation rotation = f.rotation(mla.rope());
     Tensor latent = f.rows("latent", shape.cached());
     Tensor values = f.rows("values", shape.heads() * shape.value());
-    plan = f.planOf(shape);
-    norm = f.bind(new RmsNorm(f.x(), w.vector(TensorRole.ATTENTION_NORM), f.eps(), f.h()));
-    query = new QueryPath(f, mla, w, rotation);
+    QueryPath query = new QueryPath(f, mla, w, rotation);
     Projection latentDown =
         new Projection(
             w.matrix(TensorRole.LATENT_DOWN), w.vector(TensorRole.LATENT_DOWN_BIAS), latent);
-    List<Projection> all = new ArrayList<>(List.of(query.fromHidden, latentDown));
     List<Projection> ofQueries = new ArrayList<>(List.of(query.fromHidden));
     Weight gates = w.matrix(TensorRole.OUTPUT_GATE);
     if (gates != null) {
-      Projection toGates = new Projection(gates, null, f.rows("gates", gates.out()));
-      all.add(toGates);
-      ofQueries.add(toGates);
+      ofQueries.add(new Projection(gates, null, f.rows("gates", gates.out())));
     }
-    project = f.bind(new Linear(f.h(), all, compute));
-    projectLatent = f.bind(new Linear(f.h(), List.of(latentDown), compute));
-    projectQuery = f.bind(new Linear(f.h(), ofQueries, compute));
+    super(f, w, new Projections(ofQueries, List.of(latentDown)), values);
+    this.query = query;
+    plan = f.planOf(shape);
     gate =
         gates == null
             ? null
-            : f.bind(new Gate(values, all.getLast().out(), Gate.Function.SIGMOID, values));
+            : f.bind(new Gate(values, ofQueries.getLast().out(), Gate.Function.SIGMOID, values));
     append =
         f.bind(
             new AppendLatent(
@@ -116,35 +104,10 @@ final class MlaAttention implements AttentionPart {
             mla.indexer()
                 .map(x -> (Operation) new AttendChosen(toAll, f.chosen(x.topK())))
                 .orElse(toAll));
-    output =
-        f.bind(
-            new Linear(
-                values,
-                List.of(
-                    new Projection(
-                        w.matrix(TensorRole.ATTENTION_OUTPUT),
-                        w.vector(TensorRole.ATTENTION_OUTPUT_BIAS),
-                        f.h())),
-                compute));
-    add = f.bind(new Add(f.x(), f.h(), f.residualScale(), f.x()));
   }
 
   @Override
-  public void run(Plans plans) {
-    norm.run();
-    project.run();
-    rememberProjected(plans);
-    finish(plans);
-  }
-
-  @Override
-  public void remember(Plans plans) {
-    norm.run();
-    projectLatent.run();
-    rememberProjected(plans);
-  }
-
-  private void rememberProjected(Plans plans) {
+  void append(Plans plans) {
     append.run(plans.get(plan));
     if (indexer != null) {
       indexer.remember(plans.get(plan));
@@ -152,12 +115,7 @@ final class MlaAttention implements AttentionPart {
   }
 
   @Override
-  public void attend(Plans plans) {
-    projectQuery.run();
-    finish(plans);
-  }
-
-  private void finish(Plans plans) {
+  void attendProjected(Plans plans) {
     query.run();
     if (indexer != null) {
       indexer.choose(plans.get(plan));
@@ -166,8 +124,6 @@ final class MlaAttention implements AttentionPart {
     if (gate != null) {
       gate.run();
     }
-    output.run();
-    add.run();
   }
 
   /** From what was projected from h to rotated queries. */

@@ -114,7 +114,7 @@ public final class Model implements AutoCloseable {
       this.directory = directory;
     }
 
-    /** {@code scalar}, {@code vector}, {@code native} or {@code cuda}; null for the fastest. */
+    /** One of {@link Backends#names}; null for the best that works. */
     public Builder backend(String name) {
       backend = name;
       return this;

@@ -2,8 +2,8 @@ package io.mla4j.model;
 
 import io.mla4j.Device;
 import io.mla4j.cuda.CudaBackend;
+import io.mla4j.cuda.CudaTestLibrary;
 import io.mla4j.spi.Backend;
-import io.mla4j.testkit.CudaTestLibrary;
 
 /** The first device of the CUDA library that is tested. */
 final class CudaDevices {

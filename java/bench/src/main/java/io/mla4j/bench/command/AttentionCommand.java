@@ -15,8 +15,7 @@ final class AttentionCommand extends Measurement {
   private static final int MAX = 1 << 24;
 
   private final AttentionGrid grid = new AttentionGrid();
-  private final KernelOptions kernels =
-      new KernelOptions(grid, "native", "vector", "scalar", "cuda");
+  private final KernelOptions kernels = new KernelOptions(grid);
   private final ContextOptions contexts = new ContextOptions();
 
   @Override

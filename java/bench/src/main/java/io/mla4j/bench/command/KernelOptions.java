@@ -1,5 +1,6 @@
 package io.mla4j.bench.command;
 
+import io.mla4j.Backends;
 import io.mla4j.ComputeType;
 import io.mla4j.bench.Benchmark;
 import io.mla4j.bench.Grid;
@@ -12,14 +13,20 @@ final class KernelOptions {
   private final Grid grid;
   private final List<String> known;
 
-  /**
-   * For a measurement of these backends.
-   *
-   * @param known by name
-   */
-  KernelOptions(Grid grid, String... known) {
+  /** For a measurement of any backend. */
+  KernelOptions(Grid grid) {
+    this(grid, Backends.names());
+  }
+
+  private KernelOptions(Grid grid, List<String> known) {
     this.grid = grid;
-    this.known = List.of(known);
+    this.known = known;
+  }
+
+  /** For a measurement that devices with memory of their own do not have. */
+  static KernelOptions ofProcessor(Grid grid) {
+    return new KernelOptions(
+        grid, Backends.names().stream().filter(name -> !Backends.hasOwnMemory(name)).toList());
   }
 
   /** Adds the options to a command. */
@@ -28,7 +35,8 @@ final class KernelOptions {
         "--backend NAME",
         String.class,
         v -> grid.backends = v,
-        String.join(", ", known) + "; default: native,vector, those that work.");
+        String.join(", ", known)
+            + "; default: those of the processor that work, or of several all but scalar.");
     args.list(
         "--isa NAME",
         String.class,

@@ -14,7 +14,7 @@ final class LinearCommand extends Measurement {
   private static final int MAX = 1 << 24;
 
   private final LinearGrid grid = new LinearGrid();
-  private final KernelOptions kernels = new KernelOptions(grid, "native", "vector", "scalar");
+  private final KernelOptions kernels = KernelOptions.ofProcessor(grid);
   private List<String> sizes = List.of();
   private int mixtureTokens = MixtureSize.V2_LITE.tokens();
   private int experts = MixtureSize.V2_LITE.experts();

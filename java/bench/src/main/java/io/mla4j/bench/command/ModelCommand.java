@@ -14,7 +14,7 @@ final class ModelCommand extends Measurement {
   private static final int MAX = 1 << 20;
 
   private final ModelGrid grid = new ModelGrid();
-  private final KernelOptions kernels = new KernelOptions(grid, "native", "vector", "scalar");
+  private final KernelOptions kernels = KernelOptions.ofProcessor(grid);
   private String preset;
 
   @Override

@@ -9,7 +9,6 @@ import io.mla4j.checkpoint.ModelDescription;
 import io.mla4j.checkpoint.OutputFile;
 import io.mla4j.checkpoint.PositionOverride;
 import io.mla4j.cli.Args;
-import io.mla4j.cli.StreamCommand;
 import io.mla4j.text.Tokenizer;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -20,13 +19,7 @@ import java.util.List;
 import java.util.OptionalInt;
 
 /** {@code mla4j positions}: how long a context a model holds out, by how positions are told. */
-final class PositionsCommand extends StreamCommand {
-  private static final int MAX_TOKENS = 1 << 20;
-
-  private Path model;
-  private Path textFile;
-  private String backend;
-  private int threads;
+final class PositionsCommand extends ReadingCommand {
   private int tokens = 8192;
   private String contexts = "256,512,1024,2048,4096,8192";
   private List<String> scalings = List.of();
@@ -39,15 +32,7 @@ final class PositionsCommand extends StreamCommand {
     args.description(
         "Compare perplexity by context and position for ways to tell positions: as configured, and"
             + " overridden.");
-    args.one(
-        "--model DIR", Path.class, v -> model = v, "The model; default: the one that comes along.");
-    args.one(
-        "--text FILE",
-        Path.class,
-        v -> textFile = v,
-        "UTF-8; default: heldout.txt beside the model.");
-    args.one("--backend NAME", String.class, v -> backend = v, "Default: the fastest.");
-    args.one("--threads N", int.class, v -> threads = v, "Default: the physical cores.");
+    declareReading(args, "Default: the fastest.");
     args.one(
         "--tokens N",
         int.class,
@@ -73,8 +58,8 @@ final class PositionsCommand extends StreamCommand {
 
   @Override
   public void execute() throws IOException {
-    range("--tokens", tokens, 2, MAX_TOKENS);
-    range("--threads", threads, 0, 1024);
+    range("--tokens", tokens, 2);
+    range("--threads", threads, 0);
     List<Integer> lengths = lengths();
     scalings.forEach(PositionOverride::rope);
     if (json != null) {
@@ -84,7 +69,7 @@ final class PositionsCommand extends StreamCommand {
       Files.createDirectories(plot);
     }
     Path directory = directory();
-    Path file = textFile != null ? textFile : directory.resolve("heldout.txt");
+    Path file = text();
     String content = text(file);
     ModelDescription description = ConfigReader.read(directory);
     try (Tokenizer tokenizer = Tokenizer.open(directory)) {
@@ -163,19 +148,5 @@ final class PositionsCommand extends StreamCommand {
       settings.add("alibi");
     }
     return settings;
-  }
-
-  private void range(String option, int value, int least, int most) {
-    if (value < least || value > most) {
-      throw usage(option + " is " + value + ", but must be in " + least + ".." + most);
-    }
-  }
-
-  private Path directory() {
-    String home = System.getProperty("mla4j.home");
-    if (model == null && home == null) {
-      throw usage("--model is missing (there is no default without -Dmla4j.home)");
-    }
-    return model != null ? model : Path.of(home, "models", "tiny-mla");
   }
 }

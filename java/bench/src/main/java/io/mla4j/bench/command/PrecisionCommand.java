@@ -7,7 +7,6 @@ import io.mla4j.bench.PrecisionReport;
 import io.mla4j.checkpoint.Checkpoint;
 import io.mla4j.checkpoint.OutputFile;
 import io.mla4j.cli.Args;
-import io.mla4j.cli.StreamCommand;
 import io.mla4j.text.Tokenizer;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -16,13 +15,7 @@ import java.util.Arrays;
 import java.util.List;
 
 /** {@code mla4j precision}: what each type of cache and of computing changes. */
-final class PrecisionCommand extends StreamCommand {
-  private static final int MAX_TOKENS = 1 << 20;
-
-  private Path model;
-  private Path textFile;
-  private String backend;
-  private int threads;
+final class PrecisionCommand extends ReadingCommand {
   private int tokens = 1024;
   private int window = 256;
   private Path json;
@@ -33,15 +26,7 @@ final class PrecisionCommand extends StreamCommand {
     args.description(
         "Compare every type of cache, compute type and form on every CPU backend with float32, and"
             + " attention with double precision, while a model reads a text.");
-    args.one(
-        "--model DIR", Path.class, v -> model = v, "The model; default: the one that comes along.");
-    args.one(
-        "--text FILE",
-        Path.class,
-        v -> textFile = v,
-        "UTF-8; default: heldout.txt beside the model.");
-    args.one("--backend NAME", String.class, v -> backend = v, "One backend only.");
-    args.one("--threads N", int.class, v -> threads = v, "Default: the physical cores.");
+    declareReading(args, "One backend only.");
     args.one("--tokens N", int.class, v -> tokens = v, "Tokens of the text; default: 1024.");
     args.one(
         "--window N", int.class, v -> window = v, "Tokens that are read at once; default: 256.");
@@ -61,11 +46,7 @@ final class PrecisionCommand extends StreamCommand {
       Files.createDirectories(plot);
     }
     Path directory = directory();
-    Path file =
-        textFile != null
-            ? textFile
-            : (Files.isDirectory(directory) ? directory : directory.resolveSibling("."))
-                .resolve("heldout.txt");
+    Path file = text();
     String content = text(file);
     try (Checkpoint checkpoint = Checkpoint.open(directory);
         Tokenizer tokenizer = Tokenizer.open(directory)) {
@@ -82,20 +63,6 @@ final class PrecisionCommand extends StreamCommand {
         report.plot(plot).forEach(err()::println);
       }
     }
-  }
-
-  private void range(String option, int value, int least) {
-    if (value < least || value > MAX_TOKENS) {
-      throw usage(option + " is " + value + ", but must be in " + least + ".." + MAX_TOKENS);
-    }
-  }
-
-  private Path directory() {
-    String home = System.getProperty("mla4j.home");
-    if (model == null && home == null) {
-      throw usage("--model is missing (there is no default without -Dmla4j.home)");
-    }
-    return model != null ? model : Path.of(home, "models", "tiny-mla");
   }
 
   private int[][] windows(int[] all, Path file) {

@@ -4,7 +4,6 @@ import io.mla4j.Backends;
 import io.mla4j.Mla4jException;
 import io.mla4j.bench.SpeculationBench;
 import io.mla4j.cli.Args;
-import io.mla4j.cli.StreamCommand;
 import io.mla4j.text.Model;
 import io.mla4j.text.Speculation;
 import java.io.IOException;
@@ -13,11 +12,7 @@ import java.util.Arrays;
 import java.util.List;
 
 /** {@code mla4j bench speculate}: generation with guessed tokens next to plain generation. */
-final class SpeculateCommand extends StreamCommand {
-  private Path model;
-  private Path textFile;
-  private String backend;
-  private int threads;
+final class SpeculateCommand extends ReadingCommand {
   private List<Speculation> kinds = List.of(Speculation.LOOKUP);
   private int prompts = 10;
   private int prompt = 128;
@@ -30,15 +25,7 @@ final class SpeculateCommand extends StreamCommand {
     args.description(
         "Continue pieces of a text with guessed tokens and without, in turns, every other piece"
             + " greedily and the others sampled; fails where an id differs.");
-    args.one(
-        "--model DIR", Path.class, v -> model = v, "The model; default: the one that comes along.");
-    args.one(
-        "--text FILE",
-        Path.class,
-        v -> textFile = v,
-        "UTF-8; default: heldout.txt beside the model.");
-    args.one("--backend NAME", String.class, v -> backend = v, "Default: the fastest that works.");
-    args.one("--threads N", int.class, v -> threads = v, "Default: the physical cores.");
+    declareReading(args, "Default: the fastest that works.");
     args.list("--kind KIND", Speculation.class, v -> kinds = v, "lookup, mtp; default: lookup.");
     args.one("--prompts N", int.class, v -> prompts = v, "Pieces; default: " + prompts + ".");
     args.one("--prompt N", int.class, v -> prompt = v, "Tokens of one; default: " + prompt + ".");
@@ -73,7 +60,7 @@ final class SpeculateCommand extends StreamCommand {
               + String.join(", ", Backends.names()));
     }
     Path directory = directory();
-    String text = text(textFile == null ? directory.resolve("heldout.txt") : textFile);
+    String text = text(text());
     try (Model opened = Model.builder(directory).backend(backend).threads(threads).open()) {
       int[][] pieces = pieces(opened.tokenizer().encode(text, false));
       out().println(opened.summary());
@@ -101,19 +88,5 @@ final class SpeculateCommand extends StreamCommand {
       }
     }
     return pieces;
-  }
-
-  private void range(String option, int value, int least) {
-    if (value < least || value > 1 << 20) {
-      throw usage(option + " is " + value + ", but must be in " + least + ".." + (1 << 20));
-    }
-  }
-
-  private Path directory() {
-    String home = System.getProperty("mla4j.home");
-    if (model == null && home == null) {
-      throw usage("--model is missing (there is no default without -Dmla4j.home)");
-    }
-    return model != null ? model : Path.of(home, "models", "tiny-mla");
   }
 }

@@ -1,23 +1,16 @@
 package io.mla4j.bench.engine;
 
-import io.mla4j.LatentCache;
-import io.mla4j.checkpoint.ModelDescription;
 import io.mla4j.engine.EngineModel;
+import io.mla4j.engine.ForwardingModel;
 import io.mla4j.model.Decoder;
-import io.mla4j.text.ChatTemplate;
-import io.mla4j.text.PromptCut;
-import io.mla4j.text.Tokenizer;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Optional;
-import java.util.Set;
 
 /**
  * A model that notes how long its steps take: what is the decoder's, and what is the engine's, to
  * which rows of logits are handed and which prepares the next step.
  */
-final class TimedModel implements EngineModel {
-  private final EngineModel model;
+final class TimedModel extends ForwardingModel {
   private final List<Step> steps = new ArrayList<>();
   private long lastEnd;
 
@@ -41,7 +34,7 @@ final class TimedModel implements EngineModel {
   }
 
   TimedModel(EngineModel model) {
-    this.model = model;
+    super(model);
   }
 
   @Override
@@ -76,70 +69,5 @@ final class TimedModel implements EngineModel {
       steps.clear();
       return all;
     }
-  }
-
-  @Override
-  public String name() {
-    return model.name();
-  }
-
-  @Override
-  public String family() {
-    return model.family();
-  }
-
-  @Override
-  public Optional<ModelDescription> description() {
-    return model.description();
-  }
-
-  @Override
-  public String summary() {
-    return model.summary();
-  }
-
-  @Override
-  public int vocabulary() {
-    return model.vocabulary();
-  }
-
-  @Override
-  public int context() {
-    return model.context();
-  }
-
-  @Override
-  public Set<Integer> eos() {
-    return model.eos();
-  }
-
-  @Override
-  public boolean hasTokenizer() {
-    return model.hasTokenizer();
-  }
-
-  @Override
-  public Tokenizer tokenizer() {
-    return model.tokenizer();
-  }
-
-  @Override
-  public Optional<ChatTemplate> template() {
-    return model.template();
-  }
-
-  @Override
-  public PromptCut promptCut() {
-    return model.promptCut();
-  }
-
-  @Override
-  public LatentCache.Builder cacheBuilder() {
-    return model.cacheBuilder();
-  }
-
-  @Override
-  public void close() {
-    model.close();
   }
 }

@@ -10,23 +10,28 @@ import java.util.Set;
 import java.util.function.BooleanSupplier;
 import java.util.function.Supplier;
 
-/** Attention on a GPU, with memory and limits of its own. */
-final class CudaBench implements AutoCloseable {
-  static final String BACKEND = "cuda";
-
+/** Attention on a device with memory, and so limits, of its own. */
+final class AcceleratorBench implements AutoCloseable {
   private final Settings settings;
+  private final String backend;
   private final Accelerator device;
   private DataPool pool;
-  private CudaLimits limits;
+  private AcceleratorLimits limits;
 
-  CudaBench(Settings settings) {
+  /**
+   * For the first device of a backend.
+   *
+   * @param backend by name
+   */
+  AcceleratorBench(Settings settings, String backend) {
     this.settings = settings;
-    Device opened = Backends.open(new Backends.Choice(BACKEND, null, 0));
-    if (!(opened instanceof Accelerator cuda)) {
+    this.backend = backend;
+    Device opened = Backends.open(new Backends.Choice(backend, null, 0));
+    if (!(opened instanceof Accelerator accelerator)) {
       opened.close();
-      throw new BenchException("backend " + BACKEND + " is not the one of this library");
+      throw new BenchException("backend " + backend + " has devices that bench does not know");
     }
-    device = cuda;
+    device = accelerator;
   }
 
   /** Rows of the grid, one for each of its points whatever its backends and threads. */
@@ -40,20 +45,19 @@ final class CudaBench implements AutoCloseable {
         spec -> {
           boolean leftOut = spec.kind() != Kind.MLA;
           if (leftOut) {
-            run.note(spec.label() + " is left out: " + BACKEND + " has MLA alone");
+            run.note(spec.label() + " is left out: " + backend + " has MLA alone");
           }
           return leftOut;
         });
     long bytes = specs.stream().mapToLong(AttentionSpec::layerBytes).max().orElse(0);
     pool = new DataPool(device, Math.max(bytes, settings.poolBytes()));
-    limits = new CudaLimits(device, pool);
+    limits = new AcceleratorLimits(device, pool);
     Set<Axes> known = new HashSet<>();
     List<Supplier<Case>> plans = new ArrayList<>();
     for (AttentionSpec spec : specs) {
       plans.add(
           () ->
-              AttentionBench.onlyOnce(
-                  new CudaAttentionCase(spec, pool, device, limits), known, run));
+              AttentionBench.onlyOnce(new AcceleratorCase(spec, pool, device, limits), known, run));
     }
     return run.measure(plans, () -> null);
   }
@@ -77,7 +81,7 @@ final class CudaBench implements AutoCloseable {
   private Peak peak(String what, Long bytes, double[] rates, String unit) {
     return new Peak(
         what,
-        BACKEND,
+        backend,
         device.name(),
         1,
         bytes,

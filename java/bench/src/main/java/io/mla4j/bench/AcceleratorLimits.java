@@ -11,11 +11,12 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
 /**
- * What a GPU reaches in the same run: its memory by a copy from one half of the pool to the other,
- * read and written; its arithmetic by the largest linear layer of the library that is not slow
- * here. That is no limit of the GPU, which can do more, and rows that beat it show more than 100 %.
+ * What a device with memory of its own reaches in the same run: its memory by a copy from one half
+ * of the pool to the other, read and written; its arithmetic by the largest linear layer of the
+ * library that is not slow here. That is no limit of the device, which can do more, and rows that
+ * beat it show more than 100 %.
  */
-final class CudaLimits implements Limits, AutoCloseable {
+final class AcceleratorLimits implements Limits, AutoCloseable {
   /** Rows, inputs and outputs of the largest linear, and how long one may take. */
   private static final int MOST = 8192;
 
@@ -29,7 +30,7 @@ final class CudaLimits implements Limits, AutoCloseable {
   private final int size;
   private final BoundOperation linear;
 
-  CudaLimits(Accelerator device, DataPool pool) {
+  AcceleratorLimits(Accelerator device, DataPool pool) {
     this.device = device;
     this.pool = pool;
     int n = LEAST;

@@ -1,4 +1,4 @@
-package io.mla4j.testkit;
+package io.mla4j.cuda;
 
 import static org.junit.jupiter.api.Assertions.fail;
 import static org.junit.jupiter.api.Assumptions.abort;
