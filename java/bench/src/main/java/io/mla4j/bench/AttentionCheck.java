@@ -64,13 +64,13 @@ final class AttentionCheck {
     block = new double[Math.min(BLOCK, spec.tokens()) * width];
   }
 
-  /** Reads the cached tokens from {@code begin} to {@code end}. */
-  private void readBlock(int begin, int end) {
+  /** Reads the cached tokens {@code tokens[begin, end)}. */
+  private void readBlock(int[] tokens, int begin, int end) {
     LatentLayout layout = spec.layout();
     for (int s = begin; s < end; s++) {
-      long page = pageTable.getAtIndex(ValueLayout.JAVA_INT, s / spec.page());
+      long page = pageTable.getAtIndex(ValueLayout.JAVA_INT, tokens[s] / spec.page());
       long from = page * layout.pageBytes(spec.page());
-      int slot = s % spec.page();
+      int slot = tokens[s] % spec.page();
       long row = from + slot * layout.rowStrideBytes();
       long scales = from + spec.page() * layout.rowStrideBytes() + slot * layout.scaleBytes();
       for (int i = 0; i < width; i++) {
@@ -118,6 +118,11 @@ final class AttentionCheck {
 
   /** Row (t, h) of unabsorbed queries, computed in the absorbed form: W_UV sum p_s c_s. */
   void withWeights(Tensor q, Tensor kvB, Tensor out, int t, int h) {
+    withWeights(q, kvB, out, t, h, visible(t));
+  }
+
+  /** The same over these cached tokens alone. */
+  void withWeights(Tensor q, Tensor kvB, Tensor out, int t, int h, int[] tokens) {
     double[] query = read(q, t, h);
     double[] absorbed = new double[width];
     for (int i = 0; i < Kind.HEAD; i++) {
@@ -127,7 +132,7 @@ final class AttentionCheck {
     }
     System.arraycopy(query, Kind.HEAD, absorbed, Kind.LATENT, Kind.ROPE);
     double[] latent = new double[Kind.LATENT];
-    attend(absorbed, latent, t);
+    attend(absorbed, latent, tokens);
     double[] expected = new double[Kind.HEAD];
     for (int i = 0; i < Kind.HEAD; i++) {
       for (int j = 0; j < Kind.LATENT; j++) {
@@ -140,20 +145,24 @@ final class AttentionCheck {
 
   private double compare(double[] query, int valueWidth, double[] actual, int t, int h) {
     double[] expected = new double[valueWidth];
-    double lse = attend(query, expected, t);
+    double lse = attend(query, expected, visible(t));
     requireNear(expected, actual, rounds ? BF16_DISTANCE : F32_DISTANCE, t, h);
     return lse;
   }
 
-  /** Query t, as wide as a cached row, over all that it sees; the first numbers are the value. */
-  private double attend(double[] query, double[] out, int t) {
-    int visible = spec.tokens() - spec.queries() + t + 1;
+  /** The cached tokens that query t sees. */
+  private int[] visible(int t) {
+    return IntStream.range(0, spec.tokens() - spec.queries() + t + 1).toArray();
+  }
+
+  /** A query as wide as a cached row over these tokens; the first numbers are the value. */
+  private double attend(double[] query, double[] out, int[] tokens) {
     Attention.Rows rows = new Attention.Rows(block, width, block, width, null, null);
     Attention oracle = new Attention(width, out.length, scale, false);
     double lse = Double.NEGATIVE_INFINITY;
-    for (int begin = 0; begin < visible; begin += BLOCK) {
-      int end = Math.min(visible, begin + BLOCK);
-      readBlock(begin, end);
+    for (int begin = 0; begin < tokens.length; begin += BLOCK) {
+      int end = Math.min(tokens.length, begin + BLOCK);
+      readBlock(tokens, begin, end);
       double[] part = new double[out.length];
       double partLse =
           oracle.row(

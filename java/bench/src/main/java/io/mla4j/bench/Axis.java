@@ -3,11 +3,14 @@ package io.mla4j.bench;
 /** What tells rows apart, in the order of reports. */
 public enum Axis {
   /**
-   * {@code attention} (decode), {@code prefill}, {@code gemm}, {@code gemv}, {@code grouped},
-   * {@code model}, {@code startup}.
+   * {@code attention} (decode), {@code prefill}, {@code sparse}, {@code gemm}, {@code gemv}, {@code
+   * grouped}, {@code model}, {@code startup}.
    */
   BENCHMARK("benchmark", "benchmark"),
-  /** Of attention {@code mla}, {@code mha}, {@code gqa}, {@code mqa}; of a model what is timed. */
+  /**
+   * Of attention {@code mla}, {@code mha}, {@code gqa}, {@code mqa}; of sparse attention and of a
+   * model what is timed.
+   */
   KIND("kind", "kind"),
   /** As users name it. */
   BACKEND("backend", "backend"),

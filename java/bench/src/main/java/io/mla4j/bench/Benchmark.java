@@ -152,6 +152,17 @@ public final class Benchmark {
     return report(peaks, rows);
   }
 
+  /** Sparse attention. */
+  public Report sparse(SparseGrid grid) {
+    if (isStopped()) {
+      return none();
+    }
+    try (Lab lab = new Lab(settings)) {
+      List<Row> rows = SparseBench.run(lab, grid, this);
+      return done(report(limits(lab, Grid.each(grid.threads)), rows));
+    }
+  }
+
   /** Linear layers and experts. */
   public Report linear(LinearGrid grid) {
     if (isStopped()) {

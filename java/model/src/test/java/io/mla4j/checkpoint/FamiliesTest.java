@@ -64,6 +64,13 @@ class FamiliesTest {
     assertEquals(10000, attention(read("{\"model_type\": \"glm4_moe_lite\"}")).rope().theta());
   }
 
+  /** In transformers it overwrites the rotated width of this class, and no other's. */
+  @Test
+  void headDimIsNotTheRotatedWidth() throws IOException {
+    String config = "{\"model_type\": \"glm4_moe_lite\"}";
+    assertEquals(read(config), read(config, object -> object.put("head_dim", 100)));
+  }
+
   private static final String MINICPM3 =
       """
       {"model_type": "minicpm3", "head_dim": 7, "rope_scaling": {"type": "longrope",

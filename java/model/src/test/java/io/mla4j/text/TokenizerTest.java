@@ -6,6 +6,8 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.mla4j.checkpoint.GoldenCheckpointsTest;
 import io.mla4j.checkpoint.ModelFiles;
 import java.io.File;
@@ -193,6 +195,24 @@ class TokenizerTest {
     assertEquals(
         OptionalInt.of(0),
         bos(directory, "{\"tokenizer_class\": \"LlamaTokenizerFast\", " + token + "}"));
+  }
+
+  /** Transformers replaces it where the class is Llama's, so that its ids are others. */
+  @Test
+  void theNormalizerOfTokenizerJsonCountsWhateverTheClass(@TempDir Path directory)
+      throws Exception {
+    ObjectMapper mapper = new ObjectMapper();
+    ObjectNode json = (ObjectNode) mapper.readTree(MODEL.resolve("tokenizer.json").toFile());
+    json.putObject("normalizer").put("type", "Lowercase");
+    Files.writeString(directory.resolve("tokenizer.json"), json.toString());
+    Files.writeString(
+        directory.resolve("tokenizer_config.json"),
+        "{\"tokenizer_class\": \"LlamaTokenizer\", \"add_bos_token\": false}");
+    try (Tokenizer opened = Tokenizer.open(directory)) {
+      assertArrayEquals(
+          tokenizer.encode("the word of the lord", false),
+          opened.encode("The Word of the LORD", false));
+    }
   }
 
   private static OptionalInt bos(Path directory, String config) throws Exception {

@@ -19,6 +19,7 @@ final class BenchCommand extends Measurement {
     args.spec().usageMessage().synopsisSubcommandLabel("[COMMAND]");
     command(args, "peak", new PeakCommand());
     command(args, "attention", new AttentionCommand());
+    command(args, "sparse", new SparseCommand());
     command(args, "linear", new LinearCommand());
     command(args, "model", new ModelCommand());
     command(args, "make-model", new MakeModelCommand());
