@@ -8,6 +8,7 @@ import io.mla4j.ops.RmsNorm;
 import io.mla4j.ops.StorageFormat;
 import io.mla4j.ops.SwiGlu;
 import io.mla4j.ops.Tensor;
+import java.lang.foreign.Arena;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -68,58 +69,63 @@ final class Calibration {
   /** The statistics of layer l; layers come in their order. */
   Moments layer(int l) {
     LayerStatistics statistics = new LayerStatistics(source, l, window);
-    Tensor norm = floats(source.tensor(l, TensorRole.ATTENTION_NORM));
-    for (int b = 0; b < hidden.size(); b++) {
-      Tensor h = hidden.get(b);
+    for (Tensor h : hidden) {
+      try (Arena arena = Arena.ofShared()) {
+        new Chunk(source, products.within(arena), l).run(h, statistics);
+      }
+    }
+    return statistics.moments();
+  }
+
+  /** Some windows in one layer; everything but their hidden states is gone afterwards. */
+  private record Chunk(Source source, Products products, int l) {
+    /** h becomes the hidden states behind the layer. */
+    void run(Tensor h, LayerStatistics statistics) {
+      Tensor norm = floats(source.tensor(l, TensorRole.ATTENTION_NORM));
       Tensor x = normed(h, norm);
       float[] out =
           statistics.add(
               x.toArray(),
-              projected(l, x, TensorRole.QUERY, TensorRole.QUERY_BIAS),
-              projected(l, x, TensorRole.KEY, TensorRole.KEY_BIAS),
-              projected(l, x, TensorRole.VALUE, TensorRole.VALUE_BIAS));
+              projected(x, TensorRole.QUERY, TensorRole.QUERY_BIAS),
+              projected(x, TensorRole.KEY, TensorRole.KEY_BIAS),
+              projected(x, TensorRole.VALUE, TensorRole.VALUE_BIAS));
       Tensor heads = products.zeros(h.dim(0), (long) out.length / h.dim(0)).copyFrom(out);
       Tensor bias =
           source.attention().outputBias()
               ? floats(source.tensor(l, TensorRole.ATTENTION_OUTPUT_BIAS))
               : null;
-      Tensor added =
-          add(
-              products.linear(heads, source.tensor(l, TensorRole.ATTENTION_OUTPUT).weight(), bias),
-              h);
-      hidden.set(b, add(feedForward(l, added), added));
+      add(products.linear(heads, source.tensor(l, TensorRole.ATTENTION_OUTPUT).weight(), bias), h);
+      add(feedForward(h), h);
     }
-    return statistics.moments();
-  }
 
-  private Tensor feedForward(int l, Tensor h) {
-    Tensor y = normed(h, floats(source.tensor(l, TensorRole.FFN_NORM)));
-    Tensor gate = products.linear(y, source.tensor(l, TensorRole.DENSE_GATE).weight(), null);
-    Tensor up = products.linear(y, source.tensor(l, TensorRole.DENSE_UP).weight(), null);
-    Tensor inner = products.zeros(gate.dim(0), gate.dim(1));
-    products.device().run(new SwiGlu(gate, up, Float.POSITIVE_INFINITY, inner));
-    return products.linear(inner, source.tensor(l, TensorRole.DENSE_DOWN).weight(), null);
-  }
+    private Tensor feedForward(Tensor h) {
+      Tensor y = normed(h, floats(source.tensor(l, TensorRole.FFN_NORM)));
+      Tensor gate = products.linear(y, source.tensor(l, TensorRole.DENSE_GATE).weight(), null);
+      Tensor up = products.linear(y, source.tensor(l, TensorRole.DENSE_UP).weight(), null);
+      Tensor inner = products.zeros(gate.dim(0), gate.dim(1));
+      products.device().run(new SwiGlu(gate, up, Float.POSITIVE_INFINITY, inner));
+      return products.linear(inner, source.tensor(l, TensorRole.DENSE_DOWN).weight(), null);
+    }
 
-  private float[] projected(int l, Tensor x, TensorRole weight, TensorRole bias) {
-    Tensor b = source.attention().inputBias() ? floats(source.tensor(l, bias)) : null;
-    return products.linear(x, source.tensor(l, weight).weight(), b).toArray();
-  }
+    private float[] projected(Tensor x, TensorRole weight, TensorRole bias) {
+      Tensor b = source.attention().inputBias() ? floats(source.tensor(l, bias)) : null;
+      return products.linear(x, source.tensor(l, weight).weight(), b).toArray();
+    }
 
-  private Tensor normed(Tensor h, Tensor weight) {
-    Tensor out = products.zeros(h.dim(0), h.dim(1));
-    products.device().run(new RmsNorm(h, weight, source.model().normEps(), out));
-    return out;
-  }
+    private Tensor normed(Tensor h, Tensor weight) {
+      Tensor out = products.zeros(h.dim(0), h.dim(1));
+      products.device().run(new RmsNorm(h, weight, source.model().normEps(), out));
+      return out;
+    }
 
-  private Tensor add(Tensor x, Tensor residual) {
-    Tensor out = products.zeros(x.dim(0), x.dim(1));
-    products.device().run(new Add(x, residual, source.model().residualScale(), out));
-    return out;
-  }
+    /** To the hidden states. */
+    private void add(Tensor x, Tensor h) {
+      products.device().run(new Add(h, x, source.model().residualScale(), h));
+    }
 
-  private Tensor floats(StoredTensor stored) {
-    float[] values = stored.toFloats();
-    return products.zeros(values.length).copyFrom(values);
+    private Tensor floats(StoredTensor stored) {
+      float[] values = stored.toFloats();
+      return products.zeros(values.length).copyFrom(values);
+    }
   }
 }

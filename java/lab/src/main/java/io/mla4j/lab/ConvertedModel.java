@@ -4,22 +4,24 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.mla4j.checkpoint.Json;
 import io.mla4j.checkpoint.OutputFile;
-import io.mla4j.checkpoint.SafetensorsWriter;
 import io.mla4j.checkpoint.StoredTensor;
-import io.mla4j.ops.StorageFormat;
-import io.mla4j.ops.Tensor;
 import java.io.IOException;
-import java.lang.foreign.Arena;
-import java.lang.foreign.ValueLayout;
+import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.UUID;
 import java.util.regex.Pattern;
 import org.ejml.data.DMatrixRMaj;
 
-/** Writes a converted model as a folder: what is new in float32, all else as it was stored. */
-final class ConvertedModel {
+/**
+ * Writes a converted model as a folder, layer by layer: what is new in float32, all else as it was
+ * stored.
+ */
+final class ConvertedModel implements AutoCloseable {
   private static final long MAX_BYTES = 10_000_000;
   private static final Pattern REPLACED =
       Pattern.compile(".*\\.self_attn\\.[qkv]_proj\\.(weight|bias)");
@@ -48,36 +50,100 @@ final class ConvertedModel {
           "chat_template.jinja",
           "generation_config.json");
 
-  private final Source source;
-  private final List<LatentLayer> layers;
-  private final Form form;
-  private final Arena arena;
-  private final SafetensorsWriter writer = new SafetensorsWriter().metadata("format", "pt");
+  /** Bytes of new tensors that wait for their file. */
+  private static final long IN_MEMORY = 128L << 20;
 
-  private ConvertedModel(Source source, List<LatentLayer> layers, Form form, Arena arena) {
+  private final Source source;
+  private final Form form;
+  private final Path out;
+  private final Path beside;
+  private final Scratch scratch;
+  private final Shards shards;
+
+  /** What a configuration says of them. */
+  private final List<LatentLayer> layers = new ArrayList<>();
+
+  /**
+   * Begins a model beside the folder that it becomes, so that nobody ever sees half of it. When the
+   * process is ended meanwhile, nothing is left.
+   *
+   * @param out a folder that is not there yet
+   */
+  ConvertedModel(Source source, Form form, Path out) {
     this.source = source;
-    this.layers = layers;
     this.form = form;
-    this.arena = arena;
+    this.out = out;
+    beside =
+        out.toAbsolutePath()
+            .normalize()
+            .resolveSibling("." + out.getFileName() + "." + UUID.randomUUID());
+    scratch = Scratch.of(beside);
+    shards = new Shards(beside, IN_MEMORY);
+    try {
+      Files.createDirectory(beside);
+    } catch (IOException e) {
+      close();
+      throw unwritable(e);
+    }
   }
 
-  /** Writes into a folder that is there and empty. */
-  static void write(Source source, List<LatentLayer> layers, Form form, Path folder) {
-    try (Arena arena = Arena.ofShared()) {
-      ConvertedModel model = new ConvertedModel(source, layers, form, arena);
-      model.config(folder);
-      model.tensors();
-      model.writer.write(folder.resolve("model.safetensors"));
+  private LabException unwritable(IOException e) {
+    return new LabException(out + ": cannot be written: " + e.getMessage(), e);
+  }
+
+  /** Writes the next layer; nothing refers to its matrices afterwards. */
+  void add(LatentLayer layer) {
+    String prefix = "model.layers." + layers.size() + ".self_attn.";
+    int rank = layer.up().numCols;
+    double scale = form.latentScale(layer);
+    projection(prefix + "q_proj", layer.query());
+    DMatrixRMaj down = layer.down().copy();
+    for (int i = 0; i < rank * down.numCols; i++) {
+      down.data[i] *= scale;
+    }
+    projection(prefix + "kv_a_proj_with_mqa", down);
+    if (form == Form.COMPATIBLE) {
+      double[] norm = new double[rank];
+      Arrays.fill(norm, Math.sqrt(Form.EPSILON) / scale);
+      shards.add(prefix + "kv_a_layernorm.weight", norm, rank);
+    }
+    shards.add(prefix + "kv_b_proj.weight", layer.up().data, layer.up().numRows, rank);
+    layers.add(layer.sizes());
+  }
+
+  /** Writes everything else; the folder is there then. */
+  void finish() {
+    try {
+      for (StoredTensor stored : source.checkpoint().tensors().values()) {
+        if (!REPLACED.matcher(stored.name()).matches()) {
+          shards.add(stored);
+        }
+      }
+      shards.finish();
+      config(beside);
       for (String name : FILES) {
         Path file = source.directory().resolve(name);
         if (Files.exists(file)) {
           // not its permissions: what cannot be written could not be removed
-          Files.write(folder.resolve(name), Files.readAllBytes(file));
+          Files.write(beside.resolve(name), Files.readAllBytes(file));
         }
       }
+      if (Files.exists(out)) {
+        throw new FileAlreadyExistsException(out.toString());
+      }
+      Files.move(beside, out, StandardCopyOption.ATOMIC_MOVE);
+    } catch (FileAlreadyExistsException e) {
+      throw new LabException(
+          "--out is " + out + ", which is there already; name another folder", e);
     } catch (IOException e) {
-      throw new LabException(folder + ": cannot be written: " + e.getMessage(), e);
+      throw unwritable(e);
     }
+  }
+
+  @Override
+  public void close() {
+    shards.close();
+    scratch.close();
   }
 
   private void config(Path folder) throws IOException {
@@ -116,48 +182,13 @@ final class ConvertedModel {
         mapper.writerWithDefaultPrettyPrinter().writeValueAsString(config) + "\n");
   }
 
-  private void tensors() {
-    for (StoredTensor stored : source.checkpoint().tensors().values()) {
-      if (!REPLACED.matcher(stored.name()).matches()) {
-        writer.add(stored.name(), stored.tensor());
-      }
-    }
-    for (int l = 0; l < layers.size(); l++) {
-      LatentLayer layer = layers.get(l);
-      String prefix = "model.layers." + l + ".self_attn.";
-      int rank = layer.up().numCols;
-      double scale = form.latentScale(layer);
-      projection(prefix + "q_proj", layer.query());
-      DMatrixRMaj down = layer.down().copy();
-      for (int i = 0; i < rank * down.numCols; i++) {
-        down.data[i] *= scale;
-      }
-      projection(prefix + "kv_a_proj_with_mqa", down);
-      if (form == Form.COMPATIBLE) {
-        double[] norm = new double[rank];
-        Arrays.fill(norm, Math.sqrt(Form.EPSILON) / scale);
-        add(prefix + "kv_a_layernorm.weight", norm, rank);
-      }
-      add(prefix + "kv_b_proj.weight", layer.up().data, layer.up().numRows, rank);
-    }
-  }
-
   /** Its last column is the bias where the model has biases. */
   private void projection(String name, DMatrixRMaj matrix) {
     int hidden = source.model().hidden();
     DMatrixRMaj weight = Matrices.columns(matrix, 0, hidden);
-    add(name + ".weight", weight.data, matrix.numRows, hidden);
+    shards.add(name + ".weight", weight.data, matrix.numRows, hidden);
     if (matrix.numCols > hidden) {
-      add(name + ".bias", Matrices.columns(matrix, hidden, 1).data, matrix.numRows);
+      shards.add(name + ".bias", Matrices.columns(matrix, hidden, 1).data, matrix.numRows);
     }
-  }
-
-  private void add(String name, double[] values, long... shape) {
-    long count = Arrays.stream(shape).reduce(1, Math::multiplyExact);
-    var segment = arena.allocate(4 * count, 64);
-    for (int i = 0; i < count; i++) {
-      segment.setAtIndex(ValueLayout.JAVA_FLOAT, i, (float) values[i]);
-    }
-    writer.add(name, Tensor.of(segment, StorageFormat.F32, shape));
   }
 }

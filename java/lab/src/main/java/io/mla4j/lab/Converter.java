@@ -2,16 +2,12 @@ package io.mla4j.lab;
 
 import io.mla4j.Device;
 import io.mla4j.text.Tokenizer;
-import java.io.IOException;
-import java.nio.file.FileAlreadyExistsException;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.UUID;
 import java.util.function.IntConsumer;
+import java.util.stream.Stream;
 
 /**
  * Turns a model with grouped keys and values into one with multi-head latent attention, without
@@ -155,16 +151,28 @@ public final class Converter implements AutoCloseable {
   }
 
   /**
-   * Reads the calibration text once, and converts each layer on the way for every plan: nothing of
-   * a layer but its conversions is kept.
+   * Reads the calibration text once, converts each layer on the way for every plan, and writes it:
+   * nothing of a layer is kept.
    *
+   * @param outs the folder that each plan makes
    * @param progress is told the layer that is done
-   * @return the layers of each plan
    */
-  List<List<LatentLayer>> convert(List<Plan> plans, int[][] windows, IntConsumer progress) {
+  void convert(List<Plan> plans, List<Path> outs, int[][] windows, IntConsumer progress) {
     plans.forEach(this::check);
-    List<List<LatentLayer>> out = new ArrayList<>();
-    plans.forEach(plan -> out.add(new ArrayList<>()));
+    List<ConvertedModel> models = new ArrayList<>();
+    try {
+      for (int p = 0; p < plans.size(); p++) {
+        models.add(new ConvertedModel(source, plans.get(p).form(), outs.get(p)));
+      }
+      convert(plans, windows, progress, models);
+      models.forEach(ConvertedModel::finish);
+    } finally {
+      models.forEach(ConvertedModel::close);
+    }
+  }
+
+  private void convert(
+      List<Plan> plans, int[][] windows, IntConsumer progress, List<ConvertedModel> models) {
     new Calibration(source, products, windows)
         .run(
             (index, moments) -> {
@@ -175,11 +183,10 @@ public final class Converter implements AutoCloseable {
                 if (p == 0 || !plans.get(p - 1).with(plan.latent).equals(plan)) {
                   placed = place(plan, moments);
                 }
-                out.get(p).add(placed.cut(plan.latent));
+                models.get(p).add(placed.cut(plan.latent));
               }
               progress.accept(index);
             });
-    return out;
   }
 
   /**
@@ -238,27 +245,11 @@ public final class Converter implements AutoCloseable {
         moments, placement, Factors.of(moments, placement, plan.method.metric()));
   }
 
-  /**
-   * Writes a conversion to a folder that is not there yet: beside it, then renamed, so that nobody
-   * ever sees half of one. When the process is ended meanwhile, nothing is left.
-   */
-  void write(List<LatentLayer> layers, Form form, Path out) {
-    Path beside =
-        out.toAbsolutePath()
-            .normalize()
-            .resolveSibling("." + out.getFileName() + "." + UUID.randomUUID());
-    try (Scratch _ = Scratch.of(beside)) {
-      Files.createDirectory(beside);
-      ConvertedModel.write(source, layers, form, beside);
-      if (Files.exists(out)) {
-        throw new FileAlreadyExistsException(out.toString());
-      }
-      Files.move(beside, out, StandardCopyOption.ATOMIC_MOVE);
-    } catch (FileAlreadyExistsException e) {
-      throw new LabException(
-          "--out is " + out + ", which is there already; name another folder", e);
-    } catch (IOException e) {
-      throw new LabException(out + ": cannot be written: " + e.getMessage(), e);
+  /** Writes the layers of a conversion to a folder that is not there yet. */
+  void write(Stream<LatentLayer> layers, Form form, Path out) {
+    try (ConvertedModel model = new ConvertedModel(source, form, out)) {
+      layers.forEach(model::add);
+      model.finish();
     }
   }
 

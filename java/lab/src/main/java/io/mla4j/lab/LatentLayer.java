@@ -29,18 +29,20 @@ record LatentLayer(
     int rope = 2 * placement.components().length;
     DMatrixRMaj latent = Matrices.rows(factors.down(), 0, rank);
     DMatrixRMaj rotated = Matrices.multiply(placement.rotatedOfKeys(shape), moments.keyWeight());
-    DMatrixRMaj query = new DMatrixRMaj(0, moments.queryWeight().numCols);
-    DMatrixRMaj up = new DMatrixRMaj(0, rank);
+    DMatrixRMaj query = new DMatrixRMaj(shape.heads() * (w + rope), moments.queryWeight().numCols);
+    DMatrixRMaj up = new DMatrixRMaj(shape.heads() * 2 * w, rank);
     DMatrixRMaj back = Matrices.columns(factors.up(), 0, rank);
     double scale = Math.sqrt((double) (w + rope) / w);
     for (int h = 0; h < shape.heads(); h++) {
       DMatrixRMaj own = Matrices.scaled(scale, Matrices.rows(moments.queryWeight(), h * w, w));
-      query = Matrices.stack(query, own);
-      query = Matrices.stack(query, Matrices.multiply(placement.rotatedOfQuery(shape, h), own));
+      int at = h * (w + rope);
+      Matrices.insert(own, query, at, 0);
+      Matrices.insert(Matrices.multiply(placement.rotatedOfQuery(shape, h), own), query, at + w, 0);
       DMatrixRMaj keys =
           Matrices.multiply(placement.keyOfPlain(shape, h), Matrices.rows(back, 0, factors.keys()));
-      up = Matrices.stack(up, keys);
-      up = Matrices.stack(up, Matrices.rows(back, factors.keys() + h / shape.sharing() * w, w));
+      Matrices.insert(keys, up, 2 * h * w, 0);
+      Matrices.insert(
+          Matrices.rows(back, factors.keys() + h / shape.sharing() * w, w), up, (2 * h + 1) * w, 0);
     }
     DMatrixRMaj squares = Matrices.sandwich(latent, moments.inputs());
     double square = 0;
@@ -54,6 +56,18 @@ record LatentLayer(
         placement.frequencies(),
         placement.slopes(),
         factors.lost(rank),
+        square);
+  }
+
+  /** The same without its numbers: what a configuration says of it. */
+  LatentLayer sizes() {
+    return new LatentLayer(
+        new DMatrixRMaj(0, query.numCols),
+        new DMatrixRMaj(0, down.numCols),
+        new DMatrixRMaj(0, up.numCols),
+        frequencies,
+        slopes,
+        lost,
         square);
   }
 }

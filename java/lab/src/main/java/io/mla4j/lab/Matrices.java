@@ -83,7 +83,8 @@ final class Matrices {
     return a.numRows == 0 || a.numCols == 0;
   }
 
-  private static void insert(DMatrixRMaj from, DMatrixRMaj to, int row, int column) {
+  /** The elements of {@code to} from (row, column) on become those of {@code from}. */
+  static void insert(DMatrixRMaj from, DMatrixRMaj to, int row, int column) {
     if (!isEmpty(from)) {
       CommonOps_DDRM.insert(from, to, row, column);
     }

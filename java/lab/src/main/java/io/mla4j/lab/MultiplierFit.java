@@ -1,10 +1,9 @@
 package io.mla4j.lab;
 
-import io.mla4j.ops.Tensor;
+import java.lang.foreign.Arena;
 import java.util.Arrays;
 import java.util.stream.IntStream;
 import org.ejml.data.DMatrixRMaj;
-import org.ejml.dense.row.CommonOps_DDRM;
 
 /**
  * Fits what head h multiplies the unrotated keys by: 2N real numbers w, N being its pairs, by least
@@ -54,8 +53,7 @@ record MultiplierFit(Products device, double rho, boolean slopes) {
     DMatrixRMaj normal = new DMatrixRMaj(n, n);
     DMatrixRMaj right = new DMatrixRMaj(n, 1);
     for (Moments.Window window : moments.windows()) {
-      Tensor rows = equations(shape, window, h, keys);
-      float[] gram = device.gram(rows);
+      float[] gram = gram(shape, window, h, keys);
       for (int i = 0; i < n; i++) {
         for (int j = 0; j < n; j++) {
           normal.add(i, j, gram[i * (n + 1) + j]);
@@ -77,8 +75,11 @@ record MultiplierFit(Products device, double rho, boolean slopes) {
     return solution.data.clone();
   }
 
-  /** (unknowns + 1, pairs of tokens): the weighted, centred features, and the target. */
-  private Tensor equations(GroupedShape shape, Moments.Window window, int h, DMatrixRMaj keys) {
+  /**
+   * Products of the unknowns' weighted, centred features over all pairs of tokens, and of the
+   * target.
+   */
+  private float[] gram(GroupedShape shape, Moments.Window window, int h, DMatrixRMaj keys) {
     int t = window.length();
     int w = shape.width();
     int n = shape.pairs();
@@ -124,37 +125,51 @@ record MultiplierFit(Products device, double rho, boolean slopes) {
                 rows[w][at + j] = j - i;
               }
               System.arraycopy(target, 0, rows[rows.length - 1], at, i + 1);
+              float[] root = new float[i + 1];
+              for (int j = 0; j <= i; j++) {
+                root[j] = (float) Math.sqrt(o[j]);
+              }
               for (float[] row : rows) {
-                centre(row, at, o);
+                centre(row, at, o, root);
               }
             });
-    return device.tensor(rows);
+    try (Arena arena = Arena.ofShared()) {
+      Products here = device.within(arena);
+      return here.gram(here.tensor(rows));
+    }
   }
 
-  /** Takes the o-mean from the row's elements, and weighs them by sqrt(o). */
-  private static void centre(float[] row, int at, float[] o) {
+  /** Takes the o-mean from the row's elements, and weighs them by its root. */
+  private static void centre(float[] row, int at, float[] o, float[] root) {
     double mean = 0;
     for (int j = 0; j < o.length; j++) {
       mean += o[j] * row[at + j];
     }
     for (int j = 0; j < o.length; j++) {
-      row[at + j] = (float) (Math.sqrt(o[j]) * (row[at + j] - mean));
+      row[at + j] = root[j] * (row[at + j] - (float) mean);
     }
   }
 
   private static float[][] unrotated(Moments.Window window, GroupedShape shape, DMatrixRMaj keys) {
-    DMatrixRMaj k = new DMatrixRMaj(window.length(), shape.keyWidth());
-    for (int i = 0; i < window.k().length; i++) {
-      k.data[i] = window.k()[i];
-    }
-    DMatrixRMaj out = new DMatrixRMaj(shape.width(), window.length());
-    CommonOps_DDRM.multTransB(keys, k, out);
-    float[][] rows = new float[shape.width()][window.length()];
-    for (int i = 0; i < rows.length; i++) {
-      for (int j = 0; j < window.length(); j++) {
-        rows[i][j] = (float) out.get(i, j);
-      }
-    }
+    int t = window.length();
+    float[][] k = column(window.k(), t, shape.keyWidth(), 0, shape.keyWidth());
+    float[][] rows = new float[shape.width()][t];
+    IntStream.range(0, rows.length)
+        .parallel()
+        .forEach(
+            i -> {
+              double[] sum = new double[t];
+              for (int c = 0; c < k.length; c++) {
+                double a = keys.get(i, c);
+                float[] from = k[c];
+                for (int j = 0; j < t; j++) {
+                  sum[j] += a * from[j];
+                }
+              }
+              for (int j = 0; j < t; j++) {
+                rows[i][j] = (float) sum[j];
+              }
+            });
     return rows;
   }
 

@@ -33,6 +33,6 @@ public final class Placed {
   /** As {@link Converter#write} with a latent of this width. */
   public void write(int latent, Path out) {
     converter.check(plan.with(latent));
-    converter.write(layers.stream().map(layer -> layer.cut(latent)).toList(), plan.form(), out);
+    converter.write(layers.stream().map(layer -> layer.cut(latent)), plan.form(), out);
   }
 }

@@ -6,16 +6,19 @@ import io.mla4j.ops.Linear;
 import io.mla4j.ops.StorageFormat;
 import io.mla4j.ops.Tensor;
 import io.mla4j.ops.Weight;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
 import java.util.List;
 
 /**
  * Products in float32 on a device whose memory Java can read.
  *
  * @param device computes them
+ * @param arena where results lie
  */
-record Products(Device device) {
+record Products(Device device, Arena arena) {
   /** Refuses a device with memory of its own. */
   Products {
     if (!device.hostAccessible()) {
@@ -24,8 +27,20 @@ record Products(Device device) {
     }
   }
 
+  /** Results lie in memory that the garbage collector frees. */
+  Products(Device device) {
+    this(device, Arena.ofAuto());
+  }
+
+  /** The same with results in another arena. */
+  Products within(Arena other) {
+    return new Products(device, other);
+  }
+
   Tensor zeros(long... shape) {
-    return Tensor.allocate(device, StorageFormat.F32, shape);
+    long elements = Arrays.stream(shape).reduce(1, Math::multiplyExact);
+    MemorySegment memory = device.allocate(StorageFormat.F32.bytes(elements), arena);
+    return Tensor.of(memory, StorageFormat.F32, shape);
   }
 
   /** A matrix of these rows. */

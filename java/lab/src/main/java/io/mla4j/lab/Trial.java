@@ -1,7 +1,9 @@
 package io.mla4j.lab;
 
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.util.List;
 import java.util.function.IntConsumer;
 
@@ -14,12 +16,15 @@ import java.util.function.IntConsumer;
  * @param converted of the conversion
  */
 public record Trial(double original, double placed, double converted) {
+  /** Models that are evaluated. */
+  public static final int EVALUATIONS = 3;
 
   /**
    * Converts and evaluates.
    *
    * @param evaluated ids that are scored
    * @param out the folder that is made
+   * @param progress is told each layer, then each evaluation, that is done
    */
   public static Trial run(
       Converter converter,
@@ -30,28 +35,21 @@ public record Trial(double original, double placed, double converted) {
       IntConsumer progress)
       throws IOException {
     Converter.Plan whole = plan.with(converter.widestLatent(plan.rope()));
-    List<List<LatentLayer>> made = converter.convert(List.of(plan, whole), calibration, progress);
     try (Scratch scratch = Scratch.in(out.toAbsolutePath().getParent())) {
-      Path folder = scratch.folder();
-      Path first = folder.resolve("whole");
-      converter.write(made.get(1), plan.form(), first);
-      Trial trial =
-          new Trial(
-              evaluated.perplexity(converter.directory()),
-              evaluated.perplexity(first),
-              evaluate(converter, made.getFirst(), plan, evaluated, folder.resolve("asked")));
-      converter.write(made.getFirst(), plan.form(), out);
-      return trial;
+      Path asked = scratch.folder().resolve("asked");
+      Path first = scratch.folder().resolve("whole");
+      converter.convert(List.of(plan, whole), List.of(asked, first), calibration, progress);
+      double[] perplexities = new double[EVALUATIONS];
+      List<Path> models = List.of(converter.directory(), first, asked);
+      for (int i = 0; i < EVALUATIONS; i++) {
+        perplexities[i] = evaluated.perplexity(models.get(i));
+        progress.accept(converter.layers() + i);
+      }
+      if (Files.exists(out)) {
+        throw new LabException("--out is " + out + ", which is there already; name another folder");
+      }
+      Files.move(asked, out, StandardCopyOption.ATOMIC_MOVE);
+      return new Trial(perplexities[0], perplexities[1], perplexities[2]);
     }
-  }
-
-  private static double evaluate(
-      Converter converter,
-      List<LatentLayer> layers,
-      Converter.Plan plan,
-      Evaluation evaluated,
-      Path folder) {
-    converter.write(layers, plan.form(), folder);
-    return evaluated.perplexity(folder);
   }
 }

@@ -113,12 +113,12 @@ class ExactTest {
             .map(method -> new Converter.Plan(method, Method.Fitting.DEFAULT, form, latent, rope))
             .toList();
     int[][] windows = converter.windows(text(4 * (Converter.WINDOW - 1)), 0);
-    List<List<LatentLayer>> made = converter.convert(plans, windows, _ -> {});
+    List<Path> outs =
+        plans.stream().map(p -> folder.resolve(form + " " + p.method() + " " + latent)).toList();
+    converter.convert(plans, outs, windows, _ -> {});
     float[][] original = logits(converter.directory(), device);
     for (int p = 0; p < plans.size(); p++) {
-      Path out = folder.resolve("out" + p);
-      converter.write(made.get(p), form, out);
-      float[][] converted = logits(out, device);
+      float[][] converted = logits(outs.get(p), device);
       double worst = 0;
       for (int t = 0; t < original.length; t++) {
         for (int i = 0; i < original[t].length; i++) {

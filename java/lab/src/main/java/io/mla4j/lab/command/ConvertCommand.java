@@ -105,7 +105,7 @@ final class ConvertCommand extends StreamCommand {
             text(calibrate),
             evaluate == null ? null : text(evaluate),
             new Texts.Part(from, tokens));
-    try (ProgressBar bar = progressBar(converter.layers())) {
+    try (ProgressBar bar = progressBar(converter.layers() + Trial.EVALUATIONS)) {
       return Trial.run(
           converter,
           plan,
@@ -146,9 +146,9 @@ final class ConvertCommand extends StreamCommand {
             100 * (perplexity / original - 1));
   }
 
-  private ProgressBar progressBar(int layers) {
+  private ProgressBar progressBar(int steps) {
     return interactive()
-        ? new ProgressBarBuilder().setTaskName("convert").setInitialMax(layers).build()
+        ? new ProgressBarBuilder().setTaskName("convert").setInitialMax(steps).build()
         : null;
   }
 }
