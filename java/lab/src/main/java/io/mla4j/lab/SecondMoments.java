@@ -5,17 +5,20 @@ import java.util.stream.IntStream;
 import org.ejml.data.DMatrixRMaj;
 
 /**
- * The sum of x x^T over rows, in float64. Only its lower half is summed; a stretch of a row of the
- * sum stays in the first cache while some rows of x go by.
+ * The sum of x x^T over rows, in float64. Only its lower half is summed, in tiles: stretches of
+ * some rows of the sum, to which stretches of some rows of x go.
  */
 final class SecondMoments {
   /** Rows of x that are widened together. */
   private static final int ROWS = 64;
 
   /** Those that are added to a stretch at once, so that it is read and written less often. */
-  private static final int AT_ONCE = 8;
+  private static final int AT_ONCE = 4;
 
   private static final int STRETCH = 512;
+
+  /** Rows of the sum for which the rows of x come into the first cache once. */
+  private static final int TILE = 16;
 
   private final double[][] sum;
   private final double[][] block;
@@ -55,42 +58,38 @@ final class SecondMoments {
       }
       for (int j = 0; j < n; j += STRETCH) {
         int begin = j;
-        IntStream all = IntStream.range(j, n);
-        (n > STRETCH ? all.parallel() : all).forEach(i -> add(i, begin, here));
+        IntStream tiles = IntStream.range(0, Math.ceilDiv(n - j, TILE));
+        (n > STRETCH ? tiles.parallel() : tiles).forEach(tile -> addTile(tile, begin, here));
       }
     }
     rows += count;
   }
 
-  /** To elements {@code begin} and those behind it, at most STRETCH, of row i of the sum. */
-  private void add(int i, int begin, int here) {
-    double[] to = sum[i];
-    int end = Math.min(i + 1, begin + STRETCH);
+  /** To elements {@code begin} and those behind it, at most STRETCH, of some rows of the sum. */
+  private void addTile(int tile, int begin, int here) {
+    int first = begin + tile * TILE;
+    int last = Math.min(sum.length, first + TILE);
     for (int t = 0; t < here; t += AT_ONCE) {
-      double[] r0 = block[t];
-      double[] r1 = block[t + 1];
-      double[] r2 = block[t + 2];
-      double[] r3 = block[t + 3];
-      double[] r4 = block[t + 4];
-      double[] r5 = block[t + 5];
-      double[] r6 = block[t + 6];
-      double[] r7 = block[t + 7];
-      double a0 = r0[i];
-      double a1 = r1[i];
-      double a2 = r2[i];
-      double a3 = r3[i];
-      double a4 = r4[i];
-      double a5 = r5[i];
-      double a6 = r6[i];
-      double a7 = r7[i];
-      for (int j = begin; j < end; j++) {
-        to[j] +=
-            a0 * r0[j]
-                + a1 * r1[j]
-                + a2 * r2[j]
-                + a3 * r3[j]
-                + (a4 * r4[j] + a5 * r5[j] + a6 * r6[j] + a7 * r7[j]);
+      for (int i = first; i < last; i++) {
+        add(i, begin, t);
       }
+    }
+  }
+
+  /** AT_ONCE rows of x to row i of the sum: C2 has no vectors for the sum of eight. */
+  private void add(int i, int begin, int t) {
+    double[] to = sum[i];
+    double[] r0 = block[t];
+    double[] r1 = block[t + 1];
+    double[] r2 = block[t + 2];
+    double[] r3 = block[t + 3];
+    double a0 = r0[i];
+    double a1 = r1[i];
+    double a2 = r2[i];
+    double a3 = r3[i];
+    int end = Math.min(i + 1, begin + STRETCH);
+    for (int j = begin; j < end; j++) {
+      to[j] += a0 * r0[j] + a1 * r1[j] + a2 * r2[j] + a3 * r3[j];
     }
   }
 
