@@ -27,12 +27,14 @@ final class AcceleratorLimits implements Limits, AutoCloseable {
   private final Accelerator device;
   private final DataPool pool;
   private final Arena arena = Arena.ofShared();
+  private final Energy energy;
   private final int size;
   private final BoundOperation linear;
 
   AcceleratorLimits(Accelerator device, DataPool pool) {
     this.device = device;
     this.pool = pool;
+    energy = Energy.ofGpu(device.name());
     int n = LEAST;
     while (n < MOST && fits(2 * n)) {
       try (Arena tried = Arena.ofShared()) {
@@ -119,8 +121,8 @@ final class AcceleratorLimits implements Limits, AutoCloseable {
   }
 
   @Override
-  public boolean spendsJoules() {
-    return false;
+  public Energy energy() {
+    return energy;
   }
 
   @Override

@@ -4,6 +4,8 @@ import io.mla4j.cpu.Workers;
 
 /** The limits of the processor on the threads of a row. */
 record CpuLimits(Workers workers) implements Limits {
+  private static final Energy ENERGY = Energy.ofProcessor();
+
   /** Somebody else's kernels are native too. */
   @Override
   public double peak(Axes row, PeakMeter meter) {
@@ -30,7 +32,7 @@ record CpuLimits(Workers workers) implements Limits {
   }
 
   @Override
-  public boolean spendsJoules() {
-    return true;
+  public Energy energy() {
+    return ENERGY;
   }
 }

@@ -15,6 +15,6 @@ interface Limits {
   /** Whether no row can beat them. */
   boolean areBounds();
 
-  /** Whether the joules that the machine counts are those of the device. */
-  boolean spendsJoules();
+  /** What the device spends. */
+  Energy energy();
 }

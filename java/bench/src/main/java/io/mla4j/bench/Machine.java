@@ -64,7 +64,7 @@ public record Machine(
             + System.getProperty("os.arch"),
         System.getProperty("java.vm.name") + " " + Runtime.version(),
         new Chosen(natives.isas().isEmpty() ? null : natives.isas().getFirst(), natives.reason()),
-        Energy.open().source());
+        Energy.ofProcessor().source());
   }
 
   /** Bytes of physical memory. */

@@ -32,7 +32,6 @@ final class Runner {
   private final BooleanSupplier stopped;
   private final LongSupplier clock;
   private final WarmUp warmUp;
-  private final Energy energy = Energy.open();
   private final Set<Axes> warmedUp = new HashSet<>();
   private final Map<Case, Samples> samples = new LinkedHashMap<>();
 
@@ -134,6 +133,7 @@ final class Runner {
     double[] nanos = new double[64];
     int count = 0;
     long spent = 0;
+    Energy energy = c.limits.energy();
     long[] energyBefore = energy.counters();
     while (count < MAX_RUNS && (count == 0 || spent < settings.sampleNanos())) {
       if (count == nanos.length) {
@@ -145,10 +145,7 @@ final class Runner {
       nanos[count++] = (double) time / c.operationsOfARun();
       spent += time;
     }
-    double joules =
-        c.limits.spendsJoules()
-            ? energy.joules(energyBefore, energy.counters()) / (count * c.operationsOfARun())
-            : Double.NaN;
+    double joules = energy.joules(energyBefore, energy.counters()) / (count * c.operationsOfARun());
     double peakAfter = c.limits.peak(c.axes, meter);
     double bandwidthAfter = c.limits.bandwidth(meter);
     synchronized (this) {

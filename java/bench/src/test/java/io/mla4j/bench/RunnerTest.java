@@ -46,8 +46,8 @@ class RunnerTest {
     }
 
     @Override
-    public boolean spendsJoules() {
-      return false;
+    public Energy energy() {
+      return Energy.NONE;
     }
   }
 
