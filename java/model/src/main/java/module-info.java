@@ -11,5 +11,7 @@ module io.mla4j.model {
   exports io.mla4j.checkpoint;
   exports io.mla4j.model;
   exports io.mla4j.text;
+  exports io.mla4j.text.speculation to
+      io.mla4j.engine;
   exports io.mla4j.text.template;
 }
