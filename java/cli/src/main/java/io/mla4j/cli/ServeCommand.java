@@ -9,6 +9,7 @@ import io.mla4j.engine.EngineModel;
 import io.mla4j.engine.EngineOptions;
 import io.mla4j.server.Server;
 import io.mla4j.server.ServerOptions;
+import io.mla4j.text.Speculation;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -82,6 +83,12 @@ final class ServeCommand extends StreamCommand {
         int.class,
         engine::queue,
         "Requests that may wait for their turn; default: 256.");
+    args.one(
+        "--speculate WAY",
+        Speculation.class,
+        engine::speculation,
+        "Guess tokens from what followed the last ones before, and check several in a step where"
+            + " that pays, which writes the same texts: lookup or off; default: lookup.");
   }
 
   @Override

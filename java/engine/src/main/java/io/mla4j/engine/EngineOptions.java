@@ -4,6 +4,7 @@ import io.mla4j.CacheType;
 import io.mla4j.ComputeType;
 import io.mla4j.InvalidArgumentException;
 import io.mla4j.text.ChatTemplate;
+import io.mla4j.text.Speculation;
 
 /**
  * How an {@link Engine} opens its model and shares it out. Immutable.
@@ -99,6 +100,14 @@ public final class EngineOptions {
     return values.stretch;
   }
 
+  /**
+   * How tokens are guessed that a step then checks several at a time, where that pays: {@code
+   * LOOKUP} (the default) or {@code OFF}. Texts are the same with both.
+   */
+  public Speculation speculation() {
+    return values.speculation;
+  }
+
   /** Makes options. Belongs to one thread. */
   public static final class Builder implements Cloneable {
     private String backend;
@@ -114,6 +123,7 @@ public final class EngineOptions {
     private int requestsPerTenant;
     private int tokenBudget = 512;
     private double stretch = 1.7;
+    private Speculation speculation = Speculation.LOOKUP;
 
     private Builder() {}
 
@@ -195,6 +205,12 @@ public final class EngineOptions {
       return this;
     }
 
+    /** See {@link EngineOptions#speculation()}. */
+    public Builder speculation(Speculation how) {
+      speculation = how;
+      return this;
+    }
+
     /**
      * The options.
      *
@@ -217,6 +233,10 @@ public final class EngineOptions {
           "stretch",
           stretch,
           "0 or a finite number above 1");
+      if (speculation != Speculation.OFF && speculation != Speculation.LOOKUP) {
+        throw new InvalidArgumentException(
+            "speculation is " + speculation + ", but an engine has OFF and LOOKUP alone");
+      }
       return new EngineOptions(clone());
     }
 

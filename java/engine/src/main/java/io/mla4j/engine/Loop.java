@@ -54,7 +54,7 @@ final class Loop implements Runnable {
     this.inbox = inbox;
     this.meters = meters;
     this.pages = new Pages(model, options);
-    this.planner = new Planner(pages, new Budget(options));
+    this.planner = new Planner(pages, options);
     this.rereader = new Rereader(model, pages);
     this.chooser = new Chooser(model, pages.contextTokens(), meters);
   }
@@ -205,6 +205,10 @@ final class Loop implements Runnable {
         run(works);
         return;
       } catch (CacheFullException e) {
+        if (works.stream().anyMatch(work -> work.guesses() > 0)) {
+          works = Planner.plain(works);
+          continue;
+        }
         Text youngest = running.stream().reduce((a, b) -> b.isYoungerThan(a) ? b : a).orElseThrow();
         if (running.size() == 1) {
           fail(youngest, e);
@@ -247,12 +251,18 @@ final class Loop implements Runnable {
     Rows rows = new Rows(works);
     model.step(pieces, rows::accept);
     Meters.add(meters.steps, 1);
-    planner.ran(works, System.nanoTime() - start, event);
+    planner.ran(works, rows.right, System.nanoTime() - start, event);
     for (Planner.Work work : works) {
-      if (work.text().sequence != null) {
-        planner.settle(work.text());
+      Meters.add(meters.guessedTokens, work.guesses());
+      Text text = work.text();
+      if (text.sequence != null) {
+        if (work.guesses() > 0) {
+          text.sequence.truncate(text.count - 1);
+        }
+        planner.settle(text);
       }
     }
+    Meters.add(meters.acceptedTokens, rows.right);
   }
 
   /** Takes the rows of a step in the order of its pieces. */
@@ -260,6 +270,9 @@ final class Loop implements Runnable {
     private final List<Planner.Work> works;
     private int at;
     private int before;
+
+    /** Guesses that the model chose too. */
+    private int right;
 
     Rows(List<Planner.Work> works) {
       this.works = works;
@@ -269,11 +282,22 @@ final class Loop implements Runnable {
       while (row - before >= rows(works.get(at).piece())) {
         before += rows(works.get(at++).piece());
       }
-      Text text = works.get(at).text();
-      boolean last = row - before == rows(works.get(at).piece()) - 1;
-      if (last && works.get(at).piece().to() == text.count) {
+      Planner.Work work = works.get(at);
+      Text text = work.text();
+      int of = row - before;
+      int next = work.piece().to() - rows(work.piece()) + of + 1;
+      if (next == text.count
+          && text.sequence != null
+          && (work.guesses() == 0 || isRight(text, of))) {
         Loop.this.accept(text, logits);
       }
+    }
+
+    /** Whether row {@code of} of a text and its guesses is behind tokens that were chosen. */
+    private boolean isRight(Text text, int of) {
+      boolean is = of == 0 || text.guesses.check(of - 1, text.ids[text.count - 1]);
+      right += of > 0 && is ? 1 : 0;
+      return is;
     }
 
     private int rows(Piece piece) {

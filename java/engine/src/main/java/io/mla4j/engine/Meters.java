@@ -46,6 +46,8 @@ final class Meters {
   final AtomicLong promptTokens = new AtomicLong();
   final AtomicLong cachedTokens = new AtomicLong();
   final AtomicLong generatedTokens = new AtomicLong();
+  final AtomicLong guessedTokens = new AtomicLong();
+  final AtomicLong acceptedTokens = new AtomicLong();
   final AtomicLong steps = new AtomicLong();
   final AtomicLong putBack = new AtomicLong();
   final AtomicLong failed = new AtomicLong();
@@ -70,6 +72,8 @@ final class Meters {
         promptTokens.get(),
         cachedTokens.get(),
         generatedTokens.get(),
+        guessedTokens.get(),
+        acceptedTokens.get(),
         steps.get(),
         putBack.get(),
         Map.copyOf(reasons),

@@ -10,10 +10,14 @@ import java.util.List;
 
 /** What a step does for each text. Belongs to the loop. */
 final class Planner {
-  /** A text and what is done for it. */
-  record Work(Text text, Piece piece) {
+  /**
+   * A text and what is done for it.
+   *
+   * @param guesses how many of the piece's tokens, the last ones, are guesses
+   */
+  record Work(Text text, Piece piece, int guesses) {
     boolean isDecode() {
-      return piece.count() == 1 && piece.from() >= piece.prompt();
+      return piece.count() == 1 + guesses && piece.from() >= piece.prompt();
     }
   }
 
@@ -26,11 +30,13 @@ final class Planner {
 
   private final Pages pages;
   private final Budget budget;
+  private final Guesses guesses;
   private boolean shortestFirst;
 
-  Planner(Pages pages, Budget budget) {
+  Planner(Pages pages, EngineOptions options) {
     this.pages = pages;
-    this.budget = budget;
+    this.budget = new Budget(options);
+    this.guesses = new Guesses(options);
   }
 
   /** The works of a step: every text that is being written, and prompts as far as they fit. */
@@ -39,10 +45,13 @@ final class Planner {
     List<Text> readers = new ArrayList<>();
     for (Text text : running) {
       if (text.sequence.length() == text.count - 1 && text.generated() > 0) {
-        works.add(work(text, text.count, Wanted.LAST));
+        works.add(work(text, text.count, 0, Wanted.LAST));
       } else {
         readers.add(text);
       }
+    }
+    if (readers.isEmpty()) {
+      return foresee(works);
     }
     int left = budget.tokens(works.size());
     if (left == 0) {
@@ -65,6 +74,27 @@ final class Planner {
       }
     }
     return works;
+  }
+
+  /** The same step with what is worth guessing. */
+  private List<Work> foresee(List<Work> works) {
+    guesses.choose(works.stream().map(Work::text).toList(), pages.contextTokens());
+    works.replaceAll(work -> work.text().guesses.chosen() == 0 ? work : foresee(work.text()));
+    return works;
+  }
+
+  private static Work foresee(Text text) {
+    int[] guessed = text.guesses.take();
+    text.foresee(guessed);
+    return work(text, text.count + guessed.length, guessed.length, Wanted.EACH);
+  }
+
+  /** The same step without guesses. */
+  static List<Work> plain(List<Work> works) {
+    List<Work> plain = new ArrayList<>(works);
+    plain.replaceAll(
+        work -> work.guesses == 0 ? work : work(work.text, work.text.count, 0, Wanted.LAST));
+    return plain;
   }
 
   /** One of them, if it is short: it may begin where longer ones wait. */
@@ -100,23 +130,24 @@ final class Planner {
         to = pages.cut().endOfStep(before, end);
       }
       text.sequence.form(pages.cut().formOfBody());
-      return to == before ? null : work(text, to, Wanted.NONE);
+      return to == before ? null : work(text, to, 0, Wanted.NONE);
     }
     text.sequence.form(AttentionForm.AUTO);
     if (before < text.promptTokens) {
       boolean fits = anyway || text.promptTokens - before <= left;
       return fits
-          ? work(text, text.promptTokens, text.generated() == 0 ? Wanted.LAST : Wanted.NONE)
+          ? work(text, text.promptTokens, 0, text.generated() == 0 ? Wanted.LAST : Wanted.NONE)
           : null;
     }
     int most = text.sequence.isRewindable() ? left : Math.min(left, 1);
-    return most < 1 ? null : work(text, Math.min(text.count, before + most), Wanted.EACH);
+    return most < 1 ? null : work(text, Math.min(text.count, before + most), 0, Wanted.EACH);
   }
 
-  private static Work work(Text text, int to, Wanted wanted) {
+  private static Work work(Text text, int to, int guesses, Wanted wanted) {
     return new Work(
         text,
-        new Piece(text.sequence, text.ids, text.promptTokens, text.sequence.length(), to, wanted));
+        new Piece(text.sequence, text.ids, text.promptTokens, text.sequence.length(), to, wanted),
+        guesses);
   }
 
   /** A step is done: others may share what was read. */
@@ -129,18 +160,24 @@ final class Planner {
     }
   }
 
-  /** How long a step took, for {@code event} too unless it is null. */
-  void ran(List<Work> works, long nanos, Recorded.DecodeStep event) {
+  /**
+   * How long a step took, for {@code event} too unless it is null.
+   *
+   * @param right guesses that were right
+   */
+  void ran(List<Work> works, int right, long nanos, Recorded.DecodeStep event) {
     int texts = 0;
     int tokens = 0;
+    int made = 0;
     for (Work work : works) {
+      made += work.guesses;
       if (work.isDecode()) {
         texts++;
       } else {
         tokens += work.piece.count();
       }
     }
-    budget.ran(texts, tokens, nanos);
+    budget.ran(texts, tokens, tokens == 0 ? guesses.ran(texts, made, right, nanos) : nanos);
     if (event != null) {
       event.end(texts, tokens);
     }

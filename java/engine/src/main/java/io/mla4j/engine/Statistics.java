@@ -53,6 +53,8 @@ public record Statistics(Load load, Cache cache, Counts counts, Latencies latenc
    * @param promptTokens of those that began
    * @param cachedTokens of these, what was not computed
    * @param generatedTokens that were chosen
+   * @param guessedTokens guesses that were checked
+   * @param acceptedTokens those of them that were chosen
    * @param steps of the model
    * @param putBack how often a text lost its pages to another one and was computed again
    * @param finished texts by reason, each reason with a count
@@ -63,6 +65,8 @@ public record Statistics(Load load, Cache cache, Counts counts, Latencies latenc
       long promptTokens,
       long cachedTokens,
       long generatedTokens,
+      long guessedTokens,
+      long acceptedTokens,
       long steps,
       long putBack,
       Map<FinishReason, Long> finished,

@@ -41,6 +41,9 @@ final class Text {
   /** Of its prompt, until its first token is there; null where nobody records it. */
   Recorded.Prefill prefill;
 
+  /** What it may go on with. */
+  final TextGuesses guesses = new TextGuesses();
+
   /** When its last token was chosen; 0 before the first. */
   long lastToken;
 
@@ -68,11 +71,21 @@ final class Text {
   }
 
   void push(int id) {
-    if (count == ids.length) {
-      ids = Arrays.copyOf(ids, 2 * count);
-    }
+    reserve(1);
     ids[count] = id;
     count = count + 1;
+  }
+
+  /** Writes guesses behind its tokens, until others are pushed. */
+  void foresee(int[] guessed) {
+    reserve(guessed.length);
+    System.arraycopy(guessed, 0, ids, count, guessed.length);
+  }
+
+  private void reserve(int more) {
+    if (count + more > ids.length) {
+      ids = Arrays.copyOf(ids, Math.max(2 * count, count + more));
+    }
   }
 
   int generated() {

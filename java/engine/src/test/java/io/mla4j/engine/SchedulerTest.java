@@ -10,6 +10,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.mla4j.ClosedException;
 import io.mla4j.InvalidArgumentException;
 import io.mla4j.Mla4jException;
+import io.mla4j.text.Speculation;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -80,7 +81,7 @@ class SchedulerTest {
   }
 
   private static EngineOptions.Builder options() {
-    return EngineOptions.builder().stretch(0).contextTokens(2048);
+    return EngineOptions.builder().stretch(0).contextTokens(2048).speculation(Speculation.OFF);
   }
 
   @Test

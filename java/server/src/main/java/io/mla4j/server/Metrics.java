@@ -73,6 +73,14 @@ final class Metrics {
     text.counter(
         "mla4j:prompt_tokens_total", "Tokens of prompts that began", counts.promptTokens());
     text.counter("mla4j:generation_tokens_total", "Tokens generated", counts.generatedTokens());
+    text.counter(
+        "mla4j:spec_decode_num_draft_tokens_total",
+        "Guessed tokens that were checked",
+        counts.guessedTokens());
+    text.counter(
+        "mla4j:spec_decode_num_accepted_tokens_total",
+        "Guessed tokens that the model chose too",
+        counts.acceptedTokens());
     text.counter("mla4j:engine_steps_total", "Steps of the model", counts.steps());
     text.counter(
         "mla4j:num_preemptions_total",

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import io.mla4j.bench.engine.EngineBench;
 import io.mla4j.cli.Args;
 import io.mla4j.cli.StreamCommand;
+import io.mla4j.text.Speculation;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Collections;
@@ -23,6 +24,7 @@ final class EngineCommand extends StreamCommand {
   private int longPrompt;
   private int turns;
   private int pause = 1000;
+  private Speculation speculation = Speculation.OFF;
   private boolean json;
 
   @Override
@@ -63,6 +65,11 @@ final class EngineCommand extends StreamCommand {
         int.class,
         v -> pause = v,
         "How long somebody thinks before each further question; default: 1000.");
+    args.one(
+        "--speculate WAY",
+        Speculation.class,
+        v -> speculation = v,
+        "Guess tokens: lookup or off; default: off, since made-up models repeat themselves.");
     args.flag("--json", v -> json = v, "Print a JSON object for each run.");
   }
 
@@ -70,7 +77,7 @@ final class EngineCommand extends StreamCommand {
   public void execute() throws IOException {
     check();
     EngineBench.Options options =
-        new EngineBench.Options(model, backend, threads, prompt, tokens, requests);
+        new EngineBench.Options(model, backend, threads, prompt, tokens, requests, speculation);
     int most = Collections.max(clients);
     int context =
         turns > 0

@@ -11,6 +11,7 @@ import io.mla4j.engine.Event;
 import io.mla4j.engine.Request;
 import io.mla4j.engine.Usage;
 import io.mla4j.text.SamplingOptions;
+import io.mla4j.text.Speculation;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -41,9 +42,16 @@ public final class EngineBench implements AutoCloseable {
    * @param prompt tokens of a prompt
    * @param tokens of a text
    * @param requests of a client
+   * @param speculation how tokens are guessed
    */
   public record Options(
-      Path model, String backend, int threads, int prompt, int tokens, int requests) {}
+      Path model,
+      String backend,
+      int threads,
+      int prompt,
+      int tokens,
+      int requests,
+      Speculation speculation) {}
 
   private EngineBench(Options options, int clients, int context) {
     this.options = options;
@@ -53,6 +61,7 @@ public final class EngineBench implements AutoCloseable {
             .threads(options.threads())
             .parallel(clients)
             .contextTokens(context)
+            .speculation(options.speculation())
             .build();
     this.model = new TimedModel(Engine.open(options.model(), how).model());
     this.engine = Engine.over(model, how);
@@ -77,9 +86,12 @@ public final class EngineBench implements AutoCloseable {
   public Clients clients(int clients, boolean samples) {
     ask(clients, samples, 1);
     model.takeSteps();
+    long before = engine.statistics().counts().acceptedTokens();
     long begin = System.nanoTime();
     List<Text> texts = ask(clients, samples, options.requests());
-    return Clients.of(clients, samples, texts, model.takeSteps(), System.nanoTime() - begin);
+    long nanos = System.nanoTime() - begin;
+    long accepted = engine.statistics().counts().acceptedTokens() - before;
+    return Clients.of(clients, samples, texts, accepted, model.takeSteps(), nanos);
   }
 
   private List<Text> ask(int clients, boolean samples, int requests) {

@@ -24,6 +24,7 @@ public final class EngineReport {
    * @param own the engine's part of these, of all of their time
    * @param choosing of that, what it takes to choose tokens and to tell them
    * @param firstMillis the median of the times until a text's first token
+   * @param accepted guesses that the model chose too, of a step
    * @param steps in all
    * @param mixed of these, those that read prompts beside texts
    * @param mixedTokens of prompts in those, on average
@@ -38,6 +39,7 @@ public final class EngineReport {
       double own,
       double choosing,
       double firstMillis,
+      double accepted,
       int steps,
       int mixed,
       double mixedTokens,
@@ -46,6 +48,7 @@ public final class EngineReport {
         int clients,
         boolean samples,
         List<EngineBench.Text> texts,
+        long accepted,
         List<TimedModel.Step> steps,
         long nanos) {
       long tokens = texts.stream().mapToLong(text -> text.ids().length).sum();
@@ -63,6 +66,7 @@ public final class EngineReport {
           sum(full, TimedModel.Step::own) / sum(full, TimedModel.Step::whole),
           sum(full, TimedModel.Step::taken) / sum(full, TimedModel.Step::whole),
           median(texts, EngineBench.Text::firstNanos),
+          (double) accepted / steps.size(),
           steps.size(),
           mixed.size(),
           mixed.stream().mapToInt(TimedModel.Step::promptTokens).average().orElse(0),
@@ -75,7 +79,7 @@ public final class EngineReport {
           Locale.ROOT,
           "%d clients%s: %.1f tokens/s; a step %.2f ms, %.1f tokens/s, of which the engine's %.2f"
               + " %% (%.2f %% to choose); first token %.0f ms; %d steps, %d with %.0f tokens of"
-              + " prompts, %.2f ms each%n",
+              + " prompts, %.2f ms each%s%n",
           clients,
           samples ? ", half of them sampled" : "",
           tokensPerSecond,
@@ -87,7 +91,10 @@ public final class EngineReport {
           steps,
           mixed,
           mixedTokens,
-          mixedMillis);
+          mixedMillis,
+          accepted == 0
+              ? ""
+              : String.format(Locale.ROOT, "; %.2f guesses accepted a step", accepted));
     }
   }
 

@@ -3,6 +3,7 @@ package io.mla4j.bench.engine;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.mla4j.text.Speculation;
 import java.nio.file.Path;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -15,7 +16,9 @@ class EngineBenchTest {
   @BeforeAll
   static void open() {
     Path tiny = Path.of(System.getProperty("mla4j.root"), "models", "tiny-mla");
-    bench = EngineBench.open(new EngineBench.Options(tiny, "native", 1, 70, 12, 2), 3, 600);
+    bench =
+        EngineBench.open(
+            new EngineBench.Options(tiny, "native", 1, 70, 12, 2, Speculation.OFF), 3, 600);
   }
 
   @AfterAll
