@@ -37,7 +37,7 @@ final class Nvml {
 
   /**
    * Microjoules that the GPU called {@code name} has spent; none where there are more of that name,
-   * since numbers here are not those of CUDA, or where it does not tell.
+   * since numbers here are not those of its driver, or where it does not tell.
    */
   static Optional<LongSupplier> microjoules(SymbolLookup library, String name) {
     Nvml nvml = new Nvml(library);
