@@ -33,12 +33,15 @@ public interface DecodePlan {
   /** What the plan was made for. */
   MlaShape shape();
 
-  /** Layers of the pool that have latents. */
+  /** The group of the pool whose rows the {@link #shape} has: its latents. */
+  int rows();
+
+  /** Layers of the pool that have such latents. */
   default int layers() {
-    return layers(0);
+    return layers(rows());
   }
 
-  /** Groups of rows of the pool; the latents are group 0. */
+  /** Groups of rows of the pool; the latents are group 0 where all layers have the same. */
   int groups();
 
   /** Layers of a group of rows. */

@@ -12,6 +12,10 @@ final class StepPlan implements PagedView {
   private final int[] firstToken;
   private final int[] kvTokens;
   private final MlaShape shape;
+
+  /** The group of the cache whose rows the shape has. */
+  private final int rows;
+
   private final Runnable requireOpen;
   private final AttentionForm[] forms;
   private final int[] splitLengths;
@@ -21,7 +25,7 @@ final class StepPlan implements PagedView {
    *     and their count
    * @param kvTokens (sequences) tokens with the new ones
    * @param requireOpen throws where the pages may no longer belong to the sequences
-   * @throws InvalidArgumentException where the shape's row is not the cache's
+   * @throws InvalidArgumentException where no group of the cache has rows of the shape
    */
   StepPlan(
       LatentCache cache,
@@ -34,18 +38,7 @@ final class StepPlan implements PagedView {
     if (shape == null || form == null) {
       throw new InvalidArgumentException((shape == null ? "shape" : "form") + " is null");
     }
-    LatentLayout layout = cache.layout();
-    if (shape.latent() != layout.latent() || shape.rope() != layout.rope()) {
-      throw new InvalidArgumentException(
-          "shape has rows of "
-              + shape.latent()
-              + " + "
-              + shape.rope()
-              + " numbers, but the cache of "
-              + layout.latent()
-              + " + "
-              + layout.rope());
-    }
+    rows = rows(cache, shape);
     this.cache = cache;
     this.sequences = sequences;
     this.firstToken = firstToken;
@@ -63,6 +56,29 @@ final class StepPlan implements PagedView {
               : wanted;
       splitLengths[i] = CostModel.splitLength(shape.heads(), queries, kvTokens[i]);
     }
+  }
+
+  private static int rows(LatentCache cache, MlaShape shape) {
+    for (int group = 0; group < cache.groups(); group++) {
+      LatentLayout layout = cache.layout(group);
+      if (shape.latent() == layout.latent() && shape.rope() == layout.rope()) {
+        return group;
+      }
+    }
+    throw new InvalidArgumentException(
+        "shape has rows of "
+            + shape.latent()
+            + " + "
+            + shape.rope()
+            + " numbers, but the cache of "
+            + cache.layout().latent()
+            + " + "
+            + cache.layout().rope());
+  }
+
+  @Override
+  public int rows() {
+    return rows;
   }
 
   @Override

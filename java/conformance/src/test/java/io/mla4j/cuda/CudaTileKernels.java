@@ -354,6 +354,11 @@ public final class CudaTileKernels implements Kernels, AutoCloseable {
     }
 
     @Override
+    public int rows() {
+      return 0;
+    }
+
+    @Override
     public int layers(int group) {
       return 1;
     }

@@ -12,12 +12,14 @@ import io.mla4j.spi.PagedView;
 import io.mla4j.spi.TileKernel;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.OptionalInt;
 import java.util.stream.IntStream;
 
 /** The new tokens of all sequences into a layer of the cache, or into one for each of the heads. */
 final class RunAppend extends CpuOperation implements Workers.Task {
   private final StepOperation asked;
-  private final int group;
+  /** Rows that are no latents have a group of their own; latents lie where the plan says. */
+  private final OptionalInt group;
 
   /** What goes into each layer; they have the same tokens and widths. */
   private final List<AppendLatent> operations;
@@ -30,12 +32,12 @@ final class RunAppend extends CpuOperation implements Workers.Task {
   private final int perTile;
 
   RunAppend(Cpu cpu, AppendLatent operation) {
-    this(cpu, operation, 0, List.of(operation));
+    this(cpu, operation, OptionalInt.empty(), List.of(operation));
   }
 
   /** A head of keys and values appends what a layer of latents does. */
   RunAppend(Cpu cpu, AppendGrouped o) {
-    this(cpu, o, 0, IntStream.range(0, o.groups()).mapToObj(o::of).toList());
+    this(cpu, o, OptionalInt.empty(), IntStream.range(0, o.groups()).mapToObj(o::of).toList());
   }
 
   /** Rows of another group are latents that come without a norm and a key. */
@@ -43,11 +45,11 @@ final class RunAppend extends CpuOperation implements Workers.Task {
     this(
         cpu,
         o,
-        o.group(),
+        OptionalInt.of(o.group()),
         List.of(new AppendLatent(o.layer(), o.rows(), null, 0, Rotation.none(o.rows().dim(0)))));
   }
 
-  private RunAppend(Cpu cpu, StepOperation asked, int group, List<AppendLatent> operations) {
+  private RunAppend(Cpu cpu, StepOperation asked, OptionalInt group, List<AppendLatent> operations) {
     super(cpu);
     this.asked = asked;
     this.group = group;
@@ -64,6 +66,7 @@ final class RunAppend extends CpuOperation implements Workers.Task {
 
   @Override
   void execute(PagedView plan) {
+    int of = group.orElse(plan.rows());
     for (int i = 0; i < plan.sequences() * operations.size(); i++) {
       AppendLatent operation = operations.get(i % operations.size());
       if (i == sequences.size()) {
@@ -74,8 +77,8 @@ final class RunAppend extends CpuOperation implements Workers.Task {
       int sequence = i / operations.size();
       int tokens = plan.queryTokens(sequence);
       s.pages(
-          plan.cacheParams(group),
-          plan.layerBase(group, operation.layer()),
+          plan.cacheParams(of),
+          plan.layerBase(of, operation.layer()),
           plan.pageTable(sequence));
       s.tokens(plan.firstToken(sequence), tokens, plan.kvTokens(sequence) - tokens);
       if (tokens > 0) {

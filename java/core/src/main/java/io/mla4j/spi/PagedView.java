@@ -36,12 +36,12 @@ public interface PagedView extends DecodePlan, LatentView {
 
   @Override
   default CacheParams cacheParams() {
-    return cacheParams(0);
+    return cacheParams(rows());
   }
 
   @Override
   default MemorySegment layerBase(int layer) {
-    return layerBase(0, layer);
+    return layerBase(rows(), layer);
   }
 
   /** Numbers of the pages of a group of rows, the same for each of its layers. */

@@ -168,7 +168,11 @@ final class ConvertedModel implements AutoCloseable {
     config.put("qk_nope_head_dim", width);
     config.put("qk_rope_head_dim", rope);
     config.put("v_head_dim", width);
-    config.put("kv_lora_rank", layers.getFirst().up().numCols);
+    int[] ranks = layers.stream().mapToInt(layer -> layer.up().numCols).toArray();
+    config.put("kv_lora_rank", Arrays.stream(ranks).max().orElseThrow());
+    if (Arrays.stream(ranks).distinct().count() > 1) {
+      Arrays.stream(ranks).forEach(config.putArray("kv_lora_ranks")::add);
+    }
     config.put("dtype", "float32");
     if (source.attention().inputBias()) {
       config.put("qkv_bias", true);

@@ -1,5 +1,6 @@
 package io.mla4j.lab;
 
+import io.mla4j.CacheType;
 import io.mla4j.Device;
 import io.mla4j.text.Tokenizer;
 import java.nio.file.Path;
@@ -33,7 +34,7 @@ public final class Converter implements AutoCloseable {
    */
   public record Plan(Method method, Method.Fitting fitting, Form form, int latent, int rope) {
     /** The same with a latent of another width. */
-    Plan with(int other) {
+    public Plan with(int other) {
       return new Plan(method, fitting, form, other, rope);
     }
   }
@@ -67,6 +68,22 @@ public final class Converter implements AutoCloseable {
   /** Numbers that the original caches for a token in a layer: keys and values. */
   public int cachedNumbers() {
     return 2 * source.shape().keyWidth();
+  }
+
+  /** Bytes of a token of the original in all layers, in bf16. */
+  public long cachedBytes() {
+    return source.model().cacheBytesPerToken(CacheType.BF16);
+  }
+
+  /** The widest latent for all layers alike within a budget of bytes of a token, in bf16. */
+  public int latentWithin(long budget, int rope) {
+    return new Ranks(widestLatent(rope), rope).same(layers(), budget);
+  }
+
+  /** Bytes of a token in all layers, in bf16, with these latents. */
+  public long bytes(List<Integer> latents, int rope) {
+    Ranks ranks = new Ranks(widestLatent(rope), rope);
+    return latents.stream().mapToLong(ranks::bytes).sum();
   }
 
   /** The widest latent beside so many rotated elements: all that is not rotated. */

@@ -24,6 +24,11 @@ public record Evaluation(Device device, int[] ids, int bos) {
    */
   public record Score(double perplexity, double divergence) {}
 
+  /** The same for another text. */
+  Evaluation of(int[] others) {
+    return new Evaluation(device, others, bos);
+  }
+
   /** Perplexity with a cache of float32. */
   double perplexity(Path directory) {
     Sum sum = new Sum();

@@ -55,12 +55,6 @@ record Factors(int keys, DMatrixRMaj up, DMatrixRMaj down, double[] worth) {
 
   /** What a rank loses, as a share of everything. */
   double lost(int rank) {
-    double all = 0;
-    double rest = 0;
-    for (int i = 0; i < worth.length; i++) {
-      all += worth[i];
-      rest += i < rank ? 0 : worth[i];
-    }
-    return all > 0 ? rest / all : 0;
+    return Ranks.lost(worth, rank);
   }
 }

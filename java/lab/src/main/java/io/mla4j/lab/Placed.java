@@ -1,7 +1,9 @@
 package io.mla4j.lab;
 
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
+import java.util.stream.IntStream;
 
 /** A model whose rotation is placed: conversions with latents of any width follow. */
 public final class Placed {
@@ -32,7 +34,19 @@ public final class Placed {
 
   /** As {@link Converter#write} with a latent of this width. */
   public void write(int latent, Path out) {
-    converter.check(plan.with(latent));
-    converter.write(layers.stream().map(layer -> layer.cut(latent)), plan.form(), out);
+    int[] all = new int[layers.size()];
+    Arrays.fill(all, latent);
+    write(all, out);
+  }
+
+  /** With a latent of its own width for each layer. */
+  void write(int[] latents, Path out) {
+    for (int latent : latents) {
+      converter.check(plan.with(latent));
+    }
+    converter.write(
+        IntStream.range(0, latents.length).mapToObj(l -> layers.get(l).cut(latents[l])),
+        plan.form(),
+        out);
   }
 }

@@ -71,6 +71,23 @@ public sealed interface AttentionDescription {
       return with(otherRope, otherSlopes, otherScale, indexer);
     }
 
+    /** The same attention to latents of another width. */
+    Mla withLatent(int latent) {
+      return new Mla(
+          new MlaShape(shape.heads(), latent, shape.rope(), shape.nope(), shape.value()),
+          queryLatent,
+          biases,
+          latentNorm,
+          latentNormEps,
+          latentScale,
+          scoreScale,
+          rope,
+          slopes,
+          queryScale,
+          outputGate,
+          indexer);
+    }
+
     private Mla with(
         RopeEncoding otherRope,
         List<Float> otherSlopes,

@@ -5,7 +5,9 @@ import io.mla4j.InvalidStateException;
 import io.mla4j.LatentLayout;
 import io.mla4j.MlaShape;
 import io.mla4j.StateLayout;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.stream.Stream;
@@ -125,7 +127,8 @@ public record ModelDescription(
   }
 
   /**
-   * The shape of attention of the layers that attend to latents, which is one for all of them.
+   * The shape of attention of the first layer that attends to latents, which is one for all of them
+   * unless there are {@link #furtherRows}.
    *
    * @throws InvalidStateException where the model {@linkplain #grouped caches keys and values}
    */
@@ -144,7 +147,7 @@ public record ModelDescription(
         : Optional.empty();
   }
 
-  /** A row of the cache: a latent and the key that all heads share, or a value and its key. */
+  /** A row of the first layer's cache: a latent and the key of all heads, or a value and its key. */
   public LatentLayout rows(CacheType type) {
     return LatentLayout.of(
         grouped().map(AttentionDescription.Grouped::groupShape).orElseGet(this::shape), type);
@@ -156,18 +159,47 @@ public record ModelDescription(
     return rows(type).tokenBytes() * each;
   }
 
-  /** How many layers the cache has. */
+  /** How many layers the cache has with {@link #rows}. */
   public int cacheLayers() {
-    return cacheLayer(layers.size());
+    AttentionDescription first = layers.stream().map(LayerDescription::attention)
+        .filter(attention -> attention.cacheLayers() > 0).findFirst().orElseThrow();
+    return cacheLayersLike(first, layers.size());
   }
 
-  /** The first layer of the cache that holds rows of layer {@code i}. */
+  /**
+   * The rows of layers whose latents have other widths than {@link #rows}, and how many layers have
+   * each: groups of the cache in this order.
+   */
+  public Map<LatentLayout, Integer> furtherRows(CacheType type) {
+    Map<LatentLayout, Integer> further = new LinkedHashMap<>();
+    latentAttentions()
+        .map(AttentionDescription.Mla::shape)
+        .filter(shape -> !hasRowsOf(shape, shape()))
+        .forEach(shape -> further.merge(LatentLayout.of(shape, type), 1, Integer::sum));
+    return further;
+  }
+
+  private static boolean hasRowsOf(MlaShape one, MlaShape other) {
+    return one.latent() == other.latent() && one.rope() == other.rope();
+  }
+
+  /** The first layer, among those of the cache with its rows, that holds rows of layer {@code i}. */
   public int cacheLayer(int i) {
-    int before = 0;
-    for (LayerDescription layer : layers.subList(0, i)) {
-      before += layer.attention().cacheLayers();
+    return cacheLayersLike(layers.get(i).attention(), i);
+  }
+
+  /** Layers of the cache that the first {@code count} layers with such rows have. */
+  private int cacheLayersLike(AttentionDescription attention, int count) {
+    int found = 0;
+    for (LayerDescription layer : layers.subList(0, count)) {
+      boolean differs =
+          attention instanceof AttentionDescription.Mla one
+              && layer.attention() instanceof AttentionDescription.Mla other
+              && one != other
+              && !hasRowsOf(one.shape(), other.shape());
+      found += differs ? 0 : layer.attention().cacheLayers();
     }
-    return before;
+    return found;
   }
 
   /** What chooses the tokens of sparse attention, where the model has such layers. */
@@ -188,6 +220,9 @@ public record ModelDescription(
   /** Bytes of the cache for one token in all layers: its rows, and an indexer's keys. */
   public long cacheBytesPerToken(CacheType type) {
     long latents = rows(type).tokenBytes() * cacheLayers();
+    for (Map.Entry<LatentLayout, Integer> rows : furtherRows(type).entrySet()) {
+      latents += rows.getKey().tokenBytes() * rows.getValue();
+    }
     long keys = indexRows(type).map(LatentLayout::tokenBytes).orElse(0L) * indexLayers();
     return latents + keys;
   }

@@ -8,10 +8,11 @@ import io.mla4j.position.RopeScaling;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.stream.IntStream;
 
 /**
- * The keys of config.json that tell positions otherwise than by one rotation of all layers, which
- * the family's {@code attention.positions} names:
+ * The keys of config.json that tell positions otherwise than by one rotation of all layers, and
+ * widths otherwise than by one latent, which the family's {@code attention.positions} names:
  *
  * <dl>
  *   <dt>{@code kind}
@@ -23,6 +24,8 @@ import java.util.List;
  *   <dt>{@code frequencies}
  *   <dd>for each layer a list of half as many numbers as are rotated, radians a position, in any
  *       order, repeats allowed; absent: those of theta
+ *   <dt>{@code ranks}
+ *   <dd>the latent's width of each layer, at most {@code kv_lora_rank}; absent: that
  * </dl>
  */
 final class PositionsReader {
@@ -34,8 +37,23 @@ final class PositionsReader {
     this.traits = traits;
   }
 
-  /** {@code count} layers that attend as {@code mla} does but for positions. */
+  /** {@code count} layers that attend as {@code mla} does but for positions and latents. */
   List<AttentionDescription> layers(Mla mla, int count) {
+    List<Mla> layers = positions(mla, count);
+    String key = traits.path("ranks").asText();
+    if (!keys.has(key)) {
+      return List.copyOf(layers);
+    }
+    List<Integer> ranks = keys.wholeNumbers(key, 1, mla.shape().latent());
+    if (ranks.size() != count) {
+      throw keys.error(key, "must be a list of " + count + " numbers");
+    }
+    return IntStream.range(0, count)
+        .mapToObj(i -> (AttentionDescription) layers.get(i).withLatent(ranks.get(i)))
+        .toList();
+  }
+
+  private List<Mla> positions(Mla mla, int count) {
     String kindKey = traits.path("kind").asText();
     String slopesKey = traits.path("slopes").asText();
     String kind = keys.text(kindKey).orElse("rope");
@@ -44,7 +62,7 @@ final class PositionsReader {
       case "alibi" -> {
         requireNoRotation(kindKey, kind, mla);
         yield slopes(slopesKey, mla.shape().heads(), count).stream()
-            .map(slopes -> (AttentionDescription) mla.with(mla.rope(), slopes, mla.scoreScale()))
+            .map(slopes -> mla.with(mla.rope(), slopes, mla.scoreScale()))
             .toList();
       }
       case "none" -> {
@@ -89,7 +107,7 @@ final class PositionsReader {
     return row.stream().map(Double::floatValue).toList();
   }
 
-  private List<AttentionDescription> rotated(Mla mla, int count, String slopesKey) {
+  private List<Mla> rotated(Mla mla, int count, String slopesKey) {
     String key = traits.path("frequencies").asText();
     int half = mla.shape().rope() / 2;
     List<RopeEncoding> ropes = Collections.nCopies(count, mla.rope());
@@ -108,7 +126,7 @@ final class PositionsReader {
         keys.has(slopesKey)
             ? slopes(slopesKey, mla.shape().heads(), count)
             : Collections.nCopies(count, List.of());
-    List<AttentionDescription> layers = new ArrayList<>();
+    List<Mla> layers = new ArrayList<>();
     for (int i = 0; i < count; i++) {
       layers.add(mla.with(ropes.get(i), slopes.get(i), mla.scoreScale()));
     }

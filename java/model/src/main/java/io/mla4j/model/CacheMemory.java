@@ -77,8 +77,16 @@ public record CacheMemory(int heads, int numbers, Stored stored, int layers) {
    */
   public record Fit(Row row, long longest, long sequences, long devices) {}
 
-  /** The cache of {@code model}. */
+  /**
+   * The cache of {@code model}.
+   *
+   * @throws InvalidArgumentException where its layers have latents of several widths
+   */
   public static CacheMemory of(ModelDescription model) {
+    if (!model.furtherRows(CacheType.BF16).isEmpty()) {
+      throw new InvalidArgumentException(
+          "the model's layers have latents of several widths: mla4j info tells their bytes");
+    }
     return model
         .grouped()
         .map(grouped -> ofGroups(grouped, model.layers().size()))

@@ -196,6 +196,7 @@ public final class Decoder implements AutoCloseable {
     LatentCache.Builder cache = LatentCache.builder(device);
     model.state().ifPresent(state -> cache.states(state, model.stateLayers()));
     model.indexRows(options.cacheType()).ifPresent(rows -> cache.group(rows, model.indexLayers()));
+    model.furtherRows(options.cacheType()).forEach(cache::group);
     return cache
         .layout(model.rows(options.cacheType()))
         .layers(model.cacheLayers())

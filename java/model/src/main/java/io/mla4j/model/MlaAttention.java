@@ -40,7 +40,7 @@ final class MlaAttention extends CachedAttention {
   /**
    * Where a layer's rows lie in the cache.
    *
-   * @param layer of the latents
+   * @param layer of the latents, among those with rows as wide
    * @param indexLayer of the indexer's keys, where the layer has them
    */
   record Place(int layer, int indexLayer) {}
@@ -59,7 +59,7 @@ final class MlaAttention extends CachedAttention {
     MlaShape shape = mla.shape();
     ComputeType compute = f.compute();
     Rotation rotation = f.rotation(mla.rope());
-    Tensor latent = f.rows("latent", shape.cached());
+    Tensor latent = f.rows("latent" + shape.cached(), shape.cached());
     Tensor values = f.rows("values", shape.heads() * shape.value());
     QueryPath query = new QueryPath(f, mla, w, rotation);
     Projection latentDown =

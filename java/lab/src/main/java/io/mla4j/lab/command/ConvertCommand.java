@@ -13,7 +13,9 @@ import io.mla4j.lab.Trial;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Collections;
 import java.util.Locale;
+import java.util.function.IntConsumer;
 import me.tongfei.progressbar.ProgressBar;
 import me.tongfei.progressbar.ProgressBarBuilder;
 
@@ -24,7 +26,9 @@ final class ConvertCommand extends StreamCommand {
   private Path calibrate;
   private Path evaluate;
   private String method = "fitted";
-  private int latent;
+  private Integer latent;
+  private Long budget;
+  private boolean perLayer;
   private int rope;
   private int tokens = 6000;
   private int from;
@@ -39,7 +43,17 @@ final class ConvertCommand extends StreamCommand {
             + " latent attention, without training, and say what it costs.");
     args.required("--model DIR", Path.class, v -> model = v, "The model: safetensors.");
     args.required("--out DIR", Path.class, v -> out = v, "The folder to make.");
-    args.required("--latent R", int.class, v -> latent = v, "Elements of the latent.");
+    args.one("--latent R", Integer.class, v -> latent = v, "Elements of the latent.");
+    args.one(
+        "--budget BYTES",
+        Long.class,
+        v -> budget = v,
+        "In place of --latent: bytes of a token in all layers, in bf16.");
+    args.flag(
+        "--per-layer",
+        v -> perLayer = v,
+        "A latent of its own width for each layer, in as many bytes. Keeps the statistics of all"
+            + " layers in memory.");
     args.required("--rope D", int.class, v -> rope = v, "Rotated elements of the shared key.");
     args.required(
         "--calibrate FILE",
@@ -74,13 +88,19 @@ final class ConvertCommand extends StreamCommand {
     if (fold < 1) {
       throw usage("--fold is " + fold + ", but must be at least 1");
     }
+    if ((latent == null) == (budget == null)) {
+      throw usage("one of --latent and --budget is needed");
+    }
+    if (perLayer && compatible) {
+      throw usage("--compatible has one rank for all layers, but --per-layer is there");
+    }
     Method chosen = read("--method", method, Method::named);
     Converter.Plan plan =
         new Converter.Plan(
             chosen,
             new Method.Fitting(Method.Fitting.DEFAULT.rho(), fold),
             compatible ? Form.COMPATIBLE : Form.FULL,
-            latent,
+            latent == null ? 1 : latent,
             rope);
     Path folder = out.toAbsolutePath().normalize().getParent();
     if (Files.exists(out)) {
@@ -93,7 +113,11 @@ final class ConvertCommand extends StreamCommand {
     try (Device device = Backends.open(new Backends.Choice(null, null, threads));
         Converter converter = Converter.open(model, device)) {
       converter.check(plan);
-      Trial trial = run(device, converter, plan);
+      Trial trial =
+          run(
+              device,
+              converter,
+              latent == null ? plan.with(converter.latentWithin(budget, rope)) : plan);
       print(converter, trial, (System.nanoTime() - start) / 1e9);
     }
   }
@@ -106,29 +130,44 @@ final class ConvertCommand extends StreamCommand {
             evaluate == null ? null : text(evaluate),
             new Texts.Part(from, tokens));
     try (ProgressBar bar = progressBar(converter.layers() + Trial.EVALUATIONS)) {
-      return Trial.run(
-          converter,
-          plan,
-          texts.calibration(),
-          new Evaluation(device, texts.scored(), texts.bos()),
-          out,
+      IntConsumer progress =
           _ -> {
             if (bar != null) {
               bar.step();
             }
-          });
+          };
+      Evaluation scored = new Evaluation(device, texts.scored(), texts.bos());
+      if (!perLayer) {
+        return Trial.run(converter, plan, texts.calibration(), scored, out, progress);
+      }
+      long within =
+          budget != null
+              ? budget
+              : converter.bytes(Collections.nCopies(converter.layers(), latent), rope);
+      return Trial.perLayer(
+          converter, plan, within, texts.calibration(), scored, out, progress);
     }
   }
 
   private void print(Converter converter, Trial trial, double seconds) {
-    int after = latent + rope;
+    double after =
+        rope + trial.latents().stream().mapToInt(width -> width).average().orElseThrow();
     out()
         .printf(
             Locale.ROOT,
-            "cached numbers of a token and layer: %d, were %d (%.1f %%)%n",
+            "cached numbers of a token and layer: %.4g, were %d (%.1f %%)%n",
             after,
             converter.cachedNumbers(),
-            100.0 * after / converter.cachedNumbers());
+            100 * after / converter.cachedNumbers());
+    out()
+        .printf(
+            Locale.ROOT,
+            "bytes of a token in bf16: %d, were %d%n",
+            converter.bytes(trial.latents(), rope),
+            converter.cachedBytes());
+    if (perLayer) {
+      out().println("latents of the layers: " + trial.latents());
+    }
     line("original", trial.original(), trial.original());
     line("placement of the rotation alone", trial.placed(), trial.original());
     line("placement and rank", trial.converted(), trial.original());
