@@ -220,6 +220,7 @@ final class PlotStyle {
     dressAxes(style);
     style.setLegendVisible(false);
     style.setShowValue(true);
+    style.setHeatMapValueDecimalPattern("0.0");
     style.setValueFont(new Font(Font.SANS_SERIF, Font.PLAIN, 14));
     style.setRangeColors(HEAT);
     return chart;

@@ -76,12 +76,15 @@ final class SweepPlots {
             "bytes of a token (" + plain + ")",
             "perplexity");
     List<String> methods = methods();
-    for (int m = 0; m < methods.size(); m++) {
-      List<SweepResults.Point> all = points(methods.get(m), plain);
-      line(chart, methods.get(m), SweepResults.front(all));
-      PlotStyle.addUnnamedPoints(chart, methods.get(m) + ", others", m, bytes(all), values(all));
+    // Lines first: they take the colours in their order.
+    for (String method : methods) {
+      line(chart, method, SweepResults.front(points(method, plain)));
     }
     line(chart, SweepResults.ORIGINAL, points(SweepResults.ORIGINAL, plain));
+    for (int m = 0; m < methods.size(); m++) {
+      List<SweepResults.Point> all = points(methods.get(m), plain);
+      PlotStyle.addUnnamedPoints(chart, methods.get(m) + ", others", m, bytes(all), values(all));
+    }
     PlotStyle.logarithmic(chart);
     Pictures.write(chart, folder, "sweep-methods", files);
   }

@@ -18,6 +18,7 @@ import java.util.stream.IntStream;
 /** The new tokens of all sequences into a layer of the cache, or into one for each of the heads. */
 final class RunAppend extends CpuOperation implements Workers.Task {
   private final StepOperation asked;
+
   /** Rows that are no latents have a group of their own; latents lie where the plan says. */
   private final OptionalInt group;
 
@@ -49,7 +50,8 @@ final class RunAppend extends CpuOperation implements Workers.Task {
         List.of(new AppendLatent(o.layer(), o.rows(), null, 0, Rotation.none(o.rows().dim(0)))));
   }
 
-  private RunAppend(Cpu cpu, StepOperation asked, OptionalInt group, List<AppendLatent> operations) {
+  private RunAppend(
+      Cpu cpu, StepOperation asked, OptionalInt group, List<AppendLatent> operations) {
     super(cpu);
     this.asked = asked;
     this.group = group;
@@ -77,9 +79,7 @@ final class RunAppend extends CpuOperation implements Workers.Task {
       int sequence = i / operations.size();
       int tokens = plan.queryTokens(sequence);
       s.pages(
-          plan.cacheParams(of),
-          plan.layerBase(of, operation.layer()),
-          plan.pageTable(sequence));
+          plan.cacheParams(of), plan.layerBase(of, operation.layer()), plan.pageTable(sequence));
       s.tokens(plan.firstToken(sequence), tokens, plan.kvTokens(sequence) - tokens);
       if (tokens > 0) {
         kernels.get(i).prepare();

@@ -11,10 +11,10 @@ import java.util.List;
  * How many numbers of a latent each layer has within a budget of bytes.
  *
  * <p>What a rank r costs layer l is taken as {@code a_l lost_l(r)}: lost_l is the share of the
- * squared singular values behind the first r, and a_l comes from one measurement, the divergence
- * of the model whose layer l alone is cut, from the one that is not cut, over lost_l there. Costs
- * of layers are added; the budget goes, step by step, where a byte takes most of them away. Steps
- * are those of the cache's rows, which are multiples of 64 bytes.
+ * squared singular values behind the first r, and a_l comes from one measurement, the divergence of
+ * the model whose layer l alone is cut, from the one that is not cut, over lost_l there. Costs of
+ * layers are added; the budget goes, step by step, where a byte takes most of them away. Steps are
+ * those of the cache's rows, which are multiples of 64 bytes.
  *
  * @param widest the widest latent
  * @param rope rotated elements of the shared key

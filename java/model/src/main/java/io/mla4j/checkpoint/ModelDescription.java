@@ -147,7 +147,9 @@ public record ModelDescription(
         : Optional.empty();
   }
 
-  /** A row of the first layer's cache: a latent and the key of all heads, or a value and its key. */
+  /**
+   * A row of the first layer's cache: a latent and the key of all heads, or a value and its key.
+   */
   public LatentLayout rows(CacheType type) {
     return LatentLayout.of(
         grouped().map(AttentionDescription.Grouped::groupShape).orElseGet(this::shape), type);
@@ -161,8 +163,12 @@ public record ModelDescription(
 
   /** How many layers the cache has with {@link #rows}. */
   public int cacheLayers() {
-    AttentionDescription first = layers.stream().map(LayerDescription::attention)
-        .filter(attention -> attention.cacheLayers() > 0).findFirst().orElseThrow();
+    AttentionDescription first =
+        layers.stream()
+            .map(LayerDescription::attention)
+            .filter(attention -> attention.cacheLayers() > 0)
+            .findFirst()
+            .orElseThrow();
     return cacheLayersLike(first, layers.size());
   }
 
@@ -183,7 +189,9 @@ public record ModelDescription(
     return one.latent() == other.latent() && one.rope() == other.rope();
   }
 
-  /** The first layer, among those of the cache with its rows, that holds rows of layer {@code i}. */
+  /**
+   * The first layer, among those of the cache with its rows, that holds rows of layer {@code i}.
+   */
   public int cacheLayer(int i) {
     return cacheLayersLike(layers.get(i).attention(), i);
   }

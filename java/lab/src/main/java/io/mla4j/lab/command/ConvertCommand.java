@@ -144,14 +144,12 @@ final class ConvertCommand extends StreamCommand {
           budget != null
               ? budget
               : converter.bytes(Collections.nCopies(converter.layers(), latent), rope);
-      return Trial.perLayer(
-          converter, plan, within, texts.calibration(), scored, out, progress);
+      return Trial.perLayer(converter, plan, within, texts.calibration(), scored, out, progress);
     }
   }
 
   private void print(Converter converter, Trial trial, double seconds) {
-    double after =
-        rope + trial.latents().stream().mapToInt(width -> width).average().orElseThrow();
+    double after = rope + trial.latents().stream().mapToInt(width -> width).average().orElseThrow();
     out()
         .printf(
             Locale.ROOT,
