@@ -39,14 +39,17 @@ public final class Placed {
     write(all, out);
   }
 
+  /** A layer with a latent of this width. */
+  LatentLayer cut(int layer, int latent) {
+    return layers.get(layer).cut(latent);
+  }
+
   /** With a latent of its own width for each layer. */
   void write(int[] latents, Path out) {
     for (int latent : latents) {
       converter.check(plan.with(latent));
     }
     converter.write(
-        IntStream.range(0, latents.length).mapToObj(l -> layers.get(l).cut(latents[l])),
-        plan.form(),
-        out);
+        IntStream.range(0, latents.length).mapToObj(l -> cut(l, latents[l])), plan.form(), out);
   }
 }

@@ -69,20 +69,16 @@ class RanksTest {
         Converter converter = Converter.open(MODEL, device)) {
       int[] ids = new SplittableRandom(3).ints(1020, 3, 320).toArray();
       int[][] windows = converter.windows(ids, 0);
-      List<Converter.Plan> plans = new ArrayList<>();
-      for (int latent : LATENTS) {
-        plans.add(
-            new Converter.Plan(Method.TRANSMLA, Method.Fitting.DEFAULT, Form.FULL, latent, 16));
-      }
-      List<List<LatentLayer>> made = converter.convert(plans, windows, _ -> {});
-      List<LatentLayer> narrow = new ArrayList<>();
+      Calibrated calibrated = converter.calibrate(windows, _ -> {});
+      Converter.Plan plan =
+          new Converter.Plan(Method.TRANSMLA, Method.Fitting.DEFAULT, Form.FULL, 1, 16);
+      Placed placed = calibrated.place(plan);
       List<LatentLayer> padded = new ArrayList<>();
       for (int l = 0; l < LATENTS.length; l++) {
-        narrow.add(made.get(l).get(l));
-        padded.add(pad(narrow.getLast(), 80));
+        padded.add(pad(placed.cut(l, LATENTS[l]), 80));
       }
-      converter.write(narrow, Form.FULL, folder.resolve("narrow"));
-      converter.write(padded, Form.FULL, folder.resolve("padded"));
+      placed.write(LATENTS, folder.resolve("narrow"));
+      converter.write(padded.stream(), Form.FULL, folder.resolve("padded"));
       ModelDescription model = ConfigReader.read(folder.resolve("narrow"));
       assertEquals(64 + 192 + 128, model.cacheBytesPerToken(CacheType.BF16));
       float[][] expected = logits(folder.resolve("padded"), device, form);
