@@ -32,7 +32,22 @@ final class CodeTiles {
           new Runs(1, 2, true),
           new Transpose(16),
           new Quad(4),
-          new Join(2));
+          new Join(2),
+          new Bytes(),
+          new Nibbles(),
+          new Fifths(),
+          new NibbleGroups(),
+          new FifthGroups(),
+          new Sixths(),
+          new Dot(4),
+          new Fold(4, false, false),
+          new Fold(4, false, true),
+          new Fold(4, true, false),
+          new Fold(4, true, true),
+          new Fold(2, false, false),
+          new Fold(2, false, true),
+          new Fold(2, true, false),
+          new Fold(2, true, true));
 
   /**
    * Rows of activations times a panel of {@link CodePanels}, columns in the lanes: for each run the
@@ -231,6 +246,239 @@ final class CodeTiles {
         IntVector all = sumPairs(sum[0], sum[1]);
         FloatVector d = FloatVector.fromArray(F, m, widened + b * L).mul(m[scales + b]);
         product = d.fma((FloatVector) all.convert(VectorOperators.I2F, 0), product);
+      }
+      product.intoArray(m, to);
+    }
+  }
+
+  /** Codes of Q8_0 blocks: 32 bytes behind a scale. */
+  record Bytes() {
+    /** To {@code codes} from {@code at} on. */
+    void run(byte[] raw, byte[] codes, int at, int blocks) {
+      int parts = CodeRows.PARTS;
+      for (int i = 0; i < parts * blocks; i++) {
+        int column = i % parts * 16;
+        ByteVector.fromArray(CodeRows.B, raw, 34 * (i / parts) + 2 + column)
+            .intoArray(codes, at + 32 * (i / parts) + column);
+      }
+    }
+  }
+
+  /** Codes of Q4_0 blocks: nibbles less 8, behind a scale. */
+  record Nibbles() {
+    /** To {@code codes} from {@code at} on. */
+    void run(byte[] raw, byte[] codes, int at, int blocks) {
+      for (int b = 0; b < blocks; b++) {
+        int to = at + 32 * b;
+        ByteVector q = ByteVector.fromArray(ByteVector.SPECIES_128, raw, 18 * b + 2);
+        q.and((byte) 15).sub((byte) 8).intoArray(codes, to);
+        shiftRight(q, 4).and((byte) 15).sub((byte) 8).intoArray(codes, to + 16);
+      }
+    }
+  }
+
+  /** Codes of Q5_0 blocks: nibbles, less 16 where their bit of four bytes is not set. */
+  record Fifths() {
+    /** To {@code codes} from {@code at} on. */
+    void run(byte[] raw, byte[] codes, int at, int blocks) {
+      for (int b = 0; b < blocks; b++) {
+        int to = at + 32 * b;
+        ByteVector q = ByteVector.fromArray(ByteVector.SPECIES_128, raw, 22 * b + 6);
+        ByteVector bits = ByteVector.fromArray(ByteVector.SPECIES_128, raw, 22 * b + 2);
+        fifth(q, bits.rearrange(CodeRows.LOW_BITS)).intoArray(codes, to);
+        fifth(shiftRight(q, 4), bits.rearrange(CodeRows.HIGH_BITS)).intoArray(codes, to + 16);
+      }
+    }
+  }
+
+  static ByteVector fifth(ByteVector q, ByteVector bits) {
+    return q.and((byte) 15)
+        .sub((byte) 16, bits.and(CodeRows.BITS).compare(VectorOperators.EQ, (byte) 0));
+  }
+
+  /** Codes of Q4_K blocks: 32 bytes of nibbles for each pair of groups of 32. */
+  record NibbleGroups() {
+    /** To {@code codes} from {@code at} on. */
+    void run(byte[] raw, byte[] codes, int at, int blocks) {
+      int parts = CodeRows.PARTS;
+      for (int i = 0; i < parts * blocks; i++) {
+        int column = i % parts * 16;
+        int from = 144 * (i / parts) + 16 + column;
+        int to = at + 256 * (i / parts) + column;
+        for (int pair = 0; pair < 4; pair++) {
+          ByteVector q = ByteVector.fromArray(CodeRows.B, raw, from + 32 * pair);
+          q.and((byte) 15).intoArray(codes, to + 64 * pair);
+          shiftRight(q, 4).and((byte) 15).intoArray(codes, to + 64 * pair + 32);
+        }
+      }
+    }
+  }
+
+  /** Codes of Q5_K blocks: the same, and 32 bytes with a bit of each group before them. */
+  record FifthGroups() {
+    /** To {@code codes} from {@code at} on. */
+    void run(byte[] raw, byte[] codes, int at, int blocks) {
+      int parts = CodeRows.PARTS;
+      for (int i = 0; i < parts * blocks; i++) {
+        int column = i % parts * 16;
+        int from = 176 * (i / parts) + column;
+        int to = at + 256 * (i / parts) + column;
+        ByteVector h = ByteVector.fromArray(CodeRows.B, raw, from + 16);
+        for (int pair = 0; pair < 4; pair++) {
+          ByteVector q = ByteVector.fromArray(CodeRows.B, raw, from + 48 + 32 * pair);
+          ByteVector even = pair < 2 ? shiftLeft(h, 4 - 2 * pair) : shiftRight(h, 2 * pair - 4);
+          ByteVector odd = pair < 2 ? shiftLeft(h, 3 - 2 * pair) : shiftRight(h, 2 * pair - 3);
+          q.and((byte) 15).or(even.and((byte) 16)).intoArray(codes, to + 64 * pair);
+          shiftRight(q, 4)
+              .and((byte) 15)
+              .or(odd.and((byte) 16))
+              .intoArray(codes, to + 64 * pair + 32);
+        }
+      }
+    }
+  }
+
+  /** Codes of Q6_K blocks: for each half 64 bytes of nibbles and 32 of pairs of high bits. */
+  record Sixths() {
+    /** To {@code codes} from {@code at} on. */
+    void run(byte[] raw, byte[] codes, int at, int blocks) {
+      int parts = CodeRows.PARTS;
+      for (int i = 0; i < 2 * parts * blocks; i++) {
+        int column = i % parts * 16;
+        int half = i / parts % 2;
+        int block = 210 * (i / parts / 2);
+        int from = block + 64 * half + column;
+        int to = at + 128 * (i / parts) + column;
+        ByteVector a = ByteVector.fromArray(CodeRows.B, raw, from);
+        ByteVector c = ByteVector.fromArray(CodeRows.B, raw, from + 32);
+        ByteVector h = ByteVector.fromArray(CodeRows.B, raw, block + 128 + 32 * half + column);
+        sixth(a, shiftLeft(h, 4)).intoArray(codes, to);
+        sixth(c, shiftLeft(h, 2)).intoArray(codes, to + 32);
+        sixth(shiftRight(a, 4), h).intoArray(codes, to + 64);
+        sixth(shiftRight(c, 4), shiftRight(h, 2)).intoArray(codes, to + 96);
+      }
+    }
+  }
+
+  /** Four low bits and, from bit 4 on, two high ones, less 32. */
+  static ByteVector sixth(ByteVector low, ByteVector high) {
+    return low.and((byte) 15).or(high.and((byte) 0x30)).sub((byte) 32);
+  }
+
+  /** Shifts of pairs of bytes: what comes from the neighbour must be masked. */
+  static ByteVector shiftRight(ByteVector v, int bits) {
+    return v.reinterpretAsShorts().lanewise(VectorOperators.LSHR, bits).reinterpretAsBytes();
+  }
+
+  static ByteVector shiftLeft(ByteVector v, int bits) {
+    return v.reinterpretAsShorts().lanewise(VectorOperators.LSHL, bits).reinterpretAsBytes();
+  }
+
+  /**
+   * Sums of the products of one row of activations and four rows of codes: of each step L / 4
+   * neighbouring lanes of each row, 16 products in each. See {@link Quad} for what fits where.
+   */
+  record Dot(int rows) {
+    /**
+     * @param s codes of both, and where sums go
+     * @param at where the row of activations begins
+     * @param to (steps, QUADS, L) of {@code s.sums}, L of each step
+     */
+    void run(CodeDots s, int at, int to) {
+      byte[] w = s.weights;
+      short[] x = s.x;
+      int[] sums = s.sums;
+      int steps = s.steps;
+      int stride = s.stride;
+      for (int i = 0; i < steps; i++) {
+        int step = i * (4 * L);
+        ShortVector x0 = ShortVector.fromArray(Lanes.SHORTS, x, at + step);
+        ShortVector x1 = ShortVector.fromArray(Lanes.SHORTS, x, at + step + 2 * L);
+        IntVector[] sum = new IntVector[rows];
+        for (int r = 0; r < rows; r++) {
+          ShortVector codes =
+              ByteVector.fromArray(Lanes.BYTES, w, step + r * stride).reinterpretAsShorts();
+          ShortVector even =
+              codes.lanewise(VectorOperators.LSHL, 8).lanewise(VectorOperators.ASHR, 8).mul(x0);
+          IntVector pairs =
+              codes.lanewise(VectorOperators.ASHR, 8).mul(x1).add(even).reinterpretAsInts();
+          sum[r] =
+              pairs
+                  .lanewise(VectorOperators.LSHL, 16)
+                  .lanewise(VectorOperators.ASHR, 16)
+                  .add(pairs.lanewise(VectorOperators.ASHR, 16));
+        }
+        sum[0] = sumPairs(sum[0], sum[1]);
+        sum[2] = sumPairs(sum[2], sum[3]);
+        sumPairs(sum[0], sum[2]).intoArray(sums, to + i * (CodeDots.QUADS * L));
+      }
+    }
+  }
+
+  /**
+   * What {@link Dot}s have summed of L rows, under their scales: a lane for each row. A step has
+   * {@code vectors / 2} blocks of 32, each one run or, in {@code halves}, two.
+   */
+  record Fold(int vectors, boolean halves, boolean minima) {
+    /**
+     * @param from (steps, vectors, L) of {@code sums}
+     * @param scales (runs) of the activations
+     * @param totals (runs) scale times the sum of their codes
+     * @param weights (runs, L) scales of the weights
+     * @param minimum (runs, L) their minima
+     * @param to L sums
+     */
+    void run(
+        float[] m,
+        int[] sums,
+        int steps,
+        int from,
+        int scales,
+        int totals,
+        int weights,
+        int minimum,
+        int to) {
+      final int runs = vectors / 2 * (halves ? 2 : 1);
+      FloatVector product = FloatVector.zero(F);
+      for (int i = 0; i < steps; i++) {
+        IntVector[] v = new IntVector[vectors];
+        for (int j = 0; j < vectors; j++) {
+          v[j] = IntVector.fromArray(I, sums, from + (i * vectors + j) * L);
+        }
+        IntVector[] sum = new IntVector[runs];
+        if (vectors == 2) {
+          if (halves) {
+            sum[0] = CodePanels.EVEN.selectFrom(v[0], v[1]);
+            sum[1] = CodePanels.ODD.selectFrom(v[0], v[1]);
+          } else {
+            sum[0] = sumPairs(v[0], v[1]);
+          }
+        } else if (halves) {
+          IntVector even0 = CodePanels.EVEN.selectFrom(v[0], v[1]);
+          IntVector even1 = CodePanels.EVEN.selectFrom(v[2], v[3]);
+          IntVector odd0 = CodePanels.ODD.selectFrom(v[0], v[1]);
+          IntVector odd1 = CodePanels.ODD.selectFrom(v[2], v[3]);
+          sum[0] = CodePanels.EVEN.selectFrom(even0, even1);
+          sum[1] = CodePanels.EVEN.selectFrom(odd0, odd1);
+          sum[2] = CodePanels.ODD.selectFrom(even0, even1);
+          sum[3] = CodePanels.ODD.selectFrom(odd0, odd1);
+        } else {
+          v[0] = sumPairs(v[0], v[1]);
+          v[2] = sumPairs(v[2], v[3]);
+          sum[0] = CodePanels.EVEN.selectFrom(v[0], v[2]);
+          sum[1] = CodePanels.ODD.selectFrom(v[0], v[2]);
+        }
+        for (int r = 0; r < runs; r++) {
+          FloatVector d =
+              FloatVector.fromArray(F, m, weights + (i * runs + r) * L)
+                  .mul(m[scales + i * runs + r]);
+          product = d.fma((FloatVector) sum[r].convert(VectorOperators.I2F, 0), product);
+          if (minima) {
+            product =
+                FloatVector.fromArray(F, m, minimum + (i * runs + r) * L)
+                    .fma(FloatVector.broadcast(F, m[totals + i * runs + r]), product);
+          }
+        }
       }
       product.intoArray(m, to);
     }

@@ -8,25 +8,47 @@ import io.mla4j.ops.StorageFormat;
 import io.mla4j.ops.Weight;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
 import jdk.incubator.vector.ByteVector;
-import jdk.incubator.vector.VectorOperators;
+import jdk.incubator.vector.VectorShuffle;
 import jdk.incubator.vector.VectorSpecies;
 
 /** Reads rows of a quantised weight as integers, as {@link Weight#codes} does. */
 final class CodeRows {
   static final ValueLayout.OfShort HALF = ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(LITTLE_ENDIAN);
 
-  private static final ValueLayout.OfInt INT =
-      ValueLayout.JAVA_INT_UNALIGNED.withOrder(LITTLE_ENDIAN);
+  /** Vectors of up to 32 bytes: what blocks hold of a kind. */
+  static final VectorSpecies<Byte> B =
+      Lanes.L >= 8 ? ByteVector.SPECIES_256 : ByteVector.SPECIES_128;
 
-  private static final ValueLayout.OfLong LONG =
-      ValueLayout.JAVA_LONG_UNALIGNED.withOrder(LITTLE_ENDIAN);
+  /** Vectors in 32 bytes. */
+  static final int PARTS = 32 / B.length();
 
-  private static final VectorSpecies<Byte> B = ByteVector.SPECIES_128;
+  /** From four bytes the first two, and the last two, each for eight lanes, and a bit for each. */
+  static final VectorShuffle<Byte> LOW_BITS =
+      VectorShuffle.fromOp(ByteVector.SPECIES_128, i -> i / 8);
 
+  static final VectorShuffle<Byte> HIGH_BITS =
+      VectorShuffle.fromOp(ByteVector.SPECIES_128, i -> 2 + i / 8);
+
+  static final ByteVector BITS =
+      ByteVector.fromArray(
+          ByteVector.SPECIES_128,
+          new byte[] {1, 2, 4, 8, 16, 32, 64, -128, 1, 2, 4, 8, 16, 32, 64, -128},
+          0);
+
+  private static final VarHandle SHORTS = of(short[].class);
+  private static final VarHandle INTS = of(int[].class);
+  private static final VarHandle LONGS = of(long[].class);
+  private static final ThreadLocal<Raw> RAW_OF_THREAD = ThreadLocal.withInitial(Raw::new);
   private static final ThreadLocal<Codes> OF_THREAD = ThreadLocal.withInitial(Codes::new);
 
   private CodeRows() {}
+
+  private static VarHandle of(Class<?> array) {
+    return MethodHandles.byteArrayViewVarHandle(array, LITTLE_ENDIAN);
+  }
 
   /** {@link Weight#widen} of a weight without scales of its own. */
   static void widen(
@@ -55,7 +77,9 @@ final class CodeRows {
   static boolean reads(StorageFormat format) {
     return format == StorageFormat.Q8_0
         || format == StorageFormat.Q4_0
+        || format == StorageFormat.Q5_0
         || format == StorageFormat.Q4_K
+        || format == StorageFormat.Q5_K
         || format == StorageFormat.Q6_K;
   }
 
@@ -73,114 +97,79 @@ final class CodeRows {
   private static void read(
       StorageFormat format, MemorySegment memory, long from, Codes to, int at, int n) {
     int blocks = Math.ceilDiv(n, format.blockElements());
-    to.reserve(at + blocks * format.blockElements());
+    int bytes = blocks * (int) format.bytes(format.blockElements());
+    byte[] raw = RAW_OF_THREAD.get().of(bytes);
+    MemorySegment.copy(memory, ValueLayout.JAVA_BYTE, from, raw, 0, bytes);
+    byte[] codes = to.reserve(at + blocks * format.blockElements()).codes();
     if (format == StorageFormat.Q8_0) {
-      readQ80(memory, from, to, at, blocks);
+      scale(raw, 34, blocks, to.scales(), at / 32);
+      CodeTiles.bytes(raw, codes, at, blocks);
     } else if (format == StorageFormat.Q4_0) {
-      readQ40(memory, from, to, at, blocks);
+      scale(raw, 18, blocks, to.scales(), at / 32);
+      CodeTiles.nibbles(raw, codes, at, blocks);
+    } else if (format == StorageFormat.Q5_0) {
+      scale(raw, 22, blocks, to.scales(), at / 32);
+      CodeTiles.fifths(raw, codes, at, blocks);
+    } else if (format == StorageFormat.Q6_K) {
+      scaleGroups(raw, blocks, to.scales(), at / 16);
+      CodeTiles.sixths(raw, codes, at, blocks);
     } else if (format == StorageFormat.Q4_K) {
-      readQ4K(memory, from, to, at, blocks);
+      scaleGroups(raw, 144, blocks, to, at / 32);
+      CodeTiles.nibbleGroups(raw, codes, at, blocks);
     } else {
-      readQ6K(memory, from, to, at, blocks);
+      scaleGroups(raw, 176, blocks, to, at / 32);
+      CodeTiles.fifthGroups(raw, codes, at, blocks);
     }
   }
 
-  private static void readQ80(MemorySegment memory, long from, Codes to, int at, int blocks) {
-    byte[] codes = to.codes();
-    float[] scales = to.scales();
+  /** Of formats of 32 elements, whose blocks begin with it. */
+  private static void scale(byte[] raw, int bytes, int blocks, float[] scales, int at) {
     for (int b = 0; b < blocks; b++) {
-      long block = from + 34L * b;
-      int i = at + 32 * b;
-      scales[i / 32] = Float.float16ToFloat(memory.get(HALF, block));
-      load(memory, block + 2).intoArray(codes, i);
-      load(memory, block + 18).intoArray(codes, i + 16);
-    }
-  }
-
-  private static void readQ40(MemorySegment memory, long from, Codes to, int at, int blocks) {
-    byte[] codes = to.codes();
-    float[] scales = to.scales();
-    for (int b = 0; b < blocks; b++) {
-      long block = from + 18L * b;
-      int i = at + 32 * b;
-      scales[i / 32] = Float.float16ToFloat(memory.get(HALF, block));
-      ByteVector q = load(memory, block + 2);
-      q.and((byte) 15).sub((byte) 8).intoArray(codes, i);
-      shiftRight(q, 4).and((byte) 15).sub((byte) 8).intoArray(codes, i + 16);
-    }
-  }
-
-  private static void readQ4K(MemorySegment memory, long from, Codes to, int at, int blocks) {
-    for (int b = 0; b < blocks; b++) {
-      long block = from + 144L * b;
-      int i = at + 256 * b;
-      readGroupScales(memory, block, to, i / 32);
-      for (int pair = 0; pair < 4; pair++) {
-        for (int half = 0; half < 32; half += 16) {
-          ByteVector q = load(memory, block + 16 + 32 * pair + half);
-          q.and((byte) 15).intoArray(to.codes(), i + 64 * pair + half);
-          shiftRight(q, 4).and((byte) 15).intoArray(to.codes(), i + 64 * pair + 32 + half);
-        }
-      }
+      scales[at + b] = Float.float16ToFloat((short) SHORTS.get(raw, b * bytes));
     }
   }
 
   /** Of Q4_K and Q5_K: d and dmin, then six bits each for eight groups in twelve bytes. */
-  private static void readGroupScales(MemorySegment memory, long block, Codes to, int at) {
-    float d = Float.float16ToFloat(memory.get(HALF, block));
-    float dmin = Float.float16ToFloat(memory.get(HALF, block + 2));
-    long first = memory.get(LONG, block + 4);
-    int last = memory.get(INT, block + 12);
-    for (int g = 0; g < 4; g++) {
-      int scale = (int) (first >>> 8 * g) & 0xff;
-      int min = (int) (first >>> 8 * g + 32) & 0xff;
-      int low = last >>> 8 * g;
-      to.scales()[at + g] = d * (scale & 63);
-      to.minima()[at + g] = -(dmin * (min & 63));
-      to.scales()[at + g + 4] = d * (low & 15 | scale >> 6 << 4);
-      to.minima()[at + g + 4] = -(dmin * (low >> 4 & 15 | min >> 6 << 4));
-    }
-  }
-
-  private static void readQ6K(MemorySegment memory, long from, Codes to, int at, int blocks) {
+  private static void scaleGroups(byte[] raw, int bytes, int blocks, Codes to, int at) {
+    float[] scales = to.scales();
+    float[] minima = to.minima();
     for (int b = 0; b < blocks; b++) {
-      long block = from + 210L * b;
-      int i = at + 256 * b;
-      float d = Float.float16ToFloat(memory.get(HALF, block + 208));
-      for (int group = 0; group < 16; group++) {
-        to.scales()[i / 16 + group] = d * memory.get(ValueLayout.JAVA_BYTE, block + 192 + group);
-      }
-      for (int j = 0; j < 64; j += 16) {
-        // 64 bytes of nibbles and 32 of high bits for 128 elements
-        int half = j / 32;
-        int column = j % 32;
-        ByteVector a = load(memory, block + 64 * half + column);
-        ByteVector c = load(memory, block + 64 * half + 32 + column);
-        ByteVector high = load(memory, block + 128 + 32 * half + column);
-        int to0 = i + 128 * half + column;
-        join(a, shiftLeft(high, 4)).intoArray(to.codes(), to0);
-        join(c, shiftLeft(high, 2)).intoArray(to.codes(), to0 + 32);
-        join(shiftRight(a, 4), high).intoArray(to.codes(), to0 + 64);
-        join(shiftRight(c, 4), shiftRight(high, 2)).intoArray(to.codes(), to0 + 96);
+      int block = b * bytes;
+      float d = Float.float16ToFloat((short) SHORTS.get(raw, block));
+      float dmin = -Float.float16ToFloat((short) SHORTS.get(raw, block + 2));
+      long first = (long) LONGS.get(raw, block + 4);
+      // Nibbles of the last four groups, and their bits 4 and 5 from the first four.
+      long last = (int) INTS.get(raw, block + 12) & 0xffffffffL;
+      long high = first >>> 2 & 0x3030303030303030L;
+      long scale = first & 0x3f3f3f3fL | (last & 0x0f0f0f0fL | high & 0xffffffffL) << 32;
+      long min = first >>> 32 & 0x3f3f3f3fL | (last >>> 4 & 0x0f0f0f0fL | high >>> 32) << 32;
+      for (int g = 0; g < 8; g++) {
+        scales[at + 8 * b + g] = d * (int) (scale >>> 8 * g & 63);
+        minima[at + 8 * b + g] = dmin * (int) (min >>> 8 * g & 63);
       }
     }
   }
 
-  /** Four low bits and, from bit 4 on, two high ones, less 32. */
-  private static ByteVector join(ByteVector low, ByteVector high) {
-    return low.and((byte) 15).or(high.and((byte) 0x30)).sub((byte) 32);
+  /** Of Q6_K: a byte for each of sixteen groups, then d. */
+  private static void scaleGroups(byte[] raw, int blocks, float[] scales, int at) {
+    for (int b = 0; b < blocks; b++) {
+      int block = 210 * b;
+      float d = Float.float16ToFloat((short) SHORTS.get(raw, block + 208));
+      for (int g = 0; g < 16; g++) {
+        scales[at + 16 * b + g] = d * raw[block + 192 + g];
+      }
+    }
   }
 
-  private static ByteVector load(MemorySegment memory, long at) {
-    return ByteVector.fromMemorySegment(B, memory, at, LITTLE_ENDIAN);
-  }
+  /** Bytes as they are in memory: arrays are read with fewer checks. */
+  private static final class Raw {
+    private byte[] bytes = {};
 
-  /** Shifts of pairs of bytes: what comes from the neighbour must be masked. */
-  private static ByteVector shiftRight(ByteVector v, int bits) {
-    return v.reinterpretAsShorts().lanewise(VectorOperators.LSHR, bits).reinterpretAsBytes();
-  }
-
-  private static ByteVector shiftLeft(ByteVector v, int bits) {
-    return v.reinterpretAsShorts().lanewise(VectorOperators.LSHL, bits).reinterpretAsBytes();
+    byte[] of(int count) {
+      if (bytes.length < count) {
+        bytes = new byte[count];
+      }
+      return bytes;
+    }
   }
 }

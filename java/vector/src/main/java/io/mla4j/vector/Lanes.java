@@ -46,6 +46,11 @@ final class Lanes {
   static final VectorSpecies<Short> S =
       VectorSpecies.of(short.class, VectorShape.forBitSize(F.vectorBitSize() / 2));
 
+  /** Vectors of the same length, of twice as many shorts and of four times as many bytes. */
+  static final VectorSpecies<Short> SHORTS = F.withLanes(short.class);
+
+  static final VectorSpecies<Byte> BYTES = F.withLanes(byte.class);
+
   /** As many bytes; null where no vector is that short. */
   private static final VectorSpecies<Byte> B =
       F.length() < 8

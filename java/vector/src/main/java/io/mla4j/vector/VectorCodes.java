@@ -39,9 +39,16 @@ final class VectorCodes {
   /** Below it a block is rounded by the definition itself, as one that is not finite. */
   private static final float SMALL = 0x1p-60f;
 
+  /** How a product is computed: the bits are the same. */
+  private enum Way {
+    STREAMS,
+    DOTS,
+    PANELS
+  }
+
   private final Codes rounded = new Codes();
   private final int[] integers = new int[Int8.BLOCK];
-  private boolean streams;
+  private Way way = Way.PANELS;
 
   private VectorCodes() {}
 
@@ -133,7 +140,8 @@ final class VectorCodes {
     int scratch = Slab.START;
     int c = Slab.after(scratch, begin(p.matrix(), block, nEnd - nBegin));
     // streams read the whole range
-    int width = streams ? nEnd - nBegin : Math.min(COLUMNS, CodePanels.roundUp(nEnd - nBegin));
+    int width =
+        way == Way.STREAMS ? nEnd - nBegin : Math.min(COLUMNS, CodePanels.roundUp(nEnd - nBegin));
     int biases = Slab.after(c, block * width);
     float[] m = Slab.ofThread(Slab.after(biases, width));
     for (int row = 0; row < p.rows(); row += block) {
@@ -188,13 +196,22 @@ final class VectorCodes {
 
   /** Chooses how so many rows are multiplied; floats that it needs of the slab. */
   private int begin(Weight weight, int rows, int n) {
-    streams = CodeStreams.fits(weight, rows, n);
-    return streams ? CodeStreams.scratch(weight.in()) : CodePanels.scratch(rows);
+    way =
+        CodeStreams.fits(weight, rows, n)
+            ? Way.STREAMS
+            : CodeDots.fits(rows) ? Way.DOTS : Way.PANELS;
+    return switch (way) {
+      case STREAMS -> CodeStreams.scratch(weight.in());
+      case DOTS -> CodeDots.scratch(weight);
+      case PANELS -> CodePanels.scratch(rows);
+    };
   }
 
   private CodeProduct weight(float[] m, int scratch, Weight weight) {
-    return streams
-        ? CodeStreams.ofThread().set(m, scratch, weight)
-        : CodePanels.ofThread().set(m, scratch, weight);
+    return switch (way) {
+      case STREAMS -> CodeStreams.ofThread().set(m, scratch, weight);
+      case DOTS -> CodeDots.ofThread().set(m, scratch, weight);
+      case PANELS -> CodePanels.ofThread().set(m, scratch, weight);
+    };
   }
 }
