@@ -95,8 +95,8 @@ final class CodeDots implements CodeProduct {
     coding = weight.format().coding();
     steps = steps(weight);
     runs = runs(weight);
-    // Not a power of two, which would crowd the cache.
-    stride = steps * STEP + STEP;
+    // Room for whole blocks, and not a power of two, which would crowd the cache.
+    stride = Math.ceilDiv((int) weight.format().padded(weight.in()), STEP) * STEP + STEP;
     codes.reserve(4 * stride);
     weights = codes.codes();
     scales = scratch;
