@@ -118,21 +118,30 @@ MLA_INLINE float scale_at(const mla_cache_params& c, const CacheRow& row, int gr
   return scale;
 }
 
-// put(i, v) for each vector v of the latent of a row under scales, from element i on; in runs of kCodes, the last of which may go on behind
+// take(Format(), from, scale, i) for each run of kCodes of the latent of a row under scales, from element i on; the last may go on behind
 // the latent.
-template <class Isa, class Put>
-MLA_INLINE void each_code(const mla_cache_params& c, const CacheRow& row, Put put) {
+template <class Isa, class Take>
+MLA_INLINE void each_run(const mla_cache_params& c, const CacheRow& row, Take take) {
   CodeFormats::with(c.cache_type, [&]<class Format>(Format) __attribute__((always_inline)) {
     const auto* from = (const typename Format::Block*)row.at;
     for (int begin = 0, group = 0; begin < c.latent; begin += c.scale_columns, group++) {
       const F<Isa> scale = Isa::set1(scale_at(c, row, group));
       const int end = min_int(c.latent, begin + c.scale_columns);
-      for (int i = begin; i < end; i += kCodes)
-        Format::template each<Isa>(from + i / Format::kElements,
-                                   [&](int j, F<Isa> code)
-                                       __attribute__((always_inline)) { put(i + j, Isa::mul(code, scale)); });
+      for (int i = begin; i < end; i += kCodes) take(Format(), from + i / Format::kElements, scale, i);
     }
   });
+}
+
+// put(i, v) for each vector v of the latent of a row under scales, from element i on, in such runs.
+template <class Isa, class Put>
+MLA_INLINE void each_code(const mla_cache_params& c, const CacheRow& row, Put put) {
+  each_run<Isa>(c, row,
+                [&]<class Format>(Format, const typename Format::Block* from, F<Isa> scale,
+                                  int i) __attribute__((always_inline)) {
+                  Format::template each<Isa>(from, [&](int j, F<Isa> code) __attribute__((always_inline)) {
+                    put(i + j, Isa::mul(code, scale));
+                  });
+                });
 }
 
 // The first n elements of a run of a plain format to `padded` floats, zero after them.
@@ -169,11 +178,23 @@ MLA_INLINE void widen_row(const mla_cache_params& c, const CacheRow& row, int fi
   if (padded > 0) widen_plain<Isa>(c.rope_type, row.at + key_bytes(c), 0, n, to, padded);
 }
 
+// A run of kCodes times their scale, as bf16.
+template <class Isa, class Format>
+MLA_INLINE void round_codes(const typename Format::Block* from, F<Isa> scale, uint16_t* to) {
+  if constexpr (requires { Format::template round<Isa>(from, scale, to); })
+    Format::template round<Isa>(from, scale, to);
+  else
+    Format::template each<Isa>(from, [&](int i, F<Isa> code) __attribute__((always_inline)) {
+      Isa::store_bf16(to + i, Isa::mul(code, scale), Isa::L);
+    });
+}
+
 // A row under scales, whose rotated key is bf16, as bf16: rope_offset elements, then the key.
 template <class Isa>
 MLA_INLINE void round_row(const mla_cache_params& c, const CacheRow& row, uint16_t* to) {
-  each_code<Isa>(c, row,
-                 [&](int i, F<Isa> x) __attribute__((always_inline)) { Isa::store_bf16(to + i, x, Isa::L); });
+  each_run<Isa>(c, row,
+                [&]<class Format>(Format, const typename Format::Block* from, F<Isa> scale, int i)
+                    __attribute__((always_inline)) { round_codes<Isa, Format>(from, scale, to + i); });
   for (int i = c.latent; i < c.rope_offset; i++) to[i] = 0;
   __builtin_memcpy(to + c.rope_offset, row.at + key_bytes(c), 2 * (size_t)c.rope);
 }

@@ -60,15 +60,6 @@ MLA_INLINE void nibbles(const uint8_t* from, int n, Byte* to) {
   for (int i = 0; i < n; i++) to[n + i] = (Byte)(from[i] >> 4);
 }
 
-// The low and the high nibble of each of n bytes.
-template <class Byte>
-MLA_INLINE void neighbours(const uint8_t* from, int n, Byte* to) {
-  for (int i = 0; i < n; i++) {
-    to[2 * i] = (Byte)(from[i] & 15);
-    to[2 * i + 1] = (Byte)(from[i] >> 4);
-  }
-}
-
 // Scale and minimum of one of eight groups, six bits each in twelve bytes (Q4_K, Q5_K).
 struct GroupScale {
   int scale, min;

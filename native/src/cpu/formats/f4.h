@@ -21,7 +21,7 @@ struct F4 {
 
     scales[0] = 0.5f;
     uint8_t which[32];
-    neighbours(b, 16, which);
+    Isa::neighbours(b, which);
     steps<Isa>(kDoubledE2M1, which, q);
   }
 };

@@ -19,8 +19,9 @@ struct I4 {
     const uint8_t* b = block->at;
 
     scales[0] = 1;
-    neighbours(b, 16, q);
-    for (int i = 0; i < 32; i++) q[i] = (int8_t)(q[i] - 8);
+    uint8_t stored[32];
+    Isa::neighbours(b, stored);
+    for (int i = 0; i < 32; i++) q[i] = (int8_t)(stored[i] - 8);
   }
 };
 

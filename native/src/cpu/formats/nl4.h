@@ -22,10 +22,18 @@ struct Nl4 {
   static MLA_INLINE void each(const Block* block, Put put) {
     uint8_t which[kCodes];
     int8_t q[kCodes];
-    neighbours(block->at, kCodes / 2, which);
+    Isa::neighbours(block->at, which);
     steps<Isa>(kSteps, which, q);
 #pragma GCC unroll 8
     for (int i = 0; i < kCodes; i += Isa::L) put(i, Isa::widen_i8(q + i));
+  }
+
+  // kCodes of them times their scale, rounded: sixteen products for all.
+  template <class Isa>
+    requires requires { &Isa::pick_bf16; }
+  static MLA_INLINE void round(const Block* block, F<Isa> scale, uint16_t* to) {
+    static_assert(Isa::L == 16);
+    Isa::pick_bf16(Isa::mul(Isa::widen_i8(kSteps), scale), block->at, to);
   }
 
   template <class Isa>

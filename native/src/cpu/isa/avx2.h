@@ -37,7 +37,13 @@ struct Avx2 {
   static F load(const float* p) { return _mm256_loadu_ps(p); }
   static F load(const float* p, int n) { return _mm256_maskload_ps(p, mask(n)); }
   static void store(float* p, F x) { _mm256_storeu_ps(p, x); }
-  static void store(float* p, F x, int n) { _mm256_maskstore_ps(p, mask(n), x); }
+  static void store(float* p, F x, int n) {
+    // a store under a mask takes tens of cycles on AMD's
+    if (n >= L)
+      store(p, x);
+    else
+      _mm256_maskstore_ps(p, mask(n), x);
+  }
   static F fma(F a, F b, F c) { return _mm256_fmadd_ps(a, b, c); }
   static F add(F a, F b) { return _mm256_add_ps(a, b); }
   static F sub(F a, F b) { return _mm256_sub_ps(a, b); }
@@ -88,6 +94,13 @@ struct Avx2 {
     const __m256i five =
         _mm256_or_si256(four, _mm256_and_si256(_mm256_cmpeq_epi8(here, of_byte), _mm256_set1_epi8(16)));
     _mm256_storeu_si256((__m256i*)q, _mm256_sub_epi8(five, _mm256_set1_epi8((char)less)));
+  }
+  // to[2 i], to[2 i + 1] = the low and the high nibble of byte i of sixteen.
+  static void neighbours(const uint8_t* from, uint8_t* to) {
+    const __m128i fifteen = _mm_set1_epi8(15), x = _mm_loadu_si128((const __m128i*)from);
+    const __m128i low = _mm_and_si128(x, fifteen), high = _mm_and_si128(_mm_srli_epi16(x, 4), fifteen);
+    _mm_storeu_si128((__m128i*)to, _mm_unpacklo_epi8(low, high));
+    _mm_storeu_si128((__m128i*)(to + 16), _mm_unpackhi_epi8(low, high));
   }
   // to[i] = table[which[i]], sixteen of them, each below sixteen.
   static void pick(const int8_t* table, const uint8_t* which, int8_t* to) {

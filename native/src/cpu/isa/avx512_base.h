@@ -65,6 +65,13 @@ struct Avx512Base {
         _mm256_or_si256(four, _mm256_and_si256(_mm256_cmpeq_epi8(here, of_byte), _mm256_set1_epi8(16)));
     _mm256_storeu_si256((__m256i*)q, _mm256_sub_epi8(five, _mm256_set1_epi8((char)less)));
   }
+  // to[2 i], to[2 i + 1] = the low and the high nibble of byte i of sixteen.
+  static void neighbours(const uint8_t* from, uint8_t* to) {
+    const __m128i fifteen = _mm_set1_epi8(15), x = _mm_loadu_si128((const __m128i*)from);
+    const __m128i low = _mm_and_si128(x, fifteen), high = _mm_and_si128(_mm_srli_epi16(x, 4), fifteen);
+    _mm_storeu_si128((__m128i*)to, _mm_unpacklo_epi8(low, high));
+    _mm_storeu_si128((__m128i*)(to + 16), _mm_unpackhi_epi8(low, high));
+  }
   // to[i] = table[which[i]], sixteen of them, each below sixteen.
   static void pick(const int8_t* table, const uint8_t* which, int8_t* to) {
     _mm_storeu_si128((__m128i*)to, _mm_shuffle_epi8(_mm_loadu_si128((const __m128i*)table),

@@ -33,6 +33,14 @@ struct Avx512Bf16 : Avx512Base {
   static void store_pairs(void* p, P x) { _mm512_storeu_si512(p, x); }
   static P set1_pair(uint32_t pair) { return _mm512_set1_epi32((int)pair); }
   static F dot(F sum, P a, P b) { return _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)b); }
+  // to[2 i], to[2 i + 1]: table's lanes at the low and at the high nibble of byte i of sixteen, as bf16.
+  static void pick_bf16(F table, const uint8_t* from, uint16_t* to) {
+    const __m256i words = _mm512_cvtepi32_epi16(_mm512_srli_epi32(rounded_bits(table), 16));
+    const __m512i x = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i*)from));
+    // the index of a word is its lowest five bits; the table is there twice, so that the fifth does not matter
+    const __m512i which = _mm512_or_si512(x, _mm512_slli_epi32(x, 12));
+    _mm512_storeu_si512(to, _mm512_permutexvar_epi16(which, _mm512_broadcast_i64x4(words)));
+  }
   // Lane i: the pair (low[i], high[i]), rounded.
   static P make_pairs(F low, F high) {
     alignas(64) static constexpr uint16_t kSides[32] = {0,  16, 1,  17, 2,  18, 3,  19, 4,  20, 5,

@@ -96,6 +96,13 @@ struct Generic {
       q[i] = (int8_t)(nibble + ((fifth[i / 8] >> i % 8 & 1) << 4) - less);
     }
   }
+  // to[2 i], to[2 i + 1] = the low and the high nibble of byte i of sixteen.
+  static void neighbours(const uint8_t* from, uint8_t* to) {
+    for (int i = 0; i < 16; i++) {
+      to[2 * i] = from[i] & 15;
+      to[2 * i + 1] = from[i] >> 4;
+    }
+  }
   // to[i] = table[which[i]], sixteen of them, each below sixteen.
   static void pick(const int8_t* table, const uint8_t* which, int8_t* to) {
     for (int i = 0; i < 16; i++) to[i] = table[which[i]];

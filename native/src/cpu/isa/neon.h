@@ -95,6 +95,11 @@ struct Neon {
     vst1q_s8(q, vsubq_s8(with_fifth_bits(low, bits, 0), minus));
     vst1q_s8(q + 16, vsubq_s8(with_fifth_bits(high, bits, 2), minus));
   }
+  // to[2 i], to[2 i + 1] = the low and the high nibble of byte i of sixteen.
+  static void neighbours(const uint8_t* from, uint8_t* to) {
+    const uint8x16_t x = vld1q_u8(from);
+    vst2q_u8(to, (uint8x16x2_t{{vandq_u8(x, vdupq_n_u8(15)), vshrq_n_u8(x, 4)}}));
+  }
   // to[i] = table[which[i]], sixteen of them, each below sixteen.
   static void pick(const int8_t* table, const uint8_t* which, int8_t* to) {
     vst1q_s8(to, vqtbl1q_s8(vld1q_s8(table), vld1q_u8(which)));

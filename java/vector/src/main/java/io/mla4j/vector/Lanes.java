@@ -187,6 +187,9 @@ final class Lanes {
       widenI8(segment, offset, to, at, whole);
     } else if (type == StorageFormat.F8_E4M3 && B != null) {
       widenF8(segment, offset, to, at, whole);
+    } else if (type == StorageFormat.NL4) {
+      whole = n / StepRows.RUN * StepRows.RUN;
+      StepRows.widen(segment, offset, to, at, whole);
     } else {
       whole = 0;
     }

@@ -1,5 +1,6 @@
 package io.mla4j.vector;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import io.mla4j.ops.StorageFormat;
@@ -36,6 +37,22 @@ class LanesTest {
     for (int i = 0; i < VALUES; i++) {
       float expected = Float.intBitsToFloat(i << 16);
       assertEquals(Float.floatToIntBits(expected), Float.floatToIntBits(widened[i]), "of " + i);
+    }
+  }
+
+  @Test
+  void stepsAreTheFormatsAtAnyLength() {
+    byte[] stored = new byte[256 + 16];
+    for (int i = 0; i < stored.length; i++) {
+      stored[i] = (byte) (37 * i);
+    }
+    MemorySegment segment = MemorySegment.ofArray(stored);
+    for (int n : new int[] {2, 16, 30, 2 * stored.length}) {
+      float[] expected = new float[n];
+      StorageFormat.NL4.widen(segment, 0, expected, 0, n);
+      float[] widened = new float[n];
+      Lanes.widen(StorageFormat.NL4, segment, 0, widened, 0, n);
+      assertArrayEquals(expected, widened);
     }
   }
 
