@@ -5,6 +5,7 @@ module io.mla4j.engine {
   requires com.fasterxml.jackson.core;
   requires jdk.jfr;
   requires jdk.management;
+  requires static micrometer.core;
 
   exports io.mla4j.engine;
   exports io.mla4j.engine.chat;

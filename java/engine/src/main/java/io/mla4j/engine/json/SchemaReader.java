@@ -221,6 +221,18 @@ final class SchemaReader {
       throw error(path, word + " must be a whole number in 0..1000000");
     }
 
+    /** False where it is absent. */
+    private boolean flag(String word) {
+      Object value = take(word);
+      if (value instanceof Boolean flag) {
+        return flag;
+      }
+      if (has(word)) {
+        throw error(path, word + " must be true or false");
+      }
+      return false;
+    }
+
     List<?> list(String word) {
       if (take(word) instanceof List<?> list) {
         return list;
@@ -229,7 +241,7 @@ final class SchemaReader {
     }
 
     private Rule read(SchemaReader reader, int depth) {
-      boolean nullable = Boolean.TRUE.equals(take("nullable"));
+      boolean nullable = flag("nullable");
       Rule rule = reader.value(this, depth);
       requireKnown();
       return nullable

@@ -67,6 +67,8 @@ class SchemaReaderTest {
     refused("{'type':'text'}", "text");
     refused("{'type':7}", "type must be");
     refused("{'type':[]}", "type must be");
+    refused("{'type':'string','nullable':'yes'}", "nullable must be true or false");
+    refused("{'type':'string','nullable':null}", "nullable must be true or false");
     refused("{'type':'object','properties':[]}", "properties must be an object");
     refused("{'type':'object','properties':{'a':7}}", "#/properties/a", "must be an object");
     refused("{'type':'object','properties':{'a':false}}", "#/properties/a", "false");
