@@ -1,16 +1,11 @@
 package io.mla4j.langchain4j;
 
 import dev.langchain4j.exception.InternalServerException;
-import dev.langchain4j.model.chat.Capability;
 import dev.langchain4j.model.chat.ChatModel;
-import dev.langchain4j.model.chat.listener.ChatModelListener;
 import dev.langchain4j.model.chat.request.ChatRequest;
-import dev.langchain4j.model.chat.request.ChatRequestParameters;
 import dev.langchain4j.model.chat.response.ChatResponse;
 import io.mla4j.Mla4jException;
 import io.mla4j.engine.chat.ChatAnswer;
-import java.util.List;
-import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.ExecutionException;
@@ -31,11 +26,9 @@ import java.util.concurrent.ExecutionException;
  *
  * <p>Thread-safe.
  */
-public final class Mla4jChatModel implements ChatModel, AutoCloseable {
-  private final Conversations conversations;
-
+public final class Mla4jChatModel extends EngineBacked implements ChatModel {
   private Mla4jChatModel(Conversations conversations) {
-    this.conversations = conversations;
+    super(conversations);
   }
 
   /** A model to be: it needs a path or an engine. */
@@ -63,27 +56,6 @@ public final class Mla4jChatModel implements ChatModel, AutoCloseable {
       }
       throw new InternalServerException(e.getCause());
     }
-  }
-
-  @Override
-  public ChatRequestParameters defaultRequestParameters() {
-    return conversations.defaults();
-  }
-
-  @Override
-  public List<ChatModelListener> listeners() {
-    return conversations.listeners();
-  }
-
-  @Override
-  public Set<Capability> supportedCapabilities() {
-    return Set.of(Capability.RESPONSE_FORMAT_JSON_SCHEMA);
-  }
-
-  /** Closes the engine that it opened; answers that are being written fail. */
-  @Override
-  public void close() {
-    conversations.close();
   }
 
   /** Makes models. Belongs to one thread. */

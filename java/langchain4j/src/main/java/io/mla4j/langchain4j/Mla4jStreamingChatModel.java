@@ -1,13 +1,8 @@
 package io.mla4j.langchain4j;
 
-import dev.langchain4j.model.chat.Capability;
 import dev.langchain4j.model.chat.StreamingChatModel;
-import dev.langchain4j.model.chat.listener.ChatModelListener;
 import dev.langchain4j.model.chat.request.ChatRequest;
-import dev.langchain4j.model.chat.request.ChatRequestParameters;
 import dev.langchain4j.model.chat.response.StreamingChatResponseHandler;
-import java.util.List;
-import java.util.Set;
 import java.util.UUID;
 
 /**
@@ -21,11 +16,9 @@ import java.util.UUID;
  *
  * <p>Thread-safe.
  */
-public final class Mla4jStreamingChatModel implements StreamingChatModel, AutoCloseable {
-  private final Conversations conversations;
-
+public final class Mla4jStreamingChatModel extends EngineBacked implements StreamingChatModel {
   private Mla4jStreamingChatModel(Conversations conversations) {
-    this.conversations = conversations;
+    super(conversations);
   }
 
   /** A model to be: it needs a path or an engine. */
@@ -42,27 +35,6 @@ public final class Mla4jStreamingChatModel implements StreamingChatModel, AutoCl
             UUID.randomUUID().toString(),
             conversations.modelName());
     Thread.ofVirtual().name("mla4j-stream").start(stream);
-  }
-
-  @Override
-  public ChatRequestParameters defaultRequestParameters() {
-    return conversations.defaults();
-  }
-
-  @Override
-  public List<ChatModelListener> listeners() {
-    return conversations.listeners();
-  }
-
-  @Override
-  public Set<Capability> supportedCapabilities() {
-    return Set.of(Capability.RESPONSE_FORMAT_JSON_SCHEMA);
-  }
-
-  /** Closes the engine that it opened; answers that are being written fail. */
-  @Override
-  public void close() {
-    conversations.close();
   }
 
   /** Makes models. Belongs to one thread. */
