@@ -345,7 +345,7 @@ inline void check(const mla_index_params* p, const mla_cache_params* c) {
 template <class Body>
 int32_t guard(char* error, int32_t error_size, Body body) {
   int32_t status = MLA_INTERNAL_ERROR;
-  std::string text = "unknown exception";
+  std::string text;
   try {
     body();
     return MLA_OK;
@@ -355,6 +355,7 @@ int32_t guard(char* error, int32_t error_size, Body body) {
   } catch (const std::exception& e) {
     text = e.what();
   } catch (...) {
+    text = "unknown exception";
   }
   if (error != nullptr && error_size > 0) std::snprintf(error, (size_t)error_size, "%s", text.c_str());
   return status;

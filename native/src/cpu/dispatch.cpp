@@ -49,9 +49,9 @@ int supported_isas() {
 }
 
 int preferred_isa() {
-  int isa = kInstructionSets - 1;
-  while (!is_usable(isa) || !is_fast(isa)) isa--;
-  return isa;
+  for (int isa = kInstructionSets - 1; isa > MLA_ISA_GENERIC; isa--)
+    if (is_usable(isa) && is_fast(isa)) return isa;
+  return MLA_ISA_GENERIC;
 }
 
 bool prefers_bf16(int isa) { return kKernels[isa]->has_bf16_dot && is_fast(isa); }

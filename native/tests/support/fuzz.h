@@ -209,10 +209,10 @@ class Fuzzer {
     for (uint64_t i = 0; i < kSlots; i++) slots_.push_back(std::make_unique<Slot>(i));
   }
 
-  // Draws, changes and makes one call of `function`; false where it did what no call may.
+  // Draws, changes and makes one call of `function`; false where it did what no call may. `source`: where the draws come from.
   template <class S, class Function>
-  bool call(const mla_kernels& kernels, const char* name, Function function, uint64_t seed) {
-    Random random(seed);
+  bool call(const mla_kernels& kernels, const char* name, Function function, Random random,
+            const std::string& source) {
     S subject;
     subject.random = &random;
     subject.draw(kernels, random);
@@ -221,7 +221,7 @@ class Fuzzer {
     subject.measure(kernels);
     const bool too_much = subject.work > kMaxWork;
     used_ = 0;
-    std::snprintf(g_call, sizeof g_call, "fuzzed call of %s, seed %llu: %s\n", name, (unsigned long long)seed,
+    std::snprintf(g_call, sizeof g_call, "fuzzed call of %s, %s: %s\n", name, source.c_str(),
                   changes_.c_str());
     const bool last = random.in(0, 3) > 0;
     std::apply([&](auto&... a) { (place(a, random, last, too_much), ...); }, arguments);
@@ -238,10 +238,10 @@ class Fuzzer {
             status = function(as_argument(a)...);
         },
         arguments);
-    if (!S::is_answer(status)) return failed(name, seed, "it returned " + std::to_string(status));
+    if (!S::is_answer(status)) return failed(name, source, "it returned " + std::to_string(status));
     (status == MLA_OK ? computed_ : refused_)++;
     for (size_t i = 0; i < used_; i++) {
-      if (!slots_[i]->is_untouched_around()) return failed(name, seed, "it wrote beside a buffer");
+      if (!slots_[i]->is_untouched_around()) return failed(name, source, "it wrote beside a buffer");
     }
     return true;
   }
@@ -325,8 +325,8 @@ class Fuzzer {
     return p.is_null ? nullptr : static_cast<const T*>(struct_at_[&p]);
   }
 
-  bool failed(const char* name, uint64_t seed, const std::string& what) {
-    ADD_FAILURE() << name << ", seed " << seed << ":" << changes_ << ": " << what;
+  bool failed(const char* name, const std::string& source, const std::string& what) {
+    ADD_FAILURE() << name << ", " << source << ":" << changes_ << ": " << what;
     return false;
   }
 

@@ -2,9 +2,11 @@
 #pragma once
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <cstdlib>
 #include <initializer_list>
 #include <random>
+#include <span>
 #include <vector>
 
 namespace mla::test {
@@ -12,7 +14,16 @@ namespace mla::test {
 class Random {
  public:
   explicit Random(uint64_t seed) : engine_(seed) {}
-  int in(int low, int high) { return std::uniform_int_distribution<int>(low, high)(engine_); }
+  // Whole numbers are what the bytes say, which a fuzzer changes, and once they are used up those of one seed.
+  explicit Random(std::span<const uint8_t> bytes) : bytes_(bytes), engine_(0) {}
+  int in(int low, int high) {
+    if (bytes_.empty()) return std::uniform_int_distribution<int>(low, high)(engine_);
+    const uint64_t count = static_cast<uint64_t>(int64_t{high} - low) + 1;
+    uint64_t drawn = 0;
+    for (uint64_t most = 1; most < count && !bytes_.empty(); most <<= 8, bytes_ = bytes_.subspan(1))
+      drawn = drawn << 8 | bytes_.front();
+    return static_cast<int>(low + static_cast<int64_t>(drawn % count));
+  }
   bool coin() { return in(0, 1) == 1; }
   int of(std::initializer_list<int> choices) {
     return choices.begin()[in(0, static_cast<int>(choices.size()) - 1)];
@@ -35,6 +46,7 @@ class Random {
   std::mt19937_64& engine() { return engine_; }
 
  private:
+  std::span<const uint8_t> bytes_;
   std::mt19937_64 engine_;
 };
 
