@@ -117,6 +117,27 @@ class DocumentsTest {
     }
   }
 
+  @Test
+  void everyErrorHasACauseAndACure() throws IOException {
+    String listed = Files.readString(ROOT.resolve("docs/troubleshooting.md"));
+    Pattern declared =
+        Pattern.compile("(?m)^public (?:final )?class (\\w+Exception) extends \\w+Exception");
+    Set<String> missing = new TreeSet<>();
+    for (String module : List.of("core", "ffi", "device", "cuda", "model", "engine", "server")) {
+      try (Stream<Path> sources = Files.walk(ROOT.resolve("java/" + module + "/src/main/java"))) {
+        for (Path source : sources.filter(file -> file.toString().endsWith(".java")).toList()) {
+          declared
+              .matcher(Files.readString(source))
+              .results()
+              .map(found -> found.group(1))
+              .filter(name -> !listed.contains("`" + name + "`"))
+              .forEach(missing::add);
+        }
+      }
+    }
+    assertEquals(Set.of(), missing);
+  }
+
   private static void check(Path document, String line) throws IOException {
     Matcher inner = INNER.matcher(line);
     String outer = inner.replaceAll("OUTPUT");

@@ -82,7 +82,7 @@ final class RouteCase implements OperationCase {
   }
 
   /** Scores plus bias of a token, with the masks of its groups: what is chosen by. */
-  private double[] choices(int t, double[] scores) {
+  private double[] choices(double[] scores) {
     double[] choice = biased(scores);
     if (routing.groups() > 1) {
       boolean[] kept = new boolean[routing.groups()];
@@ -116,7 +116,7 @@ final class RouteCase implements OperationCase {
   /** No two numbers that are ordered lie closer than float32 tells apart, unless they are equal. */
   private boolean clear(int t) {
     double[] scores = Oracle.scores(routing, logits, t * routing.experts());
-    return apart(choices(t, scores), routing.topK())
+    return apart(choices(scores), routing.topK())
         && (routing.groups() == 1 || apart(groupScores(biased(scores)), routing.keptGroups()));
   }
 
@@ -141,7 +141,7 @@ final class RouteCase implements OperationCase {
     double[] allowed = new double[tokens * k];
     for (int t = 0; t < tokens; t++) {
       double[] scores = Oracle.scores(routing, logits, t * routing.experts());
-      int[] chosen = Oracle.top(choices(t, scores), k);
+      int[] chosen = Oracle.top(choices(scores), k);
       double sum = 0;
       for (int e : chosen) {
         sum += scores[e];

@@ -61,6 +61,7 @@ final class CodeStreams implements CodeProduct {
   private long strideBytes;
 
   /** Keeps C2 from dropping the loads of {@link #touchPages}. */
+  @SuppressWarnings("unused")
   private int touched;
 
   private CodeStreams() {}

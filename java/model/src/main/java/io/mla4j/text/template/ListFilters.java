@@ -18,7 +18,7 @@ final class ListFilters {
   static Object apply(Frame frame, String name, Object value, Arguments arguments) {
     return switch (name) {
       case "items" -> items(frame, value);
-      case "first", "last" -> end(frame, name, Values.iterate(frame, value));
+      case "first", "last" -> end(name, Values.iterate(frame, value));
       case "list" -> Filters.list(Values.iterate(frame, value));
       case "join" -> join(frame, value, arguments);
       case "reverse" -> reverse(frame, value);
@@ -56,7 +56,7 @@ final class ListFilters {
     };
   }
 
-  private static Object end(Frame frame, String name, List<?> items) {
+  private static Object end(String name, List<?> items) {
     if (items.isEmpty()) {
       return new Undefined("no " + name + " item, sequence was empty");
     }
