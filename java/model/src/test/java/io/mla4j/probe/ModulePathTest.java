@@ -25,7 +25,7 @@ class ModulePathTest {
         Arrays.asList(System.getProperty("java.class.path").split(File.pathSeparator));
     String modules =
         entries.stream()
-            .filter(entry -> !entry.contains("test-classes"))
+            .filter(entry -> !isOfTests(entry))
             .filter(entry -> entry.matches(".*(mla4j|classes|jackson|djl|gson|slf4j).*"))
             .collect(Collectors.joining(File.pathSeparator));
     File out = folder.resolve("out.txt").toFile();
@@ -39,7 +39,7 @@ class ModulePathTest {
                 "io.mla4j.model,io.mla4j.ffi",
                 "-cp",
                 entries.stream()
-                    .filter(entry -> entry.contains("test-classes"))
+                    .filter(ModulePathTest::isOfTests)
                     .collect(Collectors.joining(File.pathSeparator)),
                 ModuleProbe.class.getName(),
                 GoldenCheckpointsTest.TINY_MLA.toString(),
@@ -57,5 +57,10 @@ class ModulePathTest {
     assertTrue(
         told.startsWith(start) && told.contains("deepseek_v3"),
         told + Files.readString(folder.resolve("err.txt")));
+  }
+
+  /** Tests of this module or of another one, in a folder or in a jar. */
+  private static boolean isOfTests(String entry) {
+    return entry.contains("test-classes") || entry.endsWith("-tests.jar");
   }
 }
