@@ -421,23 +421,17 @@ final class CodeTiles {
    */
   record Fold(int vectors, boolean halves, boolean minima) {
     /**
-     * @param from (steps, vectors, L) of {@code sums}
+     * @param s sums, scales and minima of the weights, and where L sums go
+     * @param from (steps, vectors, L) of {@code s.sums}
      * @param scales (runs) of the activations
      * @param totals (runs) scale times the sum of their codes
-     * @param weights (runs, L) scales of the weights
-     * @param minimum (runs, L) their minima
-     * @param to L sums
      */
-    void run(
-        float[] m,
-        int[] sums,
-        int steps,
-        int from,
-        int scales,
-        int totals,
-        int weights,
-        int minimum,
-        int to) {
+    void run(CodeDots s, int from, int scales, int totals) {
+      float[] m = s.m;
+      int[] sums = s.sums;
+      int steps = s.steps;
+      int weights = s.weightScales;
+      int minimum = s.weightMinima;
       final int runs = vectors / 2 * (halves ? 2 : 1);
       FloatVector product = FloatVector.zero(F);
       for (int i = 0; i < steps; i++) {
@@ -480,7 +474,7 @@ final class CodeTiles {
           }
         }
       }
-      product.intoArray(m, to);
+      product.intoArray(m, s.to);
     }
   }
 }

@@ -42,7 +42,8 @@ final class CodeDots implements CodeProduct {
   /** (rows, steps, QUADS, L): what {@link CodeTiles} sums. */
   int[] sums = {};
 
-  private float[] m;
+  /** The slab: scales, minima and results are indices of it. */
+  float[] m;
 
   /** (rows, runs) scales of the activations, and scale times the sum of codes of each run. */
   private int scales;
@@ -50,10 +51,13 @@ final class CodeDots implements CodeProduct {
   private int totals;
 
   /** (runs, L) scales and minima of the weight, a lane for each row. */
-  private int weightScales;
+  int weightScales;
 
-  private int weightMinima;
-  private int to;
+  int weightMinima;
+
+  /** L sums of a fold. */
+  int to;
+
   private int runs;
   private Weight weight;
   private Coding coding;
@@ -183,28 +187,28 @@ final class CodeDots implements CodeProduct {
       foldWide(from, s, t);
     } else if (coding.run() == Int8.BLOCK) {
       if (coding.hasMinima()) {
-        CodeTiles.fold2Minima(m, sums, steps, from, s, t, weightScales, weightMinima, to);
+        CodeTiles.fold2Minima(this, from, s, t);
       } else {
-        CodeTiles.fold2(m, sums, steps, from, s, weightScales, to);
+        CodeTiles.fold2(this, from, s);
       }
     } else if (coding.hasMinima()) {
-      CodeTiles.fold2HalvesMinima(m, sums, steps, from, s, t, weightScales, weightMinima, to);
+      CodeTiles.fold2HalvesMinima(this, from, s, t);
     } else {
-      CodeTiles.fold2Halves(m, sums, steps, from, s, weightScales, to);
+      CodeTiles.fold2Halves(this, from, s);
     }
   }
 
   private void foldWide(int from, int s, int t) {
     if (coding.run() == Int8.BLOCK) {
       if (coding.hasMinima()) {
-        CodeTiles.fold4Minima(m, sums, steps, from, s, t, weightScales, weightMinima, to);
+        CodeTiles.fold4Minima(this, from, s, t);
       } else {
-        CodeTiles.fold4(m, sums, steps, from, s, weightScales, to);
+        CodeTiles.fold4(this, from, s);
       }
     } else if (coding.hasMinima()) {
-      CodeTiles.fold4HalvesMinima(m, sums, steps, from, s, t, weightScales, weightMinima, to);
+      CodeTiles.fold4HalvesMinima(this, from, s, t);
     } else {
-      CodeTiles.fold4Halves(m, sums, steps, from, s, weightScales, to);
+      CodeTiles.fold4Halves(this, from, s);
     }
   }
 }
