@@ -201,21 +201,31 @@ final class CodeTiles {
           ShortVector w =
               ByteVector.fromMemorySegment(ByteVector.SPECIES_256, memory, at + 2L, LITTLE_ENDIAN)
                   .reinterpretAsShorts();
-          ShortVector even =
-              w.lanewise(VectorOperators.LSHL, 8).lanewise(VectorOperators.ASHR, 8).mul(x0);
-          IntVector pairs =
-              w.lanewise(VectorOperators.ASHR, 8).mul(x1).add(even).reinterpretAsInts();
-          sum[r] =
-              pairs
-                  .lanewise(VectorOperators.LSHL, 16)
-                  .lanewise(VectorOperators.ASHR, 16)
-                  .add(pairs.lanewise(VectorOperators.ASHR, 16));
+          IntVector both = pairs(w, x0, x1);
+          sum[r] = sumHalves(both);
         }
         sum[0] = sumShort(sum[0], sum[1]);
         sum[2] = sumShort(sum[2], sum[3]);
         sumShort(sum[0], sum[2]).intoArray(sums, to + b * (2 * L));
       }
     }
+  }
+
+  /** Codes of even number times x0, added to those of odd number times x1, as halves of ints. */
+  static IntVector pairs(ShortVector codes, ShortVector x0, ShortVector x1) {
+    return codes
+        .lanewise(VectorOperators.ASHR, 8)
+        .mul(x1)
+        .add(codes.lanewise(VectorOperators.LSHL, 8).lanewise(VectorOperators.ASHR, 8).mul(x0))
+        .reinterpretAsInts();
+  }
+
+  /** The sum of both halves of each lane. */
+  static IntVector sumHalves(IntVector pairs) {
+    return pairs
+        .lanewise(VectorOperators.LSHL, 16)
+        .lanewise(VectorOperators.ASHR, 16)
+        .add(pairs.lanewise(VectorOperators.ASHR, 16));
   }
 
   /** {@link #sumPairs} of vectors of 8. */
@@ -398,15 +408,8 @@ final class CodeTiles {
         for (int r = 0; r < rows; r++) {
           ShortVector codes =
               ByteVector.fromArray(Lanes.BYTES, w, step + r * stride).reinterpretAsShorts();
-          ShortVector even =
-              codes.lanewise(VectorOperators.LSHL, 8).lanewise(VectorOperators.ASHR, 8).mul(x0);
-          IntVector pairs =
-              codes.lanewise(VectorOperators.ASHR, 8).mul(x1).add(even).reinterpretAsInts();
-          sum[r] =
-              pairs
-                  .lanewise(VectorOperators.LSHL, 16)
-                  .lanewise(VectorOperators.ASHR, 16)
-                  .add(pairs.lanewise(VectorOperators.ASHR, 16));
+          IntVector both = pairs(codes, x0, x1);
+          sum[r] = sumHalves(both);
         }
         sum[0] = sumPairs(sum[0], sum[1]);
         sum[2] = sumPairs(sum[2], sum[3]);

@@ -24,11 +24,11 @@ import java.util.function.ToLongFunction;
  * <p>Gauges {@code mla4j.requests.running}, {@code mla4j.requests.waiting}, {@code
  * mla4j.cache.pages}, {@code mla4j.cache.pages.used}, {@code mla4j.cache.resident} (bytes);
  * counters {@code mla4j.requests}, {@code mla4j.tokens} (by {@code kind}: prompt, cached,
- * generated), {@code mla4j.steps}, {@code mla4j.preemptions}, {@code mla4j.texts} (by {@code
- * reason}, failed ones too); timers, as counts and sums, {@code mla4j.request.queued}, {@code
- * mla4j.token.first}, {@code mla4j.token.next}, {@code mla4j.request}. Registries hold the engine
- * weakly: of one that nobody holds any more they have the last values. Costs nothing until a
- * registry asks.
+ * generated, guessed, accepted), {@code mla4j.steps}, {@code mla4j.preemptions}, {@code
+ * mla4j.texts} (by {@code reason}, failed ones too); timers, as counts and sums, {@code
+ * mla4j.request.queued}, {@code mla4j.token.first}, {@code mla4j.token.next}, {@code
+ * mla4j.request}. Registries hold the engine weakly: of one that nobody holds any more they have
+ * the last values. Costs nothing until a registry asks.
  *
  * <p>Thread-safe.
  */
@@ -58,6 +58,8 @@ public final class EngineMetrics implements MeterBinder {
     tokens(registry, "prompt", s -> s.counts().promptTokens());
     tokens(registry, "cached", s -> s.counts().cachedTokens());
     tokens(registry, "generated", s -> s.counts().generatedTokens());
+    tokens(registry, "guessed", s -> s.counts().guessedTokens());
+    tokens(registry, "accepted", s -> s.counts().acceptedTokens());
     count(registry, "steps", tags, "Steps of the model", s -> s.counts().steps());
     count(registry, "preemptions", tags, "Texts computed again", s -> s.counts().putBack());
     for (FinishReason reason : FinishReason.values()) {
@@ -87,7 +89,12 @@ public final class EngineMetrics implements MeterBinder {
   }
 
   private void tokens(MeterRegistry registry, String kind, ToLongFunction<Statistics> value) {
-    count(registry, "tokens", tags.and("kind", kind), "Tokens: cached ones are prompts'", value);
+    count(
+        registry,
+        "tokens",
+        tags.and("kind", kind),
+        "Tokens: cached ones are prompts', accepted ones guessed",
+        value);
   }
 
   private void texts(MeterRegistry registry, String reason, ToLongFunction<Statistics> value) {

@@ -30,12 +30,14 @@ final class Guesses {
    * @param contextTokens the most tokens of a text
    */
   void choose(List<Text> texts, int contextTokens) {
+    if (!guesses) {
+      return;
+    }
     for (Text text : texts) {
       text.guesses.clear();
     }
     int rows = texts.size();
-    if (!guesses
-        || 2 * rows > MOST_ROWS
+    if (2 * rows > MOST_ROWS
         || !times.knowsPlain(rows)
         || losses.isPaused()
         || losses.wantsPlain()) {

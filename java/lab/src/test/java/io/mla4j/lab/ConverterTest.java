@@ -5,10 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.mla4j.Backends;
-import io.mla4j.CacheType;
-import io.mla4j.ComputeType;
 import io.mla4j.Device;
-import io.mla4j.text.Model;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -18,6 +15,9 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** The carried grouped model, converted, written and read by the decoder. */
 class ConverterTest {
+  private static final int[] TEXT = {
+    0, 2187, 577, 273, 263, 347, 480, 327, 375, 16, 553, 16, 958, 578, 263, 347
+  };
   private static final Path MODEL = Path.of(System.getProperty("mla4j.root"), "models", "tiny-gqa");
 
   @TempDir private Path folder;
@@ -45,15 +45,9 @@ class ConverterTest {
               .toList();
       List<Path> outs = plans.stream().map(p -> folder.resolve("out " + p.method())).toList();
       converter.convert(plans, outs, converter.windows(ids(), 0), _ -> {});
-      float[][] original = logits(MODEL, device);
+      float[][] original = Logits.of(MODEL, device, TEXT);
       for (int p = 0; p < plans.size(); p++) {
-        float[][] converted = logits(outs.get(p), device);
-        double worst = 0;
-        for (int t = 0; t < original.length; t++) {
-          for (int i = 0; i < original[t].length; i++) {
-            worst = Math.max(worst, Math.abs(original[t][i] - converted[t][i]));
-          }
-        }
+        double worst = Logits.apart(original, Logits.of(outs.get(p), device, TEXT));
         String what = plans.get(p).method() + ": " + worst;
         assertTrue(worst < 1e-4, what);
       }
@@ -92,20 +86,5 @@ class ConverterTest {
   private static void refused(Converter converter, Converter.Plan plan, String message) {
     LabException e = assertThrows(LabException.class, () -> converter.check(plan));
     assertTrue(e.getMessage().startsWith(message), e.getMessage());
-  }
-
-  private static float[][] logits(Path directory, Device device) {
-    int[] text = {0, 2187, 577, 273, 263, 347, 480, 327, 375, 16, 553, 16, 958, 578, 263, 347};
-    float[][] out = new float[text.length][];
-    try (Model model =
-        Model.builder(directory)
-            .device(device)
-            .compute(ComputeType.F32)
-            .cacheType(CacheType.F32)
-            .withoutTokenizer()
-            .open()) {
-      model.logits(new int[][] {text}, (_, position, row) -> out[position] = row.toArray());
-    }
-    return out;
   }
 }

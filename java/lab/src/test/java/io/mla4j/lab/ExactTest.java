@@ -6,10 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.mla4j.Backends;
-import io.mla4j.CacheType;
-import io.mla4j.ComputeType;
 import io.mla4j.Device;
-import io.mla4j.text.Model;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -116,32 +113,12 @@ class ExactTest {
     List<Path> outs =
         plans.stream().map(p -> folder.resolve(form + " " + p.method() + " " + latent)).toList();
     converter.convert(plans, outs, windows, _ -> {});
-    float[][] original = logits(converter.directory(), device);
+    int[] text = text(200);
+    float[][] original = Logits.of(converter.directory(), device, text);
     for (int p = 0; p < plans.size(); p++) {
-      float[][] converted = logits(outs.get(p), device);
-      double worst = 0;
-      for (int t = 0; t < original.length; t++) {
-        for (int i = 0; i < original[t].length; i++) {
-          worst = Math.max(worst, Math.abs(original[t][i] - converted[t][i]));
-        }
-      }
+      double worst = Logits.apart(original, Logits.of(outs.get(p), device, text));
       String what = plans.get(p).method() + ": " + worst;
       assertTrue(worst < TOLERANCE, what);
     }
-  }
-
-  private static float[][] logits(Path directory, Device device) {
-    int[] text = text(200);
-    float[][] out = new float[text.length][];
-    try (Model model =
-        Model.builder(directory)
-            .device(device)
-            .compute(ComputeType.F32)
-            .cacheType(CacheType.F32)
-            .withoutTokenizer()
-            .open()) {
-      model.logits(new int[][] {text}, (_, position, row) -> out[position] = row.toArray());
-    }
-    return out;
   }
 }

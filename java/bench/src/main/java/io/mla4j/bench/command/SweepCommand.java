@@ -12,7 +12,7 @@ import io.mla4j.cli.StreamCommand;
 import io.mla4j.lab.Converter;
 import io.mla4j.lab.Form;
 import io.mla4j.lab.Method;
-import io.mla4j.lab.Texts;
+import io.mla4j.lab.command.TextArguments;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -25,15 +25,12 @@ final class SweepCommand extends StreamCommand {
   private static final int MAX = 1 << 20;
   private static final String AUTO = "auto";
 
+  private final TextArguments texts = new TextArguments();
   private Path model;
   private List<String> latents = List.of(AUTO);
   private List<Integer> ropes = List.of();
   private List<String> methods = List.of(Method.names().split(", "));
   private List<CacheType> types = List.of(CacheType.BF16, CacheType.INT8, CacheType.INT4);
-  private Path calibrate;
-  private Path evaluate;
-  private int tokens = 6000;
-  private int from;
   private int context = 8192;
   private boolean withoutSpeed;
   private String backend;
@@ -68,18 +65,7 @@ final class SweepCommand extends StreamCommand {
         CacheType.class,
         v -> types = v,
         CacheType.names() + "; default: bf16, int8, int4. Pictures of one type show the first.");
-    args.required(
-        "--calibrate FILE",
-        Path.class,
-        v -> calibrate = v,
-        "A text whose second half gives the statistics, UTF-8; all of it with --evaluate.");
-    args.one(
-        "--evaluate FILE",
-        Path.class,
-        v -> evaluate = v,
-        "The text that is scored; default: the beginning of the other one.");
-    args.one("--tokens N", int.class, v -> tokens = v, "Tokens that are scored; default: 6000.");
-    args.one("--from N", int.class, v -> from = v, "The first token that is scored; default: 0.");
+    texts.declare(args);
     args.one(
         "--context N",
         int.class,
@@ -103,8 +89,8 @@ final class SweepCommand extends StreamCommand {
 
   @Override
   public void execute() throws IOException {
-    range("--tokens", tokens, 1);
-    range("--from", from, 0);
+    range("--tokens", texts.tokens(), 1);
+    range("--from", texts.from(), 0);
     range("--context", context, 1);
     range("--threads", threads, 0);
     if (json == null && plot == null) {
@@ -117,8 +103,7 @@ final class SweepCommand extends StreamCommand {
     OutputFile.check(file);
     List<Method> chosen =
         methods.stream().map(name -> read("--method", name, Method::named)).distinct().toList();
-    String text = text(calibrate);
-    String scored = evaluate == null ? null : text(evaluate);
+    TextArguments.Files read = texts.read(StreamCommand::text);
     try (Device device = Backends.open(new Backends.Choice(backend, null, threads));
         Converter converter = Converter.open(model, device)) {
       List<Integer> rotated =
@@ -138,14 +123,7 @@ final class SweepCommand extends StreamCommand {
                   ? null
                   : new SweepBench.Speed(device.backend(), device.threads(), context));
       SweepResults results =
-          new SweepBench(
-                  converter,
-                  device,
-                  Texts.of(converter, text, scored, new Texts.Part(from, tokens)),
-                  plan,
-                  file,
-                  err()::println)
-              .run();
+          new SweepBench(converter, device, read.of(converter), plan, file, err()::println).run();
       SweepReport report = new SweepReport(results);
       out().print(report.markdown());
       out().flush();

@@ -21,17 +21,14 @@ import me.tongfei.progressbar.ProgressBarBuilder;
 
 /** {@code mla4j convert}: grouped keys and values become latents, without training. */
 final class ConvertCommand extends StreamCommand {
+  private final TextArguments texts = new TextArguments();
   private Path model;
   private Path out;
-  private Path calibrate;
-  private Path evaluate;
   private String method = "fitted";
   private Integer latent;
   private Long budget;
   private boolean perLayer;
   private int rope;
-  private int tokens = 6000;
-  private int from;
   private int fold = Method.Fitting.DEFAULT.fold();
   private boolean compatible;
   private int threads;
@@ -55,18 +52,7 @@ final class ConvertCommand extends StreamCommand {
         "A latent of its own width for each layer, in as many bytes. Keeps the statistics of all"
             + " layers in memory.");
     args.required("--rope D", int.class, v -> rope = v, "Rotated elements of the shared key.");
-    args.required(
-        "--calibrate FILE",
-        Path.class,
-        v -> calibrate = v,
-        "A text whose second half gives the statistics, UTF-8; all of it with --evaluate.");
-    args.one(
-        "--evaluate FILE",
-        Path.class,
-        v -> evaluate = v,
-        "The text that is scored; default: the beginning of the other one.");
-    args.one("--tokens N", int.class, v -> tokens = v, "Tokens that are scored; default: 6000.");
-    args.one("--from N", int.class, v -> from = v, "The first token that is scored; default: 0.");
+    texts.declare(args);
     args.one("--method NAME", String.class, v -> method = v, Method.names() + "; default: fitted.");
     args.one(
         "--fold F", int.class, v -> fold = v, "FreqFold of transmla, care and svd; default: 1.");
@@ -79,11 +65,11 @@ final class ConvertCommand extends StreamCommand {
 
   @Override
   public void execute() throws IOException {
-    if (tokens < 1) {
-      throw usage("--tokens is " + tokens + ", but must be at least 1");
+    if (texts.tokens() < 1) {
+      throw usage("--tokens is " + texts.tokens() + ", but must be at least 1");
     }
-    if (from < 0) {
-      throw usage("--from is " + from + ", but must be at least 0");
+    if (texts.from() < 0) {
+      throw usage("--from is " + texts.from() + ", but must be at least 0");
     }
     if (fold < 1) {
       throw usage("--fold is " + fold + ", but must be at least 1");
@@ -123,12 +109,7 @@ final class ConvertCommand extends StreamCommand {
   }
 
   private Trial run(Device device, Converter converter, Converter.Plan plan) throws IOException {
-    Texts texts =
-        Texts.of(
-            converter,
-            text(calibrate),
-            evaluate == null ? null : text(evaluate),
-            new Texts.Part(from, tokens));
+    Texts cut = texts.read(StreamCommand::text).of(converter);
     try (ProgressBar bar = progressBar(converter.layers() + Trial.EVALUATIONS)) {
       IntConsumer progress =
           _ -> {
@@ -136,15 +117,15 @@ final class ConvertCommand extends StreamCommand {
               bar.step();
             }
           };
-      Evaluation scored = new Evaluation(device, texts.scored(), texts.bos());
+      Evaluation scored = new Evaluation(device, cut.scored(), cut.bos());
       if (!perLayer) {
-        return Trial.run(converter, plan, texts.calibration(), scored, out, progress);
+        return Trial.run(converter, plan, cut.calibration(), scored, out, progress);
       }
       long within =
           budget != null
               ? budget
               : converter.bytes(Collections.nCopies(converter.layers(), latent), rope);
-      return Trial.perLayer(converter, plan, within, texts.calibration(), scored, out, progress);
+      return Trial.perLayer(converter, plan, within, cut.calibration(), scored, out, progress);
     }
   }
 
