@@ -44,13 +44,13 @@ MLA_INLINE int padded_rows(int rows) {
   return round_up(rows, Isa::L) + Isa::L;
 }
 
-// Carves aligned arrays out of the workspace.
+// Carves aligned arrays out of the workspace, or, where `at` is null, adds up what they take.
 struct Carver {
   char* at;
   int64_t used;
   template <class T>
   T* take(int64_t count) {
-    T* p = (T*)(at + used);
+    T* p = (T*)((uintptr_t)at + used);  // no array to point into where `at` is null
     used += whole_lines(count * (int64_t)sizeof(T));
     return p;
   }

@@ -137,7 +137,7 @@ const char* name_of();
 inline int64_t hostile(Random& random, int64_t was, int64_t low, int64_t high) {
   switch (random.in(0, 5)) {
     case 0:
-      return std::clamp<int64_t>(was + random.of({-1, 1, 2, 16, -16}), low, high);
+      return static_cast<int64_t>(std::clamp<Wide>(Wide{was} + random.of({-1, 1, 2, 16, -16}), low, high));
     case 1:
       return std::clamp<int64_t>(random.in(-2, 70), low, high);
     case 2:
