@@ -17,18 +17,41 @@ sealed interface CallBody {
   /**
    * A call.
    *
-   * @param id null where the model gives none
    * @param arguments a JSON object
    */
-  record Call(String id, String name, String arguments) {}
+  record Call(String name, String arguments) {}
 
   /**
-   * The calls in a text.
+   * The calls in a text that has no {@linkplain #head head}.
    *
    * @param tools those that there are
    * @return none where it is malformed
    */
-  List<Call> parse(String text, List<Tool> tools);
+  default List<Call> parse(String text, List<Tool> tools) {
+    return List.of();
+  }
+
+  /**
+   * How a call begins whose arguments stand in it as a JSON object, so that they can be told while
+   * they are written.
+   *
+   * @param id null where the model gives none
+   * @param arguments where their object begins
+   */
+  record Head(String id, String name, int arguments) {}
+
+  /**
+   * The beginning of a call, once a text has all of it.
+   *
+   * @param text what has come of the call, and of what follows it
+   * @return empty too where the arguments are no JSON object as it is
+   */
+  default Optional<Head> head(CharSequence text) {
+    return Optional.empty();
+  }
+
+  /** White space before an object that is empty or has a key. */
+  Pattern OBJECT = Pattern.compile("\\s*(?=\\{\\s*[\"}])");
 
   /** A JSON object, as text; empty where it is none. */
   private static Optional<String> object(String text) {
@@ -44,14 +67,41 @@ sealed interface CallBody {
     }
   }
 
-  private static List<Call> single(String id, String name, Optional<String> arguments) {
+  private static List<Call> single(String name, Optional<String> arguments) {
     return arguments.isEmpty() || !NAME.matcher(name.strip()).matches()
         ? List.of()
-        : List.of(new Call(id, name.strip(), arguments.get()));
+        : List.of(new Call(name.strip(), arguments.get()));
+  }
+
+  private static Optional<Head> named(String id, String name, int arguments) {
+    return NAME.matcher(name.strip()).matches()
+        ? Optional.of(new Head(id, name.strip(), arguments))
+        : Optional.empty();
+  }
+
+  /** Where the object begins that follows a place; empty where none does. */
+  private static Optional<Integer> arguments(String text, int from) {
+    Matcher object = OBJECT.matcher(text).region(from, text.length());
+    return object.lookingAt() ? Optional.of(object.end()) : Optional.empty();
   }
 
   /** An object with name and arguments. */
   record Json() implements CallBody {
+    private static final Pattern HEAD =
+        Pattern.compile(
+            "\\s*\\{\\s*\"name\"\\s*:\\s*\"([^\\s<>{}\"|\\\\]+)\"\\s*,"
+                + "\\s*\"(?:arguments|parameters)\"\\s*:"
+                + OBJECT);
+
+    @Override
+    public Optional<Head> head(CharSequence text) {
+      Matcher head = HEAD.matcher(text);
+      return head.lookingAt()
+          ? Optional.of(new Head(null, head.group(1), head.end()))
+          : Optional.empty();
+    }
+
+    /** One without arguments, or with them in a string or before the name. */
     @Override
     public List<Call> parse(String text, List<Tool> tools) {
       if (!(value(text.strip()).orElse(null) instanceof Map<?, ?> map)
@@ -66,7 +116,7 @@ sealed interface CallBody {
             case Map<?, ?> object -> Optional.of(PlainJson.write(object));
             default -> Optional.empty();
           };
-      return single(null, name, arguments);
+      return single(name, arguments);
     }
   }
 
@@ -75,21 +125,22 @@ sealed interface CallBody {
    * and the arguments in a block of code, as V3 and R1 do.
    */
   record Separated(String separator) implements CallBody {
-    private static final Pattern CODE =
-        Pattern.compile("(.*?)\\s*```(?:json)?\\s*(.*?)\\s*```\\s*", Pattern.DOTALL);
+    private static final Pattern CODE = Pattern.compile("\\s*(.+?)\\s*```(?:json)?" + OBJECT);
 
     @Override
-    public List<Call> parse(String text, List<Tool> tools) {
-      int at = text.indexOf(separator);
+    public Optional<Head> head(CharSequence text) {
+      String all = text.toString();
+      int at = all.indexOf(separator);
       if (at < 0) {
-        return List.of();
+        return Optional.empty();
       }
-      String before = text.substring(0, at);
-      String behind = text.substring(at + separator.length());
-      Matcher code = CODE.matcher(behind);
-      return before.strip().equals("function") && code.matches()
-          ? single(null, code.group(1), object(code.group(2)))
-          : single(null, before, object(behind));
+      String before = all.substring(0, at);
+      int behind = at + separator.length();
+      Optional<Integer> from = arguments(all, behind);
+      Matcher code = CODE.matcher(all).region(behind, all.length());
+      return from.isEmpty() && before.strip().equals("function") && code.lookingAt()
+          ? named(null, code.group(1), code.end())
+          : from.flatMap(begin -> named(null, before, begin));
     }
   }
 
@@ -98,16 +149,14 @@ sealed interface CallBody {
     private static final Pattern ID = Pattern.compile("(?:functions\\.)?(.+?)(?::\\d+)?");
 
     @Override
-    public List<Call> parse(String text, List<Tool> tools) {
-      int at = text.indexOf(separator);
-      if (at < 0) {
-        return List.of();
-      }
-      String id = text.substring(0, at).strip();
-      Matcher name = ID.matcher(id);
-      return name.matches()
-          ? single(id, name.group(1), object(text.substring(at + separator.length())))
-          : List.of();
+    public Optional<Head> head(CharSequence text) {
+      String all = text.toString();
+      int at = all.indexOf(separator);
+      Matcher id = ID.matcher(all.substring(0, Math.max(0, at)).strip());
+      return id.matches()
+          ? arguments(all, at + separator.length())
+              .flatMap(from -> named(id.group(), id.group(1), from))
+          : Optional.empty();
     }
   }
 
@@ -135,7 +184,7 @@ sealed interface CallBody {
         arguments.put(key, Arguments.value(tools, name, key, pair.group(2)));
         at = pair.end();
       }
-      return single(null, name, Optional.of(PlainJson.write(arguments)));
+      return single(name, Optional.of(PlainJson.write(arguments)));
     }
   }
 
@@ -164,7 +213,7 @@ sealed interface CallBody {
         boolean isText = "true".equals(parameter.group(2));
         arguments.put(parameter.group(1), isText ? value : Arguments.json(value));
       }
-      return single(null, name.group(1), Optional.of(PlainJson.write(arguments)));
+      return single(name.group(1), Optional.of(PlainJson.write(arguments)));
     }
   }
 
@@ -192,7 +241,7 @@ sealed interface CallBody {
         String key = parameter.group(1).strip();
         arguments.put(key, Arguments.value(tools, name, key, parameter.group(2)));
       }
-      return single(null, name, Optional.of(PlainJson.write(arguments)));
+      return single(name, Optional.of(PlainJson.write(arguments)));
     }
   }
 

@@ -15,6 +15,8 @@ public sealed interface ChatDelta {
    */
   record CallStart(int index, String id, String name) implements ChatDelta {}
 
-  /** More of the arguments, a JSON object, of the call that started last. */
+  /**
+   * More of the arguments, a JSON object, of the call that started last: all of its pieces are it.
+   */
   record CallArguments(int index, String text) implements ChatDelta {}
 }

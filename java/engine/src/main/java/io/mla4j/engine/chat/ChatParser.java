@@ -4,11 +4,16 @@ import io.mla4j.engine.chat.Markers.Found;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.stream.Stream;
 
 /**
  * Makes reasoning, content and tool calls of a text that comes piece by piece; it does not matter
- * where it was cut. What may be the beginning of a marker waits for what follows it. A tool call is
- * given out once it is complete: one that is malformed is content, as it was written.
+ * where it was cut. What may be the beginning of a marker waits for what follows it. A tool call
+ * whose arguments stand in it as a JSON object is told from the object's beginning on, as it is
+ * written; another once it is complete. What is no such beginning and no whole call is content, as
+ * it was written.
  *
  * <p>Belongs to one thread.
  */
@@ -25,6 +30,10 @@ public final class ChatParser {
 
   private final Markers inReasoning;
   private final Markers inSection;
+
+  /** What is looked for in a call whose arguments are told: where it ends. */
+  private final Markers inCall;
+
   private final String callIds;
 
   private Place place;
@@ -42,6 +51,14 @@ public final class ChatParser {
   /** Within a call: where the next end of one may be in {@link #waiting}. */
   private int searched;
 
+  /** The call whose arguments are told; null where none is. */
+  private CallBody.Head head;
+
+  private final StringBuilder arguments = new StringBuilder();
+
+  /** Where they end. */
+  private ObjectText object;
+
   private List<ChatDelta> deltas = new ArrayList<>();
 
   private enum Place {
@@ -54,7 +71,11 @@ public final class ChatParser {
     BEHIND_CALLS,
     CONTENT,
     SECTION,
-    CALL
+    CALL,
+    /** In the arguments of a call, which are told as they come. */
+    ARGUMENTS,
+    /** Between them and the end of the call: nothing there counts. */
+    BEHIND_ARGUMENTS
   }
 
   /**
@@ -98,6 +119,13 @@ public final class ChatParser {
             calls == null || calls.sectionClose() == null
                 ? List.of()
                 : List.of(calls.callOpen(), calls.sectionClose()));
+    inCall =
+        new Markers(
+            calls == null
+                ? List.of()
+                : Stream.of(calls.callOpen(), calls.callClose(), calls.sectionClose())
+                    .filter(Objects::nonNull)
+                    .toList());
     place =
         reasoningFormat == null || reasoningFormat.isClosedBehind(prompt)
             ? Place.CONTENT
@@ -153,6 +181,8 @@ public final class ChatParser {
       case BEHIND_REASONING, BEHIND_CALLS, CONTENT -> content(atEnd);
       case SECTION -> section(atEnd);
       case CALL -> call(atEnd);
+      case ARGUMENTS -> arguments(atEnd);
+      case BEHIND_ARGUMENTS -> behindArguments(atEnd);
     };
   }
 
@@ -235,9 +265,18 @@ public final class ChatParser {
     return content.isEmpty() ? Place.BEHIND_REASONING : Place.BEHIND_CALLS;
   }
 
+  private Place behindCall() {
+    return calls.sectionOpen() == null ? behindCalls() : Place.SECTION;
+  }
+
   private boolean call(boolean atEnd) {
     String close = calls.callClose() == null ? calls.callOpen() : calls.callClose();
     int end = waiting.indexOf(close, searched);
+    Optional<CallBody.Head> begun = calls.body().head(waiting);
+    if (begun.isPresent() && (end < 0 || begun.get().arguments() <= end)) {
+      begin(begun.get());
+      return true;
+    }
     if (end < 0 && !atEnd) {
       searched = Math.max(searched, waiting.length() - close.length() + 1);
       return false;
@@ -266,19 +305,76 @@ public final class ChatParser {
     }
     blanks.setLength(0);
     found.forEach(this::add);
-    place = calls.sectionOpen() == null ? behindCalls() : Place.SECTION;
+    place = behindCall();
+    return true;
+  }
+
+  private void begin(CallBody.Head call) {
+    waiting.delete(0, call.arguments());
+    blanks.setLength(0);
+    head = call;
+    object = new ObjectText(inCall);
+    place = Place.ARGUMENTS;
+    start(call.id(), call.name());
+  }
+
+  private boolean arguments(boolean atEnd) {
+    int length = object.take(waiting, atEnd);
+    String more = waiting.substring(0, length);
+    waiting.delete(0, length);
+    arguments.append(more);
+    if (!more.isEmpty()) {
+      tell(more);
+    }
+    if (!object.isEnded() && !atEnd) {
+      return false;
+    }
+    end(head.id(), head.name(), arguments.toString());
+    arguments.setLength(0);
+    place = calls.callClose() == null ? behindCall() : Place.BEHIND_ARGUMENTS;
+    return true;
+  }
+
+  private boolean behindArguments(boolean atEnd) {
+    Found found = inCall.find(waiting, atEnd);
+    waiting.delete(0, found.from());
+    if (found.length() == 0) {
+      return false;
+    }
+    if (waiting.substring(0, found.length()).equals(calls.callClose())) {
+      waiting.delete(0, found.length());
+    }
+    place = behindCall();
     return true;
   }
 
   private void add(CallBody.Call call) {
-    int index = toolCalls.size();
-    if (index == mostCalls) {
-      return;
+    start(null, call.name());
+    tell(call.arguments());
+    end(null, call.name(), call.arguments());
+  }
+
+  /** The id of the next call. */
+  private String id(String written) {
+    return written == null ? callIds + toolCalls.size() : written;
+  }
+
+  private void start(String id, String name) {
+    if (toolCalls.size() < mostCalls) {
+      deltas.add(new ChatDelta.CallStart(toolCalls.size(), id(id), name));
     }
-    String id = call.id() == null ? callIds + index : call.id();
-    toolCalls.add(new ToolCall(id, call.name(), call.arguments()));
-    deltas.add(new ChatDelta.CallStart(index, id, call.name()));
-    deltas.add(new ChatDelta.CallArguments(index, call.arguments()));
+  }
+
+  private void tell(String more) {
+    if (toolCalls.size() < mostCalls) {
+      deltas.add(new ChatDelta.CallArguments(toolCalls.size(), more));
+    }
+  }
+
+  private void end(String id, String name, String all) {
+    if (toolCalls.size() < mostCalls) {
+      toolCalls.add(new ToolCall(id(id), name, all));
+    }
   }
 
   private void addReasoning(String text) {

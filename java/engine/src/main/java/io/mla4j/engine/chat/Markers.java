@@ -39,21 +39,32 @@ final class Markers {
    */
   Found find(CharSequence text, boolean atEnd) {
     for (int i = 0; i < text.length(); i++) {
-      Node node = root;
-      int length = 0;
-      int at = i;
-      for (; at < text.length() && node != null; at++) {
-        node = node.next.get(text.charAt(at));
-        if (node != null && node.isEnd) {
-          length = at + 1 - i;
-        }
-      }
-      // It ended within the tree.
-      boolean mayGrow = node != null && !node.next.isEmpty() && !atEnd;
-      if (mayGrow || length > 0) {
-        return new Found(i, mayGrow ? 0 : length);
+      int length = lengthAt(text, i, atEnd);
+      if (length != 0) {
+        return new Found(i, Math.max(0, length));
       }
     }
     return new Found(text.length(), 0);
+  }
+
+  /**
+   * The characters of the longest that begins at a place: 0 where there is none, -1 where the text
+   * ends before it is known.
+   *
+   * @param atEnd whether nothing follows the text
+   */
+  int lengthAt(CharSequence text, int from, boolean atEnd) {
+    Node node = root;
+    int length = 0;
+    int at = from;
+    for (; at < text.length() && node != null; at++) {
+      node = node.next.get(text.charAt(at));
+      if (node != null && node.isEnd) {
+        length = at + 1 - from;
+      }
+    }
+    // It ended within the tree.
+    boolean mayGrow = node != null && !node.next.isEmpty() && !atEnd;
+    return mayGrow ? -1 : length;
   }
 }

@@ -52,7 +52,7 @@ final class PythonCalls {
           break;
         }
       }
-      calls.add(new CallBody.Call(null, name, PlainJson.write(arguments)));
+      calls.add(new CallBody.Call(name, PlainJson.write(arguments)));
       if (!accept(';')) {
         accept(',');
       }

@@ -7,7 +7,8 @@ import io.mla4j.InvalidArgumentException;
  *
  * @param id by which the tool's answer names it
  * @param name of the tool
- * @param arguments a JSON object, as text
+ * @param arguments a JSON object, as text; what the model wrote instead where it went wrong behind
+ *     the object's beginning, or where its text was cut off
  */
 public record ToolCall(String id, String name, String arguments) {
   /** Checks that there is a name. */

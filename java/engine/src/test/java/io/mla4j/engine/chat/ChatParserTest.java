@@ -427,6 +427,88 @@ class ChatParserTest {
     expect(check(format, false, "", wrong + call), wrong, null, "get_weather", PARIS);
   }
 
+  /** How many pieces the arguments of a call have, told while the text comes in characters. */
+  private static int pieces(String sign, String text) {
+    ChatParser parser = parser(format(sign), false, "");
+    int pieces = 0;
+    for (int i = 0; i < text.length(); i++) {
+      for (ChatDelta delta : parser.next(text.substring(i, i + 1))) {
+        pieces += delta instanceof ChatDelta.CallArguments ? 1 : 0;
+      }
+    }
+    assertEquals(List.of(), parser.finish());
+    assertEquals("get_weather", parser.message().toolCalls().getFirst().name());
+    return pieces;
+  }
+
+  @Test
+  void argumentsThatAreJsonComeAsTheyAreWritten() {
+    String json = "{\"city\": \"\\\"}<\", \"more\": [{}]}";
+    String deepSeek = "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>";
+    for (String[] form :
+        new String[][] {
+          {
+            "<｜tool▁calls▁begin｜>",
+            deepSeek
+                + "function<｜tool▁sep｜>get_weather\n```json\n"
+                + json
+                + "\n```<｜tool▁call▁end｜>"
+          },
+          {
+            "<｜tool▁calls▁begin｜>",
+            deepSeek + "get_weather<｜tool▁sep｜>" + json + "<｜tool▁call▁end｜>"
+          },
+          {
+            "<|tool_calls_section_begin|>",
+            "<|tool_calls_section_begin|><|tool_call_begin|>functions.get_weather:0"
+                + "<|tool_call_argument_begin|>"
+                + json
+                + "<|tool_call_end|>"
+          },
+          {"<tool_call>", "<tool_call>{\"name\": \"get_weather\", \"arguments\": " + json + "}"},
+          {"[TOOL_CALLS][ARGS]", "[TOOL_CALLS]get_weather[ARGS]" + json}
+        }) {
+      // Its brace comes with the next character, which tells that it begins an object, and what may
+      // begin a marker does so too.
+      assertTrue(pieces(form[0], form[1]) >= json.length() - 2, form[1]);
+      assertEquals(
+          json, check(format(form[0]), false, "", form[1]).toolCalls().getFirst().arguments());
+    }
+    // These are no JSON, or not at their place.
+    assertEquals(
+        1,
+        pieces(
+            "<arg_key>",
+            "<tool_call>get_weather<arg_key>city</arg_key><arg_value>x</arg_value></tool_call>"));
+    assertEquals(
+        1,
+        pieces(
+            "<tool_call>",
+            "<tool_call>{\"arguments\": {}, \"name\": \"get_weather\"}</tool_call>"));
+  }
+
+  /** Behind the beginning of their object they were told already. */
+  @Test
+  void argumentsThatGoWrongAreToldAsTheyAre() {
+    String kimi = "<|tool_call_begin|>functions.f:0<|tool_call_argument_begin|>";
+    for (String wrong : List.of("{\"city\": Paris", "{\"city\": [}", "{\"city\"")) {
+      for (String end : List.of("<|tool_call_end|>", "")) {
+        Message message =
+            check(format("<|tool_calls_section_begin|>"), false, "", kimi + wrong + end);
+        assertEquals(wrong, message.toolCalls().getFirst().arguments());
+      }
+      Message two =
+          check(
+              format("<|tool_calls_section_begin|>"),
+              false,
+              "",
+              kimi + wrong + kimi + "{}<|tool_call_end|>So.");
+      assertEquals(
+          List.of(wrong, "{}"), two.toolCalls().stream().map(ToolCall::arguments).toList());
+      assertEquals("So.", two.content());
+    }
+  }
+
   /** What cannot be read is content, as it was written. */
   @Test
   void malformedCallsAreContent() {

@@ -115,7 +115,7 @@ class ChatsTest {
       ChatEvent.Finished end = finished(engine, ask("Which?").tools(List.of(DIGIT)).build());
       assertEquals("One moment.", end.message().content());
       assertEquals("I ask.", end.message().reasoning());
-      assertEquals("{\"n\":4}", end.message().toolCalls().getFirst().arguments());
+      assertEquals("{\"n\": 4}", end.message().toolCalls().getFirst().arguments());
       assertEquals(FinishReason.STOP, end.reason());
       assertTrue(end.callsTools());
       ChatEvent.Finished none =
