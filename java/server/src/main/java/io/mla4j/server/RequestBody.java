@@ -7,6 +7,7 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.core.StreamReadConstraints;
 import com.fasterxml.jackson.core.StreamReadFeature;
+import com.fasterxml.jackson.core.io.JsonEOFException;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.sun.net.httpserver.HttpExchange;
 import io.mla4j.checkpoint.Json;
@@ -14,13 +15,14 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
-import java.nio.charset.CharacterCodingException;
+import java.nio.CharBuffer;
 import java.nio.charset.StandardCharsets;
 
 /** Reads the JSON object that a request brings. */
 final class RequestBody {
   private static final int MOST_DEPTH = 64;
   private static final int MOST_NUMBER = 400;
+  private static final char BYTE_ORDER_MARK = '\ufeff';
 
   /** What is taken of a body that is too long, so that its sender gets to read why. */
   private static final long MOST_DISCARDED = 64L << 20;
@@ -81,44 +83,54 @@ final class RequestBody {
   }
 
   private static ObjectNode parse(byte[] body) throws IOException {
-    requireNoUtf16(body);
-    JsonParser parser = FACTORY.createParser(body);
+    // Jackson's own reader of bytes lets overlong forms and halves of surrogate pairs through.
+    // UTF-8
+    // has no fewer bytes than characters.
+    CharBuffer text = CharBuffer.allocate(body.length);
+    boolean isUtf8 =
+        !StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(body), text, true).isError();
+    text.flip();
+    requireNoUtf16(text);
+    int from = !text.isEmpty() && text.get(0) == BYTE_ORDER_MARK ? 1 : 0;
+    JsonParser parser = FACTORY.createParser(text.array(), from, text.length() - from);
     try (parser) {
       if (parser.nextToken() != JsonToken.START_OBJECT) {
-        throw ApiException.of(400, null, "the body is no JSON object");
+        throw isUtf8 ? ApiException.of(400, null, "the body is no JSON object") : notUtf8();
       }
       ObjectNode object = (ObjectNode) Json.readNode(parser);
       if (parser.nextToken() != null) {
         throw ApiException.of(400, null, "the body goes on after its JSON object");
       }
-      requireUtf8(body);
+      if (!isUtf8) {
+        throw notUtf8();
+      }
       return object;
     } catch (JsonProcessingException e) {
-      throw malformed(parser, e);
+      // What is there ends before the first character that is none.
+      throw malformed(parser, e, e instanceof JsonEOFException && !isUtf8);
     }
   }
 
-  /** The parser would take it; in UTF-8 the beginning of an object has no zeros. */
-  private static void requireNoUtf16(byte[] body) {
-    for (int i = 0; i < Math.min(4, body.length); i++) {
-      if (body[i] == 0) {
-        throw ApiException.of(400, null, "the body is not UTF-8");
-      }
+  /**
+   * The parser would tell of characters that nobody sees; where UTF-8 begins there are no zeros.
+   */
+  private static void requireNoUtf16(CharBuffer text) {
+    if (text.subSequence(0, Math.min(4, text.length())).chars().anyMatch(c -> c == 0)) {
+      throw notUtf8();
     }
   }
 
-  /** What the parser lets through: overlong forms, halves of surrogate pairs, byte order marks. */
-  private static void requireUtf8(byte[] body) {
-    try {
-      StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(body));
-    } catch (CharacterCodingException e) {
-      throw ApiException.of(400, null, "the body is not valid UTF-8");
-    }
+  private static ApiException notUtf8() {
+    return ApiException.of(400, null, "the body is not valid UTF-8");
   }
 
-  private static ApiException malformed(JsonParser parser, JsonProcessingException e) {
+  private static ApiException malformed(
+      JsonParser parser, JsonProcessingException e, boolean isCut) {
     String field = Paths.of(parser.getParsingContext());
-    String kind = e instanceof JsonParseException ? "is not valid JSON" : "is too large or deep";
+    String kind =
+        isCut
+            ? "is not valid UTF-8"
+            : e instanceof JsonParseException ? "is not valid JSON" : "is too large or deep";
     String where = field.isEmpty() ? "the body" : field;
     String reason = e.getOriginalMessage().replaceAll("\\s+", " ");
     return ApiException.field(
@@ -126,8 +138,7 @@ final class RequestBody {
         where
             + " "
             + kind
-            + (e.getLocation() == null ? "" : " at byte " + e.getLocation().getByteOffset())
-            + ": "
-            + Quoted.of(reason));
+            + (e.getLocation() == null ? "" : " at character " + e.getLocation().getCharOffset())
+            + (isCut ? "" : ": " + Quoted.of(reason)));
   }
 }
