@@ -3,6 +3,8 @@
  * {@code cpu}, {@code extract} and {@code spi} are for backends, whoever makes them.
  */
 module io.mla4j.core {
+  requires static transitive org.jspecify;
+
   exports io.mla4j;
   exports io.mla4j.cpu;
   exports io.mla4j.extract;

@@ -4,6 +4,7 @@ import io.mla4j.ops.AttendAbsorbed;
 import io.mla4j.ops.AttentionScore;
 import io.mla4j.ops.Operation;
 import io.mla4j.ops.Tensor;
+import org.jspecify.annotations.Nullable;
 
 /**
  * {@link Attention} of queries that are absorbed already, over the latents themselves: results are
@@ -30,7 +31,7 @@ public final class AbsorbedAttention extends Attention {
   }
 
   @Override
-  Operation operation(int layer, Tensor q, Tensor out, Tensor lse) {
+  Operation operation(int layer, Tensor q, Tensor out, @Nullable Tensor lse) {
     return new AttendAbsorbed(layer, q, score, compute, out, lse);
   }
 

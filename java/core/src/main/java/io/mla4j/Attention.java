@@ -15,6 +15,8 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Multi-head Latent Attention over a {@link LatentCache}, with plain arrays: the shortest way to
@@ -62,7 +64,7 @@ public abstract sealed class Attention permits AbsorbedAttention, WeightedAttent
   private final Staging lseOut = new Staging();
   private final Staging cosines = new Staging();
   private final Staging sines = new Staging();
-  private final Bound[] attends;
+  private final @Nullable Bound[] attends;
 
   Attention(LatentCache cache, MlaShape shape, AttentionScore score, ComputeType compute) {
     requireNonNull("score", score);
@@ -71,7 +73,7 @@ public abstract sealed class Attention permits AbsorbedAttention, WeightedAttent
     this.shape = shape;
     this.score = score;
     this.compute = compute;
-    this.attends = new Bound[cache.layers()];
+    this.attends = new @Nullable Bound[cache.layers()];
   }
 
   /**
@@ -139,7 +141,7 @@ public abstract sealed class Attention permits AbsorbedAttention, WeightedAttent
   abstract AttentionForm form();
 
   /** {@code lse} is null where none is wanted. */
-  abstract Operation operation(int layer, Tensor q, Tensor out, Tensor lse);
+  abstract Operation operation(int layer, Tensor q, Tensor out, @Nullable Tensor lse);
 
   /**
    * How the new tokens of a step attend here: for {@link #append(DecodePlan, int, Tensor)} and
@@ -248,7 +250,7 @@ public abstract sealed class Attention permits AbsorbedAttention, WeightedAttent
     decodeInto(layer, batch, q, out, null);
   }
 
-  final void decodeInto(int layer, Batch batch, float[] q, float[] out, float[] lse) {
+  final void decodeInto(int layer, Batch batch, float[] q, float[] out, float @Nullable [] lse) {
     int n = tokensEach("q", q, batch, shape.heads() * queryWidth());
     int rows = batch.sequences().size() * n;
     requireLength("out", out, (long) rows * shape.heads() * outWidth());
@@ -283,7 +285,7 @@ public abstract sealed class Attention permits AbsorbedAttention, WeightedAttent
     attendInto(plan, layer, q, out, null);
   }
 
-  final void attendInto(DecodePlan plan, int layer, Tensor q, Tensor out, Tensor lse) {
+  final void attendInto(DecodePlan plan, int layer, Tensor q, Tensor out, @Nullable Tensor lse) {
     if (layer < 0 || layer >= attends.length) {
       throw new InvalidArgumentException(
           "layer is " + layer + ", but the cache has layers 0.." + (attends.length - 1));
@@ -297,7 +299,7 @@ public abstract sealed class Attention permits AbsorbedAttention, WeightedAttent
   }
 
   /** An attention in a layer: as a rule the next one there has the same tensors. */
-  private record Bound(Tensor q, Tensor out, Tensor lse, BoundOperation operation) {}
+  private record Bound(Tensor q, Tensor out, @Nullable Tensor lse, BoundOperation operation) {}
 
   private Batch batchOf(Sequence sequence) {
     requireNonNull("sequence", sequence);
@@ -340,7 +342,7 @@ public abstract sealed class Attention permits AbsorbedAttention, WeightedAttent
     }
   }
 
-  static void requireNonNull(String name, Object argument) {
+  static void requireNonNull(String name, @Nullable Object argument) {
     if (argument == null) {
       throw new InvalidArgumentException(name + " is null");
     }
@@ -348,20 +350,28 @@ public abstract sealed class Attention permits AbsorbedAttention, WeightedAttent
 
   /** Float32 numbers that Java and the device share; grows, is freed with its owner. */
   private static final class Staging {
-    private Mirror mirror;
-    private Tensor last;
+    private @Nullable Mirror mirror;
+    private @Nullable Tensor last;
     private long filled;
 
-    void reserve(Device device, long count) {
-      if (mirror == null || mirror.host().dim(0) < count) {
-        mirror = Mirror.allocate(device, Arena.ofAuto(), StorageFormat.F32, count);
+    /** Both sides of room for so many. */
+    Mirror reserve(Device device, long count) {
+      Mirror room = mirror;
+      if (room == null || room.host().dim(0) < count) {
+        room = Mirror.allocate(device, Arena.ofAuto(), StorageFormat.F32, count);
+        mirror = room;
         filled = 0;
         last = null;
       }
+      return room;
+    }
+
+    private Mirror reserved() {
+      return Objects.requireNonNull(mirror, "nothing was reserved");
     }
 
     void write(Device device, float[] numbers) {
-      reserve(device, numbers.length);
+      Mirror mirror = reserve(device, numbers.length);
       MemorySegment host = mirror.host().segment();
       MemorySegment.copy(numbers, 0, host, ValueLayout.JAVA_FLOAT_UNALIGNED, 0, numbers.length);
       mirror.first(numbers.length).toDevice();
@@ -369,7 +379,7 @@ public abstract sealed class Attention permits AbsorbedAttention, WeightedAttent
 
     /** The same number everywhere, kept from call to call. */
     void fill(Device device, long count, float number) {
-      reserve(device, count);
+      Mirror mirror = reserve(device, count);
       if (filled < count) {
         MemorySegment host = mirror.host().segment();
         for (; filled < count; filled++) {
@@ -380,6 +390,7 @@ public abstract sealed class Attention permits AbsorbedAttention, WeightedAttent
     }
 
     void read(float[] to) {
+      Mirror mirror = reserved();
       mirror.first(to.length).toHost();
       MemorySegment host = mirror.host().segment();
       MemorySegment.copy(host, ValueLayout.JAVA_FLOAT_UNALIGNED, 0, to, 0, to.length);
@@ -387,14 +398,20 @@ public abstract sealed class Attention permits AbsorbedAttention, WeightedAttent
 
     /** The same object from call to call where the shape stays. */
     Tensor tensor(long... shape) {
-      boolean same = last != null && last.rank() == shape.length;
+      Tensor tensor = last;
+      if (tensor == null || !hasShape(tensor, shape)) {
+        tensor = Tensor.of(reserved().onDevice().segment(), StorageFormat.F32, shape);
+        last = tensor;
+      }
+      return tensor;
+    }
+
+    private static boolean hasShape(Tensor tensor, long[] shape) {
+      boolean same = tensor.rank() == shape.length;
       for (int i = 0; same && i < shape.length; i++) {
-        same = last.dim(i) == shape[i];
+        same = tensor.dim(i) == shape[i];
       }
-      if (!same) {
-        last = Tensor.of(mirror.onDevice().segment(), StorageFormat.F32, shape);
-      }
-      return last;
+      return same;
     }
   }
 }

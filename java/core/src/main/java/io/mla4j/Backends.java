@@ -15,6 +15,7 @@ import java.util.ServiceLoader;
 import java.util.function.Function;
 import java.util.function.Predicate;
 import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Finds and opens devices: the backends on the class path or module path, by rank.
@@ -57,7 +58,7 @@ public final class Backends {
    * @param isa an instruction set by name, or null for the property, the environment, the fastest
    * @param threads threads of an operation, or 0 for the physical cores that the process may use
    */
-  public record Choice(String backend, String isa, int threads) {
+  public record Choice(@Nullable String backend, @Nullable String isa, int threads) {
     /** The best device. */
     public static final Choice BEST = new Choice(null, null, 0);
   }
@@ -112,10 +113,7 @@ public final class Backends {
 
   /** The names that select a backend, by falling rank; nothing is probed. */
   public static List<String> names() {
-    return Found.CANDIDATES.stream()
-        .filter(candidate -> candidate.backend() != null)
-        .map(Candidate::name)
-        .toList();
+    return Found.CANDIDATES.stream().filter(Candidate::isLoaded).map(Candidate::name).toList();
   }
 
   /**
@@ -124,7 +122,6 @@ public final class Backends {
    */
   public static boolean hasOwnMemory(String name) {
     return Found.CANDIDATES.stream()
-        .filter(candidate -> candidate.backend() != null)
         .anyMatch(candidate -> candidate.name().equals(name) && candidate.backend().hasOwnMemory());
   }
 
@@ -155,7 +152,7 @@ public final class Backends {
     if (!isFound.test(ScalarBackend.class.getName())) {
       lost.add(new ScalarBackend());
     }
-    lost.forEach(backend -> all.add(new Candidate(backend, null)));
+    lost.forEach(backend -> all.add(new Candidate(backend)));
     all.sort(BY_RANK);
     return List.copyOf(all);
   }
@@ -169,36 +166,35 @@ public final class Backends {
         if (!providers.hasNext()) {
           break;
         }
-        found.add(new Candidate(providers.next(), null));
+        found.add(new Candidate(providers.next()));
       } catch (ServiceConfigurationError | LinkageError e) {
         failures++;
-        found.add(new Candidate(null, e));
+        found.add(new Candidate(new UnloadedBackend(e)));
       }
     }
     found.sort(BY_RANK);
     return found;
   }
 
-  /**
-   * A backend, or the failure to load it.
-   *
-   * @param backend null where it did not load
-   */
-  record Candidate(Backend backend, Throwable failure) {
+  /** A backend, or the failure to load it: an {@link UnloadedBackend}. */
+  record Candidate(Backend backend) {
     String name() {
-      return backend == null ? "(not loaded)" : backend.name();
+      return backend.name();
+    }
+
+    boolean isLoaded() {
+      return !(backend instanceof UnloadedBackend);
     }
 
     /** Whether it is this class, or the failure to load it. */
     boolean isOf(String className) {
-      return backend == null
+      return backend instanceof UnloadedBackend(Throwable failure)
           ? String.valueOf(failure.getMessage()).contains(className)
           : backend.getClass().getName().equals(className);
     }
 
-    /** What did not load counts as the best, so that it is named as passed over. */
     int rank() {
-      return backend == null ? Integer.MAX_VALUE : backend.rank();
+      return backend.rank();
     }
 
     Status status() {
@@ -211,18 +207,15 @@ public final class Backends {
           found.isas(),
           found.library(),
           found.version(),
-          backend != null && backend.hasOwnMemory(),
-          backend == null ? Map.of() : backend.details());
+          backend.hasOwnMemory(),
+          backend.details());
     }
 
     Backend.Probe probe() {
-      if (backend == null) {
-        return unavailable(failure);
-      }
       try {
         return backend.probe();
       } catch (RuntimeException | LinkageError | ServiceConfigurationError e) {
-        return unavailable(e);
+        return new Backend.Probe(false, describe(e), List.of(), Optional.empty(), Optional.empty());
       }
     }
 
@@ -233,38 +226,36 @@ public final class Backends {
         LOG.log(Level.DEBUG, "backend " + name() + " could not be prepared", e);
       }
     }
+  }
 
-    private static Backend.Probe unavailable(Throwable failure) {
-      return new Backend.Probe(
-          false, describe(failure), List.of(), Optional.empty(), Optional.empty());
+  /** One line of what failed and why. */
+  static String describe(Throwable failure) {
+    StringBuilder text = new StringBuilder(String.valueOf(failure.getMessage()));
+    for (Throwable t = failure.getCause(); t != null; t = t.getCause()) {
+      text.append(": ").append(t.getMessage());
     }
-
-    private static String describe(Throwable failure) {
-      StringBuilder text = new StringBuilder(String.valueOf(failure.getMessage()));
-      for (Throwable t = failure.getCause(); t != null; t = t.getCause()) {
-        text.append(": ").append(t.getMessage());
-      }
-      if (text.indexOf("jdk.incubator.vector") >= 0 || text.indexOf("jdk/incubator/vector") >= 0) {
-        text.append("; add --add-modules jdk.incubator.vector to the java command");
-      }
-      return text.toString().replaceAll("\\s*[\\r\\n]+\\s*", " ");
+    if (text.indexOf("jdk.incubator.vector") >= 0 || text.indexOf("jdk/incubator/vector") >= 0) {
+      text.append("; add --add-modules jdk.incubator.vector to the java command");
     }
+    return text.toString().replaceAll("\\s*[\\r\\n]+\\s*", " ");
   }
 
   /** The choice among candidates; apart from the rest so that tests bring their own. */
   record Selection(
       List<Candidate> candidates,
-      Function<String, String> properties,
-      Function<String, String> environment) {
+      Function<String, @Nullable String> properties,
+      Function<String, @Nullable String> environment) {
     Device open(Choice choice) {
       String backend = named(choice.backend(), "mla4j.backend", "MLA4J_BACKEND");
       String isa = named(choice.isa(), "mla4j.isa", "MLA4J_ISA");
       return backend == null ? openBest(isa, choice.threads()) : openNamed(backend, isa, choice);
     }
 
-    private String named(String chosen, String property, String variable) {
+    private @Nullable String named(@Nullable String chosen, String property, String variable) {
       for (String name :
-          new String[] {chosen, properties.apply(property), environment.apply(variable)}) {
+          new @Nullable String[] {
+            chosen, properties.apply(property), environment.apply(variable)
+          }) {
         if (name != null && !name.isBlank()) {
           return name.strip();
         }
@@ -272,9 +263,9 @@ public final class Backends {
       return null;
     }
 
-    private Device openNamed(String name, String isa, Choice choice) {
+    private Device openNamed(String name, @Nullable String isa, Choice choice) {
       for (Candidate candidate : candidates) {
-        if (candidate.backend() != null && candidate.name().equals(name)) {
+        if (candidate.isLoaded() && candidate.name().equals(name)) {
           Backend.Probe probe = candidate.probe();
           if (!probe.available()) {
             throw new BackendException(
@@ -288,25 +279,24 @@ public final class Backends {
       }
       String known =
           candidates.stream()
-              .filter(c -> c.backend() != null)
+              .filter(Candidate::isLoaded)
               .map(Candidate::name)
               .collect(Collectors.joining(", "));
       String notLoaded =
           candidates.stream()
-              .filter(c -> c.backend() == null)
+              .filter(c -> !c.isLoaded())
               .map(c -> "; one did not load: " + c.probe().reason())
               .collect(Collectors.joining());
-      Throwable cause =
-          candidates.stream()
-              .map(Candidate::failure)
-              .filter(f -> f != null)
-              .findFirst()
-              .orElse(null);
-      throw new BackendException(
-          "backend " + name + " is unknown, but must be one of " + known + notLoaded, cause);
+      String unknown = "backend " + name + " is unknown, but must be one of " + known + notLoaded;
+      for (Candidate candidate : candidates) {
+        if (candidate.backend() instanceof UnloadedBackend(Throwable failure)) {
+          throw new BackendException(unknown, failure);
+        }
+      }
+      throw new BackendException(unknown);
     }
 
-    private Device openBest(String isa, int threads) {
+    private Device openBest(@Nullable String isa, int threads) {
       List<String> refused = new ArrayList<>();
       for (Candidate candidate : candidates) {
         Backend.Probe probe = candidate.probe();
@@ -322,7 +312,7 @@ public final class Backends {
               others);
         }
         String reason = probe.available() ? "it has only isa " + probe.isas() : probe.reason();
-        if (!probe.available() && candidate.backend() != null && candidate.backend().demanded()) {
+        if (!probe.available() && candidate.backend().demanded()) {
           throw new BackendException(
               "backend " + candidate.name() + " does not work here: " + reason);
         }
@@ -338,7 +328,7 @@ public final class Backends {
         return candidate.backend().open(options);
       } catch (LinkageError e) {
         throw new BackendException(
-            "backend " + candidate.name() + " does not work here: " + Candidate.describe(e), e);
+            "backend " + candidate.name() + " does not work here: " + describe(e), e);
       }
     }
 

@@ -1,5 +1,7 @@
 package io.mla4j;
 
+import org.jspecify.annotations.Nullable;
+
 /**
  * An operation made ready to run on a device: its operands were checked and are known to the
  * kernels, so that running it costs no more than its work and allocates nothing. It sees what lies
@@ -28,5 +30,5 @@ public interface BoundOperation {
    *     operation reads is outside of its range
    * @throws ClosedException where the device, the pool or the step is closed
    */
-  void run(DecodePlan plan);
+  void run(@Nullable DecodePlan plan);
 }

@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 
 /**
  * How the rows of a latent cache are stored: one line for each type.
@@ -51,7 +52,7 @@ public final class CacheType {
   private final boolean multipliesBf16;
 
   /** Null where there are none. */
-  private final Scales scales;
+  private final @Nullable Scales scales;
 
   /** Scales of a format, one for so many elements. */
   private record Scales(StorageFormat format, int columns) {}
@@ -61,7 +62,7 @@ public final class CacheType {
       StorageFormat format,
       StorageFormat ropeFormat,
       boolean multipliesBf16,
-      Scales scales) {
+      @Nullable Scales scales) {
     this.name = name;
     this.format = format;
     this.ropeFormat = ropeFormat;
@@ -124,8 +125,15 @@ public final class CacheType {
     return scales != null;
   }
 
-  /** How a scale is stored. */
+  /**
+   * How a scale is stored.
+   *
+   * @throws InvalidStateException where there are no scales
+   */
   public StorageFormat scaleFormat() {
+    if (scales == null) {
+      throw new InvalidStateException("cache type " + name + " has no scales");
+    }
     return scales.format;
   }
 

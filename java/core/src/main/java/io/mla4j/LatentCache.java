@@ -6,6 +6,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A pool of pages that holds the latent rows of many sequences, for all layers of a model.
@@ -33,14 +34,14 @@ public final class LatentCache implements AutoCloseable {
   private final List<RowGroup> groups;
 
   /** Null where no layer has a state. */
-  private final StatePool states;
+  private final @Nullable StatePool states;
 
   private final PagePool pool;
   private final boolean reportsLeaks;
   private final LeakReport leak;
 
   /** Holds pages that sequences may want; null where there is none. */
-  private PrefixCache prefixes;
+  private @Nullable PrefixCache prefixes;
 
   private int leases;
   private boolean closed;
@@ -157,9 +158,14 @@ public final class LatentCache implements AutoCloseable {
    */
   public StateLayout stateLayout() {
     if (states == null) {
-      throw new InvalidArgumentException("the cache has no states of a recurrence");
+      throw withoutStates();
     }
     return states.layout();
+  }
+
+  /** What to throw where states are asked for and no layer has one. */
+  static InvalidArgumentException withoutStates() {
+    return new InvalidArgumentException("the cache has no states of a recurrence");
   }
 
   /** Bytes of all pages of all layers, of all groups, and of all states. */
@@ -226,11 +232,6 @@ public final class LatentCache implements AutoCloseable {
     return groups.getFirst();
   }
 
-  /** Null where no layer has a state. Call with the lock held. */
-  StatePool states() {
-    return states;
-  }
-
   RowGroup group(int group) {
     if (group < 0 || group >= groups.size()) {
       throw new InvalidArgumentException(
@@ -276,7 +277,7 @@ public final class LatentCache implements AutoCloseable {
   }
 
   /** Call with the lock held: {@code prefixes} holds pages from now on, null for nobody. */
-  void attach(PrefixCache holder) {
+  void attach(@Nullable PrefixCache holder) {
     requireOpen();
     if (holder != null && prefixes != null) {
       throw new InvalidStateException("the cache has a prefix cache already");
@@ -313,13 +314,13 @@ public final class LatentCache implements AutoCloseable {
     private static final int MAX_GROUPS = 15;
 
     private final Device device;
-    private LatentLayout layout;
+    private @Nullable LatentLayout layout;
     private int layers = 1;
     private final List<Rows> further = new ArrayList<>();
     private int pageSize = 64;
     private long pages = -1;
     private long budgetBytes = -1;
-    private StateLayout stateLayout;
+    private @Nullable StateLayout stateLayout;
     private int stateLayers;
     private int sequences = 1;
     private boolean growing;
@@ -409,13 +410,16 @@ public final class LatentCache implements AutoCloseable {
       return this;
     }
 
-    private StatePool statePool(Device device, Arena arena) {
+    private @Nullable StatePool statePool(Device device, Arena arena) {
       return stateLayout == null
           ? null
           : new StatePool(device, arena, stateLayout, stateLayers, sequences);
     }
 
     private List<Rows> groups() {
+      if (layout == null) {
+        throw new InvalidArgumentException("layout is null");
+      }
       List<Rows> all = new ArrayList<>();
       all.add(new Rows(layout, layers));
       all.addAll(further);

@@ -3,6 +3,7 @@ package io.mla4j;
 import java.lang.System.Logger.Level;
 import java.lang.ref.Cleaner;
 import java.util.concurrent.atomic.AtomicBoolean;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Reports an object that was collected without having been closed, with the place where it was
@@ -12,12 +13,12 @@ final class LeakReport {
   /** Whether reports are asked for everywhere: {@code -Dmla4j.leaks=true}. */
   static final boolean BY_PROPERTY = Boolean.getBoolean("mla4j.leaks");
 
-  private static final LeakReport NONE = new LeakReport(null, null);
+  private static final LeakReport NONE = new LeakReport(null, new AtomicBoolean());
 
-  private final Cleaner.Cleanable cleanable;
+  private final Cleaner.@Nullable Cleanable cleanable;
   private final AtomicBoolean closed;
 
-  private LeakReport(Cleaner.Cleanable cleanable, AtomicBoolean closed) {
+  private LeakReport(Cleaner.@Nullable Cleanable cleanable, AtomicBoolean closed) {
     this.cleanable = cleanable;
     this.closed = closed;
   }

@@ -2,6 +2,7 @@ package io.mla4j;
 
 import java.util.BitSet;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The pages of a cache: which are free, and how many hold each of the others. Belongs to whoever
@@ -14,12 +15,12 @@ final class PagePool {
   private int freeCount;
 
   /** Null where all memory stays. */
-  private final PoolMemory memory;
+  private final @Nullable PoolMemory memory;
 
   /**
    * @param memory follows the use of the pages, or null
    */
-  PagePool(int pages, List<RowGroup> groups, PoolMemory memory) {
+  PagePool(int pages, List<RowGroup> groups, @Nullable PoolMemory memory) {
     this.groups = groups;
     this.memory = memory;
     references = new int[pages];

@@ -2,6 +2,7 @@ package io.mla4j;
 
 import java.lang.foreign.MemorySegment;
 import java.util.BitSet;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Which pages of a pool take up memory, where that follows use: those that a sequence has written
@@ -26,7 +27,7 @@ final class PoolMemory {
   }
 
   /** Of {@code memory} of the device; null where its memory stays whatever its use. */
-  static PoolMemory of(Device device, MemorySegment memory, long pageBytes) {
+  static @Nullable PoolMemory of(Device device, MemorySegment memory, long pageBytes) {
     return device.commitOnTouch(memory) ? new PoolMemory(device, pageBytes) : null;
   }
 

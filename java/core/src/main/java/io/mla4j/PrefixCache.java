@@ -4,6 +4,7 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.SplittableRandom;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Beginnings of texts whose rows are in a {@link LatentCache}, so that sequences that begin alike
@@ -31,25 +32,39 @@ import java.util.SplittableRandom;
 public final class PrefixCache implements AutoCloseable {
   /** A full page in its place behind another one; a salt's own, which has no page, is its root. */
   private static final class Node {
+    /** A root is its own. */
     final Node parent;
+
     final long hash;
     final int[] ids;
     final int page;
     int children;
 
     /** The next one of the same hash. */
-    Node sameHash;
+    @Nullable Node sameHash;
 
-    /** Neighbours in the order of use. */
-    Node older;
+    /** Neighbours in the order of use; those of a root are itself. */
+    Node older = this;
 
-    Node newer;
+    Node newer = this;
 
     Node(Node parent, long hash, int[] ids, int page) {
       this.parent = parent;
       this.hash = hash;
       this.ids = ids;
       this.page = page;
+    }
+
+    /** A root. */
+    Node(long hash) {
+      this.parent = this;
+      this.hash = hash;
+      this.ids = new int[0];
+      this.page = -1;
+    }
+
+    boolean isRoot() {
+      return parent == this;
     }
   }
 
@@ -86,9 +101,9 @@ public final class PrefixCache implements AutoCloseable {
   private final Map<Long, Node> nodes = new HashMap<>();
 
   /** Both ends of the order of use. */
-  private final Node oldest = new Node(null, 0, null, -1);
+  private final Node oldest = new Node(0);
 
-  private final Node newest = new Node(null, 0, null, -1);
+  private final Node newest = new Node(0);
   private int pages;
   private long lookups;
   private long hits;
@@ -198,17 +213,17 @@ public final class PrefixCache implements AutoCloseable {
       int before = sequence.length();
       Node last = roots.get(text.salt);
       int found = 0;
-      for (Node next = last; found < hashes.length && next != null; ) {
-        next = child(last, hashes[found], ids, found);
-        if (next != null) {
-          last = next;
-          found++;
-          if (found > before / pageSize) {
-            sequence.appendShared(next.page);
+      if (last != null) {
+        for (Node next = last; found < hashes.length && next != null; ) {
+          next = child(last, hashes[found], ids, found);
+          if (next != null) {
+            last = next;
+            found++;
+            if (found > before / pageSize) {
+              sequence.appendShared(next.page);
+            }
           }
         }
-      }
-      if (last != null) {
         touch(last);
       }
       lookups++;
@@ -255,7 +270,7 @@ public final class PrefixCache implements AutoCloseable {
       }
       Node last = roots.get(text.salt);
       if (last == null) {
-        last = new Node(null, mix(seed, text.salt.hashCode()), null, -1);
+        last = new Node(mix(seed, text.salt.hashCode()));
       }
       for (int i = 0; i < count / pageSize; i++) {
         Node next = child(last, hashes[i], ids, i);
@@ -265,7 +280,7 @@ public final class PrefixCache implements AutoCloseable {
           if (pages >= maxPages && !giveUpOne(last, false)) {
             break;
           }
-          if (last.parent == null) {
+          if (last.isRoot()) {
             roots.put(text.salt, last);
           }
           next = insert(last, hashes[i], ids, i, sequence.page(i));
@@ -297,7 +312,7 @@ public final class PrefixCache implements AutoCloseable {
    *
    * @throws ClosedException where the pool or this is closed
    */
-  public void forget(String salt) {
+  public void forget(@Nullable String salt) {
     synchronized (cache) {
       requireOpen();
       for (Node node = newest.older; node != oldest; ) {
@@ -364,7 +379,7 @@ public final class PrefixCache implements AutoCloseable {
     }
   }
 
-  private void requireUsable(Sequence sequence, int[] ids) {
+  private void requireUsable(Sequence sequence, int @Nullable [] ids) {
     requireOpen();
     if (sequence.cache() != cache) {
       throw new InvalidArgumentException("sequence belongs to another cache");
@@ -397,7 +412,7 @@ public final class PrefixCache implements AutoCloseable {
   }
 
   /** The page of ids behind {@code parent}, or null. */
-  private Node child(Node parent, long hash, int[] ids, int page) {
+  private @Nullable Node child(Node parent, long hash, int[] ids, int page) {
     int begin = page * pageSize;
     Node node = nodes.get(hash);
     while (node != null
@@ -421,15 +436,15 @@ public final class PrefixCache implements AutoCloseable {
 
   private void remove(Node node) {
     Node first = nodes.get(node.hash);
-    if (first != node) {
-      while (first.sameHash != node) {
-        first = first.sameHash;
-      }
-      first.sameHash = node.sameHash;
-    } else if (node.sameHash != null) {
-      nodes.put(node.hash, node.sameHash);
-    } else {
+    if (first == node && node.sameHash == null) {
       nodes.remove(node.hash);
+    } else if (first == node) {
+      nodes.put(node.hash, node.sameHash);
+    }
+    for (Node before = first; before != null; before = before.sameHash) {
+      if (before.sameHash == node) {
+        before.sameHash = node.sameHash;
+      }
     }
     node.parent.children--;
     unlink(node);
@@ -443,7 +458,7 @@ public final class PrefixCache implements AutoCloseable {
    * @param kept stays
    * @param freed only one that becomes free
    */
-  private boolean giveUpOne(Node kept, boolean freed) {
+  private boolean giveUpOne(@Nullable Node kept, boolean freed) {
     for (Node node = oldest.newer; node != newest; node = node.newer) {
       if (node.children == 0 && node != kept && !(freed && cache.pool().isShared(node.page))) {
         remove(node);
@@ -460,7 +475,7 @@ public final class PrefixCache implements AutoCloseable {
 
   private static Node rootOf(Node node) {
     Node root = node;
-    while (root.parent != null) {
+    while (!root.isRoot()) {
       root = root.parent;
     }
     return root;
@@ -468,7 +483,7 @@ public final class PrefixCache implements AutoCloseable {
 
   /** Those before it become newer than it, so that none is given up before what follows it. */
   private void touch(Node last) {
-    for (Node node = last; node.parent != null; node = node.parent) {
+    for (Node node = last; !node.isRoot(); node = node.parent) {
       unlink(node);
       linkAsNewest(node);
     }

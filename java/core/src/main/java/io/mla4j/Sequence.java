@@ -3,6 +3,7 @@ package io.mla4j;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The cached tokens of one text: a length and a page table. Belongs to one thread at a time.
@@ -17,19 +18,19 @@ public final class Sequence implements AutoCloseable {
   private final LeakReport leak;
 
   /** Null where no layer has a state. */
-  private final SequenceStates states;
+  private final @Nullable SequenceStates states;
 
   private MemorySegment pageTable = newTable(INITIAL_PAGES);
   private int pages;
   private int length;
   private int announced;
   private AttentionForm form = AttentionForm.AUTO;
-  private Batch alone;
+  private @Nullable Batch alone;
   private boolean inStep;
   private boolean closed;
 
   /** {@code states}: empty ones, or null. */
-  Sequence(LatentCache cache, SequenceStates states) {
+  Sequence(LatentCache cache, @Nullable SequenceStates states) {
     this.cache = cache;
     this.states = states;
     this.leak = LeakReport.watch(this, "a sequence", cache.reportsLeaks());
@@ -138,7 +139,7 @@ public final class Sequence implements AutoCloseable {
   public Sequence fork() {
     synchronized (cache) {
       requireIdle();
-      Sequence copy = new Sequence(cache, copyOfStates());
+      Sequence copy = new Sequence(cache, states == null ? null : states.copy(cache.device()));
       copy.reserveTable(pages);
       for (int i = 0; i < pages; i++) {
         cache.pool().retain(page(i));
@@ -149,20 +150,6 @@ public final class Sequence implements AutoCloseable {
       copy.announced = announced;
       return copy;
     }
-  }
-
-  private SequenceStates copyOfStates() {
-    if (states == null) {
-      return null;
-    }
-    SequenceStates copy = cache.states().take();
-    try {
-      copy.copyFrom(states, cache.device());
-    } catch (RuntimeException | Error e) {
-      cache.states().release(copy);
-      throw e;
-    }
-    return copy;
   }
 
   /**
@@ -183,7 +170,7 @@ public final class Sequence implements AutoCloseable {
       length = 0;
       closed = true;
       if (states != null) {
-        cache.states().release(states);
+        states.release();
       }
       leak.closed();
     }
@@ -287,8 +274,15 @@ public final class Sequence implements AutoCloseable {
     return pageTable;
   }
 
-  /** The states where layers have some. */
+  /**
+   * The states.
+   *
+   * @throws InvalidArgumentException where no layer has one
+   */
   SequenceStates states() {
+    if (states == null) {
+      throw LatentCache.withoutStates();
+    }
     return states;
   }
 

@@ -13,6 +13,8 @@ import java.util.Arrays;
 final class SequenceStates {
   private static final int NOT_WRITTEN = -1;
 
+  private final StatePool pool;
+
   /** Those of layer i are 2 i and 2 i + 1. */
   private final MemorySegment[] versions;
 
@@ -23,7 +25,8 @@ final class SequenceStates {
   private final int[] written;
 
   /** Memory of its own in {@code arena}. */
-  SequenceStates(Device device, Arena arena, StateLayout layout, int layers) {
+  SequenceStates(StatePool pool, Device device, Arena arena, StateLayout layout, int layers) {
+    this.pool = pool;
     MemorySegment memory = device.allocate(bytes(layout, layers), arena);
     versions = new MemorySegment[2 * layers];
     for (int i = 0; i < versions.length; i++) {
@@ -91,8 +94,28 @@ final class SequenceStates {
     rollBack();
   }
 
-  /** Becomes what {@code origin} is. */
-  void copyFrom(SequenceStates origin, Device device) {
+  /**
+   * Others of the same pool that are what these are.
+   *
+   * @throws Mla4jException where there is not enough memory for more, naming the bytes
+   */
+  SequenceStates copy(Device device) {
+    SequenceStates copy = pool.take();
+    try {
+      copy.copyFrom(this, device);
+    } catch (RuntimeException | Error e) {
+      copy.release();
+      throw e;
+    }
+    return copy;
+  }
+
+  /** Gives them back to their pool. */
+  void release() {
+    pool.release(this);
+  }
+
+  private void copyFrom(SequenceStates origin, Device device) {
     for (int i = 0; i < tokens.length; i++) {
       tokens[i] = origin.tokens[i];
       if (tokens[i] > 0) {

@@ -29,7 +29,7 @@ final class StatePool {
   }
 
   private SequenceStates make() {
-    SequenceStates states = new SequenceStates(device, arena, layout, layers);
+    SequenceStates states = new SequenceStates(this, device, arena, layout, layers);
     made++;
     return states;
   }

@@ -5,6 +5,7 @@ import io.mla4j.ops.AttentionScore;
 import io.mla4j.ops.LatentUp;
 import io.mla4j.ops.Operation;
 import io.mla4j.ops.Tensor;
+import org.jspecify.annotations.Nullable;
 
 /**
  * {@link Attention} from rotated queries to head outputs, with the weights of kv_b_proj: in the
@@ -35,7 +36,7 @@ public final class WeightedAttention extends Attention {
   }
 
   @Override
-  Operation operation(int layer, Tensor q, Tensor out, Tensor lse) {
+  Operation operation(int layer, Tensor q, Tensor out, @Nullable Tensor lse) {
     return new Attend(layer, shape, q, up, score, compute, out);
   }
 }

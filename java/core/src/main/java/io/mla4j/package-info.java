@@ -19,4 +19,7 @@
  * <p>Devices and caches are thread-safe; a sequence, with its steps and plans, belongs to one
  * thread at a time.
  */
+@NullMarked
 package io.mla4j;
+
+import org.jspecify.annotations.NullMarked;

@@ -15,6 +15,7 @@ import io.mla4j.spi.Tile;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Attention with absorbed queries, or over keys and values of their own: tiles are (sequence,
@@ -46,7 +47,7 @@ final class AbsorbedAttention extends AttentionTiles {
   private final int headBlocks;
   private final int queryBlock;
   private int[] splitLengths = new int[1];
-  private Merged[] merges = new Merged[1];
+  private @Nullable Merged[] merges = new @Nullable Merged[1];
 
   /** Of each group. */
   private final Tensor[] q;
@@ -145,8 +146,9 @@ final class AbsorbedAttention extends AttentionTiles {
     }
     runTiles();
     for (int i = 0; i < added; i++) {
-      if (merges[i] != null) {
-        merges[i].run();
+      Merged merged = merges[i];
+      if (merged != null) {
+        merged.run();
       }
     }
   }
@@ -166,8 +168,9 @@ final class AbsorbedAttention extends AttentionTiles {
       merges[added] = null;
     } else {
       splitLengths[added] = plan.splitLength(i);
-      merges[added] = merged(merges[added], g, parts, first, n);
-      merges[added].addTo(s);
+      Merged merged = merged(merges[added], g, parts, first, n);
+      merged.addTo(s);
+      merges[added] = merged;
       partialAt += partBytes(n) * parts;
     }
     add(headBlocks * Math.ceilDiv(n, queryBlock) * parts);
@@ -187,14 +190,15 @@ final class AbsorbedAttention extends AttentionTiles {
         .keys(key, Math.min(s.kvTokens(), key + length), part);
   }
 
-  private Merged merged(Merged last, int group, int parts, int first, int n) {
+  private Merged merged(@Nullable Merged last, int group, int parts, int first, int n) {
     return last != null && last.fits(partialAt, group, parts, first, n)
         ? last
-        : new Merged(partialAt, group, parts, first, n);
+        : new Merged(this, partialAt, group, parts, first, n);
   }
 
   /** The parts of a group's results for a sequence, with the merge of them. */
-  private final class Merged {
+  private static final class Merged {
+    private final AbsorbedAttention of;
     private final long at;
     private final int group;
     private final int parts;
@@ -204,25 +208,31 @@ final class AbsorbedAttention extends AttentionTiles {
     private final MemorySegment[] lses;
     private final RowTiles merge;
 
-    Merged(long at, int group, int parts, int first, int n) {
+    Merged(AbsorbedAttention of, long at, int group, int parts, int first, int n) {
+      this.of = of;
       this.at = at;
       this.group = group;
       this.parts = parts;
       this.first = first;
       this.n = n;
-      long rows = (long) n * heads;
-      long outBytes = rows * latent * Float.BYTES;
+      long rows = (long) n * of.heads;
+      long outBytes = rows * of.latent * Float.BYTES;
       long lseBytes = rows * Float.BYTES;
       Tensor partialOut =
           Tensor.of(
-              cpu.memory.view(at, parts * outBytes), StorageFormat.F32, parts, n, heads, latent);
-      Tensor partialLse =
-          Tensor.of(
-              cpu.memory.view(at + parts * outBytes, parts * lseBytes),
+              of.cpu.memory.view(at, parts * outBytes),
               StorageFormat.F32,
               parts,
               n,
-              heads);
+              of.heads,
+              of.latent);
+      Tensor partialLse =
+          Tensor.of(
+              of.cpu.memory.view(at + parts * outBytes, parts * lseBytes),
+              StorageFormat.F32,
+              parts,
+              n,
+              of.heads);
       outs = new MemorySegment[parts];
       lses = new MemorySegment[parts];
       for (int i = 0; i < parts; i++) {
@@ -231,9 +241,12 @@ final class AbsorbedAttention extends AttentionTiles {
       }
       merge =
           new RowTiles(
-              cpu,
+              of.cpu,
               new Merge(
-                  partialOut, partialLse, out[group].slice(first, n), lse[group].slice(first, n)));
+                  partialOut,
+                  partialLse,
+                  of.out[group].slice(first, n),
+                  of.lse[group].slice(first, n)));
     }
 
     boolean fits(long at, int group, int parts, int first, int n) {
@@ -245,7 +258,7 @@ final class AbsorbedAttention extends AttentionTiles {
     }
 
     void addTo(AttentionTile s) {
-      s.strides((long) heads * latent, latent, heads, 1);
+      s.strides((long) of.heads * of.latent, of.latent, of.heads, 1);
       for (int i = 0; i < parts; i++) {
         s.addPart(outs[i], lses[i]);
       }

@@ -2,6 +2,7 @@ package io.mla4j.cpu;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Memory that the operations of a device take turns to use; it grows when one needs more, and then
@@ -12,9 +13,9 @@ final class Buffer implements AutoCloseable {
   private static final int VIEWS = 512;
 
   private final CpuDevice.Allocator allocator;
-  private Arena arena;
+  private @Nullable Arena arena;
   private MemorySegment segment = MemorySegment.NULL;
-  private View[] views;
+  private @Nullable View[] views = new @Nullable View[VIEWS];
   private int generation;
 
   Buffer(CpuDevice.Allocator allocator) {
@@ -30,7 +31,7 @@ final class Buffer implements AutoCloseable {
       // at every step.
       segment = allocator.allocate(roundUp(bytes + bytes / 2), next);
       arena = next;
-      views = new View[VIEWS];
+      views = new @Nullable View[VIEWS];
       generation++;
     }
   }

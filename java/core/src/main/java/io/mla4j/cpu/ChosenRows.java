@@ -7,6 +7,7 @@ import io.mla4j.spi.CacheParams;
 import io.mla4j.spi.LatentView;
 import io.mla4j.spi.PagedView;
 import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Tokens with the rows that were chosen for each, as if each were a sequence of its own whose page
@@ -25,10 +26,13 @@ final class ChosenRows implements LatentView {
   private int tokens;
   private final int[] keys = new int[MAX_TOKENS];
 
-  /** The pages of the pool, and the same with a table of rows. */
-  private CacheParams pool;
+  /** Null before the first view. */
+  private @Nullable Pool pool;
 
   private CacheParams rows;
+
+  /** The pages of a pool, and the same with a table of rows. */
+  private record Pool(CacheParams pages, CacheParams rows) {}
 
   /** {@code at}: where the tables may lie in the device's memory. */
   ChosenRows(Cpu cpu, Tensor chosen, long at) {
@@ -69,16 +73,19 @@ final class ChosenRows implements LatentView {
     this.plan = plan;
     first = plan.firstToken(i) + from;
     tokens = to - from;
-    if (pool != plan.cacheParams()) {
-      pool = plan.cacheParams();
-      rows = rowsOf(pool);
+    CacheParams pages = plan.cacheParams();
+    Pool now = pool;
+    if (now == null || now.pages != pages) {
+      now = new Pool(pages, rowsOf(pages));
+      pool = now;
     }
-    MemorySegment pages = plan.pageTable(i);
-    int pageSize = pool.pageSize();
+    rows = now.rows;
+    MemorySegment table = plan.pageTable(i);
+    int pageSize = pages.pageSize();
     for (int t = 0; t < tokens; t++) {
       int visible = plan.kvTokens(i) - plan.queryTokens(i) + from + t + 1;
       int count = Math.min(topK, visible);
-      MemorySegment table = pageTable(t);
+      MemorySegment ofToken = pageTable(t);
       for (int j = 0; j < count; j++) {
         int position = Floats.getInt(chosen.segment(), (long) (first + t) * topK + j);
         if (position < 0 || position >= visible) {
@@ -92,8 +99,8 @@ final class ChosenRows implements LatentView {
                   + ", but the token sees positions 0.."
                   + (visible - 1));
         }
-        int page = Floats.getInt(pages, position / pageSize);
-        Floats.setInt(table, j, page * pageSize + position % pageSize);
+        int page = Floats.getInt(table, position / pageSize);
+        Floats.setInt(ofToken, j, page * pageSize + position % pageSize);
       }
       keys[t] = count;
     }

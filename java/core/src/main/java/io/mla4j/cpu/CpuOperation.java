@@ -2,8 +2,8 @@ package io.mla4j.cpu;
 
 import io.mla4j.BoundOperation;
 import io.mla4j.DecodePlan;
-import io.mla4j.ops.StepOperation;
 import io.mla4j.spi.PagedView;
+import org.jspecify.annotations.Nullable;
 
 /** An operation on a CPU: the caller's turn, then tiles for {@link Workers}. */
 abstract class CpuOperation implements BoundOperation {
@@ -15,7 +15,7 @@ abstract class CpuOperation implements BoundOperation {
   }
 
   @Override
-  public final void run(DecodePlan plan) {
+  public final void run(@Nullable DecodePlan plan) {
     PagedView view = check(plan);
     Workers workers = cpu.workers;
     if (!workers.enter()) {
@@ -35,7 +35,7 @@ abstract class CpuOperation implements BoundOperation {
     }
   }
 
-  private void runPlaced(PagedView plan) {
+  private void runPlaced(@Nullable PagedView plan) {
     placeWhereMoved();
     execute(plan);
   }
@@ -50,19 +50,13 @@ abstract class CpuOperation implements BoundOperation {
   }
 
   /** What has to hold before anything is changed; the view of the plan, where one is needed. */
-  PagedView check(DecodePlan plan) {
+  @Nullable PagedView check(@Nullable DecodePlan plan) {
     return null;
-  }
-
-  /** The view of a plan that fits. */
-  static PagedView fitting(StepOperation operation, DecodePlan plan) {
-    operation.requireFits(plan);
-    return PagedView.of(plan);
   }
 
   /** Reserves memory and prepares the kernels that use it. Called before the first run, too. */
   void place() {}
 
   /** Runs the operation; the caller has the turn. */
-  abstract void execute(PagedView plan);
+  abstract void execute(@Nullable PagedView plan);
 }

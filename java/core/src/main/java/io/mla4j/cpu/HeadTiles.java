@@ -8,6 +8,7 @@ import io.mla4j.spi.Tile;
 import io.mla4j.spi.TileKernel;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import org.jspecify.annotations.Nullable;
 
 /** Absorb or Expand for some of its tokens, a head to a tile. */
 final class HeadTiles implements Workers.Task {
@@ -16,7 +17,7 @@ final class HeadTiles implements Workers.Task {
   private final HeadProduct product;
 
   /** Of Absorb, whose rotated part is copied; else null. */
-  private final Absorb absorb;
+  private final @Nullable Absorb absorb;
 
   private int tokenBegin;
   private int tokenEnd;
@@ -30,7 +31,7 @@ final class HeadTiles implements Workers.Task {
     this(cpu, operation, HeadProduct.of(operation), null);
   }
 
-  private HeadTiles(Cpu cpu, Operation operation, HeadProduct product, Absorb absorb) {
+  private HeadTiles(Cpu cpu, Operation operation, HeadProduct product, @Nullable Absorb absorb) {
     this.cpu = cpu;
     this.product = product;
     this.absorb = absorb;
@@ -56,11 +57,11 @@ final class HeadTiles implements Workers.Task {
     Tile tile = cpu.tile(worker).rows(tokenBegin, tokenEnd).heads(head, head + headsPerTile);
     kernel.run(tile);
     if (absorb != null) {
-      copyRotated(tile);
+      copyRotated(absorb, tile);
     }
   }
 
-  private void copyRotated(Tile tile) {
+  private void copyRotated(Absorb absorb, Tile tile) {
     MemorySegment q = absorb.q().segment();
     MemorySegment out = absorb.out().segment();
     int rope = (int) absorb.out().dim(2) - product.out();

@@ -166,7 +166,7 @@ final class Products {
     final MatrixProduct product = new MatrixProduct();
     final TileKernel pack;
     final TileKernel multiply;
-    MemorySegment packed;
+    MemorySegment packed = MemorySegment.NULL;
     long packedAt;
 
     /** Whether the entry before it packs the same activations. */

@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.CopyOnWriteArrayList;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Asks the system for the pages of mapped experts that a step is about to read. Without it each
@@ -40,7 +41,7 @@ final class Readahead implements AutoCloseable {
 
   private final List<MemorySegment> files = new CopyOnWriteArrayList<>();
   private final boolean off = isOff();
-  private Helper helper;
+  private @Nullable Helper helper;
   private int untilLook;
   private int awake;
 
@@ -69,7 +70,7 @@ final class Readahead implements AutoCloseable {
       addresses = new long[MATRICES * experts.size()];
       bytes = new long[addresses.length];
       for (int e = 0; e < experts.size(); e++) {
-        set(MATRICES * e, experts.get(e).gate());
+        set(MATRICES * e, experts.get(e).requiredGate());
         set(MATRICES * e + 1, experts.get(e).up());
         set(MATRICES * e + 2, experts.get(e).down());
       }
@@ -93,7 +94,7 @@ final class Readahead implements AutoCloseable {
 
   /** The matrices of experts that lie in a mapped file; empty where there is nothing to ask for. */
   Optional<Experts> of(List<FeedForward.Weights> experts) {
-    long address = experts.getFirst().gate().tensor().segment().address();
+    long address = experts.getFirst().requiredGate().tensor().segment().address();
     boolean mapped =
         !off
             && files.stream()
@@ -107,8 +108,10 @@ final class Readahead implements AutoCloseable {
    * @param counts how many tokens chose each expert
    */
   void soon(Experts experts, int[] counts) {
+    Helper helper = this.helper;
     if (helper == null) {
       helper = new Helper();
+      this.helper = helper;
     }
     FilePages pages = helper.pages;
     if (pages == null) {
@@ -116,7 +119,7 @@ final class Readahead implements AutoCloseable {
     }
     if (untilLook-- == 0) {
       untilLook = LOOK_EVERY - 1;
-      awake = helper.isMissing(experts, counts) ? AWAKE : awake;
+      awake = helper.isMissing(pages, experts, counts) ? AWAKE : awake;
     }
     if (awake > 0) {
       awake--;
@@ -136,7 +139,7 @@ final class Readahead implements AutoCloseable {
     private final MemorySegment flag = Arena.ofAuto().allocate(1);
 
     /** Null until they are linked, and where there are none. */
-    private volatile FilePages pages;
+    private volatile @Nullable FilePages pages;
 
     // Guarded by this: what is to be requested, from next to end.
     private long[] addresses = new long[0];
@@ -150,7 +153,7 @@ final class Readahead implements AutoCloseable {
     }
 
     /** Whether the first page of a matrix is not in memory. */
-    boolean isMissing(Experts experts, int[] counts) {
+    boolean isMissing(FilePages pages, Experts experts, int[] counts) {
       for (int i = 0; i < experts.addresses.length; i++) {
         if (counts[i / Experts.MATRICES] > 0 && !pages.isResident(experts.addresses[i], flag)) {
           return true;

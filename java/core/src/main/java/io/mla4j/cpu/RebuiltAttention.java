@@ -10,7 +10,6 @@ import io.mla4j.spi.Tile;
 final class RebuiltAttention extends AttentionTiles {
   private final Attend operation;
   private final int heads;
-  private Tensor lse;
 
   RebuiltAttention(Cpu cpu, Attend o) {
     super(cpu, () -> AttentionTile.decompressed(o.compute(), o.shape(), o.score(), o.up()));
@@ -18,13 +17,12 @@ final class RebuiltAttention extends AttentionTiles {
     heads = o.shape().heads();
   }
 
-  /** {@code lse}: (n, heads), which nobody reads. */
-  void place(Tensor lse) {
-    this.lse = lse;
-  }
-
-  /** Runs those sequences of a plan. */
-  void run(PagedView plan, AbsorbedAttention.Takes<PagedView> takes) {
+  /**
+   * Runs those sequences of a plan.
+   *
+   * @param lse (n, heads), which nobody reads
+   */
+  void run(PagedView plan, AbsorbedAttention.Takes<PagedView> takes, Tensor lse) {
     begin();
     Tensor out = operation.out();
     for (int i = 0; i < plan.sequences(); i++) {

@@ -1,6 +1,5 @@
 package io.mla4j.cpu;
 
-import io.mla4j.DecodePlan;
 import io.mla4j.ops.AppendGrouped;
 import io.mla4j.ops.AppendLatent;
 import io.mla4j.ops.AppendRows;
@@ -16,9 +15,7 @@ import java.util.OptionalInt;
 import java.util.stream.IntStream;
 
 /** The new tokens of all sequences into a layer of the cache, or into one for each of the heads. */
-final class RunAppend extends CpuOperation implements Workers.Task {
-  private final StepOperation asked;
-
+final class RunAppend extends CpuStepOperation implements Workers.Task {
   /** Rows that are no latents have a group of their own; latents lie where the plan says. */
   private final OptionalInt group;
 
@@ -52,8 +49,7 @@ final class RunAppend extends CpuOperation implements Workers.Task {
 
   private RunAppend(
       Cpu cpu, StepOperation asked, OptionalInt group, List<AppendLatent> operations) {
-    super(cpu);
-    this.asked = asked;
+    super(cpu, asked);
     this.group = group;
     this.operations = operations;
     Tensor first = operations.getFirst().latentAndKey();
@@ -62,12 +58,7 @@ final class RunAppend extends CpuOperation implements Workers.Task {
   }
 
   @Override
-  PagedView check(DecodePlan plan) {
-    return fitting(asked, plan);
-  }
-
-  @Override
-  void execute(PagedView plan) {
+  void executeStep(PagedView plan) {
     int of = group.orElse(plan.rows());
     for (int i = 0; i < plan.sequences() * operations.size(); i++) {
       AppendLatent operation = operations.get(i % operations.size());

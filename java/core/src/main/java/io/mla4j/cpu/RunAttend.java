@@ -1,6 +1,5 @@
 package io.mla4j.cpu;
 
-import io.mla4j.DecodePlan;
 import io.mla4j.MlaShape;
 import io.mla4j.ops.Absorb;
 import io.mla4j.ops.Attend;
@@ -10,25 +9,29 @@ import io.mla4j.ops.StepOperation;
 import io.mla4j.ops.StorageFormat;
 import io.mla4j.ops.Tensor;
 import io.mla4j.spi.PagedView;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Every sequence in the form of the plan: absorbed ones first, then those whose tokens attend to
  * chosen ones, then decompressed ones.
  */
-final class RunAttend extends CpuOperation {
-  private final StepOperation asked;
+final class RunAttend extends CpuStepOperation {
   private final Attend operation;
 
   /** Null where every token attends to all that it sees. */
-  private final Tensor chosen;
+  private final @Nullable Tensor chosen;
 
-  private ChosenRows chosenRows;
   private final AbsorbedAttention.Takes<PagedView> takesAbsorbed = this::isAbsorbed;
   private final AbsorbedAttention.Takes<PagedView> takesRebuilt = this::isRebuilt;
   private final AbsorbedAttention absorbed;
   private final RebuiltAttention rebuilt;
-  private HeadTiles absorb;
-  private HeadTiles expand;
+  private Tensor lse;
+
+  /** Null until a sequence is attended in the absorbed form. */
+  private @Nullable Placed placed;
+
+  /** What only the absorbed form needs; rows of chosen tokens where there are such. */
+  private record Placed(HeadTiles absorb, HeadTiles expand, @Nullable ChosenRows chosen) {}
 
   /** Bytes of lse, and of the queries and results of the absorbed form after it. */
   private final long lseBytes;
@@ -45,9 +48,8 @@ final class RunAttend extends CpuOperation {
     this(cpu, o, o.attend(), o.chosen());
   }
 
-  private RunAttend(Cpu cpu, StepOperation asked, Attend o, Tensor chosen) {
-    super(cpu);
-    this.asked = asked;
+  private RunAttend(Cpu cpu, StepOperation asked, Attend o, @Nullable Tensor chosen) {
+    super(cpu, asked);
     operation = o;
     this.chosen = chosen;
     MlaShape s = o.shape();
@@ -61,19 +63,10 @@ final class RunAttend extends CpuOperation {
   }
 
   @Override
-  PagedView check(DecodePlan plan) {
-    return fitting(asked, plan);
-  }
-
-  @Override
   void place() {
     cpu.memory.reserve(lseBytes);
-    rebuilt.place(lse());
-    absorb = null;
-  }
-
-  private Tensor lse() {
-    return rows(0, lseBytes, 1).reshape(operation.q().dim(0), operation.shape().heads());
+    lse = rows(0, lseBytes, 1).reshape(operation.q().dim(0), operation.shape().heads());
+    placed = null;
   }
 
   private Tensor rows(long at, long bytes, int width) {
@@ -86,19 +79,17 @@ final class RunAttend extends CpuOperation {
   }
 
   /** What only the absorbed form needs; long prompts go without it. */
-  private void placeAbsorbed() {
+  private Placed placeAbsorbed() {
     MlaShape s = operation.shape();
     Tensor q = rows(lseBytes, queryBytes, s.cached());
     Tensor latents = rows(lseBytes + queryBytes, latentBytes, s.latent());
-    absorb = new HeadTiles(cpu, new Absorb(operation.q(), operation.up(), operation.compute(), q));
-    expand =
-        new HeadTiles(
-            cpu, new Expand(latents, operation.up(), operation.compute(), operation.out()));
     long tablesAt = lseBytes + queryBytes + latentBytes;
-    if (chosen != null) {
-      chosenRows = new ChosenRows(cpu, chosen, tablesAt);
-    }
-    absorbed.place(q, latents, lse(), tablesAt + tableBytes);
+    absorbed.place(q, latents, lse, tablesAt + tableBytes);
+    return new Placed(
+        new HeadTiles(cpu, new Absorb(operation.q(), operation.up(), operation.compute(), q)),
+        new HeadTiles(
+            cpu, new Expand(latents, operation.up(), operation.compute(), operation.out())),
+        chosen == null ? null : new ChosenRows(cpu, chosen, tablesAt));
   }
 
   /** Whether sequence i has tokens that attend to less than all they see. */
@@ -115,17 +106,20 @@ final class RunAttend extends CpuOperation {
   }
 
   /** Makes room for what only the absorbed form needs, before any of it is used. */
-  private void reserve(long partialBytes) {
+  private Placed reserve(long partialBytes) {
     cpu.memory.reserve(lseBytes + queryBytes + latentBytes + tableBytes + partialBytes);
     placeWhereMoved();
-    if (absorb == null) {
-      placeAbsorbed();
+    Placed now = placed;
+    if (now == null) {
+      now = placeAbsorbed();
+      placed = now;
     }
+    return now;
   }
 
   private long chosenPartialBytes(PagedView plan) {
     long bytes = 0;
-    for (int i = 0; i < plan.sequences(); i++) {
+    for (int i = 0; chosen != null && i < plan.sequences(); i++) {
       if (isSparse(plan, i)) {
         int parts = ChosenRows.maxParts(plan, i, (int) chosen.dim(1));
         bytes = Math.max(bytes, ChosenRows.MAX_TOKENS * parts * absorbed.partBytes(1));
@@ -134,7 +128,7 @@ final class RunAttend extends CpuOperation {
     return bytes;
   }
 
-  private void attendChosen(PagedView plan, int i) {
+  private void attendChosen(PagedView plan, int i, ChosenRows chosenRows) {
     int n = plan.queryTokens(i);
     for (int from = 0; from < n; from += ChosenRows.MAX_TOKENS) {
       chosenRows.of(plan, i, from, Math.min(n, from + ChosenRows.MAX_TOKENS));
@@ -143,7 +137,7 @@ final class RunAttend extends CpuOperation {
   }
 
   @Override
-  void execute(PagedView plan) {
+  void executeStep(PagedView plan) {
     int from = -1;
     int to = 0;
     for (int i = 0; i < plan.sequences(); i++) {
@@ -153,23 +147,24 @@ final class RunAttend extends CpuOperation {
       }
     }
     if (from >= 0) {
-      reserve(Math.max(absorbed.partialBytes(plan, takesAbsorbed), chosenPartialBytes(plan)));
+      Placed placed =
+          reserve(Math.max(absorbed.partialBytes(plan, takesAbsorbed), chosenPartialBytes(plan)));
       // Tokens of decompressed sequences in between are absorbed in vain; the plan puts sequences
       // in the caller's order.
-      absorb.runTokens(from, to);
+      placed.absorb.runTokens(from, to);
       absorbed.run(plan, takesAbsorbed);
-      for (int i = 0; i < plan.sequences(); i++) {
+      for (int i = 0; placed.chosen != null && i < plan.sequences(); i++) {
         if (isSparse(plan, i)) {
-          attendChosen(plan, i);
+          attendChosen(plan, i, placed.chosen);
         }
       }
       for (int i = 0; i < plan.sequences(); i++) {
         if (!isRebuilt(plan, i) && plan.queryTokens(i) > 0) {
           int first = plan.firstToken(i);
-          expand.runTokens(first, first + plan.queryTokens(i));
+          placed.expand.runTokens(first, first + plan.queryTokens(i));
         }
       }
     }
-    rebuilt.run(plan, takesRebuilt);
+    rebuilt.run(plan, takesRebuilt, lse);
   }
 }

@@ -1,21 +1,20 @@
 package io.mla4j.cpu;
 
-import io.mla4j.DecodePlan;
 import io.mla4j.ops.AttendAbsorbed;
 import io.mla4j.ops.AttendGrouped;
 import io.mla4j.ops.StepOperation;
 import io.mla4j.ops.StorageFormat;
 import io.mla4j.ops.Tensor;
 import io.mla4j.spi.PagedView;
+import org.jspecify.annotations.Nullable;
 
 /** Attention with absorbed queries, or over keys and values of their own. */
-final class RunAttendAbsorbed extends CpuOperation {
-  private final StepOperation operation;
+final class RunAttendAbsorbed extends CpuStepOperation {
   private final Tensor q;
   private final Tensor out;
 
   /** Null where nobody wants it. */
-  private final Tensor lse;
+  private final @Nullable Tensor lse;
 
   private final AbsorbedAttention attention;
   private final long lseBytes;
@@ -41,19 +40,13 @@ final class RunAttendAbsorbed extends CpuOperation {
       AbsorbedAttention attention,
       Tensor q,
       Tensor out,
-      Tensor lse) {
-    super(cpu);
-    this.operation = operation;
+      @Nullable Tensor lse) {
+    super(cpu, operation);
     this.attention = attention;
     this.q = q;
     this.out = out;
     this.lse = lse;
     lseBytes = Buffer.roundUp(q.dim(0) * q.dim(1) * Float.BYTES);
-  }
-
-  @Override
-  PagedView check(DecodePlan plan) {
-    return fitting(operation, plan);
   }
 
   @Override
@@ -65,7 +58,7 @@ final class RunAttendAbsorbed extends CpuOperation {
   }
 
   @Override
-  void execute(PagedView plan) {
+  void executeStep(PagedView plan) {
     cpu.memory.reserve(lseBytes + attention.partialBytes(plan, AbsorbedAttention.Takes.ALL));
     placeWhereMoved();
     attention.run(plan, AbsorbedAttention.Takes.ALL);

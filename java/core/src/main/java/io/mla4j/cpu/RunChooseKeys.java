@@ -1,6 +1,5 @@
 package io.mla4j.cpu;
 
-import io.mla4j.DecodePlan;
 import io.mla4j.ops.ChooseKeys;
 import io.mla4j.ops.Tensor;
 import io.mla4j.spi.ChoiceTile;
@@ -16,7 +15,7 @@ import java.util.List;
  * The keys that an indexer chooses: scores of as many queries as fit into some memory, in tiles of
  * queries and keys, then the choices of each of these queries.
  */
-final class RunChooseKeys extends CpuOperation {
+final class RunChooseKeys extends CpuStepOperation {
   /** Scores that are kept at once, unless one query has more: 16 MiB. */
   private static final long MAX_SCORES = 1L << 22;
 
@@ -33,17 +32,12 @@ final class RunChooseKeys extends CpuOperation {
   private long scores;
 
   RunChooseKeys(Cpu cpu, ChooseKeys o) {
-    super(cpu);
+    super(cpu, o);
     operation = o;
   }
 
   @Override
-  PagedView check(DecodePlan plan) {
-    return fitting(operation, plan);
-  }
-
-  @Override
-  void execute(PagedView plan) {
+  void executeStep(PagedView plan) {
     count = 0;
     scores = 0;
     for (int i = 0; i < plan.sequences(); i++) {

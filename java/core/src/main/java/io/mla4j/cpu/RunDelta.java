@@ -1,6 +1,5 @@
 package io.mla4j.cpu;
 
-import io.mla4j.DecodePlan;
 import io.mla4j.ops.AttendDelta;
 import io.mla4j.spi.DeltaTile;
 import io.mla4j.spi.PagedView;
@@ -13,7 +12,7 @@ import java.util.List;
  * The new tokens of all sequences through their states: heads are independent of each other, tokens
  * of a head are not.
  */
-final class RunDelta extends CpuOperation implements Workers.Task {
+final class RunDelta extends CpuStepOperation implements Workers.Task {
   /** Multiplications of a tile at least, so that handing it out costs little. */
   private static final long TILE_WORK = 1 << 17;
 
@@ -32,25 +31,23 @@ final class RunDelta extends CpuOperation implements Workers.Task {
   private int[] headsPerTile = new int[1];
 
   RunDelta(Cpu cpu, AttendDelta operation) {
-    super(cpu);
+    super(cpu, operation);
     this.operation = operation;
     heads = operation.state().heads();
     workOfHead = (long) operation.state().matrixElements() * WORK_PER_ELEMENT;
   }
 
   @Override
-  PagedView check(DecodePlan plan) {
-    PagedView view = fitting(operation, plan);
-    for (int i = 0; i < view.sequences(); i++) {
-      if (view.queryTokens(i) > 0) {
-        view.stateBefore(i, operation.layer());
+  void checkStep(PagedView plan) {
+    for (int i = 0; i < plan.sequences(); i++) {
+      if (plan.queryTokens(i) > 0) {
+        plan.stateBefore(i, operation.layer());
       }
     }
-    return view;
   }
 
   @Override
-  void execute(PagedView plan) {
+  void executeStep(PagedView plan) {
     reserve(plan.sequences());
     int tiles = 0;
     for (int i = 0; i < plan.sequences(); i++) {

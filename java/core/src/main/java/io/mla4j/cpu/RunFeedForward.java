@@ -9,6 +9,7 @@ import io.mla4j.ops.Tensor;
 import io.mla4j.ops.Weight;
 import io.mla4j.spi.PagedView;
 import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
 
 /** A network: gate and up, activation, down. */
 final class RunFeedForward extends CpuOperation {
@@ -61,7 +62,7 @@ final class RunFeedForward extends CpuOperation {
   }
 
   @Override
-  void execute(PagedView plan) {
+  void execute(@Nullable PagedView plan) {
     inner.run();
     activate.run();
     down.run();

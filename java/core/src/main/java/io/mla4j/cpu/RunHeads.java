@@ -1,6 +1,7 @@
 package io.mla4j.cpu;
 
 import io.mla4j.spi.PagedView;
+import org.jspecify.annotations.Nullable;
 
 /** Absorb or Expand. */
 final class RunHeads extends CpuOperation {
@@ -14,7 +15,7 @@ final class RunHeads extends CpuOperation {
   }
 
   @Override
-  void execute(PagedView plan) {
+  void execute(@Nullable PagedView plan) {
     tiles.runTokens(0, tokens);
   }
 }

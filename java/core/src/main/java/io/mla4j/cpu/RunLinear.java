@@ -4,6 +4,7 @@ import io.mla4j.ops.Linear;
 import io.mla4j.ops.Tensor;
 import io.mla4j.spi.PagedView;
 import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
 
 /** Linear layers with the same input. */
 final class RunLinear extends CpuOperation {
@@ -31,7 +32,7 @@ final class RunLinear extends CpuOperation {
   }
 
   @Override
-  void execute(PagedView plan) {
+  void execute(@Nullable PagedView plan) {
     products.run();
   }
 }

@@ -13,6 +13,7 @@ import io.mla4j.ops.Weight;
 import io.mla4j.spi.PagedView;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A mixture of experts. The tokens of all chosen experts, and the shared expert, go through the
@@ -22,7 +23,7 @@ import java.util.Arrays;
 final class RunMixture extends CpuOperation {
   private final Mixture operation;
   private final ComputeType compute;
-  private final FeedForward.Weights shared;
+  private final FeedForward.@Nullable Weights shared;
   private final int n;
   private final int topK;
 
@@ -38,11 +39,11 @@ final class RunMixture extends CpuOperation {
   private final int[] nextSlot;
 
   /** Null where the experts lie in no mapped file. */
-  private final Readahead.Experts pages;
+  private final Readahead.@Nullable Experts pages;
 
   private RowTiles route;
   private RowTiles activate;
-  private RowTiles activateShared;
+  private @Nullable RowTiles activateShared;
   private RowTiles combine;
   private MemorySegment chosen;
   private MemorySegment slotOf;
@@ -66,8 +67,8 @@ final class RunMixture extends CpuOperation {
     topK = w.routing().topK();
     networks = w.experts().size();
     slots = n * topK;
-    inner = w.experts().getFirst().gate().out();
-    sharedInner = shared == null ? 0 : shared.gate().out();
+    inner = w.experts().getFirst().requiredGate().out();
+    sharedInner = shared == null ? 0 : shared.requiredGate().out();
     width = (int) operation.out().dim(1);
     router = new Products(cpu);
     counts = new int[w.routing().experts()];
@@ -128,14 +129,14 @@ final class RunMixture extends CpuOperation {
 
   /** gate = silu(gate) * up, for rows of a network's inner width from element {@code at} on. */
   private RowTiles activation(long at, int rows, FeedForward.Weights network) {
-    int inner = network.gate().out();
+    int inner = network.requiredGate().out();
     Tensor gate = tensor(gatesAt + at * Float.BYTES, StorageFormat.F32, rows, inner);
     Tensor up = tensor(upsAt + at * Float.BYTES, StorageFormat.F32, rows, inner);
     return new RowTiles(cpu, new SwiGlu(gate, up, network.limit(), gate));
   }
 
   @Override
-  void execute(PagedView plan) {
+  void execute(@Nullable PagedView plan) {
     if (n == 0) {
       return;
     }
@@ -149,21 +150,21 @@ final class RunMixture extends CpuOperation {
     products.begin();
     // The shared expert first: meanwhile the disk may read the others.
     if (shared != null) {
-      addInner(shared.gate(), MemorySegment.NULL, n, gatesAt, sharedNumber());
+      addInner(shared.requiredGate(), MemorySegment.NULL, n, gatesAt, sharedNumber());
       addInner(shared.up(), MemorySegment.NULL, n, upsAt, sharedNumber());
     }
     for (int e = 0, slot = 0; e < networks; slot += counts[e], e++) {
       if (counts[e] > 0) {
         FeedForward.Weights w = operation.weights().experts().get(e);
         MemorySegment tokens = cpu.memory.view(tokenOfAt + 4L * slot, 4L * counts[e]);
-        addInner(w.gate(), tokens, counts[e], gatesAt, (long) slot * inner);
+        addInner(w.requiredGate(), tokens, counts[e], gatesAt, (long) slot * inner);
         addInner(w.up(), tokens, counts[e], upsAt, (long) slot * inner);
       }
     }
     products.prepare();
     products.run();
     activate.run();
-    if (shared != null) {
+    if (activateShared != null) {
       activateShared.run();
     }
     products.begin();

@@ -3,6 +3,7 @@ package io.mla4j.cpu;
 import io.mla4j.DecodePlan;
 import io.mla4j.ops.RowOperation;
 import io.mla4j.spi.PagedView;
+import org.jspecify.annotations.Nullable;
 
 /** Any operation on rows. */
 final class RunRows extends CpuOperation {
@@ -16,13 +17,13 @@ final class RunRows extends CpuOperation {
   }
 
   @Override
-  PagedView check(DecodePlan plan) {
+  @Nullable PagedView check(@Nullable DecodePlan plan) {
     operation.checkNumbers();
     return null;
   }
 
   @Override
-  void execute(PagedView plan) {
+  void execute(@Nullable PagedView plan) {
     tiles.run();
   }
 }

@@ -73,7 +73,7 @@ final class ScalarLinear {
   }
 
   private static void multiplyCodes(MatrixProduct p, Tile tile) {
-    Coding coding = p.weightType().coding();
+    Coding coding = p.weightType().requiredCoding();
     int padded = Int8.blocks(p.k()) * Int8.BLOCK;
     Codes w = Scratch.ofThread().codes(1, p.k());
     Codes x = Scratch.ofThread().codes(2, Math.min(p.rows(), BLOCK) * padded);
@@ -120,7 +120,7 @@ final class ScalarLinear {
   }
 
   private static void codesOfHeads(HeadProduct p, Tile tile) {
-    Coding coding = p.matrices().weight().format().coding();
+    Coding coding = p.matrices().weight().format().requiredCoding();
     Scratch scratch = Scratch.ofThread();
     int padded = Int8.blocks(p.in()) * Int8.BLOCK;
     Codes w = scratch.codes(1, p.in());

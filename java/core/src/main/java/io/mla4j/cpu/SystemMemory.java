@@ -8,8 +8,10 @@ import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Memory of the C library: zeroed, committed page by page when it is first touched, on huge pages
@@ -26,7 +28,8 @@ public final class SystemMemory implements CpuDevice.Allocator {
   private static final int MADV_NOHUGEPAGE = 15;
 
   private static final Linker LINKER = Linker.nativeLinker();
-  private static final MemoryLayout SIZE = LINKER.canonicalLayouts().get("size_t");
+  private static final MemoryLayout SIZE =
+      Objects.requireNonNull(LINKER.canonicalLayouts().get("size_t"));
 
   /** {@code void *calloc(size_t, size_t)}. */
   public static final FunctionDescriptor LIKE_CALLOC =
@@ -90,7 +93,7 @@ public final class SystemMemory implements CpuDevice.Allocator {
   private final NativeAccess access;
   private final MethodHandle calloc;
   private final MethodHandle free;
-  private Advice advice;
+  private @Nullable Advice advice;
 
   /** By the permission of the module that gives it. */
   public SystemMemory(NativeAccess access) {
@@ -113,10 +116,12 @@ public final class SystemMemory implements CpuDevice.Allocator {
   }
 
   private synchronized Advice advice() {
-    if (advice == null) {
-      advice = new Advice(access);
+    Advice known = advice;
+    if (known == null) {
+      known = new Advice(access);
+      advice = known;
     }
-    return advice;
+    return known;
   }
 
   /**

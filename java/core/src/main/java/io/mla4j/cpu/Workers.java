@@ -2,6 +2,7 @@ package io.mla4j.cpu;
 
 import io.mla4j.ClosedException;
 import io.mla4j.Mla4jException;
+import java.util.Objects;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -13,6 +14,7 @@ import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReferenceArray;
 import java.util.concurrent.locks.LockSupport;
 import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Threads that share the tiles of one operation at a time.
@@ -60,7 +62,7 @@ public final class Workers implements AutoCloseable {
   private final AtomicIntegerArray parked;
 
   /** Element i is null until helper i has joined in enough operations. */
-  private final AtomicReferenceArray<WakePlacement> placements;
+  private final AtomicReferenceArray<@Nullable WakePlacement> placements;
 
   private final ExecutorService forVirtualThreads;
 
@@ -73,9 +75,9 @@ public final class Workers implements AutoCloseable {
 
   private final AtomicInteger finished = new AtomicInteger();
   private volatile int tiles;
-  private volatile Task task;
-  private volatile Throwable failure;
-  private volatile Thread waiting;
+  private volatile @Nullable Task task;
+  private volatile @Nullable Throwable failure;
+  private volatile @Nullable Thread waiting;
   private volatile boolean closed;
 
   /** {@code threads} workers, the caller of {@link #run} included. */
@@ -157,7 +159,7 @@ public final class Workers implements AutoCloseable {
         }
       }
     } catch (ExecutionException e) {
-      throw rethrow(e.getCause());
+      throw rethrow(Objects.requireNonNullElse(e.getCause(), e));
     } finally {
       if (interrupted) {
         Thread.currentThread().interrupt();

@@ -2,6 +2,7 @@ package io.mla4j.extract;
 
 import java.io.IOException;
 import java.io.InputStream;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A file in a jar.
@@ -15,6 +16,6 @@ public record PackedFile(String name, Digest digest, Content content) {
   @FunctionalInterface
   public interface Content {
     /** A stream from the first byte, or null where there is no such file. */
-    InputStream open() throws IOException;
+    @Nullable InputStream open() throws IOException;
   }
 }

@@ -5,6 +5,7 @@ import java.nio.file.DirectoryIteratorException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Objects;
 
 /**
  * A library on disk.
@@ -18,7 +19,7 @@ record Placed(Path library, boolean passing) implements AutoCloseable {
   @Override
   public void close() {
     if (passing) {
-      remove(library.getParent());
+      remove(Objects.requireNonNull(library.getParent(), "a library lies in a folder"));
     }
   }
 

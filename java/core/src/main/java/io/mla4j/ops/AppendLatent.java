@@ -2,6 +2,7 @@ package io.mla4j.ops;
 
 import io.mla4j.DecodePlan;
 import io.mla4j.InvalidArgumentException;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The new tokens of every sequence into the cache (DeepSeek-V2, section 2.1.2): {@code [norm(c) |
@@ -14,7 +15,7 @@ import io.mla4j.InvalidArgumentException;
  * @param rotation of the n tokens; its width is rope
  */
 public record AppendLatent(
-    int layer, Tensor latentAndKey, Tensor normWeight, float eps, Rotation rotation)
+    int layer, Tensor latentAndKey, @Nullable Tensor normWeight, float eps, Rotation rotation)
     implements StepOperation {
   /** Checks types and shapes. */
   public AppendLatent {

@@ -3,6 +3,7 @@ package io.mla4j.ops;
 import io.mla4j.ComputeType;
 import io.mla4j.DecodePlan;
 import io.mla4j.InvalidArgumentException;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Attention with absorbed queries over the latents themselves, keys of the cache: {@code out[t, h]
@@ -14,7 +15,12 @@ import io.mla4j.InvalidArgumentException;
  * @param lse (n, heads) F32, natural logarithm, or null
  */
 public record AttendAbsorbed(
-    int layer, Tensor q, AttentionScore score, ComputeType compute, Tensor out, Tensor lse)
+    int layer,
+    Tensor q,
+    AttentionScore score,
+    ComputeType compute,
+    Tensor out,
+    @Nullable Tensor lse)
     implements StepOperation {
   /** Checks types and shapes. */
   public AttendAbsorbed {

@@ -1,6 +1,7 @@
 package io.mla4j.ops;
 
 import io.mla4j.InvalidArgumentException;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What turns a dot product into a score: {@code scale * (q . k) - alibiSlopes[h] * (i - j)}.
@@ -10,7 +11,8 @@ import io.mla4j.InvalidArgumentException;
  * @param alibiSlopes (heads) F32, or null
  * @param probabilities how the softmax of scores is rounded where integers are multiplied
  */
-public record AttentionScore(float scale, Tensor alibiSlopes, Probabilities probabilities) {
+public record AttentionScore(
+    float scale, @Nullable Tensor alibiSlopes, Probabilities probabilities) {
   /**
    * Checks that the scale is a finite positive number.
    *
@@ -27,7 +29,7 @@ public record AttentionScore(float scale, Tensor alibiSlopes, Probabilities prob
   }
 
   /** With probabilities of 8 bits. */
-  public AttentionScore(float scale, Tensor alibiSlopes) {
+  public AttentionScore(float scale, @Nullable Tensor alibiSlopes) {
     this(scale, alibiSlopes, Probabilities.BITS_8);
   }
 

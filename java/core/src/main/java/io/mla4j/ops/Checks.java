@@ -3,6 +3,7 @@ package io.mla4j.ops;
 import io.mla4j.DecodePlan;
 import io.mla4j.InvalidArgumentException;
 import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
 
 /** The checks of operations: one way to say what an argument is and what it must be. */
 final class Checks {
@@ -102,7 +103,7 @@ final class Checks {
   }
 
   /** {@code weight} is there and has two dimensions, whichever. */
-  static void requireMatrix(String name, Weight weight) {
+  static void requireMatrix(String name, @Nullable Weight weight) {
     if (weight == null || weight.tensor().rank() != 2) {
       throw new InvalidArgumentException(
           name + " is " + (weight == null ? null : weight.tensor()) + ", but must be a matrix");
@@ -176,7 +177,7 @@ final class Checks {
   }
 
   /** An argument that must be there. */
-  static void requireNonNull(String name, Object argument) {
+  static void requireNonNull(String name, @Nullable Object argument) {
     if (argument == null) {
       throw new InvalidArgumentException(name + " is null");
     }

@@ -2,6 +2,7 @@ package io.mla4j.ops;
 
 import io.mla4j.InvalidArgumentException;
 import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Weighted sums of experts' results: {@code out[t] = sum over j of weights[t, j] *
@@ -13,7 +14,8 @@ import java.util.Arrays;
  * @param shared (n, width) F32, or null
  * @param out (n, width) F32
  */
-public record Combine(Tensor expertOut, Tensor slots, Tensor weights, Tensor shared, Tensor out)
+public record Combine(
+    Tensor expertOut, Tensor slots, Tensor weights, @Nullable Tensor shared, Tensor out)
     implements RowOperation {
   /** Checks types and shapes. */
   public Combine {

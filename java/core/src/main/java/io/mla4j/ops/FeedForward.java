@@ -2,6 +2,7 @@ package io.mla4j.ops;
 
 import io.mla4j.ComputeType;
 import io.mla4j.InvalidArgumentException;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A SwiGLU network: {@code out = down(silu(gate x) * up x)}; without a gate {@code out =
@@ -20,10 +21,22 @@ public record FeedForward(Tensor x, Weights weights, ComputeType compute, Tensor
    * @param down (width, inner)
    * @param limit of the activation, above 0; infinite: none, as it must be without a gate
    */
-  public record Weights(Weight gate, Weight up, Weight down, float limit) {
+  public record Weights(@Nullable Weight gate, Weight up, Weight down, float limit) {
     /** Without a limit. */
-    public Weights(Weight gate, Weight up, Weight down) {
+    public Weights(@Nullable Weight gate, Weight up, Weight down) {
       this(gate, up, down, Float.POSITIVE_INFINITY);
+    }
+
+    /**
+     * The gate of a network that must have one, as experts must.
+     *
+     * @throws InvalidArgumentException where there is none
+     */
+    public Weight requiredGate() {
+      if (gate == null) {
+        throw new InvalidArgumentException("gate is null");
+      }
+      return gate;
     }
 
     /** Whether the activation has a limit. */
@@ -58,8 +71,9 @@ public record FeedForward(Tensor x, Weights weights, ComputeType compute, Tensor
     try {
       Checks.require(weights != null, " is null");
       Checks.requireMatrix(".gate", weights.gate());
-      long inner = weights.gate().tensor().dim(0);
-      Checks.require(".gate", weights.gate(), inner, x.dim(1));
+      Weight gate = weights.requiredGate();
+      long inner = gate.tensor().dim(0);
+      Checks.require(".gate", gate, inner, x.dim(1));
       Checks.require(".up", weights.up(), inner, x.dim(1));
       SwiGlu.requireLimit(".limit", weights.limit());
       Checks.require(".down", weights.down(), out.dim(1), inner);

@@ -3,6 +3,7 @@ package io.mla4j.ops;
 import io.mla4j.ComputeType;
 import io.mla4j.InvalidArgumentException;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Linear layers with the same input, one operation: {@code out = x W^T + bias} for each projection.
@@ -19,7 +20,7 @@ public record Linear(Tensor x, List<Projection> projections, ComputeType compute
    * @param bias (out) F32, or null
    * @param out (n, out) F32
    */
-  public record Projection(Weight weight, Tensor bias, Tensor out) {}
+  public record Projection(Weight weight, @Nullable Tensor bias, Tensor out) {}
 
   /** Checks types and shapes. */
   public Linear {

@@ -1,6 +1,7 @@
 package io.mla4j.ops;
 
 import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Partial attention results of the same rows over disjoint keys, merged in the order of the parts:
@@ -12,7 +13,7 @@ import java.util.Arrays;
  * @param out (n, heads, width) F32
  * @param lse (n, heads) F32, or null
  */
-public record Merge(Tensor partialOut, Tensor partialLse, Tensor out, Tensor lse)
+public record Merge(Tensor partialOut, Tensor partialLse, Tensor out, @Nullable Tensor lse)
     implements RowOperation {
   /** Checks types and shapes. */
   public Merge {

@@ -3,6 +3,7 @@ package io.mla4j.ops;
 import io.mla4j.ComputeType;
 import io.mla4j.InvalidArgumentException;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A mixture of experts (DeepSeek-V3, section 2.1.2): {@code out = sum over the chosen experts of
@@ -27,17 +28,17 @@ public record Mixture(Tensor x, Weights weights, ComputeType compute, Tensor out
   public record Weights(
       Routing routing,
       Weight router,
-      Tensor bias,
+      @Nullable Tensor bias,
       List<FeedForward.Weights> experts,
       int identities,
-      FeedForward.Weights shared) {
+      FeedForward.@Nullable Weights shared) {
     /** All experts have networks. */
     public Weights(
         Routing routing,
         Weight router,
-        Tensor bias,
+        @Nullable Tensor bias,
         List<FeedForward.Weights> experts,
-        FeedForward.Weights shared) {
+        FeedForward.@Nullable Weights shared) {
       this(routing, router, bias, experts, 0, shared);
     }
   }
@@ -71,13 +72,14 @@ public record Mixture(Tensor x, Weights weights, ComputeType compute, Tensor out
     for (int e = 0; e < networks; e++) {
       FeedForward.Weights expert = weights.experts().get(e);
       FeedForward.requireNetwork("weights.experts[" + e + "]", expert, x, out);
-      inner = e == 0 ? expert.gate().out() : inner;
-      if (expert.gate().out() != inner) {
+      int width = expert.requiredGate().out();
+      inner = e == 0 ? width : inner;
+      if (width != inner) {
         throw new InvalidArgumentException(
             "weights.experts["
                 + e
                 + "] has an inner width of "
-                + expert.gate().out()
+                + width
                 + ", but the first one has "
                 + inner);
       }

@@ -1,5 +1,7 @@
 package io.mla4j.ops;
 
+import org.jspecify.annotations.Nullable;
+
 /**
  * The choice of experts, as {@link Routing} says, for every token.
  *
@@ -9,7 +11,8 @@ package io.mla4j.ops;
  *     ones by rising index
  * @param weights (n, topK) F32, without gaps: their scores, renormalised and scaled
  */
-public record Route(Routing routing, Tensor logits, Tensor bias, Tensor experts, Tensor weights)
+public record Route(
+    Routing routing, Tensor logits, @Nullable Tensor bias, Tensor experts, Tensor weights)
     implements RowOperation {
   /** Checks types and shapes. */
   public Route {

@@ -5,6 +5,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 
 /**
  * How the elements of a tensor are stored: in blocks of so many elements and so many bytes, one
@@ -211,8 +212,25 @@ public abstract class StorageFormat {
   public abstract void widen(MemorySegment segment, long offset, float[] to, int at, int n);
 
   /** How its elements are integers, or null where they are not. */
-  public Coding coding() {
+  public @Nullable Coding coding() {
     return null;
+  }
+
+  /**
+   * How its elements are integers.
+   *
+   * @throws InvalidArgumentException where they are not
+   */
+  public final Coding requiredCoding() {
+    Coding coding = coding();
+    if (coding == null) {
+      throw withoutCoding();
+    }
+    return coding;
+  }
+
+  private InvalidArgumentException withoutCoding() {
+    return new InvalidArgumentException("elements of " + name + " are no integers under scales");
   }
 
   /**
@@ -227,7 +245,7 @@ public abstract class StorageFormat {
    * @throws InvalidArgumentException where the format is no integers
    */
   public void codes(MemorySegment segment, long offset, Codes to, int at, int n) {
-    throw new InvalidArgumentException("elements of " + name + " are no integers under scales");
+    throw withoutCoding();
   }
 
   /**

@@ -7,6 +7,7 @@ import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Numbers in memory: a view, never an owner. The last dimension is contiguous.
@@ -18,10 +19,10 @@ public final class Tensor {
   private final StorageFormat format;
   private final long[] shape;
   private final long[] strides;
-  private View lastView;
+  private @Nullable View lastView;
 
   /** Whose memory it is; null for memory of the host. */
-  private Device device;
+  private @Nullable Device device;
 
   private Tensor(MemorySegment segment, StorageFormat format, long[] shape, long[] strides) {
     this.segment = segment;
@@ -168,9 +169,10 @@ public final class Tensor {
   public Tensor copyFrom(float... values) {
     requireElements(values.length);
     long bytes = format.bytes(values.length);
-    MemorySegment host = onHost() ? segment : Arena.ofAuto().allocate(bytes, 64);
+    Device device = beyondHost();
+    MemorySegment host = device == null ? segment : Arena.ofAuto().allocate(bytes, 64);
     format.narrow(values, 0, values.length, host, 0);
-    if (host != segment) {
+    if (device != null) {
       device.copy(host, 0, segment, 0, bytes);
     }
     return this;
@@ -187,7 +189,8 @@ public final class Tensor {
       throw new InvalidArgumentException("int elements cannot be stored as " + format);
     }
     MemorySegment host = MemorySegment.ofArray(values);
-    if (onHost()) {
+    Device device = beyondHost();
+    if (device == null) {
       MemorySegment.copy(host, 0, segment, 0, host.byteSize());
     } else {
       device.copy(host, 0, segment, 0, host.byteSize());
@@ -208,8 +211,9 @@ public final class Tensor {
     }
     requireElements((int) elements);
     long bytes = format.bytes(elements);
-    MemorySegment host = onHost() ? segment : Arena.ofAuto().allocate(bytes, 64);
-    if (host != segment) {
+    Device device = beyondHost();
+    MemorySegment host = device == null ? segment : Arena.ofAuto().allocate(bytes, 64);
+    if (device != null) {
       device.copy(segment, 0, host, 0, bytes);
     }
     float[] values = new float[(int) elements];
@@ -217,8 +221,9 @@ public final class Tensor {
     return values;
   }
 
-  private boolean onHost() {
-    return device == null || device.hostAccessible();
+  /** Whose memory it is, where the host cannot reach it. */
+  private @Nullable Device beyondHost() {
+    return device == null || device.hostAccessible() ? null : device;
   }
 
   private void requireElements(int count) {

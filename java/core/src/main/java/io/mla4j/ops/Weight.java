@@ -3,6 +3,7 @@ package io.mla4j.ops;
 import io.mla4j.ComputeType;
 import io.mla4j.InvalidArgumentException;
 import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A weight matrix as it is stored: {@code out x in}, row-major. Element (i, j) is {@code tensor[i,
@@ -12,7 +13,7 @@ import java.lang.foreign.MemorySegment;
  * @param tensor the stored elements, rank 2
  * @param scales what a format keeps apart from its elements, or null
  */
-public record Weight(Tensor tensor, Scales scales) {
+public record Weight(Tensor tensor, @Nullable Scales scales) {
   /**
    * Checks that scales fit.
    *
@@ -98,7 +99,7 @@ public record Weight(Tensor tensor, Scales scales) {
     StorageFormat format = tensor.format();
     format.codes(tensor.segment(), format.bytes(row * tensor.stride(0) + column), to, at, n);
     if (scales != null) {
-      scales.multiply(format.coding(), row, column, to, at, n);
+      scales.multiply(format.requiredCoding(), row, column, to, at, n);
     }
   }
 

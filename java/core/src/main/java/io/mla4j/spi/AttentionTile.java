@@ -1,6 +1,7 @@
 package io.mla4j.spi;
 
 import io.mla4j.ComputeType;
+import io.mla4j.InvalidStateException;
 import io.mla4j.MlaShape;
 import io.mla4j.ops.AttentionScore;
 import io.mla4j.ops.HeadMatrices;
@@ -9,6 +10,7 @@ import io.mla4j.ops.Operation;
 import io.mla4j.ops.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The attention of one sequence: query t stands at position {@code kvTokens - queryTokens + t}. A
@@ -22,10 +24,10 @@ public final class AttentionTile extends CachePages implements Operation {
   private final ComputeType compute;
   private final int heads;
   private final AttentionScore score;
-  private final LatentUp up;
-  private final MlaShape shape;
-  private final HeadMatrices keys;
-  private final HeadMatrices values;
+
+  /** Null in the absorbed form. */
+  private final @Nullable Rebuilt rebuilt;
+
   private boolean causal = true;
   private boolean ownKeys;
   private int queryTokens;
@@ -41,26 +43,27 @@ public final class AttentionTile extends CachePages implements Operation {
   private long lseTokenStride;
   private long lseHeadStride;
 
+  /** What keys and values are made with. */
+  private record Rebuilt(LatentUp up, MlaShape shape, HeadMatrices keys, HeadMatrices values) {}
+
   private AttentionTile(
-      ComputeType compute, int heads, AttentionScore score, LatentUp up, MlaShape shape) {
+      ComputeType compute, int heads, AttentionScore score, @Nullable Rebuilt rebuilt) {
     this.compute = compute;
     this.heads = heads;
     this.score = score;
-    this.up = up;
-    this.shape = shape;
-    keys = up == null ? null : up.keys(shape);
-    values = up == null ? null : up.values(shape);
+    this.rebuilt = rebuilt;
   }
 
   /** Queries that are absorbed already. */
   public static AttentionTile absorbed(ComputeType compute, int heads, AttentionScore score) {
-    return new AttentionTile(compute, heads, score, null, null);
+    return new AttentionTile(compute, heads, score, null);
   }
 
   /** Queries over keys and values that are rebuilt from latents. */
   public static AttentionTile decompressed(
       ComputeType compute, MlaShape shape, AttentionScore score, LatentUp up) {
-    return new AttentionTile(compute, shape.heads(), score, up, shape);
+    Rebuilt rebuilt = new Rebuilt(up, shape, up.keys(shape), up.values(shape));
+    return new AttentionTile(compute, shape.heads(), score, rebuilt);
   }
 
   /**
@@ -78,7 +81,7 @@ public final class AttentionTile extends CachePages implements Operation {
 
   /** The same sequence with other numbers, for whoever puts something between. */
   public AttentionTile copy(ComputeType compute, AttentionScore score) {
-    AttentionTile copy = new AttentionTile(compute, heads, score, up, shape);
+    AttentionTile copy = new AttentionTile(compute, heads, score, rebuilt);
     copy.variant(causal, ownKeys);
     copy.pages(cache(), pages(), pageTable());
     copy.queries(q, qTokenStride, qHeadStride);
@@ -129,7 +132,7 @@ public final class AttentionTile extends CachePages implements Operation {
 
   /** Whether keys and values are rebuilt. */
   public boolean isDecompressed() {
-    return up != null;
+    return rebuilt != null;
   }
 
   /** Whether queries and probabilities are rounded to bf16. */
@@ -164,7 +167,8 @@ public final class AttentionTile extends CachePages implements Operation {
 
   /** (heads) F32 or NULL. */
   public MemorySegment slopes() {
-    return score.alibiSlopes() == null ? MemorySegment.NULL : score.alibiSlopes().segment();
+    Tensor slopes = score.alibiSlopes();
+    return slopes == null ? MemorySegment.NULL : slopes.segment();
   }
 
   /** Whether a query sees only keys up to its own position. */
@@ -184,38 +188,45 @@ public final class AttentionTile extends CachePages implements Operation {
 
   /** Width of a query or key. */
   public int queryWidth() {
-    int plain = isDecompressed() ? shape.nope() : ownKeys ? 0 : cache().layout().latent();
+    int plain = rebuilt != null ? nope() : ownKeys ? 0 : cache().layout().latent();
     return plain + cache().layout().rope();
   }
 
   /** Width of a result. */
   public int outWidth() {
-    return isDecompressed() ? shape.value() : cache().layout().latent();
+    return rebuilt != null ? value() : cache().layout().latent();
   }
 
   /** Decompressed form only: width of an unrotated query or key. */
   public int nope() {
-    return shape == null ? 0 : shape.nope();
+    return rebuilt == null ? 0 : rebuilt.shape.nope();
   }
 
   /** Decompressed form only: width of a value. */
   public int value() {
-    return shape == null ? 0 : shape.value();
+    return rebuilt == null ? 0 : rebuilt.shape.value();
   }
 
   /** Decompressed form only: W_UK and W_UV. */
   public LatentUp up() {
-    return up;
+    return rebuilt().up;
   }
 
   /** Decompressed form only: W_UK. */
   public HeadMatrices keys() {
-    return keys;
+    return rebuilt().keys;
   }
 
   /** Decompressed form only: W_UV. */
   public HeadMatrices values() {
-    return values;
+    return rebuilt().values;
+  }
+
+  private Rebuilt rebuilt() {
+    if (rebuilt == null) {
+      throw new InvalidStateException("absorbed attention has no matrices of keys and values");
+    }
+    return rebuilt;
   }
 
   /** Queries of the sequence. */

@@ -4,6 +4,7 @@ import io.mla4j.Device;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A kind of device, found by {@link java.util.ServiceLoader}.
@@ -78,5 +79,5 @@ public interface Backend {
    * @param threads threads for an operation, or 0 for the physical cores that the process may use
    * @param isa an instruction set by name, or null for the fastest
    */
-  record Options(int threads, String isa) {}
+  record Options(int threads, @Nullable String isa) {}
 }

@@ -1,10 +1,12 @@
 package io.mla4j.spi;
 
+import io.mla4j.InvalidStateException;
 import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
 
 /** The pages of one layer and one sequence. Set anew for every step. Not thread-safe. */
 public abstract class CachePages {
-  private CacheParams cache;
+  private @Nullable CacheParams cache;
   private MemorySegment pages = MemorySegment.NULL;
   private MemorySegment pageTable = MemorySegment.NULL;
 
@@ -17,8 +19,15 @@ public abstract class CachePages {
     this.pageTable = pageTable;
   }
 
-  /** Numbers of the pages. */
+  /**
+   * Numbers of the pages.
+   *
+   * @throws InvalidStateException before there are pages
+   */
   public final CacheParams cache() {
+    if (cache == null) {
+      throw new InvalidStateException("a tile of a cache has no pages yet");
+    }
     return cache;
   }
 

@@ -1,17 +1,19 @@
 package io.mla4j.spi;
 
 import io.mla4j.ComputeType;
+import io.mla4j.InvalidStateException;
 import io.mla4j.ops.StorageFormat;
 import io.mla4j.ops.Weight;
 import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
 
 /**
  * {@code y = x[indices] W^T + bias}: what {@link Pack} and {@link Multiply} read. Operands may
  * change between two runs, then their kernels are prepared again. Not thread-safe.
  */
 public final class MatrixProduct {
-  private ComputeType compute;
-  private Weight weight;
+  private ComputeType compute = ComputeType.F32;
+  private @Nullable Weight weight;
   private MemorySegment bias = MemorySegment.NULL;
   private MemorySegment x = MemorySegment.NULL;
   private MemorySegment indices = MemorySegment.NULL;
@@ -54,27 +56,34 @@ public final class MatrixProduct {
 
   /** Whether it is one of integers, see {@link io.mla4j.ops.Int8}. */
   public boolean multipliesCodes() {
-    return weight.multipliesCodes(compute);
+    return matrix().multipliesCodes(compute);
   }
 
-  /** The weight. */
+  /**
+   * The weight.
+   *
+   * @throws InvalidStateException before there are operands
+   */
   public Weight matrix() {
+    if (weight == null) {
+      throw new InvalidStateException("a product of matrices has no weight yet");
+    }
     return weight;
   }
 
   /** How the weight is stored. */
   public StorageFormat weightType() {
-    return weight.format();
+    return matrix().format();
   }
 
   /** The weight (n, k). */
   public MemorySegment weight() {
-    return weight.tensor().segment();
+    return matrix().tensor().segment();
   }
 
   /** Elements between rows of the weight. */
   public long weightStride() {
-    return weight.tensor().stride(0);
+    return matrix().tensor().stride(0);
   }
 
   /** (n) F32 or NULL. */
@@ -89,12 +98,12 @@ public final class MatrixProduct {
 
   /** Length of a row of x. */
   public int k() {
-    return weight.in();
+    return matrix().in();
   }
 
   /** Rows of the weight. */
   public int n() {
-    return weight.out();
+    return matrix().out();
   }
 
   /** The activations. */
@@ -124,6 +133,6 @@ public final class MatrixProduct {
 
   @Override
   public String toString() {
-    return compute + " " + rows + " x " + k() + " times " + weight.tensor();
+    return compute + " " + rows + " x " + k() + " times " + matrix().tensor();
   }
 }

@@ -4,6 +4,7 @@ import io.mla4j.AttentionForm;
 import io.mla4j.DecodePlan;
 import io.mla4j.InvalidArgumentException;
 import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
 
 /** What a backend reads of a plan: the pages of its sequences, and how each is to be attended. */
 public interface PagedView extends DecodePlan, LatentView {
@@ -12,7 +13,7 @@ public interface PagedView extends DecodePlan, LatentView {
    *
    * @throws InvalidArgumentException where it is null or was not made by a step
    */
-  static PagedView of(DecodePlan plan) {
+  static PagedView of(@Nullable DecodePlan plan) {
     if (plan instanceof PagedView view) {
       return view;
     }
