@@ -3,7 +3,7 @@
  * {@code cpu}, {@code extract} and {@code spi} are for backends, whoever makes them.
  */
 module io.mla4j.core {
-  requires static transitive org.jspecify;
+  requires static org.jspecify;
 
   exports io.mla4j;
   exports io.mla4j.cpu;
