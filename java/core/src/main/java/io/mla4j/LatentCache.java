@@ -336,13 +336,8 @@ public final class LatentCache implements AutoCloseable {
     /** A group of rows. */
     private record Rows(LatentLayout layout, int layers) {
       Rows {
-        if (layout == null) {
-          throw new InvalidArgumentException("layout is null");
-        }
-        if (layers < 1 || layers > 1 << 16) {
-          throw new InvalidArgumentException(
-              "layers is " + layers + ", but must be in 1.." + (1 << 16));
-        }
+        Attention.requireNonNull("layout", layout);
+        requireLayers(layers);
       }
 
       long pageBytes(int pageSize) {
@@ -383,13 +378,8 @@ public final class LatentCache implements AutoCloseable {
      * @throws InvalidArgumentException where layout is null or layers is out of its range
      */
     public Builder states(StateLayout layout, int layers) {
-      if (layout == null) {
-        throw new InvalidArgumentException("layout is null");
-      }
-      if (layers < 1 || layers > 1 << 16) {
-        throw new InvalidArgumentException(
-            "layers is " + layers + ", but must be in 1.." + (1 << 16));
-      }
+      Attention.requireNonNull("layout", layout);
+      requireLayers(layers);
       this.stateLayout = layout;
       this.stateLayers = layers;
       return this;
@@ -408,6 +398,13 @@ public final class LatentCache implements AutoCloseable {
       }
       this.sequences = sequences;
       return this;
+    }
+
+    private static void requireLayers(int layers) {
+      if (layers < 1 || layers > 1 << 16) {
+        throw new InvalidArgumentException(
+            "layers is " + layers + ", but must be in 1.." + (1 << 16));
+      }
     }
 
     private @Nullable StatePool statePool(Device device, Arena arena) {

@@ -30,44 +30,6 @@ import org.jspecify.annotations.Nullable;
  * pool closes this.
  */
 public final class PrefixCache implements AutoCloseable {
-  /** A full page in its place behind another one; a salt's own, which has no page, is its root. */
-  private static final class Node {
-    /** A root is its own. */
-    final Node parent;
-
-    final long hash;
-    final int[] ids;
-    final int page;
-    int children;
-
-    /** The next one of the same hash. */
-    @Nullable Node sameHash;
-
-    /** Neighbours in the order of use; those of a root are itself. */
-    Node older = this;
-
-    Node newer = this;
-
-    Node(Node parent, long hash, int[] ids, int page) {
-      this.parent = parent;
-      this.hash = hash;
-      this.ids = ids;
-      this.page = page;
-    }
-
-    /** A root. */
-    Node(long hash) {
-      this.parent = this;
-      this.hash = hash;
-      this.ids = new int[0];
-      this.page = -1;
-    }
-
-    boolean isRoot() {
-      return parent == this;
-    }
-  }
-
   /**
    * What a prefix cache did.
    *
@@ -97,13 +59,13 @@ public final class PrefixCache implements AutoCloseable {
   /** Nobody outside can make ids that all have the same hash. */
   private final long seed = new SplittableRandom().nextLong();
 
-  private final Map<String, Node> roots = new HashMap<>();
-  private final Map<Long, Node> nodes = new HashMap<>();
+  private final Map<String, PrefixNode> roots = new HashMap<>();
+  private final Map<Long, PrefixNode> nodes = new HashMap<>();
 
   /** Both ends of the order of use. */
-  private final Node oldest = new Node(0);
+  private final PrefixNode oldest = new PrefixNode(0);
 
-  private final Node newest = new Node(0);
+  private final PrefixNode newest = new PrefixNode(0);
   private int pages;
   private long lookups;
   private long hits;
@@ -211,10 +173,10 @@ public final class PrefixCache implements AutoCloseable {
                 + pageSize);
       }
       int before = sequence.length();
-      Node last = roots.get(text.salt);
+      PrefixNode last = roots.get(text.salt);
       int found = 0;
       if (last != null) {
-        for (Node next = last; found < hashes.length && next != null; ) {
+        for (PrefixNode next = last; found < hashes.length && next != null; ) {
           next = child(last, hashes[found], ids, found);
           if (next != null) {
             last = next;
@@ -268,12 +230,12 @@ public final class PrefixCache implements AutoCloseable {
         throw new InvalidArgumentException(
             "ids has " + count + " ids, but the sequence has " + sequence.length() + " tokens");
       }
-      Node last = roots.get(text.salt);
+      PrefixNode last = roots.get(text.salt);
       if (last == null) {
-        last = new Node(mix(seed, text.salt.hashCode()));
+        last = new PrefixNode(mix(seed, text.salt.hashCode()));
       }
       for (int i = 0; i < count / pageSize; i++) {
-        Node next = child(last, hashes[i], ids, i);
+        PrefixNode next = child(last, hashes[i], ids, i);
         if (next != null) {
           sequence.replaceByShared(i, next.page);
         } else {
@@ -315,9 +277,9 @@ public final class PrefixCache implements AutoCloseable {
   public void forget(@Nullable String salt) {
     synchronized (cache) {
       requireOpen();
-      for (Node node = newest.older; node != oldest; ) {
-        Node next = node.older;
-        if (salt == null || rootOf(node) == roots.get(salt)) {
+      for (PrefixNode node = newest.older; node != oldest; ) {
+        PrefixNode next = node.older;
+        if (salt == null || node.root() == roots.get(salt)) {
           remove(node);
         }
         node = next;
@@ -360,7 +322,7 @@ public final class PrefixCache implements AutoCloseable {
   /** Call with the pool's lock held: pages that nobody but this holds. */
   int unread() {
     int count = 0;
-    for (Node node = oldest.newer; node != newest; node = node.newer) {
+    for (PrefixNode node = oldest.newer; node != newest; node = node.newer) {
       count += cache.pool().isShared(node.page) ? 0 : 1;
     }
     return count;
@@ -412,9 +374,9 @@ public final class PrefixCache implements AutoCloseable {
   }
 
   /** The page of ids behind {@code parent}, or null. */
-  private @Nullable Node child(Node parent, long hash, int[] ids, int page) {
+  private @Nullable PrefixNode child(PrefixNode parent, long hash, int[] ids, int page) {
     int begin = page * pageSize;
-    Node node = nodes.get(hash);
+    PrefixNode node = nodes.get(hash);
     while (node != null
         && (node.parent != parent
             || !Arrays.equals(node.ids, 0, pageSize, ids, begin, begin + pageSize))) {
@@ -423,9 +385,10 @@ public final class PrefixCache implements AutoCloseable {
     return node;
   }
 
-  private Node insert(Node parent, long hash, int[] ids, int i, int page) {
-    Node node =
-        new Node(parent, hash, Arrays.copyOfRange(ids, i * pageSize, (i + 1) * pageSize), page);
+  private PrefixNode insert(PrefixNode parent, long hash, int[] ids, int i, int page) {
+    PrefixNode node =
+        new PrefixNode(
+            parent, hash, Arrays.copyOfRange(ids, i * pageSize, (i + 1) * pageSize), page);
     node.sameHash = nodes.put(hash, node);
     parent.children++;
     cache.pool().retain(page);
@@ -434,20 +397,20 @@ public final class PrefixCache implements AutoCloseable {
     return node;
   }
 
-  private void remove(Node node) {
-    Node first = nodes.get(node.hash);
+  private void remove(PrefixNode node) {
+    PrefixNode first = nodes.get(node.hash);
     if (first == node && node.sameHash == null) {
       nodes.remove(node.hash);
     } else if (first == node) {
       nodes.put(node.hash, node.sameHash);
     }
-    for (Node before = first; before != null; before = before.sameHash) {
+    for (PrefixNode before = first; before != null; before = before.sameHash) {
       if (before.sameHash == node) {
         before.sameHash = node.sameHash;
       }
     }
     node.parent.children--;
-    unlink(node);
+    node.unlink();
     pages--;
     cache.pool().release(node.page);
   }
@@ -458,12 +421,12 @@ public final class PrefixCache implements AutoCloseable {
    * @param kept stays
    * @param freed only one that becomes free
    */
-  private boolean giveUpOne(@Nullable Node kept, boolean freed) {
-    for (Node node = oldest.newer; node != newest; node = node.newer) {
+  private boolean giveUpOne(@Nullable PrefixNode kept, boolean freed) {
+    for (PrefixNode node = oldest.newer; node != newest; node = node.newer) {
       if (node.children == 0 && node != kept && !(freed && cache.pool().isShared(node.page))) {
         remove(node);
         givenUp++;
-        Node root = rootOf(node);
+        PrefixNode root = node.root();
         if (root.children == 0 && root != kept) {
           roots.values().remove(root);
         }
@@ -473,31 +436,18 @@ public final class PrefixCache implements AutoCloseable {
     return false;
   }
 
-  private static Node rootOf(Node node) {
-    Node root = node;
-    while (!root.isRoot()) {
-      root = root.parent;
-    }
-    return root;
-  }
-
   /** Those before it become newer than it, so that none is given up before what follows it. */
-  private void touch(Node last) {
-    for (Node node = last; !node.isRoot(); node = node.parent) {
-      unlink(node);
+  private void touch(PrefixNode last) {
+    for (PrefixNode node = last; !node.isRoot(); node = node.parent) {
+      node.unlink();
       linkAsNewest(node);
     }
   }
 
-  private void linkAsNewest(Node node) {
+  private void linkAsNewest(PrefixNode node) {
     node.older = newest.older;
     node.newer = newest;
     node.older.newer = node;
     newest.older = node;
-  }
-
-  private static void unlink(Node node) {
-    node.older.newer = node.newer;
-    node.newer.older = node.older;
   }
 }
