@@ -41,8 +41,7 @@ final class OpenedModel implements EngineModel {
 
   /** Opens it; a tokenizer that cannot be used is as none. */
   static OpenedModel open(Path path, EngineOptions options) {
-    Recorded.ModelLoad event = new Recorded.ModelLoad();
-    event.begin();
+    Recorded.ModelLoad event = Recorded.load();
     Model model =
         Model.builder(path)
             .backend(options.backend())
@@ -55,7 +54,9 @@ final class OpenedModel implements EngineModel {
             .tokenizerIfUsable()
             .open();
     OpenedModel opened = new OpenedModel(path, model, options.template());
-    event.end(opened);
+    if (event != null) {
+      event.end(opened);
+    }
     return opened;
   }
 

@@ -3,44 +3,67 @@ package io.mla4j.engine;
 import jdk.jfr.Category;
 import jdk.jfr.Description;
 import jdk.jfr.Event;
+import jdk.jfr.FlightRecorder;
 import jdk.jfr.Label;
 import jdk.jfr.Name;
 import jdk.jfr.StackTrace;
 
 /**
  * What a flight recording shows of an engine. An event is made only while somebody records it, so
- * that nothing is allocated else.
+ * that nothing is allocated else; and the classes of events are not loaded before there is a
+ * recorder, since the first of them makes a description of all of the JVM's own events, which takes
+ * longer than to open a small model.
  */
 final class Recorded {
-  private static final Prefill PREFILL = new Prefill();
-  private static final DecodeStep STEP = new DecodeStep();
-  private static final CachePressure PRESSURE = new CachePressure();
-
   private Recorded() {}
 
   /** The prompt of a text is read from now on; null where nobody records it. */
   static Prefill prefill() {
-    if (!PREFILL.isEnabled()) {
-      return null;
-    }
-    Prefill event = new Prefill();
-    event.begin();
-    return event;
+    return FlightRecorder.isInitialized() ? Made.prefill() : null;
   }
 
   /** A step begins; null where nobody records it. */
   static DecodeStep step() {
-    if (!STEP.isEnabled()) {
-      return null;
-    }
-    DecodeStep event = new DecodeStep();
-    event.begin();
-    return event;
+    return FlightRecorder.isInitialized() ? Made.step() : null;
   }
 
   /** A text has no room, or no longer; null where nobody records it. */
   static CachePressure pressure() {
-    return PRESSURE.isEnabled() ? new CachePressure() : null;
+    return FlightRecorder.isInitialized() ? Made.pressure() : null;
+  }
+
+  /** A model is opened from now on; null where nobody records it. */
+  static ModelLoad load() {
+    return FlightRecorder.isInitialized() ? Made.load() : null;
+  }
+
+  /** Makes events. A class of its own, since to verify it loads theirs. */
+  private static final class Made {
+    private static final Prefill PREFILL = new Prefill();
+    private static final DecodeStep STEP = new DecodeStep();
+    private static final CachePressure PRESSURE = new CachePressure();
+    private static final ModelLoad LOAD = new ModelLoad();
+
+    static Prefill prefill() {
+      return PREFILL.isEnabled() ? begun(new Prefill()) : null;
+    }
+
+    static DecodeStep step() {
+      return STEP.isEnabled() ? begun(new DecodeStep()) : null;
+    }
+
+    static CachePressure pressure() {
+      return PRESSURE.isEnabled() ? new CachePressure() : null;
+    }
+
+    static ModelLoad load() {
+      return LOAD.isEnabled() ? begun(new ModelLoad()) : null;
+    }
+
+    private static <E extends Event> E begun(E event) {
+      event.begin();
+      return event;
+    }
   }
 
   /** A prompt, from its first step to the first token. */

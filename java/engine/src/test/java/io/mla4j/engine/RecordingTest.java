@@ -10,6 +10,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Set;
 import java.util.stream.IntStream;
+import jdk.jfr.FlightRecorder;
 import jdk.jfr.Recording;
 import jdk.jfr.consumer.RecordedEvent;
 import jdk.jfr.consumer.RecordingFile;
@@ -20,7 +21,9 @@ import org.junit.jupiter.api.io.TempDir;
 class RecordingTest {
   @Test
   void stepsPromptsAndPressureAreRecorded(@TempDir Path folder) throws IOException {
+    boolean isThere = FlightRecorder.isInitialized();
     assertNull(Recorded.step(), "nothing is made while nobody records");
+    assertEquals(isThere, FlightRecorder.isInitialized(), "and no recorder");
     Path file = folder.resolve("engine.jfr");
     try (Recording recording = new Recording()) {
       for (String name : List.of("Prefill", "DecodeStep", "CachePressure")) {

@@ -7,9 +7,8 @@ final class Routes {
   private Routes() {}
 
   static List<Route> all() {
-    Page page = Page.load();
     return List.of(
-        Route.open("/", page::show),
+        Route.open("/", Page::show),
         Route.open("/health", Health::show),
         Route.watch("/metrics", Metrics::show),
         Route.get("/slots", Slots::show),

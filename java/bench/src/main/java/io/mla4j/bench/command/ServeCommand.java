@@ -67,7 +67,7 @@ final class ServeCommand extends StreamCommand {
         v -> soak = v,
         "Instead, misuse mla4j serve for so long: half of the clients leave, stall, send garbage"
             + " and exceed limits. Fails where a page is lost, a thread is left, memory grows by"
-            + " more than 2 %, or a proper request has no answer.");
+            + " more than 2 %%, or a proper request has no answer.");
   }
 
   @Override
