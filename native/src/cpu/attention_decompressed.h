@@ -25,8 +25,10 @@ struct LatentUp {
 
 // What rebuilding needs of the workspace.
 struct Rebuilding {
-  uint16_t* weight;  // of the head, packed, where the bf16 dot is used
-  int width;         // nope + value
+  uint16_t* weight;   // of the head, packed, where the bf16 dot is used
+  float* key_weight;  // of the head, [latent][key_stride], where it is transposed and has to be widened
+  int key_stride;
+  int width;  // nope + value
   int compute;
   bool rounds;
   float* latents;  // [tokens][latent]
@@ -42,6 +44,11 @@ template <class Isa>
 MLA_INLINE bool packs_weight(const mla_attention_params& p, const mla_cache_params& c,
                              const mla_head_linear_params& keys, const mla_head_linear_params& values) {
   return uses_pairs<Isa>(p, c) && is_plain_bf16(keys) && is_plain_bf16(values);
+}
+
+// Whether W_UK of a head is widened once for all tokens: a transposed one that is not read where it lies.
+MLA_INLINE bool widens_keys(const mla_head_linear_params& keys) {
+  return keys.transposed && (keys.scale_rows > 0 || !PlainFormats::has(keys.weight_type));
 }
 
 // A head's keys or values as a linear layer of latents.
@@ -73,6 +80,8 @@ Rebuilding make_rebuilding(const mla_attention_params& p, const mla_cache_params
   // what is read of other caches is bf16 already; an F32 cache is not rounded
   x.rounds = rounds_to_bf16(p.compute, c);
   x.compute = x.rounds ? MLA_COMPUTE_BF16 : MLA_COMPUTE_F32;
+  x.key_stride = widens_keys(keys) ? round_up(keys.out, Isa::L) : 0;
+  if (x.key_stride > 0) x.key_weight = w->take<float>((int64_t)keys.in * x.key_stride);
   x.latents = w->take<float>((int64_t)tokens * c.latent);
   const mla_linear_params k = linear_of_latents(x, keys, tokens), v = linear_of_latents(x, values, tokens);
   const int64_t key_bytes = packed_bytes<Isa>(&k), value_bytes = packed_bytes<Isa>(&v);
@@ -91,6 +100,33 @@ struct HeadCall {
   MLA_INLINE CacheRow row(int token) const { return cache_row(call.c, call.cache, call.page_table, token); }
 };
 
+// Widens W_UK of the head where that is done once for all tokens.
+template <class Isa>
+void widen_keys(const HeadCall& h) {
+  const Rebuilding& x = h.rebuilding;
+  if (x.key_stride == 0) return;
+  const mla_head_linear_params& keys = h.up.keys;
+  const auto rows = head_rows<Isa>(keys, h.up.key_weight, h.up.key_scales, h.head);
+  for (int i = 0; i < keys.in; i++) rows.read(i, 0, keys.out, x.key_weight + (int64_t)i * x.key_stride);
+}
+
+// y = x W for the latents of some tokens and a transposed W_UK.
+template <class Isa>
+void transposed_keys(const HeadCall& h, int tokens) {
+  const Rebuilding& x = h.rebuilding;
+  mla_head_linear_params p = h.up.keys;
+  p.compute = x.compute;
+  p.x_token_stride = h.call.c.latent;
+  p.y_token_stride = x.width;
+  if (x.key_stride == 0)
+    return transposed_head<Isa>(p, x.latents, head_rows<Isa>(p, h.up.key_weight, h.up.key_scales, h.head), 0,
+                                tokens, x.rebuilt);
+  p.weight_type = F32::kType;
+  p.scale_rows = 0;
+  transposed_head<Isa>(p, x.latents, StoredRows<Isa>::of(F32::kType, x.key_weight, x.key_stride, Scales{}), 0,
+                       tokens, x.rebuilt);
+}
+
 // Keys (without their rotated part) and values of the tokens [begin, begin + tokens) in float32.
 template <class Isa>
 void rebuild(const HeadCall& h, int begin, int tokens) {
@@ -100,16 +136,12 @@ void rebuild(const HeadCall& h, int begin, int tokens) {
     widen_row<Isa>(h.call.c, h.row(begin + t), 0, latent, x.rounds, x.latents + (int64_t)t * latent, latent);
   const mla_head_linear_params &keys = h.up.keys, &values = h.up.values;
   const mla_linear_params k = linear_of_latents(x, keys, tokens), v = linear_of_latents(x, values, tokens);
-  const auto key_rows = head_rows<Isa>(keys, h.up.key_weight, h.up.key_scales, h.head);
   const auto value_rows = head_rows<Isa>(values, h.up.value_weight, h.up.value_scales, h.head);
   bool packed = false;
   if (keys.transposed) {
-    mla_head_linear_params p = keys;
-    p.compute = x.compute;
-    p.x_token_stride = latent;
-    p.y_token_stride = x.width;
-    transposed_head<Isa>(p, x.latents, key_rows, 0, tokens, x.rebuilt);
+    transposed_keys<Isa>(h, tokens);
   } else {
+    const auto key_rows = head_rows<Isa>(keys, h.up.key_weight, h.up.key_scales, h.head);
     pack_rows<Isa>(k, x.latents, nullptr, 0, tokens, x.packed);
     multiply<Isa>(k, x.packed, key_rows, nullptr, 0, k.n, x.rebuilt);
     packed = uses_bf16_dot<Isa>(k) == uses_bf16_dot<Isa>(v);
@@ -234,6 +266,7 @@ void decompressed_of(const AttentionCall& x, const LatentUp& up) {
     for (int r = 0; r < rows; r++) set_row(a.s, r, x.first_position() + x.query_begin + r, x.slope(head));
     pack_queries(a, QueryRow{a.s.key_width, 0, 0}, [&](int r) { return x.query(x.query_begin + r, head); });
     use_head(a, h);
+    widen_keys<Isa>(h);
     for (int begin = 0; begin < last; begin += kKeyBlocks * kBlock) {
       const int end = min_int(last, begin + kKeyBlocks * kBlock);
       for (int b = begin; b < end; b += kBlock)

@@ -158,13 +158,22 @@ final class RunAttend extends CpuStepOperation {
           attendChosen(plan, i, placed.chosen);
         }
       }
-      for (int i = 0; i < plan.sequences(); i++) {
-        if (!isRebuilt(plan, i) && plan.queryTokens(i) > 0) {
-          int first = plan.firstToken(i);
-          placed.expand.runTokens(first, first + plan.queryTokens(i));
-        }
-      }
+      expand(plan, placed.expand);
     }
     rebuilt.run(plan, takesRebuilt, lse);
+  }
+
+  /** From attended latents to results: neighbours read W_UV once. */
+  private void expand(PagedView plan, HeadTiles expand) {
+    int from = 0;
+    int to = 0;
+    for (int i = 0; i < plan.sequences(); i++) {
+      if (isRebuilt(plan, i)) {
+        expand.runTokens(from, to);
+        from = plan.firstToken(i) + plan.queryTokens(i);
+      }
+      to = plan.firstToken(i) + plan.queryTokens(i);
+    }
+    expand.runTokens(from, to);
   }
 }
