@@ -39,8 +39,8 @@ final class Guesses {
     int rows = texts.size();
     if (2 * rows > MOST_ROWS
         || !times.knowsPlain(rows)
-        || losses.isPaused()
-        || losses.wantsPlain()) {
+        || losses.wantsPlain()
+        || !losses.affords(loss(rows, rows + 1))) {
       return;
     }
     for (Text text : texts) {
@@ -53,6 +53,11 @@ final class Guesses {
     choose(texts);
   }
 
+  /** What a step of so many texts loses by more rows where all guesses are wrong, in steps. */
+  private double loss(int texts, int rows) {
+    return times.nanos(rows) / times.nanos(texts) - 1;
+  }
+
   private void choose(List<Text> texts) {
     int rows = texts.size();
     int most = times.horizon();
@@ -61,7 +66,7 @@ final class Guesses {
     int[] best = new int[texts.size()];
     while (rows < most) {
       Text next = likeliest(texts);
-      if (next.guesses.next() == 0) {
+      if (next.guesses.next() == 0 || !losses.affords(loss(texts.size(), rows + 1))) {
         break;
       }
       expected += next.guesses.next();

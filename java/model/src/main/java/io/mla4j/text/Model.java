@@ -49,7 +49,7 @@ public final class Model implements AutoCloseable {
   private final Device device;
   private final boolean ownsDevice;
   private final Decoder decoder;
-  final LazyPredictor predictor;
+  final Guessers guessers;
 
   /** Null where every session has a cache of its own. */
   private final SharedCache shared;
@@ -75,7 +75,7 @@ public final class Model implements AutoCloseable {
     this.ownsDevice = ownsDevice;
     this.decoder = decoder;
     this.shared = shared;
-    this.predictor = new LazyPredictor(checkpoint, decoder);
+    this.guessers = new Guessers(checkpoint, decoder);
     this.hasTokenizer = hasTokenizer;
     this.tokenizer = tokenizer;
   }
@@ -450,7 +450,7 @@ public final class Model implements AutoCloseable {
     if (shared != null) {
       shared.close();
     }
-    predictor.close();
+    guessers.close();
     tokenizer.close();
     if (ownsDevice) {
       device.close();

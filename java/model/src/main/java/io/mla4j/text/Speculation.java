@@ -1,7 +1,5 @@
 package io.mla4j.text;
 
-import io.mla4j.text.speculation.Lookup;
-import io.mla4j.text.speculation.Mtp;
 import io.mla4j.text.speculation.Speculator;
 
 /**
@@ -27,8 +25,8 @@ public enum Speculation {
   Speculator start(Model model, int tokens) {
     return switch (this) {
       case OFF -> null;
-      case LOOKUP -> new Speculator(new Lookup());
-      case MTP -> new Speculator(new Mtp(model.predictor.get(), tokens));
+      case LOOKUP -> model.guessers.lookup();
+      case MTP -> model.guessers.mtp(tokens);
     };
   }
 

@@ -369,7 +369,7 @@ class SpeculationTest {
       for (String prompt : prompts(3)) {
         try (Session plain = model.session();
             Session predicting = model.session()) {
-          Mtp mtp = new Mtp(model.predictor.get(), 4096);
+          Mtp mtp = new Mtp(model.guessers.predictor(), 4096);
           predicting.guessWith(new Speculator(mtp, new Few(mtp, 3)));
           plain.append(prompt);
           predicting.append(prompt);

@@ -8,7 +8,7 @@ import io.mla4j.ops.Tensor;
  */
 public interface Guesser extends AutoCloseable {
   /** Kinds of guesses by how far they are to be trusted: 0 is the least trusted. */
-  int TRUSTS = 8;
+  int TRUSTS = 9;
 
   /** Begins with what follows the first {@code count} of {@code ids}; what was guessed is over. */
   void begin(int[] ids, int count);

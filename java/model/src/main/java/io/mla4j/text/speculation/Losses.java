@@ -1,30 +1,36 @@
 package io.mla4j.text.speculation;
 
 /**
- * Pauses guessing, each time twice as long, as soon as it has lost the time of a token: so what
- * cannot be guessed is written hardly slower than without. Belongs to one thread at a time.
+ * What guessing may lose: a credit in plain passes. It grows by a share of each pass and by what
+ * guessing gained, and a pass whose guesses would take more than it, were all of them wrong, has
+ * none. So what cannot be guessed is written hardly slower than without, trials included. Belongs
+ * to one thread at a time.
  */
 public final class Losses {
   /** A plain pass comes at least this often: its time changes as the text grows. */
   private static final int PLAIN_EVERY = 64;
 
-  /** What may be lost before a pause, in plain passes. */
-  private static final double LOSS = 0.7;
+  /** At the beginning of a text. */
+  private static final double START = 0.7;
 
-  /** What was gained before counts against a loss up to this. */
-  private static final double GAIN = 6;
+  /** Of each pass; where guessing loses again and again, half as much each time. */
+  private static final double SHARE = 0.015;
 
-  private static final int SHORTEST_PAUSE = 64;
-  private static final int LONGEST_PAUSE = 2048;
+  private static final double LEAST_SHARE = SHARE / 8;
+
+  /** With less than this, losses count as such. */
+  private static final double LITTLE = 0.3;
+
+  /** What was gained before counts up to this. */
+  private static final double MOST = 6;
 
   private int sincePlain;
-  private double balance;
-  private int pause = SHORTEST_PAUSE;
-  private int paused;
+  private double credit = START;
+  private double share = SHARE;
 
-  /** Whether guesses have lost time, so that for some passes there are none. */
-  public boolean isPaused() {
-    return paused > 0;
+  /** Whether so much may be lost, in plain passes. */
+  public boolean affords(double passes) {
+    return passes <= credit;
   }
 
   /** Whether the next pass should have no guesses, so that its time is known. */
@@ -35,20 +41,16 @@ public final class Losses {
   /** A pass was run, with guesses or without. */
   public void ran(boolean plain) {
     sincePlain = plain ? 0 : sincePlain + 1;
-    if (plain) {
-      paused = Math.max(0, paused - 1);
-    }
+    credit = Math.min(MOST, credit + share);
   }
 
   /** A pass with guesses gave so much more than it took, in plain passes. */
   public void gained(double passes) {
-    balance = Math.min(GAIN, balance + passes);
-    if (balance < -LOSS) {
-      paused = pause;
-      pause = Math.min(LONGEST_PAUSE, 2 * pause);
-      balance = 0;
-    } else if (balance > GAIN / 2) {
-      pause = SHORTEST_PAUSE;
+    credit = Math.min(MOST, credit + passes);
+    if (passes < 0 && credit < LITTLE) {
+      share = Math.max(LEAST_SHARE, share / 2);
+    } else if (credit > MOST / 2) {
+      share = SHARE;
     }
   }
 }

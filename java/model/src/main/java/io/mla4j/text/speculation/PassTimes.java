@@ -19,6 +19,9 @@ public final class PassTimes {
    */
   private static final double UNKNOWN_ROW = 0.04;
 
+  /** What a plain pass takes of what others seemed to take more. */
+  private static final double FORGOTTEN = 0.005;
+
   /** Nanoseconds of a pass by its rows; 0 where it was not measured. */
   private final double[] nanos;
 
@@ -38,13 +41,22 @@ public final class PassTimes {
    *     passes change with plain ones
    */
   public void ran(int rows, boolean plain, double time) {
+    ran(rows, plain, time, FRESH);
+  }
+
+  /**
+   * As above.
+   *
+   * @param fresh weight of this measurement
+   */
+  void ran(int rows, boolean plain, double time, double fresh) {
     passes[rows]++;
     if (passes[rows] == 1) {
       return;
     }
     double last = nanos[rows];
     double most = last == 0 ? time : Math.min(time, 2 * last);
-    double next = last == 0 ? most : last + FRESH * (most - last);
+    double next = last == 0 ? most : last + fresh * (most - last);
     if (plain && last > 0) {
       double change = next / last;
       Arrays.setAll(nanos, i -> nanos[i] * change);
@@ -77,8 +89,30 @@ public final class PassTimes {
     }
     double low = nanos[below];
     return above == nanos.length
-        ? low + (rows - below) * UNKNOWN_ROW * nanos[fewest()]
+        ? low + (rows - below) * unknownRow(below)
         : low + (nanos[above] - low) * (rows - below) / (above - below);
+  }
+
+  /** What a row more than the most that were measured takes: half of what the last ones took. */
+  private double unknownRow(int most) {
+    int fewest = fewest();
+    double least = UNKNOWN_ROW * nanos[fewest];
+    int below = most - 1;
+    while (below > fewest && nanos[below] == 0) {
+      below--;
+    }
+    return below < fewest
+        ? least
+        : Math.max(least, (nanos[most] - nanos[below]) / (most - below) / 2);
+  }
+
+  /** Longer passes than plain ones were not run for a while: they may take less by now. */
+  void forget(int plain) {
+    for (int rows = plain + 1; rows < nanos.length; rows++) {
+      if (nanos[rows] > 0) {
+        nanos[rows] += FORGOTTEN * (nanos[plain] - nanos[rows]);
+      }
+    }
   }
 
   private int fewest() {

@@ -10,24 +10,26 @@ public final class Speculator implements AutoCloseable {
   private final int[] trusts = new int[Pace.MOST];
   private final double[] chances = new double[Pace.MOST];
 
-  /** Of a first guess and of a further one. */
-  private final Duration first = new Duration();
-
-  private final Duration further = new Duration();
+  private final GuessTimes times;
   private double guessing;
   private long passes;
   private long made;
   private long accepted;
 
-  /** Over the guesses of {@code guesser}. */
-  public Speculator(Guesser guesser) {
-    this(guesser, new Pace(guesser));
+  /** Over the guesses of {@code guesser}, with what was learned in other texts. */
+  public Speculator(Guesser guesser, Experience experience) {
+    this(guesser, new Pace(guesser, experience.passes()), experience.guesses());
   }
 
   /** As many of them as {@code pace} lets through. */
   public Speculator(Guesser guesser, Pace pace) {
+    this(guesser, pace, new GuessTimes());
+  }
+
+  private Speculator(Guesser guesser, Pace pace, GuessTimes times) {
     this.guesser = guesser;
     this.pace = pace;
+    this.times = times;
   }
 
   /** What guesses. */
@@ -43,13 +45,11 @@ public final class Speculator implements AutoCloseable {
    */
   public int guess(int[] ids, int count, int most) {
     guessing = 0;
-    if (most < 1 || !pace.mayGuess(first.nanos())) {
+    if (most < 1 || !pace.mayGuess(times.first())) {
       return 0;
     }
-    if (!pace.paysOneMore(0, 1, 1, first.nanos())) {
-      // They may have been slow only once.
-      first.forget();
-      further.forget();
+    if (!pace.paysOneMore(0, 1, 1, times.first())) {
+      times.forget();
       return 0;
     }
     double expected = 1;
@@ -63,7 +63,7 @@ public final class Speculator implements AutoCloseable {
       int id = guesser.next();
       double nanos = System.nanoTime() - start;
       guessing += nanos;
-      (n == 0 ? first : further).took(nanos);
+      times.took(n, nanos);
       if (id < 0) {
         break;
       }
@@ -73,32 +73,9 @@ public final class Speculator implements AutoCloseable {
       likely *= chances[n];
       expected += likely;
       n++;
-    } while (n < Math.min(most, Pace.MOST)
-        && pace.paysOneMore(n, expected, likely, further.nanos()));
+    } while (n < Math.min(most, times.most(Pace.MOST))
+        && pace.paysOneMore(n, expected, likely, times.further()));
     return pace.best(chances, n);
-  }
-
-  /** How long guesses take; the first ones make what later ones use, and do not count. */
-  private static final class Duration {
-    private static final int WARMING = 2;
-
-    private int count;
-    private double nanos;
-
-    void took(double time) {
-      count++;
-      if (count > WARMING) {
-        nanos = nanos == 0 ? time : nanos + (Math.min(time, 3 * nanos) - nanos) / 8;
-      }
-    }
-
-    void forget() {
-      nanos *= 0.97;
-    }
-
-    double nanos() {
-      return nanos;
-    }
   }
 
   /** Guess {@code i} of the last call of {@link #guess}. */

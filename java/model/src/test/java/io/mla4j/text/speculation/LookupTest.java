@@ -8,21 +8,44 @@ import org.junit.jupiter.api.Test;
 
 /** The longest match, as one finds it by looking everywhere. */
 class LookupTest {
-  /** The place behind the longest, then latest match of at least two tokens; 0 for none. */
-  private static int search(int[] ids, int count) {
+  /** How far before the end of the text the original of a copy goes on, 0 for none. */
+  private int distance;
+
+  /** Where the text was a copy last. */
+  private int copied;
+
+  /**
+   * The place behind the longest, then latest match of at least two tokens, or behind the original
+   * of a copy of at least eight that ended up to eight tokens before, where no match is longer than
+   * there; 0 for none.
+   */
+  private int search(int[] ids, int count) {
     int best = 0;
     int longest = 1;
     for (int place = count - 1; place >= 2; place--) {
-      int length = 0;
-      while (length < Math.min(place, 64) && ids[place - 1 - length] == ids[count - 1 - length]) {
-        length++;
-      }
+      int length = match(ids, count, place);
       if (length > longest) {
         longest = length;
         best = place;
       }
     }
+    if (longest >= 8) {
+      distance = count - best;
+      copied = count;
+    } else if (distance > 0
+        && count - copied <= 8
+        && (best == 0 || match(ids, count, count - distance) >= longest)) {
+      best = count - distance;
+    }
     return best;
+  }
+
+  private static int match(int[] ids, int count, int place) {
+    int length = 0;
+    while (length < Math.min(place, 64) && ids[place - 1 - length] == ids[count - 1 - length]) {
+      length++;
+    }
+    return length;
   }
 
   @Test
@@ -35,6 +58,7 @@ class LookupTest {
       if (count > 1200 || count > 5 && random.nextInt(40) == 0) {
         count -= random.nextInt(Math.min(count, 200));
         lookup.truncate(count);
+        distance = count < copied ? 0 : distance;
       }
       if (count > 60 && random.nextInt(10) == 0) {
         // What is there comes again, so that there are long matches.
@@ -52,6 +76,29 @@ class LookupTest {
         assertEquals(expected, lookup.next(), "step " + i + ", guess " + k);
       }
     }
+  }
+
+  @Test
+  void aCopyGoesOnBehindAnEdit() {
+    int[] ids = new int[60];
+    for (int i = 0; i < 60; i++) {
+      ids[i] = i < 30 ? i : i - 30;
+    }
+    Lookup lookup = new Lookup();
+    lookup.begin(ids, 45);
+    assertEquals(15, lookup.next());
+    ids[45] = 1000;
+    lookup.begin(ids, 46);
+    assertEquals(16, lookup.next());
+    assertEquals(0, lookup.trust());
+    assertEquals(17, lookup.next());
+    ids[46] = 1001;
+    lookup.begin(ids, 47);
+    assertEquals(17, lookup.next());
+    lookup.truncate(40);
+    ids[40] = 1000;
+    lookup.begin(ids, 41);
+    assertEquals(-1, lookup.next());
   }
 
   @Test
