@@ -2,6 +2,7 @@ package io.mla4j.bench.command;
 
 import io.mla4j.Backends;
 import io.mla4j.Mla4jException;
+import io.mla4j.bench.EditBench;
 import io.mla4j.bench.SpeculationBench;
 import io.mla4j.cli.Args;
 import io.mla4j.text.Model;
@@ -10,6 +11,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Random;
 
 /** {@code mla4j bench speculate}: generation with guessed tokens next to plain generation. */
 final class SpeculateCommand extends ReadingCommand {
@@ -19,6 +21,9 @@ final class SpeculateCommand extends ReadingCommand {
   private int tokens = 96;
   private int repetitions = 3;
   private boolean twice;
+
+  /** 0: nothing is edited. */
+  private int edit;
 
   @Override
   public void declare(Args args) {
@@ -40,6 +45,12 @@ final class SpeculateCommand extends ReadingCommand {
         "--twice",
         v -> twice = v,
         "A prompt is a piece and its first half once more, as where a document is edited.");
+    args.one(
+        "--edit N",
+        int.class,
+        v -> edit = v,
+        "Instead: each piece is a document, and the text behind it is given: the document once"
+            + " more, every N-th token edited; ids are random where the model has no tokenizer.");
   }
 
   @Override
@@ -59,12 +70,31 @@ final class SpeculateCommand extends ReadingCommand {
               + ", but must be one of "
               + String.join(", ", Backends.names()));
     }
+    if (edit != 0) {
+      range("--edit", edit, 2);
+      edit();
+      return;
+    }
     Path directory = directory();
     String text = text(text());
     try (Model opened = Model.builder(directory).backend(backend).threads(threads).open()) {
       int[][] pieces = pieces(opened.tokenizer().encode(text, false));
       out().println(opened.summary());
       new SpeculationBench(opened, pieces, tokens, repetitions).run(kinds).forEach(out()::println);
+    }
+  }
+
+  private void edit() throws IOException {
+    try (Model opened =
+        Model.builder(directory()).backend(backend).threads(threads).tokenizerIfUsable().open()) {
+      int[] all =
+          opened.hasTokenizer()
+              ? opened.tokenizer().encode(text(text()), false)
+              : new Random(1)
+                  .ints((long) prompts * (prompt + 1), 0, opened.description().vocabulary())
+                  .toArray();
+      out().println(opened.summary());
+      out().println(new EditBench(opened.decoder(), pieces(all), edit, repetitions).run());
     }
   }
 

@@ -46,6 +46,30 @@ class FiguresCommandTest {
   }
 
   @Test
+  void anEditedDocumentIsWrittenInFewerPasses() {
+    Command command =
+        Command.run(
+            "bench",
+            "speculate",
+            "--model",
+            MTP,
+            "--edit",
+            "8",
+            "--prompts",
+            "2",
+            "--prompt",
+            "40",
+            "--repetitions",
+            "1",
+            "--threads",
+            "1");
+    command.fine();
+    assertTrue(command.out().contains("2 documents, equal choices"), command.out());
+    assertTrue(command.out().contains("passes  by rows"), command.out());
+    Command.run("bench", "speculate", "--model", MTP, "--edit", "1").refused(2, "--edit is 1");
+  }
+
+  @Test
   void whatCannotBeGuessedOnIsRefused() throws Exception {
     Command.run("bench", "speculate", "--model", MTP, "--kind", "off").refused(2, "--kind is off");
     Command.run("bench", "speculate", "--model", MTP, "--prompts", "0")
