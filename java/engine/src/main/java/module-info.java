@@ -6,6 +6,7 @@ module io.mla4j.engine {
   requires jdk.jfr;
   requires jdk.management;
   requires static micrometer.core;
+  requires static org.jspecify;
 
   exports io.mla4j.engine;
   exports io.mla4j.engine.chat;

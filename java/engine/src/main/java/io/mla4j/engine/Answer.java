@@ -3,6 +3,7 @@ package io.mla4j.engine;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Flow;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What becomes of a request: events of its choices, in the order in which they happen. They are
@@ -19,14 +20,14 @@ public interface Answer {
    *
    * @return null after the last event of the last choice
    */
-  Event next() throws InterruptedException;
+  @Nullable Event next() throws InterruptedException;
 
   /**
    * The next event, waiting for it up to {@code most}.
    *
    * @return null where none came, or none will come: {@link #isRead} tells
    */
-  Event poll(Duration most) throws InterruptedException;
+  @Nullable Event poll(Duration most) throws InterruptedException;
 
   /** Whether the last event of the last choice was taken. */
   boolean isRead();

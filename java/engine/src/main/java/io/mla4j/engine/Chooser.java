@@ -3,6 +3,7 @@ package io.mla4j.engine;
 import io.mla4j.Mla4jException;
 import io.mla4j.ops.Tensor;
 import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
 
 /** What follows a text becomes its next token, and tells whether it ends. Belongs to the loop. */
 final class Chooser {
@@ -23,9 +24,9 @@ final class Chooser {
    * @return why the text ends with it, or null where it goes on
    * @throws RuntimeException where the logits are no numbers, or a constraint fails
    */
-  FinishReason choose(Text text, Tensor row, long now) {
+  @Nullable FinishReason choose(Text text, Tensor row, long now) {
     MemorySegment logits = row.segment();
-    if (text.constraint != null) {
+    if (text.constraint != null && text.allowed != null) {
       text.constraint.mask(text.allowed);
     }
     int id = text.sampler.next(logits, text.allowed);
@@ -39,7 +40,7 @@ final class Chooser {
     return reason;
   }
 
-  private FinishReason accept(Text text, int id) {
+  private @Nullable FinishReason accept(Text text, int id) {
     Request request = text.ticket.request;
     if (request.stopIds().contains(id) || !request.ignoreEos() && model.eos().contains(id)) {
       text.writer.finish();

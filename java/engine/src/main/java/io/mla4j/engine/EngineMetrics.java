@@ -12,6 +12,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
 import java.util.function.ToDoubleFunction;
 import java.util.function.ToLongFunction;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The {@link Statistics} of an engine as meters of Micrometer, which the application brings: {@code
@@ -78,7 +79,7 @@ public final class EngineMetrics implements MeterBinder {
   private void gauge(
       MeterRegistry registry,
       String name,
-      String unit,
+      @Nullable String unit,
       String description,
       ToDoubleFunction<Statistics> value) {
     Gauge.builder("mla4j." + name, engine, e -> value.applyAsDouble(e.statistics()))

@@ -5,6 +5,7 @@ import io.mla4j.ComputeType;
 import io.mla4j.InvalidArgumentException;
 import io.mla4j.text.ChatTemplate;
 import io.mla4j.text.Speculation;
+import org.jspecify.annotations.Nullable;
 
 /**
  * How an {@link Engine} opens its model and shares it out. Immutable.
@@ -29,12 +30,12 @@ public final class EngineOptions {
   }
 
   /** One of {@link io.mla4j.Backends#names}; null for the best that works. */
-  public String backend() {
+  public @Nullable String backend() {
     return values.backend;
   }
 
   /** The instruction set by name; null for the fastest. */
-  public String isa() {
+  public @Nullable String isa() {
     return values.isa;
   }
 
@@ -44,17 +45,17 @@ public final class EngineOptions {
   }
 
   /** What matrix products compute with; null for what is faster on the device. */
-  public ComputeType compute() {
+  public @Nullable ComputeType compute() {
     return values.compute;
   }
 
   /** How cached elements are stored; null for the compute type. */
-  public CacheType cacheType() {
+  public @Nullable CacheType cacheType() {
     return values.cacheType;
   }
 
   /** How it writes conversations; null for the model's own template. */
-  public ChatTemplate template() {
+  public @Nullable ChatTemplate template() {
     return values.template;
   }
 
@@ -110,12 +111,12 @@ public final class EngineOptions {
 
   /** Makes options. Belongs to one thread. */
   public static final class Builder implements Cloneable {
-    private String backend;
-    private String isa;
+    private @Nullable String backend;
+    private @Nullable String isa;
     private int threads;
-    private ComputeType compute;
-    private CacheType cacheType;
-    private ChatTemplate template;
+    private @Nullable ComputeType compute;
+    private @Nullable CacheType cacheType;
+    private @Nullable ChatTemplate template;
     private int parallel = 16;
     private int contextTokens;
     private long cacheMemory;
@@ -128,13 +129,13 @@ public final class EngineOptions {
     private Builder() {}
 
     /** See {@link EngineOptions#backend()}. */
-    public Builder backend(String name) {
+    public Builder backend(@Nullable String name) {
       backend = name;
       return this;
     }
 
     /** See {@link EngineOptions#isa()}. */
-    public Builder isa(String name) {
+    public Builder isa(@Nullable String name) {
       isa = name;
       return this;
     }
@@ -146,19 +147,19 @@ public final class EngineOptions {
     }
 
     /** See {@link EngineOptions#compute()}. */
-    public Builder compute(ComputeType type) {
+    public Builder compute(@Nullable ComputeType type) {
       compute = type;
       return this;
     }
 
     /** See {@link EngineOptions#cacheType()}. */
-    public Builder cacheType(CacheType type) {
+    public Builder cacheType(@Nullable CacheType type) {
       cacheType = type;
       return this;
     }
 
     /** See {@link EngineOptions#template()}. */
-    public Builder template(ChatTemplate other) {
+    public Builder template(@Nullable ChatTemplate other) {
       template = other;
       return this;
     }

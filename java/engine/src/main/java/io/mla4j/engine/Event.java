@@ -2,6 +2,7 @@ package io.mla4j.engine;
 
 import io.mla4j.Mla4jException;
 import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 
 /** What happened to a choice of an {@link Answer}. Of each choice the last one is no token. */
 public sealed interface Event {
@@ -17,7 +18,7 @@ public sealed interface Event {
    *     the other
    * @param logprob null unless the request asked for it
    */
-  record Token(int choice, int id, String text, TokenLogprob logprob) implements Event {
+  record Token(int choice, int id, String text, @Nullable TokenLogprob logprob) implements Event {
     /** Checks that there is a text. */
     public Token {
       Objects.requireNonNull(text, "text");
@@ -31,7 +32,8 @@ public sealed interface Event {
    *     reason
    * @param usage tokens of this choice
    */
-  record Finished(int choice, FinishReason reason, String stopText, Usage usage) implements Event {}
+  record Finished(int choice, FinishReason reason, @Nullable String stopText, Usage usage)
+      implements Event {}
 
   /** The text could not be continued; its tokens so far stand. */
   record Failed(int choice, Mla4jException error) implements Event {}

@@ -48,7 +48,7 @@ final class Guesses {
       int most =
           Math.min(
               text.ticket.request.maxTokens() - text.generated() - 1, contextTokens - text.count);
-      text.guesses.begin(text.ids, text.count, text.sequence.isRewindable() ? most : 0);
+      text.guesses.begin(text.ids, text.count, text.place().isRewindable() ? most : 0);
     }
     choose(texts);
   }

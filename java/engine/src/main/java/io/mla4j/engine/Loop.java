@@ -11,6 +11,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The engine's thread: takes what has arrived, ends what is to end, lets begin what has room, and
@@ -43,10 +44,10 @@ final class Loop implements Runnable {
   private volatile int waits;
 
   /** What waited for pages last. */
-  private Ticket pressed;
+  private @Nullable Ticket pressed;
 
   /** What ended the loop; null where that was a close. */
-  private Mla4jException broken;
+  private @Nullable Mla4jException broken;
 
   Loop(EngineModel model, EngineOptions options, Inbox inbox, Meters meters) {
     this.model = model;
@@ -168,10 +169,10 @@ final class Loop implements Runnable {
       return true;
     }
     waiting.removeFirstTicket();
-    ticket.begin();
+    ticket.begin(text);
     ticket.started = true;
     inbox.started();
-    text.cachedTokens = text.sequence.length();
+    text.cachedTokens = text.place().length();
     text.prefill = Recorded.prefill();
     meters.queued.add(now - ticket.submitted);
     Meters.add(meters.lookups, 1);
@@ -237,7 +238,7 @@ final class Loop implements Runnable {
       event.of(text, true, pages);
     }
     running.remove(text);
-    text.sequence.close();
+    text.place().close();
     text.sequence = null;
     text.state = Running.State.WAITING;
     waiting.putBack(text);
@@ -257,7 +258,7 @@ final class Loop implements Runnable {
       Text text = work.text();
       if (text.sequence != null) {
         if (work.guesses() > 0) {
-          text.sequence.truncate(text.count - 1);
+          text.place().truncate(text.count - 1);
         }
         planner.settle(text);
       }
@@ -346,8 +347,8 @@ final class Loop implements Runnable {
               model, scratch, () -> text.constraint == null ? null : text.constraint.fork());
       other.cachedTokens = text.cachedTokens;
       boolean runs = running.size() < options.parallel();
-      Sequence sequence = runs ? text.sequence.fork() : null;
-      text.ticket.begin();
+      Sequence sequence = runs ? text.place().fork() : null;
+      text.ticket.begin(other);
       if (runs) {
         other.sequence = sequence;
         other.state = Running.State.DECODE;

@@ -17,6 +17,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /** A model of a file or folder. */
 final class OpenedModel implements EngineModel {
@@ -26,11 +27,11 @@ final class OpenedModel implements EngineModel {
   private final Set<Integer> eos;
 
   /** Null for the model's own. */
-  private final ChatTemplate template;
+  private final @Nullable ChatTemplate template;
 
   private final PromptCut cut;
 
-  private OpenedModel(Path path, Model model, ChatTemplate template) {
+  private OpenedModel(Path path, Model model, @Nullable ChatTemplate template) {
     this.path = path;
     this.template = template;
     this.model = model;

@@ -8,6 +8,8 @@ import io.mla4j.text.PromptCut;
 import java.lang.management.ManagementFactory;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 
 /** The cache of an engine, and who gets pages of it. Belongs to the loop. */
 final class Pages implements AutoCloseable {
@@ -19,7 +21,7 @@ final class Pages implements AutoCloseable {
   private final LatentCache cache;
 
   /** Null where texts cannot share a beginning. */
-  private final PrefixCache prefixes;
+  private final @Nullable PrefixCache prefixes;
 
   private final PromptCut cut;
   private final int contextTokens;
@@ -86,7 +88,7 @@ final class Pages implements AutoCloseable {
     share(text);
     long promised = 0;
     for (Text other : running) {
-      promised += pagesFor(known(other) + 1) - pagesFor(other.sequence.length());
+      promised += pagesFor(known(other) + 1) - pagesFor(other.place().length());
     }
     long needed = pagesFor(known(text) + 1) - pagesFor(sequence.length());
     // One that was put back does not come back where the others soon need its pages again.
@@ -106,17 +108,17 @@ final class Pages implements AutoCloseable {
   /** Takes what is known of the rest of a prompt's body. */
   void share(Text text) {
     int end = endOfBody(text);
-    int before = text.sequence.length();
+    int before = text.place().length();
     if (prefixes != null && before < end && before % cache.pageSize() == 0) {
-      prefixes.share(text.sequence, beginning(text));
+      prefixes.share(text.place(), beginning(text));
     }
   }
 
   /** Lets others share what is computed of a prompt's body. */
   void publish(Text text) {
-    int end = Math.min(text.sequence.length(), endOfBody(text));
+    int end = Math.min(text.place().length(), endOfBody(text));
     if (prefixes != null && end > 0) {
-      publish(text.sequence, beginning(text), end);
+      publish(text.place(), beginning(text), end);
     }
   }
 
@@ -129,20 +131,24 @@ final class Pages implements AutoCloseable {
 
   /** The first {@code end} ids, where texts can share a beginning. */
   PrefixCache.Beginning beginning(String tenant, int[] ids, int end) {
-    return prefixes.beginning(tenant, Arrays.copyOf(ids, end));
+    return prefixes().beginning(tenant, Arrays.copyOf(ids, end));
   }
 
   /** A sequence of a text with so many tokens, with what is known of its beginning. */
   Sequence open(PrefixCache.Beginning beginning, int tokens) {
     Sequence sequence = cache.newSequence();
     sequence.announce(tokens);
-    prefixes.share(sequence, beginning);
+    prefixes().share(sequence, beginning);
     return sequence;
   }
 
   /** Lets others share the first {@code count} tokens of a beginning. */
   void publish(Sequence sequence, PrefixCache.Beginning beginning, int count) {
-    prefixes.publish(sequence, beginning, count);
+    prefixes().publish(sequence, beginning, count);
+  }
+
+  private PrefixCache prefixes() {
+    return Objects.requireNonNull(prefixes, "texts cannot share a beginning");
   }
 
   private int pagesFor(int tokens) {

@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.Comparator;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /** What a step does for each text. Belongs to the loop. */
 final class Planner {
@@ -25,7 +26,7 @@ final class Planner {
       Comparator.<Text>comparingLong(text -> text.ticket.id).thenComparingInt(text -> text.choice);
 
   private static final Comparator<Text> SHORTEST =
-      Comparator.<Text>comparingInt(text -> text.count - text.sequence.length())
+      Comparator.<Text>comparingInt(text -> text.count - text.place().length())
           .thenComparing(OLDEST);
 
   private final Pages pages;
@@ -44,7 +45,7 @@ final class Planner {
     List<Work> works = new ArrayList<>(running.size());
     List<Text> readers = new ArrayList<>();
     for (Text text : running) {
-      if (text.sequence.length() == text.count - 1 && text.generated() > 0) {
+      if (text.place().length() == text.count - 1 && text.generated() > 0) {
         works.add(work(text, text.count, 0, Wanted.LAST));
       } else {
         readers.add(text);
@@ -64,7 +65,7 @@ final class Planner {
     readers.sort(shortestFirst ? SHORTEST : OLDEST);
     boolean first = true;
     for (Text text : readers) {
-      int cached = text.sequence.length();
+      int cached = text.place().length();
       Work work = read(text, first ? Math.max(left, budget.least(cached)) : left, first);
       if (work != null) {
         works.add(work);
@@ -101,7 +102,7 @@ final class Planner {
   private void readShort(List<Text> readers, List<Work> works) {
     if (budget.takesShort() && !readers.isEmpty()) {
       Text text = Collections.min(readers, SHORTEST);
-      if (text.count - text.sequence.length() <= Budget.SHORT) {
+      if (text.count - text.place().length() <= Budget.SHORT) {
         works.add(read(text, Budget.SHORT, true));
       }
     }
@@ -113,12 +114,12 @@ final class Planner {
    * @param anyway whether it goes on even where the budget is too small for its next piece
    * @return null where the budget is too small
    */
-  private Work read(Text text, int left, boolean anyway) {
-    int before = text.sequence.length();
+  private @Nullable Work read(Text text, int left, boolean anyway) {
+    int before = text.place().length();
     int end = pages.endOfBody(text);
     if (before < end) {
       pages.share(text);
-      int shared = text.sequence.length() - before;
+      int shared = text.place().length() - before;
       if (text.generated() == 0) {
         text.cachedTokens += shared;
       }
@@ -129,33 +130,33 @@ final class Planner {
       if (to == before && anyway) {
         to = pages.cut().endOfStep(before, end);
       }
-      text.sequence.form(pages.cut().formOfBody());
+      text.place().form(pages.cut().formOfBody());
       return to == before ? null : work(text, to, 0, Wanted.NONE);
     }
-    text.sequence.form(AttentionForm.AUTO);
+    text.place().form(AttentionForm.AUTO);
     if (before < text.promptTokens) {
       boolean fits = anyway || text.promptTokens - before <= left;
       return fits
           ? work(text, text.promptTokens, 0, text.generated() == 0 ? Wanted.LAST : Wanted.NONE)
           : null;
     }
-    int most = text.sequence.isRewindable() ? left : Math.min(left, 1);
+    int most = text.place().isRewindable() ? left : Math.min(left, 1);
     return most < 1 ? null : work(text, Math.min(text.count, before + most), 0, Wanted.EACH);
   }
 
   private static Work work(Text text, int to, int guesses, Wanted wanted) {
     return new Work(
         text,
-        new Piece(text.sequence, text.ids, text.promptTokens, text.sequence.length(), to, wanted),
+        new Piece(text.place(), text.ids, text.promptTokens, text.place().length(), to, wanted),
         guesses);
   }
 
   /** A step is done: others may share what was read. */
   void settle(Text text) {
-    if (text.sequence.length() <= pages.endOfBody(text)) {
+    if (text.place().length() <= pages.endOfBody(text)) {
       pages.publish(text);
     }
-    if (text.sequence.length() == text.count - 1 && text.generated() > 0) {
+    if (text.place().length() == text.count - 1 && text.generated() > 0) {
       text.state = Running.State.DECODE;
     }
   }
@@ -165,7 +166,7 @@ final class Planner {
    *
    * @param right guesses that were right
    */
-  void ran(List<Work> works, int right, long nanos, Recorded.DecodeStep event) {
+  void ran(List<Work> works, int right, long nanos, Recorded.@Nullable DecodeStep event) {
     int texts = 0;
     int tokens = 0;
     int made = 0;

@@ -7,6 +7,7 @@ import jdk.jfr.FlightRecorder;
 import jdk.jfr.Label;
 import jdk.jfr.Name;
 import jdk.jfr.StackTrace;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What a flight recording shows of an engine. An event is made only while somebody records it, so
@@ -18,22 +19,22 @@ final class Recorded {
   private Recorded() {}
 
   /** The prompt of a text is read from now on; null where nobody records it. */
-  static Prefill prefill() {
+  static @Nullable Prefill prefill() {
     return FlightRecorder.isInitialized() ? Made.prefill() : null;
   }
 
   /** A step begins; null where nobody records it. */
-  static DecodeStep step() {
+  static @Nullable DecodeStep step() {
     return FlightRecorder.isInitialized() ? Made.step() : null;
   }
 
   /** A text has no room, or no longer; null where nobody records it. */
-  static CachePressure pressure() {
+  static @Nullable CachePressure pressure() {
     return FlightRecorder.isInitialized() ? Made.pressure() : null;
   }
 
   /** A model is opened from now on; null where nobody records it. */
-  static ModelLoad load() {
+  static @Nullable ModelLoad load() {
     return FlightRecorder.isInitialized() ? Made.load() : null;
   }
 
@@ -44,19 +45,19 @@ final class Recorded {
     private static final CachePressure PRESSURE = new CachePressure();
     private static final ModelLoad LOAD = new ModelLoad();
 
-    static Prefill prefill() {
+    static @Nullable Prefill prefill() {
       return PREFILL.isEnabled() ? begun(new Prefill()) : null;
     }
 
-    static DecodeStep step() {
+    static @Nullable DecodeStep step() {
       return STEP.isEnabled() ? begun(new DecodeStep()) : null;
     }
 
-    static CachePressure pressure() {
+    static @Nullable CachePressure pressure() {
       return PRESSURE.isEnabled() ? new CachePressure() : null;
     }
 
-    static ModelLoad load() {
+    static @Nullable ModelLoad load() {
       return LOAD.isEnabled() ? begun(new ModelLoad()) : null;
     }
 
@@ -163,14 +164,14 @@ final class Recorded {
   @StackTrace(false)
   static final class ModelLoad extends Event {
     @Label("Model")
-    String model;
+    String model = "";
 
     @Label("Family")
-    String family;
+    String family = "";
 
     @Label("Summary")
     @Description("Backend, instruction set, types and threads")
-    String summary;
+    String summary = "";
 
     /** It is open. */
     void end(EngineModel opened) {

@@ -5,6 +5,7 @@ import io.mla4j.text.SamplingOptions;
 import java.time.Duration;
 import java.util.List;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A prompt to continue, and how. Immutable, but for its {@link Constraint}, with which it can be
@@ -27,12 +28,12 @@ public final class Request {
   }
 
   /** The prompt as text, BOS not included; null where it is ids. */
-  public String promptText() {
+  public @Nullable String promptText() {
     return values.text;
   }
 
   /** The prompt as ids, BOS included where it is wanted; null where it is a text. */
-  public int[] promptIds() {
+  public int @Nullable [] promptIds() {
     return values.ids == null ? null : values.ids.clone();
   }
 
@@ -72,7 +73,7 @@ public final class Request {
   }
 
   /** What the texts may be; null for anything. */
-  public Constraint constraint() {
+  public @Nullable Constraint constraint() {
     return values.constraint;
   }
 
@@ -82,7 +83,7 @@ public final class Request {
   }
 
   /** From its submission to its end; null for any time. */
-  public Duration deadline() {
+  public @Nullable Duration deadline() {
     return values.deadline;
   }
 
@@ -103,8 +104,8 @@ public final class Request {
   public static final class Builder implements Cloneable {
     private static final int MOST_TEXTS = 128;
     private static final int MOST_LOGPROBS = 128;
-    private String text;
-    private int[] ids;
+    private @Nullable String text;
+    private int @Nullable [] ids;
     private int maxTokens = 512;
     private SamplingOptions sampling = SamplingOptions.GREEDY;
     private int n = 1;
@@ -112,9 +113,9 @@ public final class Request {
     private Set<Integer> stopIds = Set.of();
     private boolean ignoreEos;
     private int logprobs = -1;
-    private Constraint constraint;
+    private @Nullable Constraint constraint;
     private String tenant = "";
-    private Duration deadline;
+    private @Nullable Duration deadline;
     private boolean keepSpecial;
     private boolean conversation;
 
@@ -177,7 +178,7 @@ public final class Request {
     }
 
     /** See {@link Request#constraint()}. */
-    public Builder constraint(Constraint what) {
+    public Builder constraint(@Nullable Constraint what) {
       constraint = what;
       return this;
     }
@@ -189,7 +190,7 @@ public final class Request {
     }
 
     /** See {@link Request#deadline()}. */
-    public Builder deadline(Duration most) {
+    public Builder deadline(@Nullable Duration most) {
       deadline = most;
       return this;
     }
@@ -228,7 +229,8 @@ public final class Request {
       return new Request(clone());
     }
 
-    private static void require(boolean holds, String name, Object value, String allowed) {
+    private static void require(
+        boolean holds, String name, @Nullable Object value, String allowed) {
       if (!holds) {
         throw new InvalidArgumentException(name + " is " + value + ", but must be " + allowed);
       }

@@ -7,6 +7,7 @@ import io.mla4j.model.Decoder.Wanted;
 import java.util.ArrayDeque;
 import java.util.Arrays;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Answers of conversations, read as the part of a prompt that they are likely to be next, while
@@ -33,7 +34,7 @@ final class Rereader implements AutoCloseable {
   private final ArrayDeque<Said> waiting = new ArrayDeque<>();
 
   /** Of the first one, as far as it was read since somebody waited; or null. */
-  private Sequence sequence;
+  private @Nullable Sequence sequence;
 
   Rereader(EngineModel model, Pages pages) {
     this.model = model;

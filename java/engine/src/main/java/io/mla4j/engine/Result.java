@@ -1,6 +1,7 @@
 package io.mla4j.engine;
 
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A whole answer.
@@ -40,6 +41,6 @@ public record Result(List<Choice> choices) {
       int[] ids,
       List<TokenLogprob> logprobs,
       FinishReason reason,
-      String stopText,
+      @Nullable String stopText,
       Usage usage) {}
 }

@@ -26,6 +26,7 @@ import java.util.Set;
 import java.util.function.BinaryOperator;
 import java.util.function.Function;
 import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A model that says what a function tells it, for tests of what is built on an engine: texts take
@@ -52,8 +53,8 @@ public final class ScriptedModel implements EngineModel {
     int next(int[] text, int prompt);
   }
 
-  private final Tokenizer tokenizer;
-  private final ChatTemplate template;
+  private final @Nullable Tokenizer tokenizer;
+  private final @Nullable ChatTemplate template;
   private final int vocabulary;
   private final Set<Integer> eos;
   private final Script script;
@@ -62,7 +63,11 @@ public final class ScriptedModel implements EngineModel {
   private boolean closed;
 
   private ScriptedModel(
-      Tokenizer tokenizer, ChatTemplate template, int vocabulary, Set<Integer> eos, Script script) {
+      @Nullable Tokenizer tokenizer,
+      @Nullable ChatTemplate template,
+      int vocabulary,
+      Set<Integer> eos,
+      Script script) {
     if (vocabulary < 1) {
       throw new InvalidArgumentException(
           "vocabulary is " + vocabulary + ", but must be at least 1");
@@ -92,7 +97,7 @@ public final class ScriptedModel implements EngineModel {
    */
   public static ScriptedModel answering(
       Tokenizer tokenizer,
-      ChatTemplate template,
+      @Nullable ChatTemplate template,
       int vocabulary,
       int eos,
       Function<String, String> answer) {
@@ -114,7 +119,7 @@ public final class ScriptedModel implements EngineModel {
    */
   public static ScriptedModel continuing(
       Tokenizer tokenizer,
-      ChatTemplate template,
+      @Nullable ChatTemplate template,
       int vocabulary,
       int eos,
       BinaryOperator<String> more) {

@@ -1,14 +1,17 @@
 package io.mla4j.engine;
 
+import io.mla4j.InvalidStateException;
 import io.mla4j.Mla4jException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Flow;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
 
 /** An answer whose events the engine's loop adds. */
 final class StreamedAnswer implements Answer {
@@ -31,7 +34,7 @@ final class StreamedAnswer implements Answer {
   private volatile boolean cancelled;
 
   /** Null until somebody asks for it. */
-  private CompletableFuture<Result> result;
+  private @Nullable CompletableFuture<Result> result;
 
   StreamedAnswer(long id, int choices, Runnable waker) {
     this.id = id;
@@ -46,7 +49,7 @@ final class StreamedAnswer implements Answer {
   }
 
   @Override
-  public Event next() throws InterruptedException {
+  public @Nullable Event next() throws InterruptedException {
     lock.lockInterruptibly();
     try {
       while (read == events.size() && open > 0) {
@@ -59,7 +62,7 @@ final class StreamedAnswer implements Answer {
   }
 
   @Override
-  public Event poll(Duration most) throws InterruptedException {
+  public @Nullable Event poll(Duration most) throws InterruptedException {
     long left = most.toNanos();
     lock.lockInterruptibly();
     try {
@@ -72,7 +75,7 @@ final class StreamedAnswer implements Answer {
     }
   }
 
-  private Event take() {
+  private @Nullable Event take() {
     return read < events.size() ? events.get(read++) : null;
   }
 
@@ -95,19 +98,21 @@ final class StreamedAnswer implements Answer {
   public CompletableFuture<Result> result() {
     lock.lock();
     try {
-      if (result == null) {
-        result = new CompletableFuture<>();
-        result.whenComplete(
-            (_, _) -> {
-              if (result.isCancelled()) {
+      CompletableFuture<Result> future = result;
+      if (future == null) {
+        future = new CompletableFuture<>();
+        future.whenComplete(
+            (_, error) -> {
+              if (error instanceof CancellationException) {
                 cancel();
               }
             });
+        result = future;
         if (open == 0) {
-          complete();
+          complete(future);
         }
       }
-      return result;
+      return future;
     } finally {
       lock.unlock();
     }
@@ -129,7 +134,7 @@ final class StreamedAnswer implements Answer {
     try {
       events.add(event);
       if (!(event instanceof Event.Token) && --open == 0 && result != null) {
-        complete();
+        complete(result);
       }
       added.signalAll();
     } finally {
@@ -138,11 +143,11 @@ final class StreamedAnswer implements Answer {
   }
 
   /** What waits for the result runs on another thread than the loop's. */
-  private void complete() {
-    Thread.ofVirtual().name("mla4j-result").start(this::collect);
+  private void complete(CompletableFuture<Result> result) {
+    Thread.ofVirtual().name("mla4j-result").start(() -> collect(result));
   }
 
-  private void collect() {
+  private void collect(CompletableFuture<Result> result) {
     try {
       List<Result.Choice> all = new ArrayList<>();
       for (int i = 0; i < choices; i++) {
@@ -174,6 +179,9 @@ final class StreamedAnswer implements Answer {
         case Event.Finished finished -> end = finished;
         case Event.Failed failed -> throw failed.error();
       }
+    }
+    if (end == null) {
+      throw new InvalidStateException("choice " + index + " of request " + id + " has not ended");
     }
     return new Result.Choice(
         text.toString(),

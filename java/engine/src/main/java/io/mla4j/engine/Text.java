@@ -1,9 +1,11 @@
 package io.mla4j.engine;
 
+import io.mla4j.InvalidStateException;
 import io.mla4j.PrefixCache;
 import io.mla4j.Sequence;
 import io.mla4j.text.Sampler;
 import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
 
 /**
  * One of the texts of a request: its tokens, its place in the cache, and how it goes on. Belongs to
@@ -17,10 +19,10 @@ final class Text {
   final Writer writer;
 
   /** Null for none. */
-  final Constraint constraint;
+  final @Nullable Constraint constraint;
 
   /** Which tokens the constraint allows; null without one. */
-  final long[] allowed;
+  final long @Nullable [] allowed;
 
   /** Prompt and text; those from the sequence's length on are not cached yet. */
   int[] ids;
@@ -28,10 +30,10 @@ final class Text {
   volatile int count;
 
   /** Its prompt's body, once it was asked for. */
-  PrefixCache.Beginning beginning;
+  PrefixCache.@Nullable Beginning beginning;
 
   /** Null while it waits. */
-  Sequence sequence;
+  @Nullable Sequence sequence;
 
   /** Tokens of the prompt that were in the cache already. */
   volatile int cachedTokens;
@@ -39,7 +41,7 @@ final class Text {
   volatile Running.State state = Running.State.WAITING;
 
   /** Of its prompt, until its first token is there; null where nobody records it. */
-  Recorded.Prefill prefill;
+  Recorded.@Nullable Prefill prefill;
 
   /** What it may go on with. */
   final TextGuesses guesses = new TextGuesses();
@@ -52,7 +54,7 @@ final class Text {
       int choice,
       EngineModel model,
       Sampler.Scratch scratch,
-      Constraint constraint) {
+      @Nullable Constraint constraint) {
     this.ticket = ticket;
     this.choice = choice;
     this.promptTokens = ticket.prompt.length;
@@ -68,6 +70,18 @@ final class Text {
         constraint == null ? null : new long[Math.ceilDiv(model.vocabulary(), Long.SIZE)];
     this.ids = Arrays.copyOf(ticket.prompt, promptTokens + 16);
     this.count = promptTokens;
+  }
+
+  /**
+   * Its place in the cache.
+   *
+   * @throws InvalidStateException while it waits for one
+   */
+  Sequence place() {
+    if (sequence == null) {
+      throw new InvalidStateException("text " + choice + " of request " + ticket.id + " waits");
+    }
+    return sequence;
   }
 
   void push(int id) {

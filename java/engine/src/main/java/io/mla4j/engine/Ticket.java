@@ -1,9 +1,11 @@
 package io.mla4j.engine;
 
 import io.mla4j.text.Sampler;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 
 /** A request that was taken, from its submission to the end of its last text. */
 final class Ticket {
@@ -25,7 +27,7 @@ final class Ticket {
 
   private int born;
 
-  private Text next;
+  private @Nullable Text next;
 
   /** Whether its first step has been made. */
   boolean started;
@@ -36,29 +38,32 @@ final class Ticket {
     this.prompt = prompt;
     this.answer = answer;
     this.submitted = now;
-    this.hasDeadline = request.deadline() != null;
-    this.deadline = hasDeadline ? now + saturated(request) : 0;
+    Duration most = request.deadline();
+    this.hasDeadline = most != null;
+    this.deadline = most == null ? 0 : now + saturated(most);
   }
 
-  private static long saturated(Request request) {
+  private static long saturated(Duration most) {
     try {
-      return Math.min(request.deadline().toNanos(), Long.MAX_VALUE / 4);
+      return Math.min(most.toNanos(), Long.MAX_VALUE / 4);
     } catch (ArithmeticException e) {
       return Long.MAX_VALUE / 4;
     }
   }
 
   /** Its next text, which does not begin yet: the same one until it does. */
-  Text next(EngineModel model, Sampler.Scratch scratch, Supplier<Constraint> constraint) {
-    if (next == null) {
-      next = new Text(this, born, model, scratch, constraint.get());
+  Text next(EngineModel model, Sampler.Scratch scratch, Supplier<@Nullable Constraint> constraint) {
+    Text text = next;
+    if (text == null) {
+      text = new Text(this, born, model, scratch, constraint.get());
+      next = text;
     }
-    return next;
+    return text;
   }
 
-  /** That text begins. */
-  void begin() {
-    texts.add(next);
+  /** Its next text begins. */
+  void begin(Text text) {
+    texts.add(text);
     next = null;
     born++;
   }

@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.PriorityQueue;
 import java.util.function.Predicate;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Who comes next: texts that were put back, oldest first, then requests, whose tenants take turns.
@@ -37,7 +38,7 @@ final class Waiting {
   }
 
   /** The text that was put back and comes next, or null. */
-  Text firstText() {
+  @Nullable Text firstText() {
     return putBack.peek();
   }
 
@@ -46,7 +47,7 @@ final class Waiting {
   }
 
   /** The request that comes next, or null. */
-  Ticket firstTicket() {
+  @Nullable Ticket firstTicket() {
     return tenants.isEmpty() ? null : tenants.values().iterator().next().peek();
   }
 

@@ -3,13 +3,14 @@ package io.mla4j.engine;
 import io.mla4j.text.StopFilter;
 import io.mla4j.text.StreamingDecoder;
 import io.mla4j.text.Tokenizer;
+import org.jspecify.annotations.Nullable;
 
 /** Tokens of one text become characters, until a stop text appears. Belongs to the loop. */
 final class Writer {
   /** Null where the model has no tokenizer: ids have no text. */
-  private final Tokenizer tokenizer;
+  private final @Nullable Tokenizer tokenizer;
 
-  private final StreamingDecoder characters;
+  private final @Nullable StreamingDecoder characters;
   private final StopFilter filter;
 
   /** What became certain since {@link #take}. */
@@ -24,7 +25,7 @@ final class Writer {
   /** Takes a token that does not end the text: whether a stop text appeared. */
   boolean accept(int id) {
     String piece = characters == null ? "" : characters.next(id);
-    return piece.isEmpty() && filter.looks()
+    return tokenizer != null && piece.isEmpty() && filter.looks()
         ? filter.acceptSpecial(tokenizer.specialText(id))
         : filter.accept(piece);
   }
@@ -39,7 +40,7 @@ final class Writer {
   }
 
   /** The stop text that appeared. */
-  String stopText() {
+  @Nullable String stopText() {
     return filter.found();
   }
 

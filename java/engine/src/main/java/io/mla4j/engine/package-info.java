@@ -3,4 +3,7 @@
  * a {@link io.mla4j.engine.Request}; what comes is an {@link io.mla4j.engine.Answer} of {@link
  * io.mla4j.engine.Event}s. Servers and libraries are doors above it.
  */
+@NullMarked
 package io.mla4j.engine;
+
+import org.jspecify.annotations.NullMarked;

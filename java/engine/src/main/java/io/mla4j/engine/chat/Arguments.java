@@ -4,6 +4,7 @@ import io.mla4j.InvalidArgumentException;
 import io.mla4j.engine.json.PlainJson;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Arguments that are written without quotes: whether they are texts is said by the tool's schema.
@@ -12,12 +13,12 @@ final class Arguments {
   private Arguments() {}
 
   /** The value of an argument of a tool. */
-  static Object value(List<Tool> tools, String tool, String name, String text) {
+  static @Nullable Object value(List<Tool> tools, String tool, String name, String text) {
     return isText(tools, tool, name) ? text : json(text);
   }
 
   /** The value that a text is in JSON; the text itself where it is none. */
-  static Object json(String text) {
+  static @Nullable Object json(String text) {
     try {
       return PlainJson.parse(text);
     } catch (InvalidArgumentException e) {

@@ -8,6 +8,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 
 /** What stands between the markers of a tool call. */
 sealed interface CallBody {
@@ -38,7 +39,7 @@ sealed interface CallBody {
    * @param id null where the model gives none
    * @param arguments where their object begins
    */
-  record Head(String id, String name, int arguments) {}
+  record Head(@Nullable String id, String name, int arguments) {}
 
   /**
    * The beginning of a call, once a text has all of it.
@@ -73,7 +74,7 @@ sealed interface CallBody {
         : List.of(new Call(name.strip(), arguments.get()));
   }
 
-  private static Optional<Head> named(String id, String name, int arguments) {
+  private static Optional<Head> named(@Nullable String id, String name, int arguments) {
     return NAME.matcher(name.strip()).matches()
         ? Optional.of(new Head(id, name.strip(), arguments))
         : Optional.empty();

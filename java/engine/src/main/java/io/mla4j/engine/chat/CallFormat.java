@@ -3,6 +3,7 @@ package io.mla4j.engine.chat;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Predicate;
+import org.jspecify.annotations.Nullable;
 
 /**
  * How a model writes tool calls.
@@ -18,10 +19,10 @@ import java.util.function.Predicate;
 record CallFormat(
     String name,
     String sign,
-    String sectionOpen,
-    String sectionClose,
+    @Nullable String sectionOpen,
+    @Nullable String sectionClose,
     String callOpen,
-    String callClose,
+    @Nullable String callClose,
     CallBody body) {
   /** The first whose sign is there is taken. */
   private static final List<CallFormat> KNOWN =

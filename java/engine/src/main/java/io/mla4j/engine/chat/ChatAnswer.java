@@ -4,6 +4,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Flow;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What becomes of a {@link ChatRequest}, as {@link io.mla4j.engine.Answer} is of a request: one
@@ -18,14 +19,14 @@ public interface ChatAnswer {
    *
    * @return null after the last event of the last choice
    */
-  ChatEvent next() throws InterruptedException;
+  @Nullable ChatEvent next() throws InterruptedException;
 
   /**
    * The next event, waiting for it up to {@code most}.
    *
    * @return null where none came, or none will come: {@link #isRead} tells
    */
-  ChatEvent poll(Duration most) throws InterruptedException;
+  @Nullable ChatEvent poll(Duration most) throws InterruptedException;
 
   /** Whether the last event of the last choice was taken. */
   boolean isRead();

@@ -18,6 +18,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /**
  * How a model writes conversations, by its template: requests to prompts, and texts to answers.
@@ -37,7 +38,7 @@ public final class ChatCodec {
   private final Grammars grammars = new Grammars();
 
   /** Null until a constraint is asked for. */
-  private Vocabulary vocabulary;
+  private @Nullable Vocabulary vocabulary;
 
   private ChatCodec(EngineModel model) {
     this.model = model;
@@ -243,9 +244,11 @@ public final class ChatCodec {
   }
 
   private synchronized Vocabulary vocabulary() {
-    if (vocabulary == null) {
-      vocabulary = Vocabulary.of(model.tokenizer(), model.vocabulary(), model.eos());
+    Vocabulary known = vocabulary;
+    if (known == null) {
+      known = Vocabulary.of(model.tokenizer(), model.vocabulary(), model.eos());
+      vocabulary = known;
     }
-    return vocabulary;
+    return known;
   }
 }

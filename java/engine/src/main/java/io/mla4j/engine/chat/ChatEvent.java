@@ -5,6 +5,7 @@ import io.mla4j.engine.Event;
 import io.mla4j.engine.FinishReason;
 import io.mla4j.engine.Usage;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /** What happened to a choice of a {@link ChatAnswer}. */
 public sealed interface ChatEvent {
@@ -37,7 +38,7 @@ public sealed interface ChatEvent {
       List<ChatDelta> deltas,
       Message message,
       FinishReason reason,
-      String stopText,
+      @Nullable String stopText,
       Usage usage)
       implements ChatEvent {
     /** Copies the list. */

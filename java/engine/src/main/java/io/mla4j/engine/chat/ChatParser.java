@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Makes reasoning, content and tool calls of a text that comes piece by piece; it does not matter
@@ -20,8 +21,8 @@ import java.util.stream.Stream;
 public final class ChatParser {
   private static final String BLANK = " \t\r\n";
 
-  private final ReasoningFormat reasoningFormat;
-  private final CallFormat calls;
+  private final @Nullable ReasoningFormat reasoningFormat;
+  private final @Nullable CallFormat calls;
   private final List<Tool> tools;
   private final int mostCalls;
 
@@ -52,14 +53,14 @@ public final class ChatParser {
   private int searched;
 
   /** The call whose arguments are told; null where none is. */
-  private CallBody.Head head;
+  private @Nullable Told told;
 
   private final StringBuilder arguments = new StringBuilder();
 
-  /** Where they end. */
-  private ObjectText object;
-
   private List<ChatDelta> deltas = new ArrayList<>();
+
+  /** How a call began, and where its arguments end. */
+  private record Told(CallBody.Head head, ObjectText object) {}
 
   private enum Place {
     /** Nothing but white space was there, and reasoning may follow. */
@@ -88,8 +89,8 @@ public final class ChatParser {
    * @param special texts of special tokens, which are no content
    */
   record Formats(
-      ReasoningFormat reasoning,
-      CallFormat calls,
+      @Nullable ReasoningFormat reasoning,
+      @Nullable CallFormat calls,
       List<Tool> tools,
       int mostCalls,
       Collection<String> special) {}
@@ -186,12 +187,22 @@ public final class ChatParser {
     };
   }
 
+  /** In reasoning, or where it may begin. */
+  private ReasoningFormat reasoningFormat() {
+    return Objects.requireNonNull(reasoningFormat, "there is no reasoning");
+  }
+
+  /** In calls. */
+  private CallFormat calls() {
+    return Objects.requireNonNull(calls, "there are no calls");
+  }
+
   private boolean start(boolean atEnd) {
     int from = 0;
     while (from < waiting.length() && BLANK.indexOf(waiting.charAt(from)) >= 0) {
       from++;
     }
-    String open = reasoningFormat.open();
+    String open = reasoningFormat().open();
     String rest = waiting.substring(from);
     if (rest.startsWith(open)) {
       waiting.delete(0, from + open.length());
@@ -210,7 +221,7 @@ public final class ChatParser {
     addReasoning(waiting.substring(0, found.from()));
     String marker = waiting.substring(found.from(), found.from() + found.length());
     waiting.delete(0, found.from() + found.length());
-    if (marker.equals(reasoningFormat.close())) {
+    if (marker.equals(reasoningFormat().close())) {
       blanks.setLength(0);
       place = Place.BEHIND_REASONING;
     } else if (calls != null && marker.equals(calls.sectionOpen())) {
@@ -245,7 +256,7 @@ public final class ChatParser {
     }
     Found found = inSection.find(waiting, atEnd);
     if (found.length() > 0 && found.from() == from) {
-      boolean isCall = waiting.indexOf(calls.callOpen(), from) == from;
+      boolean isCall = waiting.indexOf(calls().callOpen(), from) == from;
       waiting.delete(0, from + found.length());
       place = isCall ? Place.CALL : behindCalls();
       searched = 0;
@@ -266,10 +277,11 @@ public final class ChatParser {
   }
 
   private Place behindCall() {
-    return calls.sectionOpen() == null ? behindCalls() : Place.SECTION;
+    return calls().sectionOpen() == null ? behindCalls() : Place.SECTION;
   }
 
   private boolean call(boolean atEnd) {
+    CallFormat calls = calls();
     String close = calls.callClose() == null ? calls.callOpen() : calls.callClose();
     int end = waiting.indexOf(close, searched);
     Optional<CallBody.Head> begun = calls.body().head(waiting);
@@ -312,26 +324,26 @@ public final class ChatParser {
   private void begin(CallBody.Head call) {
     waiting.delete(0, call.arguments());
     blanks.setLength(0);
-    head = call;
-    object = new ObjectText(inCall);
+    told = new Told(call, new ObjectText(inCall));
     place = Place.ARGUMENTS;
     start(call.id(), call.name());
   }
 
   private boolean arguments(boolean atEnd) {
-    int length = object.take(waiting, atEnd);
+    Told call = Objects.requireNonNull(told, "no call has begun");
+    int length = call.object.take(waiting, atEnd);
     String more = waiting.substring(0, length);
     waiting.delete(0, length);
     arguments.append(more);
     if (!more.isEmpty()) {
       tell(more);
     }
-    if (!object.isEnded() && !atEnd) {
+    if (!call.object.isEnded() && !atEnd) {
       return false;
     }
-    end(head.id(), head.name(), arguments.toString());
+    end(call.head.id(), call.head.name(), arguments.toString());
     arguments.setLength(0);
-    place = calls.callClose() == null ? behindCall() : Place.BEHIND_ARGUMENTS;
+    place = calls().callClose() == null ? behindCall() : Place.BEHIND_ARGUMENTS;
     return true;
   }
 
@@ -341,7 +353,7 @@ public final class ChatParser {
     if (found.length() == 0) {
       return false;
     }
-    if (waiting.substring(0, found.length()).equals(calls.callClose())) {
+    if (waiting.substring(0, found.length()).equals(calls().callClose())) {
       waiting.delete(0, found.length());
     }
     place = behindCall();
@@ -355,11 +367,11 @@ public final class ChatParser {
   }
 
   /** The id of the next call. */
-  private String id(String written) {
+  private String id(@Nullable String written) {
     return written == null ? callIds + toolCalls.size() : written;
   }
 
-  private void start(String id, String name) {
+  private void start(@Nullable String id, String name) {
     if (toolCalls.size() < mostCalls) {
       deltas.add(new ChatDelta.CallStart(toolCalls.size(), id(id), name));
     }
@@ -371,7 +383,7 @@ public final class ChatParser {
     }
   }
 
-  private void end(String id, String name, String all) {
+  private void end(@Nullable String id, String name, String all) {
     if (toolCalls.size() < mostCalls) {
       toolCalls.add(new ToolCall(id(id), name, all));
     }

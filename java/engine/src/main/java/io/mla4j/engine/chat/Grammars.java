@@ -3,6 +3,7 @@ package io.mla4j.engine.chat;
 import io.mla4j.engine.json.Grammar;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /** The grammars of schemas that were asked for last, since a program asks for the same again. */
 final class Grammars {
@@ -10,13 +11,15 @@ final class Grammars {
 
   private final LinkedHashMap<Map<String, Object>, Grammar> last =
       new LinkedHashMap<>(16, 0.75f, true);
-  private Grammar anyObject;
+  private @Nullable Grammar anyObject;
 
   synchronized Grammar anyObject() {
-    if (anyObject == null) {
-      anyObject = Grammar.anyObject();
+    Grammar known = anyObject;
+    if (known == null) {
+      known = Grammar.anyObject();
+      anyObject = known;
     }
-    return anyObject;
+    return known;
   }
 
   synchronized Grammar schema(Map<String, Object> schema) {

@@ -2,6 +2,7 @@ package io.mla4j.engine.chat;
 
 import io.mla4j.InvalidArgumentException;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A message of a conversation.
@@ -15,11 +16,11 @@ import java.util.List;
  */
 public record Message(
     Role role,
-    String content,
-    String reasoning,
+    @Nullable String content,
+    @Nullable String reasoning,
     List<ToolCall> toolCalls,
-    String toolCallId,
-    String name) {
+    @Nullable String toolCallId,
+    @Nullable String name) {
   /**
    * Checks that the parts suit the role.
    *
@@ -55,12 +56,12 @@ public record Message(
   }
 
   /** What the model answered, with tools that it wants to have called; content may be null. */
-  public static Message assistant(String content, List<ToolCall> toolCalls) {
+  public static Message assistant(@Nullable String content, List<ToolCall> toolCalls) {
     return new Message(Role.ASSISTANT, content, null, toolCalls, null, null);
   }
 
   /** What a tool gave back for a call; its name may be null. */
-  public static Message tool(String toolCallId, String name, String content) {
+  public static Message tool(String toolCallId, @Nullable String name, String content) {
     return new Message(Role.TOOL, content, null, List.of(), toolCallId, name);
   }
 

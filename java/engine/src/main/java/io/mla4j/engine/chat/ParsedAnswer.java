@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Flow;
+import org.jspecify.annotations.Nullable;
 
 /** An answer whose texts are parsed as they are read. */
 final class ParsedAnswer implements ChatAnswer {
@@ -32,13 +33,13 @@ final class ParsedAnswer implements ChatAnswer {
   }
 
   @Override
-  public ChatEvent next() throws InterruptedException {
+  public @Nullable ChatEvent next() throws InterruptedException {
     Event event = answer.next();
     return event == null ? null : parsed(event);
   }
 
   @Override
-  public ChatEvent poll(Duration most) throws InterruptedException {
+  public @Nullable ChatEvent poll(Duration most) throws InterruptedException {
     Event event = answer.poll(most);
     return event == null ? null : parsed(event);
   }

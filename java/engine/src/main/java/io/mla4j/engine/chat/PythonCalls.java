@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /** Reads calls as Python writes them, {@code f(a=1, b='x', c=[True, None])}, or a list of them. */
 final class PythonCalls {
@@ -95,7 +96,7 @@ final class PythonCalls {
     return text.substring(from, at);
   }
 
-  private Object value(int depth) throws Malformed {
+  private @Nullable Object value(int depth) throws Malformed {
     skip();
     if (at == text.length() || depth > MOST_NESTED) {
       throw new Malformed();
@@ -137,7 +138,7 @@ final class PythonCalls {
     return entries;
   }
 
-  private static Object constant(String word) throws Malformed {
+  private static @Nullable Object constant(String word) throws Malformed {
     return switch (word) {
       case "True", "true" -> true;
       case "False", "false" -> false;

@@ -7,6 +7,7 @@ import io.mla4j.text.ChatTemplate;
 import io.mla4j.text.template.TemplateException;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What a template makes of a conversation with a tool call: templates put markers together from
@@ -36,7 +37,7 @@ record TemplateProbe(ChatTemplate template, String written, boolean wantsText) {
   }
 
   /** Null where the template refuses it. */
-  private static String written(ChatTemplate template, Object arguments) {
+  private static @Nullable String written(ChatTemplate template, Object arguments) {
     Map<String, Object> call =
         ChatCodec.ordered(
             "id",

@@ -4,6 +4,7 @@ import io.mla4j.InvalidArgumentException;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A function that the model may wish to have called.
@@ -13,7 +14,7 @@ import java.util.Map;
  * @param parameters the JSON schema of its arguments, in plain values (Map, List, String, Number,
  *     Boolean, null); an empty map where it has none
  */
-public record Tool(String name, String description, Map<String, Object> parameters) {
+public record Tool(String name, @Nullable String description, Map<String, Object> parameters) {
   /**
    * Copies the schema's first level.
    *

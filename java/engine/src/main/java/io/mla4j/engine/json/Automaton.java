@@ -4,6 +4,7 @@ import java.util.HashMap;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.IntConsumer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The states of a text of a rule, found as they are reached, each once. What is remembered is
@@ -22,7 +23,7 @@ final class Automaton {
   }
 
   /** The beginning of a text. */
-  State start() {
+  @Nullable State start() {
     Frames frames = new Frames();
     if (rule.fits(0)) {
       frames.add(new Frame.Later(rule, 0, new Frame.Done()));
@@ -36,7 +37,7 @@ final class Automaton {
   }
 
   /** Null where nothing can come. */
-  private State state(Frames frames) {
+  private @Nullable State state(Frames frames) {
     return frames.all().isEmpty() ? null : states.computeIfAbsent(frames.all(), State::new);
   }
 
@@ -53,23 +54,25 @@ final class Automaton {
     private final Set<Frame> frames;
 
     /** By bytes; {@link #wrong} where nothing can come, null where it was not looked for. */
-    private State[] next;
+    private @Nullable State @Nullable [] next;
 
-    private long[] mask;
+    private long @Nullable [] mask;
 
     private State(Set<Frame> frames) {
       this.frames = frames;
     }
 
     /** Where a byte leads; null where it must not come. */
-    State next(int b) {
-      if (next == null) {
-        next = new State[257];
+    @Nullable State next(int b) {
+      @Nullable State[] found = next;
+      if (found == null) {
+        found = new @Nullable State[257];
+        next = found;
       }
-      State known = next[b];
+      State known = found[b];
       if (known == null) {
         known = find(b);
-        next[b] = known;
+        found[b] = known;
       }
       return known == wrong ? null : known;
     }
@@ -84,7 +87,7 @@ final class Automaton {
     }
 
     /** Where a token that is no text leads; null where it must not come. */
-    State nextToken(int id) {
+    @Nullable State nextToken(int id) {
       Frames to = new Frames();
       for (Frame frame : frames) {
         frame.stepToken(id, to);
@@ -108,26 +111,33 @@ final class Automaton {
 
     /** Sets the tokens that may come. */
     void mask(Vocabulary vocabulary, long[] allowed) {
-      if (mask == null) {
-        mask = new long[allowed.length];
+      long[] known = mask;
+      if (known == null) {
+        known = maskOf(vocabulary, allowed.length);
+        mask = known;
         masks++;
-        if (within() instanceof Frame.InString string) {
-          Frames behind = new Frames();
-          behind.add(string.then());
-          vocabulary.walkString(string.needed(), string.room(), state(behind), mask);
-        } else {
-          vocabulary.walk(this, mask);
-        }
-        awaited(id -> Vocabulary.set(mask, id));
-        if (mayEnd()) {
-          vocabulary.setEos(mask);
-        }
       }
-      System.arraycopy(mask, 0, allowed, 0, mask.length);
+      System.arraycopy(known, 0, allowed, 0, known.length);
+    }
+
+    private long[] maskOf(Vocabulary vocabulary, int length) {
+      long[] mask = new long[length];
+      if (within() instanceof Frame.InString string) {
+        Frames behind = new Frames();
+        behind.add(string.then());
+        vocabulary.walkString(string.needed(), string.room(), state(behind), mask);
+      } else {
+        vocabulary.walk(this, mask);
+      }
+      awaited(id -> Vocabulary.set(mask, id));
+      if (mayEnd()) {
+        vocabulary.setEos(mask);
+      }
+      return mask;
     }
 
     /** The string that this is in, between two characters, where it is in nothing else; or null. */
-    private Frame within() {
+    private @Nullable Frame within() {
       Frame only = frames.size() == 1 ? frames.iterator().next() : null;
       return only instanceof Frame.InString string && string.isBetween() ? only : null;
     }

@@ -4,6 +4,7 @@ import java.math.BigDecimal;
 import java.math.BigInteger;
 import java.math.RoundingMode;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A number of a range, without exponent. It has at most 15 digits, 12 of them behind the point:
@@ -30,7 +31,7 @@ final class DecimalRule extends Rule {
    * @param least null for none
    * @param most null for none
    */
-  DecimalRule(BigDecimal least, boolean above, BigDecimal most, boolean below) {
+  DecimalRule(@Nullable BigDecimal least, boolean above, @Nullable BigDecimal most, boolean below) {
     BigInteger largest = POWERS[MOST_DIGITS + MOST_BEHIND];
     this.least = least == null ? largest.negate() : units(least, RoundingMode.CEILING, above, 1);
     this.most = most == null ? largest : units(most, RoundingMode.FLOOR, below, -1);
@@ -78,7 +79,7 @@ final class DecimalRule extends Rule {
    *
    * @param digits null for none yet
    */
-  private boolean mayBegin(boolean negative, BigInteger digits) {
+  private boolean mayBegin(boolean negative, @Nullable BigInteger digits) {
     if (digits == null) {
       for (int first = 0; first <= 9; first++) {
         if (mayBegin(negative, BigInteger.valueOf(first), 1)) {
@@ -125,7 +126,12 @@ final class DecimalRule extends Rule {
    * @param behind digits behind it; -1 where it was not there
    */
   private record Digits(
-      DecimalRule rule, boolean negative, BigInteger digits, int whole, int behind, Frame then)
+      DecimalRule rule,
+      boolean negative,
+      @Nullable BigInteger digits,
+      int whole,
+      int behind,
+      Frame then)
       implements Frame {
     @Override
     public void step(int b, Frames to) {

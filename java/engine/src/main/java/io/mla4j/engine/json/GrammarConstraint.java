@@ -3,6 +3,7 @@ package io.mla4j.engine.json;
 import io.mla4j.InvalidArgumentException;
 import io.mla4j.engine.Constraint;
 import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
 
 /** A text of a {@link Grammar}. */
 final class GrammarConstraint implements Constraint {
@@ -12,7 +13,7 @@ final class GrammarConstraint implements Constraint {
   private final Automaton automaton;
 
   /** Null behind the end. */
-  private Automaton.State state;
+  private Automaton.@Nullable State state;
 
   GrammarConstraint(Vocabulary vocabulary, Automaton automaton) {
     this.vocabulary = vocabulary;

@@ -1,6 +1,7 @@
 package io.mla4j.engine.json;
 
 import java.math.BigInteger;
+import org.jspecify.annotations.Nullable;
 
 /** A whole number of a range, without point and exponent. */
 final class IntegerRule extends Rule {
@@ -55,7 +56,7 @@ final class IntegerRule extends Rule {
    *
    * @param digits what was there; null where nothing was
    */
-  private record Digits(IntegerRule rule, boolean negative, BigInteger digits, Frame then)
+  private record Digits(IntegerRule rule, boolean negative, @Nullable BigInteger digits, Frame then)
       implements Frame {
     @Override
     public void step(int b, Frames to) {

@@ -1,6 +1,7 @@
 package io.mla4j.engine.json;
 
 import java.util.BitSet;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Within an object, between its properties.
@@ -85,7 +86,7 @@ record ObjectFrame(ObjectRule rule, BitSet seen, Place place, int depth, Frame t
    * @param state of {@link StringBytes}
    * @param at where the names of the rule go on in the same way; null where none does
    */
-  record OtherName(ObjectFrame object, int state, TextTree.Node at) implements Frame {
+  record OtherName(ObjectFrame object, int state, TextTree.@Nullable Node at) implements Frame {
     @Override
     public void step(int b, Frames to) {
       // A name is spelled in one way alone, so that it is not one of the rule's.

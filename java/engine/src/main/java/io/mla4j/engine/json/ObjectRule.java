@@ -2,6 +2,8 @@ package io.mla4j.engine.json;
 
 import java.util.BitSet;
 import java.util.List;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 
 /** An object: its properties in any order, each once, and perhaps others. */
 final class ObjectRule extends Rule {
@@ -17,14 +19,14 @@ final class ObjectRule extends Rule {
   private final List<Property> properties;
 
   /** What others are; null where there must not be any. */
-  private final Rule others;
+  private final @Nullable Rule others;
 
   private final BitSet required = new BitSet();
 
   /** The names as JSON has them, without the first quote. */
   private final TextTree.Node names;
 
-  ObjectRule(List<Property> properties, Rule others) {
+  ObjectRule(List<Property> properties, @Nullable Rule others) {
     this.properties = List.copyOf(properties);
     this.others = others;
     for (int i = 0; i < properties.size(); i++) {
@@ -43,8 +45,9 @@ final class ObjectRule extends Rule {
     return properties;
   }
 
+  /** What others are, where there may be any. */
   Rule others() {
-    return others;
+    return Objects.requireNonNull(others, "there must not be other properties");
   }
 
   TextTree.Node names() {

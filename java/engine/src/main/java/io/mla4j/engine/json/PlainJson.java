@@ -17,6 +17,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /** JSON as plain values: Map, List, String, Number, Boolean and null. */
 public final class PlainJson {
@@ -37,7 +38,7 @@ public final class PlainJson {
    *
    * @throws InvalidArgumentException where it is no JSON, or nested too deep
    */
-  public static Object parse(String text) {
+  public static @Nullable Object parse(String text) {
     try (JsonParser parser = FACTORY.createParser(text)) {
       if (parser.nextToken() == null) {
         throw new InvalidArgumentException("an empty text is no JSON");
@@ -59,10 +60,10 @@ public final class PlainJson {
     }
   }
 
-  private static Object read(JsonParser parser) throws IOException {
+  private static @Nullable Object read(JsonParser parser) throws IOException {
     return switch (parser.currentToken()) {
       case START_OBJECT -> {
-        Map<String, Object> map = new LinkedHashMap<>();
+        Map<String, @Nullable Object> map = new LinkedHashMap<>();
         while (parser.nextToken() != JsonToken.END_OBJECT) {
           String key = parser.currentName();
           parser.nextToken();
@@ -71,7 +72,7 @@ public final class PlainJson {
         yield map;
       }
       case START_ARRAY -> {
-        List<Object> list = new ArrayList<>();
+        List<@Nullable Object> list = new ArrayList<>();
         while (parser.nextToken() != JsonToken.END_ARRAY) {
           list.add(read(parser));
         }
@@ -100,7 +101,7 @@ public final class PlainJson {
    *
    * @throws InvalidArgumentException where it is no plain value
    */
-  public static String write(Object value) {
+  public static String write(@Nullable Object value) {
     StringWriter text = new StringWriter();
     try (JsonGenerator out = FACTORY.createGenerator(text)) {
       write(value, out, 0);
@@ -110,7 +111,8 @@ public final class PlainJson {
     return text.toString();
   }
 
-  private static void write(Object value, JsonGenerator out, int depth) throws IOException {
+  private static void write(@Nullable Object value, JsonGenerator out, int depth)
+      throws IOException {
     if (depth > MOST_NESTED) {
       throw new InvalidArgumentException("a value is nested more than " + MOST_NESTED);
     }

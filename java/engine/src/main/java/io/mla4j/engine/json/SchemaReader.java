@@ -11,6 +11,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Makes rules of a JSON schema (draft 2020-12, as far as OpenAI's strict mode and LangChain4j use
@@ -146,7 +147,7 @@ final class SchemaReader {
     return new InvalidArgumentException("the schema at " + Quote.line(path) + ": " + problem);
   }
 
-  private Rule read(Object schema, String path, int depth) {
+  private Rule read(@Nullable Object schema, String path, int depth) {
     if (++schemas > MOST_SCHEMAS) {
       throw new InvalidArgumentException("the schema has more than " + MOST_SCHEMAS + " parts");
     }
@@ -182,7 +183,7 @@ final class SchemaReader {
       return map.containsKey(word);
     }
 
-    Object take(String word) {
+    @Nullable Object take(String word) {
       left.remove(word);
       return map.get(word);
     }
@@ -319,7 +320,7 @@ final class SchemaReader {
     }
   }
 
-  private Object find(String ref, String path) {
+  private @Nullable Object find(String ref, String path) {
     Object at = root;
     for (String part : fragment(ref, path).split("/", -1)) {
       if (part.isEmpty() && at == root) {

@@ -8,6 +8,7 @@ import java.math.RoundingMode;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /** What a schema says of types, single values, and ranges of whole numbers. */
 final class SchemaTypes {
@@ -88,7 +89,7 @@ final class SchemaTypes {
   }
 
   /** Refuses numbers that no double holds, and texts with half a character. */
-  static void requirePlain(Object value, String path) {
+  static void requirePlain(@Nullable Object value, String path) {
     switch (value) {
       case List<?> list -> list.forEach(item -> requirePlain(item, path));
       case Map<?, ?> map ->
@@ -111,7 +112,7 @@ final class SchemaTypes {
     return codePoint >= Character.MIN_SURROGATE && codePoint <= Character.MAX_SURROGATE;
   }
 
-  private static boolean isOf(String type, Object value) {
+  private static boolean isOf(String type, @Nullable Object value) {
     return switch (type) {
       case "object" -> value instanceof Map<?, ?>;
       case "array" -> value instanceof List<?>;
@@ -161,7 +162,7 @@ final class SchemaTypes {
   }
 
   /** Null where it is not stated. */
-  private BigDecimal decimal(String word) {
+  private @Nullable BigDecimal decimal(String word) {
     Object stated = words.take(word);
     if (stated == null) {
       return null;
@@ -175,7 +176,7 @@ final class SchemaTypes {
     throw error(word + " must be a number");
   }
 
-  private BigInteger bound(String word, RoundingMode rounding, int more) {
+  private @Nullable BigInteger bound(String word, RoundingMode rounding, int more) {
     BigDecimal stated = decimal(word);
     if (stated == null) {
       return null;

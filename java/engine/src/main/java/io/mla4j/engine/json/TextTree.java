@@ -4,6 +4,7 @@ import java.util.BitSet;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /** Texts as a tree of their bytes. Immutable once made. */
 final class TextTree {
@@ -14,7 +15,7 @@ final class TextTree {
     private int index = -1;
 
     /** Null where no text goes on so. */
-    Node next(int b) {
+    @Nullable Node next(int b) {
       return next.get(b);
     }
 

@@ -8,8 +8,10 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Objects;
 import java.util.Set;
 import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The tokens of a model as a tree of their bytes. Immutable; made once for a model, which takes
@@ -17,7 +19,7 @@ import java.util.stream.IntStream;
  */
 public final class Vocabulary {
   private final int size;
-  private final byte[][] bytes;
+  private final byte[] @Nullable [] bytes;
   private final int[] eos;
   private final ControlTokens controls;
 
@@ -39,10 +41,10 @@ public final class Vocabulary {
   private final int deepest;
 
   /** What is within a string, once it was asked for. */
-  private volatile StringTokens strings;
+  private volatile @Nullable StringTokens strings;
 
   /** All tokens but those that end a text, once they were asked for. */
-  private volatile long[] everything;
+  private volatile long @Nullable [] everything;
 
   private Vocabulary(byte[][] tokens, int size, Set<Integer> eos, ControlTokens controls) {
     this.size = size;
@@ -60,15 +62,16 @@ public final class Vocabulary {
             .sorted(Comparator.comparing(id -> bytes[id], Arrays::compareUnsigned))
             .mapToInt(Integer::intValue)
             .toArray();
-    int most = Arrays.stream(sorted).map(id -> bytes[id].length).max().orElse(0);
+    int most = Arrays.stream(sorted).map(id -> requiredBytes(id).length).max().orElse(0);
     if (most > Short.MAX_VALUE) {
       throw new InvalidArgumentException("a token has " + most + " bytes");
     }
     int nodes = 0;
     byte[] before = new byte[0];
     for (int id : sorted) {
-      nodes += bytes[id].length - common(before, bytes[id]);
-      before = bytes[id];
+      byte[] text = requiredBytes(id);
+      nodes += text.length - common(before, text);
+      before = text;
     }
     label = new byte[nodes];
     depth = new short[nodes];
@@ -86,7 +89,7 @@ public final class Vocabulary {
     int node = 0;
     byte[] before = new byte[0];
     for (int id : sorted) {
-      byte[] text = bytes[id];
+      byte[] text = requiredBytes(id);
       int shared = common(before, text);
       for (int d = before.length - 1; d >= shared; d--) {
         end[path[d]] = node;
@@ -144,8 +147,12 @@ public final class Vocabulary {
   }
 
   /** The bytes of a token; null where it has none. */
-  byte[] bytes(int id) {
+  byte @Nullable [] bytes(int id) {
     return bytes[id];
+  }
+
+  private byte[] requiredBytes(int id) {
+    return Objects.requireNonNull(bytes[id], "a token without text");
   }
 
   /** The text of a token; of half a character U+FFFD, of a token without text none. */
@@ -239,7 +246,7 @@ public final class Vocabulary {
    * @param most characters that may still come
    * @param after where the text is behind the string
    */
-  void walkString(int least, int most, Automaton.State after, long[] allowed) {
+  void walkString(int least, int most, Automaton.@Nullable State after, long[] allowed) {
     StringTokens known = strings;
     if (known == null) {
       known = strings();
@@ -253,7 +260,7 @@ public final class Vocabulary {
       int node = known.ends[i];
       if (known.before[i] >= least && known.before[i] <= most) {
         setTokens(node, allowed);
-        if (node + 1 < end[node]) {
+        if (after != null && node + 1 < end[node]) {
           walk(after, node + 1, end[node], depth[node] + 1, allowed);
         }
       }
