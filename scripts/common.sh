@@ -78,6 +78,24 @@ find_jdk() {
     "https://adoptium.net or set JAVA_HOME"
 }
 
+# Serves the carried model, with what it says in the folder `work`; sets `server` to its process and `url` to its page. Builds it before.
+start_server() {
+  local try=
+  "$root/scripts/mla4j" info >/dev/null || fail "mla4j cannot be built"
+  "$root/scripts/mla4j" serve --port 0 --context 2048 >"$work/out" 2>"$work/err" &
+  server=$!
+  for try in {1..600}; do
+    if grep -qs backend "$work/err"; then
+      url=$(head -n 1 "$work/out")
+      return
+    fi
+    kill -0 "$server" 2>/dev/null || break
+    sleep 0.1
+  done
+  cat "$work/err" >&2
+  fail "the server did not start"
+}
+
 # Runs Maven at the root: the PATH's where it is 3.8 or newer, else the wrapper's. JAVA25_HOME shows the JDK to its search for toolchains;
 # Maven itself runs on the user's Java where that is 17 or newer.
 run_maven() {

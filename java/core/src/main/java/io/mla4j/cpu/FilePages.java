@@ -27,16 +27,12 @@ import java.util.Optional;
 final class FilePages {
   private static final int WILL_NEED = 3;
 
-  private static final StructLayout STATE = Linker.Option.captureStateLayout();
-  private static final VarHandle ERRNO = STATE.varHandle(PathElement.groupElement("errno"));
   private static final FunctionDescriptor ADVISE =
       FunctionDescriptor.of(
           ValueLayout.JAVA_INT, ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG, ValueLayout.JAVA_INT);
   private static final FunctionDescriptor LOOK =
       FunctionDescriptor.of(
           ValueLayout.JAVA_INT, ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG, ValueLayout.ADDRESS);
-  private static final FunctionDescriptor LOCK =
-      FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.ADDRESS, ValueLayout.JAVA_LONG);
   private static final FunctionDescriptor NUMBER = FunctionDescriptor.of(ValueLayout.JAVA_INT);
 
   private static final class Linked {
@@ -56,20 +52,29 @@ final class FilePages {
     }
   }
 
+  /** What few ask for, linked when the first one does. */
+  private static final class Locking {
+    static final StructLayout STATE = Linker.Option.captureStateLayout();
+    static final VarHandle ERRNO = STATE.varHandle(PathElement.groupElement("errno"));
+    static final FunctionDescriptor LOCK =
+        FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.ADDRESS, ValueLayout.JAVA_LONG);
+    static final MethodHandle MLOCK = link("mlock", Linker.Option.captureCallState("errno"));
+    static final MethodHandle MUNLOCK = link("munlock");
+
+    private static MethodHandle link(String name, Linker.Option... options) {
+      Linker linker = Linker.nativeLinker();
+      return linker.downcallHandle(linker.defaultLookup().findOrThrow(name), LOCK, options);
+    }
+  }
+
   private final MethodHandle madvise;
   private final MethodHandle mincore;
-  private final MethodHandle mlock;
-  private final MethodHandle munlock;
   private final long pageBytes;
 
   private FilePages(Linker linker) {
     SymbolLookup system = linker.defaultLookup();
     madvise = linker.downcallHandle(system.findOrThrow("madvise"), ADVISE);
     mincore = linker.downcallHandle(system.findOrThrow("mincore"), LOOK);
-    mlock =
-        linker.downcallHandle(
-            system.findOrThrow("mlock"), LOCK, Linker.Option.captureCallState("errno"));
-    munlock = linker.downcallHandle(system.findOrThrow("munlock"), LOCK);
     try {
       pageBytes =
           (int) linker.downcallHandle(system.findOrThrow("getpagesize"), NUMBER).invokeExact();
@@ -125,11 +130,11 @@ final class FilePages {
   void lock(MemorySegment segment) {
     int error;
     try (Arena arena = Arena.ofConfined()) {
-      MemorySegment state = arena.allocate(STATE);
-      if ((int) mlock.invokeExact(state, segment, segment.byteSize()) == 0) {
+      MemorySegment state = arena.allocate(Locking.STATE);
+      if ((int) Locking.MLOCK.invokeExact(state, segment, segment.byteSize()) == 0) {
         return;
       }
-      error = (int) ERRNO.get(state, 0L);
+      error = (int) Locking.ERRNO.get(state, 0L);
     } catch (Throwable e) {
       throw unexpected(e);
     }
@@ -145,7 +150,7 @@ final class FilePages {
   /** Lets the pages of a segment go again. */
   void unlock(MemorySegment segment) {
     try {
-      int _ = (int) munlock.invokeExact(segment, segment.byteSize());
+      int _ = (int) Locking.MUNLOCK.invokeExact(segment, segment.byteSize());
     } catch (Throwable e) {
       throw unexpected(e);
     }

@@ -5,7 +5,9 @@ import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.sun.management.ThreadMXBean;
 import java.io.IOException;
+import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Set;
@@ -68,5 +70,38 @@ class RecordingTest {
             .filter(e -> e.getBoolean("putBack"))
             .findFirst()
             .orElse(null));
+  }
+
+  /** Neither before there is a recorder nor while it records nothing of an engine. */
+  @Test
+  void whatIsNotRecordedIsNoGarbage() {
+    assertNoGarbage();
+    try (Recording other = new Recording()) {
+      for (String name : List.of("Prefill", "DecodeStep", "CachePressure", "ModelLoad")) {
+        other.disable("io.mla4j." + name);
+      }
+      other.start();
+      assertNoGarbage();
+    }
+    assertNoGarbage();
+  }
+
+  private static void assertNoGarbage() {
+    var threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+    ask(1); // loads classes
+    threads.getCurrentThreadAllocatedBytes();
+    long before = threads.getCurrentThreadAllocatedBytes();
+    ask(10_000);
+    long bytes = threads.getCurrentThreadAllocatedBytes() - before;
+    assertTrue(bytes < 10_000, bytes + " bytes of garbage");
+  }
+
+  private static void ask(int times) {
+    for (int i = 0; i < times; i++) {
+      assertNull(Recorded.step());
+      assertNull(Recorded.prefill());
+      assertNull(Recorded.pressure());
+      assertNull(Recorded.load());
+    }
   }
 }

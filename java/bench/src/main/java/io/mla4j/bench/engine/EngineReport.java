@@ -23,6 +23,7 @@ public final class EngineReport {
    * @param stepsPerSecond tokens per second of such steps
    * @param own the engine's part of these, of all of their time
    * @param choosing of that, what it takes to choose tokens and to tell them
+   * @param garbage the median of the bytes that the engine's thread allocates in these, of a token
    * @param firstMillis the median of the times until a text's first token
    * @param accepted guesses that the model chose too, of a step
    * @param steps in all
@@ -38,6 +39,7 @@ public final class EngineReport {
       double stepsPerSecond,
       double own,
       double choosing,
+      double garbage,
       double firstMillis,
       double accepted,
       int steps,
@@ -65,6 +67,7 @@ public final class EngineReport {
           clients * NANOS_PER_SECOND / NANOS_PER_MILLI / step,
           sum(full, TimedModel.Step::own) / sum(full, TimedModel.Step::whole),
           sum(full, TimedModel.Step::taken) / sum(full, TimedModel.Step::whole),
+          middle(full, TimedModel.Step::garbage) / clients,
           median(texts, EngineBench.Text::firstNanos),
           (double) accepted / steps.size(),
           steps.size(),
@@ -78,8 +81,8 @@ public final class EngineReport {
       return String.format(
           Locale.ROOT,
           "%d clients%s: %.1f tokens/s; a step %.2f ms, %.1f tokens/s, of which the engine's %.2f"
-              + " %% (%.2f %% to choose); first token %.0f ms; %d steps, %d with %.0f tokens of"
-              + " prompts, %.2f ms each%s%n",
+              + " %% (%.2f %% to choose; %.0f bytes of garbage a token); first token %.0f ms; %d"
+              + " steps, %d with %.0f tokens of prompts, %.2f ms each%s%n",
           clients,
           samples ? ", half of them sampled" : "",
           tokensPerSecond,
@@ -87,6 +90,7 @@ public final class EngineReport {
           stepsPerSecond,
           100 * own,
           100 * choosing,
+          garbage,
           firstMillis,
           steps,
           mixed,
@@ -203,9 +207,13 @@ public final class EngineReport {
   }
 
   private static <T> double median(List<T> all, ToLongFunction<T> of) {
+    return middle(all, of) / NANOS_PER_MILLI;
+  }
+
+  private static <T> double middle(List<T> all, ToLongFunction<T> of) {
     long[] sorted = all.stream().mapToLong(of).toArray();
     Arrays.sort(sorted);
-    return sorted.length == 0 ? Double.NaN : sorted[sorted.length / 2] / NANOS_PER_MILLI;
+    return sorted.length == 0 ? Double.NaN : sorted[sorted.length / 2];
   }
 
   private static <T> double sum(List<T> all, ToLongFunction<T> of) {

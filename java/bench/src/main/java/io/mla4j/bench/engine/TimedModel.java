@@ -1,8 +1,10 @@
 package io.mla4j.bench.engine;
 
+import com.sun.management.ThreadMXBean;
 import io.mla4j.engine.EngineModel;
 import io.mla4j.engine.ForwardingModel;
 import io.mla4j.model.Decoder;
+import java.lang.management.ManagementFactory;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -11,8 +13,11 @@ import java.util.List;
  * which rows of logits are handed and which prepares the next step.
  */
 final class TimedModel extends ForwardingModel {
+  private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+
   private final List<Step> steps = new ArrayList<>();
   private long lastEnd;
+  private long lastAllocated;
 
   /**
    * A step.
@@ -22,8 +27,9 @@ final class TimedModel extends ForwardingModel {
    * @param computed nanoseconds of the decoder, logits included
    * @param taken nanoseconds for which the engine had rows of logits
    * @param before nanoseconds since the end of the step before
+   * @param garbage bytes that the engine's thread allocated since then
    */
-  record Step(int texts, int promptTokens, long computed, long taken, long before) {
+  record Step(int texts, int promptTokens, long computed, long taken, long before, long garbage) {
     long whole() {
       return computed + taken + before;
     }
@@ -56,10 +62,19 @@ final class TimedModel extends ForwardingModel {
           taken[0] += System.nanoTime() - start;
         });
     long end = System.nanoTime();
+    long allocated = THREADS.getCurrentThreadAllocatedBytes();
     synchronized (steps) {
-      steps.add(new Step(texts, promptTokens, end - begin - taken[0], taken[0], begin - lastEnd));
+      steps.add(
+          new Step(
+              texts,
+              promptTokens,
+              end - begin - taken[0],
+              taken[0],
+              begin - lastEnd,
+              allocated - lastAllocated));
     }
     lastEnd = end;
+    lastAllocated = allocated;
   }
 
   /** The steps since the last call. */

@@ -32,6 +32,7 @@ class EngineBenchTest {
     assertTrue(report.tokensPerSecond() > 0, report.toString());
     assertTrue(report.own() > 0 && report.own() < 1, report.toString());
     assertTrue(report.steps() >= 2 * 12, report.toString());
+    assertTrue(report.garbage() > 0, report.toString());
   }
 
   @Test
