@@ -149,12 +149,13 @@ class SparseAttentionTest {
     for (int t = 0; t < text.tokens; t++) {
       int count = Math.min(l.topK, t + 1);
       int[] chosen = result.chosen[t];
+      int token = t;
       for (int j = 0; j < l.topK; j++) {
         assertTrue(
             j < count
                 ? chosen[j] > (j == 0 ? -1 : chosen[j - 1]) && chosen[j] <= t
                 : chosen[j] == -1,
-            name + ", token " + t + " chose " + Arrays.toString(chosen));
+            () -> name + ", token " + token + " chose " + Arrays.toString(chosen));
       }
       if (t % 5 != 0 && t != text.tokens - 1) {
         continue; // the oracle is slow
@@ -164,7 +165,8 @@ class SparseAttentionTest {
       double largest = Arrays.stream(exact).map(Math::abs).max().orElseThrow();
       double allowed = l.compute == ComputeType.F32 ? F32_ERROR : BF16_ERROR;
       for (int i = 0; i < exact.length; i++) {
-        assertEquals(exact[i], result.out[t][i], allowed * largest, name + ", token " + t);
+        assertEquals(
+            exact[i], result.out[t][i], allowed * largest, () -> name + ", token " + token);
       }
     }
   }

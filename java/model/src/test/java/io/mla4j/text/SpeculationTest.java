@@ -24,7 +24,6 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import java.util.stream.IntStream;
-import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -94,14 +93,6 @@ class SpeculationTest {
     return new Speculator(oracle, new Few(oracle, Pace.MOST));
   }
 
-  static Stream<Backends.Choice> devices() {
-    return Backends.list().stream()
-        .filter(status -> status.available())
-        .flatMap(
-            status ->
-                status.isas().stream().map(isa -> new Backends.Choice(status.name(), isa, 2)));
-  }
-
   private static Model open() {
     return Model.builder(TINY_MLA_MTP).threads(1).compute(ComputeType.F32).open();
   }
@@ -130,7 +121,7 @@ class SpeculationTest {
   }
 
   @ParameterizedTest
-  @MethodSource("devices")
+  @MethodSource("io.mla4j.model.GoldenLogitsTest#devices")
   void everyBackendWritesTheSameText(Backends.Choice choice) throws Exception {
     boolean slow = choice.backend().equals("scalar");
     int length = slow ? 24 : 48;

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.DisabledIfSystemProperty;
 import org.junit.jupiter.api.io.TempDir;
 
 /** The commands behind single figures of the documents: what they print and what they refuse. */
@@ -82,6 +83,7 @@ class FiguresCommandTest {
   }
 
   @Test
+  @DisabledIfSystemProperty(named = "mla4j.test.quick", matches = "true")
   void aForkIsTimed() {
     Command command = Command.run("bench", "cache", "--threads", "1").fine();
     assertTrue(command.out().startsWith("fork of 100001 tokens"), command.out());
