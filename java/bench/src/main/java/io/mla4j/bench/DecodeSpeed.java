@@ -166,23 +166,26 @@ final class DecodeSpeed implements AutoCloseable {
       other.warmUp();
       double[] factors = new double[ROUNDS];
       double[] seconds = new double[ROUNDS];
-      // Limits are the best of all rounds: what was preempted says nothing about the processor.
-      double before = 0;
-      double after = 0;
-      double peak = 0;
+      double[] before = new double[ROUNDS];
+      double[] after = new double[ROUNDS];
+      double[] peak = new double[ROUNDS];
       for (int i = 0; i < ROUNDS; i++) {
         double first = original.sample();
         seconds[i] = other.sample();
         factors[i] = (first + original.sample()) / 2 / seconds[i];
-        before = Math.max(before, original.bandwidth());
-        after = Math.max(after, other.bandwidth());
-        peak = Math.max(peak, other.generation.limits.peak(other.generation.axes, lab.meter()));
+        // In turns too: whoever is measured behind the other must not have another limit for it.
+        boolean turned = i % 2 != 0;
+        after[i] = turned ? other.bandwidth() : 0;
+        before[i] = original.bandwidth();
+        after[i] = turned ? after[i] : other.bandwidth();
+        peak[i] = other.generation.limits.peak(other.generation.axes, lab.meter());
       }
-      Prediction expected = predict(other, after, peak);
+      double usable = Statistics.median(peak);
+      Prediction expected = predict(other, Statistics.median(after), usable);
       return new Speed(
           1 / Statistics.median(seconds),
           Statistics.median(factors),
-          predict(original, before, peak).seconds / expected.seconds,
+          predict(original, Statistics.median(before), usable).seconds / expected.seconds,
           expected.waiting);
     }
   }
