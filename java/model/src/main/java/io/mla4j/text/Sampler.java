@@ -61,6 +61,8 @@ public final class Sampler {
 
   /** What samplers need for the time of a choice: those of one thread may share it. */
   public static final class Scratch {
+    private final Largest largest = new Largest();
+
     /** Logits with penalties and biases. */
     private float[] scores = new float[0];
 
@@ -114,8 +116,13 @@ public final class Sampler {
    * @throws Mla4jException where a logit is NaN or infinite, or no token is allowed
    */
   public int next(MemorySegment logits, long[] allowed) {
-    read(logits, allowed);
-    int id = options.temperature() == 0 ? indexOfLargest() : sample();
+    requireVocabulary(logits);
+    int likeliest = scratch.largest.of(logits);
+    int id = likeliest;
+    if (options.temperature() != 0 || allowed != null || !options.takesLogitsAsTheyAre()) {
+      read(logits, likeliest, allowed);
+      id = options.temperature() == 0 ? indexOfLargest() : sample();
+    }
     occurred.set(id);
     if (chosen != null) {
       chosen.merge(id, 1, Integer::sum);
@@ -123,16 +130,19 @@ public final class Sampler {
     return id;
   }
 
-  /** Copies the logits with penalties and biases, those of tokens that are not allowed as -oo. */
-  private void read(MemorySegment logits, long[] allowed) {
+  private static void requireVocabulary(MemorySegment logits) {
     long size = logits.byteSize() / Float.BYTES;
     if (size < 1 || size > Integer.MAX_VALUE - 8) {
       throw new InvalidArgumentException(
           "logits has " + size + " numbers, but must have one for each token of a vocabulary");
     }
-    prepare((int) size);
+  }
+
+  /** Copies the logits with penalties and biases, those of tokens that are not allowed as -oo. */
+  private void read(MemorySegment logits, int likeliest, long[] allowed) {
+    prepare((int) (logits.byteSize() / Float.BYTES));
     MemorySegment.copy(logits, JAVA_FLOAT_UNALIGNED, 0, scores, 0, scores.length);
-    largest = largestOfFinite();
+    largest = scores[likeliest];
     if (!options.takesLogitsAsTheyAre()) {
       penalise();
     }
@@ -205,32 +215,6 @@ public final class Sampler {
       }
       weights = scratch.weights;
       candidates = scratch.candidates;
-    }
-  }
-
-  /** One pass without calls: it is what choosing the likeliest token costs. */
-  private float largestOfFinite() {
-    float most = Float.NEGATIVE_INFINITY;
-    for (int id = 0; id < scores.length; id++) {
-      float score = scores[id];
-      if (!(score <= most)) { // larger, or NaN
-        requireFinite(id);
-        most = score;
-      } else if (score == Float.NEGATIVE_INFINITY) {
-        requireFinite(id);
-      }
-    }
-    return most;
-  }
-
-  private void requireFinite(int id) {
-    if (!Float.isFinite(scores[id])) {
-      throw new Mla4jException(
-          "logit "
-              + id
-              + " is "
-              + scores[id]
-              + ", but must be finite: the weights or the activations are not");
     }
   }
 
