@@ -1,5 +1,6 @@
 package io.mla4j.ops;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
@@ -10,6 +11,7 @@ import java.io.InputStream;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.Arrays;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -48,6 +50,17 @@ class QuantisedGoldenTest {
           written[i],
           () -> "byte " + at % format.blockBytes() + " of block " + at / format.blockBytes());
     }
+  }
+
+  /** Activations round them to even ({@link Int8Test}): other codes of the same numbers. */
+  @Test
+  void weightsOfQ8_0RoundHalvesAwayFromZero() {
+    float[] from = new float[32];
+    float[] some = {127, 0.5f, 1.5f, 2.5f, -0.5f, -1.5f, -2.5f};
+    System.arraycopy(some, 0, from, 0, some.length);
+    byte[] block = new byte[34];
+    StorageFormat.Q8_0.narrow(from, 0, 32, MemorySegment.ofArray(block), 0);
+    assertArrayEquals(new byte[] {127, 1, 2, 3, -1, -2, -3, 0}, Arrays.copyOfRange(block, 2, 10));
   }
 
   @Test

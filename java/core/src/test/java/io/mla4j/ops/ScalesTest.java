@@ -56,6 +56,24 @@ class ScalesTest {
     }
   }
 
+  /** Its byte is the exponent alone: no sign, nothing rounded, no infinity. */
+  @Test
+  void factorsOfE8M0AreTheWholeRangeOfExponents() {
+    byte[] bytes = {0, 1, 127, (byte) 128, (byte) 254, (byte) 255};
+    float[] factors = new float[6];
+    StorageFormat.E8M0.widen(MemorySegment.ofArray(bytes), 0, factors, 0, 6);
+    assertArrayEquals(new float[] {0x1p-127f, 0x1p-126f, 1, 2, 0x1p127f, Float.NaN}, factors);
+  }
+
+  /** As torch casts, infinity included. */
+  @Test
+  void whatIsTooLargeForE4M3IsItsLargest() {
+    byte[] codes = new byte[5];
+    float[] from = {448, 465, Float.POSITIVE_INFINITY, Float.NEGATIVE_INFINITY, Float.NaN};
+    StorageFormat.F8_E4M3.narrow(from, 0, 5, MemorySegment.ofArray(codes), 0);
+    assertArrayEquals(new byte[] {0x7e, 0x7e, 0x7e, (byte) 0xfe, 0x7f}, codes);
+  }
+
   @Test
   void widenedRowsHaveTheirScales() {
     Scales scales = new Scales(plane(2, 2, 2, 3, 4, 5), 1, 2);

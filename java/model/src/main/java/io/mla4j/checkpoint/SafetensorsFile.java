@@ -148,12 +148,14 @@ final class SafetensorsFile {
     }
     while (parser.nextToken() != JsonToken.END_OBJECT) {
       String name = parser.currentName();
-      boolean isObject = parser.nextToken() == JsonToken.START_OBJECT;
+      JsonToken value = parser.nextToken();
+      boolean isObject = value == JsonToken.START_OBJECT;
       if (name.equals("__metadata__")) {
-        if (!isObject) {
+        if (isObject) {
+          readMetadata(parser);
+        } else if (value != JsonToken.VALUE_NULL) { // null is none, as in the reference
           throw error("header key '__metadata__' is not an object");
         }
-        readMetadata(parser);
       } else if (!isObject) {
         throw error(name, "is not described by an object");
       } else {

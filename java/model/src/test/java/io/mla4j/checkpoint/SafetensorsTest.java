@@ -171,6 +171,56 @@ class SafetensorsTest {
     }
   }
 
+  private static String entry(String name, String type, String shape, int begin, int end) {
+    return "\"%s\":{\"dtype\":\"%s\",\"shape\":[%s],\"data_offsets\":[%d,%d]}"
+        .formatted(name, type, shape, begin, end);
+  }
+
+  private String refusal(String header, int dataBytes) throws Exception {
+    Path file = file(header, dataBytes);
+    String message =
+        assertThrows(CheckpointException.class, () -> Checkpoint.openFile(file)).getMessage();
+    Files.delete(file);
+    return message;
+  }
+
+  /** The reference, safetensors 0.8.0, takes the last one without a word. */
+  @Test
+  void ofTwoTensorsOfOneNameNeitherIsTaken() throws Exception {
+    String twice = "{" + entry("a", "U8", "2", 0, 2) + "," + entry("a", "U8", "2", 0, 2) + "}";
+    assertTrue(refusal(twice, 2).contains("'a'"), refusal(twice, 2));
+  }
+
+  @Test
+  void tensorsCoverTheDataWithoutHolesOverlapsAndTrailingBytes() throws Exception {
+    String a = entry("a", "U8", "2", 0, 2);
+    String hole = refusal("{" + a + "," + entry("b", "U8", "2", 3, 5) + "}", 5);
+    assertTrue(hole.contains("'b'"), hole);
+    String overlap = refusal("{" + a + "," + entry("b", "U8", "2", 1, 3) + "}", 3);
+    assertTrue(overlap.contains("'b' overlaps tensor 'a'"), overlap);
+    String trailing = refusal("{" + a + "}", 3);
+    assertTrue(trailing.contains("made.safetensors"), trailing);
+  }
+
+  @Test
+  void aHeaderMayHaveSpacesAroundItAndNullAsMetadata() throws Exception {
+    Path file = file("  {\"__metadata__\":null," + entry("a", "U8", "2", 0, 2) + "}  ", 2);
+    try (Checkpoint checkpoint = Checkpoint.openFile(file)) {
+      assertEquals(2, checkpoint.get("a").elements());
+    }
+  }
+
+  @Test
+  void rowsOfFourBitElementsNeedNotEndOnAByte() throws Exception {
+    Path file = file("{" + entry("a", "F4", "2,3", 0, 3) + "}", 3);
+    try (Checkpoint checkpoint = Checkpoint.openFile(file)) {
+      assertEquals(6, checkpoint.get("a").elements());
+    }
+    Files.delete(file);
+    String half = refusal("{" + entry("a", "F4", "3", 0, 2) + "}", 2);
+    assertTrue(half.contains("does not end with a whole byte"), half);
+  }
+
   /** A hole in a file costs nothing, so three gigabytes are quickly made. */
   @Test
   void tensorsBeyondTwoGigabytes() throws Exception {
