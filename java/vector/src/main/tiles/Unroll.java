@@ -377,7 +377,7 @@ public final class Unroll {
   }
 
   private String verbatim(Tree e, Map<String, Object> scope) {
-    return replace(start(e), parts(e), (int) positions.getEndPosition(file, e), scope);
+    return replace(start(e), parts(e), end(e), scope);
   }
 
   /** The template from {@code begin} to {@code end} in one line, with its parts replaced. */
@@ -386,7 +386,7 @@ public final class Unroll {
     int at = begin;
     for (Tree part : parts) {
       text.append(source, at, start(part)).append(text(part, scope));
-      at = (int) positions.getEndPosition(file, part);
+      at = end(part);
     }
     text.append(source, at, end);
     return text.toString()
@@ -394,8 +394,15 @@ public final class Unroll {
         .replaceAll("\\s*\\n\\s*", " ");
   }
 
+  // JDK 28 is to remove both for others, which JDK 25 has not.
+  @SuppressWarnings("removal")
   private int start(Tree tree) {
     return (int) positions.getStartPosition(file, tree);
+  }
+
+  @SuppressWarnings("removal")
+  private int end(Tree tree) {
+    return (int) positions.getEndPosition(file, tree);
   }
 
   /** What a tree consists of, in the template's order. */
