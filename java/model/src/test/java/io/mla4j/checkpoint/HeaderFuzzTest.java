@@ -3,11 +3,13 @@ package io.mla4j.checkpoint;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.mla4j.Mla4jException;
+import io.mla4j.testkit.FuzzTarget;
 import io.mla4j.testkit.ReaderFuzz;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.List;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -18,19 +20,45 @@ import org.junit.jupiter.api.io.TempDir;
  */
 class HeaderFuzzTest {
   private static final int TRIES = ReaderFuzz.tries(20_000) / 3;
+  private static final FuzzTarget SAFETENSORS =
+      new FuzzTarget("safetensors", HeaderFuzzTest::openSafetensors);
+  private static final FuzzTarget GGUF = new FuzzTarget("gguf", HeaderFuzzTest::openGguf);
+  private static final FuzzTarget CONFIG = new FuzzTarget("config", HeaderFuzzTest::openConfig);
 
-  @TempDir private Path folder;
-
-  @Test
-  void safetensors() throws IOException {
-    byte[] original = Files.readAllBytes(golden("v3-f16").resolve("model.safetensors"));
-    // The data are cut to a few bytes: what the header says about them is what is looked at.
-    int header = 8 + (int) ModelFiles.headerLength(original);
-    fuzz("f.safetensors", Arrays.copyOf(original, header + 256), header, HeaderFuzzTest::openFile);
+  /** What is fuzzed here. */
+  public static final class Targets implements FuzzTarget.Provider {
+    @Override
+    public List<FuzzTarget> targets() {
+      return List.of(SAFETENSORS, GGUF, CONFIG);
+    }
   }
 
   @Test
-  void gguf() throws IOException {
+  void safetensors(@TempDir Path folder) throws IOException {
+    ReaderFuzz.run(SAFETENSORS, folder, TRIES);
+  }
+
+  @Test
+  void gguf(@TempDir Path folder) throws IOException {
+    ReaderFuzz.run(GGUF, folder, TRIES);
+  }
+
+  @Test
+  void config(@TempDir Path folder) throws IOException {
+    ReaderFuzz.run(CONFIG, folder, TRIES);
+  }
+
+  private static FuzzTarget.Opened openSafetensors(Path folder) throws IOException {
+    byte[] original = Files.readAllBytes(golden("v3-f16").resolve("model.safetensors"));
+    // The data are cut to a few bytes: what the header says about them is what is looked at.
+    int header = 8 + (int) ModelFiles.headerLength(original);
+    return FuzzTarget.Opened.of(
+        Arrays.copyOf(original, header + 256),
+        header,
+        file(folder.resolve("f.safetensors"), HeaderFuzzTest::openFile));
+  }
+
+  private static FuzzTarget.Opened openGguf(Path folder) {
     GgufBytes bytes =
         new GgufBytes()
             .text("general.architecture", "deepseek2")
@@ -46,13 +74,14 @@ class HeaderFuzzTest {
             .tensor("output_norm.weight", 0, new byte[32], 8)
             .tensor("blk.0.attn_q.weight", 8, new byte[68], 32, 2);
     byte[] original = bytes.bytes();
-    fuzz("f.gguf", original, original.length - 192, HeaderFuzzTest::openModel);
+    return FuzzTarget.Opened.of(
+        original, original.length - 192, file(folder.resolve("f.gguf"), HeaderFuzzTest::openModel));
   }
 
-  @Test
-  void config() throws IOException {
+  private static FuzzTarget.Opened openConfig(Path folder) throws IOException {
     byte[] original = Files.readAllBytes(golden("kimi-k2").resolve("config.json"));
-    fuzz("config.json", original, original.length, file -> ConfigReader.read(file.getParent()));
+    return FuzzTarget.Opened.of(
+        original, file(folder.resolve("config.json"), file -> ConfigReader.read(file.getParent())));
   }
 
   private static Path golden(String name) {
@@ -71,21 +100,15 @@ class HeaderFuzzTest {
     }
   }
 
-  private void fuzz(String name, byte[] original, int range, Consumer<Path> reading) {
-    Path file = folder.resolve(name);
-    new ReaderFuzz(name)
-        .run(
-            original,
-            range,
-            TRIES,
-            bytes -> {
-              Files.write(file, bytes);
-              try {
-                reading.accept(file);
-              } catch (Mla4jException e) {
-                assertTrue(e.getMessage().startsWith(file.toString()), e.getMessage());
-                throw e;
-              }
-            });
+  private static FuzzTarget.Reader file(Path file, Consumer<Path> reading) {
+    return bytes -> {
+      Files.write(file, bytes);
+      try {
+        reading.accept(file);
+      } catch (Mla4jException e) {
+        assertTrue(e.getMessage().startsWith(file.toString()), e.getMessage());
+        throw e;
+      }
+    };
   }
 }

@@ -2,12 +2,14 @@ package io.mla4j.text;
 
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.mla4j.testkit.FuzzTarget;
 import io.mla4j.testkit.ReaderFuzz;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -19,35 +21,48 @@ import org.junit.jupiter.api.io.TempDir;
 class SnapshotFuzzTest {
   private static final Path MODEL = Path.of(System.getProperty("mla4j.root"), "models/tiny-mla");
 
+  private static final FuzzTarget SNAPSHOT = new FuzzTarget("snapshot", SnapshotFuzzTest::open);
+
+  /** What is fuzzed here. */
+  public static final class Targets implements FuzzTarget.Provider {
+    @Override
+    public List<FuzzTarget> targets() {
+      return List.of(SNAPSHOT);
+    }
+  }
+
   @Test
   void headerOfASnapshot(@TempDir Path folder) throws IOException {
+    int tries = ReaderFuzz.tries(500);
+    int refused = ReaderFuzz.run(SNAPSHOT, folder, tries);
+    assertTrue(refused > 0 && refused < tries, refused + " of " + tries);
+  }
+
+  private static FuzzTarget.Opened open(Path folder) throws IOException {
     Path file = folder.resolve("text.cache");
-    try (Model model = Model.builder(MODEL).threads(1).sharedCache(1024).open()) {
-      try (Session session = model.session()) {
-        session.append("In the beginning");
-        session.next(SamplingOptions.GREEDY);
-        session.save(file);
-      }
-      byte[] original = Files.readAllBytes(file);
-      long header = ByteBuffer.wrap(original).order(ByteOrder.LITTLE_ENDIAN).getLong(0);
-      int tries = ReaderFuzz.tries(500);
-      int refused =
-          new ReaderFuzz("snapshot")
-              .run(
-                  original,
-                  (int) header + 8,
-                  tries,
-                  bytes -> {
-                    Files.write(file, bytes);
-                    try (Session session = model.load(file)) {
-                      session.append(" and");
-                    }
-                  });
-      assertTrue(refused > 0 && refused < tries, refused + " of " + tries);
-      Files.write(file, original);
-      try (Session session = model.load(file)) {
-        session.next(SamplingOptions.GREEDY);
-      }
+    Model model = Model.builder(MODEL).threads(1).sharedCache(1024).open();
+    try (Session session = model.session()) {
+      session.append("In the beginning");
+      session.next(SamplingOptions.GREEDY);
+      session.save(file);
     }
+    byte[] original = Files.readAllBytes(file);
+    long header = ByteBuffer.wrap(original).order(ByteOrder.LITTLE_ENDIAN).getLong(0);
+    return new FuzzTarget.Opened(
+        original,
+        (int) header + 8,
+        bytes -> {
+          Files.write(file, bytes);
+          try (Session session = model.load(file)) {
+            session.append(" and");
+          }
+        },
+        () -> {
+          Files.write(file, original);
+          try (model;
+              Session session = model.load(file)) {
+            session.next(SamplingOptions.GREEDY);
+          }
+        });
   }
 }

@@ -7,11 +7,17 @@ import com.fasterxml.jackson.databind.JsonNode;
 import io.mla4j.InvalidArgumentException;
 import io.mla4j.engine.Engine;
 import io.mla4j.engine.EngineOptions;
+import io.mla4j.testkit.FuzzTarget;
 import io.mla4j.testkit.ReaderFuzz;
+import java.io.IOException;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /**
  * Given the body of a request that is changed ({@link ReaderFuzz}), when it is posted, then the
@@ -48,26 +54,44 @@ class BodyFuzzTest {
       "schema":{"type":"object","properties":{"a":{"type":"string"}}}}},"stream":false}
       """;
 
-  @ParameterizedTest
-  @CsvSource({"v1/chat/completions, chat", "v1/completions, completion", "v1/responses, response"})
-  void changedBodiesAreAnsweredOrRefused(String path, String kind) {
-    String body =
-        switch (kind) {
-          case "chat" -> CHAT;
-          case "completion" -> COMPLETION;
-          default -> RESPONSE;
-        };
-    byte[] original = body.getBytes(StandardCharsets.UTF_8);
-    int tries = ReaderFuzz.tries(400);
-    try (TestServer server = new TestServer(ServerOptions.builder(), BodyFuzzTest::engine)) {
-      server.engine();
-      post(server, path, original);
-      int refused =
-          new ReaderFuzz(kind)
-              .run(original, original.length, tries, bytes -> post(server, path, bytes));
-      assertTrue(refused > 0 && refused < tries, refused + " of " + tries);
-      assertEquals(200, server.get("v1/models").status());
+  /** What is fuzzed here. */
+  public static final class Targets implements FuzzTarget.Provider {
+    @Override
+    public List<FuzzTarget> targets() {
+      return List.of(
+          new FuzzTarget("chat", _ -> open("v1/chat/completions", CHAT)),
+          new FuzzTarget("completion", _ -> open("v1/completions", COMPLETION)),
+          new FuzzTarget("response", _ -> open("v1/responses", RESPONSE)));
     }
+  }
+
+  static Stream<FuzzTarget> targets() {
+    return new Targets().targets().stream();
+  }
+
+  @ParameterizedTest
+  @MethodSource("targets")
+  void changedBodiesAreAnsweredOrRefused(FuzzTarget target, @TempDir Path folder)
+      throws IOException {
+    int tries = ReaderFuzz.tries(400);
+    int refused = ReaderFuzz.run(target, folder, tries);
+    assertTrue(refused > 0 && refused < tries, refused + " of " + tries);
+  }
+
+  private static FuzzTarget.Opened open(String path, String body) {
+    byte[] original = body.getBytes(StandardCharsets.UTF_8);
+    TestServer server = new TestServer(ServerOptions.builder(), BodyFuzzTest::engine);
+    server.engine();
+    post(server, path, original);
+    return new FuzzTarget.Opened(
+        original,
+        original.length,
+        bytes -> post(server, path, bytes),
+        () -> {
+          try (server) {
+            assertEquals(200, server.get("v1/models").status());
+          }
+        });
   }
 
   /** A limit that is changed away must not let an answer grow long. */

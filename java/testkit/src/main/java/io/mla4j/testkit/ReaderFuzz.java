@@ -2,9 +2,11 @@ package io.mla4j.testkit;
 
 import com.sun.management.ThreadMXBean;
 import io.mla4j.Mla4jException;
+import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Random;
 
@@ -25,19 +27,22 @@ public final class ReaderFuzz {
     0, 1, 31, 255, 1 << 16, 1L << 31, (1L << 32) - 1, 1L << 40, Long.MAX_VALUE, Long.MIN_VALUE, -1
   };
 
-  /** What is fuzzed. */
-  @FunctionalInterface
-  public interface Reader {
-    /** Reads it, or throws an {@link Mla4jException}. */
-    void read(byte[] bytes) throws Exception;
+  private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+
+  /** Reading took more time or memory than it may. */
+  static final class LimitError extends AssertionError {
+    private static final long serialVersionUID = 1L;
+
+    LimitError(String message) {
+      super(message);
+    }
   }
 
   private final Random random = new Random(SEED);
-  private final ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
   private final String name;
 
   /** {@code name}: of what is read, for the message of a failure. */
-  public ReaderFuzz(String name) {
+  ReaderFuzz(String name) {
     this.name = name;
   }
 
@@ -48,41 +53,63 @@ public final class ReaderFuzz {
   }
 
   /**
-   * Reads changed versions of {@code original}, of whose first {@code range} bytes some are changed
-   * each time.
+   * Reads {@code tries} changed versions of a target's original.
    *
+   * @param folder an empty one
    * @return how many were refused
    */
-  public int run(byte[] original, int range, int tries, Reader reader) {
+  public static int run(FuzzTarget target, Path folder, int tries) throws IOException {
+    ReaderFuzz fuzz = new ReaderFuzz(target.name());
+    try (FuzzTarget.Opened opened = target.opening().open(folder)) {
+      return fuzz.run(opened, tries);
+    }
+  }
+
+  private int run(FuzzTarget.Opened opened, int tries) {
     int refused = 0;
     for (int n = 0; n < tries; n++) {
-      byte[] changed = changed(original, range);
-      long begin = threads.getCurrentThreadCpuTime();
-      long before = threads.getCurrentThreadAllocatedBytes();
+      byte[] changed = changed(opened.original(), opened.range());
       String what = name + ", -Dmla4j.fuzz.seed=" + SEED + ", try " + n + ": ";
-      try {
-        reader.read(changed);
-      } catch (Mla4jException e) {
+      if (refuses(what, changed, opened.reader())) {
         refused++;
-        require(e.getMessage().indexOf('\n') < 0, what + "more than a line: " + e.getMessage());
-      } catch (Throwable e) {
-        throw new AssertionError(what + e, e);
       }
-      long allocated = threads.getCurrentThreadAllocatedBytes() - before;
-      require(allocated < MAX_BYTES, what + allocated + " bytes");
-      long took = threads.getCurrentThreadCpuTime() - begin;
-      require(took < MAX_NANOS, what + "took more than 2 s");
     }
     return refused;
   }
 
-  private static void require(boolean holds, String what) {
-    if (!holds) {
-      throw new AssertionError(what);
+  /**
+   * Reads bytes once.
+   *
+   * @param what begins the message of a failure
+   * @return whether they were refused
+   * @throws AssertionError where they were neither read nor refused with one line
+   * @throws LimitError where that took too long or too much
+   */
+  static boolean refuses(String what, byte[] bytes, FuzzTarget.Reader reader) {
+    long begin = THREADS.getCurrentThreadCpuTime();
+    long before = THREADS.getCurrentThreadAllocatedBytes();
+    boolean refused = false;
+    try {
+      reader.read(bytes);
+    } catch (Mla4jException e) {
+      refused = true;
+      if (e.getMessage().indexOf('\n') >= 0) {
+        throw new AssertionError(what + "more than a line: " + e.getMessage());
+      }
+    } catch (Throwable e) {
+      throw new AssertionError(what + e, e);
     }
+    long allocated = THREADS.getCurrentThreadAllocatedBytes() - before;
+    if (allocated >= MAX_BYTES) {
+      throw new LimitError(what + allocated + " bytes");
+    }
+    if (THREADS.getCurrentThreadCpuTime() - begin >= MAX_NANOS) {
+      throw new LimitError(what + "took more than 2 s");
+    }
+    return refused;
   }
 
-  private byte[] changed(byte[] original, int range) {
+  byte[] changed(byte[] original, int range) {
     byte[] bytes = original.clone();
     int within = range;
     for (int i = 1 + random.nextInt(4); i > 0; i--) {

@@ -3,10 +3,15 @@ package io.mla4j.engine.json;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.mla4j.InvalidArgumentException;
+import io.mla4j.testkit.FuzzTarget;
 import io.mla4j.testkit.ReaderFuzz;
+import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /**
  * Given a JSON schema that is changed ({@link ReaderFuzz}), when it is read, then that succeeds or
@@ -24,24 +29,33 @@ class SchemaFuzzTest {
       "next":{"$ref":"#/$defs/node"}}}}}
       """;
 
+  private static final FuzzTarget TARGET = new FuzzTarget("schema", _ -> open());
+
+  /** What is fuzzed here. */
+  public static final class Targets implements FuzzTarget.Provider {
+    @Override
+    public List<FuzzTarget> targets() {
+      return List.of(TARGET);
+    }
+  }
+
   @Test
-  @SuppressWarnings("unchecked")
-  void schema() {
-    byte[] original = SCHEMA.getBytes(StandardCharsets.UTF_8);
+  void schema(@TempDir Path folder) throws IOException {
     int tries = ReaderFuzz.tries(3_000);
-    int refused =
-        new ReaderFuzz("schema")
-            .run(
-                original,
-                original.length,
-                tries,
-                bytes -> {
-                  Object read = PlainJson.parse(new String(bytes, StandardCharsets.UTF_8));
-                  if (!(read instanceof Map)) {
-                    throw new InvalidArgumentException("no object");
-                  }
-                  Grammar.schema((Map<String, Object>) read);
-                });
+    int refused = ReaderFuzz.run(TARGET, folder, tries);
     assertTrue(refused > 0 && refused < tries, refused + " of " + tries);
+  }
+
+  @SuppressWarnings("unchecked")
+  private static FuzzTarget.Opened open() {
+    return FuzzTarget.Opened.of(
+        SCHEMA.getBytes(StandardCharsets.UTF_8),
+        bytes -> {
+          Object read = PlainJson.parse(new String(bytes, StandardCharsets.UTF_8));
+          if (!(read instanceof Map)) {
+            throw new InvalidArgumentException("no object");
+          }
+          Grammar.schema((Map<String, Object>) read);
+        });
   }
 }
