@@ -11,16 +11,16 @@ import io.mla4j.BackendException;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.net.URI;
+import java.net.URL;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.FileTime;
-import java.security.MessageDigest;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
@@ -31,6 +31,8 @@ import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
 import java.util.zip.CRC32;
+import java.util.zip.ZipEntry;
+import java.util.zip.ZipOutputStream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -49,9 +51,9 @@ class ExtractionTest {
   @BeforeEach
   void linux() throws Exception {
     new Random(1).nextBytes(content);
-    digest =
-        Digest.sha256(
-            HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(content)));
+    CRC32 sum = new CRC32();
+    sum.update(content);
+    digest = new Digest(sum.getValue(), content.length);
     properties.put("os.name", "Linux");
     properties.put("user.home", Files.createDirectory(folder.resolve("home")).toString());
     properties.put("java.io.tmpdir", Files.createDirectory(folder.resolve("tmp")).toString());
@@ -153,14 +155,20 @@ class ExtractionTest {
       Files.write(load(), damaged);
       assertKeptIn(folder.resolve("home/.cache"));
     }
-    CRC32 crc = new CRC32();
-    crc.update(content);
-    digest = Digest.crc32(crc.getValue(), content.length);
-    for (byte[] damaged :
-        List.of(changed, zeros, Arrays.copyOf(content, 1000), new byte[0], new byte[1_000_000])) {
-      Files.write(load(), damaged);
-      assertEquals(inCache(folder.resolve("home/.cache")), load());
+  }
+
+  @Test
+  void aJarNotesWhatAFileHas() throws IOException {
+    Path file = Files.write(folder.resolve("libx.so"), content);
+    Path jar = folder.resolve("x.jar");
+    try (ZipOutputStream out = new ZipOutputStream(Files.newOutputStream(jar))) {
+      out.putNextEntry(new ZipEntry("native/libx.so"));
+      out.write(content);
     }
+    URL entry = URI.create("jar:" + jar.toUri() + "!/native/libx.so").toURL();
+    assertEquals(digest, Digest.of(entry));
+    assertEquals("crc32-" + Long.toHexString(digest.crc()) + "-300000", digest.name());
+    assertEquals(digest, Digest.of(file.toUri().toURL()));
   }
 
   @Test
@@ -190,6 +198,18 @@ class ExtractionTest {
     content[5] ^= 1;
     assertTrue(refusal().contains("damaged"), refusal());
     assertEquals(List.of(), files(folder));
+    properties.put("user.home", "?");
+    assertTrue(refusal().contains("damaged"), refusal());
+    try (Stream<Path> left = Files.list(folder.resolve("tmp"))) {
+      assertEquals(List.of(), left.toList());
+    }
+  }
+
+  @Test
+  void aFileThatNobodyMayExecuteIsMadeExecutableAgain() {
+    assertTrue(load().toFile().setExecutable(false, false));
+    load();
+    assertEquals(1, opened.get());
   }
 
   @Test

@@ -9,20 +9,13 @@ import io.mla4j.extract.PackedFile;
 import java.io.ByteArrayInputStream;
 import java.io.File;
 import java.io.IOException;
-import java.io.OutputStream;
-import java.net.JarURLConnection;
 import java.net.URL;
-import java.net.URLConnection;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.jar.JarEntry;
-import java.util.jar.JarFile;
-import java.util.zip.CRC32;
-import java.util.zip.CheckedInputStream;
 
 /**
  * The way to ai.djl.huggingface.tokenizers, which by itself cuts texts at 512 ids, asks a metadata
@@ -145,25 +138,7 @@ final class TokenizerLibrary {
       throw new BackendException(
           "the tokenizer has no native library for this platform: there is no " + folder + name);
     }
-    return new PackedFile(name, digest(url), url::openStream);
-  }
-
-  /** As the jar notes it; computed where the file lies in none. */
-  private static Digest digest(URL url) throws IOException {
-    URLConnection connection = url.openConnection();
-    connection.setUseCaches(false);
-    if (connection instanceof JarURLConnection jar) {
-      try (JarFile file = jar.getJarFile()) {
-        JarEntry entry = file.getJarEntry(jar.getEntryName());
-        if (entry.getCrc() >= 0 && entry.getSize() >= 0) {
-          return Digest.crc32(entry.getCrc(), entry.getSize());
-        }
-      }
-    }
-    try (CheckedInputStream in = new CheckedInputStream(url.openStream(), new CRC32())) {
-      long size = in.transferTo(OutputStream.nullOutputStream());
-      return Digest.crc32(in.getChecksum().getValue(), size);
-    }
+    return new PackedFile(name, Digest.of(url), url::openStream);
   }
 
   private static void set(String property, String value, List<String> ours) {

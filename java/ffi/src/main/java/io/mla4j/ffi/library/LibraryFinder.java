@@ -6,6 +6,7 @@ import io.mla4j.extract.Extraction;
 import io.mla4j.extract.PackedFile;
 import java.io.IOException;
 import java.io.InputStream;
+import java.net.URL;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
@@ -36,8 +37,8 @@ public record LibraryFinder(
   /** Files of the jar. */
   @FunctionalInterface
   public interface Resources {
-    /** The content of a file, or null where there is none. */
-    InputStream open(String path);
+    /** Where a file is, or null where there is none. */
+    URL find(String path);
   }
 
   /** The finder of this process for a kind of library. */
@@ -46,7 +47,7 @@ public record LibraryFinder(
         kind,
         System::getProperty,
         System::getenv,
-        LibraryFinder.class.getClassLoader()::getResourceAsStream);
+        LibraryFinder.class.getClassLoader()::getResource);
   }
 
   /** Whether the user insists on a file: it is loaded or nothing is. */
@@ -101,9 +102,19 @@ public record LibraryFinder(
       return loader.apply(onDisk.get());
     }
     String resource = Platform.of(properties).resource(name);
-    PackedFile packed =
-        new PackedFile(name, Digest.sha256(readSha256(resource)), () -> resources.open(resource));
-    return new Extraction(properties, environment).load(List.of(packed), loader);
+    return new Extraction(properties, environment).load(List.of(packed(name, resource)), loader);
+  }
+
+  private PackedFile packed(String name, String resource) {
+    URL url = resources.find(resource);
+    try {
+      if (url == null) {
+        throw new BackendException(whyMissing(resource));
+      }
+      return new PackedFile(name, Digest.of(url), url::openStream);
+    } catch (IOException e) {
+      throw new BackendException(resource + " in the jar cannot be read: " + e.getMessage(), e);
+    }
   }
 
   /** The file in the folder of a build, where one is named. */
@@ -121,31 +132,15 @@ public record LibraryFinder(
     return "mla4j." + kind + ".folder";
   }
 
-  private String readSha256(String resource) {
-    String path = resource + ".sha256";
-    try (InputStream in = resources.open(path)) {
-      if (in == null) {
-        throw new BackendException(whyMissing(resource));
-      }
-      String text = new String(in.readNBytes(1024), StandardCharsets.US_ASCII).strip();
-      String sha256 = text.split("\\s", 2)[0].toLowerCase(Locale.ROOT);
-      if (!sha256.matches("[0-9a-f]{64}")) {
-        throw new BackendException(path + " in the jar holds no SHA-256");
-      }
-      return sha256;
-    } catch (IOException e) {
-      throw new BackendException(path + " in the jar cannot be read: " + e.getMessage(), e);
-    }
-  }
-
   /**
    * The build leaves a line where it could not make the library; a jar for other platforms has
    * theirs.
    */
   private String whyMissing(String resource) throws IOException {
     String name = resource.substring(resource.lastIndexOf('/') + 1);
-    try (InputStream in = resources.open("META-INF/native/" + missing())) {
-      if (in != null) {
+    URL said = resources.find("META-INF/native/" + missing());
+    if (said != null) {
+      try (InputStream in = said.openStream()) {
         String told = new String(in.readNBytes(1024), StandardCharsets.UTF_8).strip();
         return "no " + name + " was built: " + told;
       }
@@ -162,13 +157,11 @@ public record LibraryFinder(
         + (others.isEmpty() ? "no native library" : "those for " + String.join(", ", others));
   }
 
-  private boolean has(Platform platform) throws IOException {
+  private boolean has(Platform platform) {
     String stem = "mla4j_" + kind;
     for (String name : List.of("lib" + stem + ".so", "lib" + stem + ".dylib", stem + ".dll")) {
-      try (InputStream in = resources.open(platform.resource(name + ".sha256"))) {
-        if (in != null) {
-          return true;
-        }
+      if (resources.find(platform.resource(name)) != null) {
+        return true;
       }
     }
     return false;
