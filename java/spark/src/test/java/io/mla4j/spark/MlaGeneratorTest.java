@@ -79,9 +79,11 @@ class MlaGeneratorTest {
   }
 
   @Test
-  void isWhatTheDocumentShows() throws IOException {
-    ShownCode.assertShown(
-        "java/spark/src/test/java/io/mla4j/spark/MlaGeneratorTest.java", "docs/integrations.md");
+  void isWhatTheDocumentsShow() throws IOException {
+    for (String document : List.of("README.md", "docs/integrations.md")) {
+      ShownCode.assertShown(
+          "java/spark/src/test/java/io/mla4j/spark/MlaGeneratorTest.java", document);
+    }
   }
 
   @Test

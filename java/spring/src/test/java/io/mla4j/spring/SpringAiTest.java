@@ -150,10 +150,12 @@ class SpringAiTest {
   }
 
   @Test
-  void propertiesAreThoseOfTheDocument() throws IOException {
-    String shown = Files.readString(ROOT.resolve("docs/integrations.md"));
+  void propertiesAreThoseOfTheDocuments() throws IOException {
     String tested =
         Files.readString(ROOT.resolve("java/spring/src/test/resources/application.properties"));
-    assertTrue(shown.contains("```properties\n" + tested + "```"), "docs/integrations.md");
+    for (String document : List.of("README.md", "docs/integrations.md")) {
+      String shown = Files.readString(ROOT.resolve(document));
+      assertTrue(shown.contains("```properties\n" + tested + "```"), document);
+    }
   }
 }
