@@ -4,6 +4,7 @@ module io.mla4j.model {
   requires ai.djl.tokenizers;
   requires com.fasterxml.jackson.core;
   requires com.fasterxml.jackson.databind;
+  requires static org.jspecify;
   // The tokenizer's library uses these two, and has no descriptor that says so.
   requires com.google.gson;
   requires org.slf4j;

@@ -1,5 +1,7 @@
 package io.mla4j;
 
+import org.jspecify.annotations.Nullable;
+
 /**
  * The root of every exception that mla4j throws on purpose. The message is one line that names what
  * was wrong, what it was and what is allowed.
@@ -13,7 +15,7 @@ public class Mla4jException extends RuntimeException {
   }
 
   /** An exception with a one-line message and the failure that led to it. */
-  public Mla4jException(String message, Throwable cause) {
+  public Mla4jException(String message, @Nullable Throwable cause) {
     super(message, cause);
   }
 }

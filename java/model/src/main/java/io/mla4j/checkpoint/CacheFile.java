@@ -20,12 +20,14 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Queue;
 import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.zip.CRC32C;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The cached tokens of a sequence in a safetensors file: {@code ids} (tokens) I32, {@code logits}
@@ -56,7 +58,7 @@ public final class CacheFile {
    * @param ids its tokens
    * @param logits after the last of them, or null where nobody knows
    */
-  public record Text(int[] ids, float[] logits) {}
+  public record Text(int[] ids, float @Nullable [] logits) {}
 
   /**
    * What a file gave.
@@ -93,7 +95,7 @@ public final class CacheFile {
       throw new IllegalStateException("a checksum writes nothing", e);
     }
     for (Part part : parts(rows.cache())) {
-      writer.metadata(CRC + name(part), sums.get(part));
+      writer.metadata(CRC + name(part), Objects.requireNonNull(sums.get(part)));
       writer.add(
           name(part),
           type(rows.cache(), part),
@@ -352,7 +354,7 @@ public final class CacheFile {
    * throws when nobody works any more, for the rows belong to others then.
    */
   private static void forEachPart(LatentCache cache, Work work) throws IOException {
-    AtomicReference<Throwable> failure = new AtomicReference<>();
+    AtomicReference<@Nullable Throwable> failure = new AtomicReference<>();
     parts(cache).parallelStream()
         .forEach(
             part -> {

@@ -8,8 +8,10 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The tensors of a model: {@code model.safetensors} of a directory, the shards that {@code
@@ -26,7 +28,7 @@ public final class Checkpoint implements AutoCloseable {
   private final Path file;
   private final OpenFiles files = new OpenFiles();
   private final Map<String, StoredTensor> tensors = new LinkedHashMap<>();
-  private GgufMetadata metadata;
+  private @Nullable GgufMetadata metadata;
   private volatile boolean closed;
 
   private Checkpoint(Path file) {
@@ -55,6 +57,11 @@ public final class Checkpoint implements AutoCloseable {
       checkpoint.close();
       throw e;
     }
+  }
+
+  /** The folder that its file is in. */
+  Path directory() {
+    return Objects.requireNonNull(file.toAbsolutePath().getParent(), "a file lies in a folder");
   }
 
   /** The GGUF file that would be opened at {@code path}, where it is one. */
@@ -190,7 +197,9 @@ public final class Checkpoint implements AutoCloseable {
       }
     }
     for (Map.Entry<String, JsonNode> entry : weightMap.properties()) {
-      if (!shards.get(entry.getValue().textValue()).containsKey(entry.getKey())) {
+      if (!shards
+          .getOrDefault(entry.getValue().textValue(), Map.of())
+          .containsKey(entry.getKey())) {
         throw new CheckpointException(
             file
                 + ": tensor "

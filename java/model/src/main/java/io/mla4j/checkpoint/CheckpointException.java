@@ -1,6 +1,7 @@
 package io.mla4j.checkpoint;
 
 import io.mla4j.Mla4jException;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A model directory is malformed, incomplete, or asks for something that is not supported. The
@@ -18,7 +19,7 @@ public class CheckpointException extends Mla4jException {
    * An exception whose message names the file and the tensor or key, with the failure that led to
    * it.
    */
-  public CheckpointException(String message, Throwable cause) {
+  public CheckpointException(String message, @Nullable Throwable cause) {
     super(message, cause);
   }
 }

@@ -12,6 +12,7 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.function.Predicate;
 import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The keys of one JSON object of a configuration, read with type and range, and remembered, so that
@@ -87,7 +88,7 @@ final class ConfigKeys {
   }
 
   /** What the object itself says, or null. */
-  private Entry own(String key) {
+  private @Nullable Entry own(String key) {
     read.add(key);
     Entry entry = object.hasNonNull(key) ? new Entry(key, object.get(key)) : null;
     for (String alias : aliases.getOrDefault(key, List.of())) {
@@ -109,7 +110,7 @@ final class ConfigKeys {
   }
 
   /** What the object or the family says, or null. */
-  private Entry entry(String key) {
+  private @Nullable Entry entry(String key) {
     Entry own = own(key);
     return own == null && defaults.hasNonNull(key) ? new Entry(key, defaults.get(key)) : own;
   }
@@ -317,11 +318,12 @@ final class ConfigKeys {
   }
 
   Optional<ConfigKeys> object(String key) {
-    return entry(key) == null
+    Entry entry = entry(key);
+    return entry == null
         ? Optional.empty()
         : Optional.of(
             new ConfigKeys(
-                file, prefix + entry(key).key + ".", node(key), object.path(""), Map.of(), titles));
+                file, prefix + entry.key + ".", node(key), object.path(""), Map.of(), titles));
   }
 
   boolean isEmpty() {

@@ -12,6 +12,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.TreeSet;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Makes a {@link ModelDescription} from {@code config.json} and, for more ids that end a text,
@@ -83,7 +84,7 @@ public final class ConfigReader {
    *
    * @param positions how positions are told instead of what the configuration says, or null
    */
-  public static ModelDescription read(Checkpoint checkpoint, PositionOverride positions) {
+  public static ModelDescription read(Checkpoint checkpoint, @Nullable PositionOverride positions) {
     return checkpoint
         .gguf()
         .map(
@@ -99,7 +100,8 @@ public final class ConfigReader {
     return read(file, Json.readObject(file, MAX_BYTES));
   }
 
-  private static ModelDescription readGguf(GgufConfig gguf, Path file, PositionOverride positions) {
+  private static ModelDescription readGguf(
+      GgufConfig gguf, Path file, @Nullable PositionOverride positions) {
     Family family = family(new ConfigKeys(file, "", gguf.config()));
     change(positions, gguf.config(), family, file);
     ConfigKeys keys = ConfigKeys.of(file, "", gguf.config(), family, gguf.titles());
@@ -108,14 +110,14 @@ public final class ConfigReader {
   }
 
   private static void change(
-      PositionOverride positions, JsonNode config, Family family, Path file) {
+      @Nullable PositionOverride positions, JsonNode config, Family family, Path file) {
     if (positions != null) {
       positions.change((ObjectNode) config, family, file);
     }
   }
 
   private static ModelDescription on(
-      PositionOverride positions, ModelDescription model, Path file) {
+      @Nullable PositionOverride positions, ModelDescription model, Path file) {
     return positions == null ? model : positions.on(model, file);
   }
 
@@ -128,7 +130,8 @@ public final class ConfigReader {
     return read(file, object, null);
   }
 
-  private static ModelDescription read(Path file, JsonNode object, PositionOverride positions) {
+  private static ModelDescription read(
+      Path file, JsonNode object, @Nullable PositionOverride positions) {
     Family family = family(new ConfigKeys(file, "", object));
     if (family.wraps().isMissingNode()) {
       change(positions, object, family, file);

@@ -10,6 +10,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What a GGUF file says about its model in the words of config.json, so that families and the
@@ -186,12 +187,12 @@ final class GgufConfig {
   }
 
   /** A tensor of the first layer, or null. */
-  StoredTensor tensor(String role) {
+  @Nullable StoredTensor tensor(String role) {
     return tensor(role, 0);
   }
 
   /** A tensor of a layer, or null. */
-  StoredTensor tensor(String role, int layer) {
+  @Nullable StoredTensor tensor(String role, int layer) {
     List<TensorPlace> places = TensorRole.named(role).map(names::of).orElse(List.of());
     for (TensorPlace place : places) {
       StoredTensor stored = checkpoint.find(names.name(place, layer, 0)).orElse(null);
@@ -203,7 +204,7 @@ final class GgufConfig {
   }
 
   /** The tensor called {@code name}, or null. */
-  StoredTensor named(String name) {
+  @Nullable StoredTensor named(String name) {
     return checkpoint.find(name).orElse(null);
   }
 

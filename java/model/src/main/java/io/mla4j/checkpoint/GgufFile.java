@@ -15,7 +15,9 @@ import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /**
  * One GGUF file of version 2 or 3, mapped: magic, counts, keys with values, what tensors there are,
@@ -43,7 +45,7 @@ final class GgufFile {
   private final OpenFiles files;
   private final MemorySegment bytes;
   private final Map<String, StoredTensor> tensors = new LinkedHashMap<>();
-  private GgufMetadata metadata;
+  private @Nullable GgufMetadata metadata;
   private long at;
 
   /** A tensor before it is checked against its neighbours. */
@@ -75,7 +77,7 @@ final class GgufFile {
 
   /** The keys. */
   GgufMetadata metadata() {
-    return metadata;
+    return Objects.requireNonNull(metadata, "the keys are read first");
   }
 
   /** The tensors by name, in the order of the file. */
@@ -252,9 +254,9 @@ final class GgufFile {
   }
 
   private int alignment() {
-    int alignment = metadata.wholeNumber(ALIGNMENT, 0, Integer.MAX_VALUE).orElse(32);
+    int alignment = metadata().wholeNumber(ALIGNMENT, 0, Integer.MAX_VALUE).orElse(32);
     if (Integer.bitCount(alignment) != 1) {
-      throw metadata.error(ALIGNMENT, "is " + alignment + ", but must be a power of two");
+      throw metadata().error(ALIGNMENT, "is " + alignment + ", but must be a power of two");
     }
     return alignment;
   }

@@ -16,10 +16,12 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The keys of a GGUF file, read with type and range. Values stay in the mapped file until somebody
@@ -78,7 +80,7 @@ public final class GgufMetadata {
 
   /** Where the value of a key that is there lies. */
   Value value(String key) {
-    return values.get(key);
+    return Objects.requireNonNull(values.get(key), key);
   }
 
   /** Whether the file says something about {@code key}. */
@@ -159,7 +161,7 @@ public final class GgufMetadata {
   }
 
   /** Scalars and arrays of numbers, texts and flags in the words of JSON, or null. */
-  JsonNode json(String key) {
+  @Nullable JsonNode json(String key) {
     Value value = values.get(key);
     if (value == null) {
       return null;

@@ -3,13 +3,16 @@ package io.mla4j.checkpoint;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A model in GGUF: one file, or several whose names end in {@code -00001-of-00003.gguf}. The keys
@@ -42,7 +45,7 @@ record GgufShards(Path file, GgufMetadata metadata, Map<String, StoredTensor> te
    * @return null where there is none
    * @throws CheckpointException where there are several models
    */
-  static Path in(Path directory) {
+  static @Nullable Path in(Path directory) {
     Map<String, Path> models = new TreeMap<>();
     try (Stream<Path> entries = Files.list(directory)) {
       for (Path entry : entries.filter(GgufShards::isGguf).sorted().toList()) {
@@ -93,17 +96,12 @@ record GgufShards(Path file, GgufMetadata metadata, Map<String, StoredTensor> te
 
   private static GgufShards mapAll(Path file, String prefix, int count, OpenFiles files) {
     Map<String, StoredTensor> tensors = new LinkedHashMap<>();
-    GgufMetadata metadata = null;
-    Path first = null;
+    List<GgufFile> shards = new ArrayList<>();
     for (int i = 0; i < count; i++) {
-      Path path = file.resolveSibling(prefix + "-" + five(i + 1) + "-of-" + five(count) + ENDING);
-      GgufFile shard = GgufFile.map(path, files);
+      GgufFile shard = GgufFile.map(shard(file, prefix, i, count), files);
+      shards.add(shard);
       requireNumber(shard.metadata(), NUMBER, i);
       requireNumber(shard.metadata(), COUNT, count);
-      if (i == 0) {
-        metadata = shard.metadata();
-        first = path;
-      }
       for (StoredTensor tensor : shard.tensors().values()) {
         StoredTensor other = tensors.putIfAbsent(tensor.name(), tensor);
         if (other != null) {
@@ -111,10 +109,15 @@ record GgufShards(Path file, GgufMetadata metadata, Map<String, StoredTensor> te
         }
       }
     }
+    GgufMetadata metadata = shards.getFirst().metadata();
     if (metadata.has(TENSORS)) {
       requireNumber(metadata, TENSORS, tensors.size());
     }
-    return new GgufShards(first, metadata, tensors);
+    return new GgufShards(shard(file, prefix, 0, count), metadata, tensors);
+  }
+
+  private static Path shard(Path file, String prefix, int i, int count) {
+    return file.resolveSibling(prefix + "-" + five(i + 1) + "-of-" + five(count) + ENDING);
   }
 
   private static void requireNumber(GgufMetadata metadata, String key, int expected) {

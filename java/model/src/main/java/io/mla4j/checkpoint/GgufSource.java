@@ -7,6 +7,7 @@ import com.fasterxml.jackson.databind.node.DoubleNode;
 import com.fasterxml.jackson.databind.node.IntNode;
 import com.fasterxml.jackson.databind.node.LongNode;
 import com.fasterxml.jackson.databind.node.NullNode;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Where the value of a key of config.json stands in a GGUF file. In the data of an architecture it
@@ -40,7 +41,7 @@ record GgufSource(GgufConfig config, JsonNode source) {
    *
    * @param key null where it comes from elsewhere
    */
-  record Found(JsonNode value, String key) {}
+  record Found(JsonNode value, @Nullable String key) {}
 
   /**
    * Looks the value up.
@@ -89,37 +90,38 @@ record GgufSource(GgufConfig config, JsonNode source) {
 
   private Found from() {
     JsonNode keys = source.path("from");
-    Found found = null;
+    JsonNode value = null;
+    String from = "";
     for (JsonNode key : keys.isArray() ? keys : GgufConfig.list().add(keys)) {
-      JsonNode value = config.value(key.asText());
-      if (found == null && !value.isNull()) {
-        found = new Found(value, key.asText());
+      JsonNode found = config.value(key.asText());
+      if (value == null && !found.isNull()) {
+        value = found;
+        from = key.asText();
       }
     }
-    if (found == null && source.path("optional").asBoolean()) {
+    if (value == null && source.path("optional").asBoolean()) {
       return new Found(NullNode.instance, null);
     }
-    if (found == null) {
+    if (value == null) {
       return source.has("else")
           ? new Found(source.path("else"), null)
           : required(keys.isArray() ? keys.path(0).asText() : keys.asText());
     }
-    JsonNode value = found.value;
     if (source.has("none") && ConfigKeys.same(source.path("none"), value)) {
-      return new Found(NullNode.instance, found.key);
+      return new Found(NullNode.instance, from);
     }
     if (source.has("minus")) {
       JsonNode minus = config.value(source.path("minus").asText());
       int taken = minus.isNull() ? 0 : whole(minus, source.path("minus").asText());
-      value = IntNode.valueOf(whole(value, found.key) - taken);
+      value = IntNode.valueOf(whole(value, from) - taken);
     }
     if (source.has("times")) {
       if (!value.isNumber()) {
-        throw config.error(found.key, "is no number");
+        throw config.error(from, "is no number");
       }
       value = DoubleNode.valueOf(value.doubleValue() * source.path("times").doubleValue());
     }
-    return new Found(value, found.key);
+    return new Found(value, from);
   }
 
   private Found zeros(String key) {
@@ -167,7 +169,7 @@ record GgufSource(GgufConfig config, JsonNode source) {
     return list;
   }
 
-  private static JsonNode elements(StoredTensor tensor) {
+  private static JsonNode elements(@Nullable StoredTensor tensor) {
     if (tensor == null) {
       return NullNode.instance;
     }

@@ -17,6 +17,7 @@ import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.locks.LockSupport;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The files of a checkpoint while they are mapped, and whether they are still what was opened. The
@@ -58,7 +59,7 @@ public final class OpenFiles implements AutoCloseable {
     final Object key;
     final long size;
     final long modified;
-    MemorySegment bytes;
+    MemorySegment bytes = MemorySegment.NULL;
 
     /** Whether the path leads to another file by now. */
     volatile boolean replaced;
@@ -74,7 +75,7 @@ public final class OpenFiles implements AutoCloseable {
     }
 
     /** What changed, or null. */
-    String change(boolean sizesAlone) throws IOException {
+    @Nullable String change(boolean sizesAlone) throws IOException {
       long now = open.length();
       if (now != size) {
         return "had " + size + " bytes when it was opened and has " + now;
@@ -215,7 +216,7 @@ public final class OpenFiles implements AutoCloseable {
    *
    * @param cause the fault, or null
    */
-  public CheckpointException unreadable(Throwable cause) {
+  public CheckpointException unreadable(@Nullable Throwable cause) {
     try {
       requireUnchanged();
     } catch (CheckpointException e) {

@@ -20,6 +20,7 @@ import java.nio.file.attribute.PosixFileAttributes;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Set;
 import java.util.UUID;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A file that a user named for results. Links are followed. A regular file gets its new content at
@@ -150,14 +151,14 @@ public final class OutputFile {
   }
 
   /** Those of the file that is there, or null. */
-  private PosixFileAttributes attributes() throws IOException {
+  private @Nullable PosixFileAttributes attributes() throws IOException {
     boolean posix = Files.getFileStore(target.getParent()).supportsFileAttributeView("posix");
     return posix && Files.exists(target)
         ? Files.readAttributes(target, PosixFileAttributes.class, LinkOption.NOFOLLOW_LINKS)
         : null;
   }
 
-  private FileChannel create(Path beside, PosixFileAttributes old) throws IOException {
+  private FileChannel create(Path beside, @Nullable PosixFileAttributes old) throws IOException {
     FileAttribute<?>[] attributes =
         old == null
             ? new FileAttribute<?>[0]

@@ -5,6 +5,7 @@ import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import io.mla4j.ops.Weight;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /** Where the rows of a tensor that is to be written come from. Thread-safe. */
 interface RowSource {
@@ -31,7 +32,7 @@ interface RowSource {
   void read(long first, int count, float[] to);
 
   /** The bytes of rows that are stored in {@code type} already, or null. */
-  default byte[] stored(StoredType type, long first, int count) {
+  default byte @Nullable [] stored(StoredType type, long first, int count) {
     return null;
   }
 
@@ -72,7 +73,7 @@ interface RowSource {
     }
 
     @Override
-    public byte[] stored(StoredType type, long first, int count) {
+    public byte @Nullable [] stored(StoredType type, long first, int count) {
       int each = weights.getFirst().out();
       if (stored.stream()
           .anyMatch(tensor -> tensor.type() != type || tensor.scales().isPresent())) {

@@ -16,6 +16,7 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 
 /**
  * One safetensors file, mapped: u64 length of the header, the header as JSON, the data.
@@ -82,7 +83,7 @@ final class SafetensorsFile {
 
   /** The byte of the file at which a tensor starts. */
   long offset(String tensor) {
-    return offsets.get(tensor);
+    return Objects.requireNonNull(offsets.get(tensor), tensor);
   }
 
   private CheckpointException error(String what) {
@@ -288,7 +289,7 @@ final class SafetensorsFile {
                 + dataBytes
                 + " bytes of data");
       }
-      if (entry.begin < covered) {
+      if (previous != null && entry.begin < covered) {
         throw error(entry.name, "overlaps tensor " + Quote.name(previous.name));
       }
       if (entry.begin > covered) {

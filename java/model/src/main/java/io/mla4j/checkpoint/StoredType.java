@@ -5,6 +5,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The element types of safetensors and GGUF files. All are read; only those with a {@link #format}
@@ -113,7 +114,7 @@ public enum StoredType {
   private final int blockElements;
   private final int blockBytes;
   private final boolean inSafetensors;
-  private final StorageFormat format;
+  private final @Nullable StorageFormat format;
 
   /** A type whose elements are stored one by one: of safetensors, some of GGUF too. */
   StoredType(int bytes, int gguf) {
@@ -133,7 +134,7 @@ public enum StoredType {
     this.format = formatCalled(name());
   }
 
-  private static StorageFormat formatCalled(String name) {
+  private static @Nullable StorageFormat formatCalled(String name) {
     return switch (name) {
       case "U8" -> StorageFormat.U8;
       case "I32" -> StorageFormat.I32;
@@ -143,7 +144,7 @@ public enum StoredType {
     };
   }
 
-  private static StorageFormat formatCalled(List<StorageFormat> formats, String name) {
+  private static @Nullable StorageFormat formatCalled(List<StorageFormat> formats, String name) {
     return formats.stream().filter(format -> format.name().equals(name)).findFirst().orElse(null);
   }
 

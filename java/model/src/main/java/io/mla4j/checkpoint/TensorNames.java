@@ -5,6 +5,7 @@ import java.util.Collections;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.function.UnaryOperator;
 import java.util.regex.Pattern;
 
@@ -129,7 +130,7 @@ public record TensorNames(
    * template has no place for them.
    */
   public String name(TensorRole role, int layer, int expert) {
-    return name(places.get(role).getFirst(), layer, expert);
+    return name(Objects.requireNonNull(places.get(role), role::name).getFirst(), layer, expert);
   }
 
   /** The same at one of the places of a role. */

@@ -25,7 +25,7 @@ public record TextFiles(Optional<String> tokenizer, Optional<String> template) {
     return checkpoint
         .gguf()
         .map(TextFiles::ofGguf)
-        .orElseGet(() -> ofDirectory(checkpoint.path().toAbsolutePath().getParent()));
+        .orElseGet(() -> ofDirectory(checkpoint.directory()));
   }
 
   private static TextFiles ofGguf(GgufMetadata keys) {

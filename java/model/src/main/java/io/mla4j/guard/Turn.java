@@ -4,6 +4,7 @@ import io.mla4j.ClosedException;
 import io.mla4j.ConcurrentUseException;
 import io.mla4j.InvalidStateException;
 import java.util.concurrent.atomic.AtomicReference;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Notices when a second thread enters what belongs to one at a time, and lets closing wait for the
@@ -11,7 +12,7 @@ import java.util.concurrent.atomic.AtomicReference;
  */
 public final class Turn {
   private final String what;
-  private final AtomicReference<Thread> inside = new AtomicReference<>();
+  private final AtomicReference<@Nullable Thread> inside = new AtomicReference<>();
   private volatile boolean closed;
 
   /**

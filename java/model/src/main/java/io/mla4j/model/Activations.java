@@ -7,6 +7,8 @@ import io.mla4j.ops.Tensor;
 import java.lang.foreign.Arena;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The activations of a step by name, kept from step to step and enlarged when one has more tokens.
@@ -18,7 +20,7 @@ final class Activations implements AutoCloseable {
   private final Map<String, Mirror> mirrors = new HashMap<>();
 
   /** Null until there is room for something: to close a shared arena stops every thread. */
-  private Arena arena;
+  private @Nullable Arena arena;
 
   private int capacity;
 
@@ -43,6 +45,10 @@ final class Activations implements AutoCloseable {
     return true;
   }
 
+  private Arena reserved() {
+    return Objects.requireNonNull(arena, "nothing was reserved");
+  }
+
   /** The tensor called {@code name}: (tokens, width) F32. */
   Tensor rows(String name, int tokens, int width) {
     return rows(name, StorageFormat.F32, tokens, width);
@@ -53,7 +59,7 @@ final class Activations implements AutoCloseable {
     Tensor all = tensors.get(name);
     if (all == null) {
       long bytes = Math.multiplyExact((long) capacity * Float.BYTES, width);
-      all = Tensor.of(device.allocate(bytes, arena), type, capacity, width);
+      all = Tensor.of(device.allocate(bytes, reserved()), type, capacity, width);
       tensors.put(name, all);
     }
     return all.first(tokens);
@@ -63,7 +69,7 @@ final class Activations implements AutoCloseable {
   Mirror mirror(String name, StorageFormat type, int tokens, int width) {
     Mirror all = mirrors.get(name);
     if (all == null) {
-      all = Mirror.allocate(device, arena, type, capacity, width);
+      all = Mirror.allocate(device, reserved(), type, capacity, width);
       mirrors.put(name, all);
     }
     return all.first(tokens);

@@ -43,7 +43,7 @@ abstract sealed class CachedAttention implements AttentionPart
     Projection toHidden =
         new Projection(
             w.matrix(TensorRole.ATTENTION_OUTPUT),
-            w.vector(TensorRole.ATTENTION_OUTPUT_BIAS),
+            w.vectorIfAny(TensorRole.ATTENTION_OUTPUT_BIAS),
             f.h());
     norm = f.bind(new RmsNorm(f.x(), w.vector(TensorRole.ATTENTION_NORM), f.eps(), f.h()));
     project = f.bind(new Linear(f.h(), all, f.compute()));

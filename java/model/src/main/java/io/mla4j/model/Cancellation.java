@@ -1,5 +1,7 @@
 package io.mla4j.model;
 
+import org.jspecify.annotations.Nullable;
+
 /**
  * A way to give up a computation from another thread. It is looked at before every layer and every
  * token, so the longest wait is a layer of a prompt's step; an interrupt of the computing thread
@@ -27,7 +29,7 @@ public final class Cancellation {
    * @param cancellation null for one that nobody uses
    * @throws CancelledException where it was cancelled, or the thread interrupted
    */
-  public static void check(Cancellation cancellation) {
+  public static void check(@Nullable Cancellation cancellation) {
     if (cancellation != null && cancellation.cancelled) {
       throw new CancelledException("cancelled");
     }

@@ -9,13 +9,14 @@ import io.mla4j.LatentCache;
 import io.mla4j.PinnedMemory;
 import io.mla4j.Sequence;
 import io.mla4j.Step;
-import io.mla4j.Step.Queries;
 import io.mla4j.checkpoint.ModelDescription;
 import io.mla4j.checkpoint.WeightTable;
 import io.mla4j.guard.Turn;
 import io.mla4j.ops.Tensor;
 import java.lang.foreign.Arena;
 import java.util.Arrays;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The forward pass of a model (DeepSeek-V2 section 2, DeepSeek-V3 section 2.1): ids in, hidden
@@ -99,7 +100,7 @@ public final class Decoder implements AutoCloseable {
   private PinnedMemory pinned = PinnedMemory.NONE;
 
   /** The thread whose hidden states are in a frame. */
-  private volatile Thread author;
+  private volatile @Nullable Thread author;
 
   /** As below, with a listener that does nothing. */
   public Decoder(
@@ -219,7 +220,7 @@ public final class Decoder implements AutoCloseable {
    *     before
    */
   public Tensor forward(Batch batch, int[]... ids) {
-    return forward(batch, Wanted.ALL, null, ids);
+    return wanted(forward(batch, Wanted.ALL, null, ids));
   }
 
   /**
@@ -228,7 +229,11 @@ public final class Decoder implements AutoCloseable {
    * @return the hidden states after the final norm: a row for each sequence that has new tokens
    */
   public Tensor forwardLast(Batch batch, int[]... ids) {
-    return forward(batch, Wanted.LAST, null, ids);
+    return wanted(forward(batch, Wanted.LAST, null, ids));
+  }
+
+  private static Tensor wanted(@Nullable Tensor hidden) {
+    return Objects.requireNonNull(hidden, "hidden states are wanted");
   }
 
   /** As {@link #forward(Batch, int[][])}, for {@link Wanted#NONE}. */
@@ -243,7 +248,8 @@ public final class Decoder implements AutoCloseable {
    * @return null where nothing is wanted
    * @throws CancelledException where it was given up; the sequences are as before
    */
-  public Tensor forward(Batch batch, Wanted wanted, Cancellation cancellation, int[]... ids) {
+  public @Nullable Tensor forward(
+      Batch batch, Wanted wanted, @Nullable Cancellation cancellation, int[]... ids) {
     return forward(batch, wanted, cancellation, null, ids);
   }
 
@@ -252,8 +258,12 @@ public final class Decoder implements AutoCloseable {
    *
    * @param states takes the hidden states of all new tokens too, whatever is wanted; or null
    */
-  public Tensor forward(
-      Batch batch, Wanted wanted, Cancellation cancellation, HiddenConsumer states, int[]... ids) {
+  public @Nullable Tensor forward(
+      Batch batch,
+      Wanted wanted,
+      @Nullable Cancellation cancellation,
+      @Nullable HiddenConsumer states,
+      int[]... ids) {
     Wanted[] ofEach = new Wanted[batch.sequences().size()];
     Arrays.fill(ofEach, wanted);
     return forward(batch, ofEach, cancellation, states, ids);
@@ -268,15 +278,16 @@ public final class Decoder implements AutoCloseable {
    *     until the next call, in the device's memory; null where none are wanted
    * @throws CancelledException where it was given up; the sequences are as before
    */
-  public Tensor forward(Batch batch, Wanted[] wanted, Cancellation cancellation, int[]... ids) {
+  public @Nullable Tensor forward(
+      Batch batch, Wanted[] wanted, @Nullable Cancellation cancellation, int[]... ids) {
     return forward(batch, wanted, cancellation, null, ids);
   }
 
-  private Tensor forward(
+  private @Nullable Tensor forward(
       Batch batch,
       Wanted[] wanted,
-      Cancellation cancellation,
-      HiddenConsumer states,
+      @Nullable Cancellation cancellation,
+      @Nullable HiddenConsumer states,
       int[]... ids) {
     turn.enter();
     try {
@@ -325,57 +336,7 @@ public final class Decoder implements AutoCloseable {
     }
   }
 
-  /** What a step is to compute. */
-  private record Pass(
-      Step step, int[][] ids, Wanted[] wanted, Cancellation cancellation, HiddenConsumer states) {
-    /** Rows whose hidden states are wanted. */
-    int rows() {
-      int rows = 0;
-      for (int i = 0; i < ids.length; i++) {
-        rows += rows(i);
-      }
-      return rows;
-    }
-
-    private int rows(int i) {
-      return switch (wanted[i]) {
-        case ALL, EACH -> ids[i].length;
-        case LAST -> Math.min(1, ids[i].length);
-        case NONE -> 0;
-      };
-    }
-
-    /** Which rows of the step these are. */
-    int[] chosenRows() {
-      int[] chosen = new int[rows()];
-      int end = 0;
-      int at = 0;
-      for (int i = 0; i < ids.length; i++) {
-        end += ids[i].length;
-        for (int left = rows(i); left > 0; left--) {
-          chosen[at++] = end - left;
-        }
-      }
-      return chosen;
-    }
-
-    /** How the tokens attend; in the last layer those that are wanted alone. */
-    Queries[] queries(boolean ofWanted) {
-      Queries[] queries = new Queries[wanted.length];
-      for (int i = 0; i < queries.length; i++) {
-        queries[i] =
-            switch (wanted[i]) {
-              case ALL -> Queries.ALL;
-              case EACH -> Queries.EACH;
-              case LAST -> ofWanted ? Queries.LAST : Queries.ALL;
-              case NONE -> ofWanted ? Queries.NONE : Queries.ALL;
-            };
-      }
-      return queries;
-    }
-  }
-
-  private Tensor compute(Pass pass) {
+  private @Nullable Tensor compute(Pass pass) {
     Tensor hidden;
     try {
       hidden = run(pass);
@@ -386,35 +347,35 @@ public final class Decoder implements AutoCloseable {
     return hidden;
   }
 
-  private Tensor run(Pass pass) {
-    Frame frame = frames.of(pass.step.tokens());
-    plans.make(pass.step, options.form(), pass.queries(false));
-    frame.start(pass.ids, plans.get(0));
+  private @Nullable Tensor run(Pass pass) {
+    Frame frame = frames.of(pass.step().tokens());
+    plans.make(pass.step(), options.form(), pass.queries(false));
+    frame.start(pass.ids(), plans.get(0));
     int last = model.layers().size() - 1;
     for (int i = 0; i < last; i++) {
-      requireWanted(pass.cancellation);
+      requireWanted(pass.cancellation());
       frame.layer(i).run(plans);
     }
-    requireWanted(pass.cancellation);
+    requireWanted(pass.cancellation());
     int rows = pass.rows();
     if (rows == frame.n()) {
       frame.layer(last).run(plans);
       Tensor hidden = frame.finish();
-      if (pass.states != null) {
-        pass.states.accept(hidden);
+      if (pass.states() != null) {
+        pass.states().accept(hidden);
       }
       return hidden;
     }
     frame.layer(last).attention().remember(plans);
     Tensor hidden = rows == 0 ? null : wantedTokens(pass, frame, last);
-    if (pass.states != null) {
+    if (pass.states() != null) {
       frame.layer(last).runRest(plans);
-      pass.states.accept(frame.finish());
+      pass.states().accept(frame.finish());
     }
     return hidden;
   }
 
-  private void requireWanted(Cancellation cancellation) {
+  private void requireWanted(@Nullable Cancellation cancellation) {
     turn.requireOpen();
     Cancellation.check(cancellation);
   }
@@ -423,7 +384,7 @@ public final class Decoder implements AutoCloseable {
    * The rest of layer {@code i}, whose rows of the cache are there, for the wanted tokens alone.
    */
   private Tensor wantedTokens(Pass pass, Frame all, int i) {
-    lastPlans.make(pass.step, options.form(), pass.queries(true));
+    lastPlans.make(pass.step(), options.form(), pass.queries(true));
     int[] rows = pass.chosenRows();
     Frame wantedFrame = lastFrames.of(rows.length);
     wantedFrame.startWith(rows, i, all, lastPlans.get(0));

@@ -21,7 +21,9 @@ import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The weights as the operations take them: matrices are the mapped file itself, or a copy of it on
@@ -40,24 +42,34 @@ record DecoderWeights(Weight embedding, Tensor finalNorm, Weight output, List<La
   record Layer(
       Map<TensorRole, List<Weight>> matrices,
       Map<TensorRole, Tensor> vectors,
-      AttendDelta.Weights delta) {
+      AttendDelta.@Nullable Weights delta) {
     /** The matrix of {@code role}, or null. */
-    Weight matrix(TensorRole role) {
+    @Nullable Weight matrixIfAny(TensorRole role) {
       List<Weight> all = matrices.get(role);
       return all == null ? null : all.getFirst();
     }
 
+    /** The matrix of a role that the layer has. */
+    Weight matrix(TensorRole role) {
+      return Objects.requireNonNull(matrixIfAny(role), role::name);
+    }
+
     /** W_UK and W_UV: of one matrix, or apart. */
     LatentUp up() {
-      Weight fused = matrix(TensorRole.LATENT_UP);
+      Weight fused = matrixIfAny(TensorRole.LATENT_UP);
       return fused != null
           ? LatentUp.fused(fused)
           : LatentUp.split(matrix(TensorRole.KEYS_UP), matrix(TensorRole.VALUES_UP));
     }
 
     /** The norm or bias of {@code role}, or null. */
-    Tensor vector(TensorRole role) {
+    @Nullable Tensor vectorIfAny(TensorRole role) {
       return vectors.get(role);
+    }
+
+    /** The norm or bias of a role that the layer has. */
+    Tensor vector(TensorRole role) {
+      return Objects.requireNonNull(vectors.get(role), role::name);
     }
 
     /**
@@ -69,10 +81,11 @@ record DecoderWeights(Weight embedding, Tensor finalNorm, Weight output, List<La
       List<FeedForward.Weights> networks = new ArrayList<>();
       List<Weight> gates = matrices.get(gate);
       List<Weight> ups = matrices.getOrDefault(up, List.of());
+      List<Weight> downs = matrices.getOrDefault(down, List.of());
       for (int i = 0; i < ups.size(); i++) {
         networks.add(
             new FeedForward.Weights(
-                gates == null ? null : gates.get(i), ups.get(i), matrices.get(down).get(i), limit));
+                gates == null ? null : gates.get(i), ups.get(i), downs.get(i), limit));
       }
       return networks;
     }
@@ -214,14 +227,15 @@ record DecoderWeights(Weight embedding, Tensor finalNorm, Weight output, List<La
       return vector(values);
     }
 
+    /** Where only bytes are counted, the numbers stay where they are. */
     private Tensor vector(float[] values) {
       long size = (long) Float.BYTES * values.length;
       bytes += size;
-      if (counts) {
-        return null;
+      MemorySegment segment = MemorySegment.ofArray(values);
+      if (!counts) {
+        segment = device.allocate(size, arena);
+        device.copy(MemorySegment.ofArray(values), 0, segment, 0, size);
       }
-      MemorySegment segment = device.allocate(size, arena);
-      device.copy(MemorySegment.ofArray(values), 0, segment, 0, size);
       return Tensor.of(segment, StorageFormat.F32, values.length);
     }
   }

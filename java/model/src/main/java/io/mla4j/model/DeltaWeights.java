@@ -33,7 +33,7 @@ final class DeltaWeights {
         || role == TensorRole.DELTA_NORM;
   }
 
-  /** Those of a layer; null where only bytes are counted. */
+  /** Those of a layer. */
   static AttendDelta.Weights of(
       AttentionDescription.Kda kda, WeightTable.Layer layer, Placement placement) {
     int channels = kda.state().heads() * kda.state().width();
@@ -41,9 +41,6 @@ final class DeltaWeights {
     Tensor rates = placement.place(rates(layer));
     Tensor bias = placement.place(only(layer, TensorRole.DELTA_DECAY_BIAS).toFloats());
     Tensor norm = placement.place(only(layer, TensorRole.DELTA_NORM).toFloats());
-    if (taps == null) {
-      return null;
-    }
     Tensor matrix =
         Tensor.of(taps.segment(), StorageFormat.F32, TAPS.size() * StateLayout.TAPS, channels);
     return new AttendDelta.Weights(matrix, rates, bias, norm, kda.normEps());

@@ -12,6 +12,7 @@ import io.mla4j.ops.RmsNorm;
 import io.mla4j.ops.Tensor;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The feed-forward network of a layer: {@code x += residualScale * ffn(norm(x))}, where ffn is one
@@ -32,12 +33,14 @@ final class FfnPart implements LayerPart {
       Frame f,
       LayerDescription layer,
       DecoderWeights.Layer w,
-      Tensor shortcut,
-      Tensor ownShortcut) {
+      @Nullable Tensor shortcut,
+      @Nullable Tensor ownShortcut) {
     Tensor out = f.rows("ffn", Math.toIntExact(f.x().dim(1)));
     List<Operation> all = new ArrayList<>();
     all.add(new RmsNorm(f.x(), w.vector(TensorRole.FFN_NORM), f.eps(), f.h()));
-    layer.shortcut().ifPresent(mixture -> all.add(mixture(f, mixture, w, ownShortcut)));
+    if (ownShortcut != null) {
+      layer.shortcut().ifPresent(mixture -> all.add(mixture(f, mixture, w, ownShortcut)));
+    }
     switch (layer.ffn()) {
       case FfnDescription.Dense _ -> all.add(dense(f, w, out));
       case FfnDescription.Mixture mixture -> {
@@ -78,7 +81,7 @@ final class FfnPart implements LayerPart {
         new Mixture.Weights(
             mixture.routing(),
             w.matrix(TensorRole.ROUTER),
-            w.vector(TensorRole.ROUTER_BIAS),
+            w.vectorIfAny(TensorRole.ROUTER_BIAS),
             w.networks(
                 TensorRole.EXPERT_GATE,
                 TensorRole.EXPERT_UP,

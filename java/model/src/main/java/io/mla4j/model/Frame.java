@@ -20,6 +20,8 @@ import io.mla4j.ops.Tensor;
 import io.mla4j.ops.Weight;
 import io.mla4j.position.RopeEncoding;
 import java.util.List;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The activations of a step of n tokens and the layers bound to them: made once for every n, so
@@ -95,7 +97,8 @@ final class Frame {
 
   /** The rotation of the tokens by {@code encoding}. */
   Rotation rotation(RopeEncoding encoding) {
-    return rotations.by(graph.ropes().get(encoding));
+    return rotations.by(
+        Objects.requireNonNull(graph.ropes().get(encoding), "a table of each encoding"));
   }
 
   /** What the queries of the tokens are multiplied by: (n, 1). */
@@ -104,7 +107,7 @@ final class Frame {
   }
 
   /** Slopes of linear biases: (heads), or null where there are none. */
-  Tensor slopes(List<Float> slopes) {
+  @Nullable Tensor slopes(List<Float> slopes) {
     return graph.slopes().get(slopes);
   }
 
@@ -165,7 +168,7 @@ final class Frame {
   /**
    * What layer {@code i - 1} computes beside its network for the end of layer {@code i}, or null.
    */
-  private Tensor shortcutInto(int i) {
+  private @Nullable Tensor shortcutInto(int i) {
     return i > 0 && graph.model().layers().get(i - 1).shortcut().isPresent()
         ? rows("shortcut" + i % 2, Math.toIntExact(x.dim(1)))
         : null;
@@ -195,8 +198,9 @@ final class Frame {
     graph.device().run(new Embed(Weight.of(all.x), ids.onDevice(), 1, x));
     graph.device().run(new Embed(Weight.of(all.h), ids.onDevice(), 1, h));
     Tensor shortcut = shortcutInto(i);
-    if (shortcut != null) {
-      graph.device().run(new Embed(Weight.of(all.shortcutInto(i)), ids.onDevice(), 1, shortcut));
+    Tensor ofAll = all.shortcutInto(i);
+    if (shortcut != null && ofAll != null) {
+      graph.device().run(new Embed(Weight.of(ofAll), ids.onDevice(), 1, shortcut));
     }
     copyChosen(i, all);
   }

@@ -49,11 +49,13 @@ final class GroupedAttention extends CachedAttention {
     Tensor out = f.rows("groupedOut", grouped.heads() * width);
     Rotation rotation = f.rotation(grouped.rope());
     Projection toQ =
-        new Projection(w.matrix(TensorRole.QUERY), w.vector(TensorRole.QUERY_BIAS), queries.rows);
+        new Projection(
+            w.matrix(TensorRole.QUERY), w.vectorIfAny(TensorRole.QUERY_BIAS), queries.rows);
     Projection toK =
-        new Projection(w.matrix(TensorRole.KEY), w.vector(TensorRole.KEY_BIAS), keys.rows);
+        new Projection(w.matrix(TensorRole.KEY), w.vectorIfAny(TensorRole.KEY_BIAS), keys.rows);
     Projection toV =
-        new Projection(w.matrix(TensorRole.VALUE), w.vector(TensorRole.VALUE_BIAS), values.rows);
+        new Projection(
+            w.matrix(TensorRole.VALUE), w.vectorIfAny(TensorRole.VALUE_BIAS), values.rows);
     super(f, w, new Projections(List.of(toQ), List.of(toK, toV)), out);
     plan = f.planOf(grouped.groupShape());
     toRows =

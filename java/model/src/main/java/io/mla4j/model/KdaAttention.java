@@ -12,6 +12,7 @@ import io.mla4j.ops.RmsNorm;
 import io.mla4j.ops.Tensor;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 
 /**
  * Kimi Delta Attention (Kimi Linear, section 3), whose layers have a state instead of rows of the
@@ -69,7 +70,7 @@ final class KdaAttention implements AttentionPart {
             new AttendDelta(
                 layer,
                 new AttendDelta.Inputs(q, k, v, decays, betas, gates),
-                w.delta(),
+                Objects.requireNonNull(w.delta(), "the weights of a layer with a state"),
                 kda.decay(),
                 out));
     output = f.bind(Linear.of(out, w.matrix(TensorRole.DELTA_OUTPUT), compute, f.h()));

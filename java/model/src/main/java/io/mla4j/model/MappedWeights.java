@@ -4,6 +4,7 @@ import io.mla4j.Device;
 import io.mla4j.MappedWatch;
 import io.mla4j.checkpoint.OpenFiles;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The mapped files that a decoder computes with: whether they are still what was opened, asked
@@ -11,7 +12,7 @@ import java.util.List;
  */
 final class MappedWeights implements AutoCloseable {
   /** Null where the device has copies of all weights. */
-  private final OpenFiles files;
+  private final @Nullable OpenFiles files;
 
   private final List<MappedWatch> watches;
 
@@ -37,10 +38,10 @@ final class MappedWeights implements AutoCloseable {
    * @throws io.mla4j.checkpoint.CheckpointException where a file was changed or could not be read
    */
   void requireRead() {
-    if (hasLost()) {
-      throw files.unreadable(null);
-    }
     if (files != null) {
+      if (hasLost()) {
+        throw files.unreadable(null);
+      }
       files.requireWhole();
     }
   }

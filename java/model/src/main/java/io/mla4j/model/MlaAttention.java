@@ -20,6 +20,8 @@ import io.mla4j.ops.Tensor;
 import io.mla4j.ops.Weight;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Multi-head latent attention (DeepSeek-V2, section 2.1).
@@ -50,10 +52,10 @@ final class MlaAttention extends CachedAttention {
   private final QueryPath query;
 
   /** Null where the layer has none of its own. */
-  private final KeyIndexer indexer;
+  private final @Nullable KeyIndexer indexer;
 
   private final BoundOperation attend;
-  private final BoundOperation gate;
+  private final @Nullable BoundOperation gate;
 
   MlaAttention(Frame f, Place place, AttentionDescription.Mla mla, DecoderWeights.Layer w) {
     MlaShape shape = mla.shape();
@@ -64,9 +66,9 @@ final class MlaAttention extends CachedAttention {
     QueryPath query = new QueryPath(f, mla, w, rotation);
     Projection latentDown =
         new Projection(
-            w.matrix(TensorRole.LATENT_DOWN), w.vector(TensorRole.LATENT_DOWN_BIAS), latent);
+            w.matrix(TensorRole.LATENT_DOWN), w.vectorIfAny(TensorRole.LATENT_DOWN_BIAS), latent);
     List<Projection> ofQueries = new ArrayList<>(List.of(query.fromHidden));
-    Weight gates = w.matrix(TensorRole.OUTPUT_GATE);
+    Weight gates = w.matrixIfAny(TensorRole.OUTPUT_GATE);
     if (gates != null) {
       ofQueries.add(new Projection(gates, null, f.rows("gates", gates.out())));
     }
@@ -82,13 +84,13 @@ final class MlaAttention extends CachedAttention {
             new AppendLatent(
                 place.layer,
                 latent,
-                w.vector(TensorRole.LATENT_NORM),
+                w.vectorIfAny(TensorRole.LATENT_NORM),
                 mla.latentNormEps(),
                 rotation));
     indexer =
         mla.indexer()
             .filter(x -> !x.shared())
-            .map(x -> new KeyIndexer(f, place.indexLayer, x, w, query.latent))
+            .map(x -> new KeyIndexer(f, place.indexLayer, x, w, query.requiredLatent()))
             .orElse(null);
     Attend toAll =
         new Attend(
@@ -132,12 +134,17 @@ final class MlaAttention extends CachedAttention {
     final Projection fromHidden;
 
     /** (n, qLora), normed; null where there is no query latent. */
-    final Tensor latent;
+    final @Nullable Tensor latent;
 
     /** (n, heads, nope + rope). */
     final Tensor queries;
 
     private final BoundOperation[] steps;
+
+    /** What an indexer reads. */
+    Tensor requiredLatent() {
+      return Objects.requireNonNull(latent, "an indexer reads the query latent");
+    }
 
     QueryPath(Frame f, AttentionDescription.Mla mla, DecoderWeights.Layer w, Rotation rotation) {
       MlaShape shape = mla.shape();
@@ -146,12 +153,13 @@ final class MlaAttention extends CachedAttention {
       List<Operation> all = new ArrayList<>();
       if (mla.queryLatent().isEmpty()) {
         latent = null;
-        fromHidden = new Projection(w.matrix(TensorRole.QUERY), w.vector(TensorRole.QUERY_BIAS), q);
+        fromHidden =
+            new Projection(w.matrix(TensorRole.QUERY), w.vectorIfAny(TensorRole.QUERY_BIAS), q);
       } else {
         latent = f.rows("queryLatent", mla.queryLatent().getAsInt());
         fromHidden =
             new Projection(
-                w.matrix(TensorRole.QUERY_DOWN), w.vector(TensorRole.QUERY_DOWN_BIAS), latent);
+                w.matrix(TensorRole.QUERY_DOWN), w.vectorIfAny(TensorRole.QUERY_DOWN_BIAS), latent);
         all.add(new RmsNorm(latent, w.vector(TensorRole.QUERY_NORM), mla.latentNormEps(), latent));
         all.add(Linear.of(latent, w.matrix(TensorRole.QUERY_UP), f.compute(), q));
       }

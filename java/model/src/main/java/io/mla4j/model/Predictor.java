@@ -22,6 +22,8 @@ import io.mla4j.ops.Weight;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The layer of a model that predicts a token further (multi-token prediction, DeepSeek-V3 section
@@ -47,7 +49,9 @@ public final class Predictor implements AutoCloseable {
   private final Entry[] entries = new Entry[2];
 
   /** What {@link #predict} gives: (1, hidden). */
-  private Tensor result;
+  private final Tensor result;
+
+  private boolean closed;
 
   /**
    * Over mapped weights, which must stay open.
@@ -114,7 +118,8 @@ public final class Predictor implements AutoCloseable {
    * @throws io.mla4j.CacheFullException where the pool has too few pages
    */
   public Tensor predict(Sequence sequence, Tensor state, int id) {
-    Tensor hidden = run(sequence, state, new int[] {id}, true);
+    Tensor hidden =
+        Objects.requireNonNull(run(sequence, state, new int[] {id}, true), "it predicts");
     graph.device().copy(hidden.segment(), 0, result.segment(), 0, (long) Float.BYTES * hidden());
     return result;
   }
@@ -126,7 +131,7 @@ public final class Predictor implements AutoCloseable {
     return row[0];
   }
 
-  private Tensor run(Sequence sequence, Tensor states, int[] ids, boolean predicts) {
+  private @Nullable Tensor run(Sequence sequence, Tensor states, int[] ids, boolean predicts) {
     try (Step step = Batch.of(sequence).reserve(ids.length)) {
       plans.make(step, options.form());
       Frame frame = frames.of(ids.length);
@@ -209,8 +214,8 @@ public final class Predictor implements AutoCloseable {
   /** Frees its memory. Closing twice is harmless. */
   @Override
   public void close() {
-    if (result != null) {
-      result = null;
+    if (!closed) {
+      closed = true;
       frames.close();
       activations.close();
       head.close();
