@@ -33,9 +33,17 @@ final class RecordedModel extends ForwardingModel {
     for (Piece piece : pieces) {
       parts.add(new Part(piece.text()[0], piece.from(), piece.to(), piece.prompt()));
     }
-    model.step(pieces, consumer);
+    // Before its tokens are told: whoever has the last one looks at once.
     synchronized (made) {
       made.add(parts);
+    }
+    try {
+      model.step(pieces, consumer);
+    } catch (RuntimeException | Error e) {
+      synchronized (made) {
+        made.removeLast();
+      }
+      throw e;
     }
   }
 
