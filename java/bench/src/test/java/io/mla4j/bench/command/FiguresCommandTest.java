@@ -62,6 +62,8 @@ class FiguresCommandTest {
             "40",
             "--repetitions",
             "1",
+            "--backend",
+            "vector",
             "--threads",
             "1");
     command.fine();
