@@ -14,7 +14,7 @@ public final class Conditions {
   private Conditions() {}
 
   public static void main(String[] arguments) throws Exception {
-    float[] expected = Main.attention();
+    float[] expected = OverArrays.attention();
     List<Thread> threads = new ArrayList<>();
     List<float[]> results = new ArrayList<>();
     for (int i = 0; i < THREADS; i++) {
@@ -22,7 +22,7 @@ public final class Conditions {
           Thread.ofVirtual()
               .start(
                   () -> {
-                    float[] result = Main.attention();
+                    float[] result = OverArrays.attention();
                     synchronized (results) {
                       results.add(result);
                     }
@@ -42,7 +42,7 @@ public final class Conditions {
     try (URLClassLoader one = new URLClassLoader(jars.toArray(URL[]::new), platform);
         URLClassLoader other = new URLClassLoader(jars.toArray(URL[]::new), platform)) {
       for (ClassLoader loader : List.of(one, other)) {
-        Method method = loader.loadClass(Main.class.getName()).getDeclaredMethod("attention");
+        Method method = loader.loadClass(OverArrays.class.getName()).getDeclaredMethod("attention");
         results.add((float[]) method.invoke(null));
       }
     }
