@@ -54,7 +54,9 @@ class CarriedModelsTest {
       double difference = logitDifference(model, expected);
       assertTrue(difference <= 3e-5, choice + ": " + difference);
       List<JsonNode> texts = new ArrayList<>(List.of(expected.get("greedy")));
-      expected.get("more_greedy").forEach(texts::add);
+      if (!choice.backend().equals("scalar")) { // takes as long for one as the others for all
+        expected.get("more_greedy").forEach(texts::add);
+      }
       for (JsonNode node : texts) {
         int[] ids = ints(node.get("ids"));
         Generation generation =
