@@ -21,8 +21,11 @@ import java.util.Arrays;
  * missing, the stretch begins anew. (Rotations by distance alone do not mind where it begins.)
  */
 public final class Mtp implements Guesser {
-  /** States that may wait for their tokens. */
-  private static final int WAITING = 64;
+  /** States that may wait: of a pass with the most guesses, and of some plain ones before it. */
+  private static final int WAITING = 32;
+
+  /** The most of them whose rows are computed at once: a step of each number is made once. */
+  private static final int PIECE = 16;
 
   /** Guesses of up to this probability have trust i. */
   private static final double[] BOUNDS = {0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.97};
@@ -92,7 +95,14 @@ public final class Mtp implements Guesser {
     waits = position - end();
     int n = (int) states.dim(0);
     int done = 0;
-    if (waits + n > WAITING) {
+    if (waits + n > WAITING && n <= PIECE) {
+      // Nobody has guessed for a while: what is never asked for is not computed.
+      int gone = waits + n - WAITING;
+      int stay = waits - gone;
+      dropWaiting(gone);
+      beginAnew(position - stay);
+      waits = stay;
+    } else if (waits + n > WAITING) {
       // A prompt: the tokens behind its states are known.
       run(waits, ids);
       int known = Math.min(n, count - 1 - position);
@@ -133,12 +143,12 @@ public final class Mtp implements Guesser {
 
   /** Runs the first {@code n} states that wait. */
   private void run(int n, int[] ids) {
-    if (n == 0) {
-      return;
+    for (int i = 0; i < n; i += PIECE) {
+      int piece = Math.min(PIECE, n - i);
+      predictor.remember(sequence, waiting, Arrays.copyOfRange(ids, end() + 1, end() + 1 + piece));
+      rows += piece;
+      dropWaiting(piece);
     }
-    predictor.remember(sequence, waiting, Arrays.copyOfRange(ids, end() + 1, end() + 1 + n));
-    rows += n;
-    dropWaiting(n);
   }
 
   private void dropWaiting(int n) {
