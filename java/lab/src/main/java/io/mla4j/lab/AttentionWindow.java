@@ -5,19 +5,47 @@ package io.mla4j.lab;
  * keep, and statistics need.
  */
 final class AttentionWindow {
-  private AttentionWindow() {}
+  private final int width;
+  private final double[][] cos;
+  private final double[][] sin;
+
+  /** Of at most t tokens, in heads of a shape. */
+  AttentionWindow(GroupedShape shape, int t) {
+    width = shape.width();
+    cos = new double[shape.pairs()][t];
+    sin = new double[shape.pairs()][t];
+    for (int l = 0; l < shape.pairs(); l++) {
+      for (int i = 0; i < t; i++) {
+        cos[l][i] = Math.cos(i * shape.frequencies()[l]);
+        sin[l][i] = Math.sin(i * shape.frequencies()[l]);
+      }
+    }
+  }
 
   /**
-   * Softmax of the scaled scores of rows.
+   * Softmax of the scaled scores of one head.
    *
-   * @param q (width, T) of one head, rotated
-   * @param k (width, T), rotated
-   * @param scale on scores
+   * @param q (width, T), before rotation
+   * @param k (width, T), before rotation
    * @return a[i][j] for j at most i
    */
-  static float[][] probabilities(float[][] q, float[][] k, int t, double scale) {
-    float[][] a = new float[t][];
-    for (int i = 0; i < t; i++) {
+  float[][] probabilities(float[][] q, float[][] k) {
+    float[][] a = rotatedScores(q, k);
+    for (float[] row : a) {
+      softmax(row, 1 / Math.sqrt(width));
+    }
+    return a;
+  }
+
+  /** {@code q_i . k_j} for j at most i, of (width, T) each, both rotated first. */
+  float[][] rotatedScores(float[][] q, float[][] k) {
+    return scores(rotated(q), rotated(k));
+  }
+
+  /** {@code q_i . k_j} for j at most i, of (width, T) each. */
+  private static float[][] scores(float[][] q, float[][] k) {
+    float[][] scores = new float[q[0].length][];
+    for (int i = 0; i < scores.length; i++) {
       float[] row = new float[i + 1];
       for (int d = 0; d < q.length; d++) {
         float x = q[d][i];
@@ -26,29 +54,20 @@ final class AttentionWindow {
           row[j] += x * keys[j];
         }
       }
-      softmax(row, scale);
-      a[i] = row;
+      scores[i] = row;
     }
-    return a;
-  }
-
-  /** The same of vectors that are not rotated yet. */
-  static float[][] probabilities(GroupedShape shape, float[][] q, float[][] k, int t) {
-    float[][] turnedQ = rotated(q, t, shape.frequencies());
-    float[][] turnedK = rotated(k, t, shape.frequencies());
-    return probabilities(turnedQ, turnedK, t, 1 / Math.sqrt(shape.width()));
+    return scores;
   }
 
   /** Pairs (l, l + N) of (2N, T) turned by the angle of their position. */
-  private static float[][] rotated(float[][] x, int t, double[] frequencies) {
-    int n = frequencies.length;
+  private float[][] rotated(float[][] x) {
+    int n = cos.length;
+    int t = x[0].length;
     float[][] out = new float[2 * n][t];
     for (int l = 0; l < n; l++) {
       for (int i = 0; i < t; i++) {
-        double c = Math.cos(i * frequencies[l]);
-        double s = Math.sin(i * frequencies[l]);
-        out[l][i] = (float) (x[l][i] * c - x[n + l][i] * s);
-        out[n + l][i] = (float) (x[l][i] * s + x[n + l][i] * c);
+        out[l][i] = (float) (x[l][i] * cos[l][i] - x[n + l][i] * sin[l][i]);
+        out[n + l][i] = (float) (x[l][i] * sin[l][i] + x[n + l][i] * cos[l][i]);
       }
     }
     return out;

@@ -16,8 +16,9 @@ import org.ejml.interfaces.decomposition.CholeskyDecomposition_F64;
  * @param up B (rows of Y, rows of Y)
  * @param down D (rows of Y, inputs)
  * @param worth squared singular values, falling
+ * @param squares mean square of each element of D x
  */
-record Factors(int keys, DMatrixRMaj up, DMatrixRMaj down, double[] worth) {
+record Factors(int keys, DMatrixRMaj up, DMatrixRMaj down, double[] worth, double[] squares) {
   private static final double RIDGE = 1e-6;
 
   static Factors of(Moments moments, Placement placement, Metric metric) {
@@ -35,7 +36,23 @@ record Factors(int keys, DMatrixRMaj up, DMatrixRMaj down, double[] worth) {
     for (int i = 0; i < worth.length; i++) {
       worth[i] = Math.max(0, worth[i]);
     }
-    return new Factors(plain.numRows, up, Matrices.transposedMultiply(eigen.re(), seen), worth);
+    DMatrixRMaj down = Matrices.transposedMultiply(eigen.re(), seen);
+    // D C D^T = U^T R Y C Y^T R^T U, which is diagonal
+    double[] squares =
+        measure.inputs() == moments.inputs() ? worth : squares(down, moments.inputs());
+    return new Factors(plain.numRows, up, down, worth, squares);
+  }
+
+  /** The diagonal of a c a^T. */
+  private static double[] squares(DMatrixRMaj a, DMatrixRMaj c) {
+    DMatrixRMaj product = Matrices.multiply(a, c);
+    double[] squares = new double[a.numRows];
+    for (int i = 0; i < squares.length; i++) {
+      for (int j = 0; j < a.numCols; j++) {
+        squares[i] += product.get(i, j) * a.get(i, j);
+      }
+    }
+    return squares;
   }
 
   /** R, upper triangular, with R^T R = L + a ridge. */

@@ -1,5 +1,6 @@
 package io.mla4j.lab;
 
+import java.util.Arrays;
 import org.ejml.data.DMatrixRMaj;
 
 /**
@@ -44,11 +45,6 @@ record LatentLayer(
       Matrices.insert(
           Matrices.rows(back, factors.keys() + h / shape.sharing() * w, w), up, (2 * h + 1) * w, 0);
     }
-    DMatrixRMaj squares = Matrices.sandwich(latent, moments.inputs());
-    double square = 0;
-    for (int i = 0; i < rank; i++) {
-      square += squares.get(i, i) / rank;
-    }
     return new LatentLayer(
         query,
         Matrices.stack(latent, rotated),
@@ -56,7 +52,7 @@ record LatentLayer(
         placement.frequencies(),
         placement.slopes(),
         factors.lost(rank),
-        square);
+        Arrays.stream(factors.squares(), 0, rank).sum() / rank);
   }
 
   /** The same without its numbers: what a configuration says of it. */

@@ -15,13 +15,17 @@ final class LayerStatistics {
   private final Source source;
   private final GroupedShape shape;
   private final int window;
+  private final AttentionWindow attention;
   private final int layer;
   private final SecondMoments inputs;
   private final SecondMoments[] queries;
   private final double[][] lags;
   private final double[] deviation;
   private final DMatrixRMaj output;
-  private final DMatrixRMaj[] seen;
+
+  /** W_O,h^T W_O,h of each head, as rows. */
+  private final double[][][] seen;
+
   private final List<Moments.Window> kept = new ArrayList<>();
   private long tokens;
 
@@ -29,18 +33,19 @@ final class LayerStatistics {
     this.source = source;
     this.shape = source.shape();
     this.window = window;
+    attention = new AttentionWindow(shape, window);
     this.layer = layer;
     int w = shape.width();
     inputs = new SecondMoments(source.inputs());
     queries = new SecondMoments[shape.heads()];
-    seen = new DMatrixRMaj[shape.heads()];
+    seen = new double[shape.heads()][][];
     lags = new double[shape.heads()][window];
     deviation = new double[shape.heads()];
     output = source.projection(layer, TensorRole.ATTENTION_OUTPUT, null);
     for (int h = 0; h < shape.heads(); h++) {
       queries[h] = new SecondMoments(w);
       DMatrixRMaj own = Matrices.columns(output, h * w, w);
-      seen[h] = Matrices.transposedMultiply(own, own);
+      seen[h] = Accumulation.rows(Matrices.transposedMultiply(own, own));
     }
   }
 
@@ -88,7 +93,7 @@ final class LayerStatistics {
           value[i][c] = v[(at + i) * kw + own + c];
         }
       }
-      float[][] a = AttentionWindow.probabilities(shape, query, key, window);
+      float[][] a = attention.probabilities(query, key);
       float[][] mixed = AttentionWindow.mix(a, value);
       for (int i = 0; i < window; i++) {
         System.arraycopy(mixed[i], 0, out, (at + i) * qw + h * w, w);
@@ -113,14 +118,14 @@ final class LayerStatistics {
   }
 
   /** x^T m x. */
-  private static double norm(DMatrixRMaj m, float[] x) {
+  private static double norm(double[][] m, float[] x) {
     int n = x.length;
     double[] y = new double[n];
     for (int i = 0; i < n; i++) {
       double a = x[i];
-      int row = i * n;
+      double[] row = m[i];
       for (int j = 0; j < n; j++) {
-        y[j] += a * m.data[row + j];
+        y[j] += a * row[j];
       }
     }
     double sum = 0;

@@ -2,65 +2,61 @@ package io.mla4j.lab;
 
 import org.ejml.data.DMatrixRMaj;
 import org.ejml.dense.row.CommonOps_DDRM;
-import org.ejml.dense.row.CommonOps_MT_DDRM;
 import org.ejml.dense.row.factory.LinearSolverFactory_DDRM;
 import org.ejml.interfaces.linsol.LinearSolverDense;
 
 /**
- * Products and parts of real matrices, on all threads where they are large; EJML's, and those
- * without rows or columns, which it refuses.
+ * Products and parts of real matrices: EJML's, those without rows or columns, which it refuses, and
+ * large ones, which are {@link Accumulation}'s.
  */
 final class Matrices {
   private static final long LARGE = 1 << 21;
 
-  private interface Multiplication {
-    void into(DMatrixRMaj a, DMatrixRMaj b, DMatrixRMaj out);
-  }
-
-  private enum Product {
-    PLAIN(CommonOps_DDRM::mult, CommonOps_MT_DDRM::mult),
-    RIGHT_TRANSPOSED(CommonOps_DDRM::multTransB, CommonOps_MT_DDRM::multTransB),
-    LEFT_TRANSPOSED(CommonOps_DDRM::multTransA, CommonOps_MT_DDRM::multTransA);
-
-    private final Multiplication onOne;
-    private final Multiplication onAllThreads;
-
-    Product(Multiplication onOne, Multiplication onAllThreads) {
-      this.onOne = onOne;
-      this.onAllThreads = onAllThreads;
-    }
-  }
-
   private Matrices() {}
 
   static DMatrixRMaj multiply(DMatrixRMaj a, DMatrixRMaj b) {
-    return product(a, b, Product.PLAIN);
-  }
-
-  /** a b^T. */
-  static DMatrixRMaj multiplyTransposed(DMatrixRMaj a, DMatrixRMaj b) {
-    return product(a, b, Product.RIGHT_TRANSPOSED);
-  }
-
-  /** a^T b. */
-  static DMatrixRMaj transposedMultiply(DMatrixRMaj a, DMatrixRMaj b) {
-    return product(a, b, Product.LEFT_TRANSPOSED);
-  }
-
-  private static DMatrixRMaj product(DMatrixRMaj a, DMatrixRMaj b, Product kind) {
-    int rows = kind == Product.LEFT_TRANSPOSED ? a.numCols : a.numRows;
-    int columns = kind == Product.RIGHT_TRANSPOSED ? b.numRows : b.numCols;
-    DMatrixRMaj out = new DMatrixRMaj(rows, columns);
+    if (isLarge(a, b.numCols)) {
+      return Accumulation.product(Accumulation.columns(a), Accumulation.rows(b));
+    }
+    DMatrixRMaj out = new DMatrixRMaj(a.numRows, b.numCols);
     if (!isEmpty(a) && !isEmpty(b)) {
-      boolean large = (long) a.numRows * a.numCols * columns > LARGE;
-      (large ? kind.onAllThreads : kind.onOne).into(a, b, out);
+      CommonOps_DDRM.mult(a, b, out);
     }
     return out;
   }
 
-  /** a c a^T. */
+  /** a b^T. */
+  private static DMatrixRMaj multiplyTransposed(DMatrixRMaj a, DMatrixRMaj b) {
+    DMatrixRMaj out = new DMatrixRMaj(a.numRows, b.numRows);
+    if (!isEmpty(a) && !isEmpty(b)) {
+      CommonOps_DDRM.multTransB(a, b, out);
+    }
+    return out;
+  }
+
+  /** a^T b. */
+  static DMatrixRMaj transposedMultiply(DMatrixRMaj a, DMatrixRMaj b) {
+    if (isLarge(a, b.numCols)) {
+      return Accumulation.product(Accumulation.rows(a), Accumulation.rows(b));
+    }
+    DMatrixRMaj out = new DMatrixRMaj(a.numCols, b.numCols);
+    if (!isEmpty(a) && !isEmpty(b)) {
+      CommonOps_DDRM.multTransA(a, b, out);
+    }
+    return out;
+  }
+
+  /** Whether a product of a with something of so many columns is. */
+  private static boolean isLarge(DMatrixRMaj a, int columns) {
+    return (long) a.numRows * a.numCols * columns > LARGE;
+  }
+
+  /** a c a^T, c symmetric. */
   static DMatrixRMaj sandwich(DMatrixRMaj a, DMatrixRMaj c) {
-    return multiplyTransposed(multiply(a, c), a);
+    DMatrixRMaj product = multiply(a, c);
+    return isLarge(a, a.numRows)
+        ? Accumulation.symmetricProduct(Accumulation.columns(product), Accumulation.columns(a))
+        : multiplyTransposed(product, a);
   }
 
   /** a above b. */

@@ -30,9 +30,11 @@ record MultiplierFit(Products device, double rho, boolean slopes) {
     double[][][] fitted = new double[2][shape.heads()][];
     double[] slope = new double[shape.heads()];
     DMatrixRMaj plain = placement.plainOfKeys(shape);
+    int longest = moments.windows().stream().mapToInt(Moments.Window::length).max().orElseThrow();
+    AttentionWindow attention = new AttentionWindow(shape, longest);
     for (int h = 0; h < shape.heads(); h++) {
       DMatrixRMaj keys = Matrices.multiply(placement.keyOfPlain(shape, h), plain);
-      double[] w = head(moments, h, keys);
+      double[] w = head(moments, attention, h, keys);
       fitted[0][h] = Arrays.copyOf(w, shape.pairs());
       fitted[1][h] = Arrays.copyOfRange(w, shape.pairs(), shape.width());
       if (slopes) {
@@ -47,13 +49,13 @@ record MultiplierFit(Products device, double rho, boolean slopes) {
    *
    * @param keys (width, groups x width): the unrotated key of the head, of the keys
    */
-  private double[] head(Moments moments, int h, DMatrixRMaj keys) {
+  private double[] head(Moments moments, AttentionWindow attention, int h, DMatrixRMaj keys) {
     GroupedShape shape = moments.shape();
     int n = shape.width() + (slopes ? 1 : 0);
     DMatrixRMaj normal = new DMatrixRMaj(n, n);
     DMatrixRMaj right = new DMatrixRMaj(n, 1);
     for (Moments.Window window : moments.windows()) {
-      float[] gram = gram(shape, window, h, keys);
+      float[] gram = gram(shape, window, attention, h, keys);
       for (int i = 0; i < n; i++) {
         for (int j = 0; j < n; j++) {
           normal.add(i, j, gram[i * (n + 1) + j]);
@@ -79,7 +81,12 @@ record MultiplierFit(Products device, double rho, boolean slopes) {
    * Products of the unknowns' weighted, centred features over all pairs of tokens, and of the
    * target.
    */
-  private float[] gram(GroupedShape shape, Moments.Window window, int h, DMatrixRMaj keys) {
+  private float[] gram(
+      GroupedShape shape,
+      Moments.Window window,
+      AttentionWindow attention,
+      int h,
+      DMatrixRMaj keys) {
     int t = window.length();
     int w = shape.width();
     int n = shape.pairs();
@@ -87,55 +94,68 @@ record MultiplierFit(Products device, double rho, boolean slopes) {
     float[][] query = column(window.q(), t, shape.heads() * w, h * w, w);
     float[][] own = column(window.k(), t, shape.keyWidth(), h / shape.sharing() * w, w);
     float[][] plain = unrotated(window, shape, keys);
-    float[][] weights = AttentionWindow.probabilities(shape, query, own, t);
+    double[][] tokens = transposed(plain);
+    float[][] weights = attention.probabilities(query, own);
+    float[][] targets = attention.rotatedScores(query, plain);
     int pairs = t * (t + 1) / 2;
     float[][] rows = new float[w + (slopes ? 2 : 1)][pairs];
-    double[][] cos = new double[n][t];
-    double[][] sin = new double[n][t];
-    for (int l = 0; l < n; l++) {
-      for (int lag = 0; lag < t; lag++) {
-        cos[l][lag] = Math.cos(lag * shape.frequencies()[l]);
-        sin[l][lag] = Math.sin(lag * shape.frequencies()[l]);
-      }
-    }
     IntStream.range(0, t)
         .parallel()
         .forEach(
             i -> {
               int at = i * (i + 1) / 2;
               float[] o = new float[i + 1];
+              float[] root = new float[i + 1];
               for (int j = 0; j <= i; j++) {
                 o[j] = (float) (rho * weights[i][j] + (1 - rho) / (i + 1));
+                root[j] = (float) Math.sqrt(o[j]);
               }
-              float[] target = new float[i + 1];
+              double[] mean = mean(o, tokens);
+              float[] line = new float[i + 1];
               for (int l = 0; l < n; l++) {
                 float qr = query[l][i];
                 float qi = query[n + l][i];
-                float[] kr = plain[l];
-                float[] ki = plain[n + l];
-                for (int j = 0; j <= i; j++) {
-                  float re = qr * kr[j] + qi * ki[j];
-                  float im = qr * ki[j] - qi * kr[j]; // of conj(q) k
-                  rows[l][at + j] = re;
-                  rows[n + l][at + j] = -im;
-                  target[j] += (float) (re * cos[l][i - j] + im * sin[l][i - j]);
-                }
+                float re = (float) (qr * mean[l] + qi * mean[n + l]); // of conj(q) k
+                float im = (float) (qr * mean[n + l] - qi * mean[l]);
+                weigh(line, root, qr, plain[l], qi, plain[n + l], re);
+                System.arraycopy(line, 0, rows[l], at, i + 1);
+                weigh(line, root, qi, plain[l], -qr, plain[n + l], -im);
+                System.arraycopy(line, 0, rows[n + l], at, i + 1);
               }
               for (int j = 0; slopes && j <= i; j++) {
                 rows[w][at + j] = j - i;
               }
-              System.arraycopy(target, 0, rows[rows.length - 1], at, i + 1);
-              float[] root = new float[i + 1];
-              for (int j = 0; j <= i; j++) {
-                root[j] = (float) Math.sqrt(o[j]);
+              if (slopes) {
+                centre(rows[w], at, o, root);
               }
-              for (float[] row : rows) {
-                centre(row, at, o, root);
-              }
+              float[] target = rows[rows.length - 1];
+              System.arraycopy(targets[i], 0, target, at, i + 1);
+              centre(target, at, o, root);
             });
     try (Arena arena = Arena.ofShared()) {
       Products here = device.within(arena);
       return here.gram(here.tensor(rows));
+    }
+  }
+
+  /** The o-mean of what is unrotated of the first tokens. */
+  private static double[] mean(float[] o, double[][] tokens) {
+    double[] mean = new double[tokens[0].length];
+    for (int j = 0; j < o.length; j++) {
+      double weight = o[j];
+      double[] token = tokens[j];
+      for (int c = 0; c < mean.length; c++) {
+        mean[c] += weight * token[c];
+      }
+    }
+    return mean;
+  }
+
+  /** {@code line = root (a x + b y - mean)}: all with one index, for C2's vectors. */
+  private static void weigh(
+      float[] line, float[] root, float a, float[] x, float b, float[] y, float mean) {
+    for (int j = 0; j < line.length; j++) {
+      line[j] = root[j] * (a * x[j] + b * y[j] - mean);
     }
   }
 
@@ -162,7 +182,7 @@ record MultiplierFit(Products device, double rho, boolean slopes) {
               for (int c = 0; c < k.length; c++) {
                 double a = keys.get(i, c);
                 float[] from = k[c];
-                for (int j = 0; j < t; j++) {
+                for (int j = 0; a != 0 && j < t; j++) { // pairs mix with those of their frequency
                   sum[j] += a * from[j];
                 }
               }
@@ -171,6 +191,16 @@ record MultiplierFit(Products device, double rho, boolean slopes) {
               }
             });
     return rows;
+  }
+
+  private static double[][] transposed(float[][] x) {
+    double[][] out = new double[x[0].length][x.length];
+    for (int i = 0; i < out.length; i++) {
+      for (int c = 0; c < x.length; c++) {
+        out[i][c] = x[c][i];
+      }
+    }
+    return out;
   }
 
   private static float[][] column(float[] x, int rows, int stride, int from, int width) {
