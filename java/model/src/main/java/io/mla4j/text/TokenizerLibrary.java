@@ -47,11 +47,11 @@ final class TokenizerLibrary {
    * A tokenizer of a tokenizer.json, which neither truncates nor pads nor adds special tokens.
    *
    * @throws BackendException where the native library cannot be extracted or loaded
-   * @throws IOException where its decoder would end the process, see {@link DecoderCheck}
+   * @throws IOException where the library would end the process, see {@link TokenizerCheck}
    * @throws RuntimeException of any kind where the library refuses the text
    */
   static HuggingFaceTokenizer load(byte[] json) throws IOException {
-    DecoderCheck.check(json);
+    TokenizerCheck.check(json);
     synchronized (LOCK) {
       List<String> ours = new ArrayList<>();
       Thread thread = Thread.currentThread();

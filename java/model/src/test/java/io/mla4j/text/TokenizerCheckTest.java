@@ -15,8 +15,8 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** A decoder at which the native library would end the process is an error that names the file. */
-class DecoderCheckTest {
+/** A file at which the native library would end the process is an error that names it. */
+class TokenizerCheckTest {
   private static final Path MODEL = Path.of(System.getProperty("mla4j.root"), "models", "tiny-mla");
 
   private static byte[] bytes(String json) {
@@ -33,10 +33,15 @@ class DecoderCheckTest {
         "{\"\u00e9\": 1}",
         "[1, 2",
         "{\"decoder\": {} {}}",
+        "{\"normalizer\": {\"type\": \"Prepend\", \"prepend\": \"\u2581\"}}",
+        "{\"model\": {\"type\": \"WordPiece\", \"continuing_subword_prefix\": \"##\", \"vocab\":"
+            + " {}}}",
+        "{\"model\": {\"continuing_subword_prefix\": null, \"merges\": []}}",
+        "{\"model\": {\"continuing_subword_prefix\": \"\", \"merges\": []}}",
         ""
       })
   void theLibraryDecides(String json) {
-    assertDoesNotThrow(() -> DecoderCheck.check(bytes(json)));
+    assertDoesNotThrow(() -> TokenizerCheck.check(bytes(json)));
   }
 
   @ParameterizedTest
@@ -54,16 +59,21 @@ class DecoderCheckTest {
         "{\"decoder\": {\"\\udc00\": 1}}",
         "{\"model\": {\"vocab\": {\"{\\\"\": 1}}, \"decoder\": {\"type\" \"Fuse\"}}",
         "{\"decoder\": null, \"decoder\": {,}}",
-        "{\"\\u0064ecoder\": {,}}"
+        "{\"\\u0064ecoder\": {,}}",
+        "{\"normalizer\": {\"type\": \"Precompiled\", \"precompiled_charsmap\": \"AAAA\"}}",
+        "{\"normalizer\": {\"normalizers\": [{\"precompiled_charsmap\": \"\"}]}}",
+        "{\"normalizer\": {\"type\": \"Pre\\u0063ompiled\"}}",
+        "{\"model\": {\"merges\": [], \"continuing_subword_prefix\": \"##\"}}",
+        "{\"model\": {\"continuing_subword\\u005fprefix\": \"##\", \"merges\": []}}"
       })
   void isRefused(String json) {
-    assertThrows(IOException.class, () -> DecoderCheck.check(bytes(json)));
+    assertThrows(IOException.class, () -> TokenizerCheck.check(bytes(json)));
   }
 
   @Test
   void nestedTooDeep() {
     String json = "{\"decoder\": " + "[".repeat(200) + "]".repeat(200) + "}";
-    assertThrows(IOException.class, () -> DecoderCheck.check(bytes(json)));
+    assertThrows(IOException.class, () -> TokenizerCheck.check(bytes(json)));
   }
 
   @Test
