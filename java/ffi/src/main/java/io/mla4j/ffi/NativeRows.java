@@ -2,7 +2,6 @@ package io.mla4j.ffi;
 
 import static io.mla4j.ffi.Segments.extent;
 import static io.mla4j.ffi.Segments.input4;
-import static io.mla4j.ffi.Segments.optional4;
 import static io.mla4j.ffi.Segments.output4;
 import static io.mla4j.ffi.Segments.range;
 import static io.mla4j.ffi.Segments.rows4;
@@ -36,24 +35,64 @@ import java.lang.foreign.MemorySegment;
  */
 final class NativeRows extends NativeTile {
   private final RowOperation operation;
-  private final Runnable operands;
   private final Call call;
+  private final Operand[] operands;
 
-  /** The downcall for {@code count} rows from {@code row} on; its status. */
+  /** The downcall for {@code n} rows from {@code row} on; its status. */
   private interface Call {
-    int run(MemorySegment function, int row, int count, MemorySegment error, int errorBytes);
+    int run(MemorySegment function, int row, int n, MemorySegment error, int errorBytes);
   }
 
-  private NativeRows(RowOperation operation, MemorySegment function, Runnable operands, Call call) {
+  /** What has to be looked at, or filled, before the first call. */
+  private interface Operand {
+    void prepare();
+  }
+
+  /** A tensor as rows: where one begins, and how far they are apart; NULL and 0 for none. */
+  private record Rows(String name, Tensor tensor) implements Operand {
+    @Override
+    public void prepare() {
+      if (tensor != null) {
+        rows4(name, tensor);
+      }
+    }
+
+    MemorySegment at(int row) {
+      return tensor == null ? NULL : tensor.segmentFrom(row);
+    }
+
+    long stride() {
+      return tensor == null ? 0 : tensor.stride(0);
+    }
+
+    int width() {
+      return (int) tensor.dim(1);
+    }
+
+    /** The same as what the operation writes to. */
+    Operand written() {
+      return () -> {
+        prepare();
+        if (tensor != null) {
+          output4(name, tensor.segment(), 0);
+        }
+      };
+    }
+  }
+
+  private NativeRows(
+      RowOperation operation, MemorySegment function, Call call, Operand... operands) {
     super(function);
     this.operation = operation;
-    this.operands = operands;
     this.call = call;
+    this.operands = operands;
   }
 
   @Override
   public void prepare() {
-    operands.run();
+    for (Operand operand : operands) {
+      operand.prepare();
+    }
   }
 
   @Override
@@ -82,9 +121,13 @@ final class NativeRows extends NativeTile {
     };
   }
 
-  private static void output(String name, Tensor tensor) {
-    rows4(name, tensor);
-    output4(name, tensor.segment(), 0);
+  /** So many elements without gaps, where there are any. */
+  private static Operand vector(String name, Tensor tensor, long elements) {
+    return () -> {
+      if (tensor != null) {
+        input4(name, tensor.segment(), elements);
+      }
+    };
   }
 
   private static MemorySegment orNull(Tensor tensor) {
@@ -95,109 +138,113 @@ final class NativeRows extends NativeTile {
     Tensor table = o.table().tensor();
     MemorySegment scales = o.table().scaleSegment();
     MemorySegment params = mla_embed_params.allocate(Arena.ofAuto());
+    Rows out = new Rows("out", o.out());
     return new NativeRows(
         o,
         address,
-        () -> {
-          weight(
-              "table",
-              table.segment(),
-              table.format(),
-              extent(o.vocabulary(), table.stride(0), table.dim(1)));
-          Segments.scales("table", o.table());
-          input4("ids", o.ids().segment(), o.rows());
-          output("out", o.out());
-          NativeParams.fill(params, o);
-        },
-        (function, row, count, error, errorBytes) ->
+        (f, row, n, error, size) ->
             mla_kernels.embed.invoke(
-                function,
+                f,
                 params,
                 table.segment(),
                 scales,
                 o.ids().segmentFrom(row),
-                count,
-                o.out().segmentFrom(row),
+                n,
+                out.at(row),
                 error,
-                errorBytes));
+                size),
+        () ->
+            weight(
+                "table",
+                table.segment(),
+                table.format(),
+                extent(o.vocabulary(), table.stride(0), table.dim(1))),
+        () -> Segments.scales("table", o.table()),
+        vector("ids", o.ids(), o.rows()),
+        out.written(),
+        () -> NativeParams.fill(params, o));
   }
 
   private static NativeTile rmsNorm(RmsNorm o, MemorySegment address) {
+    Rows x = new Rows("x", o.x());
+    Rows out = new Rows("out", o.out());
     return new NativeRows(
         o,
         address,
-        () -> {
-          rows4("x", o.x());
-          input4("weight", o.weight().segment(), o.x().dim(1));
-          output("out", o.out());
-        },
-        (function, row, count, error, errorBytes) ->
+        (f, row, n, error, size) ->
             mla_kernels.rms_norm.invoke(
-                function,
-                o.x().segmentFrom(row),
-                o.x().stride(0),
+                f,
+                x.at(row),
+                x.stride(),
                 o.weight().segment(),
                 o.eps(),
-                count,
-                (int) o.x().dim(1),
-                o.out().segmentFrom(row),
-                o.out().stride(0),
+                n,
+                x.width(),
+                out.at(row),
+                out.stride(),
                 error,
-                errorBytes));
+                size),
+        x,
+        vector("weight", o.weight(), x.width()),
+        out.written());
   }
 
   private static NativeTile layerNorm(LayerNorm o, MemorySegment address) {
+    Rows x = new Rows("x", o.x());
+    Rows out = new Rows("out", o.out());
     return new NativeRows(
         o,
         address,
-        () -> {
-          rows4("x", o.x());
-          input4("weight", o.weight().segment(), o.x().dim(1));
-          input4("bias", o.bias().segment(), o.x().dim(1));
-          output("out", o.out());
-        },
-        (function, row, count, error, errorBytes) ->
+        (f, row, n, error, size) ->
             mla_kernels.layer_norm.invoke(
-                function,
-                o.x().segmentFrom(row),
-                o.x().stride(0),
+                f,
+                x.at(row),
+                x.stride(),
                 o.weight().segment(),
                 o.bias().segment(),
                 o.eps(),
-                count,
-                (int) o.x().dim(1),
-                o.out().segmentFrom(row),
-                o.out().stride(0),
+                n,
+                x.width(),
+                out.at(row),
+                out.stride(),
                 error,
-                errorBytes));
+                size),
+        x,
+        vector("weight", o.weight(), x.width()),
+        vector("bias", o.bias(), x.width()),
+        out.written());
   }
 
   private static NativeTile swiGlu(SwiGlu o, MemorySegment address) {
+    Rows gate = new Rows("gate", o.gate());
+    Rows up = new Rows("up", o.up());
+    Rows out = new Rows("out", o.out());
     return new NativeRows(
         o,
         address,
-        () -> {
-          rows4("gate", o.gate());
-          rows4("up", o.up());
-          output("out", o.out());
-        },
-        (function, row, count, error, errorBytes) ->
+        (f, row, n, error, size) ->
             mla_kernels.swiglu.invoke(
-                function,
-                o.gate().segmentFrom(row),
-                o.gate().stride(0),
-                o.up().segmentFrom(row),
-                o.up().stride(0),
+                f,
+                gate.at(row),
+                gate.stride(),
+                up.at(row),
+                up.stride(),
                 o.limit(),
-                count,
-                (int) o.gate().dim(1),
-                o.out().segmentFrom(row),
-                o.out().stride(0),
+                n,
+                gate.width(),
+                out.at(row),
+                out.stride(),
                 error,
-                errorBytes));
+                size),
+        gate,
+        up,
+        out.written());
   }
 
   private static NativeTile gate(Gate o, MemorySegment address) {
+    Rows x = new Rows("x", o.x());
+    Rows gates = new Rows("gates", o.gates());
+    Rows out = new Rows("out", o.out());
     int gated =
         switch (o.function()) {
           case IDENTITY -> Mla.MLA_GATE_IDENTITY();
@@ -207,51 +254,50 @@ final class NativeRows extends NativeTile {
     return new NativeRows(
         o,
         address,
-        () -> {
-          rows4("x", o.x());
-          rows4("gates", o.gates());
-          output("out", o.out());
-        },
-        (function, row, count, error, errorBytes) ->
+        (f, row, n, error, size) ->
             mla_kernels.gate.invoke(
-                function,
-                o.x().segmentFrom(row),
-                o.x().stride(0),
-                o.gates().segmentFrom(row),
-                o.gates().stride(0),
-                count,
-                (int) o.x().dim(1),
-                (int) o.gates().dim(1),
+                f,
+                x.at(row),
+                x.stride(),
+                gates.at(row),
+                gates.stride(),
+                n,
+                x.width(),
+                gates.width(),
                 gated,
-                o.out().segmentFrom(row),
-                o.out().stride(0),
+                out.at(row),
+                out.stride(),
                 error,
-                errorBytes));
+                size),
+        x,
+        gates,
+        out.written());
   }
 
   private static NativeTile add(Add o, MemorySegment address) {
+    Rows x = new Rows("x", o.x());
+    Rows residual = new Rows("residual", o.residual());
+    Rows out = new Rows("out", o.out());
     return new NativeRows(
         o,
         address,
-        () -> {
-          rows4("x", o.x());
-          rows4("residual", o.residual());
-          output("out", o.out());
-        },
-        (function, row, count, error, errorBytes) ->
+        (f, row, n, error, size) ->
             mla_kernels.add.invoke(
-                function,
-                o.x().segmentFrom(row),
-                o.x().stride(0),
-                o.residual().segmentFrom(row),
-                o.residual().stride(0),
+                f,
+                x.at(row),
+                x.stride(),
+                residual.at(row),
+                residual.stride(),
                 o.scale(),
-                count,
-                (int) o.x().dim(1),
-                o.out().segmentFrom(row),
-                o.out().stride(0),
+                n,
+                x.width(),
+                out.at(row),
+                out.stride(),
                 error,
-                errorBytes));
+                size),
+        x,
+        residual,
+        out.written());
   }
 
   private static NativeTile rotate(Rotate o, MemorySegment address) {
@@ -259,24 +305,22 @@ final class NativeRows extends NativeTile {
     return new NativeRows(
         o,
         address,
-        () -> {
-          rows4("q", o.q());
-          NativeParams.angles(o.rotation(), o.rows());
-          output("out", o.out());
-          NativeParams.fill(params, o);
-        },
-        (function, row, count, error, errorBytes) ->
+        (f, row, n, error, size) ->
             mla_kernels.rope.invoke(
-                function,
+                f,
                 params,
                 o.q().segment(),
                 o.rotation().cosines().segment(),
                 o.rotation().sines().segment(),
                 row,
-                row + count,
+                row + n,
                 o.out().segment(),
                 error,
-                errorBytes));
+                size),
+        new Rows("q", o.q()),
+        () -> NativeParams.angles(o.rotation(), o.rows()),
+        new Rows("out", o.out()).written(),
+        () -> NativeParams.fill(params, o));
   }
 
   private static NativeTile merge(Merge o, MemorySegment address) {
@@ -285,26 +329,17 @@ final class NativeRows extends NativeTile {
     return new NativeRows(
         o,
         address,
-        () -> {
-          rows4("partial_out", o.partialOut());
-          rows4("partial_lse", o.partialLse());
-          output("out", o.out());
-          if (o.lse() != null) {
-            output("lse", o.lse());
-          }
-          NativeParams.fill(params, o);
-        },
         // whole tokens, or heads of one: a range that is neither takes several calls
-        (function, row, count, error, errorBytes) -> {
+        (f, row, n, error, size) -> {
           int status = Mla.MLA_OK();
-          for (int at = row, end = row + count; at < end && status == Mla.MLA_OK(); ) {
+          for (int at = row, end = row + n; at < end && status == Mla.MLA_OK(); ) {
             int token = at / heads;
             int head = at % heads;
             int tokens = head == 0 ? (end - at) / heads : 0;
             int headEnd = tokens > 0 ? heads : Math.min(heads, head + end - at);
             status =
                 mla_kernels.merge.invoke(
-                    function,
+                    f,
                     params,
                     o.partialOut().segment(),
                     o.partialLse().segment(),
@@ -315,11 +350,16 @@ final class NativeRows extends NativeTile {
                     o.out().segment(),
                     orNull(o.lse()),
                     error,
-                    errorBytes);
+                    size);
             at += tokens > 0 ? tokens * heads : headEnd - head;
           }
           return status;
-        });
+        },
+        new Rows("partial_out", o.partialOut()),
+        new Rows("partial_lse", o.partialLse()),
+        new Rows("out", o.out()).written(),
+        new Rows("lse", o.lse()).written(),
+        () -> NativeParams.fill(params, o));
   }
 
   private static NativeTile route(Route o, MemorySegment address) {
@@ -327,56 +367,55 @@ final class NativeRows extends NativeTile {
     return new NativeRows(
         o,
         address,
-        () -> {
-          rows4("logits", o.logits());
-          optional4("bias", orNull(o.bias()), o.routing().experts());
-          output("experts", o.experts());
-          output("weights", o.weights());
-          NativeParams.fill(params, o);
-        },
-        (function, row, count, error, errorBytes) ->
+        (f, row, n, error, size) ->
             mla_kernels.route.invoke(
-                function,
+                f,
                 params,
                 o.logits().segment(),
                 orNull(o.bias()),
                 row,
-                row + count,
+                row + n,
                 o.experts().segment(),
                 o.weights().segment(),
                 error,
-                errorBytes));
+                size),
+        new Rows("logits", o.logits()),
+        vector("bias", o.bias(), o.routing().experts()),
+        new Rows("experts", o.experts()).written(),
+        new Rows("weights", o.weights()).written(),
+        () -> NativeParams.fill(params, o));
   }
 
   private static NativeTile combine(Combine o, MemorySegment address) {
+    Rows expertOut = new Rows("expertOut", o.expertOut());
+    Rows slots = new Rows("slots", o.slots());
+    Rows weights = new Rows("weights", o.weights());
+    Rows shared = new Rows("shared", o.shared());
+    Rows out = new Rows("out", o.out());
     return new NativeRows(
         o,
         address,
-        () -> {
-          rows4("expertOut", o.expertOut());
-          rows4("slots", o.slots());
-          rows4("weights", o.weights());
-          if (o.shared() != null) {
-            rows4("shared", o.shared());
-          }
-          output("out", o.out());
-        },
-        (function, row, count, error, errorBytes) ->
+        (f, row, n, error, size) ->
             mla_kernels.combine.invoke(
-                function,
+                f,
                 o.expertOut().segment(),
-                o.expertOut().stride(0),
+                expertOut.stride(),
                 (int) o.expertOut().dim(0),
-                o.slots().segmentFrom(row),
-                o.weights().segmentFrom(row),
-                o.shared() == null ? NULL : o.shared().segmentFrom(row),
-                o.shared() == null ? 0 : o.shared().stride(0),
-                count,
+                slots.at(row),
+                weights.at(row),
+                shared.at(row),
+                shared.stride(),
+                n,
                 o.topK(),
-                (int) o.out().dim(1),
-                o.out().segmentFrom(row),
-                o.out().stride(0),
+                out.width(),
+                out.at(row),
+                out.stride(),
                 error,
-                errorBytes));
+                size),
+        expertOut,
+        slots,
+        weights,
+        shared,
+        out.written());
   }
 }

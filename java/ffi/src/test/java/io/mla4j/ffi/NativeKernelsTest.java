@@ -193,7 +193,7 @@ class NativeKernelsTest {
 
   @Test
   void headProducts() {
-    Weight kvB = Weight.of(tensor(HEADS * (NOPE + VALUE), LATENT));
+    Weight latentUp = Weight.of(tensor(HEADS * (NOPE + VALUE), LATENT));
     Tensor q = tensor(TOKENS, HEADS, NOPE);
     Tensor x = tensor(TOKENS, HEADS, LATENT);
     Tile tile = new Tile().rows(0, TOKENS).heads(0, HEADS);
@@ -201,13 +201,13 @@ class NativeKernelsTest {
         TOKENS * HEADS * LATENT,
         (k, y) -> {
           Tensor out = Tensor.of(y, F32, TOKENS, HEADS, LATENT);
-          prepared(k, new Absorb(q, LatentUp.fused(kvB), ComputeType.F32, out)).run(tile);
+          prepared(k, new Absorb(q, LatentUp.fused(latentUp), ComputeType.F32, out)).run(tile);
         });
     same(
         TOKENS * HEADS * VALUE,
         (k, y) -> {
           Tensor out = Tensor.of(y, F32, TOKENS, HEADS, VALUE);
-          prepared(k, new Expand(x, LatentUp.fused(kvB), ComputeType.F32, out)).run(tile);
+          prepared(k, new Expand(x, LatentUp.fused(latentUp), ComputeType.F32, out)).run(tile);
         });
   }
 
@@ -236,7 +236,7 @@ class NativeKernelsTest {
   @Test
   void attention() {
     AttentionScore score = new AttentionScore(0.3f, tensor(HEADS));
-    Weight kvB = Weight.of(tensor(HEADS * (NOPE + VALUE), LATENT));
+    Weight latentUp = Weight.of(tensor(HEADS * (NOPE + VALUE), LATENT));
     MemorySegment cache = floats(7 * 128);
     MemorySegment queries = floats(TOKENS * HEADS * (LATENT + ROPE));
     same(
@@ -261,7 +261,7 @@ class NativeKernelsTest {
                       ComputeType.F32,
                       new MlaShape(HEADS, LATENT, ROPE, NOPE, VALUE),
                       score,
-                      LatentUp.fused(kvB)),
+                      LatentUp.fused(latentUp)),
                   NOPE + ROPE,
                   VALUE,
                   y,
@@ -379,13 +379,13 @@ class NativeKernelsTest {
     refused("packed is at", () -> pack.run(new Tile().rows(0, 5).workspace(big.asSlice(32))));
     refused("n range", () -> multiply.run(tile.rows(0, 12)));
     refused("row range", () -> pack.run(tile.rows(-1, 2)));
-    Weight kvB = Weight.of(tensor(HEADS * (NOPE + VALUE), LATENT));
+    Weight latentUp = Weight.of(tensor(HEADS * (NOPE + VALUE), LATENT));
     Tensor latents = tensor(TOKENS, HEADS, LATENT);
     TileKernel expand =
         prepared(
             k,
             new Expand(
-                latents, LatentUp.fused(kvB), ComputeType.F32, tensor(TOKENS, HEADS, VALUE)));
+                latents, LatentUp.fused(latentUp), ComputeType.F32, tensor(TOKENS, HEADS, VALUE)));
     refused("head range", () -> expand.run(tile.rows(0, 5).heads(0, 4)));
     TileKernel add =
         prepared(k, new Add(latents.reshape(5, 60), latents.reshape(5, 60), 1, tensor(5, 60)));
