@@ -94,39 +94,52 @@ public abstract sealed class Attention permits AbsorbedAttention, WeightedAttent
   /**
    * Attention of rotated queries, from {@code nope + rope} to {@code value} numbers a head.
    *
-   * @param kvB (heads * (nope + value), latent), F32, BF16 or F16, as kv_b_proj is stored: for each
-   *     head the nope rows of W_UK, then the value rows of W_UV; it must stay open while this
+   * @param latentUp (heads * (nope + value), latent), F32, BF16 or F16, as kv_b_proj is stored: for
+   *     each head the nope rows of W_UK, then the value rows of W_UV; it must stay open while this
    *     object is in use
    * @throws InvalidArgumentException where an argument is null, or the shapes do not fit together
    */
   public static WeightedAttention withWeights(
-      LatentCache cache, MlaShape shape, Weight kvB, AttentionScore score, ComputeType compute) {
+      LatentCache cache,
+      MlaShape shape,
+      Weight latentUp,
+      AttentionScore score,
+      ComputeType compute) {
     requireNonNull("cache", cache);
     requireNonNull("shape", shape);
-    requireNonNull("kvB", kvB);
-    Tensor tensor = kvB.tensor();
+    requireNonNull("latentUp", latentUp);
+    Tensor tensor = latentUp.tensor();
     long rows = (long) shape.heads() * (shape.nope() + shape.value());
     if (tensor.rank() != 2 || tensor.dim(0) != rows || tensor.dim(1) != shape.latent()) {
       throw new InvalidArgumentException(
-          "kvB is " + tensor + ", but must have shape [" + rows + ", " + shape.latent() + "]");
+          "latentUp is " + tensor + ", but must have shape [" + rows + ", " + shape.latent() + "]");
     }
     requireNonNull("compute", compute);
-    Weight placed = cache.device().place(List.of(kvB), compute, Arena.ofAuto()).getFirst();
+    Weight placed = cache.device().place(List.of(latentUp), compute, Arena.ofAuto()).getFirst();
     return new WeightedAttention(cache, shape, LatentUp.fused(placed), score, compute);
   }
 
   /** As above with the weights as an array, which is copied. */
   public static WeightedAttention withWeights(
-      LatentCache cache, MlaShape shape, float[] kvB, AttentionScore score, ComputeType compute) {
+      LatentCache cache,
+      MlaShape shape,
+      float[] latentUp,
+      AttentionScore score,
+      ComputeType compute) {
     requireNonNull("cache", cache);
     requireNonNull("shape", shape);
-    requireNonNull("kvB", kvB);
+    requireNonNull("latentUp", latentUp);
     long rows = (long) shape.heads() * (shape.nope() + shape.value());
-    if (kvB.length != rows * shape.latent()) {
+    if (latentUp.length != rows * shape.latent()) {
       throw new InvalidArgumentException(
-          "kvB has " + kvB.length + " numbers, but must have " + rows + " x " + shape.latent());
+          "latentUp has "
+              + latentUp.length
+              + " numbers, but must have "
+              + rows
+              + " x "
+              + shape.latent());
     }
-    MemorySegment copy = Arena.ofAuto().allocateFrom(ValueLayout.JAVA_FLOAT, kvB);
+    MemorySegment copy = Arena.ofAuto().allocateFrom(ValueLayout.JAVA_FLOAT, latentUp);
     Tensor tensor = Tensor.of(copy, StorageFormat.F32, rows, shape.latent());
     return withWeights(cache, shape, Weight.of(tensor), score, compute);
   }

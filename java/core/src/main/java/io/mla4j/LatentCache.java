@@ -1,5 +1,7 @@
 package io.mla4j;
 
+import static io.mla4j.InvalidArgumentException.require;
+
 import io.mla4j.spi.CacheParams;
 import io.mla4j.spi.PagedView;
 import java.lang.foreign.Arena;
@@ -392,19 +394,13 @@ public final class LatentCache implements AutoCloseable {
      * @throws InvalidArgumentException where sequences is negative
      */
     public Builder sequences(int sequences) {
-      if (sequences < 0) {
-        throw new InvalidArgumentException(
-            "sequences is " + sequences + ", but must be at least 0");
-      }
+      require(sequences >= 0, "sequences", sequences, "at least 0");
       this.sequences = sequences;
       return this;
     }
 
     private static void requireLayers(int layers) {
-      if (layers < 1 || layers > 1 << 16) {
-        throw new InvalidArgumentException(
-            "layers is " + layers + ", but must be in 1.." + (1 << 16));
-      }
+      require(layers >= 1 && layers <= 1 << 16, "layers", layers, "in 1.." + (1 << 16));
     }
 
     private @Nullable StatePool statePool(Device device, Arena arena) {
@@ -478,10 +474,7 @@ public final class LatentCache implements AutoCloseable {
      */
     public LatentCache build() {
       List<Rows> all = groups();
-      if (pageSize < 1 || pageSize > 1 << 20) {
-        throw new InvalidArgumentException(
-            "pageSize is " + pageSize + ", but must be in 1.." + (1 << 20));
-      }
+      require(pageSize >= 1 && pageSize <= 1 << 20, "pageSize", pageSize, "in 1.." + (1 << 20));
       long pageBytes = all.stream().mapToLong(rows -> rows.pageBytes(pageSize)).sum();
       long count = budgetBytes >= 0 ? budgetBytes / pageBytes : pages;
       if (count < 1 || count > Integer.MAX_VALUE - 8) {

@@ -69,13 +69,13 @@ class AttentionTest {
   void weightsAbsorbAndExpand(int tokens, int queries) {
     float[] rows = numbers(1, tokens, 26);
     float[] q = numbers(1, queries, 3, 20);
-    float[] kvB = numbers(0.2, 3 * 23, 20);
+    float[] latentUp = numbers(0.2, 3 * 23, 20);
     try (LatentCache cache = cache(1);
         Sequence sequence = cache.newSequence()) {
-      Attention attention = Attention.withWeights(cache, SHAPE, kvB, SCORE, ComputeType.F32);
+      Attention attention = Attention.withWeights(cache, SHAPE, latentUp, SCORE, ComputeType.F32);
       attention.append(sequence, rows);
       float[] out = attention.decode(sequence, q);
-      Weight weight = Weight.of(TestTensors.of(kvB, 3 * 23, 20));
+      Weight weight = Weight.of(TestTensors.of(latentUp, 3 * 23, 20));
       double[] absorbed = Oracle.absorb(Oracle.doubles(q), weight, SHAPE);
       double[] latents = Oracle.attention(rows, absorbed, 3, 20, 6, 0.25, null, null);
       Oracle.assertClose(Oracle.expand(latents, weight, SHAPE), out, 1e-5);
@@ -167,7 +167,8 @@ class AttentionTest {
       assertRefused("score ", () -> Attention.absorbed(cache, 3, null, ComputeType.F32));
       assertRefused("compute ", () -> Attention.absorbed(cache, 3, SCORE, null));
       assertRefused(
-          "kvB ", () -> Attention.withWeights(cache, SHAPE, new float[5], SCORE, ComputeType.F32));
+          "latentUp ",
+          () -> Attention.withWeights(cache, SHAPE, new float[5], SCORE, ComputeType.F32));
       assertRefused("scale ", () -> AttentionScore.of(0));
     }
   }

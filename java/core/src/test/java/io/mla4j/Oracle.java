@@ -92,7 +92,7 @@ public final class Oracle {
   }
 
   /** q (n, heads, nope + rope) into (n, heads, latent + rope) with W_UK. */
-  public static double[] absorb(double[] q, Weight kvB, MlaShape s) {
+  public static double[] absorb(double[] q, Weight latentUp, MlaShape s) {
     int n = q.length / (s.heads() * s.query());
     double[] out = new double[n * s.heads() * s.cached()];
     for (int th = 0; th < n * s.heads(); th++) {
@@ -101,7 +101,7 @@ public final class Oracle {
         for (int i = 0; i < s.latent(); i++) {
           out[th * s.cached() + i] +=
               q[th * s.query() + r]
-                  * TestTensors.value(kvB, (long) h * (s.nope() + s.value()) + r, i);
+                  * TestTensors.value(latentUp, (long) h * (s.nope() + s.value()) + r, i);
         }
       }
       System.arraycopy(q, th * s.query() + s.nope(), out, th * s.cached() + s.latent(), s.rope());
@@ -110,7 +110,7 @@ public final class Oracle {
   }
 
   /** x (n, heads, latent) into (n, heads, value) with W_UV. */
-  public static double[] expand(double[] x, Weight kvB, MlaShape s) {
+  public static double[] expand(double[] x, Weight latentUp, MlaShape s) {
     int n = x.length / (s.heads() * s.latent());
     double[] out = new double[n * s.heads() * s.value()];
     for (int th = 0; th < n * s.heads(); th++) {
@@ -119,7 +119,8 @@ public final class Oracle {
         for (int i = 0; i < s.latent(); i++) {
           out[th * s.value() + r] +=
               x[th * s.latent() + i]
-                  * TestTensors.value(kvB, (long) h * (s.nope() + s.value()) + s.nope() + r, i);
+                  * TestTensors.value(
+                      latentUp, (long) h * (s.nope() + s.value()) + s.nope() + r, i);
         }
       }
     }

@@ -11,44 +11,44 @@ public sealed interface LatentUp {
   /**
    * One matrix, as kv_b_proj.
    *
-   * @param kvB (heads * (nope + value), latent): for each head the nope rows of W_UK, then the
+   * @param latentUp (heads * (nope + value), latent): for each head the nope rows of W_UK, then the
    *     value rows of W_UV
    */
-  record Fused(Weight kvB) implements LatentUp {
+  record Fused(Weight latentUp) implements LatentUp {
     /** Checks that it is a matrix. */
     public Fused {
-      Checks.requireMatrix("kvB", kvB);
+      Checks.requireMatrix("latentUp", latentUp);
     }
 
     @Override
     public int latent() {
-      return Checks.toInt("latent", kvB.tensor().dim(1));
+      return Checks.toInt("latent", latentUp.tensor().dim(1));
     }
 
     @Override
     public int nope(int heads, int value) {
-      return Checks.toInt("nope", kvB.tensor().dim(0) / heads - value);
+      return Checks.toInt("nope", latentUp.tensor().dim(0) / heads - value);
     }
 
     @Override
     public int value(int heads, int nope) {
-      return Checks.toInt("value", kvB.tensor().dim(0) / heads - nope);
+      return Checks.toInt("value", latentUp.tensor().dim(0) / heads - nope);
     }
 
     @Override
     public HeadMatrices keys(MlaShape shape) {
-      return new HeadMatrices(kvB, 0, shape.nope() + shape.value(), false);
+      return new HeadMatrices(latentUp, 0, shape.nope() + shape.value(), false);
     }
 
     @Override
     public HeadMatrices values(MlaShape shape) {
-      return new HeadMatrices(kvB, shape.nope(), shape.nope() + shape.value(), false);
+      return new HeadMatrices(latentUp, shape.nope(), shape.nope() + shape.value(), false);
     }
 
     @Override
     public void requireFits(MlaShape shape) {
       long rows = (long) shape.heads() * (shape.nope() + shape.value());
-      Checks.require("kvB", kvB, rows, shape.latent());
+      Checks.require("latentUp", latentUp, rows, shape.latent());
     }
   }
 
@@ -107,8 +107,8 @@ public sealed interface LatentUp {
   }
 
   /** The fused kv_b_proj. */
-  static LatentUp fused(Weight kvB) {
-    return new Fused(kvB);
+  static LatentUp fused(Weight latentUp) {
+    return new Fused(latentUp);
   }
 
   /** Keys, transposed as GGUF's attn_k_b, and values, as its attn_v_b. */

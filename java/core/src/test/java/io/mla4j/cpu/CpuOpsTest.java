@@ -635,7 +635,7 @@ class CpuOpsTest {
   @EnumSource(ComputeType.class)
   void sequenceAloneHasTheBitsOfTheSequenceInBatch(ComputeType compute) {
     int n = Arrays.stream(QUERIES).sum();
-    Weight kvB = weight(random, StorageFormat.BF16, 0.2, 5 * 22, 24);
+    Weight latentUp = weight(random, StorageFormat.BF16, 0.2, 5 * 22, 24);
     Tensor q = random(random, 0.3, n, 5, 20);
     AttentionScore score = AttentionScore.of(0.2f);
     for (Device device : DEVICES) {
@@ -644,7 +644,8 @@ class CpuOpsTest {
           Step step = a.append(QUERIES)) {
         Tensor out = poisoned(n, 5, 10);
         DecodePlan plan = step.plan(SHAPE, AttentionForm.AUTO);
-        device.run(new Attend(1, plan.shape(), q, LatentUp.fused(kvB), score, compute, out), plan);
+        device.run(
+            new Attend(1, plan.shape(), q, LatentUp.fused(latentUp), score, compute, out), plan);
         all = floats(out);
       }
       int at = 0;
@@ -662,7 +663,7 @@ class CpuOpsTest {
                     1,
                     plan.shape(),
                     q.slice(at, QUERIES[i]),
-                    LatentUp.fused(kvB),
+                    LatentUp.fused(latentUp),
                     score,
                     compute,
                     out),
@@ -679,7 +680,7 @@ class CpuOpsTest {
   @EnumSource(AttentionForm.class)
   void attendAgreesWithTheFormulaInEveryForm(AttentionForm form) {
     int n = Arrays.stream(QUERIES).sum();
-    Weight kvB = weight(random, StorageFormat.BF16, 0.2, 5 * 22, 24);
+    Weight latentUp = weight(random, StorageFormat.BF16, 0.2, 5 * 22, 24);
     Tensor q = random(random, 0.3, n, 5, 20);
     for (Device device : DEVICES) {
       try (Attended a = new Attended(device, new Random(5), SHAPE, CacheType.F32, LENGTHS);
@@ -691,7 +692,7 @@ class CpuOpsTest {
                 1,
                 plan.shape(),
                 q,
-                LatentUp.fused(kvB),
+                LatentUp.fused(latentUp),
                 AttentionScore.of(0.2f),
                 ComputeType.F32,
                 out),
@@ -701,9 +702,11 @@ class CpuOpsTest {
           double[] part = Oracle.doubles(floats(q.slice(at, QUERIES[i])));
           double[] latent =
               Oracle.attention(
-                  a.rows.get(i), Oracle.absorb(part, kvB, SHAPE), 5, 24, 8, 0.2f, null, null);
+                  a.rows.get(i), Oracle.absorb(part, latentUp, SHAPE), 5, 24, 8, 0.2f, null, null);
           Oracle.assertClose(
-              Oracle.expand(latent, kvB, SHAPE), rows(floats(out), at, QUERIES[i], 50), TOLERANCE);
+              Oracle.expand(latent, latentUp, SHAPE),
+              rows(floats(out), at, QUERIES[i], 50),
+              TOLERANCE);
           at += QUERIES[i];
         }
       }
@@ -712,17 +715,23 @@ class CpuOpsTest {
 
   @Test
   void absorbAndExpandMultiplyWithTheHalvesOfKvB() {
-    Weight kvB = weight(random, StorageFormat.F16, 0.2, 5 * 22, 24);
+    Weight latentUp = weight(random, StorageFormat.F16, 0.2, 5 * 22, 24);
     Tensor q = random(random, 1, 7, 5, 20);
     float[] absorbed =
         sameOnAll(
-            (ops, o) -> ops.run(new Absorb(q, LatentUp.fused(kvB), ComputeType.F32, o)), 7, 5, 32);
-    Oracle.assertClose(Oracle.absorb(doubles(q), kvB, SHAPE), absorbed, TOLERANCE);
+            (ops, o) -> ops.run(new Absorb(q, LatentUp.fused(latentUp), ComputeType.F32, o)),
+            7,
+            5,
+            32);
+    Oracle.assertClose(Oracle.absorb(doubles(q), latentUp, SHAPE), absorbed, TOLERANCE);
     Tensor x = random(random, 1, 7, 5, 24);
     float[] expanded =
         sameOnAll(
-            (ops, o) -> ops.run(new Expand(x, LatentUp.fused(kvB), ComputeType.F32, o)), 7, 5, 10);
-    Oracle.assertClose(Oracle.expand(doubles(x), kvB, SHAPE), expanded, TOLERANCE);
+            (ops, o) -> ops.run(new Expand(x, LatentUp.fused(latentUp), ComputeType.F32, o)),
+            7,
+            5,
+            10);
+    Oracle.assertClose(Oracle.expand(doubles(x), latentUp, SHAPE), expanded, TOLERANCE);
   }
 
   @Test
@@ -903,7 +912,7 @@ class CpuOpsTest {
           return CpuDevice.ARENA_ALLOCATOR.allocate(bytes, arena);
         };
     Mixture.Weights experts = mixture(deepseekV3(16, 4), 24, true, true);
-    Weight kvB = weight(random, StorageFormat.BF16, 0.2, 5 * 22, 24);
+    Weight latentUp = weight(random, StorageFormat.BF16, 0.2, 5 * 22, 24);
     Tensor x = random(random, 1, 4, 24);
     Tensor q = random(random, 1, 4, 5, 20);
     try (Device device = new CpuDevice("counting", new ScalarKernels(), counting, 2);
@@ -919,7 +928,7 @@ class CpuOpsTest {
                 1,
                 plan.shape(),
                 q,
-                LatentUp.fused(kvB),
+                LatentUp.fused(latentUp),
                 AttentionScore.of(1),
                 ComputeType.F32,
                 poisoned(4, 5, 10)),

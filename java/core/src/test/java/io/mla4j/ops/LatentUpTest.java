@@ -116,7 +116,7 @@ class LatentUpTest {
   void theMatrixThatDoesNotFitIsNamed() {
     MlaShape wider = new MlaShape(HEADS, LATENT, 2, NOPE + 1, VALUE);
     MlaShape taller = new MlaShape(HEADS, LATENT, 2, NOPE, VALUE + 1);
-    String[][] named = {{"kvB", "kvB"}, {"keysUp", "valuesUp"}, {"keysUp", "valuesUp"}};
+    String[][] named = {{"latentUp", "latentUp"}, {"keysUp", "valuesUp"}, {"keysUp", "valuesUp"}};
     LatentUp[] all = all();
     for (int i = 0; i < all.length; i++) {
       LatentUp up = all[i];

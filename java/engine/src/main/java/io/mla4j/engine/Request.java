@@ -1,5 +1,7 @@
 package io.mla4j.engine;
 
+import static io.mla4j.InvalidArgumentException.require;
+
 import io.mla4j.InvalidArgumentException;
 import io.mla4j.text.SamplingOptions;
 import java.time.Duration;
@@ -227,13 +229,6 @@ public final class Request {
       require(
           deadline == null || deadline.isPositive(), "deadline", deadline, "longer than nothing");
       return new Request(clone());
-    }
-
-    private static void require(
-        boolean holds, String name, @Nullable Object value, String allowed) {
-      if (!holds) {
-        throw new InvalidArgumentException(name + " is " + value + ", but must be " + allowed);
-      }
     }
 
     @Override

@@ -1,5 +1,7 @@
 package io.mla4j.text;
 
+import static io.mla4j.InvalidArgumentException.require;
+
 import io.mla4j.AttentionForm;
 import io.mla4j.Backends;
 import io.mla4j.CacheType;
@@ -189,9 +191,7 @@ public final class Model implements AutoCloseable {
      * depends on the length of a text or layers have the state of a recurrence.
      */
     public Builder sharedCache(int tokens) {
-      if (tokens < 1) {
-        throw new InvalidArgumentException("tokens is " + tokens + ", but must be at least 1");
-      }
+      require(tokens >= 1, "tokens", tokens, "at least 1");
       sharedTokens = tokens;
       return this;
     }

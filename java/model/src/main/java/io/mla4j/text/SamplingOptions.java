@@ -1,5 +1,7 @@
 package io.mla4j.text;
 
+import static io.mla4j.InvalidArgumentException.require;
+
 import io.mla4j.InvalidArgumentException;
 import java.util.Map;
 
@@ -96,11 +98,5 @@ public record SamplingOptions(
   /** Whether the logits of all tokens are taken as they are. */
   boolean takesLogitsAsTheyAre() {
     return penalties.equals(Penalties.NONE) && logitBias.isEmpty();
-  }
-
-  private static void require(boolean holds, String name, Number value, String allowed) {
-    if (!holds) {
-      throw new InvalidArgumentException(name + " is " + value + ", but must be " + allowed);
-    }
   }
 }

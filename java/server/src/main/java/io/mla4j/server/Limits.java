@@ -1,5 +1,7 @@
 package io.mla4j.server;
 
+import static io.mla4j.InvalidArgumentException.require;
+
 import io.mla4j.InvalidArgumentException;
 import java.time.Duration;
 
@@ -34,21 +36,17 @@ public record Limits(
    * @throws InvalidArgumentException naming the one that is not
    */
   public Limits {
-    require("bodyBytes", bodyBytes, 1);
-    require("messages", messages, 1);
-    require("tools", tools, 1);
-    require("prompts", prompts, 1);
-    require("choices", choices, 1);
-    require("stops", stops, 1);
-    require("tokens", tokens, 0);
-    if (!stall.isPositive()) {
-      throw new InvalidArgumentException("stall is " + stall + ", but must be above 0");
-    }
+    atLeast(1, "bodyBytes", bodyBytes);
+    atLeast(1, "messages", messages);
+    atLeast(1, "tools", tools);
+    atLeast(1, "prompts", prompts);
+    atLeast(1, "choices", choices);
+    atLeast(1, "stops", stops);
+    atLeast(0, "tokens", tokens);
+    require(stall.isPositive(), "stall", stall, "above 0");
   }
 
-  private static void require(String name, int value, int least) {
-    if (value < least) {
-      throw new InvalidArgumentException(name + " is " + value + ", but must be at least " + least);
-    }
+  private static void atLeast(int least, String name, int value) {
+    require(value >= least, name, value, "at least " + least);
   }
 }

@@ -1,5 +1,7 @@
 package io.mla4j.server;
 
+import static io.mla4j.InvalidArgumentException.require;
+
 import io.mla4j.InvalidArgumentException;
 import java.util.List;
 
@@ -109,9 +111,7 @@ public final class ServerOptions {
      * @throws InvalidArgumentException naming the one that is out of its range
      */
     public ServerOptions build() {
-      if (port < 0 || port > LAST_PORT) {
-        throw new InvalidArgumentException("port is " + port + ", but must be in 0.." + LAST_PORT);
-      }
+      require(port >= 0 && port <= LAST_PORT, "port", port, "in 0.." + LAST_PORT);
       for (String key : keys) {
         if (!key.matches("[\\x21-\\x7e]{1,1024}")) {
           throw new InvalidArgumentException(
@@ -119,10 +119,11 @@ public final class ServerOptions {
         }
       }
       for (String origin : origins) {
-        if (!origin.matches("\\*|https?://[^/\\s]+")) {
-          throw new InvalidArgumentException(
-              "origin is " + origin + ", but must be * or begin with http:// and end with a host");
-        }
+        require(
+            origin.matches("\\*|https?://[^/\\s]+"),
+            "origin",
+            origin,
+            "* or begin with http:// and end with a host");
       }
       if (modelName != null && modelName.isBlank()) {
         throw new InvalidArgumentException("modelName is blank");
