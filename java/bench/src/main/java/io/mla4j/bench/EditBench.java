@@ -1,12 +1,11 @@
 package io.mla4j.bench;
 
-import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
-
 import io.mla4j.Batch;
 import io.mla4j.LatentCache;
 import io.mla4j.Sequence;
 import io.mla4j.model.Decoder;
 import io.mla4j.model.Decoder.Wanted;
+import io.mla4j.model.Largest;
 import io.mla4j.ops.Tensor;
 import io.mla4j.text.speculation.Experience;
 import io.mla4j.text.speculation.GuessTimes;
@@ -14,7 +13,6 @@ import io.mla4j.text.speculation.Lookup;
 import io.mla4j.text.speculation.Pace;
 import io.mla4j.text.speculation.PassTimes;
 import io.mla4j.text.speculation.Speculator;
-import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -35,6 +33,7 @@ public final class EditBench {
   private final int repetitions;
   private final Experience experience =
       new Experience(new PassTimes(Pace.MOST + 1), new GuessTimes());
+  private final Largest largest = new Largest();
   private final int[] likeliest = new int[Pace.MOST + 1];
 
   /** By rows: the times of passes with guesses. */
@@ -58,31 +57,19 @@ public final class EditBench {
   /**
    * What guessing gained.
    *
-   * @param plain tokens per second without guesses
-   * @param guessing tokens per second with them
-   * @param ratios of the tokens per second of each document, the smallest first
-   * @param acceptedPerPass guesses that were right, in a pass
    * @param passes times of passes by rows, as multiples of that of a pass without guesses
    */
-  public record Result(
-      double plain, double guessing, double[] ratios, double acceptedPerPass, List<Passes> passes) {
+  public record Result(int documents, Gain gain, List<Passes> passes) {
     @Override
     public String toString() {
       StringBuilder text = new StringBuilder();
       text.append(
           String.format(
               Locale.ROOT,
-              "edited  %d documents, equal choices; plain %.1f tokens/s, guessing %.1f: %.2f times;"
-                  + " by document: worst %.2f, median %.2f, best %.2f; %.2f accepted a pass%n"
+              "edited  %d documents, equal choices; %s%n"
                   + "passes  by rows, beside one of one row without guesses:",
-              ratios.length,
-              plain,
-              guessing,
-              guessing / plain,
-              ratios[0],
-              ratios[ratios.length / 2],
-              ratios[ratios.length - 1],
-              acceptedPerPass));
+              documents,
+              gain.by("document")));
       passes.forEach(
           p -> text.append(String.format(Locale.ROOT, " %d: %.2f (%d)", p.rows, p.times, p.count)));
       return text.toString();
@@ -137,8 +124,8 @@ public final class EditBench {
           times[1][r] = guessing;
         }
       }
-      double plain = median(times[0]);
-      double guessing = median(times[1]);
+      double plain = Statistics.median(times[0]);
+      double guessing = Statistics.median(times[1]);
       ratios[d] = plain / guessing;
       nanos[0] += plain;
       nanos[1] += guessing;
@@ -146,10 +133,12 @@ public final class EditBench {
     }
     Arrays.sort(ratios);
     return new Result(
-        tokens / nanos[0] * 1e9,
-        tokens / nanos[1] * 1e9,
-        ratios,
-        (double) accepted / Math.max(1, guessingPasses),
+        documents.length,
+        new Gain(
+            tokens / nanos[0] * 1e9,
+            tokens / nanos[1] * 1e9,
+            ratios,
+            (double) accepted / Math.max(1, guessingPasses)),
         byRows());
   }
 
@@ -166,13 +155,7 @@ public final class EditBench {
   }
 
   private static double median(List<Double> values) {
-    return median(values.stream().mapToDouble(Double::doubleValue).toArray());
-  }
-
-  private static double median(double[] values) {
-    double[] sorted = values.clone();
-    Arrays.sort(sorted);
-    return sorted[sorted.length / 2];
+    return Statistics.median(values.stream().mapToDouble(Double::doubleValue).toArray());
   }
 
   /**
@@ -233,7 +216,7 @@ public final class EditBench {
     long start = System.nanoTime();
     Tensor hidden =
         decoder.forward(batch, speculator == null ? Wanted.LAST : Wanted.EACH, null, rows);
-    decoder.logits(hidden, (row, logits) -> likeliest[row] = likeliest(logits));
+    decoder.logits(hidden, (row, logits) -> likeliest[row] = largest.of(logits.segment()));
     long nanos = System.nanoTime() - start;
     if (speculator == null) {
       plainPasses.add((double) nanos);
@@ -252,19 +235,5 @@ public final class EditBench {
     accepted += given - 1;
     guessingPasses++;
     return given;
-  }
-
-  private static int likeliest(Tensor logits) {
-    MemorySegment values = logits.segment();
-    int best = 0;
-    float most = Float.NEGATIVE_INFINITY;
-    for (int i = 0; i < logits.dim(0); i++) {
-      float value = values.getAtIndex(JAVA_FLOAT, i);
-      if (value > most) {
-        most = value;
-        best = i;
-      }
-    }
-    return best;
   }
 }

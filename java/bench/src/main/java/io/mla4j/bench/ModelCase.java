@@ -2,12 +2,13 @@ package io.mla4j.bench;
 
 import io.mla4j.cpu.CpuDevice;
 import io.mla4j.model.Decoder;
+import io.mla4j.model.Largest;
 import io.mla4j.ops.Tensor;
-import java.lang.foreign.ValueLayout;
 
 /** A model that reads or writes tokens. */
 abstract class ModelCase extends CpuCase {
   final Decoder decoder;
+  private final Largest largest = new Largest();
 
   ModelCase(Axes axes, Work work, CpuDevice device, Decoder decoder) {
     super(axes, work, device);
@@ -34,18 +35,7 @@ abstract class ModelCase extends CpuCase {
   /** The likeliest token after a hidden state (1, hidden). */
   final int likeliest(Tensor hidden) {
     int[] best = {0};
-    decoder.logits(
-        hidden,
-        (_, logits) -> {
-          float most = Float.NEGATIVE_INFINITY;
-          for (int i = 0; i < logits.dim(0); i++) {
-            float value = logits.segment().getAtIndex(ValueLayout.JAVA_FLOAT, i);
-            if (value > most) {
-              most = value;
-              best[0] = i;
-            }
-          }
-        });
+    decoder.logits(hidden, (_, logits) -> best[0] = largest.of(logits.segment()));
     return best[0];
   }
 

@@ -37,33 +37,16 @@ public final class SpeculationBench {
    *
    * @param kind how tokens were guessed
    * @param prompts all of which had the same ids
-   * @param plain tokens per second without guesses
-   * @param guessing tokens per second with them
-   * @param ratios of the tokens per second of each prompt, the smallest first
-   * @param acceptedPerPass guesses that were right, in a pass
    */
-  public record Result(
-      Speculation kind,
-      int prompts,
-      double plain,
-      double guessing,
-      double[] ratios,
-      double acceptedPerPass) {
+  public record Result(Speculation kind, int prompts, Gain gain) {
     @Override
     public String toString() {
       return String.format(
           Locale.ROOT,
-          "%-7s %d prompts with the same ids; plain %.1f tokens/s, guessing %.1f: %.2f times;"
-              + " by prompt: worst %.2f, median %.2f, best %.2f; %.2f accepted a pass",
+          "%-7s %d prompts with the same ids; %s",
           kind.name().toLowerCase(Locale.ROOT),
           prompts,
-          plain,
-          guessing,
-          guessing / plain,
-          ratios[0],
-          ratios[ratios.length / 2],
-          ratios[ratios.length - 1],
-          acceptedPerPass);
+          gain.by("prompt"));
     }
   }
 
@@ -99,12 +82,11 @@ public final class SpeculationBench {
         }
       }
       for (int kind = 0; kind <= count; kind++) {
-        Arrays.sort(nanos[kind]);
-        double median = nanos[kind][repetitions / 2];
+        double median = Statistics.median(nanos[kind]);
         allNanos[kind] += median;
         allTokens[kind] += expected.length - 1;
         if (kind > 0) {
-          ratios[kind - 1][p] = nanos[0][repetitions / 2] / median;
+          ratios[kind - 1][p] = Statistics.median(nanos[0]) / median;
         }
       }
     }
@@ -115,10 +97,11 @@ public final class SpeculationBench {
           new Result(
               kinds.get(kind - 1),
               prompts.length,
-              allTokens[0] / allNanos[0] * 1e9,
-              allTokens[kind] / allNanos[kind] * 1e9,
-              ratios[kind - 1],
-              (double) accepted[kind - 1] / Math.max(1, passes[kind - 1])));
+              new Gain(
+                  allTokens[0] / allNanos[0] * 1e9,
+                  allTokens[kind] / allNanos[kind] * 1e9,
+                  ratios[kind - 1],
+                  (double) accepted[kind - 1] / Math.max(1, passes[kind - 1]))));
     }
     return results;
   }

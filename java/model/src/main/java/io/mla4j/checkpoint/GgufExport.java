@@ -330,19 +330,19 @@ public final class GgufExport {
     return weights.output() == weights.embedding();
   }
 
-  private void latentUp(int layer, StoredTensor kvB) {
+  private void latentUp(int layer, StoredTensor latentUp) {
     MlaShape s = model.shape();
-    Weight weight = kvB.weight();
+    Weight weight = latentUp.weight();
     add(
         TensorRole.KEYS_UP,
         layer,
         List.of((long) s.heads(), (long) s.latent(), (long) s.nope()),
-        new RowSource.TransposedKeys(kvB, weight, s.heads(), s.nope(), s.value()));
+        new RowSource.TransposedKeys(latentUp, weight, s.heads(), s.nope(), s.value()));
     add(
         TensorRole.VALUES_UP,
         layer,
         List.of((long) s.heads(), (long) s.value(), (long) s.latent()),
-        new RowSource.Values(kvB, weight, s.heads(), s.nope(), s.value()));
+        new RowSource.Values(latentUp, weight, s.heads(), s.nope(), s.value()));
   }
 
   private void weight(TensorRole role, int layer, List<StoredTensor> stored) {

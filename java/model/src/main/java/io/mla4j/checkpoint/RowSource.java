@@ -96,11 +96,11 @@ interface RowSource {
   }
 
   /** The value rows of kv_b_proj, of each head those behind its keys. */
-  record Values(StoredTensor stored, Weight kvB, int heads, int nope, int value)
+  record Values(StoredTensor stored, Weight latentUp, int heads, int nope, int value)
       implements RowSource {
     @Override
     public int columns() {
-      return kvB.in();
+      return latentUp.in();
     }
 
     @Override
@@ -112,7 +112,7 @@ interface RowSource {
     public void read(long first, int count, float[] to) {
       for (int i = 0; i < count; i++) {
         long row = (first + i) / value * (nope + value) + nope + (first + i) % value;
-        kvB.widen(row, 0, to, i * columns(), columns());
+        latentUp.widen(row, 0, to, i * columns(), columns());
       }
     }
 
@@ -123,7 +123,7 @@ interface RowSource {
   }
 
   /** The key rows of kv_b_proj, transposed: a head at a time, latent rows of nope elements. */
-  record TransposedKeys(StoredTensor stored, Weight kvB, int heads, int nope, int value)
+  record TransposedKeys(StoredTensor stored, Weight latentUp, int heads, int nope, int value)
       implements RowSource {
     @Override
     public int columns() {
@@ -132,21 +132,21 @@ interface RowSource {
 
     @Override
     public long rows() {
-      return (long) heads * kvB.in();
+      return (long) heads * latentUp.in();
     }
 
     @Override
     public int rowsAtOnce() {
-      return kvB.in();
+      return latentUp.in();
     }
 
     @Override
     public void read(long first, int count, float[] to) {
-      int latent = kvB.in();
+      int latent = latentUp.in();
       long head = first / latent;
       float[] row = new float[latent];
       for (int i = 0; i < nope; i++) {
-        kvB.widen(head * (nope + value) + i, 0, row, 0, latent);
+        latentUp.widen(head * (nope + value) + i, 0, row, 0, latent);
         for (int j = 0; j < latent; j++) {
           to[j * nope + i] = row[j];
         }

@@ -4,6 +4,7 @@ import static java.lang.foreign.ValueLayout.JAVA_FLOAT_UNALIGNED;
 
 import io.mla4j.InvalidArgumentException;
 import io.mla4j.Mla4jException;
+import io.mla4j.model.Largest;
 import io.mla4j.text.SamplingOptions.Penalties;
 import java.lang.foreign.MemorySegment;
 import java.util.BitSet;

@@ -45,7 +45,7 @@ class GgufExportTest {
     return file;
   }
 
-  private static float[] kvB(WeightTable.Layer layer) {
+  private static float[] latentUp(WeightTable.Layer layer) {
     return layer.all(TensorRole.LATENT_UP).getFirst().toFloats();
   }
 
@@ -156,18 +156,18 @@ class GgufExportTest {
     int nope = mla.shape().nope();
     int value = mla.shape().value();
     int latent = mla.shape().latent();
-    float[] kvB = kvB(fused);
+    float[] latentUp = latentUp(fused);
     float[] keys = split.all(TensorRole.KEYS_UP).getFirst().toFloats();
     float[] values = split.all(TensorRole.VALUES_UP).getFirst().toFloats();
     for (int h = 0; h < mla.shape().heads(); h++) {
       for (int j = 0; j < latent; j++) {
         for (int i = 0; i < nope; i++) {
           assertEquals(
-              kvB[(h * (nope + value) + i) * latent + j], keys[(h * latent + j) * nope + i]);
+              latentUp[(h * (nope + value) + i) * latent + j], keys[(h * latent + j) * nope + i]);
         }
         for (int i = 0; i < value; i++) {
           assertEquals(
-              kvB[(h * (nope + value) + nope + i) * latent + j],
+              latentUp[(h * (nope + value) + nope + i) * latent + j],
               values[(h * value + i) * latent + j]);
         }
       }

@@ -5,6 +5,7 @@ import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 import io.mla4j.Device;
 import io.mla4j.LatentCache;
 import io.mla4j.Sequence;
+import io.mla4j.model.Largest;
 import io.mla4j.model.Predictor;
 import io.mla4j.ops.StorageFormat;
 import io.mla4j.ops.Tensor;
@@ -56,6 +57,7 @@ public final class Mtp implements Guesser {
 
   private int last;
   private int trust;
+  private final Largest largest = new Largest();
 
   /** Guesses for a text of up to {@code tokens} tokens. */
   public Mtp(Predictor predictor, int tokens) {
@@ -172,25 +174,27 @@ public final class Mtp implements Guesser {
     }
     state = prediction;
     last = likeliest(predictor.logits(prediction).segment());
+    if (last < 0) {
+      state = null;
+    }
     return last;
   }
 
-  /** The likeliest token, and from its probability how far it is to be trusted. */
+  /**
+   * The likeliest token, and from its probability how far it is to be trusted; -1 where logits are
+   * not finite, which is no reason for a text to end.
+   */
   private int likeliest(MemorySegment logits) {
-    int n = (int) (logits.byteSize() / Float.BYTES);
-    int best = 0;
-    float largest = Float.NEGATIVE_INFINITY;
-    for (int i = 0; i < n; i++) {
-      float value = logits.getAtIndex(JAVA_FLOAT, i);
-      if (value > largest) {
-        largest = value;
-        best = i;
-      }
+    int best = largest.find(logits);
+    if (best < 0) {
+      return best;
     }
+    int n = (int) (logits.byteSize() / Float.BYTES);
+    float most = logits.getAtIndex(JAVA_FLOAT, best);
     double total = 0;
     for (int i = 0; i < n; i++) {
       // What is less likely than e^-9 of the best changes no trust.
-      float below = logits.getAtIndex(JAVA_FLOAT, i) - largest;
+      float below = logits.getAtIndex(JAVA_FLOAT, i) - most;
       total += below > -9 ? Math.exp(below) : 0;
     }
     double probability = 1 / total;

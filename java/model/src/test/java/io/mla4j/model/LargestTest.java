@@ -1,4 +1,4 @@
-package io.mla4j.text;
+package io.mla4j.model;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;

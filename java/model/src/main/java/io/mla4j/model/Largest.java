@@ -1,4 +1,4 @@
-package io.mla4j.text;
+package io.mla4j.model;
 
 import static java.lang.foreign.ValueLayout.JAVA_INT_UNALIGNED;
 
@@ -10,7 +10,7 @@ import java.lang.foreign.MemorySegment;
  * them: the compiler makes vectors of that, where it takes floats one by one for their NaN. Belongs
  * to one thread.
  */
-final class Largest {
+public final class Largest {
   /** Elements that are compared at once: the largest is looked for in its block alone. */
   private static final int BLOCK = 1024;
 
@@ -19,13 +19,25 @@ final class Largest {
 
   private int[] bits = new int[0];
 
+  /** Takes memory with the first logits. */
+  public Largest() {}
+
   /**
    * The index of the largest, of equal ones the first.
    *
    * @param logits F32, contiguous, at least one
    * @throws Mla4jException where one is NaN or infinite
    */
-  int of(MemorySegment logits) {
+  public int of(MemorySegment logits) {
+    int index = find(logits);
+    if (index < 0) {
+      throw new Mla4jException(firstOfNoNumbers());
+    }
+    return index;
+  }
+
+  /** The same; -1 where one is NaN or infinite. */
+  public int find(MemorySegment logits) {
     int count = (int) (logits.byteSize() / Float.BYTES);
     if (bits.length != count) {
       bits = new int[count];
@@ -44,7 +56,7 @@ final class Largest {
       least = Math.min(least, smallest(begin, end));
     }
     if (most >= INFINITY || least <= MINUS_INFINITY) {
-      throw new Mla4jException(firstOfNoNumbers());
+      return -1;
     }
     // 0 and -0 are equal, though not as integers.
     return most == 0 ? indexOf(0, 0f) : indexOf(block, Float.intBitsToFloat(order(most)));
