@@ -3,6 +3,7 @@ module io.mla4j.engine {
   requires transitive io.mla4j.model;
   requires java.management;
   requires com.fasterxml.jackson.core;
+  requires com.fasterxml.jackson.databind;
   requires jdk.jfr;
   requires jdk.management;
   requires static micrometer.core;

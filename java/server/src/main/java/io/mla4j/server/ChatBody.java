@@ -5,6 +5,7 @@ import io.mla4j.engine.chat.ChatRequest;
 import io.mla4j.engine.chat.ResponseFormat;
 import io.mla4j.engine.chat.Tool;
 import io.mla4j.engine.chat.ToolChoice;
+import io.mla4j.engine.json.PlainJson;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -75,7 +76,7 @@ final class ChatBody {
     return new Tool(
         ChatMessages.filled(function, "name"),
         function.text("description", null),
-        parameters == null ? Map.of() : Plain.map(parameters.node()));
+        parameters == null ? Map.of() : PlainJson.map(parameters.node()));
   }
 
   private static ToolChoice choice(Fields body) {
@@ -127,14 +128,14 @@ final class ChatBody {
     if (schema == null) {
       throw named.missing("schema");
     }
-    return ResponseFormat.schema(Plain.map(schema.node()));
+    return ResponseFormat.schema(PlainJson.map(schema.node()));
   }
 
   private static void variables(Fields body, ChatRequest.Builder chat) {
     effort(body, "reasoning_effort", chat);
     Fields more = body.object("chat_template_kwargs");
     if (more != null) {
-      Plain.map(more.node())
+      PlainJson.map(more.node())
           .forEach(
               (name, value) -> {
                 if (TAKEN.contains(name)) {

@@ -84,8 +84,7 @@ final class RequestBody {
 
   private static ObjectNode parse(byte[] body) throws IOException {
     // Jackson's own reader of bytes lets overlong forms and halves of surrogate pairs through.
-    // UTF-8
-    // has no fewer bytes than characters.
+    // UTF-8 has no fewer bytes than characters.
     CharBuffer text = CharBuffer.allocate(body.length);
     boolean isUtf8 =
         !StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(body), text, true).isError();

@@ -4,10 +4,11 @@ import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.core.StreamReadConstraints;
 import com.fasterxml.jackson.core.StreamReadFeature;
+import com.fasterxml.jackson.databind.JsonNode;
 import io.mla4j.InvalidArgumentException;
+import io.mla4j.checkpoint.Json;
 import java.io.IOException;
 import java.io.StringWriter;
 import java.io.UncheckedIOException;
@@ -43,7 +44,7 @@ public final class PlainJson {
       if (parser.nextToken() == null) {
         throw new InvalidArgumentException("an empty text is no JSON");
       }
-      Object value = read(parser);
+      Object value = value(Json.readNode(parser));
       if (parser.nextToken() != null) {
         throw new InvalidArgumentException("the JSON text goes on after its value");
       }
@@ -60,40 +61,37 @@ public final class PlainJson {
     }
   }
 
-  private static @Nullable Object read(JsonParser parser) throws IOException {
-    return switch (parser.currentToken()) {
-      case START_OBJECT -> {
-        Map<String, @Nullable Object> map = new LinkedHashMap<>();
-        while (parser.nextToken() != JsonToken.END_OBJECT) {
-          String key = parser.currentName();
-          parser.nextToken();
-          map.put(key, read(parser));
-        }
-        yield map;
-      }
-      case START_ARRAY -> {
+  /**
+   * An object of a tree as plain values.
+   *
+   * @throws InvalidArgumentException where a number is too large for a double
+   */
+  public static Map<String, @Nullable Object> map(JsonNode object) {
+    Map<String, @Nullable Object> map = new LinkedHashMap<>();
+    object.properties().forEach(entry -> map.put(entry.getKey(), value(entry.getValue())));
+    return map;
+  }
+
+  private static @Nullable Object value(JsonNode node) {
+    return switch (node.getNodeType()) {
+      case OBJECT -> map(node);
+      case ARRAY -> {
         List<@Nullable Object> list = new ArrayList<>();
-        while (parser.nextToken() != JsonToken.END_ARRAY) {
-          list.add(read(parser));
-        }
+        node.forEach(item -> list.add(value(item)));
         yield list;
       }
-      case VALUE_STRING -> parser.getText();
-      case VALUE_NUMBER_INT ->
-          switch (parser.getNumberType()) {
-            case INT, LONG -> parser.getLongValue();
-            default -> parser.getBigIntegerValue();
-          };
-      case VALUE_NUMBER_FLOAT -> {
-        double number = parser.getDoubleValue();
-        if (!Double.isFinite(number)) {
-          throw new InvalidArgumentException("a number of the JSON text is too large for a double");
-        }
-        yield number;
-      }
-      case VALUE_TRUE, VALUE_FALSE -> parser.getBooleanValue();
+      case STRING -> node.textValue();
+      case NUMBER -> number(node);
+      case BOOLEAN -> node.booleanValue();
       default -> null;
     };
+  }
+
+  private static Number number(JsonNode node) {
+    if (node.isFloatingPointNumber() && !Double.isFinite(node.doubleValue())) {
+      throw new InvalidArgumentException("a number of the JSON text is too large for a double");
+    }
+    return node.isInt() ? (Number) node.longValue() : node.numberValue();
   }
 
   /**
