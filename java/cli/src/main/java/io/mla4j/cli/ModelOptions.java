@@ -54,14 +54,19 @@ final class ModelOptions {
         "8 or 15 bits of an attention's probability with --compute int8 over --cache-type int8;"
             + " default: 8, which is faster.");
     args.one("--chunk N", Integer.class, v -> chunk = v, "Tokens of a prefill step; default: 512.");
-    args.one(
-        "--page N", Integer.class, v -> page = v, "Tokens of a page of the cache; default: 64.");
+    declarePage(args);
     args.one(
         "--pin WHAT",
         String.class,
         v -> pin = v,
         "shared keeps the weights that every token reads in memory, for mixtures of experts that"
             + " are larger than it; default: none.");
+  }
+
+  /** Adds the size of the cache's pages. */
+  void declarePage(Args args) {
+    args.one(
+        "--page N", Integer.class, v -> page = v, "Tokens of a page of the cache; default: 64.");
   }
 
   /** Adds those that override how positions are told. */

@@ -78,6 +78,7 @@ final class ServeCommand extends StreamCommand {
         v -> engine.cacheMemory(read("--cache-memory", v, Units::parse)),
         "Memory of the cache, such as 2G; default: what --parallel texts need, at most a quarter of"
             + " the machine's.");
+    options.declarePage(args);
     args.one(
         "--queue N",
         int.class,
@@ -136,6 +137,9 @@ final class ServeCommand extends StreamCommand {
         .compute(options.compute)
         .cacheType(options.cacheType)
         .template(template.named(options.directory()));
+    if (options.page != null) {
+      engine.pageSize(options.page);
+    }
     try {
       return engine.build();
     } catch (InvalidArgumentException e) {

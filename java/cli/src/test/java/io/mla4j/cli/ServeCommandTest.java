@@ -25,6 +25,7 @@ class ServeCommandTest {
     "--context, -1, --context",
     "--context, 0, --context",
     "--queue, 0, queue",
+    "--page, 0, --page",
     "--cache-memory, much, --cache-memory",
     "--cors, example.com, origin",
     "--backend, abacus, --backend",

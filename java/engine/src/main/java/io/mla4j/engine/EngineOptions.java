@@ -1,8 +1,11 @@
 package io.mla4j.engine;
 
+import static io.mla4j.InvalidArgumentException.require;
+
 import io.mla4j.CacheType;
 import io.mla4j.ComputeType;
 import io.mla4j.InvalidArgumentException;
+import io.mla4j.model.DecoderOptions;
 import io.mla4j.text.ChatTemplate;
 import io.mla4j.text.Speculation;
 import org.jspecify.annotations.Nullable;
@@ -52,6 +55,14 @@ public final class EngineOptions {
   /** How cached elements are stored; null for the compute type. */
   public @Nullable CacheType cacheType() {
     return values.cacheType;
+  }
+
+  /**
+   * Tokens of a page of the cache, 64 by default. Beginnings of prompts are shared by whole pages:
+   * with smaller ones more of a conversation is found again, and more pages are looked after.
+   */
+  public int pageSize() {
+    return values.pageSize;
   }
 
   /** How it writes conversations; null for the model's own template. */
@@ -116,6 +127,7 @@ public final class EngineOptions {
     private int threads;
     private @Nullable ComputeType compute;
     private @Nullable CacheType cacheType;
+    private int pageSize = DecoderOptions.DEFAULT_PAGE_SIZE;
     private @Nullable ChatTemplate template;
     private int parallel = 16;
     private int contextTokens;
@@ -155,6 +167,12 @@ public final class EngineOptions {
     /** See {@link EngineOptions#cacheType()}. */
     public Builder cacheType(@Nullable CacheType type) {
       cacheType = type;
+      return this;
+    }
+
+    /** See {@link EngineOptions#pageSize()}. */
+    public Builder pageSize(int tokens) {
+      pageSize = tokens;
       return this;
     }
 
@@ -219,6 +237,7 @@ public final class EngineOptions {
      */
     public EngineOptions build() {
       require(threads >= 0, "threads", threads, "at least 0");
+      require(pageSize >= 1 && pageSize <= 1 << 20, "pageSize", pageSize, "in 1.." + (1 << 20));
       require(parallel >= 1 && parallel <= 4096, "parallel", parallel, "in 1..4096");
       require(contextTokens >= 0, "contextTokens", contextTokens, "at least 0");
       require(cacheMemory >= 0, "cacheMemory", cacheMemory, "at least 0");
@@ -239,12 +258,6 @@ public final class EngineOptions {
             "speculation is " + speculation + ", but an engine has OFF and LOOKUP alone");
       }
       return new EngineOptions(clone());
-    }
-
-    private static void require(boolean holds, String name, Number value, String allowed) {
-      if (!holds) {
-        throw new InvalidArgumentException(name + " is " + value + ", but must be " + allowed);
-      }
     }
 
     @Override

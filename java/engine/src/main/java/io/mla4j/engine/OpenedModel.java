@@ -50,6 +50,7 @@ final class OpenedModel implements EngineModel {
             .threads(options.threads())
             .compute(options.compute())
             .cacheType(options.cacheType())
+            .pageSize(options.pageSize())
             .form(AttentionForm.AUTO)
             .chunk(options.tokenBudget())
             .tokenizerIfUsable()

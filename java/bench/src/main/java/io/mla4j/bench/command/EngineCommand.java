@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import io.mla4j.bench.engine.EngineBench;
 import io.mla4j.cli.Args;
 import io.mla4j.cli.StreamCommand;
+import io.mla4j.model.DecoderOptions;
 import io.mla4j.text.Speculation;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -16,6 +17,7 @@ final class EngineCommand extends StreamCommand {
   private Path model;
   private String backend;
   private int threads;
+  private int page = DecoderOptions.DEFAULT_PAGE_SIZE;
   private List<Integer> clients = List.of(1, 8, 16);
   private int requests = 2;
   private int prompt = 64;
@@ -36,6 +38,7 @@ final class EngineCommand extends StreamCommand {
     args.one("--backend NAME", String.class, v -> backend = v, "Default: the fastest.");
     args.one(
         "--threads N", int.class, v -> threads = v, "Of an operation; default: physical cores.");
+    args.one("--page N", int.class, v -> page = v, "Tokens of a page of the cache; default: 64.");
     args.list(
         "--clients N,..",
         Integer.class,
@@ -77,7 +80,8 @@ final class EngineCommand extends StreamCommand {
   public void execute() throws IOException {
     check();
     EngineBench.Options options =
-        new EngineBench.Options(model, backend, threads, prompt, tokens, requests, speculation);
+        new EngineBench.Options(
+            model, backend, threads, page, prompt, tokens, requests, speculation);
     int most = Collections.max(clients);
     int context =
         turns > 0
@@ -111,6 +115,7 @@ final class EngineCommand extends StreamCommand {
       atLeast("--clients", count, longPrompt > 0 ? 2 : 1);
     }
     atLeast("--threads", threads, 0);
+    atLeast("--page", page, 1);
     atLeast("--requests", requests, 1);
     atLeast("--prompt", prompt, 1);
     atLeast("--tokens", tokens, 1);

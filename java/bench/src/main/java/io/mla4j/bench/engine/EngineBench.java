@@ -39,6 +39,7 @@ public final class EngineBench implements AutoCloseable {
    * @param model folder or GGUF
    * @param backend null for the fastest
    * @param threads 0 for the physical cores
+   * @param page tokens of a page of the cache
    * @param prompt tokens of a prompt
    * @param tokens of a text
    * @param requests of a client
@@ -48,6 +49,7 @@ public final class EngineBench implements AutoCloseable {
       Path model,
       String backend,
       int threads,
+      int page,
       int prompt,
       int tokens,
       int requests,
@@ -59,6 +61,7 @@ public final class EngineBench implements AutoCloseable {
         EngineOptions.builder()
             .backend(options.backend())
             .threads(options.threads())
+            .pageSize(options.page())
             .parallel(clients)
             .contextTokens(context)
             .speculation(options.speculation())

@@ -18,7 +18,7 @@ class EngineBenchTest {
     Path tiny = Path.of(System.getProperty("mla4j.root"), "models", "tiny-mla");
     bench =
         EngineBench.open(
-            new EngineBench.Options(tiny, "native", 1, 70, 12, 2, Speculation.OFF), 3, 600);
+            new EngineBench.Options(tiny, "native", 1, 64, 70, 12, 2, Speculation.OFF), 3, 600);
   }
 
   @AfterAll
