@@ -117,17 +117,17 @@ final class AttentionCheck {
   }
 
   /** Row (t, h) of unabsorbed queries, computed in the absorbed form: W_UV sum p_s c_s. */
-  void withWeights(Tensor q, Tensor kvB, Tensor out, int t, int h) {
-    withWeights(q, kvB, out, t, h, visible(t));
+  void withWeights(Tensor q, Tensor latentUp, Tensor out, int t, int h) {
+    withWeights(q, latentUp, out, t, h, visible(t));
   }
 
   /** The same over these cached tokens alone. */
-  void withWeights(Tensor q, Tensor kvB, Tensor out, int t, int h, int[] tokens) {
+  void withWeights(Tensor q, Tensor latentUp, Tensor out, int t, int h, int[] tokens) {
     double[] query = read(q, t, h);
     double[] absorbed = new double[width];
     for (int i = 0; i < Kind.HEAD; i++) {
       for (int j = 0; j < Kind.LATENT; j++) {
-        absorbed[j] += query[i] * weight(kvB, 2 * h * Kind.HEAD + i, j);
+        absorbed[j] += query[i] * weight(latentUp, 2 * h * Kind.HEAD + i, j);
       }
     }
     System.arraycopy(query, Kind.HEAD, absorbed, Kind.LATENT, Kind.ROPE);
@@ -136,7 +136,7 @@ final class AttentionCheck {
     double[] expected = new double[Kind.HEAD];
     for (int i = 0; i < Kind.HEAD; i++) {
       for (int j = 0; j < Kind.LATENT; j++) {
-        expected[i] += latent[j] * weight(kvB, (2 * h + 1) * Kind.HEAD + i, j);
+        expected[i] += latent[j] * weight(latentUp, (2 * h + 1) * Kind.HEAD + i, j);
       }
     }
     double allowed = spec.compute() == ComputeType.BF16 ? BF16_WEIGHTS_DISTANCE : F32_DISTANCE;
@@ -204,7 +204,7 @@ final class AttentionCheck {
     return values;
   }
 
-  private static double weight(Tensor kvB, int row, int column) {
-    return Rounding.read(StorageFormat.BF16, kvB.segment(), row * kvB.stride(0) + column);
+  private static double weight(Tensor latentUp, int row, int column) {
+    return Rounding.read(StorageFormat.BF16, latentUp.segment(), row * latentUp.stride(0) + column);
   }
 }

@@ -41,7 +41,7 @@ class LatentAttentionCase extends Case {
   private final PagedView plan;
   private final Attention attention;
   private final Tensor q;
-  private final Tensor kvB;
+  private final Tensor latentUp;
   private final Tensor out;
   private final Tensor lse;
 
@@ -60,11 +60,12 @@ class LatentAttentionCase extends Case {
     plan = prepared.plan;
     long n = plan.tokens();
     boolean weights = spec.hasWeights();
-    kvB = weights ? prepared.weights(arena) : null;
+    latentUp = weights ? prepared.weights(arena) : null;
     AttentionScore score = AttentionScore.of(AttentionSpec.MLA_SCALE);
     attention =
         weights
-            ? Attention.withWeights(cache, prepared.shape, Weight.of(kvB), score, spec.compute())
+            ? Attention.withWeights(
+                cache, prepared.shape, Weight.of(latentUp), score, spec.compute())
             : Attention.absorbed(cache, spec.heads(), score, spec.compute());
     q =
         RandomNumbers.floats(
@@ -153,7 +154,7 @@ class LatentAttentionCase extends Case {
     attend(layer);
     MemorySegment pages = onHost(plan.layerBase(layer).asSlice(0, spec.layerBytes()));
     Tensor hostQ = onHost(q);
-    Tensor hostKvB = onHost(kvB);
+    Tensor hostLatentUp = onHost(latentUp);
     Tensor hostOut = onHost(out);
     Tensor hostLse = onHost(lse);
     for (int i : AttentionCheck.some(spec.batch())) {
@@ -162,10 +163,10 @@ class LatentAttentionCase extends Case {
               label(), spec, pages, plan.pageTable(i), plan.firstToken(i), AttentionSpec.MLA_SCALE);
       for (int t : AttentionCheck.some(spec.queries())) {
         for (int h : AttentionCheck.some(spec.heads())) {
-          if (kvB == null) {
+          if (latentUp == null) {
             check.absorbed(hostQ, hostOut, hostLse, t, h);
           } else {
-            check.withWeights(hostQ, hostKvB, hostOut, t, h);
+            check.withWeights(hostQ, hostLatentUp, hostOut, t, h);
           }
         }
       }

@@ -44,7 +44,7 @@ final class SparseCase extends CpuCase {
   private final Step step;
   private final DecodePlan plan;
   private final Tensor q;
-  private final Tensor kvB;
+  private final Tensor latentUp;
   private final Tensor out;
   private final Tensor indexQueries;
   private final Tensor indexWeights;
@@ -77,7 +77,7 @@ final class SparseCase extends CpuCase {
     plan = step.plan(shape, AttentionForm.ABSORBED);
     q = RandomNumbers.floats(device, arena, QUERY_DEVIATION, n, dense.heads(), shape.query());
     out = RandomNumbers.floats(device, arena, 0, n, dense.heads(), Kind.HEAD);
-    kvB =
+    latentUp =
         RandomNumbers.bf16(
             device, arena, WEIGHT_DEVIATION, dense.heads() * 2L * Kind.HEAD, Kind.LATENT);
     int indexHeads = spec.indexer().heads();
@@ -112,7 +112,7 @@ final class SparseCase extends CpuCase {
             layer,
             shape,
             q,
-            LatentUp.fused(Weight.of(kvB)),
+            LatentUp.fused(Weight.of(latentUp)),
             AttentionScore.of(AttentionSpec.MLA_SCALE),
             dense.compute(),
             out);
@@ -167,7 +167,7 @@ final class SparseCase extends CpuCase {
       int[] tokens =
           spec.part() == Part.CHOSEN ? chosenOf(t) : IntStream.range(0, visible(t)).toArray();
       for (int h : AttentionCheck.some(dense.heads())) {
-        check.withWeights(q, kvB, out, t, h, tokens);
+        check.withWeights(q, latentUp, out, t, h, tokens);
       }
     }
   }

@@ -187,7 +187,7 @@ class BadArgumentsTest {
                 .build();
         Sequence sequence = cache.newSequence()) {
       Device ops = device;
-      Weight kvB = w((long) SHAPE.heads() * (SHAPE.nope() + SHAPE.value()), SHAPE.latent());
+      Weight latentUp = w((long) SHAPE.heads() * (SHAPE.nope() + SHAPE.value()), SHAPE.latent());
       Rotation rotation = new Rotation(x(N, 2), x(N, 2), RopeLayout.HALVES);
       Tensor rows = x(N, SHAPE.cached());
       Tensor q = x(N, SHAPE.heads(), SHAPE.query());
@@ -220,15 +220,18 @@ class BadArgumentsTest {
         refuses(
             "layer is -1",
             out,
-            () -> ops.run(new Attend(-1, p.shape(), q, LatentUp.fused(kvB), score, f32, out), p));
+            () ->
+                ops.run(
+                    new Attend(-1, p.shape(), q, LatentUp.fused(latentUp), score, f32, out), p));
         refuses(
             "q",
             out,
             () ->
                 ops.run(
-                    new Attend(0, p.shape(), x(N, 3, 8), LatentUp.fused(kvB), score, f32, out), p));
+                    new Attend(0, p.shape(), x(N, 3, 8), LatentUp.fused(latentUp), score, f32, out),
+                    p));
         refuses(
-            "kvB",
+            "latentUp",
             out,
             () ->
                 ops.run(
@@ -236,7 +239,8 @@ class BadArgumentsTest {
         refuses(
             "score",
             out,
-            () -> ops.run(new Attend(0, p.shape(), q, LatentUp.fused(kvB), null, f32, out), p));
+            () ->
+                ops.run(new Attend(0, p.shape(), q, LatentUp.fused(latentUp), null, f32, out), p));
         refuses(
             "alibiSlopes",
             out,
@@ -246,7 +250,7 @@ class BadArgumentsTest {
                         0,
                         p.shape(),
                         q,
-                        LatentUp.fused(kvB),
+                        LatentUp.fused(latentUp),
                         new AttentionScore(1, x(2)),
                         f32,
                         out),
@@ -260,14 +264,15 @@ class BadArgumentsTest {
         for (float scale : new float[] {Float.NaN, 0, -1, Float.POSITIVE_INFINITY}) {
           refuses("scale", out, () -> AttentionScore.of(scale));
         }
-        ops.run(new Attend(0, p.shape(), q, LatentUp.fused(kvB), score, f32, out), p);
+        ops.run(new Attend(0, p.shape(), q, LatentUp.fused(latentUp), score, f32, out), p);
       }
       DecodePlan ended = plan;
       assertThrows(
           InvalidStateException.class,
           () ->
               ops.run(
-                  new Attend(0, ended.shape(), q, LatentUp.fused(kvB), score, f32, out), ended));
+                  new Attend(0, ended.shape(), q, LatentUp.fused(latentUp), score, f32, out),
+                  ended));
     }
   }
 
@@ -291,14 +296,15 @@ class BadArgumentsTest {
             MemorySegment.copy(ids, 0, table, ValueLayout.JAVA_INT_UNALIGNED, 0, 4);
             MemorySegment pages = memory.allocate(5 * cache.pageStrideBytes(), 64);
             Tensor q = x(queries, SHAPE.heads(), SHAPE.cached());
-            Tensor kvB = x((long) SHAPE.heads() * (SHAPE.nope() + SHAPE.value()), SHAPE.latent());
+            Tensor latentUp =
+                x((long) SHAPE.heads() * (SHAPE.nope() + SHAPE.value()), SHAPE.latent());
             Tensor out = Tensors.nan(queries, SHAPE.heads(), SHAPE.latent());
             Tensor lse = Tensors.nan(queries, SHAPE.heads());
             AttentionScore score = AttentionScore.of(0.3f);
             AttentionTile absorbed = AttentionTile.absorbed(ComputeType.F32, SHAPE.heads(), score);
             AttentionTile decompressed =
                 AttentionTile.decompressed(
-                    ComputeType.F32, SHAPE, score, LatentUp.fused(Weight.of(kvB)));
+                    ComputeType.F32, SHAPE, score, LatentUp.fused(Weight.of(latentUp)));
             for (AttentionTile attention : List.of(absorbed, decompressed)) {
               attention.pages(cache, pages, table);
               attention.queries(q, 0);

@@ -71,7 +71,7 @@ class CloseUnderFireTest {
   private static void attendUntilClosed(Device device, LatentCache cache, Runnable close, int round)
       throws InterruptedException {
     SplittableRandom random = new SplittableRandom(round);
-    Weight kvB =
+    Weight latentUp =
         Tensors.weight(
             random,
             StorageFormat.BF16,
@@ -116,7 +116,7 @@ class CloseUnderFireTest {
                               0,
                               plan.shape(),
                               q.first(2),
-                              LatentUp.fused(kvB),
+                              LatentUp.fused(latentUp),
                               AttentionScore.of(0.1f),
                               ComputeType.BF16,
                               out),

@@ -177,7 +177,7 @@ class OpsSameBitsTest {
     Map<String, int[]> results = new LinkedHashMap<>();
     int width = shape.cached();
     SplittableRandom shared = new SplittableRandom(99);
-    Weight kvB =
+    Weight latentUp =
         Tensors.weight(
             shared,
             StorageFormat.BF16,
@@ -193,7 +193,7 @@ class OpsSameBitsTest {
                 .pages(POOL_TOKENS / pageSize)
                 .build()) {
       UnaryOperator<Tensor> on = tensor -> Tensors.on(device, arena, tensor);
-      Weight placed = device.place(List.of(kvB), compute, arena).getFirst();
+      Weight placed = device.place(List.of(latentUp), compute, arena).getFirst();
       Tensor norm = on.apply(hostNorm);
       AttentionScore score =
           new AttentionScore(0.7f / (float) Math.sqrt(shape.query()), on.apply(slopes));
@@ -358,7 +358,7 @@ class OpsSameBitsTest {
     Weight wide = Tensors.weight(random, type, 601, in);
     Weight narrow = Tensors.weight(random, type, 7, in);
     Tensor bias = Tensors.random(random, 1, 601);
-    Weight kvB = Tensors.weight(random, type, heads * (s.nope() + s.value()), s.latent());
+    Weight latentUp = Tensors.weight(random, type, heads * (s.nope() + s.value()), s.latent());
     Tensor norm = Tensors.random(random, 1, in);
     FeedForward.Weights network = network(random, type, in, 90);
     List<FeedForward.Weights> experts = new ArrayList<>();
@@ -402,7 +402,7 @@ class OpsSameBitsTest {
                 ops.run(
                     new Absorb(
                         q.slice(first, count),
-                        LatentUp.fused(kvB),
+                        LatentUp.fused(latentUp),
                         compute,
                         out.reshape(count, heads, s.cached())))),
         new RowOperation(
@@ -412,7 +412,7 @@ class OpsSameBitsTest {
                 ops.run(
                     new Expand(
                         latents.slice(first, count),
-                        LatentUp.fused(kvB),
+                        LatentUp.fused(latentUp),
                         compute,
                         out.reshape(count, heads, s.value())))),
         new RowOperation(

@@ -48,7 +48,7 @@ class SparseAttentionTest {
       int topK,
       ComputeType compute,
       CacheType type,
-      Weight kvB) {
+      Weight latentUp) {
     static Layer random(SplittableRandom r) {
       MlaShape shape =
           new MlaShape(
@@ -136,7 +136,7 @@ class SparseAttentionTest {
   }
 
   private static void check(String name, Layer l, Text text, Result result) {
-    float[] w = l.kvB.tensor().toArray();
+    float[] w = l.latentUp.tensor().toArray();
     float[] stored = text.rows.toArray();
     StoredRows rows = new StoredRows(LatentLayout.of(l.shape, l.type));
     for (int t = 0; t < text.tokens; t++) {
@@ -315,7 +315,7 @@ class SparseAttentionTest {
                   0,
                   s,
                   queries.reshape(n, s.heads(), s.query()),
-                  LatentUp.fused(l.kvB),
+                  LatentUp.fused(l.latentUp),
                   l.score(),
                   l.compute,
                   out),

@@ -100,7 +100,7 @@ final class CudaAttention {
     strides(params, o.q(), o.out(), lse);
     MemorySegment rebuild = CudaStructs.rebuild(o);
     MemorySegment q = calls.of("q", o.q());
-    MemorySegment kvB = calls.of("kvB", PlainWeights.fused(o.up()));
+    MemorySegment latentUp = calls.of("latentUp", PlainWeights.fused(o.up()));
     MemorySegment out = calls.of("out", o.out());
     MemorySegment sums = calls.of("lse", lse);
     MemorySegment slopes = slopes(o.score());
@@ -123,7 +123,7 @@ final class CudaAttention {
               run.plan(),
               run.kvTokens(),
               from(q, o.q(), row),
-              kvB,
+              latentUp,
               cache,
               run.pageTable(),
               slopes,

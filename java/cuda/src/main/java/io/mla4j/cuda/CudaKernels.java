@@ -247,7 +247,7 @@ final class CudaKernels implements DeviceKernels {
         mla_device_kernels.head_linear.descriptor(),
         CudaStructs.headLinear(o),
         calls.of("x", o.x()),
-        calls.of("kvB", o.weight()),
+        calls.of("latentUp", o.weight()),
         calls.of("out", o.out()));
   }
 

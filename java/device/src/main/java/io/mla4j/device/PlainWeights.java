@@ -35,7 +35,7 @@ public final class PlainWeights {
    */
   public static Tensor fused(LatentUp up) {
     return switch (up) {
-      case LatentUp.Fused fused -> tensor("kvB", fused.kvB());
+      case LatentUp.Fused fused -> tensor("latentUp", fused.latentUp());
       case LatentUp.Split split ->
           throw new InvalidArgumentException(
               "keysUp is "

@@ -142,13 +142,13 @@ class TorchAttentionTest {
         Step step = Batch.of(sequence).reserve(TOKENS)) {
       NDArray rows = manager.randomNormal(new Shape(TOKENS, LATENT + ROPE));
       NDArray q = manager.randomNormal(new Shape(TOKENS, HEADS, NOPE + ROPE));
-      NDArray kvB =
+      NDArray latentUp =
           manager.randomNormal(
               0, 0.2f, new Shape(HEADS * (NOPE + VALUE), LATENT), DataType.FLOAT32);
       Tensor weights =
           format == StorageFormat.F16
-              ? DjlArrays.tensor(kvB.toType(DataType.FLOAT16, true), arena)
-              : stored(kvB, format);
+              ? DjlArrays.tensor(latentUp.toType(DataType.FLOAT16, true), arena)
+              : stored(latentUp, format);
       NDArray out = manager.create(new Shape(TOKENS, HEADS, VALUE));
 
       Attention attention =
@@ -159,7 +159,7 @@ class TorchAttentionTest {
       attention.attend(plan, 0, DjlArrays.tensor(q, arena), DjlArrays.tensor(out, arena));
       step.commit();
 
-      NDArray up = rounded(kvB, format).reshape(HEADS, NOPE + VALUE, LATENT);
+      NDArray up = rounded(latentUp, format).reshape(HEADS, NOPE + VALUE, LATENT);
       NDArray latents = rows.get(":, :" + LATENT).expandDims(0);
       NDArray rope = rows.get(":, " + LATENT + ":").expandDims(0).repeat(0, HEADS);
       NDArray rebuilt = latents.matMul(up.transpose(0, 2, 1)); // (heads, n, nope + value)

@@ -8,11 +8,9 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.mla4j.AttentionForm;
 import io.mla4j.Backends;
 import io.mla4j.CacheType;
-import io.mla4j.ComputeType;
 import io.mla4j.Device;
 import io.mla4j.checkpoint.ConfigReader;
 import io.mla4j.checkpoint.ModelDescription;
-import io.mla4j.text.Model;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -81,8 +79,10 @@ class RanksTest {
       converter.write(padded.stream(), Form.FULL, folder.resolve("padded"));
       ModelDescription model = ConfigReader.read(folder.resolve("narrow"));
       assertEquals(64 + 192 + 128, model.cacheBytesPerToken(CacheType.BF16));
-      float[][] expected = logits(folder.resolve("padded"), device, form);
-      float[][] actual = logits(folder.resolve("narrow"), device, form);
+      // In two steps, the second behind what the first has cached.
+      int[] text = new SplittableRandom(4).ints(150, 3, 320).toArray();
+      float[][] expected = Logits.of(folder.resolve("padded"), device, form, 96, text);
+      float[][] actual = Logits.of(folder.resolve("narrow"), device, form, 96, text);
       for (int t = 0; t < expected.length; t++) {
         assertArrayEquals(expected[t], actual[t], 1e-5f);
       }
@@ -105,23 +105,5 @@ class RanksTest {
     }
     return new LatentLayer(
         layer.query(), down, up, layer.frequencies(), layer.slopes(), layer.lost(), layer.square());
-  }
-
-  /** A text in two steps, the second behind what the first has cached. */
-  private static float[][] logits(Path directory, Device device, AttentionForm form) {
-    int[] text = new SplittableRandom(4).ints(150, 3, 320).toArray();
-    float[][] out = new float[text.length][];
-    try (Model model =
-        Model.builder(directory)
-            .device(device)
-            .compute(ComputeType.F32)
-            .cacheType(CacheType.F32)
-            .form(form)
-            .chunk(96)
-            .withoutTokenizer()
-            .open()) {
-      model.logits(new int[][] {text}, (_, position, row) -> out[position] = row.toArray());
-    }
-    return out;
   }
 }

@@ -157,12 +157,14 @@ class JavaKernelsTest {
       float[] y = poison(tokens * heads * out);
       // Three rows of a head belong to the other matrix, after W_UK and before W_UV.
       long matrixRows = matrix / columns;
-      LatentUp kvB =
+      LatentUp latentUp =
           LatentUp.fused(Weight.of(Tensor.of(weight.segment, type, heads * matrixRows, columns)));
       Tensor in3 = tensor(x, tokens, heads, in);
       Tensor out3 = tensor(y, tokens, heads, out);
       Operation operation =
-          transposed ? new Absorb(in3, kvB, compute, out3) : new Expand(in3, kvB, compute, out3);
+          transposed
+              ? new Absorb(in3, latentUp, compute, out3)
+              : new Expand(in3, latentUp, compute, out3);
       int first = transposed ? 0 : 3 * columns;
       TileKernel kernel = kernels.bind(operation);
       kernel.prepare();
@@ -362,7 +364,7 @@ class JavaKernelsTest {
     final float[] q;
     final float[] slopes;
     final MemorySegment cache;
-    final Stored kvB;
+    final Stored latentUp;
     final float[] out;
     final float[] lse;
     final double[] expectedLse;
@@ -419,7 +421,7 @@ class JavaKernelsTest {
       int width = decompressed ? value : latent;
       q = numbers(random, queryTokens * heads * queryWidth);
       slopes = run % 5 == 0 ? numbers(random, heads) : null;
-      kvB =
+      latentUp =
           Stored.random(
               random, type, heads * (nope + value) * latent, (float) (1 / Math.sqrt(latent)));
       for (int i = 0; i < q.length; i++) {
@@ -431,7 +433,7 @@ class JavaKernelsTest {
       AttentionScore score =
           new AttentionScore(0.2f, slopes == null ? null : tensor(slopes, heads));
       Weight weight =
-          Weight.of(Tensor.of(kvB.segment, type, (long) heads * (nope + value), latent));
+          Weight.of(Tensor.of(latentUp.segment, type, (long) heads * (nope + value), latent));
       attention =
           decompressed
               ? AttentionTile.decompressed(
@@ -491,7 +493,7 @@ class JavaKernelsTest {
     private double rebuilt(int head, int row, int s) {
       double sum = 0;
       for (int i = 0; i < latent; i++) {
-        sum += (double) kvB.values[(head * (nope + value) + row) * latent + i] * rows[s][i];
+        sum += (double) latentUp.values[(head * (nope + value) + row) * latent + i] * rows[s][i];
       }
       return rounds ? Bf16.round((float) sum) : sum;
     }
