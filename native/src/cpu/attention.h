@@ -1,7 +1,7 @@
 // Attention over the paged latent cache, absorbed and decompressed.
 //
 // Both forms are one loop over blocks of tokens and bands of rows: scores, online softmax, values. How keys are brought in and multiplied
-// is the structure's matter: PairRows (the bf16 dot), WideRows (float32), or DirectRows where there are few rows.
+// is the structure's matter: PairRows (the bf16 dot or matrix registers), WideRows (float32), or DirectRows where there are few rows.
 #pragma once
 #include "abi/checks.h"
 #include "cpu/attention_absorbed.h"
@@ -34,6 +34,9 @@ MLA_INLINE void with_absorbed(const mla_attention_params& p, const mla_cache_par
       return few && p.key_offset && !has_scales(c) ? f((DirectRows<PairedElements<Isa>>*)nullptr)
                                                    : f((PairRows<Isa>*)nullptr);
   }
+  if constexpr (Isa::kHasMatrix) {
+    if (uses_pairs<Isa>(p, c) && (!few || has_scales(c))) return f((PairRows<Isa>*)nullptr);
+  }
   if (!few || has_scales(c)) return f((WideRows<Isa>*)nullptr);
   CacheFormats::with(c.cache_type,
                      [&]<class Format>(Format) { f((DirectRows<WidenedElements<Isa, Format>>*)nullptr); });
@@ -42,7 +45,7 @@ MLA_INLINE void with_absorbed(const mla_attention_params& p, const mla_cache_par
 // The same for the decompressed form.
 template <class Isa, class Function>
 MLA_INLINE void with_decompressed(const mla_attention_params& p, const mla_cache_params& c, Function f) {
-  if constexpr (Isa::kHasBf16Dot) {
+  if constexpr (Isa::kHasBf16Dot || Isa::kHasMatrix) {
     if (uses_pairs<Isa>(p, c)) return f((PairRows<Isa>*)nullptr);
   }
   f((WideRows<Isa>*)nullptr);

@@ -35,11 +35,13 @@ MLA_INLINE void load_block(PairRows<Isa>& a, const AttentionCall& x, int begin, 
   a.point_to_rows(c, CacheRows(c, x.cache, x.page_table, begin, tokens), tokens, a.keys);
   for (int t = 0; key_offset && t < round_up(tokens, 16); t++) a.keys[t] += key_offset;
   a.interleaved = 0;
-  if (key_offset) {
+  // where scores do not interleave values on their way
+  if (key_offset || Isa::kHasMatrix) {
+    constexpr int kLines = Isa::kHasMatrix ? 1 : 2;
     for (int t = 0; t < tokens; t += 2) {
-      const char* ahead = a.ahead.next(c.latent / 32 * 2);
+      const char* ahead = a.ahead.next(c.latent / 32 * kLines);
       for (int column = 0; column < c.latent; column += 2 * Isa::L) {
-        if (column % 32 == 0) prefetch_lines<2>(ahead, column / 32);
+        if (column % 32 == 0) prefetch_lines<kLines>(ahead, column / 32);
         const int left = c.latent - column;
         P<Isa> x[2], low, high;
         const uint16_t* rows[2] = {a.keys[t] - key_offset, a.keys[t + 1] - key_offset};
@@ -49,6 +51,7 @@ MLA_INLINE void load_block(PairRows<Isa>& a, const AttentionCall& x, int begin, 
         Isa::store_pairs(a.value_pairs(t / 2, column) + Isa::L, high);
       }
     }
+    a.clear_pairs(tokens);
     a.interleaved = PairRows<Isa>::kTokens;
   }
 }

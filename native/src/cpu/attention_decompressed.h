@@ -46,6 +46,12 @@ MLA_INLINE bool packs_weight(const mla_attention_params& p, const mla_cache_para
   return uses_pairs<Isa>(p, c) && is_plain_bf16(keys) && is_plain_bf16(values);
 }
 
+// Outputs of a weight that is packed as queries are.
+template <class Isa>
+MLA_INLINE int packed_outputs(int outputs) {
+  return round_up(outputs, kSumRows<Isa>);
+}
+
 // Whether W_UK of a head is widened once for all tokens: a transposed one that is not read where it lies.
 MLA_INLINE bool widens_keys(const mla_head_linear_params& keys) {
   return keys.transposed && (keys.scale_rows > 0 || !PlainFormats::has(keys.weight_type));
@@ -72,8 +78,8 @@ Rebuilding make_rebuilding(const mla_attention_params& p, const mla_cache_params
                            int tokens, Carver* w) {
   Rebuilding x{};
   if (packs_weight<Isa>(p, c, keys, values)) {
-    const int rows = round_up(p.nope, 4) + round_up(p.value, 4);
-    x.weight = w->take<uint16_t>((int64_t)rows * round_up(c.latent, 32) + 4 * round_up(c.latent, 32));
+    const int rows = packed_outputs<Isa>(p.nope) + packed_outputs<Isa>(p.value);
+    x.weight = w->take<uint16_t>((int64_t)(rows + kSumRows<Isa>)*round_up(c.latent, 32));
     return x;
   }
   x.width = p.nope + p.value;
@@ -142,11 +148,11 @@ void rebuild(const HeadCall& h, int begin, int tokens) {
     transposed_keys<Isa>(h, tokens);
   } else {
     const auto key_rows = head_rows<Isa>(keys, h.up.key_weight, h.up.key_scales, h.head);
-    pack_rows<Isa>(k, x.latents, nullptr, 0, tokens, x.packed);
+    pack_any_rows<Isa>(k, x.latents, nullptr, 0, tokens, x.packed);
     multiply<Isa>(k, x.packed, key_rows, nullptr, 0, k.n, x.rebuilt);
-    packed = uses_bf16_dot<Isa>(k) == uses_bf16_dot<Isa>(v);
+    packed = packs_alike<Isa>(k, v);
   }
-  if (!packed) pack_rows<Isa>(v, x.latents, nullptr, 0, tokens, x.packed);
+  if (!packed) pack_any_rows<Isa>(v, x.latents, nullptr, 0, tokens, x.packed);
   multiply<Isa>(v, x.packed, value_rows, nullptr, 0, v.n, x.rebuilt + keys.out);
 }
 
@@ -186,10 +192,59 @@ void use_head(const PairRows<Isa>&, const HeadCall& h) {
     };
   };
   uint16_t* lines = h.rebuilding.weight;
-  uint32_t* packed = (uint32_t*)(lines + 4 * stride);
-  pack_quads<Isa>(p.nope, stride, lines, packed, fill(h.up.keys, h.up.key_weight));
-  pack_quads<Isa>(p.value, stride, lines, packed + (int64_t)round_up(p.nope, 4) * (stride / 2),
-                  fill(h.up.values, h.up.value_weight));
+  uint32_t* packed = (uint32_t*)(lines + kSumRows<Isa> * stride);
+  pack_groups<Isa>(p.nope, stride, lines, packed, fill(h.up.keys, h.up.key_weight));
+  pack_groups<Isa>(p.value, stride, lines, packed + (int64_t)packed_outputs<Isa>(p.nope) * (stride / 2),
+                   fill(h.up.values, h.up.value_weight));
+}
+
+// Rows of keys, and pairs of values, from scores of 16 outputs of a weight: [token][16].
+template <class Isa>
+MLA_INLINE void put_keys(const float* scores, int tokens, int outputs, int64_t stride, uint16_t* keys) {
+  for (int t = 0; t < tokens; t++)
+    for (int v = 0; v < outputs; v += Isa::L)
+      Isa::store_bf16(keys + t * stride + v, Isa::load(scores + t * kPairRows + v),
+                      min_int(Isa::L, outputs - v));
+}
+template <class Isa>
+MLA_INLINE void put_values(const PairRows<Isa>& a, const float* scores, int tokens, int outputs, int column) {
+  for (int t = 0; t < tokens; t += 2)
+    for (int v = 0; v < outputs; v += Isa::L) {
+      const float* at = scores + t * kPairRows + v;
+      // an odd last token stands beside itself, as its row does
+      Isa::store_pairs(a.value_pairs(t / 2, column + v),
+                       Isa::make_pairs(Isa::load(at), Isa::load(at + kPairRows)));
+    }
+}
+
+// Keys and values of a block in matrix registers: outputs of the weight, two groups of sixteen at a time, are the rows, latents the keys.
+template <class Isa>
+void rebuild_in_matrix(PairRows<Isa>& a, const uint16_t* weight, const uint16_t* const* latents,
+                       const AttentionCall& call, uint16_t* keys, int tokens) {
+  constexpr int kScores = PairRows<Isa>::kTokens * kMatrixRows;
+  const State& s = a.s;
+  const int stride = round_up(call.c.latent, 32);
+  const MatrixRegisters<Isa> registers(kWholeMatrix, kWholeMatrix, kWholeMatrix);
+  const KeyTiles<Isa> tiles(a, latents, call.c.latent, tokens);
+  const uint32_t* w = (const uint32_t*)(weight + kSumRows<Isa> * stride);
+  const auto outputs = [&](int count, auto put) {
+    for (int d = 0; d < count; d += 2 * kMatrixRows) {
+      const int groups = count - d > kMatrixRows ? 2 : 1;
+      if (groups == 2)
+        matrix_scores<Isa, 2>(a, tiles.tiles, w, stride, tokens, s.scores);
+      else
+        matrix_scores<Isa, 1>(a, tiles.tiles, w, stride, tokens, s.scores);
+      w += (int64_t)groups * kMatrixRows * (stride / 2);
+      for (int g = 0; g < groups; g++) {
+        const int at = d + g * kMatrixRows;
+        put(s.scores + g * kScores, at, min_int(kMatrixRows, count - at));
+      }
+    }
+  };
+  outputs(call.p.nope, [&](const float* scores, int d, int n) {
+    put_keys<Isa>(scores, tokens, n, s.key_stride, keys + d);
+  });
+  outputs(call.p.value, [&](const float* scores, int d, int n) { put_values(a, scores, tokens, n, d); });
 }
 
 template <class Isa>
@@ -203,6 +258,7 @@ void rebuild_block(PairRows<Isa>& a, const HeadCall& h, int i, int begin, int to
   a.use_block(i, tokens);
   const uint16_t* latents[kTokens];
   a.point_to_rows(c, CacheRows(c, h.call.cache, h.call.page_table, begin, tokens), tokens, latents);
+  a.clear_pairs(tokens);
   for (int t = 0; t < tokens; t++) {
     const uint16_t* row = latents[t];
     uint16_t* key = keys + (int64_t)t * s.key_stride;
@@ -223,9 +279,10 @@ void rebuild_block(PairRows<Isa>& a, const HeadCall& h, int i, int begin, int to
     }
     return;
   }
+  if constexpr (Isa::kHasMatrix) return rebuild_in_matrix(a, x.weight, latents, h.call, keys, tokens);
   // outputs of the weight are the rows, latents the keys
   const int stride = round_up(c.latent, 32);
-  const uint32_t* w = (const uint32_t*)(x.weight + 4 * stride);
+  const uint32_t* w = (const uint32_t*)(x.weight + kSumRows<Isa> * stride);
   const auto outputs = [&](int d, int n) {
     const int quads = (min_int(kPairRows, n - d) + 3) / 4;
     score_group(a, latents, c.latent, w, quads, tokens, s.scores);
@@ -233,19 +290,11 @@ void rebuild_block(PairRows<Isa>& a, const HeadCall& h, int i, int begin, int to
   };
   for (int d = 0; d < p.nope; d += kPairRows) {
     outputs(d, p.nope);
-    for (int t = 0; t < tokens; t++)
-      for (int v = 0; v < min_int(kPairRows, p.nope - d); v += L)
-        Isa::store_bf16(keys + (int64_t)t * s.key_stride + d + v, Isa::load(s.scores + t * kPairRows + v),
-                        min_int(L, p.nope - d - v));
+    put_keys<Isa>(s.scores, tokens, min_int(kPairRows, p.nope - d), s.key_stride, keys + d);
   }
   for (int d = 0; d < p.value; d += kPairRows) {
     outputs(d, p.value);
-    for (int t = 0; t < tokens; t += 2)
-      for (int v = 0; v < min_int(kPairRows, p.value - d); v += L) {
-        const float* scores = s.scores + t * kPairRows + v;
-        Isa::store_pairs(a.value_pairs(t / 2, d + v),
-                         Isa::make_pairs(Isa::load(scores), Isa::load(scores + kPairRows)));
-      }
+    put_values(a, s.scores, tokens, min_int(kPairRows, p.value - d), d);
   }
 }
 

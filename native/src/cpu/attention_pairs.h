@@ -1,4 +1,5 @@
-// Attention with the bf16 dot product, which multiplies pairs: keys are read where they lie in the cache.
+// Attention with the bf16 dot product, which multiplies pairs: keys are read where they lie in the cache. In matrix registers:
+// attention_matrix.h.
 //
 //  - Scores: a quad of rows is one vector. Its quarter g has the four rows' pair 4g + j of a chunk of L pairs; a key's chunk is loaded
 //    once, and one in-lane shuffle puts its pair 4g + j into all lanes of quarter g. So each load feeds as many dots as there are rows;
@@ -7,78 +8,14 @@
 //  - Values need pairs of tokens. The chunks that scores have just loaded are interleaved on the way, once per block, into
 //    [column tile][pair][kValueColumns<Isa>], where all rows of the call use them: the row's only movement.
 #pragma once
+#include "cpu/attention_matrix.h"
+#include "cpu/attention_pair_rows.h"
 #include "cpu/attention_softmax.h"
 #include "cpu/attention_state.h"
 #include "cpu/lanes.h"
 
 namespace mla {
 namespace {
-
-constexpr int kPairRows = 16;  // rows of a group: four quads
-
-template <class I>
-struct PairRows {
-  typedef I Isa;
-  static constexpr int kTokens =
-      128;  // a row's sums come from L2 once a block; 128 x 576 bf16 and their values are 272 KiB
-  static constexpr int kStep = 32;
-  static constexpr int kRows = kPairRows;
-  static constexpr int kPairs = kTokens / 2;
-
-  State s;
-  uint32_t* probabilities;  // of a band: [group][pair][kRows]
-  uint16_t* key_buffer;     // of several blocks: [token][key_stride]
-  uint16_t* row_buffer;     // rows under scales as bf16: [token][row_stride]
-  int row_stride;
-  uint32_t* value_buffer;  // of several blocks: [out_stride / kValueColumns<Isa>][kPairs][kValueColumns<Isa>]
-  uint32_t* values;        // of the block at hand
-  const uint16_t* keys[kTokens + 16];
-  int interleaved;  // tokens of the block whose values are in place
-  Ahead ahead;
-
-  static PairRows make(const mla_attention_params& p, const mla_cache_params& c, bool decompressed, int rows,
-                       int blocks, Carver* w) {
-    PairRows x{};
-    x.s = make_state<Isa>(p, c, decompressed, rows, kStep, false, kTokens, w);
-    x.probabilities = w->take<uint32_t>(kPairs * kBandRows);
-    x.key_buffer = w->take<uint16_t>(decompressed ? (int64_t)blocks * kTokens * x.s.key_stride : 0);
-    x.value_buffer = w->take<uint32_t>((int64_t)blocks * kPairs * x.s.out_stride);
-    x.row_stride = round_up(c.rope_offset + c.rope, kStep);
-    x.row_buffer = w->take<uint16_t>(has_scales(c) ? (int64_t)kTokens * x.row_stride : 0);
-    x.values = x.value_buffer;
-    x.ahead.none = (const char*)x.s.scores;
-    x.ahead.last = -1;
-    return x;
-  }
-
-  // Block i of the buffers.
-  MLA_INLINE void use_block(int i, int tokens) {
-    values = value_buffer + (int64_t)i * kPairs * s.out_stride;
-    for (int t = 0; t < round_up(tokens, 16); t++)
-      keys[t] = key_buffer + (int64_t)(i * kTokens + min_int(t, tokens - 1)) * s.key_stride;
-    interleaved = kTokens;
-  }
-
-  // to[t]: the row of the t-th token from `first` on as bf16, of the last one again up to a multiple of 16.
-  MLA_INLINE void point_to_rows(const mla_cache_params& c, CacheRows rows, int tokens,
-                                const uint16_t** to) const {
-    for (int t = 0; t < round_up(tokens, 16); t++) {
-      const CacheRow row = rows.next();
-      to[t] = (const uint16_t*)row.at;
-      if (!has_scales(c)) continue;
-      uint16_t* rounded = row_buffer + (int64_t)min_int(t, tokens - 1) * row_stride;
-      if (t < tokens) round_row<Isa>(c, row, rounded);
-      to[t] = rounded;
-    }
-  }
-
-  MLA_INLINE int quads_at(int row) const { return min_int(kRows, s.padded - row) / 4; }
-
-  MLA_INLINE uint32_t* value_pairs(int pair, int column) const {
-    return values + ((int64_t)(column / kValueColumns<Isa>)*kPairs + pair) * kValueColumns<Isa> +
-           column % kValueColumns<Isa>;
-  }
-};
 
 // Rows of bf16, [rows padded to 4][stride], as groups of up to kPairRows: [chunk][j][quad][L]. fill(row, to) writes a row of `stride` elements.
 template <class Isa, class Fill>
@@ -106,12 +43,21 @@ MLA_INLINE void pack_quads(int rows, int stride, uint16_t* lines, uint32_t* pack
   }
 }
 
+// Groups of rows as scores take them.
+template <class Isa, class Fill>
+MLA_INLINE void pack_groups(int rows, int stride, uint16_t* lines, uint32_t* packed, Fill fill) {
+  if constexpr (Isa::kHasMatrix)
+    pack_matrix_groups<Isa>(rows, stride, lines, packed, fill);
+  else
+    pack_quads<Isa>(rows, stride, lines, packed, fill);
+}
+
 // head(row) is the address of a row's query.
 template <class Isa, class Head>
 void pack_queries(const PairRows<Isa>& a, const QueryRow& row, Head head) {
   const int stride = a.s.key_stride;
-  pack_quads<Isa>(a.s.rows, stride, (uint16_t*)a.s.scratch, (uint32_t*)a.s.query,
-                  [&](int r, uint16_t* to) { copy_query<Isa>(stride, true, head(r), row, to); });
+  pack_groups<Isa>(a.s.rows, stride, (uint16_t*)a.s.scratch, (uint32_t*)a.s.query,
+                   [&](int r, uint16_t* to) { copy_query<Isa>(stride, true, head(r), row, to); });
 }
 
 // ---- scores ----
@@ -222,16 +168,6 @@ void score_group(PairRows<Isa>& a, const uint16_t* const* keys, int width, const
 
 // ---- values ----
 
-// The probabilities of two tokens side by side; a last single one beside zero.
-template <class Isa>
-struct InPairs {
-  uint32_t* at;
-  MLA_INLINE void put(int t, F<Isa> p, F<Isa> next) const {
-    Isa::store_pairs(at + t / 2 * kPairRows, Isa::make_pairs(p, next));
-  }
-  MLA_INLINE void put(int t, F<Isa> p) const { put(t, p, Isa::zero()); }
-};
-
 // kRowTile rows x kValueColumns<Isa> columns over the pairs of a block; N lines from `ahead` on are prefetched with every second pair.
 template <class Isa, int N>
 MLA_INLINE void pair_value_tile(const uint32_t* p, const uint32_t* values, float* out, const float* factor,
@@ -289,6 +225,7 @@ void value_band(PairRows<Isa>& a, int begin, int end, const int* seen) {
 // A block of tokens, which begins at `first` (relative), for the band of rows [begin, end).
 template <class Isa>
 void attend_rows(PairRows<Isa>& a, int begin, int end, int first, int tokens) {
+  if constexpr (Isa::kHasMatrix) return attend_matrix_rows(a, begin, end, first, tokens);
   const State& s = a.s;
   int seen[kBandRows / kPairRows] = {};
   for (int r = begin, g = 0; r < end; r += kPairRows, g++) {

@@ -6,6 +6,7 @@
 #include "cpu/cache.h"
 #include "cpu/formats/formats.h"
 #include "cpu/lanes.h"
+#include "cpu/matrix.h"
 #include "mla/mla.h"
 
 namespace mla {
@@ -16,10 +17,13 @@ constexpr int kBandRows = 64;
 constexpr int kRowTile = 4;
 template <class Isa>
 constexpr int kValueColumns = Isa::kValueVectors * Isa::L;
+// Rows whose sums are kept together.
+template <class Isa>
+constexpr int kSumRows = Isa::kHasMatrix ? kMatrixRows : kRowTile;
 
 struct State {
   int rows;         // of this block of rows
-  int padded;       // to kRowTile: the rows that have sums
+  int padded;       // to kSumRows: the rows that have sums
   int key_width;    // elements of a key, padded to key_stride
   int key_stride;   // of a packed query; of a key in a buffer
   int value_width;  // elements of a value
@@ -36,12 +40,12 @@ struct State {
   void* query;      // packed
   float* out;       // [out_stride / kValueColumns][padded][kValueColumns] running sums
   float* scores;    // of a band, or of one group of its rows at a time
-  void* scratch;    // queries of L rows while they are packed
+  void* scratch;    // queries of L rows, or of a matrix register's, while they are packed
 };
 
 template <class Isa>
 MLA_INLINE int padded_rows(int rows) {
-  return round_up(rows, Isa::L) + Isa::L;
+  return round_up(rows, Isa::kHasMatrix ? kMatrixRows : Isa::L) + Isa::L;
 }
 
 // Carves aligned arrays out of the workspace, or, where `at` is null, adds up what they take.
@@ -143,7 +147,8 @@ MLA_INLINE void prefetch_lines(const char* ahead, int step) {
 
 template <class Isa>
 MLA_INLINE bool uses_pairs(const mla_attention_params& p, const mla_cache_params& c) {
-  return Isa::kHasBf16Dot && rounds_to_bf16(p.compute, c) && (!has_scales(c) || c.rope_type == Bf16::kType);
+  return (Isa::kHasBf16Dot || Isa::kHasMatrix) && rounds_to_bf16(p.compute, c) &&
+         (!has_scales(c) || c.rope_type == Bf16::kType);
 }
 
 // step: a key is padded to a multiple of so many elements. shares: keys are as wide as the sums, since values are read from them. tokens: of a block.
@@ -153,7 +158,7 @@ State make_state(const mla_attention_params& p, const mla_cache_params& c, bool 
   constexpr float kLog2e = 1.44269504f;
   State s{};
   s.rows = rows;
-  s.padded = round_up(rows, kRowTile);
+  s.padded = round_up(rows, kSumRows<Isa>);
   s.key_width = decompressed ? p.nope + c.rope : c.rope_offset + c.rope - p.key_offset;
   s.value_width = decompressed ? p.value : c.latent;
   s.out_stride = round_up(s.value_width, kValueColumns<Isa>);
@@ -171,7 +176,7 @@ State make_state(const mla_attention_params& p, const mla_cache_params& c, bool 
   s.query = w->take<float>((int64_t)padded * s.key_stride);
   s.out = w->take<float>((int64_t)s.padded * s.out_stride);
   s.scores = w->take<float>((int64_t)tokens * kBandRows);
-  s.scratch = w->take<float>((int64_t)Isa::L * s.key_stride);
+  s.scratch = w->take<float>((int64_t)(Isa::kHasMatrix ? kMatrixRows : Isa::L) * s.key_stride);
   return s;
 }
 

@@ -60,9 +60,11 @@ bool prefers_int8(int isa) { return kKernels[isa]->prefers_int8; }
 
 std::string preference_reason() {
   const int isa = preferred_isa(), next = isa + 1;
-  const char* why = next == kInstructionSets ? kKernels[isa]->set.why
-                    : is_usable(next)        ? kKernels[next]->set.why_slow
-                                             : kKernels[next]->set.why_none;
+  // one that is fast on some processors alone has been chosen for being so on this one
+  const bool chosen = next == kInstructionSets || kKernels[isa]->set.fast_on != nullptr;
+  const char* why = chosen            ? kKernels[isa]->set.why
+                    : is_usable(next) ? kKernels[next]->set.why_slow
+                                      : kKernels[next]->set.why_none;
   return std::string(kNames[isa]) + ": " + why;
 }
 

@@ -6,6 +6,10 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 #elif defined(__aarch64__) && defined(__linux__)
 #include <sys/auxv.h>
 #elif defined(__aarch64__) && defined(__APPLE__)
@@ -32,6 +36,18 @@ Leaf leaf(uint32_t number, uint32_t part) {
   return x;
 }
 
+// Whether the system lets this process use matrix registers. Linux keeps them for processes that have asked; a refusal means that it
+// knows them not, or that some thread's stack for signals is too small for them. Other systems are not asked.
+bool may_use_matrix() {
+#if defined(__linux__)
+  constexpr int kAsk = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM, the component's number
+  static const bool may = syscall(SYS_arch_prctl, kAsk, kTileData) == 0;
+  return may;
+#else
+  return false;
+#endif
+}
+
 bool find(const char* name) {
   const auto bit = [](uint32_t word, int n) { return (word >> n & 1) != 0; };
   const Leaf vendor = leaf(0, 0), basic = leaf(1, 0), extended = leaf(7, 0);
@@ -44,6 +60,11 @@ bool find(const char* name) {
 #else
   const bool zmm = (kept & 0xe6) == 0xe6;
 #endif
+  // those of the registers that the system keeps, which is asked where they are needed alone
+  const auto amx = [&](int n) {
+    return (kept >> 17 & 3) == 3 && bit(extended.edx, 24) && bit(extended.edx, n) && may_use_matrix();
+  };
+  const bool asks_for_amx = std::strncmp(name, "amx", 3) == 0;
   const Feature features[] = {
       {"amd", vendor.ebx == 0x68747541 && vendor.edx == 0x69746e65 && vendor.ecx == 0x444d4163},
       {"fma", ymm && bit(basic.ecx, 12)},
@@ -56,6 +77,8 @@ bool find(const char* name) {
       {"avx512vl", zmm && bit(extended.ebx, 31)},
       {"avx512vnni", zmm && bit(extended.ecx, 11)},
       {"avx512bf16", zmm && bit(more.eax, 5)},
+      {"amxbf16", asks_for_amx && amx(22)},
+      {"amxint8", asks_for_amx && amx(25)},
   };
   for (const Feature& feature : features)
     if (std::strcmp(feature.name, name) == 0) return feature.there;

@@ -16,6 +16,9 @@ constexpr int kTransposedTokens = 4;
 // Of packed integers: one row of the most inputs, 2^16, or 16 of 2048.
 constexpr int kRoundedBytes = 96 << 10;
 static_assert(kRoundedBytes >= (1 << 16) / 32 * rounded_block_bytes(16));
+// The same of activations in matrix registers: one row of the most inputs, or 128 of 512.
+constexpr int kMatrixPackedBytes = 128 << 10;
+static_assert(kMatrixPackedBytes >= (1 << 16) * 2);
 // Vectors of outputs of a tile: a single token reads long runs of each weight row, as memory likes it.
 template <class Isa>
 constexpr int kTokenVectors = Isa::kValueVectors;
@@ -206,10 +209,17 @@ void head_transposed_stored(const HeadTile& t, const StoredRows<Isa>& w) {
   }
 }
 
+// How many tokens are computed together: at most so many, or exactly so many or one.
+struct TokenCut {
+  int most;
+  bool exactly;
+};
+constexpr TokenCut kPlainCut{kPlainTokens, false}, kTransposedCut{kTransposedTokens, true};
+
 // Calls f with a few tokens of one head at a time, [begin, end) of those whose first is at x and y.
 template <class Function>
 MLA_INLINE void over_tokens(const mla_head_linear_params& p, const float* x, float* y, int begin, int end,
-                            Function f) {
+                            const TokenCut& cut, Function f) {
   HeadTile tile{};
   tile.p.compute = p.compute;
   tile.p.weight_type = p.weight_type;
@@ -220,10 +230,7 @@ MLA_INLINE void over_tokens(const mla_head_linear_params& p, const float* x, flo
   tile.p.y_stride = p.y_token_stride;
   for (int t = begin; t < end; t += tile.p.rows) {
     const int left = end - t;
-    // transposed tiles come in two sizes only
-    tile.p.rows = !p.transposed              ? min_int(kPlainTokens, left)
-                  : left < kTransposedTokens ? 1
-                                             : kTransposedTokens;
+    tile.p.rows = left >= cut.most ? cut.most : cut.exactly ? 1 : left;
     tile.x = x + t * p.x_token_stride;
     tile.y = y + t * p.y_token_stride;
     f(tile);
@@ -244,7 +251,7 @@ template <class Isa>
 void transposed_head(const mla_head_linear_params& p, const float* x, const StoredRows<Isa>& w, int begin,
                      int end, float* y) {
   const auto tiles = [&]<class K>(K, const PlainRows<typename K::W>& rows) {
-    over_tokens(p, x, y, begin, end, [&](const HeadTile& tile) {
+    over_tokens(p, x, y, begin, end, kTransposedCut, [&](const HeadTile& tile) {
       if (tile.p.rows == kTransposedTokens)
         head_transposed<K, kTransposedTokens>(tile, rows);
       else
@@ -259,11 +266,25 @@ void transposed_head(const mla_head_linear_params& p, const float* x, const Stor
     tiles(OneByOne<Isa, Format>{}, plain_rows<Format>(w));
   });
   if (plain) return;
-  over_tokens(p, x, y, begin, end, [&](const HeadTile& tile) {
+  over_tokens(p, x, y, begin, end, kTransposedCut, [&](const HeadTile& tile) {
     if (tile.p.rows == kTransposedTokens)
       head_transposed_stored<Isa, kTransposedTokens>(tile, w);
     else
       head_transposed_stored<Isa, 1>(tile, w);
+  });
+}
+
+// y = x W^T of one head in matrix registers, of as many tokens at a time as fit the stack, packed.
+template <class Isa>
+void matrix_head(const mla_head_linear_params& p, const float* x, const PlainRows<uint16_t>& w, int begin,
+                 int end, float* y) {
+  constexpr int kPair = 2 * kMatrixRows;
+  alignas(64) uint16_t packed[kMatrixPackedBytes / 2];
+  const int fit = kMatrixPackedBytes / 2 / round_up(p.in, kMatrixElements);
+  const int most = fit >= kPair ? fit / kPair * kPair : min_int(fit, kMatrixRows);
+  over_tokens(p, x, y, begin, end, {most, false}, [&](const HeadTile& t) {
+    pack_matrix_rows<Isa>(t.p, t.x, nullptr, 0, t.p.rows, packed);
+    multiply_matrix<Isa>({t.p, packed, w, nullptr, t.y}, 0, t.p.n);
   });
 }
 
@@ -272,10 +293,15 @@ template <class Isa>
 void one_head(const mla_head_linear_params& p, const float* x, const StoredRows<Isa>& w, int begin, int end,
               float* y) {
   if (p.transposed) return transposed_head<Isa>(p, x, w, begin, end, y);
+  if constexpr (Isa::kHasMatrix) {
+    if (uses_matrix<Isa>(p.compute, w.type, w.scales.values != nullptr))
+      return matrix_head<Isa>(p, x, plain_rows<Bf16>(w), begin, end, y);
+  }
   if (multiplies_codes(p.compute, p.weight_type, p.scale_rows, p.scale_columns, p.in))
-    return over_tokens(p, x, y, begin, end, [&](const HeadTile& tile) { head_codes<Isa>(tile, w); });
+    return over_tokens(p, x, y, begin, end, kPlainCut,
+                       [&](const HeadTile& tile) { head_codes<Isa>(tile, w); });
   with_product<Isa>(p.compute, w, [&]<class K>(K, const typename K::Rows& rows) {
-    over_tokens(p, x, y, begin, end, [&](const HeadTile& tile) { head_plain<K>(tile, rows); });
+    over_tokens(p, x, y, begin, end, kPlainCut, [&](const HeadTile& tile) { head_plain<K>(tile, rows); });
   });
 }
 

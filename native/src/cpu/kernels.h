@@ -25,7 +25,7 @@ namespace {
 
 template <class Isa>
 constexpr RawKernels kernels_of() {
-  return {Isa::kSet, Isa::kHasBf16Dot, Isa::kPrefersInt8,
+  return {Isa::kSet, Isa::kHasBf16Dot || Isa::kHasMatrix, Isa::kPrefersInt8,
 #define X(function) function<Isa>,
           MLA_OPERATIONS(X)
 #undef X

@@ -15,6 +15,7 @@
 #include "cpu/formats/formats.h"
 #include "cpu/integer_linear.h"
 #include "cpu/lanes.h"
+#include "cpu/linear_matrix.h"
 #include "cpu/linear_tile.h"
 #include "cpu/raw.h"
 
@@ -50,6 +51,7 @@ template <class Isa>
 int64_t packed_bytes(const mla_linear_params* params) {
   const mla_linear_params& p = *params;
   if (multiplies_codes(p)) return whole_lines(rounded_bytes(p.rows, p.k, coding_of(p.weight_type).run));
+  if (uses_matrix<Isa>(p)) return matrix_packed_bytes(p.rows, p.k);
   const int group = group_rows(p.rows);
   if (group == 0) return 0;
   const int64_t groups = (p.rows + group - 1) / group;
@@ -98,6 +100,23 @@ void pack_rows(const mla_linear_params& p, const float* x, const int32_t* indice
       }
     }
   }
+}
+
+// The same, or as registers of a matrix take them.
+template <class Isa>
+void pack_any_rows(const mla_linear_params& p, const float* x, const int32_t* indices, int row_begin,
+                   int row_end, void* packed) {
+  if constexpr (Isa::kHasMatrix) {
+    if (uses_matrix<Isa>(p))
+      return pack_matrix_rows<Isa>(p, x, indices, row_begin, row_end, (uint16_t*)packed);
+  }
+  pack_rows<Isa>(p, x, indices, row_begin, row_end, packed);
+}
+
+// Whether activations that are packed for one layer suit another one of the same width.
+template <class Isa>
+MLA_INLINE bool packs_alike(const mla_linear_params& a, const mla_linear_params& b) {
+  return uses_bf16_dot<Isa>(a) == uses_bf16_dot<Isa>(b) && uses_matrix<Isa>(a) == uses_matrix<Isa>(b);
 }
 
 // A panel: N weight rows over kc of k, with the rows of a block.
@@ -278,6 +297,11 @@ MLA_INLINE void with_product(int compute, const StoredRows<Isa>& w, Function f) 
 template <class Isa>
 void multiply(const mla_linear_params& p, const void* packed, const StoredRows<Isa>& weight,
               const float* bias, int n_begin, int n_end, float* y) {
+  if constexpr (Isa::kHasMatrix) {
+    if (uses_matrix<Isa>(p))
+      return multiply_matrix<Isa>({p, (const uint16_t*)packed, plain_rows<Bf16>(weight), bias, y}, n_begin,
+                                  n_end);
+  }
   with_product<Isa>(p.compute, weight, [&]<class K>(K, const typename K::Rows& rows) {
     linear_of<K>({p, packed, rows, bias, false, y}, n_begin, n_end);
   });
@@ -298,7 +322,7 @@ void pack(const mla_linear_params* params, const float* x, const int32_t* indice
           void* packed, int64_t) {
   const mla_linear_params& p = *params;
   if (multiplies_codes(p)) return round_rows<Isa>(p, x, indices, row_begin, row_end, (char*)packed);
-  pack_rows<Isa>(*params, x, indices, row_begin, row_end, packed);
+  pack_any_rows<Isa>(p, x, indices, row_begin, row_end, packed);
 }
 
 inline bool check_packed_bytes(const mla_linear_params* p) {

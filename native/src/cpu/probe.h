@@ -3,6 +3,7 @@
 #pragma once
 #include "abi/checks.h"
 #include "cpu/lanes.h"
+#include "cpu/matrix.h"
 #include "mla/mla.h"
 
 namespace mla {
@@ -43,8 +44,26 @@ int64_t probe_fma(int64_t count) {
   return count * kProbeUnroll * kProbeSums<Isa> * Isa::L * 2;
 }
 
+// Products of matrix registers, as many at a time as there are sums.
+template <class Isa>
+int64_t probe_matrix_bf16(int64_t count) {
+  const MatrixShape whole{kMatrixRows, kMatrixBytes};
+  const MatrixRegisters<Isa> registers(whole, whole, whole);
+  for (int64_t n = 0; n < count; n++) {
+#pragma GCC unroll 4
+    for (int u = 0; u < kProbeUnroll; u++) {
+      Isa::template add_products_bf16<0, kFirstOperand, kSecondOperand>();
+      Isa::template add_products_bf16<1, kFirstOperand, kSecondOperand + 1>();
+      Isa::template add_products_bf16<2, kFirstOperand + 1, kSecondOperand>();
+      Isa::template add_products_bf16<3, kFirstOperand + 1, kSecondOperand + 1>();
+    }
+  }
+  return count * kProbeUnroll * 4 * kMatrixRows * kMatrixRows * kMatrixElements * 2;
+}
+
 template <class Isa>
 int64_t probe_dot_bf16(int64_t count) {
+  if constexpr (Isa::kHasMatrix) return probe_matrix_bf16<Isa>(count);
   if constexpr (Isa::kHasBf16Dot) {
     P<Isa> x = Isa::set1_pair(0x3c003c00u), y = Isa::set1_pair(0x3c003c00u);
     keep(x);

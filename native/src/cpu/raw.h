@@ -51,11 +51,11 @@ struct AttentionCosts {
 
 // What is known of an instruction set beside its kernels.
 struct InstructionSet {
-  const char* needs[9];  // features of a processor, as dispatch.cpp knows them; unused ones are nullptr
-  const char* fast_on;   // the feature with which it is faster than those before it; nullptr: always
-  const char* why;       // the reason to choose it: it is the newest and fast
-  const char* why_slow;  // the reason to choose the one before it: this one is there, but slow,
-  const char* why_none;  // .. or not there
+  const char* needs[11];  // features of a processor, as dispatch.cpp knows them; unused ones are nullptr
+  const char* fast_on;    // the feature with which it is faster than those before it; nullptr: always
+  const char* why;        // the reason to choose it: it is the newest and fast
+  const char* why_slow;   // the reason to choose the one before it: this one is there, but slow,
+  const char* why_none;   // .. or not there
   AttentionCosts costs;
 };
 

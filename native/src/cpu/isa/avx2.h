@@ -16,6 +16,7 @@ struct Avx2 {
   static constexpr int kScoreTokens = 6;
   static constexpr int kValueVectors = 2;
   static constexpr bool kHasBf16Dot = false;
+  static constexpr bool kHasMatrix = false;
   static constexpr bool kPrefersInt8 = true;
   static constexpr InstructionSet kSet = {
       .needs = {"avx2", "fma", "f16c"},

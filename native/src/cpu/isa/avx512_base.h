@@ -14,6 +14,7 @@ struct Avx512Base {
   static constexpr int kScoreTokens = 6;
   static constexpr int kValueVectors = 4;
   static constexpr bool kHasBf16Dot = false;
+  static constexpr bool kHasMatrix = false;
   static constexpr bool kPrefersInt8 = true;
 
   typedef __m512 F;

@@ -14,6 +14,7 @@ struct Generic {
   static constexpr int kScoreTokens = 4;
   static constexpr int kValueVectors = 2;
   static constexpr bool kHasBf16Dot = false;
+  static constexpr bool kHasMatrix = false;
   static constexpr bool kHasInt8Dot = false;
   static constexpr bool kPrefersInt8 = false;
   static constexpr InstructionSet kSet = {

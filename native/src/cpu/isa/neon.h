@@ -16,6 +16,7 @@ struct Neon {
   static constexpr int kScoreTokens = 6;
   static constexpr int kValueVectors = 4;
   static constexpr bool kHasBf16Dot = false;
+  static constexpr bool kHasMatrix = false;
   static constexpr bool kPrefersInt8 = true;
   static constexpr InstructionSet kSet = {
       .needs = {},

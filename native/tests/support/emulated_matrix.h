@@ -1,0 +1,87 @@
+// Matrix registers (cpu/matrix.h) in plain C++ above the generic vocabulary: what kernels do with them can be tested on any processor.
+#pragma once
+#include <cfloat>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+
+#include "cpu/isa/generic.h"
+#include "cpu/matrix.h"
+
+namespace mla {
+namespace {
+
+struct EmulatedRegisters {
+  MatrixShape shapes[kMatrixRegisters] = {};
+  uint8_t at[kMatrixRegisters][kMatrixRows][kMatrixBytes] = {};
+};
+
+struct EmulatedMatrix : Generic {
+  static constexpr bool kHasMatrix = true;
+
+  static inline thread_local EmulatedRegisters registers;
+
+  static F rounded_pairs(F first, F second) {
+    uint16_t pairs[2 * L];
+    for (int i = 0; i < L; i++) {
+      first[i] = flushed(first[i]);
+      second[i] = flushed(second[i]);
+    }
+    store_bf16(pairs, first, L);
+    store_bf16(pairs + L, second, L);
+    F r;
+    std::memcpy(&r, pairs, sizeof r);
+    return r;
+  }
+  static void configure_matrix(const MatrixShape& sums, const MatrixShape& first, const MatrixShape& second) {
+    registers = EmulatedRegisters();
+    for (int i = 0; i < kMatrixRegisters; i++)
+      registers.shapes[i] = i < kFirstOperand ? sums : i < kSecondOperand ? first : second;
+  }
+  static void release_matrix() { registers = EmulatedRegisters(); }
+  template <int R>
+  static void zero_matrix() {
+    std::memset(registers.at[R], 0, sizeof registers.at[R]);
+  }
+  template <int R>
+  static void load_matrix(const void* rows, int64_t stride) {
+    zero_matrix<R>();
+    for (int i = 0; i < registers.shapes[R].rows; i++)
+      std::memcpy(registers.at[R][i], (const char*)rows + i * stride, (size_t)registers.shapes[R].bytes);
+  }
+  template <int R>
+  static void store_matrix(void* rows, int64_t stride) {
+    for (int i = 0; i < registers.shapes[R].rows; i++)
+      std::memcpy((char*)rows + i * stride, registers.at[R][i], (size_t)registers.shapes[R].bytes);
+  }
+
+  // Subnormal numbers are 0.
+  static float flushed(float x) { return std::fabs(x) < FLT_MIN ? std::copysign(0.f, x) : x; }
+  static float element(const uint8_t* row, int i) {
+    uint32_t bits = 0;
+    std::memcpy((char*)&bits + 2, row + 2 * i, 2);
+    float x;
+    std::memcpy(&x, &bits, 4);
+    return flushed(x);
+  }
+  template <int C, int A, int B>
+  static void add_products_bf16() {
+    const EmulatedRegisters& r = registers;
+    for (int i = 0; i < r.shapes[C].rows; i++) {
+      for (int j = 0; j < r.shapes[C].bytes / 4; j++) {
+        float sides[2] = {};
+        for (int p = 0; p < r.shapes[A].bytes / 4; p++)
+          for (int side = 0; side < 2; side++)
+            sides[side] = flushed(
+                std::fma(element(r.at[A][i], 2 * p + side), element(r.at[B][p], 2 * j + side), sides[side]));
+        float sum;
+        std::memcpy(&sum, r.at[C][i] + 4 * j, 4);
+        sum = flushed(flushed(sum) + flushed(sides[0] + sides[1]));
+        std::memcpy(registers.at[C][i] + 4 * j, &sum, 4);
+      }
+    }
+  }
+};
+
+}  // namespace
+}  // namespace mla
