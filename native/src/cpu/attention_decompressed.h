@@ -224,7 +224,7 @@ void rebuild_in_matrix(PairRows<Isa>& a, const uint16_t* weight, const uint16_t*
   constexpr int kScores = PairRows<Isa>::kTokens * kMatrixRows;
   const State& s = a.s;
   const int stride = round_up(call.c.latent, 32);
-  const MatrixRegisters<Isa> registers(kWholeMatrix, kWholeMatrix, kWholeMatrix);
+  Isa::configure_matrix(kWholeMatrix, kWholeMatrix, kWholeMatrix);
   const KeyTiles<Isa> tiles(a, latents, call.c.latent, tokens);
   const uint32_t* w = (const uint32_t*)(weight + kSumRows<Isa> * stride);
   const auto outputs = [&](int count, auto put) {
@@ -245,6 +245,7 @@ void rebuild_in_matrix(PairRows<Isa>& a, const uint16_t* weight, const uint16_t*
     put_keys<Isa>(scores, tokens, n, s.key_stride, keys + d);
   });
   outputs(call.p.value, [&](const float* scores, int d, int n) { put_values(a, scores, tokens, n, d); });
+  Isa::release_matrix();
 }
 
 template <class Isa>

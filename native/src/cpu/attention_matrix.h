@@ -189,7 +189,7 @@ void attend_matrix_rows(PairRows<Isa>& a, int begin, int end, int first, int tok
   typedef PairRows<Isa> Rows;
   constexpr int kScores = Rows::kTokens * kMatrixRows, kProbabilities = Rows::kPairs * kMatrixRows;
   const State& s = a.s;
-  const MatrixRegisters<Isa> registers(kWholeMatrix, kWholeMatrix, kWholeMatrix);
+  Isa::configure_matrix(kWholeMatrix, kWholeMatrix, kWholeMatrix);
   const KeyTiles<Isa> keys(a, a.keys, s.key_width, tokens);
   for (int r = begin, groups; r < end; r += groups * kMatrixRows) {
     groups = 1;
@@ -224,6 +224,7 @@ void attend_matrix_rows(PairRows<Isa>& a, int begin, int end, int first, int tok
         matrix_value_tile<Isa, 1>(a, r, column, steps, ahead);
     }
   }
+  Isa::release_matrix();
 }
 
 }  // namespace

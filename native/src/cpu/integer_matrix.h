@@ -191,8 +191,9 @@ void code_panels(const Source& source, const RoundedRows& a, int begin, int end,
 
 template <class Source>
 void product_in_matrix(const Source& source, const RoundedRows& a, int n_begin, int n_end) {
-  const MatrixRegisters<typename Source::Isa> registers(
-      {kMatrixRows, kMatrixBytes}, {kMatrixRows, kInt8Block}, {kInt8Block / 4, kMatrixBytes});
+  typedef typename Source::Isa Isa;
+  Isa::configure_matrix({kMatrixRows, kMatrixBytes}, {kMatrixRows, kInt8Block},
+                        {kInt8Block / 4, kMatrixBytes});
   const int all = rounded_blocks(a.k), chunk = min_int(kCodeChunk, round_up(a.rows, kMatrixRows));
   const int64_t block_bytes = chunk / kMatrixRows * matrix_step(Source::kHasMinima);
   const int pass = round_up((int)(kCodePassBytes / block_bytes), kPanelBlocks);
@@ -201,6 +202,7 @@ void product_in_matrix(const Source& source, const RoundedRows& a, int n_begin, 
       for (int n = n_begin; n < n_end; n += kCodeColumns)
         code_panels(source, a, begin, min_int(a.rows, begin + chunk), n, n_end, first,
                     min_int(all, first + pass));
+  Isa::release_matrix();
 }
 
 }  // namespace

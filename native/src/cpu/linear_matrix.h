@@ -330,10 +330,14 @@ template <class Isa>
 void multiply_matrix(const MatrixLayer<Isa>& layer, int n_begin, int n_end) {
   const int rows = layer.p.rows, group = matrix_group(rows);
   const int height = min_int(kMatrixRows, n_end - n_begin);
-  const MatrixRegisters<Isa> registers({height, group * 4}, {height, kMatrixBytes}, {kMatrixRows, group * 4});
-  if (rows <= kMatrixRows) return few_matrix_rows(layer, n_begin, n_end, height);
-  for (int m = 0; m < rows; m += kMatrixBlockRows)
-    matrix_block(layer, m, min_int(kMatrixBlockRows, rows - m), n_begin, n_end, height);
+  Isa::configure_matrix({height, group * 4}, {height, kMatrixBytes}, {kMatrixRows, group * 4});
+  if (rows <= kMatrixRows) {
+    few_matrix_rows(layer, n_begin, n_end, height);
+  } else {
+    for (int m = 0; m < rows; m += kMatrixBlockRows)
+      matrix_block(layer, m, min_int(kMatrixBlockRows, rows - m), n_begin, n_end, height);
+  }
+  Isa::release_matrix();
 }
 
 }  // namespace

@@ -24,17 +24,8 @@ struct MatrixShape {
 
 namespace {
 
-// Keeps the registers in use while it lives. They are released at the end of each kernel, so that the frames of signals and switches
-// between threads do not carry 8 KiB more.
-template <class Isa>
-struct MatrixRegisters {
-  MatrixRegisters(const MatrixShape& sums, const MatrixShape& first, const MatrixShape& second) {
-    Isa::configure_matrix(sums, first, second);
-  }
-  ~MatrixRegisters() { Isa::release_matrix(); }
-  MatrixRegisters(const MatrixRegisters&) = delete;
-  MatrixRegisters& operator=(const MatrixRegisters&) = delete;
-};
+// A kernel configures the registers and releases them at its one end, so that the frames of signals and switches between threads do not
+// carry 8 KiB more. No object does it, since kernels throw nothing and unwinding through a destructor needs a weak symbol.
 
 // Calls each<i, j>() for the sums of A first operands times B second ones; they are held by register 2 i + j.
 template <int A, int B, class Each>

@@ -48,7 +48,7 @@ int64_t probe_fma(int64_t count) {
 template <class Isa>
 int64_t probe_matrix_bf16(int64_t count) {
   const MatrixShape whole{kMatrixRows, kMatrixBytes};
-  const MatrixRegisters<Isa> registers(whole, whole, whole);
+  Isa::configure_matrix(whole, whole, whole);
   for (int64_t n = 0; n < count; n++) {
 #pragma GCC unroll 4
     for (int u = 0; u < kProbeUnroll; u++) {
@@ -58,6 +58,7 @@ int64_t probe_matrix_bf16(int64_t count) {
       Isa::template add_products_bf16<3, kFirstOperand + 1, kSecondOperand + 1>();
     }
   }
+  Isa::release_matrix();
   return count * kProbeUnroll * 4 * kMatrixRows * kMatrixRows * kMatrixElements * 2;
 }
 
