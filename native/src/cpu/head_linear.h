@@ -16,7 +16,6 @@ constexpr int kTransposedTokens = 4;
 // Of packed integers: one row of the most inputs, 2^16, or 16 of 2048.
 constexpr int kRoundedBytes = 96 << 10;
 static_assert(kRoundedBytes >= (1 << 16) / 32 * rounded_block_bytes(16));
-static_assert(kPlainTokens <= kFewOfMatrix);  // more rows would be packed in another way
 // The same of activations in matrix registers: one row of the most inputs, or 128 of 512.
 constexpr int kMatrixPackedBytes = 128 << 10;
 static_assert(kMatrixPackedBytes >= (1 << 16) * 2);

@@ -118,23 +118,5 @@ MLA_INLINE void with_codes(const StoredRows<Isa>& w, int k, Function f) {
     w.coding.has_minima ? f(Turned<Isa, 16, true>{w, k}) : f(Turned<Isa, 16, false>{w, k});
 }
 
-// Fetches the weights of the next lanes of rows into the second-level cache, as much of them as was computed with: in order of their
-// addresses, which the processor's own prefetching does not see where sixteen rows are read side by side.
-template <class Isa>
-struct NextLanes {
-  const char* at;
-  int64_t step;  // bytes for a block of 32
-
-  MLA_INLINE void fetch(int block) const {
-    const char* line = at + block * step;
-    for (int64_t i = 0; i < step; i += 64) __builtin_prefetch(line + i, 0, 2);
-  }
-};
-
-template <class Isa>
-MLA_INLINE NextLanes<Isa> next_lanes(const StoredRows<Isa>& w, int n, int blocks) {
-  return {w.weight + (n + Isa::L) * w.row_bytes, Isa::L * w.row_bytes / blocks};
-}
-
 }  // namespace
 }  // namespace mla

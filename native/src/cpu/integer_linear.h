@@ -3,11 +3,10 @@
 // One output is one sum over the runs of its weight row from the first on, whatever rows and ranges a call has: weight rows stand in lanes, so
 // that a sum is never split, only stored between two passes over k. One row of activations is integer_gemv.h's; a few pass by a block of weights
 // in registers, many by a panel of 32 weight rows (16 or 8 where registers are fewer) and a pass of k that is unpacked once and stays in the
-// second-level cache. Where there are matrix registers, many are integer_matrix.h's.
+// second-level cache.
 #pragma once
 #include "cpu/integer_gemv.h"
 #include "cpu/integer_lanes.h"
-#include "cpu/integer_matrix.h"
 #include "cpu/integer_rows.h"
 #include "cpu/lanes.h"
 #include "cpu/stored_rows.h"
@@ -114,6 +113,41 @@ struct CodeProduct {
     }
   }
 };
+
+// Rows of activations, packed, and where their results go.
+struct RoundedRows {
+  const char* packed;
+  int rows;
+  int k;
+  const float* bias;
+  float* y;
+  int64_t y_stride;
+};
+
+template <class Isa>
+MLA_INLINE void finish_outputs(const RoundedRows& a, int row, int n, int count, F<Isa> f) {
+  if (a.bias) f = Isa::add(f, count == Isa::L ? Isa::load(a.bias + n) : Isa::load(a.bias + n, count));
+  float* to = a.y + row * a.y_stride + n;
+  count == Isa::L ? Isa::store(to, f) : Isa::store(to, f, count);
+}
+
+// Fetches the weights of the next lanes of rows into the second-level cache, as much of them as was computed with: in order of their
+// addresses, which the processor's own prefetching does not see where sixteen rows are read side by side.
+template <class Isa>
+struct NextLanes {
+  const char* at;
+  int64_t step;  // bytes for a block of 32
+
+  MLA_INLINE void fetch(int block) const {
+    const char* line = at + block * step;
+    for (int64_t i = 0; i < step; i += 64) __builtin_prefetch(line + i, 0, 2);
+  }
+};
+
+template <class Isa>
+MLA_INLINE NextLanes<Isa> next_lanes(const StoredRows<Isa>& w, int n, int blocks) {
+  return {w.weight + (n + Isa::L) * w.row_bytes, Isa::L * w.row_bytes / blocks};
+}
 
 // G groups of R rows.
 template <class Source, int R, int G>
@@ -242,11 +276,7 @@ void rounded_product(const Source& source, const RoundedRows& a, int n_begin, in
     if (a.rows <= 12) return few_rounded<Source, 4, 3>(source, a, n_begin, n_end);
     if (a.rows <= kFew) return few_rounded<Source, 4, 4>(source, a, n_begin, n_end);
   }
-  constexpr bool kInMatrix = uses_matrix_codes<typename Source::Isa>(kFewOfMatrix + 1, Source::kRun);
-  if constexpr (kInMatrix) {
-    if (a.rows > kFewOfMatrix) return product_in_matrix(source, a, n_begin, n_end);
-  }
-  if constexpr (!kInMatrix || kFew < kFewOfMatrix) many_rounded(source, a, n_begin, n_end);
+  many_rounded(source, a, n_begin, n_end);
 }
 
 // y = x W^T + bias for packed rows of integers and outputs [n_begin, n_end).

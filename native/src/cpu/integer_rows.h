@@ -2,12 +2,10 @@
 //
 // Packed: groups of up to 4 rows; within one, blocks of 32 elements; within a block [row][32] integers, [row] scales and, for each run of the
 // weight's elements in it, [row] what its sum of integers is for: the product's first summand where codes are signed (minus the offset of the
-// codes times the sum), the factor of the minimum (scale times sum) where there are minima. What is multiplied in matrix registers
-// (integer_matrix.h) has groups of 16 rows, and sums for minima alone.
+// codes times the sum), the factor of the minimum (scale times sum) where there are minima.
 #pragma once
 #include "cpu/formats/formats.h"
 #include "cpu/lanes.h"
-#include "cpu/matrix.h"
 
 namespace mla {
 namespace {
@@ -26,40 +24,10 @@ MLA_INLINE bool multiplies_codes(const mla_linear_params& p) {
 MLA_INLINE int rounded_blocks(int k) { return (k + kInt8Block - 1) / kInt8Block; }
 // Bytes of a block of a row where a weight has runs of so many elements.
 MLA_INLINE constexpr int rounded_block_bytes(int run) { return kInt8Block + 4 + 4 * (kInt8Block / run); }
+MLA_INLINE int rounded_group(int rows) { return min_int(rows, kRoundedGroup); }
 
-// More rows than these are multiplied in matrix registers where runs have 32 elements: fewer do not pay for the panel, shorter runs not for products
-// that take as long as those of 32.
-constexpr int kFewOfMatrix = 16;
-
-template <class Isa>
-MLA_INLINE constexpr bool uses_matrix_codes(int rows, int run) {
-  return Isa::kHasMatrix && run == kInt8Block && rows > kFewOfMatrix;
-}
-// Bytes of a block of a group of rows that are multiplied so.
-MLA_INLINE constexpr int64_t matrix_step(bool has_minima) {
-  return kMatrixRows * (kInt8Block + (has_minima ? 8 : 4));
-}
-
-struct RoundedLayout {
-  int group;     // rows
-  int sums;      // of a row in a block
-  int64_t step;  // bytes of a block of a group
-};
-
-template <class Isa>
-MLA_INLINE RoundedLayout rounded_layout(int rows, Coding coding) {
-  if (!uses_matrix_codes<Isa>(rows, coding.run)) {
-    const int group = min_int(rows, kRoundedGroup);
-    return {group, kInt8Block / coding.run, (int64_t)group * rounded_block_bytes(coding.run)};
-  }
-  return {kMatrixRows, coding.has_minima ? 1 : 0, matrix_step(coding.has_minima)};
-}
-
-template <class Isa>
-MLA_INLINE int64_t rounded_bytes(int rows, int k, Coding coding) {
-  if (rows == 0) return 0;
-  const RoundedLayout layout = rounded_layout<Isa>(rows, coding);
-  return round_up(rows, layout.group) / layout.group * rounded_blocks(k) * layout.step;
+MLA_INLINE int64_t rounded_bytes(int rows, int k, int run) {
+  return (int64_t)round_up(rows, kRoundedGroup) * rounded_blocks(k) * rounded_block_bytes(run);
 }
 
 // What a block of activations became.
@@ -99,8 +67,9 @@ MLA_INLINE RoundedBlock round_block(const float* x, int8_t* q) {
 // Row `i` of the packed form of `rows` rows; x is nullptr for one that fills the last group up.
 template <class Isa>
 void round_row(const float* x, int k, Coding coding, int rows, int i, char* packed) {
-  const auto [group, sums, step] = rounded_layout<Isa>(rows, coding);
-  const int blocks = rounded_blocks(k), runs = kInt8Block / coding.run, lane = i % group;
+  const int group = rounded_group(rows), blocks = rounded_blocks(k), runs = kInt8Block / coding.run,
+            lane = i % group;
+  const int64_t step = (int64_t)group * rounded_block_bytes(coding.run);
   char* to = packed + i / group * blocks * step;
   for (int b = 0; b < blocks; b++, to += step) {
     auto* q = (int8_t*)to + lane * kInt8Block;
@@ -116,7 +85,7 @@ void round_row(const float* x, int k, Coding coding, int rows, int i, char* pack
       block = round_block<Isa>(last, q);
     }
     __builtin_memcpy(numbers, &block.scale, 4);
-    for (int run = 0; run < sums; run++) {
+    for (int run = 0; run < runs; run++) {
       const float of_run = runs == 2 ? block.sums[run] : block.sums[0] + block.sums[1];
       const float product = block.scale * of_run;
       const int32_t first = -Isa::kCodeOffset * (int32_t)of_run;
@@ -133,26 +102,8 @@ void round_rows(const mla_linear_params& p, const float* x, const int32_t* indic
   const Coding coding = coding_of(p.weight_type);
   for (int i = begin; i < end; i++)
     round_row<Isa>(x + (indices ? indices[i] : i) * p.x_stride, p.k, coding, p.rows, i, packed);
-  const int group = rounded_layout<Isa>(p.rows, coding).group;
-  for (int i = end; end == p.rows && i < round_up(end, group); i++)
+  for (int i = end; end == p.rows && i < round_up(end, rounded_group(p.rows)); i++)
     round_row<Isa>(nullptr, p.k, coding, p.rows, i, packed);
-}
-
-// Rows of activations, packed, and where their results go.
-struct RoundedRows {
-  const char* packed;
-  int rows;
-  int k;
-  const float* bias;
-  float* y;
-  int64_t y_stride;
-};
-
-template <class Isa>
-MLA_INLINE void finish_outputs(const RoundedRows& a, int row, int n, int count, F<Isa> f) {
-  if (a.bias) f = Isa::add(f, count == Isa::L ? Isa::load(a.bias + n) : Isa::load(a.bias + n, count));
-  float* to = a.y + row * a.y_stride + n;
-  count == Isa::L ? Isa::store(to, f) : Isa::store(to, f, count);
 }
 
 }  // namespace

@@ -50,7 +50,7 @@ MLA_INLINE int k_step(const mla_linear_params& p) {
 template <class Isa>
 int64_t packed_bytes(const mla_linear_params* params) {
   const mla_linear_params& p = *params;
-  if (multiplies_codes(p)) return whole_lines(rounded_bytes<Isa>(p.rows, p.k, coding_of(p.weight_type)));
+  if (multiplies_codes(p)) return whole_lines(rounded_bytes(p.rows, p.k, coding_of(p.weight_type).run));
   if (uses_matrix<Isa>(p)) return matrix_packed_bytes(p.rows, p.k);
   const int group = group_rows(p.rows);
   if (group == 0) return 0;

@@ -81,19 +81,6 @@ struct EmulatedMatrix : Generic {
       }
     }
   }
-  template <int C, int A, int B>
-  static void add_products_int8() {
-    const EmulatedRegisters& r = registers;
-    for (int i = 0; i < r.shapes[C].rows; i++) {
-      for (int j = 0; j < r.shapes[C].bytes / 4; j++) {
-        int32_t sum;
-        std::memcpy(&sum, r.at[C][i] + 4 * j, 4);
-        for (int k = 0; k < r.shapes[A].bytes; k++)
-          sum += (int8_t)r.at[A][i][k] * (int8_t)r.at[B][k / 4][4 * j + k % 4];
-        std::memcpy(registers.at[C][i] + 4 * j, &sum, 4);
-      }
-    }
-  }
 };
 
 }  // namespace

@@ -58,10 +58,6 @@ struct Avx512Amx : Avx512Pairs {
   static void add_products_bf16() {
     asm volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(C), "i"(A), "i"(B));
   }
-  template <int C, int A, int B>
-  static void add_products_int8() {
-    asm volatile("tdpbssd %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(C), "i"(A), "i"(B));
-  }
 };
 
 }  // namespace
