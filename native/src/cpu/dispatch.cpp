@@ -1,5 +1,5 @@
 // Chooses by what is fast on a processor, not by what is newest: measured on Zen 5, vdpbf16ps does twice the work of a float32 FMA; on
-// Emerald Rapids half of it, so bf16 widened to float32 is twice as fast there.
+// Emerald Rapids half of it, so bf16 widened to float32 is twice as fast there where the system refuses the matrix registers.
 #include "cpu/dispatch.h"
 
 #include <algorithm>
