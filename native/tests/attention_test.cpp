@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "support/cache.h"
+#include "support/emulated_kernels.h"
 #include "support/kernels.h"
 #include "support/memory.h"
 #include "support/numbers.h"
@@ -518,7 +519,14 @@ TEST_P(Attend, MergeIgnoresWhatEmptyPartsHold) {
   }
 }
 
-MLA_TEST_ALL_KERNELS(Attend);
+std::vector<const mla_kernels*> all_attention() {
+  std::vector<const mla_kernels*> tables = all_kernels();
+  tables.push_back(emulated_matrix_kernels());
+  return tables;
+}
+
+INSTANTIATE_TEST_SUITE_P(, Attend, testing::ValuesIn(all_attention()),
+                         [](const auto& i) { return describe(i.param, MLA_DESCRIBE_ISA); });
 
 }  // namespace
 }  // namespace mla::test

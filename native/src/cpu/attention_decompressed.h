@@ -248,6 +248,28 @@ void rebuild_in_matrix(PairRows<Isa>& a, const uint16_t* weight, const uint16_t*
   Isa::release_matrix();
 }
 
+// The same with the dot product: outputs of the weight are the rows, latents the keys.
+template <class Isa>
+void rebuild_in_pairs(PairRows<Isa>& a, const uint16_t* weight, const uint16_t* const* latents,
+                      const AttentionCall& call, uint16_t* keys, int tokens) {
+  const State& s = a.s;
+  const int stride = round_up(call.c.latent, 32);
+  const uint32_t* w = (const uint32_t*)(weight + kSumRows<Isa> * stride);
+  const auto outputs = [&](int d, int n) {
+    const int quads = (min_int(kPairRows, n - d) + 3) / 4;
+    score_group(a, latents, call.c.latent, w, quads, tokens, s.scores);
+    w += (int64_t)quads * 4 * (stride / 2);
+  };
+  for (int d = 0; d < call.p.nope; d += kPairRows) {
+    outputs(d, call.p.nope);
+    put_keys<Isa>(s.scores, tokens, min_int(kPairRows, call.p.nope - d), s.key_stride, keys + d);
+  }
+  for (int d = 0; d < call.p.value; d += kPairRows) {
+    outputs(d, call.p.value);
+    put_values(a, s.scores, tokens, min_int(kPairRows, call.p.value - d), d);
+  }
+}
+
 template <class Isa>
 void rebuild_block(PairRows<Isa>& a, const HeadCall& h, int i, int begin, int tokens) {
   constexpr int kTokens = PairRows<Isa>::kTokens, L = Isa::L;
@@ -280,23 +302,10 @@ void rebuild_block(PairRows<Isa>& a, const HeadCall& h, int i, int begin, int to
     }
     return;
   }
-  if constexpr (Isa::kHasMatrix) return rebuild_in_matrix(a, x.weight, latents, h.call, keys, tokens);
-  // outputs of the weight are the rows, latents the keys
-  const int stride = round_up(c.latent, 32);
-  const uint32_t* w = (const uint32_t*)(x.weight + kSumRows<Isa> * stride);
-  const auto outputs = [&](int d, int n) {
-    const int quads = (min_int(kPairRows, n - d) + 3) / 4;
-    score_group(a, latents, c.latent, w, quads, tokens, s.scores);
-    w += (int64_t)quads * 4 * (stride / 2);
-  };
-  for (int d = 0; d < p.nope; d += kPairRows) {
-    outputs(d, p.nope);
-    put_keys<Isa>(s.scores, tokens, min_int(kPairRows, p.nope - d), s.key_stride, keys + d);
-  }
-  for (int d = 0; d < p.value; d += kPairRows) {
-    outputs(d, p.value);
-    put_values(a, s.scores, tokens, min_int(kPairRows, p.value - d), d);
-  }
+  if constexpr (Isa::kHasMatrix)
+    rebuild_in_matrix(a, x.weight, latents, h.call, keys, tokens);
+  else
+    rebuild_in_pairs(a, x.weight, latents, h.call, keys, tokens);
 }
 
 template <class Structure>

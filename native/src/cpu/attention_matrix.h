@@ -161,7 +161,7 @@ MLA_INLINE void scale_sums(const State& s, int row) {
 template <class Isa, int A>
 MLA_INLINE void matrix_value_tile(const PairRows<Isa>& a, int row, int column, int steps, const char* ahead) {
   constexpr int kColumns = kValueColumns<Isa>;
-  static_assert(kColumns % kMatrixRows == 0);
+  static_assert(kColumns % (2 * kMatrixRows) == 0);
   constexpr int64_t kStride = kColumns * 4, kPairs = PairRows<Isa>::kPairs;
   const auto sums = [&](int i, int j) __attribute__((always_inline)) {
     const int c = column + j * kMatrixRows;

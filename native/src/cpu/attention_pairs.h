@@ -224,8 +224,7 @@ void value_band(PairRows<Isa>& a, int begin, int end, const int* seen) {
 
 // A block of tokens, which begins at `first` (relative), for the band of rows [begin, end).
 template <class Isa>
-void attend_rows(PairRows<Isa>& a, int begin, int end, int first, int tokens) {
-  if constexpr (Isa::kHasMatrix) return attend_matrix_rows(a, begin, end, first, tokens);
+void attend_pair_rows(PairRows<Isa>& a, int begin, int end, int first, int tokens) {
   const State& s = a.s;
   int seen[kBandRows / kPairRows] = {};
   for (int r = begin, g = 0; r < end; r += kPairRows, g++) {
@@ -247,6 +246,14 @@ void attend_rows(PairRows<Isa>& a, int begin, int end, int first, int tokens) {
     value_band<2>(a, begin, end, seen);
   else
     value_band<4>(a, begin, end, seen);
+}
+
+template <class Isa>
+MLA_INLINE void attend_rows(PairRows<Isa>& a, int begin, int end, int first, int tokens) {
+  if constexpr (Isa::kHasMatrix)
+    attend_matrix_rows(a, begin, end, first, tokens);
+  else
+    attend_pair_rows(a, begin, end, first, tokens);
 }
 
 }  // namespace

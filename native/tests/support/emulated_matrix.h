@@ -18,10 +18,26 @@ struct EmulatedRegisters {
 
 struct EmulatedMatrix : Generic {
   static constexpr bool kHasMatrix = true;
+  static constexpr int kValueVectors = 8;  // two registers of columns
 
   static inline thread_local EmulatedRegisters registers;
 
-  static F rounded_pairs(F first, F second) {
+  typedef U P;  // 4 pairs of bf16
+
+  static P load_pairs(const void* p) {
+    P r;
+    std::memcpy(&r, p, sizeof r);
+    return r;
+  }
+  static P load_pairs(const uint16_t* p, int n) {  // n < 8
+    P r{};
+    std::memcpy((char*)&r, p, 2 * static_cast<size_t>(n));
+    return r;
+  }
+  static P no_pairs() { return P{}; }
+  static void store_pairs(void* p, P x) { std::memcpy(p, &x, sizeof x); }
+  // 8 elements rounded to bf16 in their order, subnormals to zero.
+  static P round_to_pairs(F first, F second) {
     uint16_t pairs[2 * L];
     for (int i = 0; i < L; i++) {
       first[i] = flushed(first[i]);
@@ -29,9 +45,22 @@ struct EmulatedMatrix : Generic {
     }
     store_bf16(pairs, first, L);
     store_bf16(pairs + L, second, L);
-    F r;
-    std::memcpy(&r, pairs, sizeof r);
-    return r;
+    return load_pairs(pairs);
+  }
+  static F rounded_pairs(F first, F second) { return (F)round_to_pairs(first, second); }
+  static P make_pairs(F low, F high) {
+    P pairs, again;
+    interleave(round_to_pairs(low, low), round_to_pairs(high, high), &pairs, &again);
+    return pairs;
+  }
+  // The pairs (x[i], y[i]) of the columns 0..3 and 4..7 of two rows of 8.
+  static void interleave(P x, P y, P* low, P* high) {
+    uint16_t rows[2][2 * L], pairs[2][2 * L];
+    std::memcpy(rows[0], &x, sizeof x);
+    std::memcpy(rows[1], &y, sizeof y);
+    for (int i = 0; i < 4 * L; i++) pairs[i / (2 * L)][i % (2 * L)] = rows[i % 2][i / 2];
+    *low = load_pairs(pairs[0]);
+    *high = load_pairs(pairs[1]);
   }
   static void configure_matrix(const MatrixShape& sums, const MatrixShape& first, const MatrixShape& second) {
     registers = EmulatedRegisters();
