@@ -18,20 +18,7 @@ final class Matrices {
     if (isLarge(a, b.numCols)) {
       return Accumulation.product(Accumulation.columns(a), Accumulation.rows(b));
     }
-    DMatrixRMaj out = new DMatrixRMaj(a.numRows, b.numCols);
-    if (!isEmpty(a) && !isEmpty(b)) {
-      CommonOps_DDRM.mult(a, b, out);
-    }
-    return out;
-  }
-
-  /** a b^T. */
-  private static DMatrixRMaj multiplyTransposed(DMatrixRMaj a, DMatrixRMaj b) {
-    DMatrixRMaj out = new DMatrixRMaj(a.numRows, b.numRows);
-    if (!isEmpty(a) && !isEmpty(b)) {
-      CommonOps_DDRM.multTransB(a, b, out);
-    }
-    return out;
+    return product(a, b, new DMatrixRMaj(a.numRows, b.numCols), CommonOps_DDRM::mult);
   }
 
   /** a^T b. */
@@ -39,9 +26,17 @@ final class Matrices {
     if (isLarge(a, b.numCols)) {
       return Accumulation.product(Accumulation.rows(a), Accumulation.rows(b));
     }
-    DMatrixRMaj out = new DMatrixRMaj(a.numCols, b.numCols);
+    return product(a, b, new DMatrixRMaj(a.numCols, b.numCols), CommonOps_DDRM::multTransA);
+  }
+
+  private interface Product {
+    void into(DMatrixRMaj a, DMatrixRMaj b, DMatrixRMaj out);
+  }
+
+  /** {@code out}, which is zeros before. */
+  private static DMatrixRMaj product(DMatrixRMaj a, DMatrixRMaj b, DMatrixRMaj out, Product by) {
     if (!isEmpty(a) && !isEmpty(b)) {
-      CommonOps_DDRM.multTransA(a, b, out);
+      by.into(a, b, out);
     }
     return out;
   }
@@ -56,7 +51,8 @@ final class Matrices {
     DMatrixRMaj product = multiply(a, c);
     return isLarge(a, a.numRows)
         ? Accumulation.symmetricProduct(Accumulation.columns(product), Accumulation.columns(a))
-        : multiplyTransposed(product, a);
+        : product(
+            product, a, new DMatrixRMaj(a.numRows, a.numRows), CommonOps_DDRM::multTransB);
   }
 
   /** a above b. */
