@@ -29,9 +29,10 @@ TEST_P(Append, AgreesWithTheReferenceOverRandomShapes) {
     p.position = position;
     p.rope_layout = random.in(MLA_ROPE_PAIRS, MLA_ROPE_HALVES);
     p.eps = 1e-6f;
-    p.a_stride = latent + rope + random.of({0, 3});
-    Guarded<float> a(span(tokens, latent + rope, p.a_stride)), weight(random.reals(latent));
-    fill_rows(random, a, tokens, latent + rope, p.a_stride);
+    p.latent_and_key_stride = latent + rope + random.of({0, 3});
+    Guarded<float> latent_and_key(span(tokens, latent + rope, p.latent_and_key_stride)),
+        weight(random.reals(latent));
+    fill_rows(random, latent_and_key, tokens, latent + rope, p.latent_and_key_stride);
     const int pairs = rope / 2;
     Guarded<float> cosines(tokens * pairs), sines(tokens * pairs);
     for (size_t i = 0; i < cosines.size(); i++) {
@@ -41,13 +42,13 @@ TEST_P(Append, AgreesWithTheReferenceOverRandomShapes) {
     }
     const std::vector<int> cuts = random.cuts(tokens);
     for (size_t i = 0; i + 1 < cuts.size(); i++)
-      MLA_CALL(kernels().append, &p, &c, a.data(), norms ? weight.data() : nullptr, cosines.data(),
-               sines.data(), cache.pages(), cuts[i], cuts[i + 1], cache.bytes().data());
+      MLA_CALL(kernels().append, &p, &c, latent_and_key.data(), norms ? weight.data() : nullptr,
+               cosines.data(), sines.data(), cache.pages(), cuts[i], cuts[i + 1], cache.bytes().data());
 
     // half a bf16 step of a number below 2, or a few roundings of float32
     const double relative = type == MLA_TYPE_BF16 ? 0x1p-8 + 1e-6 : 1e-6;
     for (int t = 0; t < tokens; t++) {
-      const float* row = a.data() + t * p.a_stride;
+      const float* row = latent_and_key.data() + t * p.latent_and_key_stride;
       double squares = 0;
       for (int i = 0; i < latent; i++) squares += static_cast<double>(row[i]) * row[i];
       const double factor = 1 / std::sqrt(squares / latent + p.eps);
@@ -82,26 +83,26 @@ TEST_P(Append, AgreesWithTheReferenceOverRandomShapes) {
 // Rounding to bf16 in the cache: to nearest even, NaN stays NaN, overflow becomes infinity.
 TEST_P(Append, RoundsToNearestEven) {
   Random random(1);
-  Guarded<float> a(4096);
-  for (size_t i = 0; i < a.size(); i++) a[i] = from_bits(static_cast<uint32_t>(random.engine()()));
-  a[0] = NAN;
-  a[1] = from_bits(0x7f800001);  // a NaN whose upper half alone would be infinity
-  a[2] = from_bits(0x7f7fffff);
-  a[3] = INFINITY;
-  a[4] = from_bits(0x3f808000);
-  a[5] = from_bits(0x3f818000);
+  Guarded<float> from(4096);
+  for (size_t i = 0; i < from.size(); i++) from[i] = from_bits(static_cast<uint32_t>(random.engine()()));
+  from[0] = NAN;
+  from[1] = from_bits(0x7f800001);  // a NaN whose upper half alone would be infinity
+  from[2] = from_bits(0x7f7fffff);
+  from[3] = INFINITY;
+  from[4] = from_bits(0x3f808000);
+  from[5] = from_bits(0x3f818000);
   Cache cache(random, MLA_TYPE_BF16, 4096, 0, 1, 1);
   mla_append_params p{};
   p.struct_size = sizeof p;
   p.tokens = 1;
-  p.a_stride = 4096;
-  MLA_CALL(kernels().append, &p, &cache.params(), a.data(), nullptr, nullptr, nullptr, cache.pages(), 0, 1,
+  p.latent_and_key_stride = 4096;
+  MLA_CALL(kernels().append, &p, &cache.params(), from.data(), nullptr, nullptr, nullptr, cache.pages(), 0, 1,
            cache.bytes().data());
   for (int i = 0; i < 4096; i++) {
-    if (std::isnan(a[i])) {
+    if (std::isnan(from[i])) {
       ASSERT_TRUE(std::isnan(cache.get(0, i))) << i;
     } else {
-      ASSERT_EQ(bits(cache.get(0, i)), static_cast<uint32_t>(to_bf16(a[i])) << 16) << a[i];
+      ASSERT_EQ(bits(cache.get(0, i)), static_cast<uint32_t>(to_bf16(from[i])) << 16) << from[i];
     }
   }
 }

@@ -419,44 +419,45 @@ struct Append {
   mla_cache_params cache_params{sizeof(mla_cache_params), MLA_TYPE_F32, 4, 2, 4, 2, 3, 0, 0, 0, 0, 24, 48};
   const mla_append_params* p = &params;
   const mla_cache_params* c = &cache_params;
-  Guarded<float> a{std::vector<float>(12, 1.f)}, weight{std::vector<float>(4, 1.f)},
+  Guarded<float> latent_and_key{std::vector<float>(12, 1.f)}, weight{std::vector<float>(4, 1.f)},
       cosines{std::vector<float>(2, 1.f)}, sines{std::vector<float>(2, 0.f)}, cache{36};
   Guarded<int32_t> pages{std::vector<int32_t>{-1, 0, 1}};  // the first page is not touched
-  const float* a_data = a.data();
+  const float* latent_and_key_data = latent_and_key.data();
   const float* cosine_data = cosines.data();
   const float* sine_data = sines.data();
   const int32_t* page_table = pages.data();
   void* cache_data = cache.data();
   int begin = 0, end = 2;
   int32_t operator()(const mla_kernels& k, char* error, int32_t size) {
-    return k.append(p, c, a_data, weight.data(), cosine_data, sine_data, page_table, begin, end, cache_data,
-                    error, size);
+    return k.append(p, c, latent_and_key_data, weight.data(), cosine_data, sine_data, page_table, begin, end,
+                    cache_data, error, size);
   }
 };
 
 TEST_P(Arguments, OfAppend) {
   using C = Append;
-  expect_refused<C>(kernels(),
-                    {
-                        {[](C& c) { c.p = nullptr; }, MLA_INVALID_ARGUMENT, "params is NULL"},
-                        {[](C& c) { c.params.struct_size = 1; }, MLA_INVALID_ARGUMENT, "struct_size"},
-                        {[](C& c) { c.c = nullptr; }, MLA_INVALID_ARGUMENT, "cache_params is NULL"},
-                        {[](C& c) { c.cache_params.latent = -1; }, MLA_INVALID_ARGUMENT, "latent"},
-                        {[](C& c) { c.params.tokens = -1; }, MLA_INVALID_ARGUMENT, "tokens"},
-                        {[](C& c) { c.params.position = -1; }, MLA_INVALID_ARGUMENT, "position"},
-                        {[](C& c) { c.params.position = INT32_MAX; }, MLA_INVALID_ARGUMENT, "position"},
-                        {[](C& c) { c.params.rope_layout = 2; }, MLA_INVALID_ARGUMENT, "rope_layout"},
-                        {[](C& c) { c.params.eps = -1; }, MLA_INVALID_ARGUMENT, "eps"},
-                        {[](C& c) { c.params.eps = __builtin_nanf(""); }, MLA_INVALID_ARGUMENT, "eps"},
-                        {[](C& c) { c.params.a_stride = -1; }, MLA_INVALID_ARGUMENT, "a_stride"},
-                        {[](C& c) { c.end = 3; }, MLA_INVALID_ARGUMENT, "token range is 0..3"},
-                        {[](C& c) { c.a_data = nullptr; }, MLA_INVALID_ARGUMENT, "a is NULL"},
-                        {[](C& c) { c.cosine_data = nullptr; }, MLA_INVALID_ARGUMENT, "cosines is NULL"},
-                        {[](C& c) { c.sine_data = nullptr; }, MLA_INVALID_ARGUMENT, "sines is NULL"},
-                        {[](C& c) { c.page_table = nullptr; }, MLA_INVALID_ARGUMENT, "page_table is NULL"},
-                        {[](C& c) { c.pages[2] = 3; }, MLA_INVALID_ARGUMENT, "page_table[2] is 3"},
-                        {[](C& c) { c.cache_data = nullptr; }, MLA_INVALID_ARGUMENT, "cache is NULL"},
-                    });
+  expect_refused<C>(
+      kernels(),
+      {
+          {[](C& c) { c.p = nullptr; }, MLA_INVALID_ARGUMENT, "params is NULL"},
+          {[](C& c) { c.params.struct_size = 1; }, MLA_INVALID_ARGUMENT, "struct_size"},
+          {[](C& c) { c.c = nullptr; }, MLA_INVALID_ARGUMENT, "cache_params is NULL"},
+          {[](C& c) { c.cache_params.latent = -1; }, MLA_INVALID_ARGUMENT, "latent"},
+          {[](C& c) { c.params.tokens = -1; }, MLA_INVALID_ARGUMENT, "tokens"},
+          {[](C& c) { c.params.position = -1; }, MLA_INVALID_ARGUMENT, "position"},
+          {[](C& c) { c.params.position = INT32_MAX; }, MLA_INVALID_ARGUMENT, "position"},
+          {[](C& c) { c.params.rope_layout = 2; }, MLA_INVALID_ARGUMENT, "rope_layout"},
+          {[](C& c) { c.params.eps = -1; }, MLA_INVALID_ARGUMENT, "eps"},
+          {[](C& c) { c.params.eps = __builtin_nanf(""); }, MLA_INVALID_ARGUMENT, "eps"},
+          {[](C& c) { c.params.latent_and_key_stride = -1; }, MLA_INVALID_ARGUMENT, "latent_and_key_stride"},
+          {[](C& c) { c.end = 3; }, MLA_INVALID_ARGUMENT, "token range is 0..3"},
+          {[](C& c) { c.latent_and_key_data = nullptr; }, MLA_INVALID_ARGUMENT, "latent_and_key is NULL"},
+          {[](C& c) { c.cosine_data = nullptr; }, MLA_INVALID_ARGUMENT, "cosines is NULL"},
+          {[](C& c) { c.sine_data = nullptr; }, MLA_INVALID_ARGUMENT, "sines is NULL"},
+          {[](C& c) { c.page_table = nullptr; }, MLA_INVALID_ARGUMENT, "page_table is NULL"},
+          {[](C& c) { c.pages[2] = 3; }, MLA_INVALID_ARGUMENT, "page_table[2] is 3"},
+          {[](C& c) { c.cache_data = nullptr; }, MLA_INVALID_ARGUMENT, "cache is NULL"},
+      });
 }
 
 struct Rope {
@@ -569,8 +570,8 @@ TEST_P(Arguments, OfGate) {
   expect_refused<Gate>(kernels(), bad);
 }
 TEST_P(Arguments, OfAdd) {
-  auto bad = bad_rows<Add>("x is NULL", "x_stride", "r is NULL");
-  bad.push_back({[](Add& c) { c.second_stride = -1; }, MLA_INVALID_ARGUMENT, "r_stride"});
+  auto bad = bad_rows<Add>("x is NULL", "x_stride", "residual is NULL");
+  bad.push_back({[](Add& c) { c.second_stride = -1; }, MLA_INVALID_ARGUMENT, "residual_stride"});
   expect_refused<Add>(kernels(), bad);
 }
 

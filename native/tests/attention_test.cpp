@@ -443,18 +443,19 @@ TEST_P(Attend, DecompressedAgreesWithTheReferenceOverRandomShapes) {
     SCOPED_TRACE(text(shape) + " nope " + std::to_string(shape.nope) + " value " +
                  std::to_string(shape.value) + " weight type " + std::to_string(shape.weight_type));
     const Sequence s(random, shape, shape.nope + shape.rope, shape.value);
-    const Matrix kv_b(random, shape.weight_type, shape.split ? 0 : shape.heads * (shape.nope + shape.value),
-                      shape.latent, shape.latent);
+    const Matrix latent_up(random, shape.weight_type,
+                           shape.split ? 0 : shape.heads * (shape.nope + shape.value), shape.latent,
+                           shape.latent);
     const Matrix key_up(random, shape.weight_type, shape.split ? shape.heads * shape.latent : 0, shape.nope,
                         shape.nope);
     const Matrix value_up(random, shape.weight_type, shape.split ? shape.heads * shape.value : 0,
                           shape.latent, shape.latent);
-    const uint8_t* key_weight = shape.split ? key_up.bytes.data() : kv_b.bytes.data();
+    const uint8_t* key_weight = shape.split ? key_up.bytes.data() : latent_up.bytes.data();
     const uint8_t* value_weight =
         shape.split ? value_up.bytes.data()
-                    : kv_b.bytes.data() + shape.nope * shape.latent * type_size(shape.weight_type);
+                    : latent_up.bytes.data() + shape.nope * shape.latent * type_size(shape.weight_type);
     const auto up = [&](int head, int i, int j) {
-      if (!shape.split) return kv_b.at(head * (shape.nope + shape.value) + i, j);
+      if (!shape.split) return latent_up.at(head * (shape.nope + shape.value) + i, j);
       return i < shape.nope ? key_up.at(head * shape.latent + j, i)
                             : value_up.at(head * shape.value + i - shape.nope, j);
     };

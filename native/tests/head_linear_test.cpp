@@ -44,7 +44,7 @@ struct Heads {
       p.scale_rows = kScaleRows;
       p.scale_columns = kScaleColumns;
       p.scale_head_rows = rows + extra;
-      p.scale_row = 2;
+      p.scale_first_row = 2;
       p.scale_stride = scales.columns;
     }
     fill_rows(random, x, tokens * heads, in, p.x_head_stride);

@@ -15,7 +15,8 @@
  *    scale_stride between rows. scale_rows is 0 and the pointer NULL where it has none.
  *  - MLA_COMPUTE_F32: operands stay float32, stored bf16/f16 values are widened (exactly). MLA_COMPUTE_BF16: float32
  *    activations are rounded to bf16 (nearest even) where they enter a matrix product; q and p too where the cache is
- *    not float32, and elements of cached rows that have scales; weights keep their values. Sums are float32 always; the softmax denominator is summed before p is rounded.
+ *    not float32, and elements of cached rows that have scales; weights keep their values. Sums are float32 always; the
+ *    softmax denominator is summed before p is rounded.
  *  - MLA_COMPUTE_INT8 is MLA_COMPUTE_BF16 but for products along the stored rows of a weight of integer codes (Q*, IQ4_*,
  *    MXFP4, I8, I4, F4; scales of a plane for whole blocks of 32 or whole rows), in linear and in head_linear where it is not
  *    transposed. There, blocks of 32 activations, the last filled up with zeros, become integers: m the largest
@@ -143,8 +144,8 @@ extern "C" {
 /* y = x W^T (+ bias): rows x k times (n x k)^T. */
 typedef struct mla_linear_params {
   int32_t struct_size;
-  int32_t compute;
-  int32_t weight_type;
+  int32_t compute;       /* MLA_COMPUTE_*, as in all structs */
+  int32_t weight_type;   /* MLA_TYPE_*, as all types */
   int32_t rows;          /* rows of x, at least 0 */
   int32_t k;             /* length of a row of x and of W, at least 1 */
   int32_t n;             /* rows of W */
@@ -178,7 +179,7 @@ typedef struct mla_head_linear_params {
   int32_t scale_columns;
   int32_t
       scale_head_rows; /* between the first rows of W_h and W_(h+1) in the matrix that the plane of scales belongs to */
-  int64_t scale_row; /* the first row of W_0 in that matrix */
+  int64_t scale_first_row; /* the first row of W_0 in that matrix */
   int64_t scale_stride;
 } mla_head_linear_params;
 
@@ -243,7 +244,7 @@ typedef struct mla_merge_params {
   int32_t parts;
   int32_t tokens;
   int32_t heads;
-  int32_t width;
+  int32_t width;       /* elements of a head's result */
   int64_t part_stride; /* of partial_out, between parts */
   int64_t part_token_stride;
   int64_t part_head_stride;
@@ -260,10 +261,10 @@ typedef struct mla_merge_params {
 typedef struct mla_append_params {
   int32_t struct_size;
   int32_t tokens;
-  int32_t position; /* of token 0 in its sequence: token t becomes token position + t */
-  int32_t rope_layout;
-  float eps;        /* of the latent's RMSNorm */
-  int64_t a_stride; /* between rows of a */
+  int32_t position;              /* of token 0 in its sequence: token t becomes token position + t */
+  int32_t rope_layout;           /* MLA_ROPE_* */
+  float eps;                     /* of the latent's RMSNorm */
+  int64_t latent_and_key_stride; /* between tokens */
 } mla_append_params;
 
 /* Rotation of the last `rope` elements of each head, the rest copied. */
@@ -387,14 +388,13 @@ typedef struct mla_kernels {
                          int32_t token_end, float* y, char* error, int32_t error_size);
 
   /* Workspace of one call of attend_decompressed with any ranges, or of attend_absorbed, where keys and values are NULL. */
-  int64_t (*attention_workspace)(const mla_attention_params* params, const mla_cache_params* cache,
+  int64_t (*attention_workspace)(const mla_attention_params* params, const mla_cache_params* cache_params,
                                  const mla_head_linear_params* keys, const mla_head_linear_params* values);
 
   /* Absorbed form: q (query_tokens, heads, latent + rope) float32, absorbed and rotated, or (.., rope) where key_offset is
-   * rope_offset; out (query_tokens, heads, latent)
-   * float32; lse (query_tokens, heads) float32, natural logarithm; keys and values are the rows of the cache themselves.
-   * Computes queries [query_begin, query_end), heads [head_begin, head_end) over keys [kv_begin, kv_end) of the sequence.
-   * cache: the layer's first page; page_table (ceil(kv_tokens / page_size)) int32; alibi_slopes (heads) float32 or NULL;
+   * rope_offset; out (query_tokens, heads, latent) float32; lse (query_tokens, heads) float32, natural logarithm; keys and
+   * values are the rows of the cache themselves. Computes queries [query_begin, query_end), heads [head_begin, head_end) over keys
+   * [kv_begin, kv_end) of the sequence. cache: the layer's first page; page_table (ceil(kv_tokens / page_size)) int32; alibi_slopes (heads) float32 or NULL;
    * workspace: aligned to 64. */
   int32_t (*attend_absorbed)(const mla_attention_params* params, const mla_cache_params* cache_params,
                              const float* q, const void* cache, const int32_t* page_table,
@@ -406,8 +406,9 @@ typedef struct mla_kernels {
   /* Decompressed form: q (query_tokens, heads, nope + rope) float32, rotated; keys, values: the products that make a head's
    * keys and values of latents, W_UK (in latent, out nope) and W_UV (in latent, out value), with their weights and scales as in
    * head_linear; tokens and strides of x and y are not looked at; out (query_tokens, heads, value) float32; lse as above. Where
-   * kv_b has both, each of the two begins with its own first row. Keys and values of a block of tokens are rebuilt from the latents in the workspace and forgotten. With MLA_COMPUTE_BF16 and a bf16 cache
-   * the rebuilt keys and values are rounded to bf16. Over all keys of the sequence. */
+   * one matrix has both, as kv_b_proj of checkpoints, each of the two begins with its own first row. Keys and values of a block
+   * of tokens are rebuilt from the latents in the workspace and forgotten. With MLA_COMPUTE_BF16 and a bf16 cache the rebuilt
+   * keys and values are rounded to bf16. Over all keys of the sequence. */
   int32_t (*attend_decompressed)(const mla_attention_params* params, const mla_cache_params* cache_params,
                                  const mla_head_linear_params* keys, const mla_head_linear_params* values,
                                  const float* q, const void* key_weight, const void* key_scales,
@@ -424,13 +425,13 @@ typedef struct mla_kernels {
                    int32_t token_begin, int32_t token_end, int32_t head_begin, int32_t head_end, float* out,
                    float* lse, char* error, int32_t error_size);
 
-  /* Tokens [token_begin, token_end): a (tokens, latent + rope) float32; latent = RMSNorm(a[0 .. latent)) * norm_weight
-   * (latent) float32, or unchanged where norm_weight is NULL; key = a[latent ..] rotated by cosines, sines (tokens,
-   * rope/2) float32. Both rounded to the cache type (nearest even); padding is written as zero. */
-  int32_t (*append)(const mla_append_params* params, const mla_cache_params* cache_params, const float* a,
-                    const float* norm_weight, const float* cosines, const float* sines,
-                    const int32_t* page_table, int32_t token_begin, int32_t token_end, void* cache,
-                    char* error, int32_t error_size);
+  /* Tokens [token_begin, token_end): latent_and_key (tokens, latent + rope) float32 has a token's latent, which becomes
+   * RMSNorm(latent) * norm_weight (latent) float32, or stays where norm_weight is NULL, and its key, which is rotated by
+   * cosines, sines (tokens, rope/2) float32. Both rounded to the cache type (nearest even); padding is written as zero. */
+  int32_t (*append)(const mla_append_params* params, const mla_cache_params* cache_params,
+                    const float* latent_and_key, const float* norm_weight, const float* cosines,
+                    const float* sines, const int32_t* page_table, int32_t token_begin, int32_t token_end,
+                    void* cache, char* error, int32_t error_size);
 
   /* Tokens [token_begin, token_end): x, y (tokens, heads, width) float32, y may be x; cosines, sines (tokens, rope/2). */
   int32_t (*rope)(const mla_rope_params* params, const float* x, const float* cosines, const float* sines,
@@ -451,9 +452,10 @@ typedef struct mla_kernels {
                   int32_t width, int32_t count, int32_t function, float* y, int64_t y_stride, char* error,
                   int32_t error_size);
 
-  /* y = x + scale * r, element by element over rows of `width` float32; y may be x or r. */
-  int32_t (*add)(const float* x, int64_t x_stride, const float* r, int64_t r_stride, float scale,
-                 int32_t rows, int32_t width, float* y, int64_t y_stride, char* error, int32_t error_size);
+  /* y = x + scale * residual, element by element over rows of `width` float32; y may be x or residual. */
+  int32_t (*add)(const float* x, int64_t x_stride, const float* residual, int64_t residual_stride,
+                 float scale, int32_t rows, int32_t width, float* y, int64_t y_stride, char* error,
+                 int32_t error_size);
 
   /* y[i] = scale * table[ids[i]]: table (vocabulary, width) of table_type with its scales or NULL, ids (count) int32, y (count,
    * width) float32. */
@@ -572,9 +574,9 @@ typedef struct mla_rebuild_params {
   int32_t struct_size;
   int32_t nope;               /* length of a head's unrotated query and key */
   int32_t value;              /* length of a head's value */
-  int32_t weight_type;        /* of kv_b: F32 or BF16 */
-  int64_t weight_head_stride; /* between the kv_b rows of two heads, (nope + value) * latent */
-  int64_t weight_stride;      /* between rows of kv_b */
+  int32_t weight_type;        /* of latent_up: F32 or BF16 */
+  int64_t weight_head_stride; /* between the rows of two heads in latent_up, (nope + value) * latent */
+  int64_t weight_stride;      /* between rows of latent_up */
 } mla_rebuild_params;
 
 /* The functions of a device with memory of its own (CUDA). They differ from mla_kernels in what they are given: whole operations
@@ -634,15 +636,15 @@ typedef struct mla_device_kernels {
                       int32_t error_size);
   int32_t (*swiglu)(void* stream, const float* gate, int64_t gate_stride, const float* up, int64_t up_stride,
                     int32_t rows, int32_t width, float* y, int64_t y_stride, char* error, int32_t error_size);
-  int32_t (*add)(void* stream, const float* x, int64_t x_stride, const float* r, int64_t r_stride,
-                 float scale, int32_t rows, int32_t width, float* y, int64_t y_stride, char* error,
-                 int32_t error_size);
+  int32_t (*add)(void* stream, const float* x, int64_t x_stride, const float* residual,
+                 int64_t residual_stride, float scale, int32_t rows, int32_t width, float* y,
+                 int64_t y_stride, char* error, int32_t error_size);
   int32_t (*rope)(void* stream, const mla_rope_params* params, const float* x, const float* cosines,
                   const float* sines, float* y, char* error, int32_t error_size);
   /* Token t becomes row slots[t] of the pool (page * page_size + row in the page), -1: none; params->position is not used. */
   int32_t (*append)(void* stream, const mla_append_params* params, const mla_cache_params* cache_params,
-                    const float* a, const float* norm_weight, const float* cosines, const float* sines,
-                    const int32_t* slots, void* cache, char* error, int32_t error_size);
+                    const float* latent_and_key, const float* norm_weight, const float* cosines,
+                    const float* sines, const int32_t* slots, void* cache, char* error, int32_t error_size);
 
   /* Bytes of a plan, of whatever counts; -1 where params are wrong. */
   int64_t (*plan_bytes)(const mla_step_params* params);
@@ -667,23 +669,24 @@ typedef struct mla_device_kernels {
   /* The workspace of attend_decompressed with which it runs best, bounded whatever the length of the sequences; -1 where params are wrong. */
   int64_t (*decompressed_workspace)(const mla_step_params* params, const mla_rebuild_params* rebuild,
                                     const mla_cache_params* cache_params);
-  /* As attend_absorbed, of the same plan, in the decompressed form: q (tokens, heads, nope + rope), rotated; kv_b: per head nope
-   * rows of W_UK, then value rows of W_UV, each of latent elements; out
-   * (tokens, heads, value); max_kv_tokens: the longest kv_tokens of the plan (rows that see more are NaN), which decides how much is
-   * launched. Keys and values are rebuilt in the workspace, a piece of each sequence at a time; with a workspace of fewer bytes the pieces
-   * are shorter, and the bits the same. Rounding and tensor cores where compute is BF16 and the cache bf16; the rebuilding uses them where kv_b is
-   * bf16, it and its rows begin at multiples of 16 bytes, and nope, value and latent are multiples of 8; else float32. */
+  /* As attend_absorbed, of the same plan, in the decompressed form: q (tokens, heads, nope + rope), rotated; latent_up, which
+   * makes keys and values of latents: per head nope rows of W_UK, then value rows of W_UV, each of latent elements, as
+   * kv_b_proj of checkpoints; out (tokens, heads, value); max_kv_tokens: the longest kv_tokens of the plan (rows that see more
+   * are NaN), which decides how much is launched. Keys and values are rebuilt in the workspace, a piece of each sequence at a
+   * time; with a workspace of fewer bytes the pieces are shorter, and the bits the same. Rounding and tensor cores where compute
+   * is BF16 and the cache bf16; the rebuilding uses them where latent_up is bf16, it and its rows begin at multiples of 16
+   * bytes, and nope, value and latent are multiples of 8; else float32. */
   int32_t (*attend_decompressed)(void* stream, const mla_step_params* params,
                                  const mla_rebuild_params* rebuild, const mla_cache_params* cache_params,
-                                 const void* plan, int32_t max_kv_tokens, const float* q, const void* kv_b,
-                                 const void* cache, const int32_t* page_table, const float* alibi_slopes,
-                                 float* out, float* lse, void* workspace, int64_t workspace_bytes,
-                                 char* error, int32_t error_size);
+                                 const void* plan, int32_t max_kv_tokens, const float* q,
+                                 const void* latent_up, const void* cache, const int32_t* page_table,
+                                 const float* alibi_slopes, float* out, float* lse, void* workspace,
+                                 int64_t workspace_bytes, char* error, int32_t error_size);
   int32_t (*merge)(void* stream, const mla_merge_params* params, const float* partial_out,
                    const float* partial_lse, float* out, float* lse, char* error, int32_t error_size);
 
-  /* y = x W^T + bias: x (rows, k), weight (n, k) of weight_type F32 or BF16 without scales, bias (n) or NULL, y (rows, n). Tensor cores where compute
-   * is BF16 and the weight bf16, else float32. */
+  /* y = x W^T + bias: x (rows, k), weight (n, k) of weight_type F32 or BF16 without scales, bias (n) or NULL, y (rows, n).
+   * Tensor cores where compute is BF16 and the weight bf16, else float32. */
   int32_t (*linear)(void* stream, const mla_linear_params* params, const float* x, const void* weight,
                     const float* bias, float* y, char* error, int32_t error_size);
   /* x (tokens, heads, in), weight of type F32 or BF16 without scales, y (tokens, heads, out): see mla_head_linear_params. */

@@ -130,7 +130,7 @@ inline void check_head_weight(const mla_head_linear_params* p) {
   require_scales(p, columns);
   if (p->scale_rows == 0) return;
   require_range("scale_head_rows", p->scale_head_rows, 0, INT_MAX);
-  require_range("scale_row", p->scale_row, 0, INT_MAX);
+  require_range("scale_first_row", p->scale_first_row, 0, INT_MAX);
 }
 
 inline void check(const mla_embed_params* p) {
@@ -252,7 +252,7 @@ inline void check(const mla_append_params* p, const mla_cache_params* c) {
   require_range("position", p->position, 0, (1 << 24) - p->tokens);
   require_range("rope_layout", p->rope_layout, MLA_ROPE_PAIRS, MLA_ROPE_HALVES);
   require_eps(p->eps);
-  require_stride("a_stride", p->a_stride, p->tokens, 0);
+  require_stride("latent_and_key_stride", p->latent_and_key_stride, p->tokens, 0);
 }
 
 inline void check(const mla_rope_params* p) {

@@ -11,15 +11,15 @@ namespace mla {
 namespace {
 
 template <class Isa>
-void append(const mla_append_params* params, const mla_cache_params* cache_params, const float* a,
-            const float* norm_weight, const float* cosines, const float* sines, const int32_t* page_table,
-            int token_begin, int token_end, void* cache) {
+void append(const mla_append_params* params, const mla_cache_params* cache_params,
+            const float* latent_and_key, const float* norm_weight, const float* cosines, const float* sines,
+            const int32_t* page_table, int token_begin, int token_end, void* cache) {
   const mla_append_params& p = *params;
   const mla_cache_params& c = *cache_params;
   float row[kMaxRow];
   const int pairs = c.rope / 2, width = (int)row_elements(c);
   for (int t = token_begin; t < token_end; t++) {
-    const float* from = a + t * p.a_stride;
+    const float* from = latent_and_key + t * p.latent_and_key_stride;
     for (int i = 0; i < width; i++) row[i] = 0;
     if (norm_weight) {
       rms_norm_row<Isa>(from, norm_weight, p.eps, c.latent, row);
@@ -32,13 +32,13 @@ void append(const mla_append_params* params, const mla_cache_params* cache_param
   }
 }
 
-inline bool check_append(const mla_append_params* p, const mla_cache_params* c, const float* a, const float*,
-                         const float* cosines, const float* sines, const int32_t* page_table, int token_begin,
-                         int token_end, const void* cache) {
+inline bool check_append(const mla_append_params* p, const mla_cache_params* c, const float* latent_and_key,
+                         const float*, const float* cosines, const float* sines, const int32_t* page_table,
+                         int token_begin, int token_end, const void* cache) {
   check(p, c);
   require_bounds("token", token_begin, token_end, p->tokens);
   if (token_begin == token_end) return false;
-  require_pointer("a", a);
+  require_pointer("latent_and_key", latent_and_key);
   require_pointer("cache", cache);
   if (c->rope > 0) {
     require_pointer("cosines", cosines);

@@ -243,7 +243,7 @@ MLA_INLINE StoredRows<Isa> head_rows(const mla_head_linear_params& p, const void
                                      int head) {
   const char* first = (const char*)weight + bytes_of(p.weight_type, head * p.weight_head_stride);
   return StoredRows<Isa>::of(p.weight_type, first, p.weight_stride,
-                             scales_of(p, scales, p.scale_row + (int64_t)head * p.scale_head_rows));
+                             scales_of(p, scales, p.scale_first_row + (int64_t)head * p.scale_head_rows));
 }
 
 // x W of one head, by what the weight is.

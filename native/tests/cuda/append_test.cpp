@@ -24,10 +24,11 @@ TEST(DeviceAppend, AgreesWithTheReferenceOverRandomShapes) {
     p.tokens = tokens;
     p.rope_layout = random.in(MLA_ROPE_PAIRS, MLA_ROPE_HALVES);
     p.eps = 1e-6f;
-    p.a_stride = latent + rope + random.of({0, 3});
-    std::vector<float> a(span(tokens, latent + rope, p.a_stride), std::nanf(""));
+    p.latent_and_key_stride = latent + rope + random.of({0, 3});
+    std::vector<float> latent_and_key(span(tokens, latent + rope, p.latent_and_key_stride), std::nanf(""));
     for (int t = 0; t < tokens; t++) {
-      for (int i = 0; i < latent + rope; i++) a[t * p.a_stride + i] = random.real(-1, 1);
+      for (int i = 0; i < latent + rope; i++)
+        latent_and_key[t * p.latent_and_key_stride + i] = random.real(-1, 1);
     }
     const std::vector<float> weight = random.reals(latent);
     const int pairs = rope / 2;
@@ -49,7 +50,7 @@ TEST(DeviceAppend, AgreesWithTheReferenceOverRandomShapes) {
                                             token_of[t] % c.page_size);
     }
     DeviceArray<uint8_t> pool(static_cast<size_t>(cache.bytes().bytes()));
-    DeviceArray<float> from(a), w(weight), cos(cosines), sin(sines);
+    DeviceArray<float> from(latent_and_key), w(weight), cos(cosines), sin(sines);
     DeviceArray<int32_t> device_slots(slots);
     DEVICE_CALL(append, stream(), &p, &c, from.data(), norms ? w.data() : nullptr, cos.data(), sin.data(),
                 device_slots.data(), pool.data());
@@ -61,7 +62,7 @@ TEST(DeviceAppend, AgreesWithTheReferenceOverRandomShapes) {
     for (int t = 0; t < tokens; t++) {
       if (token_of[t] < 0) continue;
       is_written[token_of[t]] = true;
-      const float* row = a.data() + t * p.a_stride;
+      const float* row = latent_and_key.data() + t * p.latent_and_key_stride;
       double squares = 0;
       for (int i = 0; i < latent; i++) squares += static_cast<double>(row[i]) * row[i];
       const double factor = norms ? 1 / std::sqrt(squares / latent + p.eps) : 1;

@@ -87,13 +87,13 @@ std::vector<uint8_t> run_append() {
   p.struct_size = sizeof p;
   p.tokens = 4;
   p.eps = 1e-6f;
-  p.a_stride = 168;
-  DeviceArray<float> a(random.reals(4 * 168)), weight(random.reals(150)), cosines(random.reals(36)),
-      sines(random.reals(36));
+  p.latent_and_key_stride = 168;
+  DeviceArray<float> latent_and_key(random.reals(4 * 168)), weight(random.reals(150)),
+      cosines(random.reals(36)), sines(random.reals(36));
   DeviceArray<int32_t> slots(std::vector<int32_t>{5, -1, 6, 2});  // 6 is a page behind the pool
   DeviceArray<uint8_t> cache(6 * 384);
-  DEVICE_CALL(append, stream(), &p, &c, a.data(), weight.data(), cosines.data(), sines.data(), slots.data(),
-              cache.data());
+  DEVICE_CALL(append, stream(), &p, &c, latent_and_key.data(), weight.data(), cosines.data(), sines.data(),
+              slots.data(), cache.data());
   return bytes_of(cache);
 }
 
@@ -211,9 +211,9 @@ std::vector<uint8_t> run_decompressed(int compute, int nope, int value, int late
   for (int i = 0; i < kTokens[1]; i++) table[2 * kTokens[0] + i] = kTokens[0] + kTokens[1] - 1 - i;
   std::vector<uint16_t> rows(c.page_count * c.row_stride_bytes / 2);
   for (uint16_t& x : rows) x = to_bf16(random.real(-1, 1));
-  const Matrix kv_b(random, MLA_TYPE_BF16, kHeads * (nope + value), latent, latent);
+  const Matrix latent_up(random, MLA_TYPE_BF16, kHeads * (nope + value), latent, latent);
   DeviceArray<uint8_t> device_plan(plan), workspace(256 + 3 * 64 * kHeads * row * size),
-      weight(std::vector<uint8_t>(kv_b.bytes.data(), kv_b.bytes.data() + kv_b.bytes.bytes()));
+      weight(std::vector<uint8_t>(latent_up.bytes.data(), latent_up.bytes.data() + latent_up.bytes.bytes()));
   DeviceArray<uint16_t> cache(rows);
   DeviceArray<int32_t> pages(table);
   DeviceArray<float> q(random.reals(3 * p.q_token_stride)), slopes(random.reals(kHeads, 0, 0.1f)),

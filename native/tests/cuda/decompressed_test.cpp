@@ -16,7 +16,7 @@ struct Decompressed : Step {
           s.weight_type,
           (s.nope + s.value) * (s.latent + weight_gap),
           s.latent + weight_gap},
-        kv_b(random, s.weight_type, s.heads * (s.nope + s.value), s.latent, r.weight_stride) {}
+        latent_up(random, s.weight_type, s.heads * (s.nope + s.value), s.latent, r.weight_stride) {}
 
   int64_t workspace() const { return device().decompressed_workspace(&p, &r, &c); }
   int longest() const { return *std::max_element(s.tokens.begin(), s.tokens.end()); }
@@ -29,7 +29,8 @@ struct Decompressed : Step {
   }
   Result run(int64_t bytes, int max_kv_tokens) const {
     DeviceArray<uint8_t> memory(static_cast<size_t>(bytes)),
-        weight(std::vector<uint8_t>(kv_b.bytes.data(), kv_b.bytes.data() + kv_b.bytes.bytes()));
+        weight(
+            std::vector<uint8_t>(latent_up.bytes.data(), latent_up.bytes.data() + latent_up.bytes.bytes()));
     return Step::run([&](const void* plan, const float* queries, const void* cache, const int32_t* pages,
                          const float* alibi, float* out, float* lse) {
       DEVICE_CALL(attend_decompressed, stream(), &p, &r, &c, plan, max_kv_tokens, queries, weight.data(),
@@ -44,7 +45,7 @@ struct Decompressed : Step {
     for (size_t token = 0; token < values.size() / width; token++) {
       for (int row = 0; row < rows; row++) {
         double x = 0;
-        for (int k = 0; k < s.latent; k++) x += kv_b.at(row, k) * values[token * width + k];
+        for (int k = 0; k < s.latent; k++) x += latent_up.at(row, k) * values[token * width + k];
         rebuilt.push_back(s.rounds() ? bf16_value(to_bf16(static_cast<float>(x))) : x);
       }
     }
@@ -62,7 +63,7 @@ struct Decompressed : Step {
   }
 
   mla_rebuild_params r;
-  Matrix kv_b;
+  Matrix latent_up;
 };
 
 Shape draw(Random& random) {
@@ -160,7 +161,7 @@ TEST(DeviceDecompressed, HasTheSameBitsAloneInABatchAndInTwoSteps) {
     Decompressed b(random, batch), a(random, small_shape(compute)), early(random, first);
     for (Decompressed* other : {&a, &early}) {
       other->slopes = b.slopes;
-      std::copy_n(b.kv_b.bytes.data(), b.kv_b.bytes.bytes(), other->kv_b.bytes.data());
+      std::copy_n(b.latent_up.bytes.data(), b.latent_up.bytes.bytes(), other->latent_up.bytes.data());
       for (int i = 0; i < other->s.queries[0] * 2; i++)
         std::copy_n(b.q.begin() + (8 * 2 + i) * b.p.q_head_stride, a.query_width,
                     other->q.begin() + i * other->p.q_head_stride);

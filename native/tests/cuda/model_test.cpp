@@ -39,7 +39,7 @@ struct Layer {
         ffn_norm(random.reals(kHidden, 0.5f, 1.5f)),
         q(random, kHeads * kQuery, kHidden),
         kv_a(random, kKey, kHidden),
-        kv_b(random, kHeads * (kNope + kValue), kLatent),
+        latent_up(random, kHeads * (kNope + kValue), kLatent),
         o(random, kHidden, kHeads * kValue),
         gate(random, dense ? kDense : kExpert, kHidden),
         up(random, dense ? kDense : kExpert, kHidden),
@@ -50,7 +50,7 @@ struct Layer {
         expert_down(random, dense ? 1 : kExperts * kHidden, kExpert),
         dense(dense) {}
   DeviceArray<float> attention_norm, latent_norm, ffn_norm;
-  Linear q, kv_a, kv_b, o, gate, up, down;  // gate, up and down of a mixture: of the shared expert
+  Linear q, kv_a, latent_up, o, gate, up, down;  // gate, up and down of a mixture: of the shared expert
   Linear router, expert_gate, expert_up, expert_down;
   bool dense;
 };
@@ -189,7 +189,7 @@ class Model {
     const mla_linear_params lp = params(l, kSequences);
     DEVICE_CALL(linear, stream(), &lp, from, l.weight.data(), nullptr, to);
   }
-  // For each head: from (sequences, heads, in) times its rows of kv_b, from `row` on.
+  // For each head: from (sequences, heads, in) times its rows of latent_up, from `row` on.
   static void head_linear(const Layer& l, int row, int in, int from_head, int out, int to_head,
                           int transposed, const float* from, float* to) {
     mla_head_linear_params hp{};
@@ -207,7 +207,7 @@ class Model {
     hp.y_token_stride = kHeads * to_head;
     hp.weight_stride = kLatent;
     hp.weight_head_stride = (kNope + kValue) * kLatent;
-    DEVICE_CALL(head_linear, stream(), &hp, from, l.kv_b.weight.data() + row * kLatent, to);
+    DEVICE_CALL(head_linear, stream(), &hp, from, l.latent_up.weight.data() + row * kLatent, to);
   }
   void rotate(int width, int rope, int from_head, int to_head, const float* from, float* to) {
     mla_rope_params rp{};
@@ -235,7 +235,7 @@ class Model {
     ap.struct_size = sizeof ap;
     ap.tokens = kSequences;
     ap.eps = 1e-6f;
-    ap.a_stride = kKey;
+    ap.latent_and_key_stride = kKey;
     DEVICE_CALL(append, stream(), &ap, &c, a.data(), l.latent_norm.data(), cosines.data(), sines.data(),
                 slots.data(), rows);
     head_linear(l, 0, kNope, kQuery, kLatent, kKey, 1, q.data(), absorbed.data());

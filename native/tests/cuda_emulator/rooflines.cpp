@@ -266,7 +266,7 @@ void append(int type, int tokens) {
   p.struct_size = sizeof p;
   p.tokens = tokens;
   p.eps = 1e-6f;
-  p.a_stride = kRow;
+  p.latent_and_key_stride = kRow;
   call(
       count(tokens, "token"),
       [&] {

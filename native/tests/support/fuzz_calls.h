@@ -135,7 +135,7 @@ inline void draw_head_linear(Random& random, mla_head_linear_params& p, Buffer& 
   p.weight_head_stride = p.weight_stride * rows;
   draw_scales(random, p, columns, scales);
   p.scale_head_rows = scales.is_absent ? 0 : rows;
-  p.scale_row = scales.is_absent ? 0 : random.in(0, 3);
+  p.scale_first_row = scales.is_absent ? 0 : random.in(0, 3);
 }
 inline void measure_head_weight(mla_head_linear_params& p, Buffer& weight, Buffer& scales) {
   const Wide rows = p.transposed == 1 ? p.in : p.out, columns = p.transposed == 1 ? p.out : p.in;
@@ -145,7 +145,7 @@ inline void measure_head_weight(mla_head_linear_params& p, Buffer& weight, Buffe
       one == 0 || p.heads <= 0
           ? 0
           : positive((Wide{p.heads} - 1) * p.weight_head_stride) / block.elements * block.bytes + one;
-  const Wide plane = p.scale_row + positive(Wide{p.heads} - 1) * p.scale_head_rows + rows;
+  const Wide plane = p.scale_first_row + positive(Wide{p.heads} - 1) * p.scale_head_rows + rows;
   scales.bytes =
       scale_bytes_of(p.scale_type, ceil_div(plane, p.scale_rows), p.scale_stride, columns, p.scale_columns);
 }
@@ -363,24 +363,25 @@ MLA_SUBJECT(append) {
   static bool is_answer(int64_t status) { return is_status(status); }
   Params<mla_append_params> p;
   Params<mla_cache_params> c;
-  Buffer a, norm, cosines, sines, pages, cache;
+  Buffer latent_and_key, norm, cosines, sines, pages, cache;
   int32_t begin = 0, end = 0;
   void draw(const mla_kernels&, Random& r) {
     draw_cache(r, c.value, 60);
     p->struct_size = sizeof(mla_append_params);
     p->tokens = r.in(0, 20), p->position = r.in(0, 40), p->rope_layout = r.in(0, 1), p->eps = 1e-6f;
-    p->a_stride = c->latent + c->rope + r.in(0, 2);
+    p->latent_and_key_stride = c->latent + c->rope + r.in(0, 2);
     take_rows(r, p->tokens, begin, end);
     norm.is_absent = r.coin();
   }
   void measure(const mla_kernels&) {
-    a.bytes = span(p->tokens, p->a_stride, positive(c->latent) + positive(c->rope)) * 4;
+    latent_and_key.bytes =
+        span(p->tokens, p->latent_and_key_stride, positive(c->latent) + positive(c->rope)) * 4;
     norm.bytes = positive(c->latent) * Wide{4};
     cosines.bytes = sines.bytes = positive(p->tokens) * positive(c->rope / 2) * Wide{4};
     measure_cache(c.value, Wide{p->position} + p->tokens, cache, pages);
     work = positive(p->tokens) * (positive(c->latent) + positive(c->rope));
   }
-  auto arguments() { return std::tie(p, c, a, norm, cosines, sines, pages, begin, end, cache); }
+  auto arguments() { return std::tie(p, c, latent_and_key, norm, cosines, sines, pages, begin, end, cache); }
 };
 
 MLA_SUBJECT(rope) {

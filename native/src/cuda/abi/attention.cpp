@@ -116,8 +116,9 @@ int64_t decompressed_workspace(const mla_step_params* p, const mla_rebuild_param
 
 void attend_decompressed(void* stream, const mla_step_params* p, const mla_rebuild_params* r,
                          const mla_cache_params* c, const void* plan, int32_t max_kv_tokens, const float* q,
-                         const void* kv_b, const void* cache, const int32_t* page_table, const float* slopes,
-                         float* out, float* lse, void* workspace, int64_t workspace_bytes) {
+                         const void* latent_up, const void* cache, const int32_t* page_table,
+                         const float* slopes, float* out, float* lse, void* workspace,
+                         int64_t workspace_bytes) {
   const Rebuilt rebuilt = check_rebuild(p, r, c);
   cuda::RebuildTask t = rebuilt.task;
   check_lse(p, lse);
@@ -126,7 +127,7 @@ void attend_decompressed(void* stream, const mla_step_params* p, const mla_rebui
   if (p->max_tokens == 0 || p->max_sequences == 0 || max_kv_tokens == 0) return;
   require_workspace("workspace", workspace_bytes, rebuilt.states + rebuilt.tile);
   require_all(plan, q, cache, page_table, out, workspace);
-  require_pointer("kv_b", kv_b);
+  require_pointer("latent_up", latent_up);
   require(reinterpret_cast<uintptr_t>(workspace) % 16 == 0, "workspace % 16",
           static_cast<int64_t>(reinterpret_cast<uintptr_t>(workspace) % 16), "0");
   const bool rounds = rounds_to_bf16(*p, *c);
@@ -143,7 +144,7 @@ void attend_decompressed(void* stream, const mla_step_params* p, const mla_rebui
                               " do not fit the shared memory of " + std::to_string(p->shared_bytes) +
                               " bytes");
   }
-  const bool tensor = rounds && r->weight_type == MLA_TYPE_BF16 && is_aligned(kv_b, r->weight_stride) &&
+  const bool tensor = rounds && r->weight_type == MLA_TYPE_BF16 && is_aligned(latent_up, r->weight_stride) &&
                       (p->heads == 1 || r->weight_head_stride % 8 == 0) && t.nope % 8 == 0 &&
                       t.value % 8 == 0 && c->latent % 8 == 0;
   const auto* ints = static_cast<const int32_t*>(plan);
@@ -156,11 +157,11 @@ void attend_decompressed(void* stream, const mla_step_params* p, const mla_rebui
   for (int64_t first = 0; first < max_kv_tokens; first += t.tokens) {
     t.first = static_cast<int32_t>(first);
     t.last = first + t.tokens >= max_kv_tokens;
-    require_done(
-        tensor
-            ? cuda::rebuild(s, *p, *c, t, ints, cache, page_table, static_cast<const cuda::Bf16*>(kv_b),
-                            reinterpret_cast<cuda::Bf16*>(rows))
-            : cuda::rebuild_f32(s, *p, *c, t, r->weight_type, rounds, ints, cache, page_table, kv_b, rows));
+    require_done(tensor ? cuda::rebuild(s, *p, *c, t, ints, cache, page_table,
+                                        static_cast<const cuda::Bf16*>(latent_up),
+                                        reinterpret_cast<cuda::Bf16*>(rows))
+                        : cuda::rebuild_f32(s, *p, *c, t, r->weight_type, rounds, ints, cache, page_table,
+                                            latent_up, rows));
     require_done(
         rounds ? cuda::attend_decompressed(s, *p, *c, t, ints, q, reinterpret_cast<const cuda::Bf16*>(rows),
                                            cache, page_table, slopes, out, lse, states)

@@ -44,10 +44,12 @@ void swiglu(void* stream, const float* gate, int64_t gate_stride, const float* u
     require_done(cuda::swiglu(enter(stream), gate, gate_stride, up, up_stride, rows, width, y, y_stride));
 }
 
-void add(void* stream, const float* x, int64_t x_stride, const float* r, int64_t r_stride, float scale,
-         int32_t rows, int32_t width, float* y, int64_t y_stride) {
-  if (check_rows(stream, rows, width, {{"x", x, x_stride}, {"r", r, r_stride}, {"y", y, y_stride}}))
-    require_done(cuda::add(enter(stream), x, x_stride, r, r_stride, scale, rows, width, y, y_stride));
+void add(void* stream, const float* x, int64_t x_stride, const float* residual, int64_t residual_stride,
+         float scale, int32_t rows, int32_t width, float* y, int64_t y_stride) {
+  if (check_rows(stream, rows, width,
+                 {{"x", x, x_stride}, {"residual", residual, residual_stride}, {"y", y, y_stride}}))
+    require_done(
+        cuda::add(enter(stream), x, x_stride, residual, residual_stride, scale, rows, width, y, y_stride));
 }
 
 void rope(void* stream, const mla_rope_params* p, const float* x, const float* cosines, const float* sines,
@@ -64,21 +66,21 @@ void rope(void* stream, const mla_rope_params* p, const float* x, const float* c
   require_done(cuda::rope(s, *p, x, cosines, sines, y));
 }
 
-void append(void* stream, const mla_append_params* p, const mla_cache_params* c, const float* a,
+void append(void* stream, const mla_append_params* p, const mla_cache_params* c, const float* latent_and_key,
             const float* norm_weight, const float* cosines, const float* sines, const int32_t* slots,
             void* cache) {
   check(p, c);
   check_plain(c);
   const Stream& s = enter(stream);
   if (p->tokens == 0) return;
-  require_pointer("a", a);
+  require_pointer("latent_and_key", latent_and_key);
   require_pointer("slots", slots);
   require_pointer("cache", cache);
   if (c->rope > 0) {
     require_pointer("cosines", cosines);
     require_pointer("sines", sines);
   }
-  require_done(cuda::append(s, *p, *c, a, norm_weight, cosines, sines, slots, cache));
+  require_done(cuda::append(s, *p, *c, latent_and_key, norm_weight, cosines, sines, slots, cache));
 }
 
 void merge(void* stream, const mla_merge_params* p, const float* partial_out, const float* partial_lse,

@@ -19,13 +19,13 @@ MLA_DEVICE Stored stored(float x) {
 
 template <class Stored>
 MLA_KERNEL(kThreads, 1)
-append_kernel(mla_append_params p, mla_cache_params c, const float* a, const float* norm_weight,
+append_kernel(mla_append_params p, mla_cache_params c, const float* latent_and_key, const float* norm_weight,
               const float* cosines, const float* sines, const int32_t* slots, uint8_t* cache) {
   auto* scratch = reinterpret_cast<float*>(shared_memory());
   const int64_t token = block_x();
   const int slot = slots[token], page = slot / c.page_size;
   if (!MLA_BOUND(slot >= 0 && page < c.page_count)) return;
-  const float* from = a + token * p.a_stride;
+  const float* from = latent_and_key + token * p.latent_and_key_stride;
   auto* row =
       reinterpret_cast<Stored*>(cache + page * c.page_stride_bytes + slot % c.page_size * c.row_stride_bytes);
 
@@ -55,16 +55,16 @@ append_kernel(mla_append_params p, mla_cache_params c, const float* a, const flo
 
 }  // namespace
 
-Result append(const Stream& stream, const mla_append_params& p, const mla_cache_params& c, const float* a,
-              const float* norm_weight, const float* cosines, const float* sines, const int32_t* slots,
-              void* cache) {
+Result append(const Stream& stream, const mla_append_params& p, const mla_cache_params& c,
+              const float* latent_and_key, const float* norm_weight, const float* cosines, const float* sines,
+              const int32_t* slots, void* cache) {
   const Grid grid{p.tokens, 1, 1};
   constexpr int kShared = kThreads / kWarp * 4;
   if (c.cache_type == MLA_TYPE_BF16)
-    return MLA_LAUNCH(append_kernel<Bf16>, grid, kThreads, kShared, stream, p, c, a, norm_weight, cosines,
-                      sines, slots, static_cast<uint8_t*>(cache));
-  return MLA_LAUNCH(append_kernel<float>, grid, kThreads, kShared, stream, p, c, a, norm_weight, cosines,
-                    sines, slots, static_cast<uint8_t*>(cache));
+    return MLA_LAUNCH(append_kernel<Bf16>, grid, kThreads, kShared, stream, p, c, latent_and_key, norm_weight,
+                      cosines, sines, slots, static_cast<uint8_t*>(cache));
+  return MLA_LAUNCH(append_kernel<float>, grid, kThreads, kShared, stream, p, c, latent_and_key, norm_weight,
+                    cosines, sines, slots, static_cast<uint8_t*>(cache));
 }
 
 }  // namespace mla::cuda

@@ -22,18 +22,18 @@ Result rms_norm(const Stream& stream, const float* x, int64_t x_stride, const fl
 Result swiglu(const Stream& stream, const float* gate, int64_t gate_stride, const float* up,
               int64_t up_stride, int rows, int width, float* y, int64_t y_stride);
 
-// y = x + scale * r: (rows, width) each; y may be x or r.
-Result add(const Stream& stream, const float* x, int64_t x_stride, const float* r, int64_t r_stride,
-           float scale, int rows, int width, float* y, int64_t y_stride);
+// y = x + scale * residual: (rows, width) each; y may be x or residual.
+Result add(const Stream& stream, const float* x, int64_t x_stride, const float* residual,
+           int64_t residual_stride, float scale, int rows, int width, float* y, int64_t y_stride);
 
 // The last p.rope of x (tokens, heads, width) rotated by cosines, sines (tokens, rope / 2), the others copied; y may be x.
 Result rope(const Stream& stream, const mla_rope_params& p, const float* x, const float* cosines,
             const float* sines, float* y);
 
-// Rows of a (tokens, latent + rope), normed and rotated, to slots[t] of the cache; -1: not written.
-Result append(const Stream& stream, const mla_append_params& p, const mla_cache_params& c, const float* a,
-              const float* norm_weight, const float* cosines, const float* sines, const int32_t* slots,
-              void* cache);
+// Rows of latent_and_key (tokens, latent + rope), normed and rotated, to slots[t] of the cache; -1: not written.
+Result append(const Stream& stream, const mla_append_params& p, const mla_cache_params& c,
+              const float* latent_and_key, const float* norm_weight, const float* cosines, const float* sines,
+              const int32_t* slots, void* cache);
 
 // Whether attend fits: latent and a row's length against the device's shared memory.
 bool can_attend(const mla_step_params& p, const mla_cache_params& c);

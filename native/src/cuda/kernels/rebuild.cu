@@ -1,6 +1,6 @@
-// Rebuilt keys and values of a piece of each sequence: the latents of its tokens times the rows of kv_b, for every head.
+// Rebuilt keys and values of a piece of each sequence: the latents of its tokens times the rows of latent_up, for every head.
 //
-// On tensor cores a block computes kTokens tokens and kOut rows of a head's kv_b, an ordinary product of two bf16 matrices whose rows both come
+// On tensor cores a block computes kTokens tokens and kOut rows of a head's latent_up, an ordinary product of two bf16 matrices whose rows both come
 // by copies: 128 x 128 multiplies 64 FLOP for each byte that it takes from the second-level cache. In float32 a warp computes one number of
 // 32 tokens, lanes in turn.
 #include "cuda/common/async.h"

@@ -52,11 +52,12 @@ swiglu_kernel(const float* gate, int64_t gate_stride, const float* up, int64_t u
 }
 
 MLA_KERNEL(kThreads, 1)
-add_kernel(const float* x, int64_t x_stride, const float* r, int64_t r_stride, float scale, int width,
-           float* y, int64_t y_stride) {
+add_kernel(const float* x, int64_t x_stride, const float* residual, int64_t residual_stride, float scale,
+           int width, float* y, int64_t y_stride) {
   const int64_t row = block_x();
   const int i = block_y() * kThreads + thread_x();
-  if (MLA_BOUND(i < width)) y[row * y_stride + i] = fmaf(scale, r[row * r_stride + i], x[row * x_stride + i]);
+  if (MLA_BOUND(i < width))
+    y[row * y_stride + i] = fmaf(scale, residual[row * residual_stride + i], x[row * x_stride + i]);
 }
 
 // A warp for each head of a token.
@@ -112,10 +113,10 @@ Result swiglu(const Stream& stream, const float* gate, int64_t gate_stride, cons
                     gate_stride, up, up_stride, width, y, y_stride);
 }
 
-Result add(const Stream& stream, const float* x, int64_t x_stride, const float* r, int64_t r_stride,
-           float scale, int rows, int width, float* y, int64_t y_stride) {
+Result add(const Stream& stream, const float* x, int64_t x_stride, const float* residual,
+           int64_t residual_stride, float scale, int rows, int width, float* y, int64_t y_stride) {
   return MLA_LAUNCH(add_kernel, (Grid{rows, blocks_for(width, kThreads), 1}), kThreads, 0, stream, x,
-                    x_stride, r, r_stride, scale, width, y, y_stride);
+                    x_stride, residual, residual_stride, scale, width, y, y_stride);
 }
 
 Result rope(const Stream& stream, const mla_rope_params& p, const float* x, const float* cosines,

@@ -100,7 +100,7 @@ final class CudaStructs {
     mla_append_params.tokens(s, (int) o.latentAndKey().dim(0));
     mla_append_params.rope_layout(s, code(o.rotation().layout()));
     mla_append_params.eps(s, o.eps());
-    mla_append_params.a_stride(s, o.latentAndKey().stride(0));
+    mla_append_params.latent_and_key_stride(s, o.latentAndKey().stride(0));
     return s;
   }
 

@@ -149,7 +149,7 @@ final class DeviceOperations implements AutoCloseable {
         new long[] {all.stride(0), all.stride(1), 1});
   }
 
-  /** Some rows of every head of kv_b: (heads, rows, latent). */
+  /** Some rows of every head of latentUp: (heads, rows, latent). */
   private static Tensor headRows(MlaShape s, LatentUp up, long from, long rows) {
     Tensor all = PlainWeights.fused(up);
     return Tensor.strided(

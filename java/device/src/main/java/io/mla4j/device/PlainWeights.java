@@ -29,7 +29,7 @@ public final class PlainWeights {
   }
 
   /**
-   * kv_b.
+   * The one matrix that makes keys and values of latents.
    *
    * @throws InvalidArgumentException where W_UK and W_UV are apart
    */
@@ -38,9 +38,7 @@ public final class PlainWeights {
       case LatentUp.Fused fused -> tensor("latentUp", fused.latentUp());
       case LatentUp.Split split ->
           throw new InvalidArgumentException(
-              "keysUp is "
-                  + split.keys()
-                  + ", but a device takes keys and values of one matrix, kv_b");
+              "keysUp is " + split.keys() + ", but a device takes keys and values of one matrix");
     };
   }
 }

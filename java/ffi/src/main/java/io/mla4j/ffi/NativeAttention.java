@@ -84,7 +84,7 @@ final class NativeAttention {
       rows = x.segmentFrom(a.firstToken());
       cosines = o.rotation().cosines().segmentFrom(a.firstToken());
       sines = o.rotation().sines().segmentFrom(a.firstToken());
-      input4("a", rows, extent(a.tokens(), x.stride(0), latent + rope));
+      input4("latent_and_key", rows, extent(a.tokens(), x.stride(0), latent + rope));
       optional4("norm_weight", norm, latent);
       input4("cosines", cosines, (long) a.tokens() * (rope / 2));
       input4("sines", sines, (long) a.tokens() * (rope / 2));

@@ -116,7 +116,7 @@ public final class NativeParams {
       mla_head_linear_params.scale_type(s, code(scales.format()));
       mla_head_linear_params.scale_columns(s, scales.blockColumns());
       mla_head_linear_params.scale_head_rows(s, matrices.headRows());
-      mla_head_linear_params.scale_row(s, matrices.firstRow());
+      mla_head_linear_params.scale_first_row(s, matrices.firstRow());
       mla_head_linear_params.scale_stride(s, scales.values().stride(0));
     }
   }
@@ -183,7 +183,7 @@ public final class NativeParams {
     mla_append_params.position(s, a.position());
     mla_append_params.rope_layout(s, code(a.operation().rotation().layout()));
     mla_append_params.eps(s, a.operation().eps());
-    mla_append_params.a_stride(s, a.operation().latentAndKey().stride(0));
+    mla_append_params.latent_and_key_stride(s, a.operation().latentAndKey().stride(0));
   }
 
   /** {@code mla_delta_params}, but for the tokens of a sequence. */

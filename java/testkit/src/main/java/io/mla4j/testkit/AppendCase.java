@@ -209,7 +209,7 @@ final class AppendCase implements OperationCase {
           kernel.run(new Tile().rows(t.begin(), t.end()));
         }
       }
-      in.requireUnchanged("a");
+      in.requireUnchanged("latentAndKey");
       pages.requirePoisonBut(written);
       memory.verify();
       float[] rows = new float[tokens * width];

@@ -62,7 +62,7 @@ final class AttentionCase implements OperationCase {
   private final float[] q;
   private final float[] rows;
 
-  /** kv_b, or W_UV where it is split; null in the absorbed form. */
+  /** latentUp, or W_UV where it is split; null in the absorbed form. */
   private final StoredWeight up;
 
   /** W_UK (heads * latent, nope) where it is split. */
@@ -469,7 +469,7 @@ final class AttentionCase implements OperationCase {
       }
       query.requireUnchanged("q");
       if (decompressed) {
-        weight.requireUnchanged("kv_b");
+        weight.requireUnchanged("latentUp");
       }
       if (split) {
         keys.requireUnchanged("keys");

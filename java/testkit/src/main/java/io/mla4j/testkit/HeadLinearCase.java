@@ -30,7 +30,7 @@ final class HeadLinearCase implements OperationCase {
   /** W_h is in x out. */
   private final boolean transposed;
 
-  /** Rows of a head of the other matrix of kv_b, between those of this one. */
+  /** Rows of a head of the other matrix of latentUp, between those of this one. */
   private final int otherRows;
 
   /** The rotated part, which somebody else copies. */

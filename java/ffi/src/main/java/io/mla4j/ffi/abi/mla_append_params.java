@@ -20,7 +20,7 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     int32_t position;
  *     int32_t rope_layout;
  *     float eps;
- *     int64_t a_stride;
+ *     int64_t latent_and_key_stride;
  * }
  * }
  */
@@ -37,7 +37,7 @@ public class mla_append_params {
         Mla.C_INT.withName("rope_layout"),
         Mla.C_FLOAT.withName("eps"),
         MemoryLayout.paddingLayout(4),
-        Mla.C_LONG.withName("a_stride")
+        Mla.C_LONG.withName("latent_and_key_stride")
     ).withName("mla_append_params");
 
     /**
@@ -267,48 +267,48 @@ public class mla_append_params {
         struct.set(eps$LAYOUT, eps$OFFSET, fieldValue);
     }
 
-    private static final OfLong a_stride$LAYOUT = (OfLong)$LAYOUT.select(groupElement("a_stride"));
+    private static final OfLong latent_and_key_stride$LAYOUT = (OfLong)$LAYOUT.select(groupElement("latent_and_key_stride"));
 
     /**
      * Layout for field:
      * {@snippet lang=c :
-     * int64_t a_stride
+     * int64_t latent_and_key_stride
      * }
      */
-    public static final OfLong a_stride$layout() {
-        return a_stride$LAYOUT;
+    public static final OfLong latent_and_key_stride$layout() {
+        return latent_and_key_stride$LAYOUT;
     }
 
-    private static final long a_stride$OFFSET = $LAYOUT.byteOffset(groupElement("a_stride"));
+    private static final long latent_and_key_stride$OFFSET = $LAYOUT.byteOffset(groupElement("latent_and_key_stride"));
 
     /**
      * Offset for field:
      * {@snippet lang=c :
-     * int64_t a_stride
+     * int64_t latent_and_key_stride
      * }
      */
-    public static final long a_stride$offset() {
-        return a_stride$OFFSET;
+    public static final long latent_and_key_stride$offset() {
+        return latent_and_key_stride$OFFSET;
     }
 
     /**
      * Getter for field:
      * {@snippet lang=c :
-     * int64_t a_stride
+     * int64_t latent_and_key_stride
      * }
      */
-    public static long a_stride(MemorySegment struct) {
-        return struct.get(a_stride$LAYOUT, a_stride$OFFSET);
+    public static long latent_and_key_stride(MemorySegment struct) {
+        return struct.get(latent_and_key_stride$LAYOUT, latent_and_key_stride$OFFSET);
     }
 
     /**
      * Setter for field:
      * {@snippet lang=c :
-     * int64_t a_stride
+     * int64_t latent_and_key_stride
      * }
      */
-    public static void a_stride(MemorySegment struct, long fieldValue) {
-        struct.set(a_stride$LAYOUT, a_stride$OFFSET, fieldValue);
+    public static void latent_and_key_stride(MemorySegment struct, long fieldValue) {
+        struct.set(latent_and_key_stride$LAYOUT, latent_and_key_stride$OFFSET, fieldValue);
     }
 
     /**

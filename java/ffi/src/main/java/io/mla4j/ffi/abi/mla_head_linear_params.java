@@ -33,7 +33,7 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     int32_t scale_rows;
  *     int32_t scale_columns;
  *     int32_t scale_head_rows;
- *     int64_t scale_row;
+ *     int64_t scale_first_row;
  *     int64_t scale_stride;
  * }
  * }
@@ -63,7 +63,7 @@ public class mla_head_linear_params {
         Mla.C_INT.withName("scale_rows"),
         Mla.C_INT.withName("scale_columns"),
         Mla.C_INT.withName("scale_head_rows"),
-        Mla.C_LONG.withName("scale_row"),
+        Mla.C_LONG.withName("scale_first_row"),
         Mla.C_LONG.withName("scale_stride")
     ).withName("mla_head_linear_params");
 
@@ -866,48 +866,48 @@ public class mla_head_linear_params {
         struct.set(scale_head_rows$LAYOUT, scale_head_rows$OFFSET, fieldValue);
     }
 
-    private static final OfLong scale_row$LAYOUT = (OfLong)$LAYOUT.select(groupElement("scale_row"));
+    private static final OfLong scale_first_row$LAYOUT = (OfLong)$LAYOUT.select(groupElement("scale_first_row"));
 
     /**
      * Layout for field:
      * {@snippet lang=c :
-     * int64_t scale_row
+     * int64_t scale_first_row
      * }
      */
-    public static final OfLong scale_row$layout() {
-        return scale_row$LAYOUT;
+    public static final OfLong scale_first_row$layout() {
+        return scale_first_row$LAYOUT;
     }
 
-    private static final long scale_row$OFFSET = $LAYOUT.byteOffset(groupElement("scale_row"));
+    private static final long scale_first_row$OFFSET = $LAYOUT.byteOffset(groupElement("scale_first_row"));
 
     /**
      * Offset for field:
      * {@snippet lang=c :
-     * int64_t scale_row
+     * int64_t scale_first_row
      * }
      */
-    public static final long scale_row$offset() {
-        return scale_row$OFFSET;
+    public static final long scale_first_row$offset() {
+        return scale_first_row$OFFSET;
     }
 
     /**
      * Getter for field:
      * {@snippet lang=c :
-     * int64_t scale_row
+     * int64_t scale_first_row
      * }
      */
-    public static long scale_row(MemorySegment struct) {
-        return struct.get(scale_row$LAYOUT, scale_row$OFFSET);
+    public static long scale_first_row(MemorySegment struct) {
+        return struct.get(scale_first_row$LAYOUT, scale_first_row$OFFSET);
     }
 
     /**
      * Setter for field:
      * {@snippet lang=c :
-     * int64_t scale_row
+     * int64_t scale_first_row
      * }
      */
-    public static void scale_row(MemorySegment struct, long fieldValue) {
-        struct.set(scale_row$LAYOUT, scale_row$OFFSET, fieldValue);
+    public static void scale_first_row(MemorySegment struct, long fieldValue) {
+        struct.set(scale_first_row$LAYOUT, scale_first_row$OFFSET, fieldValue);
     }
 
     private static final OfLong scale_stride$LAYOUT = (OfLong)$LAYOUT.select(groupElement("scale_stride"));
