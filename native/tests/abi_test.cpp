@@ -38,8 +38,7 @@ TEST_P(Table, IsComplete) {
   EXPECT_EQ(&k, mla_get_kernels(MLA_ABI_VERSION, k.isa));
   EXPECT_EQ(k.row_multiple, 16);
   for (const double* cost = &k.cost_absorbed; cost <= &k.cost_start; cost++) EXPECT_GT(*cost, 0);
-  EXPECT_TRUE(k.prefers_bf16 == 0 ||
-              (k.prefers_bf16 == 1 && k.probe(MLA_PROBE_DOT_BF16, 1, nullptr, 0) > 0));
+  EXPECT_TRUE(k.prefers_bf16 == 0 || (k.prefers_bf16 == 1 && k.probe(MLA_PROBE_DOT_BF16, 1, nullptr, 0) > 0));
   const auto* pointers = reinterpret_cast<void* const*>(&k.describe);
   const size_t count = (sizeof(mla_kernels) - offsetof(mla_kernels, describe)) / sizeof(void*);
   for (size_t i = 0; i < count; i++) EXPECT_NE(pointers[i], nullptr) << "function " << i;

@@ -51,8 +51,7 @@ final class Matrices {
     DMatrixRMaj product = multiply(a, c);
     return isLarge(a, a.numRows)
         ? Accumulation.symmetricProduct(Accumulation.columns(product), Accumulation.columns(a))
-        : product(
-            product, a, new DMatrixRMaj(a.numRows, a.numRows), CommonOps_DDRM::multTransB);
+        : product(product, a, new DMatrixRMaj(a.numRows, a.numRows), CommonOps_DDRM::multTransB);
   }
 
   /** a above b. */
