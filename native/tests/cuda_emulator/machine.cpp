@@ -48,11 +48,12 @@ Machine& machine() {
 
 Machine::Machine() : stacks_(reserve(kMaxThreads * kStackBytes)), shared_(reserve(kLargestShared)) {}
 
-uint64_t Machine::random() {
+uint64_t Machine::random(uint64_t count) {
   random_ ^= random_ << 13;
   random_ ^= random_ >> 7;
   random_ ^= random_ << 17;
-  return random_ >> 11;
+  // a product instead of a remainder: it is drawn whenever a thread goes on
+  return (random_ >> 32) * count >> 32;
 }
 
 bool Machine::run(const char* name, const Shape& shape, const Call& call, uint64_t seed) {
@@ -73,7 +74,7 @@ bool Machine::run(const char* name, const Shape& shape, const Call& call, uint64
   const int64_t blocks = int64_t{shape.grid[0]} * shape.grid[1] * shape.grid[2];
   std::vector<int64_t> order(blocks);
   std::iota(order.begin(), order.end(), 0);
-  for (int64_t i = blocks - 1; i > 0; i--) std::swap(order[i], order[random() % (i + 1)]);
+  for (int64_t i = blocks - 1; i > 0; i--) std::swap(order[i], order[random(i + 1)]);
   for (const int64_t block : order) {
     position_.threads = shape.threads;
     position_.block[0] = static_cast<int>(block % shape.grid[0]);
@@ -96,13 +97,12 @@ void Machine::run_block(const Call&) {
     w.arrived = 0;
   }
   for (int i = 0; i < shape_.threads; i++) {
-    threads_[i] = Thread{};
-    threads_[i].saved = new_fiber(stacks_ + (i + 1) * kStackBytes, enter);
+    threads_[i].begin(new_fiber(stacks_ + (i + 1) * kStackBytes, enter));
     ready_.push_back(i);
   }
   running_ = true;
   while (!ready_.empty() && !failed_) {
-    std::swap(ready_[random() % ready_.size()], ready_.back());
+    std::swap(ready_[random(ready_.size())], ready_.back());
     const int next = ready_.back();
     ready_.pop_back();
     switch_to(next);

@@ -8,11 +8,14 @@
 
 #include "cuda_emulator/device.h"
 
+// Called for every access: directly, not through the table of what a library exports.
+#pragma GCC visibility push(hidden)
 namespace mla::emulator {
 
 constexpr int kLanes = 32;
 constexpr int kMaxThreads = 1024;
-constexpr size_t kStackBytes = 64 * 1024;
+// No multiple of 4096: the ends of all stacks, which lanes write in turn, would share a few lines of the processor's first cache.
+constexpr size_t kStackBytes = 64 * 1024 + 5 * 64;
 constexpr int kLargestShared = 256 * 1024;
 
 // Where an access comes from: the address of an instruction, or a place in the source.
@@ -53,6 +56,16 @@ struct Thread {
   };
   std::vector<Copy> open;                // copies of the group that is not closed yet
   std::deque<std::vector<Copy>> groups;  // closed and not waited for, oldest first
+
+  // A block later; what a report cut off is forgotten, and memory stays.
+  void begin(void* fiber) {
+    state = kReady;
+    saved = fiber;
+    what = nullptr;
+    place = {};
+    open.clear();
+    groups.clear();
+  }
 };
 
 class Machine {
@@ -97,7 +110,8 @@ class Machine {
   void shared_access(size_t offset, int size, bool write, Origin origin, bool arrives);
   [[noreturn]] void report_race(const char* what, const Access& before, const char* kind, size_t offset,
                                 int warp, Origin origin);
-  uint64_t random();
+  // One of 0 .. count - 1; fewer than 2^32.
+  uint64_t random(uint64_t count);
 
   std::string name_;
   Shape shape_{};
@@ -125,3 +139,4 @@ bool is_device_memory(const void* p, size_t size);
 void add_report(const std::string& text);
 
 }  // namespace mla::emulator
+#pragma GCC visibility pop

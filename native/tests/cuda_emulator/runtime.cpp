@@ -179,18 +179,27 @@ int destroy(void* handle) {
 }  // namespace
 
 bool is_device_memory(const void* p, size_t size) {
-  static uintptr_t begin = 0;
-  static size_t bytes = 0;
+  // The allocations that this launch touched last: kernels go to and fro between a few.
+  static struct {
+    uintptr_t begin;
+    size_t bytes;
+  } seen[4] = {};
   static uint64_t run = 0;
+  static unsigned oldest = 0;
   Device& d = device();
   const auto at = reinterpret_cast<uintptr_t>(p);
-  if (run == d.runs && at - begin < bytes) return size <= bytes - (at - begin);
+  if (run != d.runs) {
+    for (auto& s : seen) s = {};
+    run = d.runs;
+  }
+  for (const auto& s : seen)
+    if (at - s.begin < s.bytes) return size <= s.bytes - (at - s.begin);
   auto next = d.memory.upper_bound(at);
   if (next == d.memory.begin()) return false;
   --next;
-  run = d.runs;
-  begin = next->first;
-  bytes = next->second;
+  const uintptr_t begin = next->first;
+  const size_t bytes = next->second;
+  seen[oldest++ % 4] = {begin, bytes};
   return at - begin < bytes && size <= bytes - (at - begin);
 }
 

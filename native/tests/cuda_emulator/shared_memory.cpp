@@ -43,7 +43,7 @@ std::string Origin::text() const {
   return file.substr(file.rfind('/') + 1) + ":" + std::to_string(line);
 }
 
-bool Machine::ordered(const Access& before, int warp) const {
+inline bool Machine::ordered(const Access& before, int warp) const {
   if (before.stamp < first_clock_ || before.thread == position_.thread) return true;
   return warp * kLanes <= position_.thread && position_.thread < (warp + 1) * kLanes
              ? before.stamp < warps_[warp].clock

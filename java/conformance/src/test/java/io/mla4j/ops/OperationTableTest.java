@@ -4,9 +4,11 @@ import static org.junit.jupiter.api.Assertions.fail;
 
 import io.mla4j.spi.Kernels;
 import io.mla4j.testkit.Cuts;
+import io.mla4j.testkit.Expectation;
 import io.mla4j.testkit.Operation;
 import io.mla4j.testkit.OperationCase;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -28,11 +30,12 @@ class OperationTableTest {
     Map<String, String> failures = new LinkedHashMap<>();
     for (long seed : Seeds.of(FIXED_CASES, FRESH_CASES)) {
       OperationCase one = operation.random(seed);
+      List<Expectation> expected = one.expected();
       for (Kernels kernels : AllKernels.all()) {
         if (!failures.containsKey(kernels.isa())) {
           LastCase.note(
               kernels.isa() + " " + operation + " " + Seeds.reproduce(seed) + ": " + one.shape());
-          String difference = one.difference(kernels, cuts(seed));
+          String difference = one.difference(kernels, cuts(seed), expected);
           if (difference != null) {
             failures.put(
                 kernels.isa(),

@@ -27,8 +27,8 @@ import org.junit.jupiter.params.provider.MethodSource;
  * <p>An emulated device needs seconds for what a processor does in milliseconds. So unless {@code
  * -Dmla4j.test.cuda.whole=true} asks for everything, as {@code scripts/test --cuda} does, the first
  * {@link #PREFIX} tokens of a golden case are computed, as a prefill of two steps and a step of one
- * token, and of the carried model's text in float32 the first {@link #F32_TOKENS}. {@code
- * v3-dynamic-ntk}, whose rotation depends on the length, can only be compared whole.
+ * token, and of the carried model's text the first {@link #F32_TOKENS} or {@link #BF16_TOKENS}.
+ * {@code v3-dynamic-ntk}, whose rotation depends on the length, can only be compared whole.
  */
 class CudaModelTest {
   private static final boolean WHOLE = Boolean.getBoolean("mla4j.test.cuda.whole");
@@ -36,6 +36,7 @@ class CudaModelTest {
   private static final int CHUNK = 3;
   private static final int WHOLE_CHUNK = 16;
   private static final int F32_TOKENS = 3;
+  private static final int BF16_TOKENS = 12;
 
   /** In several steps where the case allows it. */
   private static int chunk(Golden golden) {
@@ -119,7 +120,8 @@ class CudaModelTest {
     JsonNode greedy = TinyMlaTest.EXPECTED.get("greedy");
     try (TinyMlaTest.TinyMla model = TinyMlaTest.TinyMla.open(CudaDevices.open(), compute)) {
       int[] ids = TinyMlaTest.ints(greedy.get("ids"));
-      int count = compute == ComputeType.F32 && !WHOLE ? F32_TOKENS : ids.length;
+      int part = compute == ComputeType.F32 ? F32_TOKENS : BF16_TOKENS;
+      int count = WHOLE ? ids.length : part;
       Generation generation = model.generate(TinyMlaTest.ints(greedy.get("prompt_ids")), count);
       assertArrayEquals(Arrays.copyOf(ids, count), generation.ids());
       assertTrue(greedy.get("text").asText().startsWith(generation.text()));

@@ -5,6 +5,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.IntStream;
 
 /**
  * Memory in which an access beyond a block does not go unnoticed. On Linux every block ends at an
@@ -27,6 +28,10 @@ public final class GuardedMemory implements AutoCloseable {
   private static final long PAGE = 1 << 16;
 
   private static final long CANARY_BYTES = 1024;
+
+  /** So much poison, from which blocks are filled. */
+  private static final MemorySegment POISONED =
+      MemorySegment.ofArray(IntStream.generate(() -> POISON).limit(1 << 14).toArray());
 
   private final Arena arena = Arena.ofShared();
   private final List<Block> blocks = new ArrayList<>();
@@ -65,10 +70,12 @@ public final class GuardedMemory implements AutoCloseable {
 
   /** Fills with the poison, whatever the alignment of the start. */
   static void fill(MemorySegment segment, long from, long to) {
-    for (long i = from; i + 4 <= to; i += 4) {
-      segment.set(ValueLayout.JAVA_INT_UNALIGNED, i, POISON);
+    long whole = to - (to - from) % 4;
+    for (long i = from; i < whole; i += POISONED.byteSize()) {
+      long bytes = Math.min(POISONED.byteSize(), whole - i);
+      MemorySegment.copy(POISONED, 0, segment, i, bytes);
     }
-    for (long i = to - (to - from) % 4; i < to; i++) {
+    for (long i = whole; i < to; i++) {
       segment.set(ValueLayout.JAVA_BYTE, i, (byte) 0xc1);
     }
   }

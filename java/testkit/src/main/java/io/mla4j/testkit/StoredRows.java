@@ -6,6 +6,7 @@ import io.mla4j.ops.StorageFormat;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
+import java.util.stream.IntStream;
 
 /**
  * Rows of a latent cache as its type stores them, written apart from the library's own conversions.
@@ -18,6 +19,10 @@ public final class StoredRows {
   private static final int[] STEPS = {
     -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113
   };
+
+  /** The numbers of E4M3 that are not negative, in the order of their bits. */
+  private static final double[] SMALL_FLOATS =
+      IntStream.range(0, 0x7f).mapToDouble(StoredRows::valueOfSmallFloat).toArray();
 
   private final LatentLayout layout;
   private final CacheType type;
@@ -227,11 +232,10 @@ public final class StoredRows {
   }
 
   private static int bitsOfSmallFloat(double code) {
-    for (int bits = 0; bits < 256; bits++) {
-      if ((bits & 0x7f) != 0x7f && valueOfSmallFloat(bits) == code) {
-        return bits;
-      }
+    int bits = Arrays.binarySearch(SMALL_FLOATS, code == 0 ? 0 : Math.abs(code));
+    if (bits < 0) {
+      throw new AssertionError(code + " is no E4M3");
     }
-    throw new AssertionError(code + " is no E4M3");
+    return code < 0 ? bits + 128 : bits;
   }
 }
