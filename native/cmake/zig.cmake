@@ -19,6 +19,7 @@ endforeach()
 set(CMAKE_AR ${MLA_ZIG}/ar)
 set(CMAKE_RANLIB ${MLA_ZIG}/ranlib)
 set(CMAKE_OSX_SYSROOT "")
+set(MLA_APPLE_M1 apple_m1)
 set(CMAKE_INSTALL_NAME_TOOL true)
 # without symbols for debuggers
 set(CMAKE_CXX_FLAGS_INIT -g0)
