@@ -7,7 +7,7 @@
 //                     kPieces is 1, of all 32 of half as many blocks; a code of kZero<Isa> stands for 0, and where that is 0 and there are no
 //                     minima codes are signed
 //   kSmallSums        how often sums of a block fit 16 bits while they are added: see Isa::join_pairs
-//   side_by_side<Isa> where its blocks have 256: adds the products of a block of each row to f
+//   side_by_side<Isa> where its blocks have 256: the products of all blocks of each row
 #pragma once
 #include "cpu/formats/formats.h"
 #include "cpu/formats/lanes.h"
@@ -71,7 +71,7 @@ struct SmallBlocks {
   // Adds the first `count` of kBlocks blocks. Meanwhile the halves of those at `at_next` are gathered, in scalar registers: loads would wait
   // long for smaller stores just before them.
   static MLA_INLINE F<Isa> add(F<Isa> f, const uint8_t* const* rows, int64_t at, Row x, const Halves& halves,
-                               int count, int64_t at_next, Halves& next, RowsBehind& behind) {
+                               int count, int64_t at_next, Halves& next, const NextRows<Isa>& ahead) {
     I q[kPieces], first = Isa::set1_int(0);
     if constexpr (kPieces == 1) {
       q[0] = Isa::template thirty_twos<Row::kBytes>(x.at);
@@ -89,10 +89,13 @@ struct SmallBlocks {
       for (int i = 0; i < kPieces; i++) s = Isa::template dot_codes<kSigned>(s, codes[i], q[i]);
       return s;
     };
+    constexpr int kPart = kBlocks * kBytes;
+    ahead.template fetch_rest<kPart>(at);
     RowSums<Isa, Format::kSmallSums> of_rows;
 #pragma GCC unroll 8
     for (int r = 0; r < L; r += 2) {
-      behind.fetch<kBlocks * kBytes * L, L / 2>(r / 2);
+      ahead.template fetch<kPart>(at, r);
+      ahead.template fetch<kPart>(at, r + 1);
       const I a = product(r);
       of_rows.add(r / 2, a, product(r + 1));
     }
@@ -112,7 +115,7 @@ struct SmallBlocks {
 
   // The last blocks, fewer than kBlocks: in copies that are long enough.
   static __attribute__((noinline)) F<Isa> add_last(F<Isa> f, const uint8_t* const* rows, int64_t at, Row x,
-                                                   int count, RowsBehind behind) {
+                                                   int count, const NextRows<Isa>& ahead) {
     alignas(64) uint8_t copies[L][kBlocks * kBytes] = {};
     alignas(64) char of_x[kBlocks * Row::kBytes] = {};
     alignas(64) Halves halves, unused;
@@ -123,10 +126,11 @@ struct SmallBlocks {
       halves.gather(copied, 0, r);
     }
     __builtin_memcpy(of_x, x.at, (size_t)(count * Row::kBytes));
-    return add(f, copied, 0, {of_x}, halves, count, 0, unused, behind);
+    return add(f, copied, 0, {of_x}, halves, count, 0, unused, ahead);
   }
 
-  static MLA_INLINE F<Isa> product(const uint8_t* const* rows, int blocks, Row x, RowsBehind behind) {
+  static MLA_INLINE F<Isa> product(const uint8_t* const* rows, const NextRows<Isa>& ahead, int blocks,
+                                   Row x) {
     alignas(64) Halves halves[2];
     F<Isa> f = Isa::zero();
     if (blocks >= kBlocks)
@@ -135,10 +139,10 @@ struct SmallBlocks {
     int64_t at = 0;
     for (int turn = 0; b + kBlocks <= blocks; b += kBlocks, turn ^= 1) {
       const int64_t next = at + (b + 2 * kBlocks <= blocks ? kBlocks * kBytes : 0);
-      f = add(f, rows, at, {x.at + b * Row::kBytes}, halves[turn], kBlocks, next, halves[turn ^ 1], behind);
+      f = add(f, rows, at, {x.at + b * Row::kBytes}, halves[turn], kBlocks, next, halves[turn ^ 1], ahead);
       at += kBlocks * kBytes;
     }
-    return b < blocks ? add_last(f, rows, at, {x.at + b * Row::kBytes}, blocks - b, behind) : f;
+    return b < blocks ? add_last(f, rows, at, {x.at + b * Row::kBytes}, blocks - b, ahead) : f;
   }
 };
 
@@ -147,27 +151,20 @@ template <class Isa, class Format>
 struct LargeBlocks {
   typedef RoundedRow<Format::kRun> Row;
 
-  static MLA_INLINE F<Isa> product(const uint8_t* const* rows, int blocks, Row x, RowsBehind behind) {
-    constexpr int kBlocks = Format::kElements / kInt8Block, kBytes = sizeof(typename Format::Block);
-    F<Isa> f = Isa::zero();
-    int64_t at = 0;
-    for (int b = 0; b < blocks; b += kBlocks, at += kBytes) {
-      f = Format::template side_by_side<Isa>(f, rows, at, Row{x.at + b * Row::kBytes}, behind);
-    }
-    return f;
+  static MLA_INLINE F<Isa> product(const uint8_t* const* rows, const NextRows<Isa>& ahead, int blocks,
+                                   Row x) {
+    return Format::template side_by_side<Isa>(rows, ahead, blocks / (Format::kElements / kInt8Block), x);
   }
 };
 
-// finish(n, count, f) takes the sums of outputs [n, n + count).
+// finish(rows, f) takes the sums of Isa::L outputs.
 template <class Products, class Isa, class Finish>
 void outputs_side_by_side(const StoredRows<Isa>& weight, const char* x, int blocks, int n_begin, int n_end,
                           Finish finish) {
-  constexpr int L = Isa::L;
-  for (int n = n_begin; n < n_end; n += L) {
-    const LaneRows<Isa> rows = lane_rows(weight, n, n_end);
-    const F<Isa> f =
-        Products::product(rows.at, blocks, {x}, {weight.weight + (int64_t)(n + L) * weight.row_bytes});
-    finish(n, min_int(L, n_end - n), f);
+  const RowRuns<Isa> runs(weight, n_begin, n_end);
+  for (int step = 0; step < runs.steps; step++) {
+    const LaneRows<Isa> rows = runs.rows(step);
+    finish(rows, Products::product(rows.at, runs.next(step), blocks, {x}));
   }
 }
 

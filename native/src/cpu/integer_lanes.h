@@ -31,6 +31,44 @@ MLA_INLINE LaneRows<Isa> lane_rows(const StoredRows<Isa>& weight, int n, int n_e
   return rows;
 }
 
+// Rows [begin, end) as Isa::L runs of neighbours. A step takes one row of each run: the processor's own prefetching sees that each of them is
+// read from one end to the other, which it does not where rows that lie side by side are read so.
+template <class Isa>
+struct RowRuns {
+  static constexpr int L = Isa::L;
+  const StoredRows<Isa>& weight;
+  int begin, end, steps;
+  int starts[L];  // which row of its run is the first
+
+  MLA_INLINE RowRuns(const StoredRows<Isa>& of, int from, int to)
+      : weight(of), begin(from), end(to), steps((to - from + L - 1) / L) {
+    // Runs of an even number of rows may all begin in one set of the first-level cache: each starts a row further on than the one before it.
+    for (int run = 0; run < L; run++) starts[run] = steps % 2 == 0 ? run % steps : 0;
+  }
+
+  MLA_INLINE int row(int step, int run) const {
+    const int of_run = starts[run] + step;
+    return begin + run * steps + (of_run < steps ? of_run : of_run - steps);
+  }
+  MLA_INLINE LaneRows<Isa> rows(int step) const {
+    LaneRows<Isa> rows;
+    for (int r = 0; r < L; r++) {
+      rows.index[r] = min_int(row(step, r), end - 1);
+      rows.at[r] = (const uint8_t*)weight.weight + rows.index[r] * weight.row_bytes;
+    }
+    return rows;
+  }
+  // The rows of the next step, or those that as many rows behind these begin with.
+  MLA_INLINE NextRows<Isa> next(int step) const {
+    const bool last = step + 1 == steps;
+    NextRows<Isa> next;
+    for (int r = 0; r < L; r++)
+      next.at[r] =
+          weight.weight + (row(last ? 0 : step + 1, r) + (last ? end - begin : 0)) * weight.row_bytes;
+    return next;
+  }
+};
+
 // Read where they lie.
 template <class I, class Format>
 struct InLanes {

@@ -131,6 +131,18 @@ MLA_INLINE void finish_outputs(const RoundedRows& a, int row, int n, int count, 
   count == Isa::L ? Isa::store(to, f) : Isa::store(to, f, count);
 }
 
+// The same for outputs that need not be neighbours; a row that fills the lanes up has the value of the one that it repeats.
+template <class Isa>
+MLA_INLINE void finish_lanes(const RoundedRows& a, int row, const LaneRows<Isa>& rows, F<Isa> f) {
+  alignas(64) float of_lanes[Isa::L];
+  Isa::store(of_lanes, f);
+  float* to = a.y + row * a.y_stride;
+  for (int r = 0; r < Isa::L; r++) {
+    const int64_t n = rows.index[r];
+    to[n] = a.bias ? of_lanes[r] + a.bias[n] : of_lanes[r];
+  }
+}
+
 // Fetches the weights of the next lanes of rows into the second-level cache, as much of them as was computed with: in order of their
 // addresses, which the processor's own prefetching does not see where sixteen rows are read side by side.
 template <class Isa>
@@ -149,32 +161,61 @@ MLA_INLINE NextLanes<Isa> next_lanes(const StoredRows<Isa>& w, int n, int blocks
   return {w.weight + (n + Isa::L) * w.row_bytes, Isa::L * w.row_bytes / blocks};
 }
 
-// G groups of R rows.
-template <class Source, int R, int G>
-void few_rounded(const Source& source, const RoundedRows& a, int n_begin, int n_end) {
+// Up to so many rows are multiplied by rows of a weight that are far apart (RowRuns). For more, whose time is not that of reading, results that
+// are no neighbours cost more than that saves.
+constexpr int kFewApart = 4;
+
+// Sums of G groups of R rows times Isa::L rows of a weight; fetch(b) is called for each block.
+template <class Source, int R, int G, class Fetch>
+MLA_INLINE void add_few(const Source& source, const RoundedRows& a,
+                        const LaneRows<typename Source::Isa>& rows, F<typename Source::Isa> (&f)[R * G],
+                        Fetch fetch) {
   typedef typename Source::Isa Isa;
   typedef CodeProduct<Isa, Source::kRun, Source::kHasMinima> Product;
   constexpr int kStep = R * Product::kBlockBytes;
   const int blocks = rounded_blocks(a.k);
   const int64_t group_bytes = (int64_t)blocks * kStep;
-  for (int n = n_begin; n < n_end; n += Isa::L) {
-    const LaneRows<Isa> rows = lane_rows(source.weight, n, n_end);
-    const NextLanes<Isa> next = next_lanes(source.weight, n, blocks);
-    F<Isa> f[R * G];
 #pragma GCC unroll 16
-    for (int r = 0; r < R * G; r++) f[r] = Isa::zero();
-    for (int block = 0; block < blocks; block += Source::kBlocks)
-      source.read(rows, block, min_int(Source::kBlocks, blocks - block),
-                  [&](int j, const LaneBlock<Isa>& w) __attribute__((always_inline)) {
-                    next.fetch(block + j);
-                    const char* x = a.packed + (int64_t)(block + j) * kStep;
+  for (int r = 0; r < R * G; r++) f[r] = Isa::zero();
+  for (int block = 0; block < blocks; block += Source::kBlocks)
+    source.read(rows, block, min_int(Source::kBlocks, blocks - block),
+                [&](int j, const LaneBlock<Isa>& w) __attribute__((always_inline)) {
+                  fetch(block + j);
+                  const char* x = a.packed + (int64_t)(block + j) * kStep;
 #pragma GCC unroll 16
-                    for (int r = 0; r < R * G; r++)
-                      f[r] = Product::template add<R, R * G <= 4>(f[r], w, x + r / R * group_bytes, r % R);
-                  });
+                  for (int r = 0; r < R * G; r++)
+                    f[r] = Product::template add<R, R * G <= 4>(f[r], w, x + r / R * group_bytes, r % R);
+                });
+}
+
+// G groups of R rows.
+template <class Source, int R, int G>
+void few_rounded(const Source& source, const RoundedRows& a, int n_begin, int n_end) {
+  typedef typename Source::Isa Isa;
+  const int blocks = rounded_blocks(a.k);
+  F<Isa> f[R * G];
+  if constexpr (R * G <= kFewApart) {
+    const int64_t share = (source.weight.row_bytes << 16) / blocks;
+    const RowRuns<Isa> runs(source.weight, n_begin, n_end);
+    for (int step = 0; step < runs.steps; step++) {
+      const LaneRows<Isa> rows = runs.rows(step);
+      const NextRows<Isa> next = runs.next(step);
+      add_few<Source, R, G>(source, a, rows, f, [&](int block) __attribute__((always_inline)) {
+        next.fetch_share(block * share, share);
+      });
 #pragma GCC unroll 16
-    for (int r = 0; r < R * G; r++)
-      if (r < a.rows) finish_outputs<Isa>(a, r, n, min_int(Isa::L, n_end - n), f[r]);
+      for (int r = 0; r < R * G; r++)
+        if (r < a.rows) finish_lanes(a, r, rows, f[r]);
+    }
+  } else {
+    for (int n = n_begin; n < n_end; n += Isa::L) {
+      const NextLanes<Isa> next = next_lanes(source.weight, n, blocks);
+      add_few<Source, R, G>(source, a, lane_rows(source.weight, n, n_end), f,
+                            [&](int block) __attribute__((always_inline)) { next.fetch(block); });
+#pragma GCC unroll 16
+      for (int r = 0; r < R * G; r++)
+        if (r < a.rows) finish_outputs<Isa>(a, r, n, min_int(Isa::L, n_end - n), f[r]);
+    }
   }
 }
 
@@ -283,10 +324,10 @@ void rounded_product(const Source& source, const RoundedRows& a, int n_begin, in
 template <class Isa>
 void multiply_codes(const StoredRows<Isa>& weight, const RoundedRows& a, int n_begin, int n_end) {
   if (n_begin >= n_end) return;
-  if (a.rows == 1 && multiply_side_by_side(weight, a.packed, rounded_blocks(a.k), n_begin, n_end,
-                                           [&](int n, int count, F<Isa> f) __attribute__((always_inline)) {
-                                             finish_outputs<Isa>(a, 0, n, count, f);
-                                           }))
+  if (a.rows == 1 &&
+      multiply_side_by_side(weight, a.packed, rounded_blocks(a.k), n_begin, n_end,
+                            [&](const LaneRows<Isa>& rows, F<Isa> f)
+                                __attribute__((always_inline)) { finish_lanes(a, 0, rows, f); }))
     return;
   with_codes(weight, a.k, [&](const auto& source) { rounded_product(source, a, n_begin, n_end); });
 }

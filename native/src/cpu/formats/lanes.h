@@ -73,34 +73,38 @@ MLA_INLINE void add_lane_bits(typename Isa::I bits, typename Isa::I (&x)[8]) {
   }
 }
 
-// d 2^-8i for i < 4: what a byte of an int is multiplied with that stays in its place.
+// A binary16 number d times the lower six bits of bytes of an int.
 template <class Isa>
-struct ByteScales {
-  F<Isa> of[4];
+struct SixBitScales {
+  F<Isa> d, less[3];  // less[i]: d times -ones(i)
 
-  MLA_INLINE explicit ByteScales(F<Isa> d) {
-    of[0] = d;
-#pragma GCC unroll 4
-    for (int i = 1; i < 4; i++) of[i] = Isa::mul(of[i - 1], Isa::set1(0x1p-8f));
+  // A float whose last bits, from 8 i on, stand for ones.
+  static constexpr float ones(int i) { return (float)(1 << (23 - 8 * i)); }
+
+  MLA_INLINE explicit SixBitScales(F<Isa> of) : d(of) {
+#pragma GCC unroll 3
+    for (int i = 0; i < 3; i++) less[i] = Isa::mul(d, Isa::set1(-ones(i)));
   }
-  // d times byte i of x, the bytes below 128.
+  // d times byte i of x. Without a conversion: the byte becomes part of a float, all products are exact.
   MLA_INLINE F<Isa> times(typename Isa::I x, int i) const {
-    return Isa::mul(of[i], Isa::to_floats(Isa::both(x, Isa::set1_int(255 << 8 * i))));
+    const int at = i < 3 ? i : 2;
+    const typename Isa::I byte = Isa::both(i < 3 ? x : Isa::shift_right(x, 8), Isa::set1_int(63 << 8 * at));
+    return Isa::fused(d, Isa::as_floats(Isa::either(byte, Isa::as_ints(Isa::set1(ones(at))))), less[at]);
   }
 };
 
 // The scales and minima of the eight groups of Q4_K and Q5_K; header: their first 16 bytes.
 template <class Isa>
 struct LaneGroupScales {
-  ByteScales<Isa> d, negative_dmin;
-  typename Isa::I scales[2], minima[2];  // four bytes each
+  SixBitScales<Isa> d, negative_dmin;
+  typename Isa::I scales[2], minima[2];  // four bytes each, of which the lower six bits count
 
   MLA_INLINE explicit LaneGroupScales(const typename Isa::I (&header)[4])
       : d(Isa::halves(header[0])),
         negative_dmin(Isa::sub(Isa::zero(), Isa::halves(Isa::shift_right(header[0], 16)))) {
-    const typename Isa::I six = set1_byte<Isa>(63), four = set1_byte<Isa>(15), two = set1_byte<Isa>(48);
-    scales[0] = Isa::both(header[1], six);
-    minima[0] = Isa::both(header[2], six);
+    const typename Isa::I four = set1_byte<Isa>(15), two = set1_byte<Isa>(48);
+    scales[0] = header[1];
+    minima[0] = header[2];
     scales[1] = Isa::either(Isa::both(header[3], four), Isa::both(Isa::shift_right(header[1], 2), two));
     minima[1] = Isa::either(Isa::both(Isa::shift_right(header[3], 4), four),
                             Isa::both(Isa::shift_right(header[2], 2), two));
@@ -117,19 +121,30 @@ MLA_INLINE typename Isa::I less_offset(typename Isa::I bytes) {
                     : Isa::sub_ints(none, Isa::template dot_codes<false>(none, set1_byte<Isa>(kZero), bytes));
 }
 
-// Fetches the rows behind those that are computed with, in order of their addresses, which the processor's own prefetching does not see where
-// many rows are read side by side; as many bytes as were computed with, a few lines at a time.
-struct RowsBehind {
-  const char* at;
+// The rows that are read next, one for each that is read now. They are fetched into the second-level cache at the same place, a row ahead.
+template <class Isa>
+struct NextRows {
+  const char* at[Isa::L];
 
-  // Part `part` of kParts of the next kBytes.
-  template <int kBytes, int kParts>
-  MLA_INLINE void fetch(int part) {
-    constexpr int kLines = (kBytes + 63) / 64;
+  // What lies beside kBytes from `from` on: the whole lines of a row,
+  template <int kBytes>
+  MLA_INLINE void fetch(int64_t from, int row) const {
+    const char* line = at[row] + (from & -64);
+#pragma GCC unroll 4
+    for (int i = 0; i < kBytes / 64; i++) __builtin_prefetch(line + 64 * i, 0, 2);
+  }
+  // and the line that the rests of all parts so far add up to now and then.
+  template <int kBytes>
+  MLA_INLINE void fetch_rest(int64_t from) const {
+    if ((from & 63) + kBytes % 64 < 64) return;
 #pragma GCC unroll 16
-    for (int i = part * kLines / kParts; i < (part + 1) * kLines / kParts; i++)
-      __builtin_prefetch(at + 64 * i, 0, 2);
-    if (part == kParts - 1) at += kBytes;
+    for (int r = 0; r < Isa::L; r++) __builtin_prefetch(at[r] + (from & -64) + kBytes / 64 * 64, 0, 2);
+  }
+  // The lines of all rows beside `bytes` from `from` on, both times 2^16.
+  MLA_INLINE void fetch_share(int64_t from, int64_t bytes) const {
+    for (int64_t line = from >> 22; line < (from + bytes) >> 22; line++)
+#pragma GCC unroll 16
+      for (int r = 0; r < Isa::L; r++) __builtin_prefetch(at[r] + 64 * line, 0, 2);
   }
 };
 
@@ -142,7 +157,7 @@ struct RowSums {
     joined[pair] = Isa::template join_rows<(kSmall > 0)>(a, b);
   }
   // sums[i]: quarter i of all rows, rows in lanes
-  MLA_INLINE void finish(typename Isa::I (&sums)[Isa::kQuarters]) const {
+  MLA_INLINE void finish(typename Isa::I* sums) const {
     typename Isa::I fours[Isa::kQuarters];
 #pragma GCC unroll 4
     for (int i = 0; i < Isa::kQuarters; i++)

@@ -50,48 +50,72 @@ struct Q4_K {
     }
   }
 
+  // A block's sums of products, rows in lanes.
   template <class Isa, class Row>
-  static MLA_INLINE F<Isa> side_by_side(F<Isa> f, const uint8_t* const* rows, int64_t at, Row x,
-                                        RowsBehind& behind) {
+  struct Sums {
+    typename Isa::I header[4];
+    typename Isa::I low[4], high[4];  // of either nibbles of each pair of groups
+    Row x;
+
+    MLA_INLINE F<Isa> add_to(F<Isa> f, const LaneGroupScales<Isa>& groups, int group) const {
+      const F<Isa> scale = Isa::mul(groups.scale(group), x.template scale<Isa>(group));
+      f = Isa::fused(scale, Isa::to_floats((group % 2 == 0 ? low : high)[group / 2]), f);
+      return Isa::fused(groups.minimum(group), x.template scaled_sum<Isa>(group), f);
+    }
+  };
+
+  // The float sum of a row is one chain of additions: those of a block go between the products of the next one, which would wait for it otherwise.
+  template <class Isa, class Row>
+  static MLA_INLINE F<Isa> side_by_side(const uint8_t* const* rows, const NextRows<Isa>& next, int blocks,
+                                        Row x) {
     typedef typename Isa::I I;
     constexpr int L = Isa::L, Q = Isa::kQuarters, kPair = 2 * Row::kBytes;
-    I header[4];
-    Isa::row_quarters(rows, at, header);
-    const LaneGroupScales<Isa> groups(header);
-    const I low = set1_byte<Isa>(15);
-#pragma GCC unroll 2
-    for (int pair = 0; pair < 4; pair += Q) {  // Q of them at a time
-      const char* xs = x.at + pair * kPair;
-      const I q0 = Isa::template sixteens<kPair>(xs), q1 = Isa::template sixteens<kPair>(xs + 16);
-      const I q2 = Isa::template sixteens<kPair>(xs + Row::kBytes),
-              q3 = Isa::template sixteens<kPair>(xs + Row::kBytes + 16);
-      RowSums<Isa, 2> evens, odds;  // of the low and of the high nibbles
+    constexpr int kPart = sizeof(Block) * Q / 4;  // of a block that is multiplied at a time
+    alignas(64) static constexpr char kNothing[8 * Row::kBytes] = {};
+    const I low = set1_byte<Isa>(15), none = Isa::set1_int(0);
+    F<Isa> f = Isa::zero();
+    Sums<Isa, Row> done{
+        {none, none, none, none}, {none, none, none, none}, {none, none, none, none}, {kNothing}};
+    for (int b = 0; b < blocks; b++) {
+      const int64_t at = b * (int64_t)sizeof(Block);
+      const LaneGroupScales<Isa> groups(done.header);
+      Sums<Isa, Row> sums;
+      sums.x = {x.at + b * 8 * Row::kBytes};
+#pragma GCC unroll 4
+      for (int pair = 0; pair < 4; pair += Q) {  // Q of them at a time
+        const char* xs = sums.x.at + pair * kPair;
+        const I q0 = Isa::template sixteens<kPair>(xs), q1 = Isa::template sixteens<kPair>(xs + 16);
+        const I q2 = Isa::template sixteens<kPair>(xs + Row::kBytes),
+                q3 = Isa::template sixteens<kPair>(xs + Row::kBytes + 16);
+        const int64_t part = at + pair / Q * kPart;
+        next.template fetch_rest<kPart>(part);
+        RowSums<Isa, 2> evens, odds;  // of the low and of the high nibbles
 #pragma GCC unroll 8
-      for (int r = 0; r < L; r += 2) {
-        behind.template fetch<sizeof(Block) * L, 4 / Q * L / 2>(pair / Q * L / 2 + r / 2);
-        I even[2], odd[2];
+        for (int r = 0; r < L; r += 2) {
+          I even[2], odd[2];
 #pragma GCC unroll 2
-        for (int i = 0; i < 2; i++) {
-          I a, b;
-          Isa::sixteens_of_pairs(rows[r + i] + at + 16 + 32 * pair, &a, &b);
-          even[i] = Isa::template dot_codes<false>(
-              Isa::template dot_codes<false>(Isa::set1_int(0), Isa::both(a, low), q0), Isa::both(b, low), q1);
-          odd[i] = high_nibbles<Isa>(a, b, q2, q3);
+          for (int i = 0; i < 2; i++) {
+            next.template fetch<kPart>(part, r + i);
+            I a, b;
+            Isa::sixteens_of_pairs(rows[r + i] + at + 16 + 32 * pair, &a, &b);
+            even[i] = Isa::template dot_codes<false>(
+                Isa::template dot_codes<false>(none, Isa::both(a, low), q0), Isa::both(b, low), q1);
+            odd[i] = high_nibbles<Isa>(a, b, q2, q3);
+          }
+          evens.add(r / 2, even[0], even[1]);
+          odds.add(r / 2, odd[0], odd[1]);
+          f = done.add_to(f, groups, (pair / Q * L + r) / 2);
+          keep(f);  // here, whatever the compiler would prefer
         }
-        evens.add(r / 2, even[0], even[1]);
-        odds.add(r / 2, odd[0], odd[1]);
+        evens.finish(sums.low + pair);
+        odds.finish(sums.high + pair);
       }
-      I sums[2][Q];
-      evens.finish(sums[0]);
-      odds.finish(sums[1]);
-#pragma GCC unroll 8
-      for (int j = 0; j < 2 * Q; j++) {
-        const int group = 2 * pair + j;
-        f = Isa::fused(Isa::mul(groups.scale(group), x.template scale<Isa>(group)),
-                       Isa::to_floats(sums[j % 2][j / 2]), f);
-        f = Isa::fused(groups.minimum(group), x.template scaled_sum<Isa>(group), f);
-      }
+      Isa::row_quarters(rows, at, sums.header);
+      done = sums;
     }
+    const LaneGroupScales<Isa> groups(done.header);
+#pragma GCC unroll 8
+    for (int group = 0; group < 8; group++) f = done.add_to(f, groups, group);
     return f;
   }
 
