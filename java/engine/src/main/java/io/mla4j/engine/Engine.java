@@ -5,6 +5,7 @@ import io.mla4j.InvalidArgumentException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.Objects;
 
 /**
  * A model that serves many requests at once. One thread runs steps of the model; each takes the
@@ -111,13 +112,14 @@ public final class Engine implements AutoCloseable {
   }
 
   private int[] prompt(Request request) {
-    if (request.promptIds() == null || !request.stopTexts().isEmpty()) {
+    String text = request.promptText();
+    if (text != null || !request.stopTexts().isEmpty()) {
       model.tokenizer();
     }
     int[] ids =
-        request.promptIds() == null
-            ? model.tokenizer().encode(request.promptText(), true)
-            : request.promptIds();
+        text == null
+            ? Objects.requireNonNull(request.promptIds(), "a prompt is a text or ids")
+            : model.tokenizer().encode(text, true);
     if (ids.length == 0) {
       throw new InvalidArgumentException("the prompt has no tokens");
     }

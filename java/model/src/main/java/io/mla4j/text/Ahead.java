@@ -1,6 +1,7 @@
 package io.mla4j.text;
 
 import io.mla4j.text.speculation.Speculator;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What a pass over a text's last token and guesses behind it gave, until it is used or a guess
@@ -55,7 +56,7 @@ final class Ahead {
   }
 
   /** The logits of the next row; null where the device kept them. */
-  float[] logits() {
+  float @Nullable [] logits() {
     return chooser.logitsRead(used);
   }
 

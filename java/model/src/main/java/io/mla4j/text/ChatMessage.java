@@ -4,6 +4,7 @@ import io.mla4j.InvalidArgumentException;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A message of a conversation, as chat templates know it.
@@ -13,7 +14,7 @@ import java.util.Map;
  * @param more what else the template may read, in the words of transformers: {@code
  *     reasoning_content}, {@code tool_calls}, {@code tool_call_id}, {@code name}; plain values
  */
-public record ChatMessage(String role, String content, Map<String, Object> more) {
+public record ChatMessage(String role, @Nullable String content, Map<String, Object> more) {
   /**
    * Checks the names.
    *
@@ -49,8 +50,8 @@ public record ChatMessage(String role, String content, Map<String, Object> more)
   }
 
   /** What a template sees. */
-  Map<String, Object> values() {
-    Map<String, Object> values = new LinkedHashMap<>();
+  Map<String, @Nullable Object> values() {
+    Map<String, @Nullable Object> values = new LinkedHashMap<>();
     values.put("role", role);
     values.put("content", content);
     values.putAll(more);

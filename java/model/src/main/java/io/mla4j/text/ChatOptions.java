@@ -4,6 +4,7 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What a chat template is told beside the messages.
@@ -13,19 +14,26 @@ import java.util.Map;
  * @param variables what else the template asks for: {@code enable_thinking}, {@code thinking}
  */
 public record ChatOptions(
-    boolean addGenerationPrompt, List<Map<String, Object>> tools, Map<String, Object> variables) {
+    boolean addGenerationPrompt,
+    List<Map<String, Object>> tools,
+    Map<String, @Nullable Object> variables) {
   /** The text of a prompt, without tools. */
   public static final ChatOptions DEFAULT = new ChatOptions(true, List.of(), Map.of());
 
   /** Copies the lists. */
-  public ChatOptions {
-    tools = List.copyOf(tools);
-    variables = Collections.unmodifiableMap(new LinkedHashMap<>(variables));
+  // Spelled out: of a compact one, javac does not keep what the annotations say.
+  public ChatOptions(
+      boolean addGenerationPrompt,
+      List<Map<String, Object>> tools,
+      Map<String, @Nullable Object> variables) {
+    this.addGenerationPrompt = addGenerationPrompt;
+    this.tools = List.copyOf(tools);
+    this.variables = Collections.unmodifiableMap(new LinkedHashMap<>(variables));
   }
 
   /** The same with one more variable. */
-  public ChatOptions with(String name, Object value) {
-    Map<String, Object> all = new LinkedHashMap<>(variables);
+  public ChatOptions with(String name, @Nullable Object value) {
+    Map<String, @Nullable Object> all = new LinkedHashMap<>(variables);
     all.put(name, value);
     return new ChatOptions(addGenerationPrompt, tools, all);
   }

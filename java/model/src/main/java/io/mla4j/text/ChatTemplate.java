@@ -12,6 +12,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /**
  * How a model writes a conversation: its own Jinja template, which gives the same text as
@@ -101,10 +102,10 @@ public final class ChatTemplate {
    * @throws TemplateException where the template fails or refuses the messages
    */
   public MarkedText mark(List<ChatMessage> messages, ChatOptions options, ControlTokens controls) {
-    Map<String, Object> values = values(messages, options);
+    Map<String, @Nullable Object> values = values(messages, options);
     Twins twins = new Twins(controls, sources);
     twins.useAll(values);
-    Map<String, Object> marked = marked(twins, values, Set.of());
+    Map<String, @Nullable Object> marked = marked(twins, values, Set.of());
     if (twins.isEmpty()) {
       return MarkedText.of(render(values, options));
     }
@@ -134,9 +135,9 @@ public final class ChatTemplate {
   }
 
   /** Values whose texts are marked but for {@code not} in answers. */
-  private static Map<String, Object> marked(
-      Twins twins, Map<String, Object> values, Set<String> not) {
-    Map<String, Object> marked = new HashMap<>();
+  private static Map<String, @Nullable Object> marked(
+      Twins twins, Map<String, @Nullable Object> values, Set<String> not) {
+    Map<String, @Nullable Object> marked = new HashMap<>();
     values.forEach(
         (name, value) ->
             marked.put(
@@ -167,8 +168,9 @@ public final class ChatTemplate {
     return found.size() > MOST_LOOKED_AT ? List.of() : List.copyOf(found);
   }
 
-  private static Map<String, Object> values(List<ChatMessage> messages, ChatOptions options) {
-    Map<String, Object> values = new HashMap<>();
+  private static Map<String, @Nullable Object> values(
+      List<ChatMessage> messages, ChatOptions options) {
+    Map<String, @Nullable Object> values = new HashMap<>();
     values.put("messages", messages.stream().map(ChatMessage::values).toList());
     values.put("tools", options.tools().isEmpty() ? null : options.tools());
     values.put("documents", null);
@@ -177,8 +179,8 @@ public final class ChatTemplate {
     return values;
   }
 
-  private String render(Map<String, Object> values, ChatOptions options) {
-    Map<String, Object> variables = new HashMap<>(tokens);
+  private String render(Map<String, @Nullable Object> values, ChatOptions options) {
+    Map<String, @Nullable Object> variables = new HashMap<>(tokens);
     variables.putAll(values);
     return (options.tools().isEmpty() ? template : withTools).render(variables);
   }

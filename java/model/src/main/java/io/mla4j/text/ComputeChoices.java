@@ -7,17 +7,18 @@ import io.mla4j.Device;
 import io.mla4j.checkpoint.PositionOverride;
 import io.mla4j.model.DecoderOptions;
 import io.mla4j.ops.Probabilities;
+import org.jspecify.annotations.Nullable;
 
 /** What a {@link Model.Builder} was told of how to compute. */
 final class ComputeChoices {
   /** Null for what is fast. */
-  ComputeType compute;
+  @Nullable ComputeType compute;
 
   /** Null for what the configuration says. */
-  PositionOverride positions;
+  @Nullable PositionOverride positions;
 
   /** Null for the compute type's. */
-  CacheType cacheType;
+  @Nullable CacheType cacheType;
 
   AttentionForm form = AttentionForm.AUTO;
   Probabilities probabilities = Probabilities.BITS_8;

@@ -3,6 +3,7 @@ package io.mla4j.text;
 import io.mla4j.InvalidArgumentException;
 import io.mla4j.model.Cancellation;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * How far to continue a prompt, and how.
@@ -18,7 +19,7 @@ public record GenerationOptions(
     int maxTokens,
     SamplingOptions sampling,
     List<String> stop,
-    Cancellation cancellation,
+    @Nullable Cancellation cancellation,
     Speculation speculation) {
   /** Up to 512 tokens, always the likeliest one. */
   public static final GenerationOptions DEFAULT = of(512, SamplingOptions.GREEDY);
@@ -40,7 +41,10 @@ public record GenerationOptions(
 
   /** Without guesses. */
   public GenerationOptions(
-      int maxTokens, SamplingOptions sampling, List<String> stop, Cancellation cancellation) {
+      int maxTokens,
+      SamplingOptions sampling,
+      List<String> stop,
+      @Nullable Cancellation cancellation) {
     this(maxTokens, sampling, stop, cancellation, Speculation.OFF);
   }
 
@@ -55,7 +59,7 @@ public record GenerationOptions(
   }
 
   /** The same, ended by {@code token}. */
-  public GenerationOptions cancelledBy(Cancellation token) {
+  public GenerationOptions cancelledBy(@Nullable Cancellation token) {
     return new GenerationOptions(maxTokens, sampling, stop, token, speculation);
   }
 

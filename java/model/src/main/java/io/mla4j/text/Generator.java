@@ -5,6 +5,7 @@ import io.mla4j.model.CancelledException;
 import io.mla4j.text.Generation.FinishReason;
 import java.util.Arrays;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /** One generation: tokens of a session become text, until something ends it. */
 final class Generator {
@@ -12,7 +13,7 @@ final class Generator {
   private final GenerationOptions options;
 
   /** Null where the model has no tokenizer: ids have no text. */
-  private final StreamingDecoder characters;
+  private final @Nullable StreamingDecoder characters;
 
   private final StopFilter text;
 

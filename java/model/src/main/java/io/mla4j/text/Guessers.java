@@ -14,6 +14,7 @@ import io.mla4j.text.speculation.Mtp;
 import io.mla4j.text.speculation.Pace;
 import io.mla4j.text.speculation.PassTimes;
 import io.mla4j.text.speculation.Speculator;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What the sessions of a model guess with: its predictor, which is made when somebody first asks
@@ -26,7 +27,7 @@ final class Guessers {
   private final PassTimes passes = new PassTimes(Pace.MOST + 1);
   private final Experience ofLookup = new Experience(passes, new GuessTimes());
   private final Experience ofMtp = new Experience(passes, new GuessTimes());
-  private Predictor predictor;
+  private @Nullable Predictor predictor;
 
   Guessers(Checkpoint checkpoint, Decoder decoder) {
     this.checkpoint = checkpoint;

@@ -5,8 +5,11 @@ import io.mla4j.LatentCache;
 import io.mla4j.Sequence;
 import io.mla4j.model.Decoder.HiddenConsumer;
 import io.mla4j.ops.Tensor;
+import io.mla4j.text.speculation.Guesser;
 import io.mla4j.text.speculation.Speculator;
 import java.util.Locale;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 
 /** How the tokens of a session are guessed, and what a pass over guesses gave. Belongs to it. */
 final class Guessing {
@@ -16,10 +19,10 @@ final class Guessing {
   private Speculation kind = Speculation.OFF;
 
   /** Null where nothing is guessed. */
-  private Speculator speculator;
+  private @Nullable Speculator speculator;
 
   /** Where guesses are cached beyond the tokens, what they gave; else null. */
-  private Ahead ahead;
+  private @Nullable Ahead ahead;
 
   Guessing(Model model, LatentCache cache, Sequence sequence) {
     this.model = model;
@@ -44,7 +47,7 @@ final class Guessing {
   }
 
   /** Null for nothing. */
-  void start(Speculator other) {
+  void start(@Nullable Speculator other) {
     drop();
     close();
     speculator = other;
@@ -61,6 +64,10 @@ final class Guessing {
     return speculator != null;
   }
 
+  private Speculator on() {
+    return Objects.requireNonNull(speculator, "nothing is guessed");
+  }
+
   /** Whether what follows the last token is known from a pass before. */
   boolean isAhead() {
     return ahead != null;
@@ -68,19 +75,22 @@ final class Guessing {
 
   /** Chooses what follows the last token. */
   int choose() {
-    return ahead.choose();
+    return Objects.requireNonNull(ahead, "nothing is ahead").choose();
   }
 
   /** The session's next token is {@code id}: it goes on with it, or forgets the guesses. */
   void chose(int id) {
     if (ahead != null && !ahead.goesOn(id)) {
-      end();
+      end(ahead);
     }
   }
 
   /** The logits behind the last token, which is cached then, where they are known; else null. */
-  float[] takeLogits(int count) {
-    float[] logits = ahead == null ? null : ahead.logits();
+  float @Nullable [] takeLogits(int count) {
+    if (ahead == null) {
+      return null;
+    }
+    float[] logits = ahead.logits();
     if (logits != null) {
       ahead.end();
       ahead = null;
@@ -99,11 +109,12 @@ final class Guessing {
     int page = cache.pageSize();
     long pages = Math.ceilDiv(sequence.length(), page) + (long) cache.freePages();
     int most = Math.max(0, Math.min(wanted - 1, model.description().context() - count));
-    int n = speculator.guess(ids, count, Math.clamp(pages * page - count, 0, most));
+    Speculator guesser = on();
+    int n = guesser.guess(ids, count, Math.clamp(pages * page - count, 0, most));
     int[] rows = new int[1 + n];
     rows[0] = ids[count - 1];
     for (int i = 0; i < n; i++) {
-      rows[1 + i] = speculator.guess(i);
+      rows[1 + i] = guesser.guess(i);
     }
     return rows;
   }
@@ -118,29 +129,31 @@ final class Guessing {
   void ran(TokenChooser chooser, Tensor hidden, int count, long start) {
     int guesses = (int) hidden.dim(0) - 1;
     chooser.read(hidden);
-    speculator.ran(guesses, System.nanoTime() - start);
-    ahead = new Ahead(speculator, chooser, count, guesses);
+    Speculator guesser = on();
+    guesser.ran(guesses, System.nanoTime() - start);
+    ahead = new Ahead(guesser, chooser, count, guesses);
   }
 
   /** What is told of the hidden states of the next step; null where nobody asks. */
-  HiddenConsumer states(int[] ids, int count) {
-    if (speculator == null || !speculator.guesser().needsStates()) {
+  @Nullable HiddenConsumer states(int[] ids, int count) {
+    Guesser guesser = speculator == null ? null : speculator.guesser();
+    if (guesser == null || !guesser.needsStates()) {
       return null;
     }
     int position = sequence.length();
-    return hidden -> speculator.guesser().computed(hidden, position, ids, count);
+    return hidden -> guesser.computed(hidden, position, ids, count);
   }
 
   /** Forgets guesses that are cached, and what would follow them. */
   void drop() {
     if (ahead != null) {
       ahead.end();
-      end();
+      end(ahead);
     }
   }
 
-  private void end() {
-    sequence.truncate(ahead.cached());
+  private void end(Ahead pass) {
+    sequence.truncate(pass.cached());
     ahead = null;
   }
 

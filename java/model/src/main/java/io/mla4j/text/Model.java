@@ -30,6 +30,7 @@ import java.util.Set;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A model that is ready to write: the checkpoint, its tokenizer, and a decoder on a device.
@@ -54,7 +55,7 @@ public final class Model implements AutoCloseable {
   final Guessers guessers;
 
   /** Null where every session has a cache of its own. */
-  private final SharedCache shared;
+  private final @Nullable SharedCache shared;
 
   private final boolean hasTokenizer;
   private final OpeningTokenizer tokenizer;
@@ -68,7 +69,7 @@ public final class Model implements AutoCloseable {
       Device device,
       boolean ownsDevice,
       Decoder decoder,
-      SharedCache shared,
+      @Nullable SharedCache shared,
       boolean hasTokenizer,
       OpeningTokenizer tokenizer) {
     this.path = path;
@@ -101,10 +102,10 @@ public final class Model implements AutoCloseable {
   /** Choices that {@link Model#open} leaves to the machine. Belongs to one thread. */
   public static final class Builder {
     private final Path directory;
-    private String backend;
-    private String isa;
+    private @Nullable String backend;
+    private @Nullable String isa;
     private int threads;
-    private Device device;
+    private @Nullable Device device;
     private final ComputeChoices choices = new ComputeChoices();
     private boolean withTokenizer = true;
     private boolean ifUsable;
@@ -117,13 +118,13 @@ public final class Model implements AutoCloseable {
     }
 
     /** One of {@link Backends#names}; null for the best that works. */
-    public Builder backend(String name) {
+    public Builder backend(@Nullable String name) {
       backend = name;
       return this;
     }
 
     /** The instruction set by name; null for the fastest. */
-    public Builder isa(String name) {
+    public Builder isa(@Nullable String name) {
       isa = name;
       return this;
     }
@@ -135,19 +136,19 @@ public final class Model implements AutoCloseable {
     }
 
     /** A device in place of the three above, which stays open when the model is closed. */
-    public Builder device(Device opened) {
+    public Builder device(@Nullable Device opened) {
       device = opened;
       return this;
     }
 
     /** What matrix products compute with; null for what is faster on the device. */
-    public Builder compute(ComputeType type) {
+    public Builder compute(@Nullable ComputeType type) {
       choices.compute = type;
       return this;
     }
 
     /** How cached elements are stored; null for the compute type. */
-    public Builder cacheType(CacheType type) {
+    public Builder cacheType(@Nullable CacheType type) {
       choices.cacheType = type;
       return this;
     }
@@ -165,7 +166,7 @@ public final class Model implements AutoCloseable {
     }
 
     /** How positions are told instead of what the configuration says; null for as it says. */
-    public Builder positions(PositionOverride override) {
+    public Builder positions(@Nullable PositionOverride override) {
       choices.positions = override;
       return this;
     }
@@ -408,8 +409,7 @@ public final class Model implements AutoCloseable {
   public Chat chat() {
     ChatTemplate template =
         ChatTemplate.find(path)
-            .orElseThrow(
-                () -> new InvalidArgumentException(path + ": the model has no chat template"));
+            .orElseThrow(() -> new InvalidArgumentException(path + ": has no chat template"));
     return chat(template, SESSION_TOKENS);
   }
 
@@ -464,7 +464,7 @@ public final class Model implements AutoCloseable {
   }
 
   /** Runs what reads hidden states right after the step that computed them. */
-  <T> T step(Supplier<T> body) {
+  <T extends @Nullable Object> T step(Supplier<T> body) {
     steps.lock();
     try {
       requireOpen();

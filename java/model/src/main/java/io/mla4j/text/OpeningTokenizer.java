@@ -63,7 +63,7 @@ final class OpeningTokenizer implements AutoCloseable {
       switch (e.getCause()) {
         case RuntimeException cause -> throw cause;
         case Error cause -> throw cause;
-        default -> throw e;
+        case null, default -> throw e;
       }
     }
   }

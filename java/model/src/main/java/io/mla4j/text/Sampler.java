@@ -11,6 +11,7 @@ import java.util.BitSet;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.SplittableRandom;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Chooses tokens from logits as {@link SamplingOptions} says.
@@ -41,7 +42,7 @@ public final class Sampler {
   private final BitSet occurred = new BitSet();
 
   /** How often tokens were chosen here; null where no penalty asks for it. */
-  private final Map<Integer, Integer> chosen;
+  private final @Nullable Map<Integer, Integer> chosen;
 
   private final Scratch scratch;
 
@@ -89,6 +90,9 @@ public final class Sampler {
   public Sampler(SamplingOptions options, Scratch scratch) {
     this.options = options;
     this.scratch = scratch;
+    this.scores = scratch.scores;
+    this.weights = scratch.weights;
+    this.candidates = scratch.candidates;
     this.random = new SplittableRandom(options.seed());
     Penalties penalties = options.penalties();
     this.chosen = penalties.presence() == 0 && penalties.frequency() == 0 ? null : new HashMap<>();
@@ -116,7 +120,7 @@ public final class Sampler {
    *     chosen; null for all
    * @throws Mla4jException where a logit is NaN or infinite, or no token is allowed
    */
-  public int next(MemorySegment logits, long[] allowed) {
+  public int next(MemorySegment logits, long @Nullable [] allowed) {
     requireVocabulary(logits);
     int likeliest = scratch.largest.of(logits);
     int id = likeliest;
@@ -140,7 +144,7 @@ public final class Sampler {
   }
 
   /** Copies the logits with penalties and biases, those of tokens that are not allowed as -oo. */
-  private void read(MemorySegment logits, int likeliest, long[] allowed) {
+  private void read(MemorySegment logits, int likeliest, long @Nullable [] allowed) {
     prepare((int) (logits.byteSize() / Float.BYTES));
     MemorySegment.copy(logits, JAVA_FLOAT_UNALIGNED, 0, scores, 0, scores.length);
     largest = scores[likeliest];

@@ -9,12 +9,13 @@ import io.mla4j.checkpoint.WeightFingerprint;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /** Sessions that come from files. */
 final class SavedSession {
   private SavedSession() {}
 
-  static Session load(Model model, SharedCache shared, Path file, int tokens) {
+  static Session load(Model model, @Nullable SharedCache shared, Path file, int tokens) {
     requireFits(model, file);
     if (shared != null) {
       return new Session(model, file, shared.cache(), new SharedPrompt(shared, ""));

@@ -15,9 +15,11 @@ import io.mla4j.ops.Tensor;
 import io.mla4j.text.speculation.Speculator;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.Objects;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A text on its way through a model: what was appended, its cache, and what may follow.
@@ -50,7 +52,7 @@ public final class Session implements AutoCloseable {
   private final Batch batch;
 
   /** Null where the session has a cache of its own. */
-  private final SharedPrompt prompt;
+  private final @Nullable SharedPrompt prompt;
 
   /** Every token; those from {@code sequence.length()} on are not cached yet. */
   private int[] ids;
@@ -58,9 +60,9 @@ public final class Session implements AutoCloseable {
   private int count;
 
   /** What follows the last token, where it was read and all are cached; else null. */
-  private float[] logits;
+  private float @Nullable [] logits;
 
-  private TokenChooser chooser;
+  private @Nullable TokenChooser chooser;
 
   private final Guessing guessing;
 
@@ -86,7 +88,7 @@ public final class Session implements AutoCloseable {
   /**
    * What a file has, in a cache of its own or, where {@code prompt} is there, in the shared one.
    */
-  Session(Model model, Path file, LatentCache cache, SharedPrompt prompt) {
+  Session(Model model, Path file, LatentCache cache, @Nullable SharedPrompt prompt) {
     CacheFile.Loaded loaded = CacheFile.load(file, cache, model.identity());
     this.model = model;
     this.pool = new SessionPool(cache, new AtomicInteger(prompt == null ? 1 : 2));
@@ -99,7 +101,8 @@ public final class Session implements AutoCloseable {
     this.logits = loaded.text().logits();
   }
 
-  private Session(Model model, SessionPool pool, Session origin, SharedPrompt prompt) {
+  private Session(
+      Model model, SessionPool pool, @Nullable Session origin, @Nullable SharedPrompt prompt) {
     this.model = model;
     this.pool = pool;
     this.prompt = prompt;
@@ -150,7 +153,7 @@ public final class Session implements AutoCloseable {
     append(null, more);
   }
 
-  void append(Cancellation cancellation, int... more) {
+  void append(@Nullable Cancellation cancellation, int... more) {
     use(
         () -> {
           guessing.drop();
@@ -208,53 +211,55 @@ public final class Session implements AutoCloseable {
    *
    * @param wanted how many tokens will be asked for, this one included: more are not guessed
    */
-  int next(SamplingOptions sampling, Cancellation cancellation, int wanted) {
+  int next(SamplingOptions sampling, @Nullable Cancellation cancellation, int wanted) {
     return use(
         () -> {
           requireTokens();
-          if (chooser == null || !chooser.options().equals(sampling)) {
+          TokenChooser by = chooser;
+          if (by == null || !by.options().equals(sampling)) {
             guessing.drop();
-            chooser = new TokenChooser(sampling, model.decoder());
+            by = new TokenChooser(sampling, model.decoder());
             for (int i = 0; i < count; i++) {
-              chooser.observe(ids[i]);
+              by.observe(ids[i]);
             }
+            chooser = by;
           }
-          int id = choose(cancellation, wanted);
+          int id = choose(by, cancellation, wanted);
           push(id);
           guessing.chose(id);
           return id;
         });
   }
 
-  private int choose(Cancellation cancellation, int wanted) {
+  private int choose(TokenChooser by, @Nullable Cancellation cancellation, int wanted) {
     if (guessing.isAhead()) {
       Cancellation.check(cancellation);
       return guessing.choose();
     }
     runChunks(cancellation);
     if (logits != null) {
-      return chooser.choose(logits);
+      return by.choose(logits);
     }
     return model.step(
         () -> {
           if (!guessing.isOn() || count - sequence.length() > 1) {
-            return chooser.choose(runPending(cancellation));
+            return by.choose(runPending(cancellation));
           }
           int[] rows = guessing.guess(ids, count, wanted);
           try {
-            return checkGuesses(cancellation, rows);
+            return checkGuesses(by, cancellation, rows);
           } catch (CacheFullException e) {
             // A fork in another thread may have taken the pages that were for the guesses.
-            return checkGuesses(cancellation, Arrays.copyOf(rows, 1));
+            return checkGuesses(by, cancellation, Arrays.copyOf(rows, 1));
           }
         });
   }
 
   /** Runs the last token with guesses behind it, and chooses what follows it. */
-  private int checkGuesses(Cancellation cancellation, int[] rows) {
+  private int checkGuesses(TokenChooser by, @Nullable Cancellation cancellation, int[] rows) {
     long start = System.nanoTime();
-    Tensor hidden = forward(Wanted.EACH, cancellation, rows);
-    guessing.ran(chooser, hidden, count, start);
+    Tensor hidden = hidden(Wanted.EACH, cancellation, rows);
+    guessing.ran(by, hidden, count, start);
     return guessing.choose();
   }
 
@@ -277,7 +282,7 @@ public final class Session implements AutoCloseable {
   }
 
   /** Null for nothing. */
-  void guessWith(Speculator other) {
+  void guessWith(@Nullable Speculator other) {
     guessing.start(other);
   }
 
@@ -292,24 +297,19 @@ public final class Session implements AutoCloseable {
    * @throws InvalidArgumentException where the session is empty
    */
   public float[] logits() {
-    return use(
-        () -> {
-          readLogits();
-          return logits.clone();
-        });
+    return use(() -> readLogits().clone());
   }
 
-  private void readLogits() {
+  private float[] readLogits() {
     requireTokens();
-    if (logits == null) {
-      logits = guessing.takeLogits(count);
+    float[] read = logits == null ? guessing.takeLogits(count) : logits;
+    if (read == null) {
+      guessing.drop();
+      runChunks(null);
+      read = model.step(() -> TokenChooser.read(model.decoder(), runPending(null)));
     }
-    if (logits != null) {
-      return;
-    }
-    guessing.drop();
-    runChunks(null);
-    logits = model.step(() -> TokenChooser.read(model.decoder(), runPending(null)));
+    logits = read;
+    return read;
   }
 
   /**
@@ -323,8 +323,7 @@ public final class Session implements AutoCloseable {
   public void save(Path file) {
     use(
         () -> {
-          readLogits();
-          CacheFile.Text text = new CacheFile.Text(Arrays.copyOf(ids, count), logits);
+          CacheFile.Text text = new CacheFile.Text(Arrays.copyOf(ids, count), readLogits());
           CacheFile.save(file, sequence, text, model.identity());
           return null;
         });
@@ -414,12 +413,12 @@ public final class Session implements AutoCloseable {
   }
 
   /** Runs whole chunks of what is not cached yet, so that a chunk or less is left. */
-  private void runChunks(Cancellation cancellation) {
+  private void runChunks(@Nullable Cancellation cancellation) {
     sequence.announce(count);
     int chunk = model.decoder().options().chunk();
     if (prompt != null && prompt.isBody(sequence)) {
       if (count - sequence.length() > chunk) {
-        fillBody(cancellation);
+        fillBody(prompt, cancellation);
       }
       return;
     }
@@ -446,9 +445,9 @@ public final class Session implements AutoCloseable {
   }
 
   /** Runs what is not cached yet; the hidden state of the last token. Within a step. */
-  private Tensor runPending(Cancellation cancellation) {
+  private Tensor runPending(@Nullable Cancellation cancellation) {
     if (prompt != null) {
-      fillBody(cancellation);
+      fillBody(prompt, cancellation);
       int chunk = model.decoder().options().chunk();
       while (count - sequence.length() > chunk) {
         int begin = sequence.length();
@@ -456,17 +455,21 @@ public final class Session implements AutoCloseable {
       }
     }
     int[] pending = Arrays.copyOfRange(ids, sequence.length(), count);
-    return forward(Wanted.LAST, cancellation, pending);
+    return hidden(Wanted.LAST, cancellation, pending);
   }
 
-  private void fillBody(Cancellation cancellation) {
-    prompt.fill(
+  private void fillBody(SharedPrompt shared, @Nullable Cancellation cancellation) {
+    shared.fill(
         sequence,
         Arrays.copyOf(ids, count),
         next -> model.step(() -> forward(Wanted.NONE, cancellation, next)));
   }
 
-  private Tensor forward(Wanted wanted, Cancellation cancellation, int[] next) {
+  private Tensor hidden(Wanted wanted, @Nullable Cancellation cancellation, int[] next) {
+    return Objects.requireNonNull(forward(wanted, cancellation, next), "hidden states are wanted");
+  }
+
+  private @Nullable Tensor forward(Wanted wanted, @Nullable Cancellation cancellation, int[] next) {
     return model.decoder().forward(batch, wanted, cancellation, guessing.states(ids, count), next);
   }
 
@@ -484,7 +487,7 @@ public final class Session implements AutoCloseable {
     logits = null;
   }
 
-  private <T> T use(Supplier<T> body) {
+  private <T extends @Nullable Object> T use(Supplier<T> body) {
     model.requireOpen();
     turn.enter();
     try {

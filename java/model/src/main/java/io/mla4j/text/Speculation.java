@@ -1,6 +1,7 @@
 package io.mla4j.text;
 
 import io.mla4j.text.speculation.Speculator;
+import org.jspecify.annotations.Nullable;
 
 /**
  * How tokens are guessed that the model then checks several at a time. The text is the same with
@@ -22,7 +23,7 @@ public enum Speculation {
    * What guesses for a session of {@code model} with room for {@code tokens} tokens; null where
    * nothing is guessed.
    */
-  Speculator start(Model model, int tokens) {
+  @Nullable Speculator start(Model model, int tokens) {
     return switch (this) {
       case OFF -> null;
       case LOOKUP -> model.guessers.lookup();

@@ -3,6 +3,7 @@ package io.mla4j.text;
 import java.util.BitSet;
 import java.util.List;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Passes text on until a stop text appears; what may be the start of one waits. Special tokens are
@@ -16,7 +17,7 @@ public final class StopFilter {
   private final StringBuilder waiting = new StringBuilder();
 
   /** Null until one appeared. */
-  private String found;
+  private @Nullable String found;
 
   /** The characters of {@link #waiting} that are of special tokens. */
   private final BitSet hidden = new BitSet();
@@ -64,7 +65,7 @@ public final class StopFilter {
   }
 
   /** The stop text that appeared, or null. */
-  public String found() {
+  public @Nullable String found() {
     return found;
   }
 

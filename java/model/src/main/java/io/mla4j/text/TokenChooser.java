@@ -7,6 +7,7 @@ import io.mla4j.ops.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.SplittableRandom;
+import org.jspecify.annotations.Nullable;
 
 /** Chooses the tokens of one text, on the device where it knows what the options ask for. */
 final class TokenChooser {
@@ -100,7 +101,7 @@ final class TokenChooser {
   }
 
   /** The logits of row {@code row} of those that were read; null where the device kept them. */
-  float[] logitsRead(int row) {
+  float @Nullable [] logitsRead(int row) {
     return onDevice ? null : Arrays.copyOfRange(rows, row * vocabulary, (row + 1) * vocabulary);
   }
 

@@ -12,6 +12,7 @@ import java.util.OptionalInt;
 import java.util.concurrent.locks.ReadWriteLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Text to ids and back, as {@code tokenizer.json} and {@code tokenizer_config.json} say.
@@ -32,7 +33,7 @@ public final class Tokenizer implements AutoCloseable {
   private boolean closed;
 
   /** Null until a text spells out a control token that it must not have. */
-  private TypedTexts typedTexts;
+  private @Nullable TypedTexts typedTexts;
 
   private Tokenizer(
       HuggingFaceTokenizer tokenizer,
@@ -125,7 +126,7 @@ public final class Tokenizer implements AutoCloseable {
    * @throws CheckpointException where its vocabulary is neither one of bytes nor one of characters
    *     that falls back on bytes
    */
-  public byte[][] bytesOfTokens() {
+  public byte[] @Nullable [] bytesOfTokens() {
     return TokenTable.read(files.get(), true).bytes();
   }
 

@@ -8,6 +8,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Predicate;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Marks what people typed on its way through a template: the first character of a control token is
@@ -52,7 +53,7 @@ final class Twins {
   }
 
   /** Notes the characters of a value, so that none of them becomes a twin. */
-  void useAll(Object value) {
+  void useAll(@Nullable Object value) {
     switch (value) {
       case String text -> use(text);
       case List<?> list -> list.forEach(this::useAll);
@@ -71,16 +72,16 @@ final class Twins {
    *
    * @param which of the tokens are marked
    */
-  Object mark(Object value, Predicate<String> which) {
+  @Nullable Object mark(@Nullable Object value, Predicate<String> which) {
     return switch (value) {
       case String text -> mark(text, which);
       case List<?> list -> {
-        List<Object> copy = new ArrayList<>(list.size());
+        List<@Nullable Object> copy = new ArrayList<>(list.size());
         list.forEach(item -> copy.add(mark(item, which)));
         yield copy;
       }
       case Map<?, ?> map -> {
-        Map<Object, Object> copy = new LinkedHashMap<>();
+        Map<@Nullable Object, @Nullable Object> copy = new LinkedHashMap<>();
         map.forEach((key, item) -> copy.put(mark(key, which), mark(item, which)));
         yield copy;
       }

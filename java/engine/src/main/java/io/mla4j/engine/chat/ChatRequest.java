@@ -6,6 +6,7 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A conversation to continue. Immutable.
@@ -20,7 +21,7 @@ public final class ChatRequest {
   private final ToolChoice toolChoice;
   private final ResponseFormat format;
   private final boolean parallelCalls;
-  private final Map<String, Object> variables;
+  private final Map<String, @Nullable Object> variables;
 
   private ChatRequest(Builder values) {
     messages = List.copyOf(values.messages);
@@ -62,7 +63,7 @@ public final class ChatRequest {
   }
 
   /** What else the template asks for: {@code enable_thinking} and the like. */
-  public Map<String, Object> variables() {
+  public Map<String, @Nullable Object> variables() {
     return variables;
   }
 
@@ -73,7 +74,7 @@ public final class ChatRequest {
     private ToolChoice toolChoice = ToolChoice.AUTO;
     private ResponseFormat format = ResponseFormat.TEXT;
     private boolean parallelCalls = true;
-    private final Map<String, Object> variables = new LinkedHashMap<>();
+    private final Map<String, @Nullable Object> variables = new LinkedHashMap<>();
 
     private Builder() {}
 
@@ -129,7 +130,7 @@ public final class ChatRequest {
     }
 
     /** Sets one of {@link ChatRequest#variables()}, in plain values. */
-    public Builder variable(String name, Object value) {
+    public Builder variable(String name, @Nullable Object value) {
       variables.put(name, value);
       return this;
     }

@@ -46,7 +46,8 @@ public final class Vocabulary {
   /** All tokens but those that end a text, once they were asked for. */
   private volatile long @Nullable [] everything;
 
-  private Vocabulary(byte[][] tokens, int size, Set<Integer> eos, ControlTokens controls) {
+  private Vocabulary(
+      byte[] @Nullable [] tokens, int size, Set<Integer> eos, ControlTokens controls) {
     this.size = size;
     this.controls = controls;
     this.eos =
@@ -132,7 +133,7 @@ public final class Vocabulary {
    * @param tokens the bytes of each id; null where it has none
    * @param controls the tokens that are no text
    */
-  static Vocabulary of(byte[][] tokens, Set<Integer> eos, ControlTokens controls) {
+  static Vocabulary of(byte[] @Nullable [] tokens, Set<Integer> eos, ControlTokens controls) {
     return new Vocabulary(tokens, tokens.length, eos, controls);
   }
 

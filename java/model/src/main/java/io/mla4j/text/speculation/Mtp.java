@@ -12,6 +12,7 @@ import io.mla4j.ops.Tensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Guesses with the checkpoint's own layer for multi-token prediction: its likeliest token, then its
@@ -53,7 +54,7 @@ public final class Mtp implements Guesser {
   private int rows;
 
   /** What the next guess follows from; null where nothing is known. */
-  private Tensor state;
+  private @Nullable Tensor state;
 
   private int last;
   private int trust;

@@ -3,13 +3,14 @@ package io.mla4j.text.template;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /** Attributes, items and slices. What is not there is undefined, not an error. */
 final class Access {
   private Access() {}
 
   /** {@code of.name}: a method before an item. */
-  static Object attribute(Frame frame, Object of, String name) {
+  static @Nullable Object attribute(Frame frame, @Nullable Object of, String name) {
     if (of instanceof Namespace namespace) {
       return namespace.names().containsKey(name)
           ? namespace.names().get(name)
@@ -23,7 +24,7 @@ final class Access {
   }
 
   /** An attribute that is no item, or null. */
-  private static Object ownAttribute(Frame frame, Object of, String name) {
+  private static @Nullable Object ownAttribute(Frame frame, @Nullable Object of, String name) {
     frame.requireDefined(of);
     return switch (of) {
       case Loop loop -> loop.attribute(name);
@@ -36,7 +37,7 @@ final class Access {
   }
 
   /** {@code of[key]}: an item before an attribute. */
-  static Object item(Frame frame, Object of, Object key) {
+  static @Nullable Object item(Frame frame, @Nullable Object of, @Nullable Object key) {
     frame.requireDefined(of);
     if (of instanceof Map<?, ?> map && map.containsKey(key)) {
       return map.get(key);
@@ -44,8 +45,8 @@ final class Access {
     if (of instanceof Namespace && key instanceof String name) {
       return attribute(frame, of, name);
     }
-    if (key instanceof Long || key instanceof Boolean) {
-      long index = Values.number(key).longValue();
+    if (isWhole(key) && Values.number(key) instanceof Number number) {
+      long index = number.longValue();
       if (of instanceof String text) {
         long at = index < 0 ? index + Texts.length(text) : index;
         if (at >= 0 && at < Texts.length(text)) {
@@ -65,7 +66,12 @@ final class Access {
     return found == null ? Undefined.attribute(of, key) : found;
   }
 
-  static Object slice(Frame frame, Object of, Object from, Object to, Object step) {
+  static Object slice(
+      Frame frame,
+      @Nullable Object of,
+      @Nullable Object from,
+      @Nullable Object to,
+      @Nullable Object step) {
     frame.requireDefined(of);
     return switch (of) {
       case String text -> {
@@ -82,8 +88,12 @@ final class Access {
     };
   }
 
-  private static List<Object> slice(
-      Frame frame, List<?> items, Object from, Object to, Object step) {
+  private static List<@Nullable Object> slice(
+      Frame frame,
+      List<?> items,
+      @Nullable Object from,
+      @Nullable Object to,
+      @Nullable Object step) {
     long by = step == null ? 1 : index(frame, step);
     if (by == 0) {
       throw frame.error("slice step cannot be zero");
@@ -94,20 +104,24 @@ final class Access {
     long begin = from == null ? (by > 0 ? low : high) : bound(index(frame, from), size, low, high);
     long end = to == null ? (by > 0 ? high : low) : bound(index(frame, to), size, low, high);
     frame.charge(16L * size);
-    List<Object> part = new ArrayList<>();
+    List<@Nullable Object> part = new ArrayList<>();
     for (long i = begin; by > 0 ? i < end : i > end; i += Math.clamp(by, -size - 1L, size + 1L)) {
       part.add(items.get((int) i));
     }
     return part;
   }
 
+  private static boolean isWhole(@Nullable Object value) {
+    return value instanceof Long || value instanceof Boolean;
+  }
+
   private static long bound(long index, int size, long low, long high) {
     return Math.clamp(index < 0 ? index + size : index, low, high);
   }
 
-  private static long index(Frame frame, Object value) {
-    if (value instanceof Long || value instanceof Boolean) {
-      return Math.clamp(Values.number(value).longValue(), -(1L << 40), 1L << 40);
+  private static long index(Frame frame, @Nullable Object value) {
+    if (isWhole(value) && Values.number(value) instanceof Number number) {
+      return Math.clamp(number.longValue(), -(1L << 40), 1L << 40);
     }
     frame.requireDefined(value);
     throw frame.error("slice indices must be integers, not '" + Values.typeName(value) + "'");

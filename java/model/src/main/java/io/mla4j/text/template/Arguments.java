@@ -4,9 +4,10 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /** Arguments of a call, by place and by name. */
-record Arguments(List<Object> places, Map<String, Object> names) {
+record Arguments(List<@Nullable Object> places, Map<String, @Nullable Object> names) {
   static final Arguments NONE = new Arguments(List.of(), Map.of());
 
   /** Checks that there are no more than {@code known}. */
@@ -24,7 +25,7 @@ record Arguments(List<Object> places, Map<String, Object> names) {
   }
 
   /** The argument at {@code place} or called {@code name}, or else {@code absent}. */
-  Object get(int place, String name, Object absent) {
+  @Nullable Object get(int place, String name, @Nullable Object absent) {
     if (place < places.size()) {
       return places.get(place);
     }

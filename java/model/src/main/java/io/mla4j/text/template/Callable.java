@@ -1,7 +1,9 @@
 package io.mla4j.text.template;
 
+import org.jspecify.annotations.Nullable;
+
 /** A function, a macro or a method. */
 @FunctionalInterface
 interface Callable {
-  Object call(Frame frame, Arguments arguments);
+  @Nullable Object call(Frame frame, Arguments arguments);
 }

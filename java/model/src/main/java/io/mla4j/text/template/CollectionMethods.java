@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /** Methods of lists, tuples and dictionaries that change nothing; the others are refused. */
 final class CollectionMethods {
@@ -15,17 +16,17 @@ final class CollectionMethods {
     };
   }
 
-  static Callable of(List<?> list, String name) {
+  static @Nullable Callable of(List<?> list, String name) {
     return switch (name) {
       case "index", "count" -> search(list, name);
-      case "copy" -> (_, _) -> new ArrayList<Object>(list);
+      case "copy" -> (_, _) -> new ArrayList<@Nullable Object>(list);
       case "append", "extend", "insert", "remove", "pop", "clear", "reverse", "sort" ->
           refused("list", name);
       default -> null;
     };
   }
 
-  static Callable of(Tuple tuple, String name) {
+  static @Nullable Callable of(Tuple tuple, String name) {
     return name.equals("index") || name.equals("count") ? search(tuple.items(), name) : null;
   }
 
@@ -48,7 +49,7 @@ final class CollectionMethods {
     };
   }
 
-  static Callable of(Map<?, ?> map, String name) {
+  static @Nullable Callable of(Map<?, ?> map, String name) {
     return switch (name) {
       case "get" ->
           (_, arguments) -> {
@@ -56,16 +57,16 @@ final class CollectionMethods {
             return map.containsKey(key) ? map.get(key) : arguments.get(1, "default", null);
           };
       case "items" -> (_, _) -> items(map);
-      case "keys" -> (_, _) -> new ArrayList<Object>(map.keySet());
-      case "values" -> (_, _) -> new ArrayList<Object>(map.values());
-      case "copy" -> (_, _) -> new LinkedHashMap<Object, Object>(map);
+      case "keys" -> (_, _) -> new ArrayList<@Nullable Object>(map.keySet());
+      case "values" -> (_, _) -> new ArrayList<@Nullable Object>(map.values());
+      case "copy" -> (_, _) -> new LinkedHashMap<@Nullable Object, @Nullable Object>(map);
       case "clear", "pop", "popitem", "setdefault", "update" -> refused("dict", name);
       default -> null;
     };
   }
 
-  static List<Object> items(Map<?, ?> map) {
-    List<Object> items = new ArrayList<>(map.size());
+  static List<@Nullable Object> items(Map<?, ?> map) {
+    List<@Nullable Object> items = new ArrayList<>(map.size());
     map.forEach((key, value) -> items.add(Tuple.of(key, value)));
     return items;
   }

@@ -10,6 +10,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 
 /** What may stand behind a bar: filters of one value; {@link ListFilters} has those of lists. */
 final class Filters {
@@ -67,7 +68,8 @@ final class Filters {
 
   private Filters() {}
 
-  static Object apply(Frame frame, String name, Object value, Arguments arguments) {
+  static @Nullable Object apply(
+      Frame frame, String name, @Nullable Object value, Arguments arguments) {
     return switch (name) {
       case "default", "d" -> {
         boolean replaced =
@@ -123,7 +125,7 @@ final class Filters {
     };
   }
 
-  private static Object attribute(Frame frame, Object value, String name) {
+  private static @Nullable Object attribute(Frame frame, @Nullable Object value, String name) {
     return value instanceof Map<?, ?> map
         ? CollectionMethods.of(map, name) instanceof Callable method
             ? method
@@ -191,7 +193,7 @@ final class Filters {
         .replace("\"", "&#34;");
   }
 
-  private static Object integer(Object value, Arguments arguments) {
+  private static @Nullable Object integer(@Nullable Object value, Arguments arguments) {
     Object absent = arguments.get(0, "default", 0L);
     switch (value) {
       case Boolean flag -> {
@@ -218,7 +220,7 @@ final class Filters {
     }
   }
 
-  private static Object decimal(Object value, Object absent) {
+  private static @Nullable Object decimal(@Nullable Object value, @Nullable Object absent) {
     if (Values.number(value) instanceof Number number) {
       return number.doubleValue();
     }
@@ -231,7 +233,7 @@ final class Filters {
     }
   }
 
-  private static Object round(Frame frame, Object value, Arguments arguments) {
+  private static Object round(Frame frame, @Nullable Object value, Arguments arguments) {
     if (!(Values.number(value) instanceof Number number)) {
       throw frame.error("'" + Values.typeName(value) + "' cannot be rounded");
     }
@@ -254,7 +256,7 @@ final class Filters {
   }
 
   /** A list with the values that {@code items} has. */
-  static List<Object> list(List<?> items) {
+  static List<@Nullable Object> list(List<?> items) {
     return new ArrayList<>(items);
   }
 }

@@ -2,10 +2,12 @@ package io.mla4j.text.template;
 
 import java.math.BigDecimal;
 import java.math.RoundingMode;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 
 /** Python's {@code '%s' % value} and {@code '{}'.format(value)}. */
 final class Formats {
@@ -19,8 +21,9 @@ final class Formats {
 
   private Formats() {}
 
-  static String percent(Frame frame, String format, Object values) {
-    List<?> places = values instanceof Tuple tuple ? tuple.items() : List.of(nullSafe(values));
+  static String percent(Frame frame, String format, @Nullable Object values) {
+    List<?> places =
+        values instanceof Tuple tuple ? tuple.items() : Collections.singletonList(values);
     StringBuilder out = new StringBuilder();
     Matcher found = PERCENT.matcher(format);
     int place = 0;
@@ -34,7 +37,7 @@ final class Formats {
       if (found.group(1) != null && values instanceof Map<?, ?> map) {
         value = map.get(found.group(1));
       } else if (place < places.size()) {
-        value = unwrap(places.get(place++));
+        value = places.get(place++);
       } else {
         throw frame.error("not enough arguments for format string");
       }
@@ -59,17 +62,6 @@ final class Formats {
     found.appendTail(out);
     frame.charge(out.length());
     return out.toString();
-  }
-
-  /** What a list of one null is for {@link List#of}. */
-  private static Object nullSafe(Object value) {
-    return value == null ? Undefined.name("") : value;
-  }
-
-  private static Object unwrap(Object value) {
-    return value instanceof Undefined undefined && undefined.equals(Undefined.name(""))
-        ? null
-        : value;
   }
 
   static String braces(Frame frame, String format, Arguments arguments) {
@@ -112,7 +104,7 @@ final class Formats {
   }
 
   /** {@code .name[key]} behind a field. */
-  private static Object part(Frame frame, Object of, String path) {
+  private static @Nullable Object part(Frame frame, @Nullable Object of, String path) {
     Object value = of;
     Matcher part = Pattern.compile("\\.(\\w+)|\\[([^\\]]*)\\]").matcher(path);
     while (part.find()) {
@@ -126,7 +118,7 @@ final class Formats {
     return value;
   }
 
-  private static String format(Frame frame, Object value, String spec) {
+  private static String format(Frame frame, @Nullable Object value, String spec) {
     Matcher parts = SPEC.matcher(spec);
     if (!parts.matches()) {
       throw frame.error("Invalid format specifier '" + spec + "'");
@@ -135,7 +127,9 @@ final class Formats {
     int precision = parts.group(7) == null ? -1 : bounded(frame, parts.group(7));
     boolean isNumber = value instanceof Long || value instanceof Double;
     String text =
-        isNumber ? number(frame, value, type, precision) : text(frame, value, type, precision);
+        isNumber && value instanceof Number number
+            ? number(frame, number, type, precision)
+            : text(frame, value, type, precision);
     if (parts.group(6) != null && isNumber) {
       text = text.replaceAll("(?<=\\d)(?=(\\d{3})+(?!\\d))(?<!\\.\\d{0,40})", ",");
     }
@@ -168,7 +162,7 @@ final class Formats {
     return Integer.parseInt(digits);
   }
 
-  private static String text(Frame frame, Object value, String type, int precision) {
+  private static String text(Frame frame, @Nullable Object value, String type, int precision) {
     if (!type.isEmpty() && !type.equals("s")) {
       throw frame.error(
           "Unknown format code '" + type + "' for object of type '" + Values.typeName(value) + "'");
@@ -179,8 +173,8 @@ final class Formats {
         : text.substring(0, text.offsetByCodePoints(0, precision));
   }
 
-  private static String number(Frame frame, Object value, String type, int precision) {
-    double wide = Values.number(value).doubleValue();
+  private static String number(Frame frame, Number value, String type, int precision) {
+    double wide = value.doubleValue();
     return switch (type) {
       case "", "s" -> Texts.str(value);
       case "d" -> Texts.str(value);

@@ -4,6 +4,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Where a template is while it is rendered: names, output, and what may still be spent. Names that
@@ -18,14 +19,14 @@ final class Frame {
 
   /** Names of a part of a template, inside of others. */
   static final class Scope {
-    private final Scope outer;
-    private final Map<String, Object> names = new HashMap<>();
+    private final @Nullable Scope outer;
+    private final Map<String, @Nullable Object> names = new HashMap<>();
 
-    Scope(Scope outer) {
+    Scope(@Nullable Scope outer) {
       this.outer = outer;
     }
 
-    void set(String name, Object value) {
+    void set(String name, @Nullable Object value) {
       names.put(name, value);
     }
   }
@@ -47,7 +48,7 @@ final class Frame {
   }
 
   /** What a name stands for. */
-  Object find(String name) {
+  @Nullable Object find(String name) {
     for (Scope at = scope; at != null; at = at.outer) {
       if (at.names.containsKey(name)) {
         return at.names.get(name);
@@ -56,7 +57,7 @@ final class Frame {
     return Undefined.name(name);
   }
 
-  void set(String name, Object value) {
+  void set(String name, @Nullable Object value) {
     scope.set(name, value);
   }
 
@@ -75,7 +76,7 @@ final class Frame {
     }
   }
 
-  Object evaluate(Expression expression) {
+  @Nullable Object evaluate(Expression expression) {
     enter();
     try {
       return expression.evaluate(this);
@@ -151,7 +152,7 @@ final class Frame {
     return out.toString();
   }
 
-  void requireDefined(Object value) {
+  void requireDefined(@Nullable Object value) {
     if (value instanceof Undefined undefined) {
       throw error(undefined.problem());
     }

@@ -7,6 +7,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /** The functions that every template has. */
 final class Functions {
@@ -42,7 +43,7 @@ final class Functions {
     if (step == 0) {
       throw frame.error("range() arg 3 must not be zero");
     }
-    List<Object> numbers = new ArrayList<>();
+    List<@Nullable Object> numbers = new ArrayList<>();
     for (long i = begin; step > 0 ? i < end : i > end; i += step) {
       if (numbers.size() == LONGEST_RANGE) {
         throw frame.error("Range too big. The sandbox blocks ranges larger than 100000");
@@ -53,8 +54,8 @@ final class Functions {
     return numbers;
   }
 
-  private static Map<Object, Object> dict(Arguments arguments) {
-    Map<Object, Object> made = new LinkedHashMap<>();
+  private static Map<@Nullable Object, @Nullable Object> dict(Arguments arguments) {
+    Map<@Nullable Object, @Nullable Object> made = new LinkedHashMap<>();
     if (arguments.get(0, "", null) instanceof Map<?, ?> map) {
       made.putAll(map);
     }

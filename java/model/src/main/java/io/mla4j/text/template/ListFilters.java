@@ -10,12 +10,14 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.function.Function;
 import java.util.function.Predicate;
+import org.jspecify.annotations.Nullable;
 
 /** Filters of lists. */
 final class ListFilters {
   private ListFilters() {}
 
-  static Object apply(Frame frame, String name, Object value, Arguments arguments) {
+  static @Nullable Object apply(
+      Frame frame, String name, @Nullable Object value, Arguments arguments) {
     return switch (name) {
       case "items" -> items(frame, value);
       case "first", "last" -> end(name, Values.iterate(frame, value));
@@ -26,8 +28,9 @@ final class ListFilters {
       case "select", "reject" ->
           select(frame, value, name.equals("select"), test(frame, arguments, 0));
       case "selectattr", "rejectattr" -> {
-        Function<Object, Object> attribute = getter(frame, arguments.get(0, "attribute", null));
-        Predicate<Object> test = test(frame, arguments, 1);
+        Function<@Nullable Object, @Nullable Object> attribute =
+            getter(frame, arguments.get(0, "attribute", null));
+        Predicate<@Nullable Object> test = test(frame, arguments, 1);
         yield select(
             frame, value, name.equals("selectattr"), item -> test.test(attribute.apply(item)));
       }
@@ -44,11 +47,11 @@ final class ListFilters {
   }
 
   /** The items of a list; none of what counts as false, as None. */
-  private static List<?> some(Frame frame, Object value) {
+  private static List<?> some(Frame frame, @Nullable Object value) {
     return Values.isTrue(value) ? Values.iterate(frame, value) : List.of();
   }
 
-  private static Object items(Frame frame, Object value) {
+  private static Object items(Frame frame, @Nullable Object value) {
     return switch (value) {
       case Undefined _ -> List.of();
       case Map<?, ?> map -> CollectionMethods.items(map);
@@ -56,16 +59,17 @@ final class ListFilters {
     };
   }
 
-  private static Object end(String name, List<?> items) {
+  private static @Nullable Object end(String name, List<?> items) {
     if (items.isEmpty()) {
       return new Undefined("no " + name + " item, sequence was empty");
     }
     return name.equals("first") ? items.getFirst() : items.getLast();
   }
 
-  private static Object join(Frame frame, Object value, Arguments arguments) {
+  private static Object join(Frame frame, @Nullable Object value, Arguments arguments) {
     String between = Texts.str(arguments.get(0, "d", ""));
-    Function<Object, Object> attribute = getter(frame, arguments.get(1, "attribute", null));
+    Function<@Nullable Object, @Nullable Object> attribute =
+        getter(frame, arguments.get(1, "attribute", null));
     StringBuilder out = new StringBuilder();
     String separator = "";
     for (Object item : Values.iterate(frame, value)) {
@@ -77,19 +81,20 @@ final class ListFilters {
     return out.toString();
   }
 
-  private static Object reverse(Frame frame, Object value) {
+  private static Object reverse(Frame frame, @Nullable Object value) {
     if (value instanceof String text) {
       return new StringBuilder(text).reverse().toString();
     }
-    List<Object> reversed = Filters.list(Values.iterate(frame, value));
+    List<@Nullable Object> reversed = Filters.list(Values.iterate(frame, value));
     Collections.reverse(reversed);
     return reversed;
   }
 
   private static Object map(Frame frame, List<?> items, Arguments arguments) {
-    Function<Object, Object> function;
+    Function<@Nullable Object, @Nullable Object> function;
     if (arguments.places().isEmpty()) {
-      Function<Object, Object> attribute = getter(frame, arguments.names().get("attribute"));
+      Function<@Nullable Object, @Nullable Object> attribute =
+          getter(frame, arguments.names().get("attribute"));
       Object absent = arguments.names().get("default");
       function =
           item -> {
@@ -103,14 +108,14 @@ final class ListFilters {
               arguments.places().subList(1, arguments.places().size()), arguments.names());
       function = item -> Filters.apply(frame, filter, item, rest);
     }
-    List<Object> mapped = new ArrayList<>();
+    List<@Nullable Object> mapped = new ArrayList<>();
     for (Object item : items) {
       mapped.add(function.apply(item));
     }
     return mapped;
   }
 
-  private static Predicate<Object> test(Frame frame, Arguments arguments, int place) {
+  private static Predicate<@Nullable Object> test(Frame frame, Arguments arguments, int place) {
     if (arguments.places().size() <= place) {
       return Values::isTrue;
     }
@@ -120,8 +125,9 @@ final class ListFilters {
     return value -> Tests.apply(frame, name, value, rest);
   }
 
-  private static Object select(Frame frame, Object value, boolean wanted, Predicate<Object> test) {
-    List<Object> selected = new ArrayList<>();
+  private static Object select(
+      Frame frame, @Nullable Object value, boolean wanted, Predicate<@Nullable Object> test) {
+    List<@Nullable Object> selected = new ArrayList<>();
     for (Object item : some(frame, value)) {
       if (test.test(item) == wanted) {
         selected.add(item);
@@ -131,7 +137,8 @@ final class ListFilters {
   }
 
   /** Reads an attribute that may have dots, or the value itself where there is none. */
-  private static Function<Object, Object> getter(Frame frame, Object attribute) {
+  private static Function<@Nullable Object, @Nullable Object> getter(
+      Frame frame, @Nullable Object attribute) {
     if (attribute == null) {
       return item -> item;
     }
@@ -147,46 +154,47 @@ final class ListFilters {
   }
 
   /** As it is, or in lower case where case does not count. */
-  private static Function<Object, Object> key(
-      Frame frame, Object attribute, boolean caseSensitive) {
-    Function<Object, Object> get = getter(frame, attribute);
+  private static Function<@Nullable Object, @Nullable Object> key(
+      Frame frame, @Nullable Object attribute, boolean caseSensitive) {
+    Function<@Nullable Object, @Nullable Object> get = getter(frame, attribute);
     return item ->
         get.apply(item) instanceof String text && !caseSensitive
             ? text.toLowerCase(Locale.ROOT)
             : get.apply(item);
   }
 
-  private static Comparator<Object> order(
-      Frame frame, Function<Object, Object> key, boolean reverse) {
-    Comparator<Object> order = (a, b) -> Values.compare(frame, key.apply(a), key.apply(b), "<");
+  private static Comparator<@Nullable Object> order(
+      Frame frame, Function<@Nullable Object, @Nullable Object> key, boolean reverse) {
+    Comparator<@Nullable Object> order =
+        (a, b) -> Values.compare(frame, key.apply(a), key.apply(b), "<");
     return reverse ? order.reversed() : order;
   }
 
-  private static Object sort(Frame frame, Object value, Arguments arguments) {
-    List<Object> sorted = Filters.list(Values.iterate(frame, value));
-    Function<Object, Object> key =
+  private static Object sort(Frame frame, @Nullable Object value, Arguments arguments) {
+    List<@Nullable Object> sorted = Filters.list(Values.iterate(frame, value));
+    Function<@Nullable Object, @Nullable Object> key =
         key(frame, arguments.get(2, "attribute", null), arguments.flag(1, "case_sensitive", false));
     sorted.sort(order(frame, key, arguments.flag(0, "reverse", false)));
     return sorted;
   }
 
-  private static Object sortEntries(Frame frame, Object value, Arguments arguments) {
+  private static Object sortEntries(Frame frame, @Nullable Object value, Arguments arguments) {
     if (!(value instanceof Map<?, ?> map)) {
       throw frame.error("dictsort needs a mapping, not '" + Values.typeName(value) + "'");
     }
     long by = Texts.str(arguments.get(1, "by", "key")).equals("value") ? 1 : 0;
-    List<Object> sorted = CollectionMethods.items(map);
-    Function<Object, Object> key =
+    List<@Nullable Object> sorted = CollectionMethods.items(map);
+    Function<@Nullable Object, @Nullable Object> key =
         key(frame, Long.toString(by), arguments.flag(0, "case_sensitive", false));
     sorted.sort(order(frame, key, arguments.flag(2, "reverse", false)));
     return sorted;
   }
 
-  private static Object unique(Frame frame, Object value, Arguments arguments) {
-    Function<Object, Object> key =
+  private static Object unique(Frame frame, @Nullable Object value, Arguments arguments) {
+    Function<@Nullable Object, @Nullable Object> key =
         key(frame, arguments.get(1, "attribute", null), arguments.flag(0, "case_sensitive", false));
-    HashSet<Object> seen = new HashSet<>();
-    List<Object> unique = new ArrayList<>();
+    HashSet<@Nullable Object> seen = new HashSet<>();
+    List<@Nullable Object> unique = new ArrayList<>();
     for (Object item : Values.iterate(frame, value)) {
       if (seen.add(key.apply(item))) {
         unique.add(item);
@@ -195,31 +203,33 @@ final class ListFilters {
     return unique;
   }
 
-  private static Object group(Frame frame, Object value, Arguments arguments) {
-    Function<Object, Object> key =
+  private static Object group(Frame frame, @Nullable Object value, Arguments arguments) {
+    Function<@Nullable Object, @Nullable Object> key =
         key(frame, arguments.get(0, "attribute", null), arguments.flag(2, "case_sensitive", false));
-    List<Object> sorted = Filters.list(Values.iterate(frame, value));
+    List<@Nullable Object> sorted = Filters.list(Values.iterate(frame, value));
     sorted.sort(order(frame, key, false));
-    Map<Object, List<Object>> groups = new LinkedHashMap<>();
+    Map<@Nullable Object, List<@Nullable Object>> groups = new LinkedHashMap<>();
     sorted.forEach(
         item -> groups.computeIfAbsent(key.apply(item), _ -> new ArrayList<>()).add(item));
     return CollectionMethods.items(groups);
   }
 
-  private static Object extreme(Frame frame, String name, Object value, Arguments arguments) {
-    List<Object> items = Filters.list(Values.iterate(frame, value));
+  private static @Nullable Object extreme(
+      Frame frame, String name, @Nullable Object value, Arguments arguments) {
+    List<@Nullable Object> items = Filters.list(Values.iterate(frame, value));
     if (items.isEmpty()) {
       return new Undefined("no aggregated item, sequence was empty");
     }
-    Function<Object, Object> key =
+    Function<@Nullable Object, @Nullable Object> key =
         key(frame, arguments.get(1, "attribute", null), arguments.flag(0, "case_sensitive", false));
     // The first of equal ones.
     items.sort(order(frame, key, name.equals("max")));
     return items.getFirst();
   }
 
-  private static Object sum(Frame frame, Object value, Arguments arguments) {
-    Function<Object, Object> attribute = getter(frame, arguments.get(0, "attribute", null));
+  private static @Nullable Object sum(Frame frame, @Nullable Object value, Arguments arguments) {
+    Function<@Nullable Object, @Nullable Object> attribute =
+        getter(frame, arguments.get(0, "attribute", null));
     Object sum = arguments.get(1, "start", 0L);
     for (Object item : Values.iterate(frame, value)) {
       sum = Operators.apply(frame, "+", sum, attribute.apply(item));
@@ -227,13 +237,14 @@ final class ListFilters {
     return sum;
   }
 
-  private static Object batch(Frame frame, Object value, Arguments arguments) {
+  private static Object batch(Frame frame, @Nullable Object value, Arguments arguments) {
     int count = Math.max(1, arguments.number(frame, 0, "linecount", 1));
     Object fill = arguments.get(1, "fill_with", null);
-    List<Object> items = Filters.list(Values.iterate(frame, value));
-    List<Object> batches = new ArrayList<>();
+    List<@Nullable Object> items = Filters.list(Values.iterate(frame, value));
+    List<@Nullable Object> batches = new ArrayList<>();
     for (int i = 0; i < items.size(); i += count) {
-      List<Object> batch = Filters.list(items.subList(i, Math.min(items.size(), i + count)));
+      List<@Nullable Object> batch =
+          Filters.list(items.subList(i, Math.min(items.size(), i + count)));
       frame.charge(16L * count);
       while (fill != null && batch.size() < count) {
         batch.add(fill);
@@ -243,16 +254,16 @@ final class ListFilters {
     return batches;
   }
 
-  private static Object slice(Frame frame, Object value, Arguments arguments) {
+  private static Object slice(Frame frame, @Nullable Object value, Arguments arguments) {
     int count = Math.clamp(arguments.number(frame, 0, "slices", 1), 1, 100_000);
     Object fill = arguments.get(1, "fill_with", null);
-    List<Object> items = Filters.list(Values.iterate(frame, value));
-    List<Object> slices = new ArrayList<>();
+    List<@Nullable Object> items = Filters.list(Values.iterate(frame, value));
+    List<@Nullable Object> slices = new ArrayList<>();
     int longer = items.size() % count;
     int begin = 0;
     for (int i = 0; i < count; i++) {
       int end = begin + items.size() / count + (i < longer ? 1 : 0);
-      List<Object> slice = Filters.list(items.subList(begin, end));
+      List<@Nullable Object> slice = Filters.list(items.subList(begin, end));
       if (fill != null && i >= longer && longer > 0) {
         slice.add(fill);
       }

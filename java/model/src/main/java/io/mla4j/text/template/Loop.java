@@ -1,17 +1,18 @@
 package io.mla4j.text.template;
 
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /** {@code loop}: where a for loop is. */
 final class Loop implements Callable {
   private final List<?> items;
   private final int depth;
-  private final Callable again;
+  private final @Nullable Callable again;
   private int index;
-  private Object last;
+  private @Nullable Object last;
   private boolean asked;
 
-  Loop(List<?> items, int depth, Callable again) {
+  Loop(List<?> items, int depth, @Nullable Callable again) {
     this.items = items;
     this.depth = depth;
     this.again = again;
@@ -21,12 +22,12 @@ final class Loop implements Callable {
     index = next;
   }
 
-  Object item() {
+  @Nullable Object item() {
     return items.get(index);
   }
 
   /** An attribute, or null where there is none. */
-  Object attribute(String name) {
+  @Nullable Object attribute(String name) {
     return switch (name) {
       case "index" -> index + 1L;
       case "index0" -> (long) index;
@@ -47,7 +48,7 @@ final class Loop implements Callable {
     };
   }
 
-  private Object cycle(Frame frame, Arguments arguments) {
+  private @Nullable Object cycle(Frame frame, Arguments arguments) {
     if (arguments.places().isEmpty()) {
       throw frame.error("no items for cycling given");
     }
@@ -64,7 +65,7 @@ final class Loop implements Callable {
 
   /** {@code loop(items)} of a recursive one. */
   @Override
-  public Object call(Frame frame, Arguments arguments) {
+  public @Nullable Object call(Frame frame, Arguments arguments) {
     if (again == null) {
       throw frame.error("the loop must have the 'recursive' marker to be called recursively");
     }

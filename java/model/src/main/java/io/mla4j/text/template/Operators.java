@@ -3,12 +3,13 @@ package io.mla4j.text.template;
 import java.math.BigDecimal;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /** Arithmetic, and what + and * do with texts and lists. */
 final class Operators {
   private Operators() {}
 
-  static Object apply(Frame frame, String operator, Object a, Object b) {
+  static Object apply(Frame frame, String operator, @Nullable Object a, @Nullable Object b) {
     frame.requireDefined(a);
     frame.requireDefined(b);
     try {
@@ -35,7 +36,7 @@ final class Operators {
             + "'");
   }
 
-  private static Object numbers(String operator, Number a, Number b) {
+  private static @Nullable Object numbers(String operator, @Nullable Number a, @Nullable Number b) {
     if (a instanceof Long l && b instanceof Long r) {
       return switch (operator) {
         case "+" -> Math.addExact(l, r);
@@ -85,7 +86,8 @@ final class Operators {
     return number;
   }
 
-  private static Object sequences(Frame frame, String operator, Object a, Object b) {
+  private static @Nullable Object sequences(
+      Frame frame, String operator, @Nullable Object a, @Nullable Object b) {
     return switch (operator) {
       case "+" -> {
         if (a instanceof String left && b instanceof String right) {
@@ -107,14 +109,14 @@ final class Operators {
     };
   }
 
-  private static List<Object> join(Frame frame, List<?> a, List<?> b) {
+  private static List<@Nullable Object> join(Frame frame, List<?> a, List<?> b) {
     frame.charge(16L * (a.size() + b.size()));
-    List<Object> all = new ArrayList<>(a);
+    List<@Nullable Object> all = new ArrayList<>(a);
     all.addAll(b);
     return all;
   }
 
-  private static Object repeat(Frame frame, Object value, long count) {
+  private static @Nullable Object repeat(Frame frame, @Nullable Object value, long count) {
     int times = Math.clamp(count, 0, Integer.MAX_VALUE);
     return switch (value) {
       case String text -> frame.text((long) text.length() * times, () -> text.repeat(times));
@@ -124,16 +126,16 @@ final class Operators {
     };
   }
 
-  private static List<Object> repeatItems(Frame frame, List<?> items, int times) {
+  private static List<@Nullable Object> repeatItems(Frame frame, List<?> items, int times) {
     frame.charge(16L * items.size() * times);
-    List<Object> all = new ArrayList<>();
+    List<@Nullable Object> all = new ArrayList<>();
     for (int i = 0; i < times && !items.isEmpty(); i++) {
       all.addAll(items);
     }
     return all;
   }
 
-  static Object negate(Frame frame, Object value, boolean minus) {
+  static Object negate(Frame frame, @Nullable Object value, boolean minus) {
     frame.requireDefined(value);
     return switch (Values.number(value)) {
       case Long number -> minus ? Math.negateExact(number) : (Object) number;
@@ -143,7 +145,7 @@ final class Operators {
     };
   }
 
-  static boolean compare(Frame frame, String operator, Object a, Object b) {
+  static boolean compare(Frame frame, String operator, @Nullable Object a, @Nullable Object b) {
     return switch (operator) {
       case "==" -> Values.equal(a, b);
       case "!=" -> !Values.equal(a, b);

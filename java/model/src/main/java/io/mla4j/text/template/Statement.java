@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /** What writes or changes something. */
 sealed interface Statement {
@@ -55,7 +56,7 @@ sealed interface Statement {
       int line,
       Target target,
       Expression items,
-      Expression condition,
+      @Nullable Expression condition,
       boolean recursive,
       List<Statement> body,
       List<Statement> otherwise)
@@ -66,10 +67,10 @@ sealed interface Statement {
       return Next.ON;
     }
 
-    private void loop(Frame frame, Object over, Frame.Scope outer, int depth) {
-      List<Object> chosen = new ArrayList<>();
+    private void loop(Frame frame, @Nullable Object over, Frame.Scope outer, int depth) {
+      List<@Nullable Object> chosen = new ArrayList<>();
       for (Object item : Values.iterate(frame, over)) {
-        if (condition == null || frame.within(outer, () -> holds(frame, item))) {
+        if (condition == null || frame.within(outer, () -> holds(frame, condition, item))) {
           chosen.add(item);
         }
       }
@@ -96,9 +97,9 @@ sealed interface Statement {
       }
     }
 
-    private boolean holds(Frame frame, Object item) {
+    private boolean holds(Frame frame, Expression wanted, @Nullable Object item) {
       target.assign(frame, item);
-      return Values.isTrue(frame.evaluate(condition));
+      return Values.isTrue(frame.evaluate(wanted));
     }
   }
 
@@ -144,7 +145,7 @@ sealed interface Statement {
     }
 
     private void call(Frame frame, Arguments arguments) {
-      Map<String, Object> more = new LinkedHashMap<>(arguments.names());
+      Map<String, @Nullable Object> more = new LinkedHashMap<>(arguments.names());
       int optional = parameters.size() - defaults.size();
       for (int i = 0; i < parameters.size(); i++) {
         String parameter = parameters.get(i);
@@ -168,9 +169,9 @@ sealed interface Statement {
           "varargs",
           new Tuple(
               places <= parameters.size()
-                  ? List.of()
+                  ? List.<@Nullable Object>of()
                   : arguments.places().subList(parameters.size(), places)));
-      frame.set("kwargs", new LinkedHashMap<Object, Object>(more));
+      frame.set("kwargs", new LinkedHashMap<@Nullable Object, @Nullable Object>(more));
       frame.run(body);
     }
   }
@@ -180,7 +181,7 @@ sealed interface Statement {
     @Override
     public Next run(Frame frame) {
       Arguments given = call.arguments().evaluate(frame);
-      Map<String, Object> names = new LinkedHashMap<>(given.names());
+      Map<String, @Nullable Object> names = new LinkedHashMap<>(given.names());
       names.put("caller", caller.make(frame));
       Object function = frame.evaluate(call.function());
       frame.write(
@@ -194,7 +195,7 @@ sealed interface Statement {
       implements Statement {
     @Override
     public Next run(Frame frame) {
-      List<Object> outside = new ArrayList<>();
+      List<@Nullable Object> outside = new ArrayList<>();
       for (Expression value : values) {
         outside.add(frame.evaluate(value));
       }
@@ -211,12 +212,12 @@ sealed interface Statement {
 
   /** What is assigned to. */
   sealed interface Target {
-    void assign(Frame frame, Object value);
+    void assign(Frame frame, @Nullable Object value);
 
     /** A name. */
     record Name(String name) implements Target {
       @Override
-      public void assign(Frame frame, Object value) {
+      public void assign(Frame frame, @Nullable Object value) {
         frame.set(name, value);
       }
     }
@@ -224,7 +225,7 @@ sealed interface Statement {
     /** A name of a namespace. */
     record Member(String namespace, String name) implements Target {
       @Override
-      public void assign(Frame frame, Object value) {
+      public void assign(Frame frame, @Nullable Object value) {
         if (!(frame.find(namespace) instanceof Namespace found)) {
           throw frame.error("cannot assign attribute on non-namespace object");
         }
@@ -235,7 +236,7 @@ sealed interface Statement {
     /** As many as a list has items. */
     record Several(List<Target> targets) implements Target {
       @Override
-      public void assign(Frame frame, Object value) {
+      public void assign(Frame frame, @Nullable Object value) {
         List<?> items = Values.iterate(frame, value);
         if (items.size() != targets.size()) {
           throw frame.error(

@@ -4,13 +4,14 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.function.IntPredicate;
+import org.jspecify.annotations.Nullable;
 
 /** Methods of Python's str. */
 final class StringMethods {
   private StringMethods() {}
 
   /** The method called {@code name}, or null. */
-  static Callable find(String text, String name) {
+  static @Nullable Callable find(String text, String name) {
     return switch (name) {
       case "strip", "lstrip", "rstrip" ->
           (frame, arguments) -> {
@@ -67,7 +68,7 @@ final class StringMethods {
   }
 
   /** Methods without arguments. */
-  private static Callable plain(String text, String name) {
+  private static @Nullable Callable plain(String text, String name) {
     return switch (name) {
       case "upper" -> (_, _) -> text.toUpperCase(Locale.ROOT);
       case "lower", "casefold" -> (_, _) -> text.toLowerCase(Locale.ROOT);
@@ -95,7 +96,7 @@ final class StringMethods {
     return (_, _) -> !text.isEmpty() && text.codePoints().allMatch(is);
   }
 
-  private static Object hasEnd(Frame frame, String text, String name, Object wanted) {
+  private static Object hasEnd(Frame frame, String text, String name, @Nullable Object wanted) {
     if (wanted instanceof String end) {
       return name.equals("startswith") ? text.startsWith(end) : text.endsWith(end);
     }
@@ -105,7 +106,7 @@ final class StringMethods {
     throw frame.error(name + " needs a text or a tuple of texts");
   }
 
-  private static List<Object> split(
+  private static List<@Nullable Object> split(
       Frame frame, String text, Arguments arguments, boolean fromRight) {
     Object separator = arguments.get(0, "sep", null);
     int most = arguments.number(frame, 1, "maxsplit", -1);
@@ -120,8 +121,9 @@ final class StringMethods {
     return parts(text, between, most < 0 ? Integer.MAX_VALUE : most, fromRight);
   }
 
-  private static List<Object> parts(String text, String between, int most, boolean fromRight) {
-    List<Object> parts = new ArrayList<>();
+  private static List<@Nullable Object> parts(
+      String text, String between, int most, boolean fromRight) {
+    List<@Nullable Object> parts = new ArrayList<>();
     if (fromRight) {
       int end = text.length();
       for (int at;
@@ -141,8 +143,8 @@ final class StringMethods {
     return parts;
   }
 
-  private static List<Object> words(String text, int most, boolean fromRight) {
-    List<Object> words = new ArrayList<>();
+  private static List<@Nullable Object> words(String text, int most, boolean fromRight) {
+    List<@Nullable Object> words = new ArrayList<>();
     String rest = Texts.strip(text, null, !fromRight, fromRight);
     while (!rest.isEmpty()) {
       if (words.size() == most) {
@@ -186,20 +188,19 @@ final class StringMethods {
   /** At most {@code most} times, or always where it is negative. */
   static String replace(Frame frame, String text, String old, String by, int most) {
     if (old.isEmpty()) {
-      List<Object> characters = Values.iterate(frame, text).stream().map(c -> (Object) c).toList();
       StringBuilder out = new StringBuilder();
       int done = 0;
-      for (Object c : characters) {
+      for (Object c : Values.iterate(frame, text)) {
         out.append(most < 0 || done++ < most ? by : "").append(c);
         frame.charge(by.length());
       }
       return out.append(most < 0 || done < most ? by : "").toString();
     }
-    List<Object> parts = parts(text, old, most < 0 ? Integer.MAX_VALUE : most, false);
+    List<@Nullable Object> parts = parts(text, old, most < 0 ? Integer.MAX_VALUE : most, false);
     return join(frame, by, parts);
   }
 
-  static String join(Frame frame, String between, Object items) {
+  static String join(Frame frame, String between, @Nullable Object items) {
     StringBuilder out = new StringBuilder();
     String separator = "";
     for (Object item : Values.iterate(frame, items)) {

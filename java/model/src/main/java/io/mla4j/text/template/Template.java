@@ -4,6 +4,7 @@ import java.time.LocalDateTime;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A template, ready to be rendered. It has Jinja's statements, filters and tests but for those that
@@ -53,7 +54,7 @@ public final class Template {
    *     raises an exception itself
    */
   public String render(Map<String, ?> variables, LocalDateTime now) {
-    Map<String, Object> values = new HashMap<>();
+    Map<String, @Nullable Object> values = new HashMap<>();
     variables.forEach((key, value) -> values.put(key, Values.copy(value)));
     values.put("strftime_now", Functions.clock(now));
     Frame frame = new Frame(name, values);

@@ -3,12 +3,13 @@ package io.mla4j.text.template;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /** What may stand behind {@code is}. */
 final class Tests {
   private Tests() {}
 
-  static boolean apply(Frame frame, String name, Object value, Arguments arguments) {
+  static boolean apply(Frame frame, String name, @Nullable Object value, Arguments arguments) {
     return switch (name) {
       case "defined" -> !(value instanceof Undefined);
       case "undefined" -> value instanceof Undefined;
@@ -48,7 +49,7 @@ final class Tests {
     };
   }
 
-  private static Object other(Frame frame, Arguments arguments) {
+  private static @Nullable Object other(Frame frame, Arguments arguments) {
     if (arguments.places().isEmpty()) {
       throw frame.error("the test needs an argument");
     }
@@ -56,11 +57,11 @@ final class Tests {
   }
 
   /** Constants are one object in Python. */
-  private static boolean isSame(Object a, Object b) {
+  private static boolean isSame(@Nullable Object a, @Nullable Object b) {
     return a instanceof Boolean && a.equals(b);
   }
 
-  private static long remainder(Frame frame, Object value, long by) {
+  private static long remainder(Frame frame, @Nullable Object value, long by) {
     if (value instanceof Long number) {
       return Math.floorMod(number, by);
     }

@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /** Texts as Python has them: white space, code points, escapes, and how values print. */
 final class Texts {
@@ -23,7 +24,7 @@ final class Texts {
   }
 
   /** Without the characters of {@code chars}, or white space where it is null, at its ends. */
-  static String strip(String text, String chars, boolean left, boolean right) {
+  static String strip(String text, @Nullable String chars, boolean left, boolean right) {
     int begin = 0;
     int end = text.length();
     while (left && begin < end && isStripped(text.codePointAt(begin), chars)) {
@@ -35,7 +36,7 @@ final class Texts {
     return text.substring(begin, end);
   }
 
-  private static boolean isStripped(int c, String chars) {
+  private static boolean isStripped(int c, @Nullable String chars) {
     return chars == null ? isSpace(c) : chars.indexOf(c) >= 0;
   }
 
@@ -44,15 +45,15 @@ final class Texts {
   }
 
   /** Its characters as texts. */
-  static List<Object> characters(String text) {
-    List<Object> characters = new ArrayList<>(text.length());
+  static List<@Nullable Object> characters(String text) {
+    List<@Nullable Object> characters = new ArrayList<>(text.length());
     text.codePoints().forEach(c -> characters.add(Character.toString(c)));
     return characters;
   }
 
   /** Python's {@code splitlines}. */
-  static List<Object> lines(String text, boolean keepEnds) {
-    List<Object> lines = new ArrayList<>();
+  static List<@Nullable Object> lines(String text, boolean keepEnds) {
+    List<@Nullable Object> lines = new ArrayList<>();
     int begin = 0;
     for (int i = 0; i < text.length(); i++) {
       char c = text.charAt(i);
@@ -124,18 +125,18 @@ final class Texts {
   }
 
   /** Python's {@code str}. */
-  static String str(Object value) {
+  static String str(@Nullable Object value) {
     return value instanceof String text ? text : value instanceof Undefined ? "" : repr(value);
   }
 
   /** Python's {@code repr}. */
-  static String repr(Object value) {
+  static String repr(@Nullable Object value) {
     StringBuilder out = new StringBuilder();
     repr(value, out);
     return out.toString();
   }
 
-  private static void repr(Object value, StringBuilder out) {
+  private static void repr(@Nullable Object value, StringBuilder out) {
     switch (value) {
       case null -> out.append("None");
       case Boolean flag -> out.append(flag ? "True" : "False");

@@ -4,12 +4,13 @@ import java.math.BigInteger;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
 
 /** Python's json.dumps, as transformers calls it: characters beyond ASCII stay as they are. */
 final class ToJson {
   private final Frame frame;
   private final StringBuilder out = new StringBuilder();
-  private final String indent;
+  private final @Nullable String indent;
   private final String itemSeparator;
   private final String keySeparator;
   private final boolean sortKeys;
@@ -35,7 +36,7 @@ final class ToJson {
     ascii = arguments.flag(0, "ensure_ascii", false);
   }
 
-  static String write(Frame frame, Object value, Arguments arguments) {
+  static String write(Frame frame, @Nullable Object value, Arguments arguments) {
     arguments.only(frame, "tojson", "ensure_ascii", "indent", "separators", "sort_keys");
     ToJson json = new ToJson(frame, arguments);
     json.write(value, 0);
@@ -43,7 +44,7 @@ final class ToJson {
     return json.out.toString();
   }
 
-  private void write(Object value, int depth) {
+  private void write(@Nullable Object value, int depth) {
     switch (value) {
       case null -> out.append("null");
       case Boolean flag -> out.append(flag);
@@ -75,7 +76,8 @@ final class ToJson {
     boolean first = true;
     Map<?, ?> ordered = map;
     if (sortKeys) {
-      TreeMap<Object, Object> sorted = new TreeMap<>((a, b) -> Values.compare(frame, a, b, "<"));
+      TreeMap<@Nullable Object, @Nullable Object> sorted =
+          new TreeMap<>((a, b) -> Values.compare(frame, a, b, "<"));
       sorted.putAll(map);
       ordered = sorted;
     }

@@ -6,6 +6,7 @@ import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The values of a template and what Python does with them: null is None, and the others are
@@ -18,11 +19,11 @@ final class Values {
   private Values() {}
 
   /** A copy of plain values, which a template may see. */
-  static Object copy(Object value) {
+  static @Nullable Object copy(@Nullable Object value) {
     return copy(value, 0);
   }
 
-  private static Object copy(Object value, int depth) {
+  private static @Nullable Object copy(@Nullable Object value, int depth) {
     if (depth > MOST_NESTED) {
       throw new TemplateException("values for a template are nested more than " + MOST_NESTED);
     }
@@ -33,14 +34,14 @@ final class Values {
       case Float number -> number.doubleValue();
       case BigInteger number -> number.bitLength() < 64 ? (Object) number.longValue() : number;
       case List<?> list -> {
-        List<Object> copy = new ArrayList<>(list.size());
+        List<@Nullable Object> copy = new ArrayList<>(list.size());
         for (Object item : list) {
           copy.add(copy(item, depth + 1));
         }
         yield copy;
       }
       case Map<?, ?> map -> {
-        Map<Object, Object> copy = LinkedHashMap.newLinkedHashMap(map.size());
+        Map<@Nullable Object, @Nullable Object> copy = LinkedHashMap.newLinkedHashMap(map.size());
         map.forEach((key, item) -> copy.put(copy(key, depth + 1), copy(item, depth + 1)));
         yield copy;
       }
@@ -50,7 +51,7 @@ final class Values {
     };
   }
 
-  static String typeName(Object value) {
+  static String typeName(@Nullable Object value) {
     return switch (value) {
       case null -> "NoneType";
       case Boolean _ -> "bool";
@@ -67,7 +68,7 @@ final class Values {
     };
   }
 
-  static boolean isTrue(Object value) {
+  static boolean isTrue(@Nullable Object value) {
     return switch (value) {
       case null -> false;
       case Boolean flag -> flag;
@@ -83,7 +84,7 @@ final class Values {
   }
 
   /** A number, true and false among them, or null. */
-  static Number number(Object value) {
+  static @Nullable Number number(@Nullable Object value) {
     return switch (value) {
       case Boolean flag -> flag ? 1L : 0L;
       case Long number -> number;
@@ -93,7 +94,7 @@ final class Values {
     };
   }
 
-  static boolean equal(Object a, Object b) {
+  static boolean equal(@Nullable Object a, @Nullable Object b) {
     Number left = number(a);
     Number right = number(b);
     if (left != null && right != null) {
@@ -138,7 +139,7 @@ final class Values {
   }
 
   /** Below, at or above 0, as {@code a} is to {@code b}. */
-  static int compare(Frame frame, Object a, Object b, String operator) {
+  static int compare(Frame frame, @Nullable Object a, @Nullable Object b, String operator) {
     Number left = number(a);
     Number right = number(b);
     if (left instanceof Long l && right instanceof Long r) {
@@ -187,7 +188,7 @@ final class Values {
   }
 
   /** What a loop over {@code value} runs over. */
-  static List<?> iterate(Frame frame, Object value) {
+  static List<?> iterate(Frame frame, @Nullable Object value) {
     return switch (value) {
       case List<?> list -> list;
       case Tuple tuple -> tuple.items();
@@ -201,7 +202,7 @@ final class Values {
     };
   }
 
-  static boolean isIterable(Object value) {
+  static boolean isIterable(@Nullable Object value) {
     return value instanceof List<?>
         || value instanceof Tuple
         || value instanceof String
@@ -209,7 +210,7 @@ final class Values {
         || value instanceof Undefined;
   }
 
-  static long length(Frame frame, Object value) {
+  static long length(Frame frame, @Nullable Object value) {
     return switch (value) {
       case String text -> Texts.length(text);
       case List<?> list -> list.size();
@@ -221,7 +222,7 @@ final class Values {
     };
   }
 
-  static boolean contains(Frame frame, Object container, Object item) {
+  static boolean contains(Frame frame, @Nullable Object container, @Nullable Object item) {
     if (container instanceof String text) {
       if (item instanceof String part) {
         return text.contains(part);

@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The vocabulary of a GGUF, {@code tokenizer.ggml.*}: byte pairs ({@code gpt2}) or SentencePiece
@@ -37,7 +38,7 @@ final class GgufVocabulary {
 
   private final GgufMetadata keys;
   private final List<String> tokens;
-  private final int[] types;
+  private final int @Nullable [] types;
 
   private GgufVocabulary(GgufMetadata keys) {
     this.keys = keys;

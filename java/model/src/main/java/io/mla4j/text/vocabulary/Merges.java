@@ -62,7 +62,7 @@ final class Merges {
         }
         Integer left = ids.get(token.substring(0, cut));
         Integer right = left == null ? null : ids.get(token.substring(cut));
-        if (right != null) {
+        if (left != null && right != null) {
           own.add(new Pair(id, left, right));
         }
       }

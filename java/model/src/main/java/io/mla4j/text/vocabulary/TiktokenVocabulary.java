@@ -13,6 +13,7 @@ import java.util.Base64;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A {@code tiktoken.model}: a line for each token, its bytes in base 64 and its rank, as Moonlight
@@ -38,7 +39,7 @@ final class TiktokenVocabulary {
    *
    * @param config tokenizer_config.json, or null
    */
-  static byte[] read(Path file, byte[] bytes, JsonNode config) {
+  static byte[] read(Path file, byte[] bytes, @Nullable JsonNode config) {
     List<String> tokens = ranks(file, bytes);
     int ranks = tokens.size();
     List<Added> added = new ArrayList<>();
@@ -96,7 +97,8 @@ final class TiktokenVocabulary {
     return tokens;
   }
 
-  private static CheckpointException error(Path file, int line, String problem, Throwable cause) {
+  private static CheckpointException error(
+      Path file, int line, String problem, @Nullable Throwable cause) {
     return new CheckpointException(file + ": line " + line + " " + problem, cause);
   }
 

@@ -11,6 +11,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What a tokenizer.json says of its tokens, one by one: which are added to the vocabulary, and
@@ -32,7 +33,7 @@ public final class TokenTable {
 
   private int addedTo;
 
-  private String[] texts = new String[0];
+  private @Nullable String[] texts = new @Nullable String[0];
   private boolean byteLevel;
   private boolean bytePieces;
 
@@ -74,17 +75,18 @@ public final class TokenTable {
    * @throws CheckpointException where the vocabulary is neither one of bytes nor one of characters
    *     that falls back on bytes
    */
-  public byte[][] bytes() {
+  public byte[] @Nullable [] bytes() {
     if (!byteLevel && !bytePieces) {
       throw new CheckpointException(
           source.name()
               + ": its decoder has neither ByteLevel nor ByteFallback, so it is not known which"
               + " bytes its tokens are");
     }
-    byte[][] bytes = new byte[texts.length][];
+    byte[] @Nullable [] bytes = new byte[texts.length] @Nullable [];
     for (int id = 0; id < texts.length; id++) {
-      if (texts[id] != null) {
-        bytes[id] = byteLevel ? ofByteLevel(texts[id]) : ofPiece(texts[id]);
+      String text = texts[id];
+      if (text != null) {
+        bytes[id] = byteLevel ? ofByteLevel(text) : ofPiece(text);
       }
     }
     for (Added token : added) {
@@ -200,7 +202,7 @@ public final class TokenTable {
   }
 
   /** Null where a character stands for no byte. */
-  private static byte[] ofByteLevel(String text) {
+  private static byte @Nullable [] ofByteLevel(String text) {
     byte[] bytes = new byte[text.length()];
     for (int i = 0; i < bytes.length; i++) {
       int b = TiktokenVocabulary.byteOf(text.charAt(i));
