@@ -84,21 +84,22 @@ class RacesTest {
     Race.run(
         (_, random) -> {
           LatentCache cache = cache();
-          AbsorbedAttention attention = attention(cache);
+          AbsorbedAttention reading = attention(cache);
+          AbsorbedAttention writing = attention(cache);
           Sequence read = cache.newSequence();
           Sequence written = cache.newSequence();
-          attention.append(read, numbers(random, 40 * WIDTH));
+          reading.append(read, numbers(random, 40 * WIDTH));
           float[] q = numbers(random, SHAPE.heads() * WIDTH);
           float[] row = numbers(random, WIDTH);
-          float[] expected = attention.decode(read, q);
+          float[] expected = reading.decode(read, q);
           Race.together(
               random,
               300_000,
-              () -> untilClosed(() -> assertArrayEquals(expected, attention.decode(read, q))),
+              () -> untilClosed(() -> assertArrayEquals(expected, reading.decode(read, q))),
               () ->
                   untilClosed(
                       () -> {
-                        attention.append(written, row);
+                        writing.append(written, row);
                         if (written.length() > 100) {
                           written.truncate(0);
                         }
@@ -114,9 +115,10 @@ class RacesTest {
     Race.run(
         (_, random) -> {
           try (LatentCache cache = cache()) {
-            AbsorbedAttention attention = attention(cache);
+            AbsorbedAttention ofTrunk = attention(cache);
+            AbsorbedAttention ofForks = attention(cache);
             Sequence trunk = cache.newSequence();
-            attention.append(trunk, numbers(random, 13 * WIDTH));
+            ofTrunk.append(trunk, numbers(random, 13 * WIDTH));
             float[] q = numbers(random, SHAPE.heads() * WIDTH);
             float[] row = numbers(random, WIDTH);
             Race.together(
@@ -124,7 +126,7 @@ class RacesTest {
                 50_000,
                 () -> {
                   for (int i = 0; i < 30; i++) {
-                    ifFree(() -> attention.append(trunk, row));
+                    ifFree(() -> ofTrunk.append(trunk, row));
                   }
                 },
                 () -> {
@@ -133,9 +135,9 @@ class RacesTest {
                         () -> {
                           try (Sequence fork = trunk.fork()) {
                             int length = fork.length();
-                            attention.append(fork, row);
+                            ofForks.append(fork, row);
                             assertEquals(length + 1, fork.length());
-                            for (float x : attention.decode(fork, q)) {
+                            for (float x : ofForks.decode(fork, q)) {
                               assertTrue(Float.isFinite(x));
                             }
                           }
@@ -165,10 +167,10 @@ class RacesTest {
         (_, random) -> {
           try (LatentCache cache = cache()) {
             PrefixCache prefixes = new PrefixCache(cache, 20 * cache.pageBytes());
-            AbsorbedAttention attention = attention(cache);
             float[] rows = numbers(random, 40 * WIDTH);
             Race.Action use =
                 () -> {
+                  AbsorbedAttention attention = attention(cache);
                   for (int i = 0; i < 12; i++) {
                     int[] ids = IntStream.range(i % 3, 34 + i % 5).toArray();
                     try (Sequence sequence = cache.newSequence()) {
