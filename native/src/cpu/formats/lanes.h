@@ -14,6 +14,13 @@ struct LaneBlock {
   typename Isa::I x[8];
   F<Isa> scale[2];
   F<Isa> minimum[2];
+
+  // The first bytes of each row's block are d and m.
+  MLA_INLINE void read_scale_and_minimum(const uint8_t* const* rows, int64_t at) {
+    const typename Isa::I both = Isa::row_ints(rows, at);
+    scale[0] = Isa::halves(both);
+    minimum[0] = Isa::halves(Isa::shift_right(both, 16));
+  }
 };
 
 template <class Isa>
@@ -49,7 +56,16 @@ MLA_INLINE void nibbles_of_blocks(const uint8_t* b, typename Isa::I (&half)[2]) 
   half[1] = Isa::both(Isa::shift_right(x, 4), low);
 }
 
-// .. through a table of sixteen steps.
+// .. with the int of fifth bits of each block.
+template <class Isa, int kStride>
+MLA_INLINE void five_bits_of_blocks(const uint8_t* b, const uint8_t* fifth, typename Isa::I (&half)[2]) {
+  nibbles_of_blocks<Isa, kStride>(b, half);
+  const typename Isa::I bits = Isa::template sixteens<kStride>(fifth);
+  half[0] = Isa::template add_fifth_bits<0>(half[0], bits);
+  half[1] = Isa::template add_fifth_bits<1>(half[1], bits);
+}
+
+// Nibbles of rows in lanes through a table of sixteen steps.
 template <class Isa>
 MLA_INLINE void lane_steps(const uint8_t* const* rows, int64_t at, const int8_t* table,
                            typename Isa::I (&x)[8]) {

@@ -39,9 +39,7 @@ struct Q4_1 {
   static MLA_INLINE void lanes(const uint8_t* const* rows, int64_t at, int, Emit emit) {
     LaneBlock<Isa> b;
     lane_nibbles<Isa>(rows, at + 4, b.x);
-    const typename Isa::I both = Isa::row_ints(rows, at);
-    b.scale[0] = Isa::halves(both);
-    b.minimum[0] = Isa::halves(Isa::shift_right(both, 16));
+    b.read_scale_and_minimum(rows, at);
     emit(0, b);
   }
 };

@@ -31,10 +31,7 @@ struct Q5_0 {
 
   template <class Isa>
   static MLA_INLINE void pieces(const uint8_t* b, typename Isa::I (&half)[2]) {
-    nibbles_of_blocks<Isa, 22>(b + 6, half);
-    const typename Isa::I bits = Isa::template sixteens<22>(b + 2);
-    half[0] = Isa::template add_fifth_bits<0>(half[0], bits);
-    half[1] = Isa::template add_fifth_bits<1>(half[1], bits);
+    five_bits_of_blocks<Isa, 22>(b + 6, b + 2, half);
   }
 
   template <class Isa, class Emit>

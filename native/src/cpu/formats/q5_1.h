@@ -32,10 +32,7 @@ struct Q5_1 {
 
   template <class Isa>
   static MLA_INLINE void pieces(const uint8_t* b, typename Isa::I (&half)[2]) {
-    nibbles_of_blocks<Isa, 24>(b + 8, half);
-    const typename Isa::I bits = Isa::template sixteens<24>(b + 4);
-    half[0] = Isa::template add_fifth_bits<0>(half[0], bits);
-    half[1] = Isa::template add_fifth_bits<1>(half[1], bits);
+    five_bits_of_blocks<Isa, 24>(b + 8, b + 4, half);
   }
 
   template <class Isa, class Emit>
@@ -43,9 +40,7 @@ struct Q5_1 {
     LaneBlock<Isa> b;
     lane_nibbles<Isa>(rows, at + 8, b.x);
     add_lane_bits<Isa>(Isa::row_ints(rows, at + 4), b.x);
-    const typename Isa::I both = Isa::row_ints(rows, at);
-    b.scale[0] = Isa::halves(both);
-    b.minimum[0] = Isa::halves(Isa::shift_right(both, 16));
+    b.read_scale_and_minimum(rows, at);
     emit(0, b);
   }
 };

@@ -4,10 +4,12 @@
 
 #include <cstdint>
 
+#include "cpu/isa/x86.h"
+
 namespace mla {
 namespace {
 
-struct Avx512Base {
+struct Avx512Base : X86 {
   static constexpr int L = 16;
   static constexpr int kTileColumns = 6;  // 4 x 6 sums, 4 rows and a weight: 29 of 32 registers
   static constexpr int kScoreVectors = 4;
@@ -51,32 +53,6 @@ struct Avx512Base {
   static F round_bf16(F x) { return _mm512_castsi512_ps(rounded_bits(x)); }
   static F widen_i8(const int8_t* p) {
     return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i*)p)));
-  }
-  // q[i] = nibble i of 16 bytes, the low ones first, plus 16 times bit i of 4 bytes, minus `less`.
-  static void five_bit_codes(const uint8_t* nibbles, const uint8_t* fifth, int less, int8_t* q) {
-    const __m128i low = _mm_set1_epi8(15), x = _mm_loadu_si128((const __m128i*)nibbles);
-    const __m256i four = _mm256_set_m128i(_mm_and_si128(_mm_srli_epi16(x, 4), low), _mm_and_si128(x, low));
-    int32_t bits;
-    __builtin_memcpy(&bits, fifth, 4);
-    const __m256i byte =
-        _mm256_setr_epi32(0, 0, 0x01010101, 0x01010101, 0x02020202, 0x02020202, 0x03030303, 0x03030303);
-    const __m256i of_byte = _mm256_set1_epi64x((long long)0x8040201008040201);
-    const __m256i here = _mm256_and_si256(_mm256_shuffle_epi8(_mm256_set1_epi32(bits), byte), of_byte);
-    const __m256i five =
-        _mm256_or_si256(four, _mm256_and_si256(_mm256_cmpeq_epi8(here, of_byte), _mm256_set1_epi8(16)));
-    _mm256_storeu_si256((__m256i*)q, _mm256_sub_epi8(five, _mm256_set1_epi8((char)less)));
-  }
-  // to[2 i], to[2 i + 1] = the low and the high nibble of byte i of sixteen.
-  static void neighbours(const uint8_t* from, uint8_t* to) {
-    const __m128i fifteen = _mm_set1_epi8(15), x = _mm_loadu_si128((const __m128i*)from);
-    const __m128i low = _mm_and_si128(x, fifteen), high = _mm_and_si128(_mm_srli_epi16(x, 4), fifteen);
-    _mm_storeu_si128((__m128i*)to, _mm_unpacklo_epi8(low, high));
-    _mm_storeu_si128((__m128i*)(to + 16), _mm_unpackhi_epi8(low, high));
-  }
-  // to[i] = table[which[i]], sixteen of them, each below sixteen.
-  static void pick(const int8_t* table, const uint8_t* which, int8_t* to) {
-    _mm_storeu_si128((__m128i*)to, _mm_shuffle_epi8(_mm_loadu_si128((const __m128i*)table),
-                                                    _mm_loadu_si128((const __m128i*)which)));
   }
   static F widen_bf16(__m256i x) {
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(x), 16));
@@ -156,6 +132,7 @@ struct Avx512Base {
   static I signed_byte(I a, int n) {
     return _mm512_srai_epi32(_mm512_slli_epi32(a, (unsigned)(24 - 8 * n)), 24);
   }
+  using X86::pick;
   // Bytes below sixteen to those of a table.
   static I pick(I which, const int8_t* table) {
     return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i*)table)), which);
@@ -176,6 +153,15 @@ struct Avx512Base {
   static void store_bytes(int8_t* p, F whole) {
     _mm_storeu_si128((__m128i*)p, _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(whole)));
   }
+  // In each quarter, rows and columns of four vectors' four lanes change places.
+  static void transpose_quads(I* x) {
+    const I a = _mm512_unpacklo_epi32(x[0], x[1]), b = _mm512_unpackhi_epi32(x[0], x[1]);
+    const I c = _mm512_unpacklo_epi32(x[2], x[3]), d = _mm512_unpackhi_epi32(x[2], x[3]);
+    x[0] = _mm512_unpacklo_epi64(a, c);
+    x[1] = _mm512_unpackhi_epi64(a, c);
+    x[2] = _mm512_unpacklo_epi64(b, d);
+    x[3] = _mm512_unpackhi_epi64(b, d);
+  }
   // The four bytes at `at` of each row.
   static I row_ints(const uint8_t* const* rows, int64_t at) {
     I x = _mm512_setzero_si512();
@@ -186,47 +172,34 @@ struct Avx512Base {
   }
   // The sixteen bytes at `at` of each row: x[i] has the i-th four of all rows.
   static void row_quarters(const uint8_t* const* rows, int64_t at, I* x) {
-    I t[4];
 #pragma GCC unroll 4
     for (int r = 0; r < 4; r++) {
       const auto part = [&](int i) __attribute__((always_inline)) {
         return _mm_loadu_si128((const __m128i*)(rows[r + 4 * i] + at));
       };
-      t[r] = _mm512_castsi128_si512(part(0));
-      t[r] = _mm512_inserti32x4(t[r], part(1), 1);
-      t[r] = _mm512_inserti32x4(t[r], part(2), 2);
-      t[r] = _mm512_inserti32x4(t[r], part(3), 3);
+      x[r] = _mm512_castsi128_si512(part(0));
+      x[r] = _mm512_inserti32x4(x[r], part(1), 1);
+      x[r] = _mm512_inserti32x4(x[r], part(2), 2);
+      x[r] = _mm512_inserti32x4(x[r], part(3), 3);
     }
-    const I a = _mm512_unpacklo_epi32(t[0], t[1]), b = _mm512_unpackhi_epi32(t[0], t[1]);
-    const I c = _mm512_unpacklo_epi32(t[2], t[3]), d = _mm512_unpackhi_epi32(t[2], t[3]);
-    x[0] = _mm512_unpacklo_epi64(a, c);
-    x[1] = _mm512_unpackhi_epi64(a, c);
-    x[2] = _mm512_unpacklo_epi64(b, d);
-    x[3] = _mm512_unpackhi_epi64(b, d);
+    transpose_quads(x);
   }
   // The 32 bytes at `at` of each row, likewise.
   static void row_eighths(const uint8_t* const* rows, int64_t at, I* x) {
-    I t[8], u[8];
+    I t[8];
 #pragma GCC unroll 8
     for (int r = 0; r < 8; r++)
       t[r] = _mm512_inserti64x4(_mm512_castsi256_si512(_mm256_loadu_si256((const __m256i*)(rows[r] + at))),
                                 _mm256_loadu_si256((const __m256i*)(rows[r + 8] + at)), 1);
-#pragma GCC unroll 2
-    for (int h = 0; h < 8; h += 4) {
-      const I a = _mm512_unpacklo_epi32(t[h], t[h + 1]), b = _mm512_unpackhi_epi32(t[h], t[h + 1]);
-      const I c = _mm512_unpacklo_epi32(t[h + 2], t[h + 3]), d = _mm512_unpackhi_epi32(t[h + 2], t[h + 3]);
-      u[h] = _mm512_unpacklo_epi64(a, c);
-      u[h + 1] = _mm512_unpackhi_epi64(a, c);
-      u[h + 2] = _mm512_unpacklo_epi64(b, d);
-      u[h + 3] = _mm512_unpackhi_epi64(b, d);
-    }
-    // u[i] has the fours i and 4 + i of the rows 0 to 3, then of 8 to 11; u[4 + i] of the others
+    transpose_quads(t);
+    transpose_quads(t + 4);
+    // t[i] has the fours i and 4 + i of the rows 0 to 3, then of 8 to 11; t[4 + i] of the others
     const I low = _mm512_setr_epi64(0, 1, 8, 9, 4, 5, 12, 13),
             high = _mm512_setr_epi64(2, 3, 10, 11, 6, 7, 14, 15);
 #pragma GCC unroll 4
     for (int i = 0; i < 4; i++) {
-      x[i] = _mm512_permutex2var_epi64(u[i], low, u[i + 4]);
-      x[i + 4] = _mm512_permutex2var_epi64(u[i], high, u[i + 4]);
+      x[i] = _mm512_permutex2var_epi64(t[i], low, t[i + 4]);
+      x[i + 4] = _mm512_permutex2var_epi64(t[i], high, t[i + 4]);
     }
   }
 
@@ -353,15 +326,6 @@ struct Avx512Base {
   template <int J>
   static I spread_word(I x) {
     return _mm512_shuffle_epi32(x, (_MM_PERM_ENUM)(J * 0x55));
-  }
-  // In each quarter, rows and columns of four vectors' four lanes change places.
-  static void transpose_quads(I* x) {
-    const I a = _mm512_unpacklo_epi32(x[0], x[1]), b = _mm512_unpackhi_epi32(x[0], x[1]);
-    const I c = _mm512_unpacklo_epi32(x[2], x[3]), d = _mm512_unpackhi_epi32(x[2], x[3]);
-    x[0] = _mm512_unpacklo_epi64(a, c);
-    x[1] = _mm512_unpackhi_epi64(a, c);
-    x[2] = _mm512_unpacklo_epi64(b, d);
-    x[3] = _mm512_unpackhi_epi64(b, d);
   }
   // Quarter i: the sum of the four quarters of the i-th vector.
   static I sum_quarter_words(I a, I b, I c, I d) {
