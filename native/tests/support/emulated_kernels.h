@@ -1,6 +1,5 @@
 // A table of kernels whose attention is computed in emulated matrix registers; everything else is the generic table's.
 #pragma once
-#include <algorithm>
 #include <cstring>
 
 #include "cpu/attention.h"
