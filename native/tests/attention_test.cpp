@@ -129,8 +129,10 @@ template <class Key, class Value>
 void expect_reference(const Sequence& s, int key_width, const Result& r, double lse_bound, Key key,
                       Value value) {
   const Shape& shape = s.s;
-  std::vector<double> expected, sizes, lse;
-  double largest = 0, dot = 0, squares = 0;
+  std::vector<Sum> expected;
+  std::vector<double> lse;
+  SumTolerance tolerance(std::max(shape.tokens, key_width));
+  double dot = 0, squares = 0;
   for (int t = 0; t < shape.queries; t++) {
     const int position = shape.tokens - shape.queries + t;
     const int visible = shape.causal ? position + 1 : shape.tokens;
@@ -145,19 +147,12 @@ void expect_reference(const Sequence& s, int key_width, const Result& r, double 
       for (double& x : score) sum += x = std::exp(x - max);
       lse.push_back(visible ? max + std::log(sum) : -INFINITY);
       for (int i = 0; i < s.out_width; i++) {
-        double o = 0, size = 0;
-        for (int k = 0; k < visible; k++) {
-          const double term = score[k] / sum * value(k, h, i);
-          o += term;
-          size += std::fabs(term);
-        }
-        expected.push_back(o);
-        sizes.push_back(size);
-        largest = std::max(largest, std::fabs(o));
+        Sum& e = expected.emplace_back();
+        for (int k = 0; k < visible; k++) e.add(score[k] / sum, value(k, h, i));
+        tolerance.see(e);
       }
     }
   }
-  const double f32_bound = 2e-6 * std::sqrt(std::max(shape.tokens, key_width)) * largest;
   size_t next = 0;
   for (int t = 0; t < shape.queries; t++) {
     for (int h = 0; h < shape.heads; h++) {
@@ -170,9 +165,9 @@ void expect_reference(const Sequence& s, int key_width, const Result& r, double 
       }
       const int64_t at = t * s.p.out_token_stride + h * s.p.out_head_stride;
       for (int i = 0; i < s.out_width; i++, next++) {
-        const double e = expected[next], o = r.out[at + i];
+        const double e = expected[next].value, o = r.out[at + i];
         // rounding p to bf16 moves each term by 2^-8 of itself at most
-        ASSERT_NEAR(o, e, f32_bound + (shape.rounds() ? 0x1.08p-8 * sizes[next] : 0))
+        ASSERT_NEAR(o, e, tolerance.bound() + (shape.rounds() ? 0x1.08p-8 * expected[next].sizes : 0))
             << "query " << t << " head " << h << " column " << i;
         dot += o * e;
         squares += o * o + e * e;

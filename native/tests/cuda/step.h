@@ -143,7 +143,7 @@ struct Step {
                        std::to_string(h));
           const float* query = q.data() + (begin[i] + t) * p.q_token_stride + h * p.q_head_stride;
           std::vector<double> score(visible);
-          double max = -INFINITY, sum = 0, largest = 0, dot = 0, squares = 0;
+          double max = -INFINITY, sum = 0, dot = 0, squares = 0;
           for (int k = 0; k < visible; k++) {
             for (int d = 0; d < query_width; d++)
               score[k] += operand(query[d], s.rounds() ? MLA_COMPUTE_BF16 : MLA_COMPUTE_F32) *
@@ -158,23 +158,20 @@ struct Step {
             ASSERT_EQ(got, -INFINITY);
           else
             ASSERT_NEAR(got, lse, lse_bound * std::max(1.0, std::fabs(lse)));
-          std::vector<double> expected(s.out_width()), sizes(s.out_width());
+          std::vector<Sum> expected(s.out_width());
+          SumTolerance tolerance(std::max(s.tokens[i], query_width));
           for (int d = 0; d < s.out_width(); d++) {
-            for (int k = 0; k < visible; k++) {
-              const double term = score[k] / sum * value_of(first + k, h, d);
-              expected[d] += term;
-              sizes[d] += std::fabs(term);
-            }
-            largest = std::max(largest, std::fabs(expected[d]));
+            for (int k = 0; k < visible; k++) expected[d].add(score[k] / sum, value_of(first + k, h, d));
+            tolerance.see(expected[d]);
           }
           const float* out = r.out.data() + (begin[i] + t) * p.out_token_stride + h * p.out_head_stride;
-          const double bound = 2e-6 * std::sqrt(std::max(s.tokens[i], query_width)) * largest;
           for (int d = 0; d < s.out_width(); d++) {
+            const double e = expected[d].value;
             // rounding p to bf16 moves each term by 2^-8 of itself at most
-            ASSERT_NEAR(out[d], expected[d], bound + (s.rounds() ? 0x1.08p-8 * sizes[d] : 0))
+            ASSERT_NEAR(out[d], e, tolerance.bound() + (s.rounds() ? 0x1.08p-8 * expected[d].sizes : 0))
                 << "column " << d;
-            dot += out[d] * expected[d];
-            squares += out[d] * out[d] + expected[d] * expected[d];
+            dot += out[d] * e;
+            squares += out[d] * out[d] + e * e;
           }
           if (s.out_width() >= 32 && squares > 0) {
             ASSERT_LE(1 - 2 * dot / squares, 5e-6) << "cosine distance";

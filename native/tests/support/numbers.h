@@ -103,13 +103,16 @@ inline size_t span(int64_t rows, int64_t width, int64_t stride) {
   return rows == 0 ? 0 : static_cast<size_t>((rows - 1) * stride + width);
 }
 
-// A sum of k products in double, and the size that its rounding errors are measured by where terms cancel.
+// A sum of k products in double, and the sizes that its rounding errors are measured by where terms cancel.
 struct Sum {
   double value = 0;
+  double sizes = 0;
   double squares = 0;
   void add(double a, double b) {
-    value += a * b;
-    squares += a * b * a * b;
+    const double term = a * b;
+    value += term;
+    sizes += std::fabs(term);
+    squares += term * term;
   }
 };
 
