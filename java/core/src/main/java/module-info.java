@@ -8,6 +8,8 @@ module io.mla4j.core {
   exports io.mla4j;
   exports io.mla4j.cpu;
   exports io.mla4j.extract;
+  exports io.mla4j.guard to
+      io.mla4j.model;
   exports io.mla4j.ops;
   exports io.mla4j.position;
   exports io.mla4j.spi;

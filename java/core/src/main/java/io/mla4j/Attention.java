@@ -1,5 +1,6 @@
 package io.mla4j;
 
+import io.mla4j.guard.Turn;
 import io.mla4j.ops.AppendLatent;
 import io.mla4j.ops.AttentionScore;
 import io.mla4j.ops.LatentUp;
@@ -51,7 +52,8 @@ import org.jspecify.annotations.Nullable;
  * is causal and aligned bottom-right.
  *
  * <p>Belongs to one thread at a time, as its sequences do: it keeps the memory that arrays are
- * copied to from call to call. Needs no closing.
+ * copied to from call to call, and a call while another thread is in one throws {@link
+ * ConcurrentUseException}. Needs no closing.
  */
 public abstract sealed class Attention permits AbsorbedAttention, WeightedAttention {
   final LatentCache cache;
@@ -65,6 +67,7 @@ public abstract sealed class Attention permits AbsorbedAttention, WeightedAttent
   private final Staging cosines = new Staging();
   private final Staging sines = new Staging();
   private final @Nullable Bound[] attends;
+  private final Turn turn = new Turn("attention");
 
   Attention(LatentCache cache, MlaShape shape, AttentionScore score, ComputeType compute) {
     requireNonNull("score", score);
@@ -181,6 +184,7 @@ public abstract sealed class Attention permits AbsorbedAttention, WeightedAttent
    * @throws InvalidArgumentException where there are more or fewer arrays than layers, or the
    *     number of rows is not the same positive multiple of the number of sequences in all of them
    * @throws ClosedException where the cache or a sequence is closed
+   * @throws ConcurrentUseException where another thread is in a call of this object; as all below
    */
   public void append(Batch batch, float[]... layers) {
     if (layers == null || layers.length != cache.layers()) {
@@ -197,13 +201,16 @@ public abstract sealed class Attention permits AbsorbedAttention, WeightedAttent
     }
     int[] tokens = new int[batch.sequences().size()];
     Arrays.fill(tokens, n);
+    turn.enter();
     try (Step step = batch.reserve(tokens)) {
       DecodePlan plan = step.plan(shape, AttentionForm.ABSORBED);
       for (int layer = 0; layer < layers.length; layer++) {
         rowsIn.write(cache.device(), layers[layer]);
-        append(plan, layer, rowsIn.tensor(plan.tokens(), shape.cached()));
+        write(plan, layer, rowsIn.tensor(plan.tokens(), shape.cached()));
       }
       step.commit();
+    } finally {
+      turn.leave();
     }
   }
 
@@ -215,6 +222,15 @@ public abstract sealed class Attention permits AbsorbedAttention, WeightedAttent
    * @throws ClosedException where the cache is closed
    */
   public void append(DecodePlan plan, int layer, Tensor rows) {
+    turn.enter();
+    try {
+      write(plan, layer, rows);
+    } finally {
+      turn.leave();
+    }
+  }
+
+  private void write(DecodePlan plan, int layer, Tensor rows) {
     int pairs = shape.rope() / 2;
     cosines.fill(cache.device(), (long) plan.tokens() * pairs, 1);
     sines.fill(cache.device(), (long) plan.tokens() * pairs, 0);
@@ -270,19 +286,24 @@ public abstract sealed class Attention permits AbsorbedAttention, WeightedAttent
     if (lse != null) {
       requireLength("lse", lse, (long) rows * shape.heads());
     }
-    DecodePlan plan = batch.planOverLast(n, shape, form());
-    queriesIn.write(cache.device(), q);
-    this.out.reserve(cache.device(), out.length);
-    lseOut.reserve(cache.device(), (long) rows * shape.heads());
-    attendInto(
-        plan,
-        layer,
-        queriesIn.tensor(rows, shape.heads(), queryWidth()),
-        this.out.tensor(rows, shape.heads(), outWidth()),
-        lse == null ? null : lseOut.tensor(rows, shape.heads()));
-    this.out.read(out);
-    if (lse != null) {
-      lseOut.read(lse);
+    turn.enter();
+    try {
+      DecodePlan plan = batch.planOverLast(n, shape, form());
+      queriesIn.write(cache.device(), q);
+      this.out.reserve(cache.device(), out.length);
+      lseOut.reserve(cache.device(), (long) rows * shape.heads());
+      run(
+          plan,
+          layer,
+          queriesIn.tensor(rows, shape.heads(), queryWidth()),
+          this.out.tensor(rows, shape.heads(), outWidth()),
+          lse == null ? null : lseOut.tensor(rows, shape.heads()));
+      this.out.read(out);
+      if (lse != null) {
+        lseOut.read(lse);
+      }
+    } finally {
+      turn.leave();
     }
   }
 
@@ -299,6 +320,15 @@ public abstract sealed class Attention permits AbsorbedAttention, WeightedAttent
   }
 
   final void attendInto(DecodePlan plan, int layer, Tensor q, Tensor out, @Nullable Tensor lse) {
+    turn.enter();
+    try {
+      run(plan, layer, q, out, lse);
+    } finally {
+      turn.leave();
+    }
+  }
+
+  private void run(DecodePlan plan, int layer, Tensor q, Tensor out, @Nullable Tensor lse) {
     if (layer < 0 || layer >= attends.length) {
       throw new InvalidArgumentException(
           "layer is " + layer + ", but the cache has layers 0.." + (attends.length - 1));

@@ -12,6 +12,9 @@ import io.mla4j.ops.Tensor;
 import io.mla4j.ops.Weight;
 import java.util.Arrays;
 import java.util.Random;
+import java.util.concurrent.FutureTask;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -176,5 +179,36 @@ class AttentionTest {
   private static void assertRefused(String start, Runnable action) {
     Exception e = assertThrows(InvalidArgumentException.class, action::run);
     assertTrue(e.getMessage().startsWith(start), e.getMessage());
+  }
+
+  @Test
+  void aSecondThreadIsRefusedWhileOneIsInACall() throws Exception {
+    float[] q = numbers(1, 1, 3, 26);
+    try (LatentCache cache = cache(1);
+        Sequence sequence = cache.newSequence()) {
+      AbsorbedAttention attention = Attention.absorbed(cache, 3, SCORE, ComputeType.F32);
+      attention.append(sequence, numbers(1, 300, 26));
+      Batch batch = Batch.of(sequence);
+      float[] expected = attention.decode(batch, q);
+      AtomicReference<ConcurrentUseException> refused = new AtomicReference<>();
+      Runnable decodeUntilRefused =
+          () -> {
+            while (refused.get() == null) {
+              try {
+                assertArrayEquals(expected, attention.decode(batch, q));
+              } catch (ConcurrentUseException e) {
+                refused.set(e);
+              }
+            }
+          };
+      FutureTask<Boolean> other = new FutureTask<>(decodeUntilRefused, true);
+      Thread.ofPlatform().daemon().start(other);
+      decodeUntilRefused.run();
+      assertTrue(other.get(30, TimeUnit.SECONDS));
+      assertTrue(
+          refused.get().getMessage().startsWith("the attention belongs to one thread at a time"),
+          refused.get().getMessage());
+      assertArrayEquals(expected, attention.decode(batch, q));
+    }
   }
 }
