@@ -206,10 +206,10 @@ typedef struct mla_cache_params {
       table_of_rows; /* 1: page_table has a row for each token instead: page * page_size + the row in the page */
   int32_t
       rope_type; /* under scales the type of the rotated key, MLA_TYPE_F32 or MLA_TYPE_BF16; else it is cache_type */
-  int32_t scale_type;    /* MLA_TYPE_F32 or MLA_TYPE_BF16 */
-  int32_t scale_columns; /* latent elements that share a scale, a multiple of 32; 0: there are no scales */
-  int64_t row_stride_bytes;
-  int64_t page_stride_bytes;
+  int32_t scale_type;       /* MLA_TYPE_F32 or MLA_TYPE_BF16 */
+  int32_t scale_columns;    /* latent elements that share a scale, a multiple of 32; 0: there are no scales */
+  int64_t row_stride_bytes; /* this and the next: multiples of the size of each element and scale in a page */
+  int64_t page_stride_bytes; /* pages begin at the alignment of their elements */
 } mla_cache_params;
 
 /* Attention of the query tokens of one sequence over its cached tokens, the new ones (already appended) included.

@@ -181,12 +181,15 @@ inline void check(const mla_cache_params* c) {
   require_range("table_of_rows", c->table_of_rows, 0, 1);
   if (scaled) check_scales(c);
   const int64_t key = key_bytes(*c), bytes = bytes_of(scaled ? c->rope_type : c->cache_type, 1);
+  const int64_t largest = scaled ? std::max(bytes, bytes_of(c->scale_type, 1)) : bytes;
   require_range("row_stride_bytes", c->row_stride_bytes, key + c->rope * bytes,
                 key + (kMaxRow - c->rope_offset) * bytes);
-  require((c->row_stride_bytes - key) % bytes == 0, "row_stride_bytes", c->row_stride_bytes,
+  require((c->row_stride_bytes - key) % largest == 0, "row_stride_bytes", c->row_stride_bytes,
           "a multiple of the element size");
   require_stride("page_stride_bytes", c->page_stride_bytes, std::max<int64_t>(c->page_count, 2),
                  (c->row_stride_bytes + scale_bytes(*c)) * c->page_size);
+  require(c->page_stride_bytes % largest == 0, "page_stride_bytes", c->page_stride_bytes,
+          "a multiple of the element size");
 }
 
 inline void check_key_offset(const mla_attention_params* p, const mla_cache_params* c) {
