@@ -8,6 +8,7 @@ import io.mla4j.CacheType;
 import io.mla4j.ComputeType;
 import io.mla4j.Device;
 import io.mla4j.LatentCache;
+import io.mla4j.LatentLayout;
 import io.mla4j.MlaShape;
 import io.mla4j.Sequence;
 import io.mla4j.Step;
@@ -16,6 +17,7 @@ import io.mla4j.ops.AttentionScore;
 import io.mla4j.ops.Tensor;
 import io.mla4j.ops.Weight;
 import io.mla4j.spi.PagedView;
+import io.mla4j.testkit.StoredRows;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
@@ -27,7 +29,10 @@ import java.util.stream.Stream;
  * appended.
  */
 class LatentAttentionCase extends Case {
-  /** Scores of deviation 1 or so, as in models; more would leave few keys that matter. */
+  /**
+   * Scores of deviation 1 or so, as in models, over latents of deviation 1. More would leave few
+   * keys that matter, and sums that are subnormal, with which processors take many times as long.
+   */
   private static final double QUERY_DEVIATION = 0.5;
 
   /** Keeps rebuilt keys and values about as large as latents. */
@@ -67,9 +72,8 @@ class LatentAttentionCase extends Case {
             ? Attention.withWeights(
                 cache, prepared.shape, Weight.of(latentUp), score, spec.compute())
             : Attention.absorbed(cache, spec.heads(), score, spec.compute());
-    q =
-        RandomNumbers.floats(
-            device, arena, QUERY_DEVIATION, n, spec.heads(), attention.queryWidth());
+    double deviation = QUERY_DEVIATION / latentDeviation();
+    q = RandomNumbers.floats(device, arena, deviation, n, spec.heads(), attention.queryWidth());
     out = RandomNumbers.floats(device, arena, 0, n, spec.heads(), attention.outWidth());
     lse = weights ? null : RandomNumbers.floats(device, arena, 0, n, spec.heads());
   }
@@ -171,6 +175,22 @@ class LatentAttentionCase extends Case {
         }
       }
     }
+  }
+
+  /** Of the first page's latents: integers under scales are larger than what the pool holds. */
+  private double latentDeviation() {
+    LatentLayout layout = spec.layout();
+    MemorySegment page = onHost(plan.layerBase(0).asSlice(0, layout.pageBytes(spec.page())));
+    StoredRows stored = new StoredRows(layout);
+    double squares = 0;
+    for (int token = 0; token < spec.page(); token++) {
+      long scales = spec.page() * layout.rowStrideBytes() + token * layout.scaleBytes();
+      for (int i = 0; i < layout.latent(); i++) {
+        double x = stored.read(page, token * layout.rowStrideBytes(), scales, i);
+        squares += x * x;
+      }
+    }
+    return Math.sqrt(squares / spec.page() / layout.latent());
   }
 
   /** What Java can read, or null for null: the tensor itself, or a copy. */
