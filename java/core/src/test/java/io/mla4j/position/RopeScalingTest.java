@@ -2,6 +2,7 @@ package io.mla4j.position;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -202,8 +203,16 @@ class RopeScalingTest {
       assertNamed("betaFast", () -> new Yarn(2, 10, bad, 1, true, 1));
       assertNamed("attentionFactor", () -> new Yarn(2, 10, 32, 1, true, bad));
       assertNamed("shortFactors", () -> new LongRope(List.of(bad), List.of(1.0), 8, 1));
+      assertNamed("longFactors", () -> new LongRope(List.of(1.0), List.of(bad), 8, 1));
+      assertNamed("attentionFactor", () -> new LongRope(List.of(1.0), List.of(1.0), 8, bad));
       assertNamed("factor", () -> new Llama3(bad, 1, 4, 10));
+      assertNamed("betaSlow", () -> new Yarn(2, 10, 32, bad, true, 1));
+      assertNamed("lowFrequencyFactor", () -> new Llama3(8, bad, 4, 10));
+      assertNamed("highFrequencyFactor", () -> new Llama3(8, 1, bad, 10));
     }
+    assertNamed("originalContext", () -> new LongRope(List.of(1.0), List.of(1.0), 0, 1));
+    assertNamed("originalContext", () -> new Llama3(8, 1, 4, 0));
+    assertNamed("width", () -> new DynamicNtk(2, 10).inverseFrequencies(2, 1e4, 1));
     assertNamed("highFrequencyFactor", () -> new Llama3(8, 4, 4, 10));
     assertNamed("maxPositions", () -> new DynamicNtk(2, 0));
     assertNamed("originalContext", () -> new Yarn(2, 0, 32, 1, true, 1));
@@ -213,6 +222,17 @@ class RopeScalingTest {
             new LongRope(Collections.nCopies(3, 1.0), List.of(), 8, 1)
                 .inverseFrequencies(8, 1e4, 1));
     assertNamed("width", () -> new Ntk(2).inverseFrequencies(2, 1e4, 1));
+  }
+
+  @Test
+  void onlyWhereFrequenciesChangeWithTheLengthOfATextTheySaySo() {
+    List<Double> ones = List.of(1.0);
+    List<Double> twos = List.of(2.0);
+    assertFalse(new Linear(2).dependsOnLength());
+    assertFalse(new Yarn(2, 10, 32, 1, true, 1).dependsOnLength());
+    assertTrue(new DynamicNtk(2, 10).dependsOnLength());
+    assertTrue(new LongRope(ones, twos, 8, 1).dependsOnLength());
+    assertFalse(new LongRope(twos, twos, 8, 1).dependsOnLength());
   }
 
   private static void assertNamed(String name, Runnable made) {
