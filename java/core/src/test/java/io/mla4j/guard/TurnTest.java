@@ -9,7 +9,6 @@ import io.mla4j.ClosedException;
 import io.mla4j.ConcurrentUseException;
 import io.mla4j.InvalidStateException;
 import java.util.concurrent.Callable;
-import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
@@ -28,18 +27,17 @@ class TurnTest {
     return start(body).get(30, TimeUnit.SECONDS);
   }
 
+  private boolean use() {
+    turn.enter();
+    turn.leave();
+    return true;
+  }
+
   @Test
   void usesFollowOneAnotherOnAnyThread() throws Exception {
-    for (int i = 0; i < 3; i++) {
-      turn.enter();
-      turn.leave();
-    }
-    inAnotherThread(
-        () -> {
-          turn.enter();
-          turn.leave();
-          return null;
-        });
+    assertTrue(use());
+    assertTrue(use());
+    assertTrue(inAnotherThread(this::use));
   }
 
   @Test
@@ -48,8 +46,7 @@ class TurnTest {
     InvalidStateException e = assertThrows(InvalidStateException.class, turn::enter);
     assertEquals("the decoder is used from within its own call", e.getMessage());
     turn.leave();
-    turn.enter();
-    turn.leave();
+    assertTrue(use());
   }
 
   @Test
@@ -60,12 +57,7 @@ class TurnTest {
     assertTrue(
         e.getMessage().contains(Thread.currentThread().toString()), "names who is inside: " + e);
     turn.leave();
-    inAnotherThread(
-        () -> {
-          turn.enter();
-          turn.leave();
-          return null;
-        });
+    assertTrue(inAnotherThread(this::use));
   }
 
   @Test
@@ -99,21 +91,8 @@ class TurnTest {
       }
     }
     assertFalse(closing.isDone());
-    assertThrows(
-        ClosedException.class, () -> inAnotherThreadUnwrapped(turn::enter), "closing, in use");
+    inAnotherThread(() -> assertThrows(ClosedException.class, turn::enter, "closing, in use"));
     turn.leave();
     assertTrue(closing.get(30, TimeUnit.SECONDS), "first, and still interrupted");
-  }
-
-  private static void inAnotherThreadUnwrapped(Runnable body) throws Throwable {
-    try {
-      inAnotherThread(
-          () -> {
-            body.run();
-            return null;
-          });
-    } catch (ExecutionException e) {
-      throw e.getCause();
-    }
   }
 }
