@@ -41,7 +41,7 @@ Shape draw(Random& random) {
   s.causal = random.in(0, 4) > 0;
   s.alibi = random.in(0, 3) == 0;
   s.multiprocessors = random.of({1, 4, 16});
-  s.shared_bytes = random.of({kSmall, kLarge});
+  s.shared_bytes = random.of({kSmall, kLarge, kLargest});
   const int sequences = random.in(1, 3);
   for (int i = 0; i < sequences; i++) {
     s.queries.push_back(random.of({0, 1, 1, 1, 2, 3, 8}));
@@ -55,12 +55,25 @@ TEST(DeviceAttend, AgreesWithTheReferenceOverRandomShapes) {
 }
 
 TEST(DeviceAttend, TheCommonShape) {
-  for (const int shared_bytes : {kSmall, kLarge}) {
+  for (const int shared_bytes : {kSmall, kLarge, kLargest}) {
     Random random(5);
     Shape s{16, 512, 64, 64, MLA_TYPE_BF16, MLA_COMPUTE_BF16, true, false, {1, 2}, {70, 131}};
     s.shared_bytes = shared_bytes;
     expect_correct(random, s);
   }
+}
+
+// Rows of 512 are what sm_90 has a kernel of its own for.
+TEST(DeviceAttend, RowsOf512OverRandomShapes) {
+  for_seeds(8, [&](Random& random) {
+    Shape s = draw(random);
+    s.latent = 512;
+    s.rope = random.of({0, 2, 18, 64});
+    s.cache_type = MLA_TYPE_BF16;
+    s.compute = MLA_COMPUTE_BF16;
+    s.shared_bytes = kLargest;
+    expect_correct(random, s);
+  });
 }
 
 TEST(DeviceAttend, TheCommonShapeInFloat32) {
@@ -80,36 +93,43 @@ TEST(DeviceAttend, SplitsOfLongSequences) {
 TEST(DeviceAttend, OneHundredAndTwentyEightHeads) {
   Random random(7);
   Shape s{128, 64, 16, 16, MLA_TYPE_BF16, MLA_COMPUTE_BF16, true, false, {1, 1}, {40, 5}};
-  s.shared_bytes = kLarge;
-  expect_correct(random, s);
+  for (const int shared_bytes : {kLarge, kLargest}) {
+    s.shared_bytes = shared_bytes;
+    expect_correct(random, s);
+  }
 }
 
 // The draws of a sequence alone, put behind another one of a batch that has more queries and other pages.
 TEST(DeviceAttend, HasTheSameBitsAloneAndInABatch) {
-  for (const int compute : {MLA_COMPUTE_F32, MLA_COMPUTE_BF16}) {
-    for (const int shared_bytes : {kSmall, kLarge}) {
-      SCOPED_TRACE("compute " + std::to_string(compute) + " shared " + std::to_string(shared_bytes));
-      Random random(8);
-      Shape alone{5, 48, 16, 16, MLA_TYPE_BF16, compute, true, true, {2}, {300}};
-      alone.multiprocessors = 4;
-      Shape batch = alone;
-      batch.queries = {8, 2};
-      batch.tokens = {90, 300};
-      batch.page_size = 7;
-      batch.shared_bytes = shared_bytes;
-      Absorbed b(random, batch), a(random, alone);
-      a.slopes = b.slopes;
-      for (int i = 0; i < 2 * 5; i++)
-        std::copy_n(b.q.begin() + (8 * 5 + i) * b.p.q_head_stride, a.width,
-                    a.q.begin() + i * a.p.q_head_stride);
-      for (int t = 0; t < 300; t++) {
-        const uint8_t* from = b.pool.data() + b.table[b.p.page_table_stride + t / 7] * b.c.page_stride_bytes +
-                              t % 7 * b.c.row_stride_bytes;
-        uint8_t* to = a.pool.data() + a.table[t / 16] * a.c.page_stride_bytes + t % 16 * a.c.row_stride_bytes;
-        std::memcpy(to, from, static_cast<size_t>((48 + 16) * 2));
-      }
-      expect_same_bits(a, a.run(), 0, b, b.run(), 8, 2);
+  struct Kind {
+    int compute, shared_bytes, latent;
+  };
+  for (const auto& [compute, shared_bytes, latent] :
+       {Kind{MLA_COMPUTE_F32, kSmall, 48}, Kind{MLA_COMPUTE_BF16, kSmall, 48},
+        Kind{MLA_COMPUTE_BF16, kLarge, 48}, Kind{MLA_COMPUTE_BF16, kLargest, 48},
+        Kind{MLA_COMPUTE_BF16, kLargest, 512}}) {
+    SCOPED_TRACE("compute " + std::to_string(compute) + " shared " + std::to_string(shared_bytes) +
+                 " latent " + std::to_string(latent));
+    Random random(8);
+    Shape alone{5, latent, 16, 16, MLA_TYPE_BF16, compute, true, true, {2}, {300}};
+    alone.multiprocessors = 4;
+    alone.shared_bytes = shared_bytes;
+    Shape batch = alone;
+    batch.queries = {8, 2};
+    batch.tokens = {90, 300};
+    batch.page_size = 7;
+    Absorbed b(random, batch), a(random, alone);
+    a.slopes = b.slopes;
+    for (int i = 0; i < 2 * 5; i++)
+      std::copy_n(b.q.begin() + (8 * 5 + i) * b.p.q_head_stride, a.width,
+                  a.q.begin() + i * a.p.q_head_stride);
+    for (int t = 0; t < 300; t++) {
+      const uint8_t* from = b.pool.data() + b.table[b.p.page_table_stride + t / 7] * b.c.page_stride_bytes +
+                            t % 7 * b.c.row_stride_bytes;
+      uint8_t* to = a.pool.data() + a.table[t / 16] * a.c.page_stride_bytes + t % 16 * a.c.row_stride_bytes;
+      std::memcpy(to, from, static_cast<size_t>((latent + 16) * 2));
     }
+    expect_same_bits(a, a.run(), 0, b, b.run(), 8, 2);
   }
 }
 
@@ -180,8 +200,8 @@ TEST(DevicePlan, DependsOnTheSequenceAlone) {
   p.q_token_stride = p.q_head_stride = p.out_token_stride = p.out_head_stride = 1;
   EXPECT_EQ(device().splits(&p, 1, 1), 1);
   EXPECT_EQ(device().splits(&p, 0, 5), 0);
-  EXPECT_EQ(device().splits(&p, 1, 256), 1);
-  EXPECT_EQ(device().splits(&p, 1, 4096), 16);
+  EXPECT_EQ(device().splits(&p, 1, 512), 1);
+  EXPECT_EQ(device().splits(&p, 1, 4096), 8);
   EXPECT_EQ(device().splits(&p, 8, 4096), 8);
   EXPECT_EQ(device().splits(&p, 9, 4096), -1);
   EXPECT_EQ(device().splits(&p, 1, 32768), 64)

@@ -97,37 +97,39 @@ std::vector<uint8_t> run_append() {
   return bytes_of(cache);
 }
 
-// Three sequences over pages of one token: with two splits, with a page outside of the pool, and without a token. The grid is larger than the
+// Three sequences over pages of one token: with two splits or one, with a page outside of the pool, and without a token. The grids are larger than the
 // plan, and all arrays end where the last row does. The splits are shorter than those that the library would make.
-std::vector<uint8_t> run_attend(int compute, int heads, int shared_bytes) {
+std::vector<uint8_t> run_attend(int compute, int heads, int shared_bytes, int latent, int rope_offset,
+                                int splits) {
   emulator::set_shared_limit(shared_bytes);
   Random random(1);
-  constexpr int kLatent = 23, kRope = 6, kTokens[] = {100, 20}, kSplit = 96;
+  constexpr int kRope = 6, kTokens[] = {140, 20};
+  const int split_length = splits == 1 ? kTokens[0] : 136;
   mla_cache_params c{};
   c.struct_size = sizeof c;
   c.cache_type = MLA_TYPE_BF16;
-  c.latent = kLatent;
+  c.latent = latent;
   c.rope = kRope;
-  c.rope_offset = 32;
+  c.rope_offset = rope_offset;
   c.page_size = 1;
   c.page_count = kTokens[0] + kTokens[1] - 1;
-  c.row_stride_bytes = c.page_stride_bytes = 80;
+  c.row_stride_bytes = c.page_stride_bytes = (rope_offset + 8) * 2;
   mla_step_params p{};
   p.struct_size = sizeof p;
   p.compute = compute;
   p.heads = heads;
   p.causal = 1;
   p.max_sequences = 3;
-  p.max_tokens = 3;
+  p.max_tokens = 4;
   p.max_queries = 2;
   p.max_splits = 4;
   p.page_table_stride = kTokens[0];
   p.multiprocessors = 2;
   p.shared_bytes = shared_bytes;
   p.scale = 0.2f;
-  p.q_head_stride = kLatent + kRope;
+  p.q_head_stride = latent + kRope;
   p.q_token_stride = heads * p.q_head_stride;
-  p.out_head_stride = kLatent;
+  p.out_head_stride = latent;
   p.out_token_stride = heads * p.out_head_stride;
   p.lse_head_stride = 1;
   p.lse_token_stride = heads;
@@ -138,13 +140,13 @@ std::vector<uint8_t> run_attend(int compute, int heads, int shared_bytes) {
   auto* ints = reinterpret_cast<int32_t*>(plan.data());
   const cuda::PlanLayout layout = cuda::plan_layout(p);
   auto* sequences = reinterpret_cast<cuda::PlannedSequence*>(ints + layout.sequences);
-  auto* splits = reinterpret_cast<cuda::PlannedSplit*>(ints + layout.splits);
-  sequences[0].split_length = kSplit;
-  sequences[0].splits = 2;
-  ints[1] = 3;
-  splits[0] = {0, 0};
-  splits[1] = {0, 1};
-  splits[2] = {1, 0};
+  auto* all_splits = reinterpret_cast<cuda::PlannedSplit*>(ints + layout.splits);
+  sequences[0].split_length = split_length;
+  sequences[0].splits = splits;
+  ints[1] = splits + 1;
+  all_splits[0] = {0, 0};
+  if (splits == 2) all_splits[1] = {0, 1};
+  all_splits[splits] = {1, 0};
 
   std::vector<int32_t> table(kTokens[0] + kTokens[1]);
   for (size_t i = 0; i < table.size(); i++)
@@ -165,12 +167,14 @@ std::vector<uint8_t> run_attend(int compute, int heads, int shared_bytes) {
   return all;
 }
 
-// As much of the latent as fills the stages of the tensor core kernel. Three sequences over pages of one token: with two pieces, without a token, and one whose piece is not full, with a page outside of the pool. All
+// As much of the latent as fills the stages of the tensor core kernel. Three sequences over pages of one token: one whose piece is not full, without a token, and with two pieces, with a page outside of the pool. All
 // arrays end where the last row does, the workspace with the last sequence's piece.
-std::vector<uint8_t> run_decompressed(int compute, int nope, int value, int latent) {
-  emulator::set_shared_limit(101376);
+std::vector<uint8_t> run_decompressed(int compute, int nope, int value, int latent, int shared_bytes,
+                                      int piece_tiles) {
+  emulator::set_shared_limit(shared_bytes);
   Random random(1);
-  constexpr int kHeads = 1, kRope = 6, kTokens[] = {70, 35};
+  constexpr int kHeads = 1, kRope = 6;
+  const int lengths[] = {35, piece_tiles * 64 + 6}, stride = lengths[1];
   const int width = nope + kRope, row = (nope + 7) / 8 * 8 + (value + 7) / 8 * 8,
             size = compute == MLA_COMPUTE_BF16 ? 2 : 4;
   mla_cache_params c{};
@@ -180,7 +184,7 @@ std::vector<uint8_t> run_decompressed(int compute, int nope, int value, int late
   c.rope = kRope;
   c.rope_offset = 144;
   c.page_size = 1;
-  c.page_count = kTokens[0] + kTokens[1] - 1;
+  c.page_count = lengths[0] + lengths[1] - 1;
   c.row_stride_bytes = c.page_stride_bytes = 304;
   mla_step_params p{};
   p.struct_size = sizeof p;
@@ -191,9 +195,9 @@ std::vector<uint8_t> run_decompressed(int compute, int nope, int value, int late
   p.max_tokens = 3;
   p.max_queries = 2;
   p.max_splits = 3;
-  p.page_table_stride = kTokens[0];
+  p.page_table_stride = stride;
   p.multiprocessors = 2;
-  p.shared_bytes = 101376;
+  p.shared_bytes = shared_bytes;
   p.scale = 0.2f;
   p.q_head_stride = width;
   p.q_token_stride = kHeads * width;
@@ -203,22 +207,22 @@ std::vector<uint8_t> run_decompressed(int compute, int nope, int value, int late
   p.lse_token_stride = kHeads;
   const mla_rebuild_params r{sizeof r, nope, value, MLA_TYPE_BF16, (nope + value) * latent, latent};
 
-  const std::vector<int32_t> begin{0, 2, 2, 3}, tokens{kTokens[0], 0, kTokens[1]};
+  const std::vector<int32_t> begin{0, 2, 2, 3}, tokens{lengths[0], 0, lengths[1]};
   std::vector<uint8_t> plan(static_cast<size_t>(device().plan_bytes(&p)));
   DEVICE_CALL(make_plan, &p, 3, begin.data(), tokens.data(), plan.data(), static_cast<int64_t>(plan.size()));
-  std::vector<int32_t> table(2 * kTokens[0] + kTokens[1], 1 << 30);
-  for (int i = 0; i < kTokens[0]; i++) table[i] = i;
-  for (int i = 0; i < kTokens[1]; i++) table[2 * kTokens[0] + i] = kTokens[0] + kTokens[1] - 1 - i;
+  std::vector<int32_t> table(3 * stride, 1 << 30);
+  for (int i = 0; i < lengths[0]; i++) table[i] = i;
+  for (int i = 0; i < lengths[1]; i++) table[2 * stride + i] = lengths[0] + lengths[1] - 1 - i;
   std::vector<uint16_t> rows(c.page_count * c.row_stride_bytes / 2);
   for (uint16_t& x : rows) x = to_bf16(random.real(-1, 1));
   const Matrix latent_up(random, MLA_TYPE_BF16, kHeads * (nope + value), latent, latent);
-  DeviceArray<uint8_t> device_plan(plan), workspace(256 + 3 * 64 * kHeads * row * size),
+  DeviceArray<uint8_t> device_plan(plan), workspace(256 + 3 * piece_tiles * 64 * kHeads * row * size),
       weight(std::vector<uint8_t>(latent_up.bytes.data(), latent_up.bytes.data() + latent_up.bytes.bytes()));
   DeviceArray<uint16_t> cache(rows);
   DeviceArray<int32_t> pages(table);
   DeviceArray<float> q(random.reals(3 * p.q_token_stride)), slopes(random.reals(kHeads, 0, 0.1f)),
       out(3 * p.out_token_stride), lse(3 * kHeads);
-  DEVICE_CALL(attend_decompressed, stream(), &p, &r, &c, device_plan.data(), kTokens[0], q.data(),
+  DEVICE_CALL(attend_decompressed, stream(), &p, &r, &c, device_plan.data(), lengths[1], q.data(),
               weight.data(), cache.data(), pages.data(), slopes.data(), out.data(), lse.data(),
               workspace.data(), workspace.bytes());
   std::vector<uint8_t> all = bytes_of(out), more = bytes_of(lse);
@@ -250,9 +254,9 @@ std::vector<uint8_t> run_merge() {
 std::vector<uint8_t> run_linear(int rows, int type, int compute, int gap, int transposed) {
   Random random(1);
   constexpr int kN = 37;
-  const bool many = rows > 8;  // in a block of its own, with two stages instead of four
+  const bool many = rows > 8;  // transposed: in a block of its own, with two stages instead of four
   const bool tensor = type == MLA_TYPE_BF16;
-  const int k = !tensor ? 70 : many ? 300 : 600, heads = many || gap > 0 ? 1 : 2;
+  const int k = !tensor ? 70 : !transposed ? 1100 : many ? 300 : 600, heads = many || gap > 0 ? 1 : 2;
   mla_head_linear_params p{};
   p.struct_size = sizeof p;
   p.compute = compute;
@@ -361,15 +365,20 @@ const std::vector<Case>& cases() {
       {"add", run_add},
       {"rope", run_rope},
       {"append", run_append},
-      {"attend_16", [] { return run_attend(MLA_COMPUTE_BF16, 5, 101376); }},
-      {"attend_64", [] { return run_attend(MLA_COMPUTE_BF16, 9, 166912); }},
-      {"attend_f32", [] { return run_attend(MLA_COMPUTE_F32, 2, 101376); }},
-      {"decompressed", [] { return run_decompressed(MLA_COMPUTE_BF16, 16, 24, 136); }},
-      {"decompressed_f32", [] { return run_decompressed(MLA_COMPUTE_F32, 3, 4, 35); }},
+      {"attend_16", [] { return run_attend(MLA_COMPUTE_BF16, 5, 101376, 23, 32, 2); }},
+      {"attend_32", [] { return run_attend(MLA_COMPUTE_BF16, 9, 166912, 23, 32, 2); }},
+      {"attend_64", [] { return run_attend(MLA_COMPUTE_BF16, 17, 232448, 23, 32, 2); }},
+      {"attend_warpgroup", [] { return run_attend(MLA_COMPUTE_BF16, 2, 232448, 512, 512, 1); }},
+      {"attend_f32", [] { return run_attend(MLA_COMPUTE_F32, 2, 101376, 23, 32, 2); }},
+      {"decompressed", [] { return run_decompressed(MLA_COMPUTE_BF16, 16, 24, 136, 101376, 1); }},
+      {"decompressed_warpgroup", [] { return run_decompressed(MLA_COMPUTE_BF16, 16, 24, 136, 232448, 3); }},
+      {"decompressed_f32", [] { return run_decompressed(MLA_COMPUTE_F32, 3, 4, 35, 101376, 1); }},
       {"merge", run_merge},
       {"linear_few", [] { return run_linear(3, MLA_TYPE_BF16, MLA_COMPUTE_BF16, 0, 0); }},
-      {"linear_many", [] { return run_linear(13, MLA_TYPE_BF16, MLA_COMPUTE_BF16, 0, 0); }},
+      {"linear_16", [] { return run_linear(13, MLA_TYPE_BF16, MLA_COMPUTE_BF16, 0, 0); }},
+      {"linear_many", [] { return run_linear(21, MLA_TYPE_BF16, MLA_COMPUTE_BF16, 0, 0); }},
       {"linear_unaligned", [] { return run_linear(3, MLA_TYPE_BF16, MLA_COMPUTE_BF16, 1, 0); }, "wait"},
+      {"linear_many_unaligned", [] { return run_linear(21, MLA_TYPE_BF16, MLA_COMPUTE_BF16, 1, 0); }},
       {"linear_transposed_few", [] { return run_linear(3, MLA_TYPE_BF16, MLA_COMPUTE_BF16, 0, 1); }},
       {"linear_transposed_many", [] { return run_linear(13, MLA_TYPE_BF16, MLA_COMPUTE_BF16, 0, 1); }},
       {"linear_f32", [] { return run_linear(5, MLA_TYPE_F32, MLA_COMPUTE_F32, 0, 0); }},

@@ -79,7 +79,7 @@ Shape draw(Random& random) {
   s.weight_type = random.in(MLA_TYPE_F32, MLA_TYPE_BF16);
   s.causal = random.in(0, 4) > 0;
   s.alibi = random.in(0, 3) == 0;
-  s.shared_bytes = random.of({kSmall, kLarge});
+  s.shared_bytes = random.of({kSmall, kLarge, kLargest});
   const int sequences = random.in(1, 3);
   for (int i = 0; i < sequences; i++) {
     s.queries.push_back(random.of({0, 1, 2, 15, 17, 33}));
@@ -98,7 +98,7 @@ TEST(DeviceDecompressed, AgreesWithTheReferenceOverRandomShapes) {
 }
 
 TEST(DeviceDecompressed, TheCommonShape) {
-  for (const int shared_bytes : {kSmall, kLarge}) {
+  for (const int shared_bytes : {kSmall, kLarge, kLargest}) {
     Random random(5);
     Shape s{2, 512, 64, 64, MLA_TYPE_BF16, MLA_COMPUTE_BF16, true, false, {70, 20}, {131, 20}};
     s.nope = s.value = 128;
@@ -111,7 +111,7 @@ TEST(DeviceDecompressed, TheCommonShape) {
 
 // 192 + 64 and 256, which take two blocks of columns, and on the smaller device blocks of 64 queries.
 TEST(DeviceDecompressed, AWiderShape) {
-  for (const int shared_bytes : {kSmall, kLarge}) {
+  for (const int shared_bytes : {kSmall, kLarge, kLargest}) {
     Random random(6);
     Shape s{1, 64, 64, 16, MLA_TYPE_BF16, MLA_COMPUTE_BF16, true, true, {66}, {140}};
     s.nope = 192;

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "cuda/device.h"
+#include "cuda/step.h"
 #include "support/numbers.h"
 #include "support/random.h"
 
@@ -36,7 +37,7 @@ std::vector<float> run(const mla_linear_params& p, const std::vector<float>& x, 
 TEST(DeviceLinear, AgreesWithTheReferenceOverRandomShapes) {
   for_seeds(50, [&](Random& random) {
     mla_linear_params p =
-        params_of(random.of({0, 1, 1, 2, 5, 8, 9, 16, 31, 33, 40}), 1, random.in(1, 140),
+        params_of(random.of({0, 1, 1, 2, 5, 8, 9, 16, 31, 33, 40, 65}), 1, random.in(1, 140),
                   random.in(MLA_TYPE_F32, MLA_TYPE_BF16), random.in(MLA_COMPUTE_F32, MLA_COMPUTE_BF16));
     p.k = random.of({8, 16, 64, 128, 256, 520, random.in(1, 300)});
     p.x_stride = p.k + random.of({0, 3});
@@ -73,22 +74,45 @@ TEST(DeviceLinear, AgreesWithTheReferenceOverRandomShapes) {
   });
 }
 
+// Of each kind of block, and with as many segments of k as there can be; 24 blocks of outputs and 128 rows fill a large device.
 TEST(DeviceLinear, ARowHasTheSameBitsInAnyNumberOfRows) {
-  for (const int type : {MLA_TYPE_F32, MLA_TYPE_BF16}) {
-    for (const int compute : {MLA_COMPUTE_F32, MLA_COMPUTE_BF16}) {
-      Random random(2);
-      const mla_linear_params p = params_of(41, 300, 50, type, compute);
-      const std::vector<float> x = random.reals(41 * 300);
-      const Matrix weight(random, type, 50, 300, 300);
-      const std::vector<float> all = run(p, x, weight, {});
-      for (const int rows : {1, 7, 9}) {
-        mla_linear_params few = p;
-        few.rows = rows;
-        const std::vector<float> y =
-            run(few, std::vector<float>(x.begin() + 3 * 300, x.begin() + (3 + rows) * 300), weight, {});
-        ASSERT_EQ(std::memcmp(y.data(), all.data() + 3 * 50, y.size() * sizeof(float)), 0) << "rows " << rows;
-      }
+  struct Weight {
+    int type, compute, rows, k, n;
+  };
+  for (const auto& [type, compute, rows, k, n] : {Weight{MLA_TYPE_F32, MLA_COMPUTE_F32, 41, 300, 50},
+                                                  Weight{MLA_TYPE_F32, MLA_COMPUTE_BF16, 41, 300, 50},
+                                                  Weight{MLA_TYPE_BF16, MLA_COMPUTE_F32, 41, 300, 50},
+                                                  Weight{MLA_TYPE_BF16, MLA_COMPUTE_BF16, 70, 300, 50},
+                                                  Weight{MLA_TYPE_BF16, MLA_COMPUTE_BF16, 40, 2100, 20},
+                                                  Weight{MLA_TYPE_BF16, MLA_COMPUTE_BF16, 70, 1100, 20},
+                                                  Weight{MLA_TYPE_BF16, MLA_COMPUTE_BF16, 130, 40, 12200}}) {
+    SCOPED_TRACE("type " + std::to_string(type) + " compute " + std::to_string(compute) + " k " +
+                 std::to_string(k) + " n " + std::to_string(n));
+    limit_shared(kLargest);
+    Random random(2);
+    const mla_linear_params p = params_of(rows, k, n, type, compute);
+    const std::vector<float> x = random.reals(static_cast<size_t>(rows) * k);
+    const Matrix weight(random, type, n, k, k);
+    const std::vector<float> all = run(p, x, weight, {});
+    for (const int few_rows : {1, 7, 9, 33}) {
+      mla_linear_params few = p;
+      few.rows = few_rows;
+      const std::vector<float> y =
+          run(few, std::vector<float>(x.begin() + 3 * k, x.begin() + (3 + few_rows) * k), weight, {});
+      ASSERT_EQ(std::memcmp(y.data(), all.data() + 3 * n, y.size() * sizeof(float)), 0)
+          << "rows " << few_rows;
     }
+    SumTolerance tolerance(k);
+    std::vector<double> expected;
+    for (int j = 0; j < n; j++) {
+      Sum s;
+      for (int c = 0; c < k; c++) s.add(operand(x[(rows - 1) * k + c], compute), weight.at(j, c));
+      tolerance.see(s);
+      expected.push_back(s.value);
+    }
+    for (int j = 0; j < n; j++)
+      ASSERT_NEAR(all[static_cast<size_t>(rows - 1) * n + j], expected[j], tolerance.bound())
+          << "output " << j;
   }
 }
 

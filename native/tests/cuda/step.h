@@ -13,7 +13,8 @@
 
 namespace mla::test {
 
-constexpr int kSmall = 101376, kLarge = 166912;  // shared memory of a block on sm_89 and on sm_80
+constexpr int kSmall = 101376, kLarge = 166912,
+              kLargest = 232448;  // shared memory of a block on sm_89, sm_80 and sm_90
 
 struct Shape {
   int heads, latent, rope, page_size, cache_type, compute;

@@ -45,6 +45,11 @@ struct Product {
   uint32_t b[2];
 };
 Product multiply_add(const Product& operands, Place place);
+// See warpgroup.h: a warp's part of d (64 x width) += a b^T, or with stride > 0 d += a b.
+void warpgroup_multiply(float* d, int width, const uint8_t* a, const uint8_t* b, int stride, Place place);
+void warpgroup_multiply(float* d, int width, const uint32_t (&a)[4], const uint8_t* b, int stride,
+                        Place place);
+void warpgroup_wait(Place place);
 
 struct Shape {
   int grid[3];

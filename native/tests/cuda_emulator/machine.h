@@ -17,6 +17,8 @@ constexpr int kMaxThreads = 1024;
 // No multiple of 4096: the ends of all stacks, which lanes write in turn, would share a few lines of the processor's first cache.
 constexpr size_t kStackBytes = 64 * 1024 + 5 * 64;
 constexpr int kLargestShared = 256 * 1024;
+// A device whose blocks can have so much is one of sm_90.
+constexpr int kSharedOfSm90 = 227 * 1024;
 
 // Where an access comes from: the address of an instruction, or a place in the source.
 class Origin {

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <vector>
 
 #include "cuda_emulator/machine.h"
 
@@ -71,6 +72,119 @@ Product multiply_add(const Product& operands, Place place) {
   Product mine = operands;
   machine().meet("multiply_add", place, &mine, multiply);
   return mine;
+}
+
+namespace {
+
+struct Operand {
+  const uint8_t* at;
+  Place place;
+};
+// What a warp's products read, which goes on until it waits for them.
+std::vector<Operand>& pending() {
+  static std::vector<Operand> of_warp[kMaxThreads / kLanes];
+  return of_warp[machine().position().thread / kLanes];
+}
+
+// Eight bf16 of an operand. at: where they lie.
+void read_chunk(const uint8_t* at, Place place, double* values) {
+  if (at < machine().shared() || at >= machine().shared() + kLargestShared)
+    machine().report("warpgroup_multiply of what is no shared memory at " + Origin(place).text());
+  machine().access(at, 16, false, Origin(place));
+  pending().push_back({at, place});
+  for (int i = 0; i < 8; i++) {
+    uint16_t bits;
+    std::memcpy(&bits, at + i * 2, 2);
+    values[i] = bf16(bits);
+  }
+}
+
+// Chunk c of row r from where a product begins, which is in the first row of an atom.
+const uint8_t* chunk_of(const uint8_t* begin, int r, int c) {
+  const size_t offset = begin - machine().shared(), first = offset % 128 / 16;
+  return machine().shared() + offset / 128 * 128 + r * 128 + ((first + c) ^ (r % 8)) * 16;
+}
+
+}  // namespace
+
+namespace {
+
+void require_first_row(const uint8_t* matrix, Place place) {
+  if ((matrix - machine().shared()) % 1024 >= 128)
+    machine().report("warpgroup_multiply of a matrix that does not begin in an atom's first row at " +
+                     Origin(place).text());
+}
+
+struct Accumulators {
+  float* d;
+  const uint32_t* a;  // a lane's fragment, or NULL
+};
+
+// The 16 rows of a that a warp has.
+using Rows = double[16][16];
+
+void multiply_warp(void* const* lanes, const Rows& rows, int width, const uint8_t* b, int stride,
+                   Place place) {
+  double columns[256][16];
+  if (stride == 0) {
+    for (int n = 0; n < width; n++) {
+      for (int c = 0; c < 2; c++) read_chunk(chunk_of(b, n, c), place, columns[n] + c * 8);
+    }
+  } else {
+    for (int k = 0; k < 16; k++) {
+      for (int n = 0; n < width; n += 8) {
+        double eight[8];
+        read_chunk(chunk_of(b + n / 64 * stride, k, n % 64 / 8), place, eight);
+        for (int i = 0; i < 8; i++) columns[n + i][k] = eight[i];
+      }
+    }
+  }
+  for (int l = 0; l < kLanes; l++) {
+    float* d = static_cast<const Accumulators*>(lanes[l])->d;
+    for (int i = 0; i < width / 2; i++) {
+      const double *row = rows[l / 4 + i / 2 % 2 * 8], *column = columns[i / 4 * 8 + l % 4 * 2 + i % 2];
+      for (int k = 0; k < 16; k += 8) d[i] = cut_sum(d[i], row + k, column + k, 8);
+    }
+  }
+}
+
+}  // namespace
+
+void warpgroup_multiply(float* d, int width, const uint8_t* a, const uint8_t* b, int stride, Place place) {
+  require_first_row(a, place);
+  require_first_row(b, place);
+  Accumulators mine{d, nullptr};
+  machine().meet("warpgroup_multiply", place, &mine, [=](void* const* lanes) {
+    Rows rows;
+    const int warp = machine().position().thread / kLanes % 4;
+    for (int r = 0; r < 16; r++) {
+      for (int c = 0; c < 2; c++) read_chunk(chunk_of(a, warp * 16 + r, c), place, rows[r] + c * 8);
+    }
+    multiply_warp(lanes, rows, width, b, stride, place);
+  });
+}
+
+void warpgroup_multiply(float* d, int width, const uint32_t (&a)[4], const uint8_t* b, int stride,
+                        Place place) {
+  require_first_row(b, place);
+  Accumulators mine{d, a};
+  machine().meet("warpgroup_multiply", place, &mine, [=](void* const* lanes) {
+    Rows rows;
+    for (int l = 0; l < kLanes; l++) {
+      const uint32_t* fragment = static_cast<const Accumulators*>(lanes[l])->a;
+      for (int i = 0; i < 8; i++)
+        rows[l / 4 + i / 2 % 2 * 8][l % 4 * 2 + i / 4 * 8 + i % 2] =
+            bf16(fragment[i / 2] >> 16 * (i % 2) & 0xffff);
+    }
+    multiply_warp(lanes, rows, width, b, stride, place);
+  });
+}
+
+void warpgroup_wait(Place place) {
+  machine().meet("warpgroup_wait", place, nullptr, [](void* const*) {
+    for (const Operand& o : pending()) machine().access(o.at, 16, false, Origin(o.place));
+    pending().clear();
+  });
 }
 
 Tiles load_matrix(const void* row, bool transposed, Place place) {

@@ -8,6 +8,7 @@
 #include <dlfcn.h>
 
 #include <cinttypes>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
@@ -198,11 +199,9 @@ mla_linear_params linear_of(int compute, int type, int rows, int k, int n) {
   return p;
 }
 
-// What a linear of blocks of `outputs` x `tokens` loads: each takes its weights (bf16) and activations (float32).
-double loaded(double rows, double k, double n, int outputs, int tokens) {
-  const double across = static_cast<int>((n + outputs - 1) / outputs),
-               down = static_cast<int>((rows + tokens - 1) / tokens);
-  return across * down * k * (2. * outputs + 4. * tokens);
+// What the blocks of a linear load, `across` of the outputs and `down` of the rows: each takes its weights (bf16) and activations (float32).
+double loaded(double rows, double k, double n, double across, double down) {
+  return k * (2. * n * down + 4. * rows * across);
 }
 
 void linear(int compute, int type, int rows, int k, int n) {
@@ -211,9 +210,12 @@ void linear(int compute, int type, int rows, int k, int n) {
   call(
       count(rows, "row") + ", " + std::to_string(k) + " to " + std::to_string(n),
       [&] { CALL(linear, stream, &p, somewhere(), somewhere(), nullptr, somewhere()); },
-      Cost{tensor ? "bf16" : "f32", 2. * rows * k * n,
-           1. * n * k * (type == MLA_TYPE_BF16 ? 2 : 4) + 4. * rows * (k + n),
-           tensor ? rows <= 8 ? loaded(rows, k, n, 32, 8) : loaded(rows, k, n, 128, 32) : 0});
+      [&](const auto& launches) {
+        const auto& grid = launches[0].grid;
+        return std::vector<Cost>{{tensor ? "bf16" : "f32", 2. * rows * k * n,
+                                  1. * n * k * (type == MLA_TYPE_BF16 ? 2 : 4) + 4. * rows * (k + n),
+                                  tensor ? loaded(rows, k, n, grid[0], grid[1]) : 0}};
+      });
 }
 
 // The query into the latent space.
@@ -236,10 +238,12 @@ void absorb(int tokens) {
   call(
       count(tokens, "token") + ", 128 heads, 128 to 512",
       [&] { CALL(head_linear, stream, &p, somewhere(), somewhere(), somewhere()); },
-      Cost{"bf16", 2. * tokens * kHeads * kNope * kLatent,
-           kHeads * (2. * kNope * kLatent + 4. * tokens * (kNope + kLatent)),
-           kHeads * (tokens <= 8 ? loaded(tokens, kNope, kLatent, 32, 8)
-                                 : loaded(tokens, kNope, kLatent, 128, 32))});
+      [&](const auto& launches) {
+        const auto& grid = launches[0].grid;
+        return std::vector<Cost>{{"bf16", 2. * tokens * kHeads * kNope * kLatent,
+                                  kHeads * (2. * kNope * kLatent + 4. * tokens * (kNope + kLatent)),
+                                  kHeads * loaded(tokens, kNope, kLatent, grid[0], grid[1])}};
+      });
 }
 
 // Of one of the three matrices of each expert, all experts in use as far as the slots go.
@@ -247,17 +251,22 @@ void mixture(int compute, int type, int tokens) {
   const int slots = tokens * kTopK, used = slots < kExperts ? slots : kExperts;
   const mla_linear_params p = linear_of(compute, type, slots, kHidden, kExpert);
   const bool tensor = compute == MLA_COMPUTE_BF16;
-  const int tile = slots / kExperts > 8 ? 32 : 8;
+  // An expert's rows, and how many tiles of launches.h's group_tile they are.
+  const double own = 1. * slots / used;
+  const int tile = own <= 8 ? 8 : own <= 16 ? 16 : 64;
   call(
       count(tokens, "token") + ", 8 of 256 experts, 7168 to 2048",
       [&] {
         CALL(grouped_linear, stream, &p, kExperts, int64_t{1} * kExpert * kHidden, somewhere(),
              somewhere<int32_t>(), somewhere(), somewhere(), somewhere());
       },
-      Cost{tensor ? "bf16" : "f32", 2. * slots * kHidden * kExpert,
-           1. * used * kHidden * kExpert * (type == MLA_TYPE_BF16 ? 2 : 4) + 4. * tokens * kHidden +
-               4. * slots * kExpert,
-           tensor ? used * loaded(1. * slots / used, kHidden, kExpert, tile == 8 ? 32 : 128, tile) : 0});
+      [&](const auto& launches) {
+        const double across = launches[0].grid[0], down = std::ceil(own / tile);
+        return std::vector<Cost>{{tensor ? "bf16" : "f32", 2. * slots * kHidden * kExpert,
+                                  1. * used * kHidden * kExpert * (type == MLA_TYPE_BF16 ? 2 : 4) +
+                                      4. * tokens * kHidden + 4. * slots * kExpert,
+                                  tensor ? used * loaded(own, kHidden, kExpert, across, down) : 0}};
+      });
 }
 
 void append(int type, int tokens) {

@@ -313,6 +313,14 @@ Result device_info(int, DeviceInfo* info) {
            "emulated device"};
   return {0, "device_info"};
 }
+Result shared_bytes(int, int* bytes) {
+  *bytes = device().shared_limit;
+  return {0, "shared_bytes"};
+}
+Result has_warpgroups(int, bool* has) {
+  *has = device().shared_limit >= kSharedOfSm90;
+  return {0, "has_warpgroups"};
+}
 Result use_device(int number) { return {number == 0 ? device().error : 101, "use_device"}; }
 
 Result allocate(int64_t bytes, void** memory) {

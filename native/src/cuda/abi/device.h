@@ -101,6 +101,13 @@ inline Stream& enter(void* stream) {
   return s;
 }
 
+// What a block can have of shared memory.
+inline int shared_bytes(const Stream& stream) {
+  int bytes = 0;
+  require_done(cuda::shared_bytes(stream.device, &bytes));
+  return bytes;
+}
+
 inline void require_width(int32_t rows, int32_t width) {
   require_range("rows", rows, 0, kMaxBlocks);
   require_range("width", width, 0, 65535 * 256);
@@ -138,6 +145,9 @@ inline bool check_rows(void* stream, int32_t rows, int32_t width, std::initializ
 
 inline bool is_aligned(const void* weight, int64_t stride) {
   return reinterpret_cast<uintptr_t>(weight) % 16 == 0 && stride % 8 == 0;
+}
+inline bool is_aligned_f32(const float* x, int64_t stride) {
+  return reinterpret_cast<uintptr_t>(x) % 16 == 0 && stride % 4 == 0;
 }
 
 }  // namespace mla::device

@@ -10,12 +10,14 @@ bool on_tensor_cores(int32_t weight_type, int32_t compute) {
   return weight_type == MLA_TYPE_BF16 && compute == MLA_COMPUTE_BF16;
 }
 
-cuda::LinearTask task_of(const mla_linear_params& p) {
+cuda::LinearTask task_of(const Stream& s, const mla_linear_params& p, const float* x) {
   cuda::LinearTask t{};
   t.rows = p.rows;
   t.k = p.k;
   t.n = p.n;
   t.rounds = p.compute == MLA_COMPUTE_BF16;
+  t.x_aligned = is_aligned_f32(x, p.x_stride);
+  t.shared_bytes = shared_bytes(s);
   t.x_stride = p.x_stride;
   t.weight_stride = p.weight_stride;
   t.y_stride = p.y_stride;
@@ -31,7 +33,7 @@ void require_task(const Stream& s, const cuda::LinearTask& t, int heads, int32_t
   require_pointer("weight", weight);
   require_pointer("y", y);
   const bool tensor = on_tensor_cores(weight_type, compute);
-  const int tile = tensor ? cuda::linear_tile(t.rows) : cuda::linear_f32_tile();
+  const int tile = tensor ? cuda::linear_tile(t, heads) : cuda::linear_f32_tile();
   require_tiles("tiles of rows", (int64_t{t.rows} + tile - 1) / tile);
   require_tiles("heads", heads);
   require_done(tensor ? cuda::linear(s, t, heads, x, static_cast<const cuda::Bf16*>(weight), bias, y)
@@ -46,7 +48,7 @@ void linear(void* stream, const mla_linear_params* p, const float* x, const void
   require_no_scales(p->scale_rows);
   const Stream& s = enter(stream);
   if (p->rows == 0 || p->n == 0) return;
-  cuda::LinearTask t = task_of(*p);
+  cuda::LinearTask t = task_of(s, *p, x);
   t.aligned = is_aligned(weight, p->weight_stride);
   require_task(s, t, 1, p->weight_type, p->compute, x, weight, bias, y);
 }
@@ -66,6 +68,8 @@ void head_linear(void* stream, const mla_head_linear_params* p, const float* x, 
   t.in_out = p->transposed;
   t.rounds = p->compute == MLA_COMPUTE_BF16;
   t.aligned = is_aligned(weight, p->weight_stride) && (p->heads == 1 || p->weight_head_stride % 8 == 0);
+  t.x_aligned = is_aligned_f32(x, p->x_token_stride) && (p->heads == 1 || p->x_head_stride % 4 == 0);
+  t.shared_bytes = shared_bytes(s);
   t.x_stride = p->x_token_stride;
   t.y_stride = p->y_token_stride;
   t.weight_stride = p->weight_stride;
@@ -89,7 +93,7 @@ void route(void* stream, const mla_route_params* p, const float* logits, const f
 
 // Slots of a tile of grouped_linear: what an expert has on average.
 int group_tile(int32_t slots, int32_t experts, int32_t weight_type, int32_t compute) {
-  return on_tensor_cores(weight_type, compute) ? cuda::linear_tile((slots + experts - 1) / experts)
+  return on_tensor_cores(weight_type, compute) ? cuda::group_tile((slots + experts - 1) / experts)
                                                : cuda::linear_f32_tile();
 }
 
@@ -143,7 +147,7 @@ void grouped_linear(void* stream, const mla_linear_params* p, int32_t experts, i
   require_pointer("groups", groups);
   require_pointer("weight", weight);
   require_pointer("y", y);
-  cuda::LinearTask t = task_of(*p);
+  cuda::LinearTask t = task_of(s, *p, x);
   t.aligned = is_aligned(weight, p->weight_stride) && expert_stride % 8 == 0;
   t.group_stride = expert_stride;
   const int tile = group_tile(p->rows, experts, p->weight_type, p->compute);

@@ -13,6 +13,11 @@ struct F16 {
   uint16_t bits;
 };
 
+// Two neighbours, read at once.
+struct alignas(8) Pair {
+  float low, high;
+};
+
 #if defined(__CUDACC__)
 
 MLA_DEVICE float float_of_bits(uint32_t bits) { return __uint_as_float(bits); }

@@ -24,7 +24,7 @@ __device__ __forceinline__ int block_threads() { return static_cast<int>(blockDi
 
 // The block's dynamic shared memory, as many bytes as its launch asks for.
 __device__ __forceinline__ uint8_t* shared_memory() {
-  extern __shared__ __align__(128) uint8_t mla_shared_memory[];
+  extern __shared__ __align__(1024) uint8_t mla_shared_memory[];
   return mla_shared_memory;
 }
 

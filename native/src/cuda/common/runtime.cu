@@ -48,6 +48,19 @@ Result device_info(int device, DeviceInfo* info) {
   return {0, ""};
 }
 
+Result shared_bytes(int device, int* bytes) {
+  return result(cudaDeviceGetAttribute(bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, device),
+                "cudaDeviceGetAttribute");
+}
+
+Result has_warpgroups(int device, bool* has) {
+  int major = 0;
+  const Result r = result(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device),
+                          "cudaDeviceGetAttribute");
+  *has = major == 9;
+  return r;
+}
+
 Result use_device(int device) { return result(cudaSetDevice(device), "cudaSetDevice"); }
 
 Result allocate(int64_t bytes, void** memory) {

@@ -66,6 +66,10 @@ struct DeviceInfo {
 std::string error_text(int code);
 Result count_devices(int* count);
 Result device_info(int device, DeviceInfo* info);
+// What a block can have of shared memory; quick enough for every launch.
+Result shared_bytes(int device, int* bytes);
+// Whether it has the instructions of warpgroup.h.
+Result has_warpgroups(int device, bool* has);
 Result use_device(int device);
 
 Result allocate(int64_t bytes, void** memory);

@@ -46,6 +46,14 @@ inline int count_bits(uint32_t bits) { return __builtin_popcount(bits); }
 
 #endif
 
+// A pointer of lane `from`.
+MLA_DEVICE const uint8_t* exchange_from(const uint8_t* value, int from) {
+  const auto bits = reinterpret_cast<uint64_t>(value);
+  const auto low = static_cast<uint32_t>(exchange_from(static_cast<int>(bits), from));
+  const auto high = static_cast<uint32_t>(exchange_from(static_cast<int>(bits >> 32), from));
+  return reinterpret_cast<const uint8_t*>(static_cast<uint64_t>(high) << 32 | low);
+}
+
 // Sum and maximum over groups of `Width` lanes (a power of two), the same bits in each lane of a group.
 template <int Width = kWarp>
 MLA_DEVICE float warp_sum(float x) {

@@ -9,7 +9,9 @@
 #include "cuda/common/matrix.h"
 #include "cuda/common/number.h"
 #include "cuda/common/sync.h"
+#include "cuda/kernels/attend_kinds.h"
 #include "cuda/kernels/launches.h"
+#include "cuda/kernels/queries.h"
 #include "cuda/kernels/rebuild.h"
 
 namespace mla::cuda {
@@ -22,6 +24,7 @@ constexpr int kColumns = 128;  // of the value, for each block: more of them are
 // Shared memory in bytes. Rows are padded by 16: those of an 8 x 8 tile lie in different banks.
 template <int Warps>
 struct Block {
+  static constexpr int kWarps = Warps;
   static constexpr int kThreads = Warps * kWarp;
   static constexpr int kRows = Warps * 16;
 
@@ -41,43 +44,33 @@ struct Block {
 
 MLA_BOTH int value_blocks(const RebuildTask& t) { return (t.value + kColumns - 1) / kColumns; }
 
-// q of the block's rows as bf16; rows behind the last query are zero.
-template <class B>
-MLA_DEVICE void load_queries(const B& b, const mla_step_params& p, const mla_cache_params& c,
-                             const RebuildTask& t, const Queries& w, int head, const float* q,
-                             uint8_t* shared) {
-  for (int i = warp_index(); i < B::kRows; i += B::kThreads / kWarp) {
-    const bool used = MLA_BOUND(i < w.count);
-    const float* from = q + static_cast<int64_t>(w.sequence.first_token + w.first + i) * p.q_token_stride +
-                        head * p.q_head_stride;
-    auto* to = reinterpret_cast<uint32_t*>(shared + i * b.stride());
-    const auto value = [&](int column) {
-      const int rotated = column - b.rope_at;
-      if (!used) return 0.f;
-      if (column < t.nope) return from[column];
-      return rotated >= 0 && rotated < c.rope ? from[t.nope + rotated] : 0.f;
-    };
-    for (int column = 2 * lane_index(); column < b.width; column += 2 * kWarp)
-      to[column / 2] = pack_bf16(value(column), value(column + 1));
-  }
-}
-
 // Begins the copy of the keys of kTile tokens: the rebuilt part and the rotated one, which all heads share. Rows behind the end are zero.
 template <class B>
 MLA_DEVICE void load_keys(const B& b, const mla_step_params& p, const mla_cache_params& c,
                           const RebuildTask& t, const Queries& w, int head, const Bf16* rebuilt,
                           const uint8_t* cache, const int32_t* pages, int token, uint8_t* shared) {
-  for (int i = warp_index(); i < kTile; i += B::kThreads / kWarp) {
-    const bool there = MLA_BOUND(token + i < w.end);
-    const auto* key =
-        reinterpret_cast<const uint8_t*>(rebuilt + rebuilt_row(t, p.heads, w.index, token + i, head));
-    const uint8_t* row = there ? row_of(c, cache, pages, token + i) : nullptr;
-    for (int at = lane_index() * 16; at < b.width * 2; at += kWarp * 16) {
-      const bool rotated = at >= b.rope_at * 2;
-      const int offset = rotated ? at - b.rope_at * 2 : at, left = (rotated ? c.rope : t.nope) * 2 - offset;
-      const uint8_t* from = !rotated ? key : row == nullptr ? nullptr : row + c.rope_offset * 2;
-      const int bytes = !there || from == nullptr || left <= 0 ? 0 : left < 16 ? left : 16;
-      copy_async_16(shared + i * b.stride() + at, bytes == 0 ? cache : from + offset, bytes);
+  constexpr int kOwn = kTile / B::kWarps;
+  const int first = token + warp_index() * kOwn;
+  const uint8_t* own = find_row(c, cache, pages, first, w.end);
+  const auto* keys =
+      reinterpret_cast<const uint8_t*>(rebuilt + rebuilt_row(t, p.heads, w.index, first, head));
+  const int64_t key_stride = static_cast<int64_t>(p.heads) * t.row * 2;
+  for (int at = lane_index() * 16; at - lane_index() * 16 < b.width * 2; at += kWarp * 16) {
+    const bool rotated = at >= b.rope_at * 2;
+    const int offset = rotated ? at - b.rope_at * 2 : at;
+    const int bytes = at < b.width * 2 ? count_bytes(offset, (rotated ? c.rope : t.nope) * 2) : 0;
+    MLA_NO_UNROLL
+    for (int some = 0; some < kOwn; some += 2) {
+      MLA_UNROLL
+      for (int i = some; i < some + 2; i++) {
+        const uint8_t* row = exchange_from(own, i);
+        const bool there = rotated ? row != nullptr : first + i < w.end;
+        const uint8_t* from = !there || bytes == 0 ? cache
+                              : rotated            ? row + c.rope_offset * 2 + offset
+                                                   : keys + i * key_stride + offset;
+        if (at < b.width * 2)
+          copy_async_16(shared + (warp_index() * kOwn + i) * b.stride() + at, from, there ? bytes : 0);
+      }
     }
   }
 }
@@ -86,16 +79,18 @@ MLA_DEVICE void load_keys(const B& b, const mla_step_params& p, const mla_cache_
 template <class B>
 MLA_DEVICE void load_values(const B& b, const mla_step_params& p, const RebuildTask& t, const Queries& w,
                             int head, int first_column, const Bf16* rebuilt, int token, uint8_t* shared) {
-  constexpr int kRowThreads = kColumns / 8;
-  const int at = thread_x() % kRowThreads * 8;
+  constexpr int kRowThreads = kColumns / 8, kStep = B::kThreads / kRowThreads;
+  const int at = thread_x() % kRowThreads * 8, first = thread_x() / kRowThreads;
   if (at >= b.columns) return;
-  for (int i = thread_x() / kRowThreads; i < kTile; i += B::kThreads / kRowThreads) {
-    const int left = t.value - first_column - at;
-    const bool there = MLA_BOUND(token + i < w.end);
-    const int count = !there || left <= 0 ? 0 : left < 8 ? left : 8;
-    const Bf16* from =
-        rebuilt + rebuilt_row(t, p.heads, w.index, token + i, head) + t.values_at + first_column + at;
-    copy_async_16(shared + i * b.value_stride() + at * 2, count == 0 ? rebuilt : from, count * 2);
+  const int bytes = count_bytes(at * 2, (t.value - first_column) * 2);
+  const Bf16* values =
+      rebuilt + rebuilt_row(t, p.heads, w.index, token + first, head) + t.values_at + first_column + at;
+  const int64_t step = static_cast<int64_t>(kStep) * p.heads * t.row;
+  MLA_UNROLL
+  for (int i = 0; i < kTile / kStep; i++) {
+    const bool there = MLA_BOUND(token + first + i * kStep < w.end) && bytes > 0;
+    copy_async_16(shared + (first + i * kStep) * b.value_stride() + at * 2,
+                  there ? values + i * step : rebuilt, there ? bytes : 0);
   }
 }
 
@@ -190,16 +185,14 @@ MLA_DEVICE void multiply_values(const B& b, const float (&probabilities)[kKeyTil
 
 // q (tokens, heads, nope + rope); rebuilt: see rebuild.h; cache: the layer's first page; page_table (sequences, page_table_stride); slopes (heads)
 // or NULL; out (tokens, heads, value), lse (tokens, heads) or NULL; states (value_blocks, max_tokens, heads).
-template <int Warps>
-MLA_KERNEL(Warps* kWarp, 1)
+template <class B>
+MLA_KERNEL(B::kThreads, 1)
 attend_decompressed_kernel(mla_step_params p, mla_cache_params c, RebuildTask t, const int32_t* plan,
                            const float* q, const Bf16* rebuilt, const uint8_t* cache,
                            const int32_t* page_table, const float* slopes, float* out, float* lse,
                            RowState* states) {
-  using B = Block<Warps>;
   const B b(c, t);
   uint8_t* shared = shared_memory();
-  uint8_t *keys = shared + b.keys(), *values = shared + b.values();
   const int head = block_y(), columns = block_z() % value_blocks(t), first_column = columns * kColumns;
   Queries w;
   if (!find_queries(p, t, plan, B::kRows, block_x(), block_z() / value_blocks(t), &w)) return;
@@ -207,9 +200,18 @@ attend_decompressed_kernel(mla_step_params p, mla_cache_params c, RebuildTask t,
   const float slope = slopes == nullptr ? 0.f : slopes[head] * kLog2E;
   const int lane = lane_index(), first_row = warp_index() * 16 + lane / 4;
 
+  uint8_t *keys = shared + b.keys(), *values = shared + b.values();
   load_keys(b, p, c, t, w, head, rebuilt, cache, pages, w.begin, keys);
   copy_async_close();
-  load_queries(b, p, c, t, w, head, q, shared);
+  const QueryRow query_row{t.nope, b.rope_at, c.rope, b.width};
+  load_queries<B::kRows, B::kWarps>(
+      query_row, are_pairs(query_row, q, p.q_token_stride, p.q_head_stride),
+      [&](int i) -> const float* {
+        if (!MLA_BOUND(i < w.count)) return nullptr;
+        return q + static_cast<int64_t>(w.sequence.first_token + w.first + i) * p.q_token_stride +
+               head * p.q_head_stride;
+      },
+      [&](int i, int column) { return shared + i * b.stride() + column * 2; });
 
   Row rows[2];
   RowState state[2] = {{-kInfinity, 0.f}, {-kInfinity, 0.f}};
@@ -288,32 +290,40 @@ attend_decompressed_kernel(mla_step_params p, mla_cache_params c, RebuildTask t,
   }
 }
 
-template <int Warps>
+template <class B>
 Result launch_attend(const Stream& stream, const mla_step_params& p, const mla_cache_params& c,
                      const RebuildTask& t, const int32_t* plan, const float* q, const Bf16* rebuilt,
                      const void* cache, const int32_t* page_table, const float* slopes, float* out,
                      float* lse, RowState* states) {
-  const Grid grid{blocks_for(p.max_queries, Block<Warps>::kRows), p.heads, p.max_sequences * value_blocks(t)};
-  return MLA_LAUNCH(attend_decompressed_kernel<Warps>, grid, Block<Warps>::kThreads,
-                    static_cast<int>(Block<Warps>(c, t).end()), stream, p, c, t, plan, q, rebuilt,
-                    static_cast<const uint8_t*>(cache), page_table, slopes, out, lse, states);
+  const Grid grid{blocks_for(p.max_queries, B::kRows), p.heads, p.max_sequences * value_blocks(t)};
+  return MLA_LAUNCH(attend_decompressed_kernel<B>, grid, B::kThreads, static_cast<int>(B(c, t).end()), stream,
+                    p, c, t, plan, q, rebuilt, static_cast<const uint8_t*>(cache), page_table, slopes, out,
+                    lse, states);
 }
+
+using Few = Block<4>;
+using Many = Block<8>;
 
 }  // namespace
 
 int decompressed_states(const RebuildTask& t) { return value_blocks(t); }
 
 bool can_attend_decompressed(const mla_step_params& p, const mla_cache_params& c, const RebuildTask& t) {
-  return Block<4>(c, t).end() <= p.shared_bytes;
+  return Few(c, t).end() <= p.shared_bytes;
 }
 
 Result attend_decompressed(const Stream& stream, const mla_step_params& p, const mla_cache_params& c,
                            const RebuildTask& t, const int32_t* plan, const float* q, const Bf16* rebuilt,
                            const void* cache, const int32_t* page_table, const float* slopes, float* out,
                            float* lse, RowState* states) {
-  const bool many = p.max_queries > Block<4>::kRows && Block<8>(c, t).end() <= p.shared_bytes;
-  return (many ? launch_attend<8> : launch_attend<4>)(stream, p, c, t, plan, q, rebuilt, cache, page_table,
-                                                      slopes, out, lse, states);
+  bool warpgroups = false;
+  if (const Result r = has_warpgroups(stream.device, &warpgroups)) return r;
+  if (warpgroups && can_attend_decompressed_by_warpgroups(p, c, t))
+    return attend_decompressed_by_warpgroups(stream, p, c, t, plan, q, rebuilt, cache, page_table, slopes,
+                                             out, lse, states);
+  const bool many = p.max_queries > Few::kRows && Many(c, t).end() <= p.shared_bytes;
+  return (many ? launch_attend<Many> : launch_attend<Few>)(stream, p, c, t, plan, q, rebuilt, cache,
+                                                           page_table, slopes, out, lse, states);
 }
 
 }  // namespace mla::cuda

@@ -88,14 +88,15 @@ Result linear(const Stream& stream, const LinearTask& t, int heads, const float*
 Result linear_f32(const Stream& stream, const LinearTask& t, int heads, int weight_type, const float* x,
                   const void* weight, const float* bias, float* y);
 // For slots of experts: x (.., k), indices (rows) or NULL, weight (experts, n, k), y (rows, n). groups: int32 [0] tiles, then for each tile its
-// expert, its first slot and the end of the expert's slots. `tile`: slots of a tile, linear_tile of what an expert has on average.
+// expert, its first slot and the end of the expert's slots. `tile`: slots of a tile, group_tile of what an expert has on average.
 Result grouped_linear(const Stream& stream, const LinearTask& t, int tile, int max_tiles, const float* x,
                       const int32_t* indices, const int32_t* groups, const Bf16* weight, float* y);
 Result grouped_linear_f32(const Stream& stream, const LinearTask& t, int max_tiles, int weight_type,
                           const float* x, const int32_t* indices, const int32_t* groups, const void* weight,
                           float* y);
 // Rows of a tile.
-int linear_tile(int rows);
+int linear_tile(const LinearTask& t, int heads);
+int group_tile(int rows);
 int linear_f32_tile();
 
 // logits (tokens, experts), bias (experts) or NULL, experts_out, weights_out (tokens, top_k); at most 1024 experts.

@@ -1,209 +1,43 @@
-// y = x W^T (+ bias) on tensor cores, with bf16 weights and activations that are rounded to bf16 on their way to shared memory: plain, for
-// each head (with W or its transpose), and for the experts of a mixture.
-//
-// A block computes kOut outputs of kTokens tokens. Weights are the 16-row operand and tokens the 8-column one, so that a single token wastes
-// only what is not read from memory. Steps of 128 in k: warp w has outputs w / 4 and slice w % 4 of each step, 32 of k; the four slices are
-// added in order at the end. A result is the same sequence of operations with any number of tokens and either size of block.
-#include "cuda/common/async.h"
+// Which kernel computes a linear on tensor cores: by the layout of the weights, then by the number of rows.
 #include "cuda/common/launch.h"
-#include "cuda/common/matrix.h"
-#include "cuda/common/number.h"
-#include "cuda/common/sync.h"
 #include "cuda/kernels/launches.h"
-#include "cuda/kernels/linear_task.h"
+#include "cuda/kernels/linear_kinds.h"
 
 namespace mla::cuda {
 namespace {
 
-constexpr int kWarps = 8;
-constexpr int kThreads = kWarps * kWarp;
-constexpr int kSlices = 4;
-constexpr int kStep = kSlices * 32;
-
-// OutTiles, TokenTiles: of 16 outputs and 8 tokens, for each warp. In: the weights are stored in x out.
-template <int OutTiles, int TokenTiles, int Stages, bool In>
-struct Block {
-  static constexpr int kOutTiles = OutTiles, kTokenTiles = TokenTiles, kStages = Stages;
-  static constexpr bool kIn = In;
-  static constexpr int kOut = kWarps / kSlices * OutTiles * 16;
-  static constexpr int kTokens = TokenTiles * 8;
-  // Bytes of rows in shared memory, padded by 16 so that the rows of an 8 x 8 tile lie in different banks.
-  static constexpr int kWeightRows = In ? kStep : kOut;
-  static constexpr int kWeightColumns = In ? kOut : kStep;
-  static constexpr int kWeightStride = kWeightColumns * 2 + 16;
-  static constexpr int kTokenStride = kStep * 2 + 16;
-  static constexpr int kTokensAt = kWeightRows * kWeightStride;
-  static constexpr int kStageBytes = kTokensAt + kTokens * kTokenStride;
-  static constexpr int kSumBytes = kSlices * kOut * kTokens * 4;  // in the place of the stages, at the end
-  static constexpr int kShared = Stages * kStageBytes > kSumBytes ? Stages* kStageBytes : kSumBytes;
-};
-
-// Begins the copy of the weights of outputs out.. and k.. to a stage; what lies outside is zero.
-template <class B>
-MLA_DEVICE void load_weights(const LinearTask& t, const Bf16* weight, int out, int k, uint8_t* stage) {
-  constexpr int kChunks = B::kWeightColumns / 8;
-  const int first_row = B::kIn ? k : out, first_column = B::kIn ? out : k;
-  const int rows = B::kIn ? t.k : t.n, columns = B::kIn ? t.n : t.k;
-  for (int i = thread_x(); i < B::kWeightRows * kChunks; i += kThreads) {
-    const int row = i / kChunks, column = i % kChunks * 8, left = columns - first_column - column;
-    uint8_t* to = stage + row * B::kWeightStride + column * 2;
-    const bool inside = MLA_BOUND(first_row + row < rows);
-    const int count = !inside || left <= 0 ? 0 : left < 8 ? left : 8;
-    const Bf16* from = weight + (first_row + row) * t.weight_stride + first_column + column;
-    if (t.aligned) {
-      copy_async_16(to, count == 0 ? weight : from, count * 2);
-    } else {
-      for (int j = 0; j < 8; j++) reinterpret_cast<uint16_t*>(to)[j] = j < count ? from[j].bits : 0;
-    }
+LaunchTiles* launch_of(int tile) {
+  switch (tile) {
+    case 8:
+      return linear_of_8();
+    case 16:
+      return linear_of_16();
+    case 64:
+      return linear_of_64();
+    default:
+      return linear_of_96();
   }
-}
-
-// Rounds the activations of rows row.. and k.. into a stage.
-template <class B>
-MLA_DEVICE void load_tokens(const LinearTask& t, const float* x, const int32_t* indices, int row, int end,
-                            int k, uint8_t* stage) {
-  for (int i = thread_x(); i < B::kTokens * kStep / 2; i += kThreads) {
-    const int token = i / (kStep / 2), column = k + i % (kStep / 2) * 2;
-    float low = 0, high = 0;
-    if (MLA_BOUND(row + token < end)) {
-      const float* from = x + (indices == nullptr ? row + token : indices[row + token]) * t.x_stride;
-      if (MLA_BOUND(column < t.k)) low = from[column];
-      if (MLA_BOUND(column + 1 < t.k)) high = from[column + 1];
-    }
-    reinterpret_cast<uint32_t*>(stage + B::kTokensAt + token * B::kTokenStride)[i % (kStep / 2)] =
-        pack_bf16(low, high);
-  }
-}
-
-// The warp's products of its slice of a step.
-template <class B>
-MLA_DEVICE void multiply_step(const uint8_t* stage, float (&sums)[B::kOutTiles][B::kTokenTiles][4]) {
-  const int lane = lane_index(), slice = warp_index() % kSlices,
-            out = warp_index() / kSlices * B::kOutTiles * 16;
-  uint32_t b[B::kTokenTiles][4];
-  MLA_UNROLL
-  for (int n = 0; n < B::kTokenTiles; n++)
-    load_matrix(b[n],
-                stage + B::kTokensAt + (n * 8 + lane % 8) * B::kTokenStride + slice * 64 + lane / 8 * 16);
-  MLA_UNROLL
-  for (int half = 0; half < 2; half++) {
-    MLA_UNROLL
-    for (int m = 0; m < B::kOutTiles; m++) {
-      uint32_t a[4];
-      if (B::kIn)
-        load_matrix_transposed(a, stage +
-                                      (slice * 32 + half * 16 + lane / 16 * 8 + lane % 8) * B::kWeightStride +
-                                      (out + m * 16 + lane / 8 % 2 * 8) * 2);
-      else
-        load_matrix(a, stage + (out + m * 16 + lane % 16) * B::kWeightStride + slice * 64 + half * 32 +
-                           lane / 16 * 16);
-      MLA_UNROLL
-      for (int n = 0; n < B::kTokenTiles; n++)
-        multiply_add(sums[m][n], a, b[n][half * 2], b[n][half * 2 + 1]);
-    }
-  }
-}
-
-// x (rows, k) or rows of it by `indices`; weight (n, k) or (k, n); bias (n) or NULL; y (rows, n). With `groups` (see launches.h) the rows of a
-// block and its weight are of one expert.
-template <class B>
-MLA_KERNEL(kThreads, 1)
-linear_kernel(LinearTask t, const float* x, const int32_t* indices, const int32_t* groups, const Bf16* weight,
-              const float* bias, float* y) {
-  uint8_t* shared = shared_memory();
-  int row = block_y() * B::kTokens, end = t.rows;
-  if (groups != nullptr) {
-    if (!MLA_BOUND(block_y() < groups[0])) return;
-    const int32_t* group = groups + 1 + block_y() * 3;
-    weight += group[0] * t.group_stride;
-    row = group[1];
-    end = group[2];
-  }
-  x += block_z() * t.x_head_stride;
-  y += block_z() * t.y_head_stride;
-  weight += block_z() * t.weight_head_stride;
-  const int out = block_x() * B::kOut, steps = (t.k + kStep - 1) / kStep;
-  float sums[B::kOutTiles][B::kTokenTiles][4] = {};
-
-  MLA_UNROLL
-  for (int i = 0; i < B::kStages - 1; i++) {
-    if (i < steps) {
-      load_weights<B>(t, weight, out, i * kStep, shared + i * B::kStageBytes);
-      load_tokens<B>(t, x, indices, row, end, i * kStep, shared + i * B::kStageBytes);
-    }
-    copy_async_close();
-  }
-  int stage = 0;
-  for (int i = 0; i < steps; i++) {
-    copy_async_wait<B::kStages - 2>();
-    block_barrier();  // the step is there, and nobody reads the one before any more
-    const int ahead = i + B::kStages - 1, free_stage = stage == 0 ? B::kStages - 1 : stage - 1;
-    if (ahead < steps) {
-      load_weights<B>(t, weight, out, ahead * kStep, shared + free_stage * B::kStageBytes);
-      load_tokens<B>(t, x, indices, row, end, ahead * kStep, shared + free_stage * B::kStageBytes);
-    }
-    copy_async_close();
-    multiply_step<B>(shared + stage * B::kStageBytes, sums);
-    stage = stage + 1 == B::kStages ? 0 : stage + 1;
-  }
-
-  block_barrier();  // the stages become the sums of the slices, (slice, token, out)
-  auto* slices = reinterpret_cast<float*>(shared);
-  const int lane = lane_index(), slice = warp_index() % kSlices,
-            first = warp_index() / kSlices * B::kOutTiles * 16;
-  MLA_UNROLL
-  for (int m = 0; m < B::kOutTiles; m++) {
-    MLA_UNROLL
-    for (int n = 0; n < B::kTokenTiles; n++) {
-      MLA_UNROLL
-      for (int i = 0; i < 4; i++) {
-        const int token = n * 8 + lane % 4 * 2 + i % 2, o = first + m * 16 + lane / 4 + i / 2 * 8;
-        slices[(slice * B::kTokens + token) * B::kOut + o] = sums[m][n][i];
-      }
-    }
-  }
-  block_barrier();
-  for (int i = thread_x(); i < B::kTokens * B::kOut; i += kThreads) {
-    const int token = i / B::kOut, o = out + i % B::kOut;
-    float sum = slices[i];
-    MLA_UNROLL
-    for (int s = 1; s < kSlices; s++) sum += slices[s * B::kTokens * B::kOut + i];
-    if (MLA_BOUND(row + token < end) && MLA_BOUND(o < t.n))
-      y[(row + token) * t.y_stride + o] = bias == nullptr ? sum : sum + bias[o];
-  }
-}
-
-// The block for few tokens keeps more weights on their way, the one for many reads them less often.
-template <bool In>
-using Few = Block<1, 1, 4, In>;
-template <bool In>
-using Many = Block<4, 4, 2, In>;
-
-template <class B>
-Result launch_block(const Stream& stream, const LinearTask& t, int tiles, int heads, const float* x,
-                    const int32_t* indices, const int32_t* groups, const Bf16* weight, const float* bias,
-                    float* y) {
-  return MLA_LAUNCH(linear_kernel<B>, (Grid{blocks_for(t.n, B::kOut), tiles, heads}), kThreads, B::kShared,
-                    stream, t, x, indices, groups, weight, bias, y);
 }
 
 }  // namespace
 
-int linear_tile(int rows) { return rows <= Few<false>::kTokens ? Few<false>::kTokens : Many<false>::kTokens; }
+int group_tile(int rows) { return rows <= 8 ? 8 : rows <= 16 ? 16 : 64; }
+
+int linear_tile(const LinearTask& t, int heads) {
+  if (t.in_out) return linear_in_tile(t.rows);
+  return t.rows > 64 && has_large_tiles(t, heads) ? 96 : group_tile(t.rows);
+}
 
 Result linear(const Stream& stream, const LinearTask& t, int heads, const float* x, const Bf16* weight,
               const float* bias, float* y) {
-  const int tile = linear_tile(t.rows), tiles = blocks_for(t.rows, tile);
-  const bool few = tile == Few<false>::kTokens;
-  auto* launch = t.in_out ? (few ? &launch_block<Few<true>> : &launch_block<Many<true>>)
-                          : (few ? &launch_block<Few<false>> : &launch_block<Many<false>>);
-  return launch(stream, t, tiles, heads, x, nullptr, nullptr, weight, bias, y);
+  if (t.in_out) return linear_in(stream, t, heads, x, weight, bias, y);
+  const int tile = linear_tile(t, heads);
+  return launch_of(tile)(stream, t, blocks_for(t.rows, tile), heads, x, nullptr, nullptr, weight, bias, y);
 }
 
 Result grouped_linear(const Stream& stream, const LinearTask& t, int tile, int max_tiles, const float* x,
                       const int32_t* indices, const int32_t* groups, const Bf16* weight, float* y) {
-  auto* launch = tile == Few<false>::kTokens ? &launch_block<Few<false>> : &launch_block<Many<false>>;
-  return launch(stream, t, max_tiles, 1, x, indices, groups, weight, nullptr, y);
+  return launch_of(tile)(stream, t, max_tiles, 1, x, indices, groups, weight, nullptr, y);
 }
 
 }  // namespace mla::cuda

@@ -9,7 +9,7 @@ namespace mla::cuda {
 
 // Shorter splits cost more in merging than they gain in parallel work; more of them than kMaxSplits add partial results alone.
 constexpr int kSplitMultiple = 64;
-constexpr int kMinSplit = 256;
+constexpr int kMinSplit = 512;
 constexpr int kMaxSplits = 64;
 constexpr int kTileRows = 64;
 constexpr int kPlanHeader = 8;

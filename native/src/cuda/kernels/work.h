@@ -59,6 +59,12 @@ MLA_DEVICE Destination destination(const mla_step_params& p, const Work& work, i
   return {partial_out + row * latent, partial_lse + row};
 }
 
+// The query of a row of the absorbed form, or NULL behind the last one.
+MLA_DEVICE const float* query_of(const mla_step_params& p, const Work& work, const float* q, int row) {
+  if (!MLA_BOUND(row < work.rows)) return nullptr;
+  return q + (work.sequence.first_token + row / p.heads) * p.q_token_stride + row % p.heads * p.q_head_stride;
+}
+
 // The address of a token's row, or NULL where its page is not of the pool.
 MLA_DEVICE const uint8_t* row_of(const mla_cache_params& c, const uint8_t* cache, const int32_t* pages,
                                  int token) {
@@ -66,5 +72,15 @@ MLA_DEVICE const uint8_t* row_of(const mla_cache_params& c, const uint8_t* cache
   if (!MLA_BOUND(page >= 0 && page < c.page_count)) return nullptr;
   return cache + page * c.page_stride_bytes + token % c.page_size * c.row_stride_bytes;
 }
+
+// As row_of for token first + lane, NULL from `end` on: a warp looks up as many rows at once, and hands them around.
+MLA_DEVICE const uint8_t* find_row(const mla_cache_params& c, const uint8_t* cache, const int32_t* pages,
+                                   int first, int end) {
+  const int token = first + lane_index();
+  return MLA_BOUND(token < end) ? row_of(c, cache, pages, token) : nullptr;
+}
+
+// How many of 16 bytes from `at` on lie before `end`.
+MLA_DEVICE int count_bytes(int at, int end) { return at >= end ? 0 : end - at < 16 ? end - at : 16; }
 
 }  // namespace mla::cuda
