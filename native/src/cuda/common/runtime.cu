@@ -54,10 +54,15 @@ Result shared_bytes(int device, int* bytes) {
 }
 
 Result has_warpgroups(int device, bool* has) {
+#if defined(MLA_HAS_SM_90A)
+  constexpr bool kCompiled = true;
+#else
+  constexpr bool kCompiled = false;
+#endif
   int major = 0;
   const Result r = result(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device),
                           "cudaDeviceGetAttribute");
-  *has = major == 9;
+  *has = kCompiled && major == 9;
   return r;
 }
 

@@ -68,7 +68,7 @@ Result count_devices(int* count);
 Result device_info(int device, DeviceInfo* info);
 // What a block can have of shared memory; quick enough for every launch.
 Result shared_bytes(int device, int* bytes);
-// Whether it has the instructions of warpgroup.h.
+// Whether it has the instructions of warpgroup.h, and this library the code for them.
 Result has_warpgroups(int device, bool* has);
 Result use_device(int device);
 
