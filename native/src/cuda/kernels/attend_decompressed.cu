@@ -10,16 +10,14 @@
 #include "cuda/common/number.h"
 #include "cuda/common/sync.h"
 #include "cuda/kernels/attend_kinds.h"
+#include "cuda/kernels/decompressed.h"
 #include "cuda/kernels/launches.h"
 #include "cuda/kernels/queries.h"
-#include "cuda/kernels/rebuild.h"
 
 namespace mla::cuda {
 namespace {
 
 constexpr int kTile = kRebuiltTile;
-constexpr int kKeyTiles = kTile / 8;
-constexpr int kColumns = 128;  // of the value, for each block: more of them are other blocks
 
 // Shared memory in bytes. Rows are padded by 16: those of an 8 x 8 tile lie in different banks.
 template <int Warps>
@@ -41,8 +39,6 @@ struct Block {
   MLA_BOTH int values() const { return keys() + kTile * stride(); }
   MLA_BOTH int64_t end() const { return values() + int64_t{kTile} * value_stride(); }
 };
-
-MLA_BOTH int value_blocks(const RebuildTask& t) { return (t.value + kColumns - 1) / kColumns; }
 
 // Begins the copy of the keys of kTile tokens: the rebuilt part and the rotated one, which all heads share. Rows behind the end are zero.
 template <class B>
@@ -120,46 +116,6 @@ MLA_DEVICE void multiply_keys(const B& b, const uint8_t* queries, const uint8_t*
   }
 }
 
-// One of the two rows of which a thread holds scores: `half` 0 is row lane / 4 of the warp, 1 is row lane / 4 + 8.
-struct Row {
-  int position;
-  int end;  // the first key that it does not see; 0 for a row behind the last query
-};
-
-// Scores of a row become probabilities relative to its largest score so far; returns what its output so far is multiplied with.
-MLA_DEVICE float soften(const Row& row, int half, int token, float scale, float slope,
-                        float (&scores)[kKeyTiles][4], RowState* state) {
-  const int first = token + lane_index() % 4 * 2;
-  const float distance = static_cast<float>(row.position - first);
-  float largest = -kInfinity;
-  MLA_UNROLL
-  for (int n = 0; n < kKeyTiles; n++) {
-    MLA_UNROLL
-    for (int i = 0; i < 2; i++) {
-      float& x = scores[n][half * 2 + i];
-      const int offset = n * 8 + i;
-      x = first + offset < row.end ? x * scale - slope * (distance - static_cast<float>(offset)) : -kInfinity;
-      largest = fmaxf(largest, x);
-    }
-  }
-  const float max = fmaxf(state->max, warp_max<4>(largest));
-  const float base = max == -kInfinity ? 0.f : max;
-  float sum = 0;
-  MLA_UNROLL
-  for (int n = 0; n < kKeyTiles; n++) {
-    MLA_UNROLL
-    for (int i = 0; i < 2; i++) {
-      float& x = scores[n][half * 2 + i];
-      x = fast_exp2(x - base);
-      sum += x;
-    }
-  }
-  const float factor = fast_exp2(state->max - base);
-  state->sum = state->sum * factor + warp_sum<4>(sum);
-  state->max = max;
-  return factor;
-}
-
 // out += probabilities values.
 template <class B>
 MLA_DEVICE void multiply_values(const B& b, const float (&probabilities)[kKeyTiles][4], const uint8_t* values,
@@ -193,7 +149,8 @@ attend_decompressed_kernel(mla_step_params p, mla_cache_params c, RebuildTask t,
                            RowState* states) {
   const B b(c, t);
   uint8_t* shared = shared_memory();
-  const int head = block_y(), columns = block_z() % value_blocks(t), first_column = columns * kColumns;
+  const Outputs outputs{block_y(), block_z() % value_blocks(t), out, lse, states};
+  const int head = outputs.head, first_column = outputs.first_column();
   Queries w;
   if (!find_queries(p, t, plan, B::kRows, block_x(), block_z() / value_blocks(t), &w)) return;
   const int32_t* pages = page_table + static_cast<int64_t>(w.index) * p.page_table_stride;
@@ -206,42 +163,18 @@ attend_decompressed_kernel(mla_step_params p, mla_cache_params c, RebuildTask t,
   const QueryRow query_row{t.nope, b.rope_at, c.rope, b.width};
   load_queries<B::kRows, B::kWarps>(
       query_row, are_pairs(query_row, q, p.q_token_stride, p.q_head_stride),
-      [&](int i) -> const float* {
-        if (!MLA_BOUND(i < w.count)) return nullptr;
-        return q + static_cast<int64_t>(w.sequence.first_token + w.first + i) * p.q_token_stride +
-               head * p.q_head_stride;
-      },
+      [&](int i) { return query_of(p, w, q, head, i); },
       [&](int i, int column) { return shared + i * b.stride() + column * 2; });
 
   Row rows[2];
-  RowState state[2] = {{-kInfinity, 0.f}, {-kInfinity, 0.f}};
+  RowState state[2];
   float sums[kColumns / 8][4] = {};
-  const auto output = [&](int row) {
-    return out + static_cast<int64_t>(w.sequence.first_token + w.first + row) * p.out_token_stride +
-           head * p.out_head_stride;
-  };
   MLA_UNROLL
-  for (int half = 0; half < 2; half++) {
-    const int row = first_row + half * 8;
-    rows[half].position = w.sequence.kv_tokens - w.sequence.queries + w.first + row;
-    const int end = p.causal && rows[half].position + 1 < w.end ? rows[half].position + 1 : w.end;
-    rows[half].end = row < w.count ? end : 0;
-    if (t.first == 0 || !MLA_BOUND(row < w.count)) continue;
-    state[half] = states[state_of(p, w.sequence.first_token + w.first + row, head, columns)];
-    const float* from = output(row);
-    MLA_UNROLL
-    for (int n = 0; n < kColumns / 8; n++) {
-      MLA_UNROLL
-      for (int i = 0; i < 2; i++) {
-        const int column = first_column + n * 8 + lane % 4 * 2 + i;
-        if (MLA_BOUND(column < t.value)) sums[n][half * 2 + i] = from[column];
-      }
-    }
-  }
-  // Behind this token no row of the warp sees a key; a tile of such would change nothing.
-  const int last_row = warp_index() * 16 + 15 < w.count ? warp_index() * 16 + 15 : w.count - 1;
-  const int last_end = w.sequence.kv_tokens - w.sequence.queries + w.first + last_row + 1;
-  const int warp_end = warp_index() * 16 >= w.count ? 0 : p.causal && last_end < w.end ? last_end : w.end;
+  for (int half = 0; half < 2; half++)
+    rows[half] = begin_row(p, t, w, outputs, first_row + half * 8, &state[half],
+                           [&](int n, int i) -> float& { return sums[n][half * 2 + i]; });
+  // A tile behind it would change nothing.
+  const int warp_end = end_of_rows(p, w, warp_index() * 16, 16);
 
   float scores[kKeyTiles][4];
   for (int token = w.begin; token < w.end; token += kTile) {
@@ -257,7 +190,9 @@ attend_decompressed_kernel(mla_step_params p, mla_cache_params c, RebuildTask t,
     if (token >= warp_end) continue;
     MLA_UNROLL
     for (int half = 0; half < 2; half++) {
-      const float factor = soften(rows[half], half, token, p.scale * kLog2E, slope, scores, &state[half]);
+      const float factor = soften(
+          rows[half], token, p.scale * kLog2E, slope,
+          [&](int n, int i) -> float& { return scores[n][half * 2 + i]; }, &state[half]);
       MLA_UNROLL
       for (int n = 0; n < kColumns / 8; n++) {
         sums[n][half * 2] *= factor;
@@ -268,26 +203,9 @@ attend_decompressed_kernel(mla_step_params p, mla_cache_params c, RebuildTask t,
   }
 
   MLA_UNROLL
-  for (int half = 0; half < 2; half++) {
-    const int row = first_row + half * 8;
-    if (!MLA_BOUND(row < w.count)) continue;
-    const int64_t token = w.sequence.first_token + w.first + row;
-    const float factor = output_factor(t, w, state[half].sum);
-    float* to = output(row);
-    MLA_UNROLL
-    for (int n = 0; n < kColumns / 8; n++) {
-      MLA_UNROLL
-      for (int i = 0; i < 2; i++) {
-        const int column = first_column + n * 8 + lane % 4 * 2 + i;
-        if (MLA_BOUND(column < t.value)) to[column] = sums[n][half * 2 + i] * factor;
-      }
-    }
-    if (lane % 4 != 0) continue;
-    if (!w.ends) states[state_of(p, token, head, columns)] = state[half];
-    if (w.ends && lse != nullptr && columns == 0)
-      lse[token * p.lse_token_stride + head * p.lse_head_stride] =
-          (state[half].max + log2f(state[half].sum)) * kLn2;
-  }
+  for (int half = 0; half < 2; half++)
+    end_row(p, t, w, outputs, first_row + half * 8, state[half],
+            [&](int n, int i) { return sums[n][half * 2 + i]; });
 }
 
 template <class B>

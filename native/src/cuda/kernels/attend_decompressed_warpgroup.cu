@@ -9,15 +9,13 @@
 #include "cuda/common/sync.h"
 #include "cuda/common/warpgroup.h"
 #include "cuda/kernels/attend_kinds.h"
+#include "cuda/kernels/decompressed.h"
 #include "cuda/kernels/queries.h"
-#include "cuda/kernels/rebuild.h"
 
 namespace mla::cuda {
 namespace {
 
 constexpr int kTile = kRebuiltTile;
-constexpr int kKeyTiles = kTile / 8;
-constexpr int kColumns = 128;  // of the value, for each block: more of them are other blocks
 constexpr int kColumnBytes = kTile * 128;
 constexpr int kStages = 2;
 static_assert(kTile == 64);
@@ -38,8 +36,6 @@ struct Block {
   static constexpr int kStageBytes = kTile * (kWidth + kColumns) * 2;
   static constexpr int kShared = kKeysAt + kStages * kStageBytes;
 };
-
-MLA_BOTH int value_blocks(const RebuildTask& t) { return (t.value + kColumns - 1) / kColumns; }
 
 // Begins the copy of the keys and values of kTile tokens: the rebuilt parts and the rotated one, which all heads share. Rows behind the end are
 // zero. A lane has one chunk in each column of its rows.
@@ -78,45 +74,6 @@ MLA_DEVICE void load_tile(const mla_step_params& p, const mla_cache_params& c, c
   }
 }
 
-// One of the two rows of which a thread has scores: `half` 0 is row lane / 4 of the warp, 1 is row lane / 4 + 8.
-struct Row {
-  int position;
-  int end;  // the first key that it does not see; 0 for a row behind the last query
-};
-
-// Scores of a row become probabilities relative to its largest score so far; returns what its output so far is multiplied with.
-MLA_DEVICE float soften(const Row& row, int half, int token, float scale, float slope,
-                        float (&scores)[kKeyTiles * 4], RowState* state) {
-  const int first = token + lane_index() % 4 * 2;
-  float largest = -kInfinity;
-  MLA_UNROLL
-  for (int n = 0; n < kKeyTiles; n++) {
-    MLA_UNROLL
-    for (int i = 0; i < 2; i++) {
-      float& x = scores[n * 4 + half * 2 + i];
-      const int key = first + n * 8 + i;
-      x = key < row.end ? x * scale - slope * static_cast<float>(row.position - key) : -kInfinity;
-      largest = fmaxf(largest, x);
-    }
-  }
-  const float max = fmaxf(state->max, warp_max<4>(largest));
-  const float base = max == -kInfinity ? 0.f : max;
-  float sum = 0;
-  MLA_UNROLL
-  for (int n = 0; n < kKeyTiles; n++) {
-    MLA_UNROLL
-    for (int i = 0; i < 2; i++) {
-      float& x = scores[n * 4 + half * 2 + i];
-      x = fast_exp2(x - base);
-      sum += x;
-    }
-  }
-  const float factor = fast_exp2(state->max - base);
-  state->sum = state->sum * factor + warp_sum<4>(sum);
-  state->max = max;
-  return factor;
-}
-
 // As attend_decompressed_kernel.
 template <class B>
 MLA_KERNEL(B::kThreads, 1)
@@ -126,7 +83,8 @@ attend_decompressed_warpgroup_kernel(mla_step_params p, mla_cache_params c, Rebu
                                      float* out, float* lse, RowState* states) {
   if constexpr (kHasWarpgroups) {
     uint8_t* shared = shared_memory();
-    const int head = block_y(), columns = block_z() % value_blocks(t), first_column = columns * kColumns;
+    const Outputs outputs{block_y(), block_z() % value_blocks(t), out, lse, states};
+    const int head = outputs.head, first_column = outputs.first_column();
     Queries w;
     if (!find_queries(p, t, plan, B::kRows, block_x(), block_z() / value_blocks(t), &w)) return;
     const int32_t* pages = page_table + static_cast<int64_t>(w.index) * p.page_table_stride;
@@ -145,44 +103,20 @@ attend_decompressed_warpgroup_kernel(mla_step_params p, mla_cache_params c, Rebu
     const QueryRow query_row{t.nope, rope_at(t), c.rope, B::kWidth};
     load_queries<B::kRows, B::kWarps>(
         query_row, are_pairs(query_row, q, p.q_token_stride, p.q_head_stride),
-        [&](int i) -> const float* {
-          if (!MLA_BOUND(i < w.count)) return nullptr;
-          return q + static_cast<int64_t>(w.sequence.first_token + w.first + i) * p.q_token_stride +
-                 head * p.q_head_stride;
-        },
+        [&](int i) { return query_of(p, w, q, head, i); },
         [&](int i, int column) {
           return shared + column / 64 * B::kRows * 128 + matrix_place(i, column % 64 / 8) + column % 8 * 2;
         });
 
     Row rows[2];
-    RowState state[2] = {{-kInfinity, 0.f}, {-kInfinity, 0.f}};
+    RowState state[2];
     float sums[kColumns / 2] = {};
-    const auto output = [&](int row) {
-      return out + static_cast<int64_t>(w.sequence.first_token + w.first + row) * p.out_token_stride +
-             head * p.out_head_stride;
-    };
     MLA_UNROLL
-    for (int half = 0; half < 2; half++) {
-      const int row = first_row + half * 8;
-      rows[half].position = w.sequence.kv_tokens - w.sequence.queries + w.first + row;
-      const int end = p.causal && rows[half].position + 1 < w.end ? rows[half].position + 1 : w.end;
-      rows[half].end = row < w.count ? end : 0;
-      if (t.first == 0 || !MLA_BOUND(row < w.count)) continue;
-      state[half] = states[state_of(p, w.sequence.first_token + w.first + row, head, columns)];
-      const float* from = output(row);
-      MLA_UNROLL
-      for (int n = 0; n < kColumns / 8; n++) {
-        MLA_UNROLL
-        for (int i = 0; i < 2; i++) {
-          const int column = first_column + n * 8 + lane % 4 * 2 + i;
-          if (MLA_BOUND(column < t.value)) sums[n * 4 + half * 2 + i] = from[column];
-        }
-      }
-    }
-    // Behind this token no row of the warpgroup sees a key; a tile of such would change nothing.
-    const int last_row = group * 64 + 63 < w.count ? group * 64 + 63 : w.count - 1;
-    const int last_end = w.sequence.kv_tokens - w.sequence.queries + w.first + last_row + 1;
-    const int group_end = group * 64 >= w.count ? 0 : p.causal && last_end < w.end ? last_end : w.end;
+    for (int half = 0; half < 2; half++)
+      rows[half] = begin_row(p, t, w, outputs, first_row + half * 8, &state[half],
+                             [&](int n, int i) -> float& { return sums[n * 4 + half * 2 + i]; });
+    // A tile behind it would change nothing.
+    const int group_end = end_of_rows(p, w, group * 64, 64);
 
     const uint8_t* own_queries = shared + group * 64 * 128;
     for (int token = w.begin, stage = 0; token < w.end; token += kTile, stage ^= 1) {
@@ -204,7 +138,9 @@ attend_decompressed_warpgroup_kernel(mla_step_params p, mla_cache_params c, Rebu
       float factors[2];
       MLA_UNROLL
       for (int half = 0; half < 2; half++)
-        factors[half] = soften(rows[half], half, token, p.scale * kLog2E, slope, scores, &state[half]);
+        factors[half] = soften(
+            rows[half], token, p.scale * kLog2E, slope,
+            [&](int n, int i) -> float& { return scores[n * 4 + half * 2 + i]; }, &state[half]);
       // Most tiles have no larger score, and most factors are 1.
       if (vote(factors[0] != 1.f || factors[1] != 1.f) != 0) {
         MLA_UNROLL
@@ -225,26 +161,9 @@ attend_decompressed_warpgroup_kernel(mla_step_params p, mla_cache_params c, Rebu
     }
 
     MLA_UNROLL
-    for (int half = 0; half < 2; half++) {
-      const int row = first_row + half * 8;
-      if (!MLA_BOUND(row < w.count)) continue;
-      const int64_t token = w.sequence.first_token + w.first + row;
-      const float factor = output_factor(t, w, state[half].sum);
-      float* to = output(row);
-      MLA_UNROLL
-      for (int n = 0; n < kColumns / 8; n++) {
-        MLA_UNROLL
-        for (int i = 0; i < 2; i++) {
-          const int column = first_column + n * 8 + lane % 4 * 2 + i;
-          if (MLA_BOUND(column < t.value)) to[column] = sums[n * 4 + half * 2 + i] * factor;
-        }
-      }
-      if (lane % 4 != 0) continue;
-      if (!w.ends) states[state_of(p, token, head, columns)] = state[half];
-      if (w.ends && lse != nullptr && columns == 0)
-        lse[token * p.lse_token_stride + head * p.lse_head_stride] =
-            (state[half].max + log2f(state[half].sum)) * kLn2;
-    }
+    for (int half = 0; half < 2; half++)
+      end_row(p, t, w, outputs, first_row + half * 8, state[half],
+              [&](int n, int i) { return sums[n * 4 + half * 2 + i]; });
   }
 }
 
