@@ -85,7 +85,7 @@ TEST(BlockFormat, LinearIsThatOfTheWidenedWeights) {
       mla_linear_params p{sizeof p, MLA_COMPUTE_BF16, MLA_TYPE_F32, rows, k, n, k, stride, n, 0, 0, 0, 0};
       std::vector<float> packed((size_t)packed_bytes<Generic>(&p) / 4 + 16);
       float* aligned = packed.data() + (-(uintptr_t)packed.data() & 63) / 4;
-      pack_rows<Generic>(p, x.data(), nullptr, 0, rows, aligned);
+      pack_rows<Generic, false>(p, x.data(), nullptr, 0, rows, aligned);
       std::vector<float> expected((size_t)rows * n), y((size_t)rows * n);
       multiply<Generic>(p, aligned, float_rows(plain, stride), bias.data(), 0, n, expected.data());
       multiply<Generic>(p, aligned, toy_rows(weight, stride), bias.data(), 0, n, y.data());

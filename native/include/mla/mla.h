@@ -16,7 +16,8 @@
  *  - MLA_COMPUTE_F32: operands stay float32, stored bf16/f16 values are widened (exactly). MLA_COMPUTE_BF16: float32
  *    activations are rounded to bf16 (nearest even) where they enter a matrix product; q and p too where the cache is
  *    not float32, and elements of cached rows that have scales; weights keep their values. Sums are float32 always; the
- *    softmax denominator is summed before p is rounded.
+ *    softmax denominator is summed before p is rounded. Elements of F8_E4M3, all of which bf16 has, may be multiplied without
+ *    their scales, of scale_columns a multiple of 32 or of whole rows, which then multiply the sums over their columns.
  *  - MLA_COMPUTE_INT8 is MLA_COMPUTE_BF16 but for products along the stored rows of a weight of integer codes (Q*, IQ4_*,
  *    MXFP4, I8, I4, F4; scales of a plane for whole blocks of 32 or whole rows), in linear and in head_linear where it is not
  *    transposed. There, blocks of 32 activations, the last filled up with zeros, become integers: m the largest

@@ -39,7 +39,7 @@ void head_plain(HeadTile t, const typename K::Rows& w) {
   const int in = t.p.k;
   for (int k = 0; k < in; k += kBlockK) {
     t.p.k = min_int(kBlockK, in - k);
-    pack_rows<typename K::Isa>(t.p, t.x + k, nullptr, 0, t.p.rows, packed);
+    pack_rows<typename K::Isa, sizeof(typename K::X) == 2>(t.p, t.x + k, nullptr, 0, t.p.rows, packed);
     linear_of<K>({t.p, packed, w.part(0, 1, k), nullptr, k > 0, t.y}, 0, t.p.n);
   }
 }
@@ -224,6 +224,7 @@ MLA_INLINE void over_tokens(const mla_head_linear_params& p, const float* x, flo
   tile.p.compute = p.compute;
   tile.p.weight_type = p.weight_type;
   tile.p.scale_rows = p.scale_rows;
+  tile.p.scale_columns = p.scale_columns;
   tile.p.k = p.in;
   tile.p.n = p.out;
   tile.p.x_stride = p.x_token_stride;
@@ -276,7 +277,7 @@ void transposed_head(const mla_head_linear_params& p, const float* x, const Stor
 
 // y = x W^T of one head in matrix registers, of as many tokens at a time as fit the stack, packed.
 template <class Isa>
-void matrix_head(const mla_head_linear_params& p, const float* x, const PlainRows<uint16_t>& w, int begin,
+void matrix_head(const mla_head_linear_params& p, const float* x, const StoredRows<Isa>& w, int begin,
                  int end, float* y) {
   constexpr int kPair = 2 * kMatrixRows;
   alignas(64) uint16_t packed[kMatrixPackedBytes / 2];
@@ -284,7 +285,7 @@ void matrix_head(const mla_head_linear_params& p, const float* x, const PlainRow
   const int most = fit >= kPair ? fit / kPair * kPair : min_int(fit, kMatrixRows);
   over_tokens(p, x, y, begin, end, {most, false}, [&](const HeadTile& t) {
     pack_matrix_rows<Isa>(t.p, t.x, nullptr, 0, t.p.rows, packed);
-    multiply_matrix<Isa>({t.p, packed, w, nullptr, t.y}, 0, t.p.n);
+    multiply_in_matrix<Isa>({t.p, packed, nullptr, t.y}, w, 0, t.p.n);
   });
 }
 
@@ -294,13 +295,13 @@ void one_head(const mla_head_linear_params& p, const float* x, const StoredRows<
               float* y) {
   if (p.transposed) return transposed_head<Isa>(p, x, w, begin, end, y);
   if constexpr (Isa::kHasMatrix) {
-    if (uses_matrix<Isa>(p.compute, w.type, w.scales.values != nullptr))
-      return matrix_head<Isa>(p, x, plain_rows<Bf16>(w), begin, end, y);
+    if (uses_matrix<Isa>(p.compute, p.weight_type, p.scale_rows, p.scale_columns, p.in))
+      return matrix_head<Isa>(p, x, w, begin, end, y);
   }
   if (multiplies_codes(p.compute, p.weight_type, p.scale_rows, p.scale_columns, p.in))
     return over_tokens(p, x, y, begin, end, kPlainCut,
                        [&](const HeadTile& tile) { head_codes<Isa>(tile, w); });
-  with_product<Isa>(p.compute, w, [&]<class K>(K, const typename K::Rows& rows) {
+  with_product<Isa>(p.compute, w, p.in, [&]<class K>(K, const typename K::Rows& rows) {
     over_tokens(p, x, y, begin, end, kPlainCut, [&](const HeadTile& tile) { head_plain<K>(tile, rows); });
   });
 }

@@ -16,6 +16,7 @@
 #include "cpu/integer_linear.h"
 #include "cpu/lanes.h"
 #include "cpu/linear_matrix.h"
+#include "cpu/linear_matrix_widened.h"
 #include "cpu/linear_tile.h"
 #include "cpu/raw.h"
 
@@ -37,14 +38,16 @@ template <class Isa>
 MLA_INLINE bool uses_bf16_dot(int compute, int weight_type, bool scaled) {
   return Isa::kHasBf16Dot && rounds_to_bf16(compute) && weight_type == Bf16::kType && !scaled;
 }
+// Whether a linear layer multiplies pairs of bf16.
 template <class Isa>
-MLA_INLINE bool uses_bf16_dot(const mla_linear_params& p) {
-  return uses_bf16_dot<Isa>(p.compute, p.weight_type, p.scale_rows > 0);
+MLA_INLINE bool multiplies_pairs(const mla_linear_params& p) {
+  return Isa::kHasBf16Dot &&
+         (uses_bf16_dot<Isa>(p.compute, p.weight_type, p.scale_rows > 0) || widens_to_bf16(p));
 }
 MLA_INLINE int group_rows(int rows) { return min_int(rows, kGroupRows); }
 template <class Isa>
-MLA_INLINE int k_step(const mla_linear_params& p) {
-  return uses_bf16_dot<Isa>(p) ? 2 * Isa::L : Isa::L;
+MLA_INLINE int k_step(bool pairs) {
+  return pairs ? 2 * Isa::L : Isa::L;
 }
 
 template <class Isa>
@@ -55,8 +58,8 @@ int64_t packed_bytes(const mla_linear_params* params) {
   const int group = group_rows(p.rows);
   if (group == 0) return 0;
   const int64_t groups = (p.rows + group - 1) / group;
-  return whole_lines(groups * group * (int64_t)round_up(p.k, k_step<Isa>(p)) *
-                     (uses_bf16_dot<Isa>(p) ? 2 : 4));
+  return whole_lines(groups * group * (int64_t)round_up(p.k, k_step<Isa>(multiplies_pairs<Isa>(p))) *
+                     (multiplies_pairs<Isa>(p) ? 2 : 4));
 }
 
 // The element of the packed form at which row m and block of k `k` begin, m and k the first of a group and a block.
@@ -67,11 +70,11 @@ MLA_INLINE int64_t packed_at(int rows, int padded_k, int m, int k) {
          (int64_t)(m - begin) * min_int(kBlockK, padded_k - k);
 }
 
-template <class Isa>
+template <class Isa, bool kPairs>
 void pack_rows(const mla_linear_params& p, const float* x, const int32_t* indices, int row_begin, int row_end,
                void* packed) {
   constexpr int L = Isa::L;
-  const int group = group_rows(p.rows), padded_k = round_up(p.k, k_step<Isa>(p));
+  const int group = group_rows(p.rows), padded_k = round_up(p.k, k_step<Isa>(kPairs));
   const bool rounds = rounds_to_bf16(p.compute);
   // the last group is padded with rows of zeros
   const int padded_end = row_end == p.rows ? round_up(row_end, group) : row_end;
@@ -85,18 +88,16 @@ void pack_rows(const mla_linear_params& p, const float* x, const int32_t* indice
       auto read = [&](int k) __attribute__((always_inline)) {
         return whole - k >= L ? Isa::load(row + k) : whole > k ? Isa::load(row + k, whole - k) : Isa::zero();
       };
-      if constexpr (Isa::kHasBf16Dot) {
-        if (uses_bf16_dot<Isa>(p)) {
-          uint16_t* out = (uint16_t*)packed + start + lane_row * 2 * L;
-          for (int k = k0; k < end; k += 2 * L, out += group * 2 * L)
-            Isa::store_pairs(out, Isa::round_to_pairs(read(k), read(k + L)));
-          continue;
+      if constexpr (kPairs) {
+        uint16_t* out = (uint16_t*)packed + start + lane_row * 2 * L;
+        for (int k = k0; k < end; k += 2 * L, out += group * 2 * L)
+          Isa::store_pairs(out, Isa::round_to_pairs(read(k), read(k + L)));
+      } else {
+        float* out = (float*)packed + start + lane_row * L;
+        for (int k = k0; k < end; k += L, out += group * L) {
+          const F<Isa> v = read(k);
+          Isa::store(out, rounds ? Isa::round_bf16(v) : v);
         }
-      }
-      float* out = (float*)packed + start + lane_row * L;
-      for (int k = k0; k < end; k += L, out += group * L) {
-        const F<Isa> v = read(k);
-        Isa::store(out, rounds ? Isa::round_bf16(v) : v);
       }
     }
   }
@@ -110,13 +111,16 @@ void pack_any_rows(const mla_linear_params& p, const float* x, const int32_t* in
     if (uses_matrix<Isa>(p))
       return pack_matrix_rows<Isa>(p, x, indices, row_begin, row_end, (uint16_t*)packed);
   }
-  pack_rows<Isa>(p, x, indices, row_begin, row_end, packed);
+  if constexpr (Isa::kHasBf16Dot) {
+    if (multiplies_pairs<Isa>(p)) return pack_rows<Isa, true>(p, x, indices, row_begin, row_end, packed);
+  }
+  pack_rows<Isa, false>(p, x, indices, row_begin, row_end, packed);
 }
 
 // Whether activations that are packed for one layer suit another one of the same width.
 template <class Isa>
 MLA_INLINE bool packs_alike(const mla_linear_params& a, const mla_linear_params& b) {
-  return uses_bf16_dot<Isa>(a) == uses_bf16_dot<Isa>(b) && uses_matrix<Isa>(a) == uses_matrix<Isa>(b);
+  return multiplies_pairs<Isa>(a) == multiplies_pairs<Isa>(b) && uses_matrix<Isa>(a) == uses_matrix<Isa>(b);
 }
 
 // A panel: N weight rows over kc of k, with the rows of a block.
@@ -283,15 +287,18 @@ void linear_of(Layer<K> layer, int n_begin, int n_end) {
 
 // Calls f with the kind of product that a weight takes, and its rows as that kind reads them.
 template <class Isa, class Function>
-MLA_INLINE void with_product(int compute, const StoredRows<Isa>& w, Function f) {
+MLA_INLINE void with_product(int compute, const StoredRows<Isa>& w, int k, Function f) {
   const bool scaled = w.scales.values != nullptr;
+  const SomeRows<Isa> rows{&w, 0, 1, 0};
   if constexpr (Isa::kHasBf16Dot) {
     if (uses_bf16_dot<Isa>(compute, w.type, scaled)) return f(Pairs<Isa>{}, plain_rows<Bf16>(w));
+    if (widens_to_bf16(compute, w.type, scaled ? w.scales.rows : 0, w.scales.columns, k))
+      return f(WidenedPairs<Isa>{}, rows);
   }
   const bool plain = !scaled && PlainFormats::with(w.type, [&]<class Format>(Format) {
     f(Widened<Isa, Format>{}, plain_rows<Format>(w));
   });
-  if (!plain) f(Unpacked<Isa>{}, typename Unpacked<Isa>::Rows{&w, 0, 1, 0});
+  if (!plain) f(Unpacked<Isa>{}, rows);
 }
 
 template <class Isa>
@@ -299,10 +306,9 @@ void multiply(const mla_linear_params& p, const void* packed, const StoredRows<I
               const float* bias, int n_begin, int n_end, float* y) {
   if constexpr (Isa::kHasMatrix) {
     if (uses_matrix<Isa>(p))
-      return multiply_matrix<Isa>({p, (const uint16_t*)packed, plain_rows<Bf16>(weight), bias, y}, n_begin,
-                                  n_end);
+      return multiply_in_matrix<Isa>({p, (const uint16_t*)packed, bias, y}, weight, n_begin, n_end);
   }
-  with_product<Isa>(p.compute, weight, [&]<class K>(K, const typename K::Rows& rows) {
+  with_product<Isa>(p.compute, weight, p.k, [&]<class K>(K, const typename K::Rows& rows) {
     linear_of<K>({p, packed, rows, bias, false, y}, n_begin, n_end);
   });
 }

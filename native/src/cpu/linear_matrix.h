@@ -22,12 +22,13 @@ constexpr int kMatrixChunk = 96;
 static_assert(kMatrixBlockRows % 32 == 0 && kMatrixChunk % 32 == 0 && kMatrixBlockK % kMatrixElements == 0);
 
 template <class Isa>
-MLA_INLINE bool uses_matrix(int compute, int weight_type, bool scaled) {
-  return Isa::kHasMatrix && rounds_to_bf16(compute) && weight_type == Bf16::kType && !scaled;
+MLA_INLINE bool uses_matrix(int compute, int type, int scale_rows, int scale_columns, int k) {
+  return Isa::kHasMatrix && ((rounds_to_bf16(compute) && type == Bf16::kType && scale_rows == 0) ||
+                             widens_to_bf16(compute, type, scale_rows, scale_columns, k));
 }
 template <class Isa>
 MLA_INLINE bool uses_matrix(const mla_linear_params& p) {
-  return uses_matrix<Isa>(p.compute, p.weight_type, p.scale_rows > 0);
+  return uses_matrix<Isa>(p.compute, p.weight_type, p.scale_rows, p.scale_columns, p.k);
 }
 MLA_INLINE int matrix_group(int rows) { return min_int(rows, kMatrixRows); }
 MLA_INLINE int matrix_groups(int rows) { return (rows + kMatrixRows - 1) / kMatrixRows; }
@@ -100,26 +101,16 @@ struct NextLines {
   }
 };
 
-// What a linear layer in matrix registers is made of.
+// Packed activations, and where the results of a linear layer go.
 template <class Isa>
-struct MatrixLayer {
+struct MatrixRows {
   const mla_linear_params& p;
   const uint16_t* packed;
-  PlainRows<uint16_t> w;
   const float* bias;
   float* y;
 
   MLA_INLINE const uint16_t* group(int g, int k) const {
     return packed + g * matrix_group_elements(p.rows, p.k) + (int64_t)k * matrix_group(p.rows);
-  }
-
-  // Weight rows [n, n + height) beyond the last whole step of k, filled up with zeros.
-  MLA_INLINE void copy_tail(int n, int height, uint16_t* to) const {
-    const int whole = p.k / kMatrixElements * kMatrixElements;
-    for (int i = 0; i < height; i++) {
-      const uint16_t* from = w.at + (n + i) * w.stride + whole;
-      for (int j = 0; j < kMatrixElements; j++) to[i * kMatrixElements + j] = whole + j < p.k ? from[j] : 0;
-    }
   }
 
   // Writes rows [m, m + rows), at most 16, of `columns` outputs from n on; sums: [output][16 rows], readable up to output 31.
@@ -137,6 +128,26 @@ struct MatrixLayer {
         for (int i = 0; i < min_int(L, rows - t); i++, to += p.y_stride)
           Isa::store(to, bias ? Isa::add(v[i], b) : v[i], count);
       }
+    }
+  }
+
+  // The same where there is one row: sums[0 .. columns) are its outputs.
+  void write_one(const float* sums, int n, int columns) const {
+    for (int c = 0; c < columns; c++) y[n + c] = bias ? sums[c] + bias[n + c] : sums[c];
+  }
+};
+
+// A linear layer whose weights are bf16 as they lie.
+template <class Isa>
+struct MatrixLayer : MatrixRows<Isa> {
+  PlainRows<uint16_t> w;
+
+  // Weight rows [n, n + height) beyond the last whole step of k, filled up with zeros.
+  MLA_INLINE void copy_tail(int n, int height, uint16_t* to) const {
+    const int k = this->p.k, whole = k / kMatrixElements * kMatrixElements;
+    for (int i = 0; i < height; i++) {
+      const uint16_t* from = w.at + (n + i) * w.stride + whole;
+      for (int j = 0; j < kMatrixElements; j++) to[i * kMatrixElements + j] = whole + j < k ? from[j] : 0;
     }
   }
 };
@@ -209,14 +220,10 @@ void few_matrix_rows(const MatrixLayer<Isa>& layer, int n_begin, int n_end, int 
       few_rows_products<Isa, 1>(layer, n, height, next, lines, sums);
     for (int i = 0; i < (two > kMatrixRows ? 2 : 1); i++) {
       const int first = at + i * kMatrixRows, skipped = first - n[i], columns = height - skipped;
-      if (p.rows > 1) {
+      if (p.rows > 1)
         layer.write(sums + i * kSums + skipped * kMatrixRows, 0, p.rows, first, columns);
-        continue;
-      }
-      for (int c = 0; c < columns; c++) {
-        const float s = sums[i * kSums + skipped + c];
-        layer.y[first + c] = layer.bias ? s + layer.bias[first + c] : s;
-      }
+      else
+        layer.write_one(sums + i * kSums + skipped, first, columns);
     }
   }
 }

@@ -1,5 +1,6 @@
-// Tiles of linear layers: a few rows times a few rows of weights over a block of k. The product comes in three kinds: Widened, of weights of
-// a plain format as floats, Pairs, of bf16 weights as they lie in memory, and Unpacked, of all others, a panel of floats at a time.
+// Tiles of linear layers: a few rows times a few rows of weights over a block of k. The product comes in four kinds: Widened, of weights of
+// a plain format as floats, Pairs, of bf16 weights as they lie in memory, WidenedPairs, of those that become bf16 a panel at a time, and
+// Unpacked, of all others, a panel of floats at a time.
 #pragma once
 #include "cpu/formats/formats.h"
 #include "cpu/lanes.h"
@@ -177,25 +178,27 @@ struct Widened {
   }
 };
 
+// Rows first, first + step, .. of a weight of any format from element k on.
+template <class Isa>
+struct SomeRows {
+  const StoredRows<Isa>* weight;
+  int64_t first, step;
+  int k;
+  MLA_INLINE SomeRows part(int64_t n, int64_t s, int from) const {
+    return {weight, first + n * step, s * step, k + from};
+  }
+};
+
 // The product of a tile on weights that are floats only in a panel: of blocks, or with scales.
 template <class I>
 struct Unpacked {
   typedef I Isa;
   typedef float X;
+  typedef SomeRows<Isa> Rows;
   static constexpr int L = Isa::L;
   static constexpr int kStep = L;
   static constexpr bool kUsesPanel = true;
   static constexpr bool kReadsRows = false;
-
-  // Rows first, first + step, .. of a weight from element k on.
-  struct Rows {
-    const StoredRows<Isa>* weight;
-    int64_t first, step;
-    int k;
-    MLA_INLINE Rows part(int64_t n, int64_t s, int from) const {
-      return {weight, first + n * step, s * step, k + from};
-    }
-  };
 
   template <int N>
   static void fill_panel(const Rows& w, int kc, float* panel) {
@@ -280,6 +283,78 @@ struct Pairs {
       }
     }
     finish_tile<Isa, MR, N>(s, sums);
+  }
+};
+
+// The product of a tile on pairs of bf16 that weights become in a panel, [kc / 2 L][N][2 L]; behind it the scales of their columns,
+// [block][N], which multiply the lanes' sums over a block.
+template <class I>
+struct WidenedPairs {
+  typedef I Isa;
+  typedef uint16_t X;
+  typedef SomeRows<Isa> Rows;
+  static constexpr int kStep = 2 * Isa::L;
+  static constexpr bool kUsesPanel = true;
+  static constexpr bool kReadsRows = false;
+
+  template <int N>
+  static MLA_INLINE float* scales(float* panel) {
+    return panel + N * kBlockK / 2;
+  }
+  // How many columns from k on share a scale.
+  static MLA_INLINE int64_t columns(const Rows& w, int k) {
+    const int64_t of_scale = w.weight->scale_columns();
+    return of_scale - (w.k + k) % of_scale;
+  }
+
+  template <int N>
+  static void fill_panel(const Rows& w, int kc, float* panel) {
+    uint16_t row[kBlockK];
+    for (int j = 0; j < N; j++) {
+      const int64_t n = w.first + j * w.step;
+      w.weight->read_bf16(n, w.k, kc, row);
+      for (int k = 0; k < kc; k += kStep)
+        Isa::store_pairs((uint16_t*)panel + k * N + j * kStep, Isa::load_pairs(row + k));
+      float* scale = scales<N>(panel) + j;
+      for (int64_t k = 0; k < kc; k += columns(w, (int)k), scale += N)
+        *scale = w.weight->scale(n, w.k + (int)k);
+    }
+  }
+
+  static MLA_INLINE Nothing next(const Rows&, int, int) { return {}; }
+
+  template <int MR, int N, class Fetched>
+  static MLA_INLINE void tile(const uint16_t* x, int group, const Rows& w, const float* panel, int kc,
+                              const Fetched&, float* sums) {
+    const uint16_t* pairs = (const uint16_t*)panel;
+    const float* scale = scales<N>((float*)panel);
+    F<Isa> total[MR][N];
+    clear<Isa>(total);
+    for (int k = 0; k < kc; scale += N) {
+      const int64_t block_end = k + columns(w, k);
+      const int end = block_end < kc ? (int)block_end : kc;
+      F<Isa> s[MR][N];
+      clear<Isa>(s);
+      for (; k < end; k += kStep) {
+        P<Isa> a[MR];
+#pragma GCC unroll 8
+        for (int i = 0; i < MR; i++) a[i] = Isa::load_pairs(x + (int64_t)k * group + i * kStep);
+#pragma GCC unroll 8
+        for (int j = 0; j < N; j++) {
+          const P<Isa> b = Isa::load_pairs(pairs + (int64_t)k * N + j * kStep);
+#pragma GCC unroll 8
+          for (int i = 0; i < MR; i++) s[i][j] = Isa::dot(s[i][j], a[i], b);
+        }
+      }
+      k = end;
+#pragma GCC unroll 8
+      for (int j = 0; j < N; j++) {
+        const F<Isa> of_block = Isa::set1(scale[j]);
+#pragma GCC unroll 8
+        for (int i = 0; i < MR; i++) total[i][j] = Isa::fma(of_block, s[i][j], total[i][j]);
+      }
+    }
+    finish_tile<Isa, MR, N>(total, sums);
   }
 };
 

@@ -48,6 +48,16 @@ void scale_run(const Scales& s, int64_t row, int k, int n, float* to) {
   }
 }
 
+// Whether the elements of a weight become bf16, which has all of them, and are multiplied so; a scale multiplies the sum over its columns.
+MLA_INLINE bool widens_to_bf16(int compute, int type, int scale_rows, int scale_columns, int k) {
+  constexpr int kColumns = 32;  // a whole step of every instruction set
+  return rounds_to_bf16(compute) && type == F8_E4M3::kType &&
+         (scale_rows == 0 || scale_columns % kColumns == 0 || scale_columns >= k);
+}
+MLA_INLINE bool widens_to_bf16(const mla_linear_params& p) {
+  return widens_to_bf16(p.compute, p.weight_type, p.scale_rows, p.scale_columns, p.k);
+}
+
 template <class Isa>
 struct StoredRows {
   int type;
@@ -76,6 +86,34 @@ struct StoredRows {
   MLA_INLINE void read(int64_t row, int k, int n, float* to) const {
     widen(weight + row * row_bytes + (int64_t)(k / block.elements) * block.bytes, n, to);
     if (scales.values) scale_run<Isa>(scales, row, k, n, to);
+  }
+
+  // What multiplies elements from (row, k) on, 1 where there are no scales, and how many of a row it multiplies: all up to the next multiple.
+  MLA_INLINE float scale(int64_t row, int k) const {
+    if (!scales.values) return 1;
+    return scale_at<Isa>(scales, (scales.first + row) / scales.rows * scales.stride + k / scales.columns);
+  }
+  // From this row on so many rows have the same scales.
+  MLA_INLINE int64_t rows_of_scale(int64_t row) const {
+    return scales.values ? scales.rows - (scales.first + row) % scales.rows : INT32_MAX;
+  }
+  MLA_INLINE int scale_columns() const { return scales.values ? scales.columns : INT32_MAX; }
+
+  // Element (row, k) of a format of bytes.
+  MLA_INLINE const uint8_t* bytes_at(int64_t row, int k) const {
+    return (const uint8_t*)weight + row * row_bytes + k;
+  }
+
+  // to[i] = element (row, k + i) for i < n without its scale, as bf16, zero from n up to whole steps of 2 Isa::L. For weights that widen so.
+  MLA_INLINE void read_bf16(int64_t row, int k, int n, uint16_t* to) const {
+    constexpr int kStep = 2 * Isa::L;
+    const uint8_t* from = bytes_at(row, k);
+    int i = 0;
+    for (; i + kStep <= n; i += kStep) Isa::store_pairs(to + i, Isa::widen_f8(from + i));
+    if (i == n) return;
+    uint8_t rest[kStep] = {};
+    __builtin_memcpy(rest, from + i, (size_t)(n - i));
+    Isa::store_pairs(to + i, Isa::widen_f8(rest));
   }
 
   // The same elements as integers, whole blocks of 32, see ReadCodes; scales[i] and minima[i] are those of elements run * i and on.

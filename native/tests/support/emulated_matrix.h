@@ -34,6 +34,19 @@ struct EmulatedMatrix : Generic {
     std::memcpy((char*)&r, p, 2 * static_cast<size_t>(n));
     return r;
   }
+  // 8 floats of 8 bits (E4M3) as bf16.
+  static P widen_f8(const uint8_t* from) {
+    uint16_t pairs[2 * L];
+    for (int i = 0; i < 2 * L; i++) {
+      const int exponent = from[i] >> 3 & 15, fraction = from[i] & 7;
+      const float magnitude = exponent == 15 && fraction == 7 ? NAN
+                              : exponent == 0                 ? std::ldexp((float)fraction, -9)
+                                              : std::ldexp((float)(8 + fraction), exponent - 10);
+      const float x = from[i] & 0x80 ? -magnitude : magnitude;
+      std::memcpy(pairs + i, (const char*)&x + 2, 2);
+    }
+    return load_pairs(pairs);
+  }
   static P no_pairs() { return P{}; }
   static void store_pairs(void* p, P x) { std::memcpy(p, &x, sizeof x); }
   // 8 elements rounded to bf16 in their order, subnormals to zero.

@@ -47,7 +47,16 @@ inline double f16_value(uint16_t h) {
   return h & 0x8000 ? -magnitude : magnitude;
 }
 
-inline int type_size(int type) { return type == MLA_TYPE_F32 ? 4 : 2; }
+// An 8-bit float (OCP FP8 E4M3): no infinity, a magnitude of all bits is NaN.
+inline double f8_value(uint8_t b) {
+  const int exponent = b >> 3 & 15, fraction = b & 7;
+  const double magnitude = (b & 0x7f) == 0x7f ? NAN
+                           : exponent == 0    ? std::ldexp(fraction, -9)
+                                              : std::ldexp(8 + fraction, exponent - 10);
+  return b & 0x80 ? -magnitude : magnitude;
+}
+
+inline int type_size(int type) { return type == MLA_TYPE_F32 ? 4 : type == MLA_TYPE_F8_E4M3 ? 1 : 2; }
 
 // What a product sees of an activation.
 inline double operand(float x, int compute) {
@@ -73,6 +82,11 @@ struct Matrix {
           const uint16_t b = to_bf16(random.real(-1, 1));
           std::memcpy(at, &b, 2);
           value = bf16_value(b);
+        } else if (type == MLA_TYPE_F8_E4M3) {
+          // subnormals now and then, else 2^-5 to 2, never NaN
+          const int exponent = random.in(0, 15) == 0 ? 0 : random.in(2, 7);
+          *at = static_cast<uint8_t>(random.in(0, 1) << 7 | exponent << 3 | random.in(0, 7));
+          value = f8_value(*at);
         } else {
           // a subnormal now and then, else 2^-7 to 2
           const int exponent = random.in(0, 31) == 0 ? 0 : random.in(8, 15);

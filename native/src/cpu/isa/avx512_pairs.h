@@ -16,6 +16,22 @@ struct Avx512Pairs : Avx512Base {
   static P load_pairs(const uint16_t* p, int n) {  // n < 32
     return _mm512_maskz_loadu_epi16((__mmask32)((1ull << n) - 1), p);
   }
+  // 32 floats of 8 bits (E4M3) as bf16, which has them all.
+  static P widen_f8(const uint8_t* from) {
+    const __m512i x = _mm512_cvtepu8_epi16(_mm256_loadu_si256((const __m256i*)from));
+    const __m512i magnitude = _mm512_and_si512(x, _mm512_set1_epi16(0x7f));
+    const __m512i sign = _mm512_slli_epi16(_mm512_sub_epi16(x, magnitude), 8);
+    // the difference of the biases, 120, is added to the exponent
+    const __m512i normal = _mm512_add_epi16(_mm512_slli_epi16(magnitude, 4), _mm512_set1_epi16(120 << 7));
+    // subnormals, 1 / 512 to 7 / 512, and NaN are picked by their lowest five bits
+    alignas(64) static constexpr uint16_t kOthers[32] = {
+        0, 0x3b00, 0x3b80, 0x3bc0, 0x3c00, 0x3c20, 0x3c40, 0x3c60, 0, 0, 0, 0, 0, 0, 0, 0,
+        0, 0,      0,      0,      0,      0,      0,      0,      0, 0, 0, 0, 0, 0, 0, 0x7fc0};
+    const __mmask32 others = _mm512_cmpgt_epu16_mask(_mm512_sub_epi16(magnitude, _mm512_set1_epi16(8)),
+                                                     _mm512_set1_epi16(0x7e - 8));
+    return _mm512_or_si512(
+        sign, _mm512_mask_permutexvar_epi16(normal, others, magnitude, _mm512_load_si512(kOthers)));
+  }
   static P no_pairs() { return _mm512_setzero_si512(); }
   static void store_pairs(void* p, P x) { _mm512_storeu_si512(p, x); }
   static P set1_pair(uint32_t pair) { return _mm512_set1_epi32((int)pair); }

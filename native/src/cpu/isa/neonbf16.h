@@ -32,6 +32,22 @@ struct NeonBf16 : NeonDot {
     for (int i = 0; i < n; i++) t[i] = p[i];
     return load_ints(t);
   }
+  // 8 floats of 8 bits (E4M3) as bf16, which has them all.
+  static P widen_f8(const uint8_t* from) {
+    // subnormals, 1 / 512 to 7 / 512: their high bytes, then their low ones
+    alignas(16) static constexpr uint8_t kSubnormal[16] = {0, 0x3b, 0x3b, 0x3b, 0x3c, 0x3c, 0x3c, 0x3c,
+                                                           0, 0,    0x80, 0xc0, 0,    0x20, 0x40, 0x60};
+    const uint8x8_t x = vld1_u8(from), magnitude = vand_u8(x, vdup_n_u8(0x7f));
+    const uint8x16_t table = vld1q_u8(kSubnormal);
+    const uint16x8_t wide = vmovl_u8(magnitude);
+    const uint16x8_t small = vorrq_u16(vshll_n_u8(vqtbl1_u8(table, magnitude), 8),
+                                       vmovl_u8(vqtbl1_u8(table, vadd_u8(magnitude, vdup_n_u8(8)))));
+    // the difference of the biases, 120, is added to the exponent
+    uint16x8_t y = vaddq_u16(vshlq_n_u16(wide, 4), vdupq_n_u16(120 << 7));
+    y = vbslq_u16(vcltq_u16(wide, vdupq_n_u16(8)), small, y);
+    y = vbslq_u16(vceqq_u16(wide, vdupq_n_u16(0x7f)), vdupq_n_u16(0x7fc0), y);
+    return vreinterpretq_s32_u16(vorrq_u16(y, vshlq_n_u16(vmovl_u8(veor_u8(x, magnitude)), 8)));
+  }
   static P no_pairs() { return vdupq_n_s32(0); }
   static void store_pairs(void* p, P x) { store_ints(p, x); }
   static P set1_pair(uint32_t pair) { return vdupq_n_s32((int32_t)pair); }

@@ -27,7 +27,8 @@ final class LinearCase extends CpuCase {
   private final Arena arena = Arena.ofShared();
   private final Tensor x;
   private final Tensor y;
-  private Tensor weight;
+  private final PoolWeights weights;
+  private Weight weight;
 
   /** With each piece of the pool, made when its turn comes first. */
   private final BoundOperation[] bound;
@@ -49,6 +50,7 @@ final class LinearCase extends CpuCase {
     cold = residency == AttentionGrid.Residency.COLD;
     x = RandomNumbers.floats(device, arena, 1, rows, size.k());
     y = RandomNumbers.floats(device, arena, 0, rows, size.n());
+    weights = new PoolWeights(device, arena, pool, type);
     weight = piece(0);
     bound = new BoundOperation[cold ? pool.pieces(weightBytes(size, type)) : 1];
   }
@@ -76,9 +78,8 @@ final class LinearCase extends CpuCase {
         .with(Axis.SHAPE, size + " " + AttentionSpec.lower(type));
   }
 
-  private Tensor piece(int i) {
-    long bytes = weightBytes(size, type);
-    return Tensor.of(pool.slice(i * bytes, bytes), type, size.n(), size.k());
+  private Weight piece(int i) {
+    return weights.at(i * weightBytes(size, type), size.n(), size.k());
   }
 
   @Override
@@ -88,7 +89,7 @@ final class LinearCase extends CpuCase {
       weight = piece(i);
     }
     if (bound[i] == null) {
-      bound[i] = device.bind(Linear.of(x, Weight.of(weight), compute, y));
+      bound[i] = device.bind(Linear.of(x, weight, compute, y));
     }
     bound[i].run();
   }
@@ -106,7 +107,7 @@ final class LinearCase extends CpuCase {
       Floats.read(x.segment(), i * x.stride(0), elements, 0, size.k());
       double[] row = entering(elements);
       for (int n : AttentionCheck.some(size.n())) {
-        Weight.of(weight).widen(n, 0, elements, 0, size.k());
+        weight.widen(n, 0, elements, 0, size.k());
         double expected = 0;
         double squares = 0;
         for (int j = 0; j < row.length; j++) {
@@ -137,7 +138,7 @@ final class LinearCase extends CpuCase {
   /** A row of activations as it enters the product. */
   private double[] entering(float[] elements) {
     double[] row = new double[elements.length];
-    boolean codes = Weight.of(weight).multipliesCodes(compute);
+    boolean codes = weight.multipliesCodes(compute);
     Codes rounded = new Codes().reserve(row.length);
     if (codes) {
       Int8.round(elements, 0, row.length, rounded, 0);

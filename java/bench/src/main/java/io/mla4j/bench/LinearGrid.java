@@ -25,12 +25,15 @@ public final class LinearGrid extends Grid {
   public MixtureSize mixture = MixtureSize.V2_LITE;
 
   /**
-   * Whether random bytes of {@link DataPool} are numbers of this type, without scales beside them.
+   * Whether random bytes of {@link DataPool} are numbers of this type, with scales beside them
+   * where {@link PoolWeights} has them.
    */
   public static boolean canStore(StorageFormat type) {
     boolean plain =
         type == StorageFormat.BF16 || type == StorageFormat.F16 || type == StorageFormat.F32;
-    return plain || type.blockElements() >= 32 && type != StorageFormat.MXFP4;
+    return plain
+        || type == StorageFormat.F8_E4M3
+        || type.blockElements() >= 32 && type != StorageFormat.MXFP4;
   }
 
   /** What is measured. */

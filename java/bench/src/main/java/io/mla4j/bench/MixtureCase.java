@@ -38,6 +38,7 @@ final class MixtureCase extends CpuCase {
   private final DataPool pool;
   private final Arena arena = Arena.ofShared();
   private final Routing routing;
+  private final PoolWeights weights;
   private final Tensor router;
   private final Tensor x;
   final Tensor out;
@@ -75,6 +76,7 @@ final class MixtureCase extends CpuCase {
             Routing.GroupMask.NEGATIVE_INFINITY,
             false,
             1);
+    weights = new PoolWeights(device, arena, pool, type);
     router = RandomNumbers.bf16(device, arena, 1, size.experts(), size.hidden());
     x = RandomNumbers.floats(device, arena, DEVIATION, size.tokens(), size.hidden());
     out = RandomNumbers.floats(device, arena, 0, size.tokens(), size.hidden());
@@ -89,20 +91,15 @@ final class MixtureCase extends CpuCase {
       for (int e = 0; e < size.experts(); e++) {
         experts.add(
             new FeedForward.Weights(
-                weight(begin + matrix * 3 * e, size.inner(), size.hidden()),
-                weight(begin + matrix * (3 * e + 1), size.inner(), size.hidden()),
-                weight(begin + matrix * (3 * e + 2), size.hidden(), size.inner())));
+                weights.at(begin + matrix * 3 * e, size.inner(), size.hidden()),
+                weights.at(begin + matrix * (3 * e + 1), size.inner(), size.hidden()),
+                weights.at(begin + matrix * (3 * e + 2), size.hidden(), size.inner())));
       }
-      Mixture.Weights weights =
-          new Mixture.Weights(routing, Weight.of(router), null, experts, null);
-      pieces[i] = new Mixture(x, weights, compute, out);
+      Mixture.Weights of = new Mixture.Weights(routing, Weight.of(router), null, experts, null);
+      pieces[i] = new Mixture(x, of, compute, out);
       bound[i] = device.bind(pieces[i]);
     }
     return pieces[i];
-  }
-
-  private Weight weight(long offset, int n, int k) {
-    return Weight.of(Tensor.of(pool.slice(offset, type.bytes((long) n * k)), type, n, k));
   }
 
   static long weightBytes(MixtureSize size, StorageFormat type) {

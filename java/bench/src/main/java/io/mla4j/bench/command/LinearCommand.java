@@ -41,7 +41,8 @@ final class LinearCommand extends Measurement {
         "--weight-type TYPE",
         StorageFormat.class,
         v -> grid.weightTypes = v,
-        "bf16, f16, f32, q8_0, q4_k and the other types of blocks; default: bf16.");
+        "bf16, f16, f32, f8_e4m3 in blocks of 128 x 128, q8_0, q4_k and the other types of blocks;"
+            + " default: bf16.");
     args.list(
         "--residency RESIDENCY",
         AttentionGrid.Residency.class,
@@ -70,7 +71,7 @@ final class LinearCommand extends Measurement {
         throw usage(
             "--weight-type is "
                 + type
-                + ", but must be bf16, f16, f32 or a type of blocks with binary16 scales");
+                + ", but must be bf16, f16, f32, f8_e4m3 or a type of blocks with binary16 scales");
       }
     }
     if (!sizes.isEmpty()) {
