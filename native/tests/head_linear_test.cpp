@@ -111,7 +111,7 @@ TEST_P(HeadLinear, AgreesWithTheReferenceOverRandomShapes) {
   for_seeds(240, [&](Random& random) {
     const int tokens = random.of({0, 1, 1, 2, 3, 4, 5, 7, 8, 9}), heads = random.of({1, 2, 3, 5, 7, 16});
     const Heads c(random, tokens, heads, random.in(1, 140), random.in(1, 140), random.coin(),
-                  random.in(MLA_TYPE_F32, MLA_TYPE_F16), random.in(MLA_COMPUTE_F32, MLA_COMPUTE_BF16));
+                  random.of(kElementTypes), random.in(MLA_COMPUTE_F32, MLA_COMPUTE_BF16));
     Guarded<float> y(c.y_size());
     run(kernels(), c, random.cuts(heads), random.cuts(tokens), y);
     expect_reference(c, y);
@@ -120,7 +120,7 @@ TEST_P(HeadLinear, AgreesWithTheReferenceOverRandomShapes) {
 
 TEST_P(HeadLinear, ReadsNothingBehindAnyTail) {
   Random random(4);
-  for (int type = MLA_TYPE_F32; type <= MLA_TYPE_F16; type++) {
+  for (int type : kElementTypes) {
     for (bool transposed : {false, true}) {
       for (int length = 1; length <= 68; length++) {
         for (int tokens : {1, 3, 4, 6}) {
@@ -142,7 +142,7 @@ TEST_P(HeadLinear, ATokenHasTheSameBitsAloneAndAmongOthers) {
   for_seeds(24, [&](Random& random) {
     const int tokens = random.in(2, 11), heads = random.in(1, 5);
     const Heads c(random, tokens, heads, random.in(1, 200), random.in(1, 200), random.coin(),
-                  random.in(MLA_TYPE_F32, MLA_TYPE_F16), random.in(MLA_COMPUTE_F32, MLA_COMPUTE_BF16));
+                  random.of(kElementTypes), random.in(MLA_COMPUTE_F32, MLA_COMPUTE_BF16));
     Guarded<float> together(c.y_size()), alone(c.y_size());
     run(kernels(), c, {0, heads}, {0, tokens}, together);
     for (int t = 0; t < tokens; t++) run(kernels(), c, random.cuts(heads), {t, t + 1}, alone);

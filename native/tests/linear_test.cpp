@@ -120,14 +120,12 @@ std::string text(const Shape& s) {
          std::to_string(s.scale_columns) + " compute " + std::to_string(s.compute);
 }
 
-const std::initializer_list<int> kTypes{MLA_TYPE_F32, MLA_TYPE_BF16, MLA_TYPE_F16, MLA_TYPE_F8_E4M3};
-
 Shape draw(Random& random) {
   Shape s{};
   s.rows = random.of({0, 1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 13, 16, 17, 31, 33, 64, 130});
   s.k = random.in(0, 9) == 0 ? random.in(1000, 2100) : random.in(1, 300);
   s.n = random.in(1, 40);
-  s.type = random.of(kTypes);
+  s.type = random.of(kElementTypes);
   if (random.in(0, 2) == 0) {
     s.scale_rows = random.of({1, 1, 3, 128});
     s.scale_columns = random.of({1, 32, 37, 96, 128, 1024, 5000});
@@ -154,7 +152,7 @@ TEST_P(Linear, AgreesWithTheReferenceOverRandomShapes) {
 
 TEST_P(Linear, ReadsNothingBehindAnyTail) {
   Random random(1);
-  for (int type : kTypes) {
+  for (int type : kElementTypes) {
     for (int compute = MLA_COMPUTE_F32; compute <= MLA_COMPUTE_BF16; compute++) {
       for (int rows : {1, 2, 3, 4, 5, 9, 12}) {
         for (int k = 1; k <= 68; k++) {
@@ -215,7 +213,7 @@ TEST_P(Linear, RoundsActivationsToNearestEvenInBf16) {
   std::vector<float> values{1.f,          1.00390625f,   1.01171875f,   1.003906f, 1.0039063f,
                             -1.00390625f, 3.3895313e38f, 3.3961775e38f, 1e-30f,    -0.f};
   for (int i = 0; i < 64; i++) values.push_back(from_bits(0x3f800000u + static_cast<uint32_t>(i) * 0x2000u));
-  for (int type : kTypes) {
+  for (int type : kElementTypes) {
     Shape s{static_cast<int>(values.size()), 1, 1, type, MLA_COMPUTE_BF16};
     mla_linear_params p = params_of(s);
     const Guarded<float> x(values);
@@ -234,7 +232,7 @@ TEST_P(Linear, RoundsActivationsToNearestEvenInBf16) {
 }
 
 TEST_P(Linear, NanAndInfinityStayInTheirRowAndOutput) {
-  for (int type : kTypes) {
+  for (int type : kElementTypes) {
     for (int compute = MLA_COMPUTE_F32; compute <= MLA_COMPUTE_BF16; compute++) {
       Random random(3);
       const Shape s{6, 37, 13, type, compute};

@@ -309,12 +309,10 @@ struct WidenedPairs {
 
   template <int N>
   static void fill_panel(const Rows& w, int kc, float* panel) {
-    uint16_t row[kBlockK];
     for (int j = 0; j < N; j++) {
       const int64_t n = w.first + j * w.step;
-      w.weight->read_bf16(n, w.k, kc, row);
       for (int k = 0; k < kc; k += kStep)
-        Isa::store_pairs((uint16_t*)panel + k * N + j * kStep, Isa::load_pairs(row + k));
+        w.weight->read_bf16(n, w.k + k, min_int(kStep, kc - k), (uint16_t*)panel + k * N + j * kStep);
       float* scale = scales<N>(panel) + j;
       for (int64_t k = 0; k < kc; k += columns(w, (int)k), scale += N)
         *scale = w.weight->scale(n, w.k + (int)k);

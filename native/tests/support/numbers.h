@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <initializer_list>
 #include <vector>
 
 #include "mla/mla.h"
@@ -55,6 +56,10 @@ inline double f8_value(uint8_t b) {
                                               : std::ldexp(8 + fraction, exponent - 10);
   return b & 0x80 ? -magnitude : magnitude;
 }
+
+// Those of a number an element.
+inline const std::initializer_list<int> kElementTypes{MLA_TYPE_F32, MLA_TYPE_BF16, MLA_TYPE_F16,
+                                                      MLA_TYPE_F8_E4M3};
 
 inline int type_size(int type) { return type == MLA_TYPE_F32 ? 4 : type == MLA_TYPE_F8_E4M3 ? 1 : 2; }
 
