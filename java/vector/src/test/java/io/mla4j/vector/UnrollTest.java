@@ -140,6 +140,7 @@ class UnrollTest {
     Process process =
         new ProcessBuilder(
                 Path.of(System.getProperty("java.home"), "bin/java").toString(),
+                "-XX:TieredStopAtLevel=1",
                 UNROLL.toString(),
                 file.toString(),
                 folder.resolve("out").toString())
