@@ -2,7 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <cstddef>
-#include <regex>
+#include <cstdio>
 #include <sstream>
 
 #include "support/kernels.h"
@@ -74,19 +74,21 @@ TEST_P(Table, TellsTheWholeLayoutOfTheHeader) {
   int size = 0, end = 0, structs = 0;
   const auto expect_complete = [&] { EXPECT_EQ((end + 7) / 8 * 8, size) << name; };
   while (std::getline(lines, line)) {
-    std::smatch parts;
-    if (std::regex_match(line, parts, std::regex(R"(struct (\w+) (\d+))"))) {
+    char word[64], type[200], rest;
+    int number = 0;
+    if (std::sscanf(line.c_str(), "struct %63[a-z_0-9] %d%c", word, &number, &rest) == 2) {
       expect_complete();
-      EXPECT_LT(name, parts[1]);
-      name = parts[1];
-      size = std::stoi(parts[2]);
+      EXPECT_LT(name, word);
+      name = word;
+      size = number;
       end = 0;
       structs++;
-    } else if (std::regex_match(line, parts, std::regex(R"((\w+)\.\w+ (\d+) (\S+))"))) {
-      EXPECT_EQ(parts[1], name);
-      const int bytes = parts[3] == "i32" || parts[3] == "f32" ? 4 : 8;
-      EXPECT_EQ(std::stoi(parts[2]), (end + bytes - 1) / bytes * bytes) << line;
-      end = std::stoi(parts[2]) + bytes;
+    } else if (std::sscanf(line.c_str(), "%63[a-z_0-9].%*[a-z_0-9] %d %199[^ ]%c", word, &number, type,
+                           &rest) == 3) {
+      EXPECT_EQ(word, name);
+      const int bytes = type == std::string("i32") || type == std::string("f32") ? 4 : 8;
+      EXPECT_EQ(number, (end + bytes - 1) / bytes * bytes) << line;
+      end = number + bytes;
     } else {
       EXPECT_TRUE(line == "mla_get_kernels_fn ptr(i32,i32)" || line == "mla_get_device_kernels_fn ptr(i32)")
           << line;

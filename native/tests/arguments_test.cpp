@@ -2,7 +2,6 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <functional>
 #include <string>
 
 #include "support/kernels.h"
@@ -13,10 +12,11 @@ namespace {
 
 constexpr int64_t kHuge = INT64_MAX / 2;
 
-// A change that makes the valid call C bad, the status it gets, and what the text must contain.
+// A change that makes the valid call C bad, the status it gets, and what the text must contain. A pointer, so that a table of them is data: of
+// std::function each entry is code to build and to destroy it.
 template <class C>
 struct Bad {
-  std::function<void(C&)> change;
+  void (*change)(C&);
   int32_t status;
   const char* names;
 };

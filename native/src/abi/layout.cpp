@@ -3,6 +3,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
+#include <string>
 #include <type_traits>
 
 #include "mla/mla.h"
@@ -11,44 +13,60 @@ namespace mla {
 namespace {
 
 template <class T>
-struct TypeName {
-  static_assert(std::is_pointer_v<T>, "a type that the interface does not allow");
-  static std::string text() { return "ptr"; }
-};
-template <>
-struct TypeName<int32_t> {
-  static std::string text() { return "i32"; }
-};
-template <>
-struct TypeName<int64_t> {
-  static std::string text() { return "i64"; }
-};
-template <>
-struct TypeName<float> {
-  static std::string text() { return "f32"; }
-};
-template <>
-struct TypeName<double> {
-  static std::string text() { return "f64"; }
+constexpr const char* word() {
+  if constexpr (std::is_same_v<T, int32_t>) {
+    return "i32";
+  } else if constexpr (std::is_same_v<T, int64_t>) {
+    return "i64";
+  } else if constexpr (std::is_same_v<T, float>) {
+    return "f32";
+  } else if constexpr (std::is_same_v<T, double>) {
+    return "f64";
+  } else {
+    static_assert(std::is_pointer_v<T>, "a type that the interface does not allow");
+    return "ptr";
+  }
+}
+
+// The first word is the type of the result.
+std::string signature(std::initializer_list<const char*> words) {
+  std::string text = *words.begin();
+  for (const char* const* argument = words.begin() + 1; argument != words.end(); argument++)
+    text += std::string(argument == words.begin() + 1 ? "(" : ",") + *argument;
+  return text + ")";
+}
+
+template <class T>
+struct Type {
+  static std::string text() { return word<T>(); }
 };
 template <class R, class... A>
-struct TypeName<R (*)(A...)> {
-  static std::string text() {
-    std::string arguments;
-    ((arguments += (arguments.empty() ? "" : ",") + TypeName<A>::text()), ...);
-    return TypeName<R>::text() + "(" + arguments + ")";
-  }
+struct Type<R (*)(A...)> {
+  static std::string text() { return signature({word<R>(), word<A>()...}); }
 };
 
 }  // namespace
 
 std::string layout_text() {
-  std::string text;
-#define STRUCT(S) text += "struct " #S " " + std::to_string(sizeof(S)) + "\n";
-#define FIELD(S, f) \
-  text += #S "." #f " " + std::to_string(offsetof(S, f)) + " " + TypeName<decltype(S::f)>::text() + "\n";
-#define ENTRY(F) text += #F " " + TypeName<F>::text() + "\n";
+  // A table and not code for each line, which takes seconds to compile.
+  struct Line {
+    const char* name;
+    int64_t number;
+    std::string (*type)();
+  };
+#define STRUCT(S) {"struct " #S, sizeof(S), nullptr},
+#define FIELD(S, f) {#S "." #f, offsetof(S, f), Type<decltype(S::f)>::text},
+#define ENTRY(F) {#F, -1, Type<F>::text},
+  static constexpr Line kLines[] = {
 #include "layout_names.h"
+  };
+  std::string text;
+  for (const Line& line : kLines) {
+    text += line.name;
+    if (line.number >= 0) text += " " + std::to_string(line.number);
+    if (line.type != nullptr) text += " " + line.type();
+    text += "\n";
+  }
   return text;
 }
 

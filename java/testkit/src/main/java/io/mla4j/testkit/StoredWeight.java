@@ -6,7 +6,6 @@ import io.mla4j.ops.Tensor;
 import io.mla4j.ops.Weight;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
 
@@ -49,18 +48,18 @@ final class StoredWeight {
   private record ScalePlane(
       StorageFormat format, int blockRows, int blockColumns, int columns, byte[] stored) {}
 
+  /** Of {@code elements}, what {@code stored} stands for, the rests of rows' last blocks too. */
   private StoredWeight(
-      StorageFormat format, int rows, int columns, byte[] stored, ScalePlane scales) {
-    this.format = format;
+      Kind kind, int rows, int columns, byte[] stored, float[] elements, ScalePlane scales) {
+    this.format = kind.format;
     this.rows = rows;
     this.columns = columns;
     this.stored = stored;
     this.scales = scales;
     values = new float[rows * columns];
-    MemorySegment bytes = MemorySegment.ofArray(stored);
-    long rowBytes = format.bytes(columns);
+    int stride = (int) format.padded(columns);
     for (int i = 0; i < rows; i++) {
-      format.widen(bytes, i * rowBytes, values, i * columns, columns);
+      System.arraycopy(elements, i * stride, values, i * columns, columns);
     }
     if (scales != null) {
       float[] plane = elements(scales.format, scales.stored);
@@ -103,15 +102,17 @@ final class StoredWeight {
       fillBlocks(r, kind.format, stored, single ? 0 : largest / 4, largest);
     }
     double size = LARGEST_DEVIATIONS * deviation / LARGEST_SCALE;
-    for (float element : elements(kind.format, stored)) {
+    float[] elements = elements(kind.format, stored);
+    for (float element : elements) {
       size = Math.max(size, Math.abs(element));
     }
     double largest = LARGEST_DEVIATIONS * deviation / size;
     return new StoredWeight(
-        kind.format,
+        kind,
         rows,
         columns,
         stored,
+        elements,
         kind.scaled ? randomScales(r, rows, columns, largest) : null);
   }
 
@@ -172,16 +173,18 @@ final class StoredWeight {
    * say so.
    */
   StoredWeight poisoned(int period, int begin, int end) {
+    if (!PLAIN.contains(format)) {
+      return this;
+    }
     byte[] poisoned = stored.clone();
-    if (PLAIN.contains(format)) {
-      MemorySegment bytes = MemorySegment.ofArray(poisoned);
-      for (int i = 0; i < rows; i++) {
-        for (int j = 0; i % period >= begin && i % period < end && j < columns; j++) {
-          Rounding.write(format, bytes, (long) i * columns + j, Float.NaN);
-        }
+    MemorySegment bytes = MemorySegment.ofArray(poisoned);
+    for (int i = 0; i < rows; i++) {
+      for (int j = 0; i % period >= begin && i % period < end && j < columns; j++) {
+        Rounding.write(format, bytes, (long) i * columns + j, Float.NaN);
       }
     }
-    return new StoredWeight(format, rows, columns, poisoned, scales);
+    Kind kind = new Kind(format, scales != null);
+    return new StoredWeight(kind, rows, columns, poisoned, elements(format, poisoned), scales);
   }
 
   /** Whether kernels multiply its integers with {@link io.mla4j.ComputeType#INT8}. */
@@ -251,9 +254,13 @@ final class StoredWeight {
 
     /** Nobody may have written. */
     void requireUnchanged(String name) {
-      if (!Arrays.equals(before, bytes(tensor)) || !Arrays.equals(scalesBefore, bytes(scales))) {
+      if (!isUnchanged(before, tensor) || !isUnchanged(scalesBefore, scales)) {
         throw new AssertionError("the input " + name + " was changed");
       }
+    }
+
+    private static boolean isUnchanged(byte[] before, Tensor tensor) {
+      return tensor == null || MemorySegment.ofArray(before).mismatch(tensor.segment()) == -1;
     }
   }
 }

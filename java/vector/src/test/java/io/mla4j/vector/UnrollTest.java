@@ -7,10 +7,12 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** What the program makes of a template that writes the tiles out. */
+@Tag("any-length")
 class UnrollTest {
   private static final Path UNROLL =
       Path.of(System.getProperty("mla4j.root"), "java/vector/src/main/tiles/Unroll.java");
@@ -140,6 +142,7 @@ class UnrollTest {
     Process process =
         new ProcessBuilder(
                 Path.of(System.getProperty("java.home"), "bin/java").toString(),
+                "-XX:TieredStopAtLevel=1",
                 UNROLL.toString(),
                 file.toString(),
                 folder.resolve("out").toString())
