@@ -121,9 +121,15 @@ class ScalesTest {
 
   @Test
   void otherFormatsAndEmptyBlocksAreRefused() {
+    assertEquals(
+        "scales.values is Q8_0[1, 32], but must be a matrix of F32, BF16, F16 or E8M0",
+        refusal(() -> new Scales(plane(StorageFormat.Q8_0, 1, 32), 1, 1)));
+    assertEquals("scales.values is null", refusal(() -> new Scales(null, 1, 1)));
+    Tensor heap = Tensor.of(MemorySegment.ofArray(new float[1]), StorageFormat.F32, 1, 1);
     assertTrue(
-        refusal(() -> new Scales(plane(StorageFormat.Q8_0, 1, 32), 1, 1))
-            .startsWith("scales.values is"));
+        refusal(() -> new Scales(heap, 1, 1)).startsWith("scales.values is F32[1, 1] on the Java"));
+    Scales one = new Scales(plane(1, 1, 1), 1, 1);
+    assertEquals("tensor is null", refusal(() -> new Weight(null, one)));
     assertTrue(refusal(() -> new Scales(plane(1, 1, 1), 0, 1)).startsWith("scales.blockRows is 0"));
     assertTrue(
         refusal(() -> new Scales(plane(1, 1, 1), 1, -3)).startsWith("scales.blockColumns is -3"));
