@@ -17,6 +17,9 @@ final class AllKernels {
   /** Set where a compiler is there: then a missing library is a failure. */
   private static final String REQUIRE = "MLA4J_REQUIRE_NATIVE";
 
+  /** Names those that are tested alone. */
+  private static final String ONLY = "mla4j.test.kernels";
+
   private static final List<Kernels> ALL = find();
 
   private AllKernels() {}
@@ -38,6 +41,7 @@ final class AllKernels {
     } else if ("1".equals(System.getenv(REQUIRE))) {
       throw new AssertionError(REQUIRE + " is 1, but " + probe.reason());
     }
-    return List.copyOf(kernels);
+    String only = System.getProperty(ONLY);
+    return kernels.stream().filter(one -> only == null || one.isa().equals(only)).toList();
   }
 }

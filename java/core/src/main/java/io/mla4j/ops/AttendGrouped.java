@@ -44,7 +44,7 @@ public record AttendGrouped(
 
   @Override
   public void requireFits(DecodePlan plan) {
-    Checks.requireLayer(layer + groups - 1, plan);
+    Checks.requireLayer((long) layer + groups - 1, plan);
     Checks.require("q", q, StorageFormat.F32, plan.tokens(), q.dim(1), plan.shape().rope());
     if (out.dim(2) != plan.shape().latent()) {
       throw new InvalidArgumentException(

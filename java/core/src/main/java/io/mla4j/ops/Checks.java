@@ -137,7 +137,7 @@ final class Checks {
   }
 
   /** A layer of the plan's cache. */
-  static void requireLayer(int layer, DecodePlan plan) {
+  static void requireLayer(long layer, DecodePlan plan) {
     requireNonNull("plan", plan);
     if (layer >= plan.layers()) {
       throw new InvalidArgumentException(

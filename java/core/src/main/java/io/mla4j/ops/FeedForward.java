@@ -50,15 +50,20 @@ public record FeedForward(Tensor x, Weights weights, ComputeType compute, Tensor
     requireRows(x, out);
     Checks.requireNonNull("compute", compute);
     Checks.requireNonNull("weights", weights);
+    if (weights.gate() == null) {
+      requireUngated(weights, x, out);
+    } else {
+      requireNetwork("weights", weights, x, out);
+    }
+  }
+
+  private static void requireUngated(Weights weights, Tensor x, Tensor out) {
     Checks.require(
-        weights.gate() != null || !weights.isLimited(),
-        "weights.limit is " + weights.limit() + ", but there is no gate");
-    // Without a gate up is looked at twice.
-    requireNetwork(
-        "weights",
-        weights.gate() == null ? new Weights(weights.up(), weights.up(), weights.down()) : weights,
-        x,
-        out);
+        !weights.isLimited(), "weights.limit is " + weights.limit() + ", but there is no gate");
+    Checks.requireMatrix("weights.up", weights.up());
+    long inner = weights.up().tensor().dim(0);
+    Checks.require("weights.up", weights.up(), inner, x.dim(1));
+    Checks.require("weights.down", weights.down(), out.dim(1), inner);
   }
 
   static void requireRows(Tensor x, Tensor out) {

@@ -19,11 +19,7 @@ public record Mirror(Device device, Tensor host, Tensor onDevice) {
    * @throws io.mla4j.Mla4jException where there is not enough memory, naming the bytes
    */
   public static Mirror allocate(Device device, Arena arena, StorageFormat format, long... shape) {
-    long bytes = 1;
-    for (long dimension : shape) {
-      bytes = Math.multiplyExact(bytes, dimension);
-    }
-    bytes = format.bytes(bytes);
+    long bytes = Tensor.bytes(format, shape);
     Tensor onDevice = Tensor.of(device.allocate(bytes, arena), format, shape);
     Tensor host =
         device.hostAccessible() ? onDevice : Tensor.of(arena.allocate(bytes, 64), format, shape);

@@ -47,7 +47,7 @@ public final class Tensor {
         boolean rows = i == shape.length - 1 && i > 0;
         count = Math.multiplyExact(count, rows ? format.padded(shape[i]) : shape[i]);
       } catch (ArithmeticException e) {
-        throw new InvalidArgumentException("shape " + Arrays.toString(shape) + " overflows");
+        throw overflows(shape);
       }
     }
     return strided(segment, format, shape, strides);
@@ -107,7 +107,7 @@ public final class Tensor {
       }
       last = format.bytes(Math.addExact(last, 1));
     } catch (ArithmeticException e) {
-      throw new InvalidArgumentException("shape " + Arrays.toString(shape) + " overflows");
+      throw overflows(shape);
     }
     requireWholeBlocks(format, shape, strides);
     if (!empty && strides[shape.length - 1] != 1) {
@@ -152,11 +152,27 @@ public final class Tensor {
    * @throws io.mla4j.Mla4jException where there is not enough memory, naming the bytes
    */
   public static Tensor allocate(Device device, StorageFormat format, long... shape) {
-    long elements = elements(shape);
-    MemorySegment segment = device.allocate(format.bytes(elements), Arena.ofAuto());
+    MemorySegment segment = device.allocate(bytes(format, shape), Arena.ofAuto());
     Tensor tensor = of(segment, format, shape);
     tensor.device = device;
     return tensor;
+  }
+
+  /** What {@link #of} needs: rows are filled up to whole blocks. */
+  static long bytes(StorageFormat format, long... shape) {
+    long[] padded = shape.clone();
+    try {
+      if (shape.length > 1) {
+        padded[shape.length - 1] = format.padded(shape[shape.length - 1]);
+      }
+      return format.bytes(Arrays.stream(padded).reduce(1, Math::multiplyExact));
+    } catch (ArithmeticException e) {
+      throw overflows(shape);
+    }
+  }
+
+  private static InvalidArgumentException overflows(long[] shape) {
+    return new InvalidArgumentException("shape " + Arrays.toString(shape) + " overflows");
   }
 
   /**
@@ -238,7 +254,7 @@ public final class Tensor {
     try {
       return Arrays.stream(shape).reduce(1, Math::multiplyExact);
     } catch (ArithmeticException e) {
-      throw new InvalidArgumentException("shape " + Arrays.toString(shape) + " overflows");
+      throw overflows(shape);
     }
   }
 
@@ -302,11 +318,24 @@ public final class Tensor {
   /**
    * Entries {@code from .. from + count} along dimension {@code i}; along the last one {@code from}
    * is a multiple of the format's block.
+   *
+   * @throws InvalidArgumentException where there are no such entries, or {@code from} lies within a
+   *     block
    */
   public Tensor along(int i, long from, long count) {
     if (from < 0 || count < 0 || from > shape[i] - count) {
       throw new InvalidArgumentException(
           "entries " + from + ".." + (from + count) + " of dimension " + i + " of " + this);
+    }
+    if (i == shape.length - 1 && from % format.blockElements() != 0) {
+      throw new InvalidArgumentException(
+          "entries from "
+              + from
+              + " of "
+              + this
+              + " do not begin a block of "
+              + format.blockElements()
+              + " elements");
     }
     long[] newShape = shape.clone();
     newShape[i] = count;
@@ -332,10 +361,15 @@ public final class Tensor {
     return derived(new Tensor(segment, format, newShape, newStrides));
   }
 
-  /** The same numbers under another contiguous shape; this tensor must be contiguous. */
+  /**
+   * The same numbers under another contiguous shape; this tensor must be contiguous.
+   *
+   * @throws InvalidArgumentException where it is not, the shape has another number of elements, or
+   *     its rows are no whole blocks of the format
+   */
   public Tensor reshape(long... newShape) {
     long expected = requireContiguous();
-    long count = Arrays.stream(newShape).reduce(1, Math::multiplyExact);
+    long count = elements(newShape);
     if (count != expected) {
       throw new InvalidArgumentException(
           "shape "
@@ -347,7 +381,9 @@ public final class Tensor {
               + " has "
               + expected);
     }
-    return derived(of(segment, format, newShape));
+    Tensor view = of(segment, format, newShape);
+    view.requireContiguous();
+    return derived(view);
   }
 
   /** The number of elements, which must lie one behind the other. */

@@ -34,6 +34,33 @@ class Int8Test {
     assertEquals(127, codes.codes()[33]);
   }
 
+  /** Blocks under the scales 1 and 0.5 of a row of 40, from the second block of the codes on. */
+  @Test
+  void productsAreWholeNumbersUnderTheScalesOfTheirBlocks() {
+    Codes x = new Codes().reserve(96);
+    float[] row = new float[40];
+    row[0] = 127;
+    row[1] = 2;
+    row[32] = 63.5f;
+    row[39] = -1.5f;
+    Int8.round(row, 0, 40, x, 32);
+    Codes weight = new Codes().reserve(40);
+    weight.codes()[0] = 3;
+    weight.codes()[1] = -5;
+    weight.codes()[32] = 7;
+    weight.codes()[39] = 9;
+    weight.scales()[0] = 2;
+    weight.scales()[1] = 4;
+    assertEquals(
+        2 * (3 * 127 - 5 * 2) + 4 * (7 * 63.5f - 9 * 1.5f),
+        Int8.dot(weight, Coding.SIGNED, x, 32, 40));
+    weight.minima()[0] = 10;
+    weight.minima()[1] = -100;
+    assertEquals(
+        2 * (3 * 127 - 5 * 2) + 10 * (127 + 2) + 4 * (7 * 63.5f - 9 * 1.5f) - 100 * (63.5f - 1.5f),
+        Int8.dot(weight, Coding.WITH_MINIMA, x, 32, 40));
+  }
+
   @Test
   void nothingAndNearlyNothingAreZero() {
     for (float tiny : new float[] {0, 0x1p-101f, Float.MIN_VALUE}) {

@@ -74,6 +74,33 @@ class ScalesTest {
     assertArrayEquals(new byte[] {0x7e, 0x7e, 0x7e, (byte) 0xfe, 0x7f}, codes);
   }
 
+  /** What lies in the middle of two is rounded to the one whose last bit is 0. */
+  @Test
+  void numbersOfE4M3AreWrittenAsTheNearest() {
+    for (int code = 0; code < 0x7e; code++) {
+      float here = e4m3(code);
+      float next = e4m3(code + 1);
+      float middle = (here + next) / 2;
+      assertEquals(code, e4m3(here));
+      assertEquals(code | 0x80, e4m3(-here));
+      assertEquals(code, e4m3(Math.nextDown(middle)));
+      assertEquals(code + (code & 1), e4m3(middle));
+      assertEquals(code + 1, e4m3(Math.nextUp(middle)));
+    }
+  }
+
+  private static float e4m3(int code) {
+    float[] value = new float[1];
+    StorageFormat.F8_E4M3.widen(MemorySegment.ofArray(new byte[] {(byte) code}), 0, value, 0, 1);
+    return value[0];
+  }
+
+  private static int e4m3(float value) {
+    byte[] code = new byte[1];
+    StorageFormat.F8_E4M3.narrow(new float[] {value}, 0, 1, MemorySegment.ofArray(code), 0);
+    return code[0] & 0xff;
+  }
+
   @Test
   void widenedRowsHaveTheirScales() {
     Scales scales = new Scales(plane(2, 2, 2, 3, 4, 5), 1, 2);
@@ -94,9 +121,15 @@ class ScalesTest {
 
   @Test
   void otherFormatsAndEmptyBlocksAreRefused() {
+    assertEquals(
+        "scales.values is Q8_0[1, 32], but must be a matrix of F32, BF16, F16 or E8M0",
+        refusal(() -> new Scales(plane(StorageFormat.Q8_0, 1, 32), 1, 1)));
+    assertEquals("scales.values is null", refusal(() -> new Scales(null, 1, 1)));
+    Tensor heap = Tensor.of(MemorySegment.ofArray(new float[1]), StorageFormat.F32, 1, 1);
     assertTrue(
-        refusal(() -> new Scales(plane(StorageFormat.Q8_0, 1, 32), 1, 1))
-            .startsWith("scales.values is"));
+        refusal(() -> new Scales(heap, 1, 1)).startsWith("scales.values is F32[1, 1] on the Java"));
+    Scales one = new Scales(plane(1, 1, 1), 1, 1);
+    assertEquals("tensor is null", refusal(() -> new Weight(null, one)));
     assertTrue(refusal(() -> new Scales(plane(1, 1, 1), 0, 1)).startsWith("scales.blockRows is 0"));
     assertTrue(
         refusal(() -> new Scales(plane(1, 1, 1), 1, -3)).startsWith("scales.blockColumns is -3"));

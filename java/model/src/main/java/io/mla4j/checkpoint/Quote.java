@@ -16,7 +16,8 @@ public final class Quote {
   /** {@code text} on one line. */
   public static String line(String text) {
     StringBuilder line = new StringBuilder();
-    for (int i = 0; i < text.length() && line.length() < LIMIT; i++) {
+    int i = 0;
+    for (; i < text.length() && line.length() < LIMIT; i++) {
       char c = text.charAt(i);
       if (Character.isISOControl(c) || c == '\u2028' || c == '\u2029') {
         line.append(String.format("\\u%04x", (int) c));
@@ -24,6 +25,6 @@ public final class Quote {
         line.append(c);
       }
     }
-    return line.length() < LIMIT ? line.toString() : line + "...";
+    return i == text.length() ? line.toString() : line + "...";
   }
 }

@@ -15,7 +15,7 @@ import java.util.TreeMap;
 
 /**
  * Tells checkpoints apart without reading them: SHA-256 of config.json, of the names, types and
- * shapes of all tensors, and of some bytes from the middle of up to {@value #SAMPLES} of them,
+ * shapes of all tensors, and of some bytes from the middle of {@value #SAMPLES} of them or more,
  * since a model that was trained further has the same headers.
  */
 public final class WeightFingerprint {

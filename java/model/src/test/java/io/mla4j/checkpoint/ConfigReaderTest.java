@@ -202,6 +202,38 @@ class ConfigReaderTest {
   }
 
   @Test
+  void groupsCountOnlyWhereTheMethodHasThem() throws IOException {
+    Consumer<ObjectNode> groups = config -> config.put("n_group", 8).put("topk_group", 3);
+    Routing greedy = routing(read(DEEPSEEK_V2_LITE, groups));
+    assertEquals(1, greedy.groups());
+    assertEquals(1, greedy.keptGroups());
+    Routing limited =
+        routing(
+            read(
+                DEEPSEEK_V2_LITE,
+                groups.andThen(config -> config.put("topk_method", "group_limited_greedy"))));
+    assertEquals(8, limited.groups());
+    assertEquals(3, limited.keptGroups());
+  }
+
+  @Test
+  void sharedExpertsAreTogetherNoWiderThanANetworkMayBe() throws IOException {
+    FfnDescription.Mixture mixture =
+        (FfnDescription.Mixture)
+            read(DEEPSEEK_V2_LITE, config -> config.put("n_shared_experts", 744))
+                .layers()
+                .getLast()
+                .ffn();
+    assertEquals(744 * 1408, mixture.sharedWidth());
+    String message =
+        assertThrows(
+                CheckpointException.class,
+                () -> read(DEEPSEEK_V2_LITE, config -> config.put("n_shared_experts", 745)))
+            .getMessage();
+    assertTrue(message.endsWith("moe_intermediate_size it must be at most 1048576"), message);
+  }
+
+  @Test
   void whichLayersHaveExperts() throws IOException {
     assertEquals(
         List.of(false, false, true, false, true, false),

@@ -483,6 +483,15 @@ class HostileModelsTest {
                         "{\"type\": \"longrope\", \"short_factor\": [1, 0, 1, 1], \"long_factor\":"
                             + " [1, 1, 1, 1]}"))),
         config(
+            "longrope with a later factor below 0",
+            "long_factor",
+            config ->
+                config.set(
+                    "rope_scaling",
+                    parse(
+                        "{\"type\": \"longrope\", \"short_factor\": [1, 1, 1, 1], \"long_factor\":"
+                            + " [1, 1, -1, 1]}"))),
+        config(
             "linear without a factor",
             "factor",
             config -> config.set("rope_scaling", parse("{\"type\": \"linear\"}"))),
@@ -491,6 +500,22 @@ class HostileModelsTest {
             "low_freq_factor",
             config ->
                 config.set("rope_scaling", parse("{\"rope_type\": \"llama3\", \"factor\": 8}"))),
+        config(
+            "llama3 without its upper factor",
+            "high_freq_factor is missing",
+            config ->
+                config.set(
+                    "rope_scaling",
+                    parse("{\"rope_type\": \"llama3\", \"factor\": 8, \"low_freq_factor\": 2}"))),
+        config(
+            "llama3 with nothing between its factors",
+            "high_freq_factor is 2",
+            config ->
+                config.set(
+                    "rope_scaling",
+                    parse(
+                        "{\"rope_type\": \"llama3\", \"factor\": 8, \"low_freq_factor\": 2,"
+                            + " \"high_freq_factor\": 2}"))),
         config(
             "both forms",
             "rope_parameters",
