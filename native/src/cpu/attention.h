@@ -12,10 +12,13 @@
 namespace mla {
 namespace {
 
-// The structure for integer dots. Probabilities of more than 8 bits need those of 16.
+// The structure for integers. Probabilities of more than 8 bits need dots of 16, or two products.
 template <class Isa, class Function>
 MLA_INLINE void with_integers(const mla_attention_params& p, Function f) {
-  if constexpr (Isa::kHasByteDots) {
+  if constexpr (Isa::kHasMatrix) {
+    p.probability_bits == 8 ? f((MatrixIntegers<MatrixDots<Isa, 1>>*)nullptr)
+                            : f((MatrixIntegers<MatrixDots<Isa, 2>>*)nullptr);
+  } else if constexpr (Isa::kHasByteDots) {
     p.probability_bits == 8 ? f((IntegerRows<ByteDots<Isa>, ByteDots<Isa>>*)nullptr)
                             : f((IntegerRows<ByteDots<Isa>, WordDots<Isa>>*)nullptr);
   } else {

@@ -5,6 +5,7 @@
 #include "cpu/attention_call.h"
 #include "cpu/attention_direct.h"
 #include "cpu/attention_integers.h"
+#include "cpu/attention_matrix_integers.h"
 #include "cpu/attention_pairs.h"
 #include "cpu/attention_widened.h"
 #include "cpu/cache.h"

@@ -19,12 +19,58 @@ MLA_INLINE bool uses_integers(const mla_attention_params& p, const mla_cache_par
          c.row_stride_bytes % kIntegerChunk == 0;
 }
 
+// Rows and scales of a block of tokens.
+struct IntegerTokens {
+  static constexpr int kTokens = kIntegerTokens;
+  static constexpr bool kAligned = true;  // blocks begin at multiples of kTokens
+
+  State s;
+  int groups;                      // of a row's scales
+  int key_groups;                  // the same, or 0 where the latent is not part of a key
+  int group_columns;               // of a group
+  int rope_at;                     // element of a query where its rotated part begins
+  int64_t rope_bytes;              // byte of a row where that begins
+  float largest;                   // integer that a probability becomes
+  float* row;                      // a query
+  const char* rows[kTokens + 16];  // of the block
+  bool peaks_known;
+  float *scales, *finite;  // [groups][token], and with 0 where they are not finite
+  float* peaks;            // [groups][token] the largest of `finite` up to the token
+  float* block_peaks;      // [groups] of all tokens
+  float* weights;  // [groups][token] what probabilities are multiplied with where all of a block is seen
+  float *lane_peaks, *lane_units;  // [groups][L] of what each row sees
+  Ahead ahead;
+
+  template <class Isa>
+  void make_tokens(const mla_attention_params& p, const mla_cache_params& c, int query_rows, Carver* w) {
+    s = make_state<Isa>(p, c, false, query_rows, kIntegerChunk, false, kTokens, w);
+    groups = scale_count(c);
+    key_groups = p.key_offset ? 0 : groups;
+    group_columns = c.scale_columns;
+    rope_at = p.key_offset ? 0 : c.rope_offset;
+    rope_bytes = key_bytes(c);
+    largest = p.probability_bits == 8 ? 255 : 32767;
+    row = w->take<float>(s.key_stride);
+    scales = w->take<float>((int64_t)kTokens * groups);
+    finite = w->take<float>((int64_t)kTokens * groups);
+    peaks = w->take<float>((int64_t)kTokens * groups);
+    block_peaks = w->take<float>(groups);
+    weights = w->take<float>((int64_t)kTokens * groups);
+    lane_peaks = w->take<float>((int64_t)groups * Isa::L);
+    lane_units = w->take<float>((int64_t)groups * Isa::L);
+    ahead.none = (const char*)s.scores;
+    ahead.last = -1;
+  }
+
+  // What makes an integer of a probability times a scale, where `peak` is the largest scale.
+  MLA_INLINE float unit(float peak) const { return peak > kSmallestPeak ? largest / peak : 0; }
+};
+
 // K, V: the dots of keys and of values.
 template <class K, class V>
-struct IntegerRows {
+struct IntegerRows : IntegerTokens {
   typedef typename K::Isa Isa;
-  static constexpr int kTokens = kIntegerTokens;
-  static constexpr bool kAligned = true;                         // blocks begin at multiples of kTokens
+  typedef V Values;
   static constexpr int kVectors = 2;                             // of rows that are scored together
   static constexpr int kSums = Isa::kCodeVectors == 2 ? 16 : 8;  // of a score tile, in vectors
   static constexpr int kSteps = kTokens / V::kShare;             // of a value tile
@@ -32,67 +78,36 @@ struct IntegerRows {
   static constexpr int kKeyTile = 16;                            // tokens whose keys are copied together
   typedef Rope<Isa> R;
 
-  State s;
-  int groups;                             // of a row's scales
-  int key_groups;                         // the same, or 0 where the latent is not part of a key
-  int group_columns, group_words;         // of a group of a key's codes
+  int group_words;                        // of a group of a key's codes
   int code_words, rope_words, key_words;  // of a key: its codes, its rotated part, all with padding
-  int rope_at;                            // element of a query where that part begins
-  int64_t rope_bytes;                     // byte of a row where it begins
-  float largest;                          // integer that a probability becomes
   uint32_t* queries;                      // [group of rows][key_words][vectors][L]
   float* query_scales;                    // [group of rows][key_groups][vectors][L]
-  float* row;                             // a query
-  const char* rows[kTokens + 16];         // of the block
-  int copied;                             // tokens of it whose keys and values are in place
+  int copied;                             // tokens of the block whose keys and values are in place
   int key_tokens;                         // of the block that there is room for
-  bool peaks_known;
-  bool in_place;           // keys are rows of the cache, one behind the other in each kKeyTile
-  int32_t* starts;         // [key_groups][token] what sums begin with, which takes the queries' offset away
-  uint32_t* keys;          // [token % key_tokens][key_words] where they are not used where they lie
-  uint32_t* values;        // [column / kValueColumns][kSteps][kValueColumns]
-  float *scales, *finite;  // [groups][token], and with 0 where they are not finite
-  float* peaks;            // [groups][token] the largest of `finite` up to the token
-  float* block_peaks;      // [groups] of all tokens
-  float* weights;  // [groups][token] what probabilities are multiplied with where all of a block is seen
-  float *lane_peaks, *lane_units;  // [groups][L] of what each row sees
-  uint32_t* probabilities;         // [groups][vector][kSteps][L]
-  float* factors;                  // [groups][vector][L] of a block's sums
-  Ahead ahead;
+  bool in_place;                          // keys are rows of the cache, one behind the other in each kKeyTile
+  int32_t* starts;          // [key_groups][token] what sums begin with, which takes the queries' offset away
+  uint32_t* keys;           // [token % key_tokens][key_words] where they are not used where they lie
+  uint32_t* values;         // [column / kValueColumns][kSteps][kValueColumns]
+  uint32_t* probabilities;  // [groups][vector][kSteps][L]
+  float* factors;           // [groups][vector][L] of a block's sums
 
   static IntegerRows make(const mla_attention_params& p, const mla_cache_params& c, bool, int rows, int,
                           Carver* w) {
     IntegerRows x{};
-    x.s = make_state<Isa>(p, c, false, rows, kIntegerChunk, false, kTokens, w);
-    x.groups = scale_count(c);
-    x.key_groups = p.key_offset ? 0 : x.groups;
-    x.group_columns = c.scale_columns;
+    x.template make_tokens<Isa>(p, c, rows, w);
     x.group_words = c.scale_columns / K::kShare;
     const int64_t columns = round_up(c.latent, kIntegerChunk), padded = padded_rows<Isa>(rows);
     x.code_words = p.key_offset ? 0 : (int)columns / K::kShare;
     x.rope_words = R::words(c.rope);
     x.key_words = round_up(x.code_words + x.rope_words, 16);
-    x.rope_at = p.key_offset ? 0 : c.rope_offset;
-    x.rope_bytes = key_bytes(c);
-    x.largest = p.probability_bits == 8 ? 255 : 32767;
     x.queries = w->take<uint32_t>(padded * x.key_words);
     x.query_scales = w->take<float>(padded * x.key_groups);
     x.starts = w->take<int32_t>((int64_t)kTokens * x.key_groups);
-    x.row = w->take<float>(x.s.key_stride);
     x.key_tokens = rows > kVectors * Isa::L ? kTokens : kKeyTile;
     x.keys = w->take<uint32_t>((int64_t)x.key_tokens * x.key_words);
     x.values = w->take<uint32_t>(kSteps * columns);
-    x.scales = w->take<float>((int64_t)kTokens * x.groups);
-    x.finite = w->take<float>((int64_t)kTokens * x.groups);
-    x.peaks = w->take<float>((int64_t)kTokens * x.groups);
-    x.block_peaks = w->take<float>(x.groups);
-    x.weights = w->take<float>((int64_t)kTokens * x.groups);
-    x.lane_peaks = w->take<float>((int64_t)x.groups * Isa::L);
-    x.lane_units = w->take<float>((int64_t)x.groups * Isa::L);
     x.probabilities = w->take<uint32_t>((int64_t)x.groups * kVectors * kSteps * Isa::L);
     x.factors = w->take<float>((int64_t)x.groups * kVectors * Isa::L);
-    x.ahead.none = (const char*)x.s.scores;
-    x.ahead.last = -1;
     return x;
   }
 
@@ -123,19 +138,16 @@ struct IntegerRows {
   MLA_INLINE float* factors_of(int group, int vector) const {
     return factors + (group * kVectors + vector) * Isa::L;
   }
-
-  // What makes an integer of a probability times a scale, where `peak` is the largest scale.
-  MLA_INLINE float unit(float peak) const { return peak > kSmallestPeak ? largest / peak : 0; }
 };
 
 // ---- queries ----
 
-// A query's latent part to codes under a scale for each group; scales are `stride` apart.
-template <class K, class V>
-void round_query(const IntegerRows<K, V>& a, const float* from, typename K::Code* to, float* scales,
-                 int stride) {
+// A query's latent part to padded codes, as K has them, under a scale for each group; scales are `stride` apart.
+template <class K>
+void round_query(const IntegerTokens& a, const float* from, int codes_padded, typename K::Code* to,
+                 float* scales, int stride) {
   typedef typename K::Isa Isa;
-  for (int i = 0; i < a.code_words * K::kShare; i++) to[i] = K::kOffset;
+  for (int i = 0; i < codes_padded; i++) to[i] = K::kOffset;
   for (int g = 0; g < a.key_groups; g++) {
     const int begin = g * a.group_columns, end = min_int(a.s.value_width, begin + a.group_columns);
     float largest = 0;
@@ -171,7 +183,7 @@ void pack_queries(const IntegerRows<K, V>& a, const QueryRow& row, Head head) {
     for (int r = 0; r < min_int(L, s.rows - first); r++) {
       uint32_t* line = lines + (int64_t)r * words;
       copy_query<Isa>(s.key_stride, false, head(first + r), row, a.row);
-      round_query<K>(a, a.row, (typename K::Code*)line, to.scales + r, lanes);
+      round_query<K>(a, a.row, a.code_words * K::kShare, (typename K::Code*)line, to.scales + r, lanes);
       Rope<Isa>::round(a.row + a.rope_at, s.key_width - a.rope_at, line + a.code_words);
     }
     // a single vector of rows is packed as quads, but for the rotated part
@@ -214,13 +226,11 @@ MLA_INLINE void fetch_scales(const AttentionCall& x, int begin, int end) {
   }
 }
 
-// Rows and scales of tokens [begin, begin + tokens) of the sequence, a block or what there is of it. The rows are copied when they are scored.
-template <class K, class V>
-void load_block(IntegerRows<K, V>& a, const AttentionCall& x, int begin, int tokens) {
-  typedef typename K::Isa Isa;
+// Rows and scales of tokens [begin, begin + tokens) of the sequence, a block or what there is of it.
+template <class Isa>
+void load_tokens(IntegerTokens& a, const AttentionCall& x, int begin, int tokens) {
   constexpr int T = kIntegerTokens;
-  const mla_cache_params& c = x.c;
-  CacheRows rows(c, x.cache, x.page_table, begin, tokens);
+  CacheRows rows(x.c, x.cache, x.page_table, begin, tokens);
   const int padded = round_up(tokens, 16), next = begin + tokens;
   fetch_scales(x, next, min_int(x.kv_end, next + kIntegerTokens));
   for (int t = 0; t < padded; t++) {
@@ -228,11 +238,6 @@ void load_block(IntegerRows<K, V>& a, const AttentionCall& x, int begin, int tok
     a.rows[t] = row.at;
     for (int g = 0; g < a.groups; g++) a.scales[g * T + t] = ((const float*)row.scales)[g];
   }
-  a.copied = 0;
-  a.in_place = K::kShare == 4 && Rope<Isa>::kPairs && a.key_groups && c.row_stride_bytes == a.key_words * 4 &&
-               c.rope_offset == a.code_words * 4;
-  for (int t = 0; t + 16 <= padded && a.in_place; t += 16)
-    a.in_place = a.rows[t + 15] - a.rows[t] == 15 * c.row_stride_bytes;
   a.peaks_known = false;
   for (int g = 0; g < a.groups; g++) {
     F<Isa> peaks = Isa::zero();
@@ -250,6 +255,18 @@ void load_block(IntegerRows<K, V>& a, const AttentionCall& x, int begin, int tok
       Isa::store(a.weights + g * T + t, Isa::select_less(weight, largest, weight, largest));
     }
   }
+}
+
+// The rows are copied when they are scored.
+template <class K, class V>
+void load_block(IntegerRows<K, V>& a, const AttentionCall& x, int begin, int tokens) {
+  const mla_cache_params& c = x.c;
+  load_tokens<typename K::Isa>(a, x, begin, tokens);
+  a.copied = 0;
+  a.in_place = K::kShare == 4 && Rope<typename K::Isa>::kPairs && a.key_groups &&
+               c.row_stride_bytes == a.key_words * 4 && c.rope_offset == a.code_words * 4;
+  for (int t = 0; t + 16 <= round_up(tokens, 16) && a.in_place; t += 16)
+    a.in_place = a.rows[t + 15] - a.rows[t] == 15 * c.row_stride_bytes;
 }
 
 // Brings the next kKeyTile tokens of the block into place.

@@ -206,9 +206,9 @@ void integer_scores(IntegerRows<K, V>& a, int row, int tokens) {
 // ---- softmax ----
 
 // The peaks that L rows from `row` on see of the first n tokens of a block, which begins at `first` (relative), and their units.
-template <class K, class V>
-void find_lane_units(IntegerRows<K, V>& a, int row, int first, int n, int tokens) {
-  constexpr int L = K::Isa::L, T = kIntegerTokens;
+template <class Isa>
+void find_lane_units(IntegerTokens& a, int row, int first, int n, int tokens) {
+  constexpr int L = Isa::L, T = kIntegerTokens;
   if (!a.peaks_known) {
     for (int g = 0; g < a.groups; g++) {
       float peak = 0;
@@ -230,16 +230,23 @@ void find_lane_units(IntegerRows<K, V>& a, int row, int first, int n, int tokens
   }
 }
 
-// The first n scores of L rows, vector v of those that were scored together, become integers; base, sum, the factors of the old sums and
-// of the block's follow. kSame: each of the rows sees the whole block; else what they see is in lane_peaks and lane_units.
-template <bool kSame, class K, class V>
-void integer_softmax(const IntegerRows<K, V>& a, int row, int v, int vectors, int n) {
-  typedef typename K::Isa Isa;
+// 2^x, 0 where that is below the smallest normal number: many times slower to compute with on some processors.
+template <class Isa>
+MLA_INLINE F<Isa> normal_exp2(F<Isa> x) {
+  return Isa::select_less(x, Isa::set1((float)kNormalExponent), Isa::zero(),
+                          vector_exp2<Isa, kNormalExponent>(x));
+}
+
+// The first n scores x [token][lanes] of L rows become integers, as vector v of those that are scored together; base, sum, the factors of
+// the old sums and of the block's follow. kSame: each of the rows sees the whole block; else what they see is in lane_peaks and lane_units.
+// A probability below the smallest normal number is that number, which no sum and no integer shows beside the block's largest, 1.
+template <bool kSame, class Rows>
+void integer_softmax(const Rows& a, int row, int v, float* x, int lanes, int n) {
+  typedef typename Rows::Isa Isa;
+  typedef typename Rows::Values V;
   constexpr int L = Isa::L;
   constexpr float kLowest = -3.4e38f;
   const State& s = a.s;
-  const int lanes = vectors * L;
-  float* x = s.scores + v * L;
   const F<Isa> scale = Isa::set1(s.biased ? 1 : s.scale), hidden = Isa::set1(-__builtin_inff());
   for (int t = n; t < round_up(n, 4); t++) Isa::store(x + t * lanes, hidden);
   F<Isa> m0 = Isa::load(x), m1 = Isa::load(x + lanes);
@@ -252,8 +259,8 @@ void integer_softmax(const IntegerRows<K, V>& a, int row, int v, int vectors, in
   // a row that has seen nothing: -infinity minus this is -infinity, not NaN
   const F<Isa> shift = Isa::sub(Isa::zero(), Isa::max(block, Isa::set1(kLowest)));
   const F<Isa> rebase = Isa::sub(Isa::zero(), Isa::max(base, Isa::set1(kLowest)));
-  const F<Isa> kept = vector_exp2<Isa>(Isa::add(old, rebase));
-  const F<Isa> added = vector_exp2<Isa>(Isa::add(block, rebase));
+  const F<Isa> kept = normal_exp2<Isa>(Isa::add(old, rebase));
+  const F<Isa> added = normal_exp2<Isa>(Isa::add(block, rebase));
   const F<Isa> largest = Isa::set1(a.largest),
                one = Isa::set1(8388608.f);  // 2^23: sums have integers in their low bits
   F<Isa> s0 = Isa::zero(), s1 = s0;
@@ -261,7 +268,7 @@ void integer_softmax(const IntegerRows<K, V>& a, int row, int v, int vectors, in
     F<Isa> e[4];
 #pragma GCC unroll 4
     for (int i = 0; i < 4; i++)
-      e[i] = vector_exp2<Isa>(Isa::fma(Isa::load(x + (t + i) * lanes), scale, shift));
+      e[i] = vector_exp2<Isa, kNormalExponent>(Isa::fma(Isa::load(x + (t + i) * lanes), scale, shift));
     s0 = Isa::add(s0, Isa::add(e[0], e[1]));
     s1 = Isa::add(s1, Isa::add(e[2], e[3]));
     for (int g = 0; g < a.groups; g++) {
@@ -366,11 +373,12 @@ void attend_rows(IntegerRows<K, V>& a, int begin, int end, int first, int tokens
       const bool masked = needs_mask(s, row, first, n);
       if (masked) mask_scores<Isa>(s, row, vectors * L, first, n, s.scores);
       for (int v = 0; v < vectors; v++) {
+        float* scores = s.scores + v * L;
         if (!masked && n == tokens) {
-          integer_softmax<true>(a, row + v * L, v, vectors, n);
+          integer_softmax<true>(a, row + v * L, v, scores, vectors * L, n);
         } else {
-          find_lane_units(a, row + v * L, first, n, tokens);
-          integer_softmax<false>(a, row + v * L, v, vectors, n);
+          find_lane_units<Isa>(a, row + v * L, first, n, tokens);
+          integer_softmax<false>(a, row + v * L, v, scores, vectors * L, n);
         }
       }
       integer_values(a, row, round_up(rows, kRowTile), n);
@@ -380,11 +388,16 @@ void attend_rows(IntegerRows<K, V>& a, int begin, int end, int first, int tokens
 }
 
 // Columns that are not in their order come into it.
+template <class V>
+void restore_sums(const State& s) {
+  typedef typename V::Isa Isa;
+  for (int tile = 0; tile < s.out_stride / kValueColumns<Isa>; tile++)
+    for (int r = 0; r < s.rows; r++) V::restore(sums_at<Isa>(s, r, tile));
+}
+
 template <class K, class V>
 void finish_sums(const IntegerRows<K, V>& a) {
-  typedef typename K::Isa Isa;
-  for (int tile = 0; tile < a.s.out_stride / kValueColumns<Isa>; tile++)
-    for (int r = 0; r < a.s.rows; r++) V::restore(sums_at<Isa>(a.s, r, tile));
+  restore_sums<V>(a.s);
 }
 
 }  // namespace

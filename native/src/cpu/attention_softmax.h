@@ -9,10 +9,13 @@
 namespace mla {
 namespace {
 
-// 2^x with a relative error below 2e-7 (Cephes' coefficients) for x of at most 127; from -160 down, as for -infinity, it is 0.
-template <class Isa>
+constexpr int kNormalExponent = -126;  // of the smallest normal number
+
+// 2^x with a relative error below 2e-7 (Cephes' coefficients) for x of at most 127; from kLowest down, as for -infinity, it is 2^kLowest, which
+// is 0 where kLowest is -160.
+template <class Isa, int kLowest = -160>
 MLA_INLINE F<Isa> vector_exp2(F<Isa> x) {
-  const F<Isa> clamped = Isa::max(Isa::set1(-160.f), x);  // this order keeps a NaN
+  const F<Isa> clamped = Isa::max(Isa::set1((float)kLowest), x);  // this order keeps a NaN
   const F<Isa> n = Isa::round_to_integer(clamped);
   const F<Isa> r = Isa::sub(clamped, n);
   F<Isa> p = Isa::set1(1.535336188e-4f);

@@ -4,6 +4,8 @@
 // A product of bf16 adds to sum (i, j) what its 16 pairs of k give: even = fma(first[i][2 p], second[p][2 j], even) over p from 0 on, odd
 // likewise of first[i][2 p + 1] and second[p][2 j + 1], then sum + (even + odd), each rounded to nearest even, subnormal operands and
 // results taken as 0. So sums may be stored and loaded between any two products, and no sum depends on another.
+//
+// A product of bytes adds first[i][4 p + e] second[p][4 j + e] over p and e from 0 to 3 to the 32 bits of sum (i, j).
 #pragma once
 #include <cstdint>
 

@@ -123,6 +123,40 @@ struct EmulatedMatrix : Generic {
       }
     }
   }
+
+  template <int C, int A, int B, bool kSigned>
+  static void add_products_int8() {
+    const EmulatedRegisters& r = registers;
+    for (int i = 0; i < r.shapes[C].rows; i++) {
+      for (int j = 0; j < r.shapes[C].bytes / 4; j++) {
+        int32_t sum;
+        std::memcpy(&sum, r.at[C][i] + 4 * j, 4);
+        for (int k = 0; k < r.shapes[A].bytes; k++) {
+          const uint8_t first = r.at[A][i][k], second = r.at[B][k / 4][4 * j + k % 4];
+          sum += (kSigned ? signed_value(first) : first) * signed_value(second);
+        }
+        std::memcpy(registers.at[C][i] + 4 * j, &sum, 4);
+      }
+    }
+  }
+  static int signed_value(uint8_t byte) { return byte < 128 ? byte : byte - 256; }
+
+  // The bytes of a column of four rows of 16 in a word; vector v has the columns 4 v .. 4 v + 3.
+  static void interleave_bytes(I* x) {
+    uint8_t rows[4][4 * L], words[4][4 * L];
+    std::memcpy(rows, x, sizeof rows);
+    for (int i = 0; i < 16 * L; i++) words[i / (4 * L)][i % (4 * L)] = rows[i % 4][i / 4];
+    std::memcpy(x, words, sizeof words);
+  }
+  static void restore_columns(F*) {}
+  // Words of byte kByte of each of four vectors' words.
+  template <int kByte>
+  static I join_bytes(const I* x) {
+    I joined = set1_int(0);
+    for (int i = 0; i < 4; i++)
+      joined = either(joined, shift_left(both(shift_right(x[i], 8 * kByte), set1_int(255)), 8 * i));
+    return joined;
+  }
 };
 
 }  // namespace

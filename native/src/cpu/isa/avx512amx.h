@@ -58,6 +58,25 @@ struct Avx512Amx : Avx512Pairs {
   static void add_products_bf16() {
     asm volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(C), "i"(A), "i"(B));
   }
+  // kSigned: the first operand's bytes; the second's are.
+  template <int C, int A, int B, bool kSigned>
+  static void add_products_int8() {
+    if constexpr (kSigned)
+      asm volatile("tdpbssd %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(C), "i"(A), "i"(B));
+    else
+      asm volatile("tdpbusd %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(C), "i"(A), "i"(B));
+  }
+
+  // Words of byte kByte of each of four vectors' words.
+  template <int kByte>
+  static I join_bytes(const I* x) {
+    constexpr int kFrom = 0x01010101 * kByte;
+    const I from = _mm512_set4_epi32(kFrom + 0x0c0c0c0c, kFrom + 0x08080808, kFrom + 0x04040404, kFrom);
+    I joined = kByte == 0 ? x[0] : _mm512_shuffle_epi8(x[0], from);
+    joined = _mm512_mask_shuffle_epi8(joined, 0x2222222222222222, x[1], from);
+    joined = _mm512_mask_shuffle_epi8(joined, 0x4444444444444444, x[2], from);
+    return _mm512_mask_shuffle_epi8(joined, 0x8888888888888888, x[3], from);
+  }
 };
 
 }  // namespace
