@@ -64,6 +64,7 @@ MLA_INLINE mla_linear_params linear_of_latents(const Rebuilding& x, const mla_he
   l.compute = x.compute;
   l.weight_type = p.weight_type;
   l.scale_rows = p.scale_rows;
+  l.scale_columns = p.scale_columns;
   l.rows = tokens;
   l.k = p.in;
   l.n = p.out;
