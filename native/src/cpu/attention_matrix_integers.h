@@ -4,7 +4,8 @@
 //    the second; sums of a group of codes are stored and become floats, [token][row], in whose lanes the softmax is.
 //  - Values: probabilities of sixteen rows over 64 tokens are the first operand, in bytes without a sign, which are one or two planes;
 //    codes, interleaved by four tokens while the first rows are scored, the second.
-//  - Beside products float32 arithmetic has one port instead of two, so that sums wait until those of several tiles are there.
+//  - A sum takes all of its products before the next one does, and is stored behind those of the next: in another order, stores take
+//    longer than the products. Sixteen tokens are scored at a time, so that operands and sums stay in the first-level cache.
 #pragma once
 #include "cpu/attention_integers.h"
 #include "cpu/attention_matrix.h"
@@ -39,15 +40,17 @@ struct MatrixIntegers : IntegerTokens {
   typedef V Values;
   static constexpr int kQuads = kTokens / V::kShare;
   static constexpr int kGroups = 2;  // of rows that are scored together
+  static constexpr int kColumnGroups = kValueColumns<Isa> / kMatrixRows;
 
   int code_steps, rope_steps;  // of a key: kMatrixBytes each
   int query_words;             // of a group of rows
   int interleaved;             // tokens of the block whose values are in place
+  int lines;                   // of the cache that are prefetched with each group of sums
   uint32_t* queries;           // [group of rows][step][16 words of a row][row]
   float* query_scales;         // [group of rows][key_groups][row]
   char* copies;                // [token][step] keys that are not used where they lie
-  int32_t* sums;  // [key_groups][16 tokens of two][group of rows][token][row]; [group][row][column of a tile]
-  uint32_t* values;         // [column / kValueColumns][quad][kValueColumns]
+  int32_t* sums;     // [key_groups][group of rows][token][row]; [16 columns of a tile][operand][row][column]
+  uint32_t* values;  // [16 columns][quad][column]
   uint32_t* probabilities;  // [group of rows][groups][plane][quad][row], then [16 quads][row][quad]
   float* factors;           // [group of rows][groups][row] of a block's sums
 
@@ -63,12 +66,15 @@ struct MatrixIntegers : IntegerTokens {
     x.queries = w->take<uint32_t>(round_up((int)padded, kMatrixRows) / kMatrixRows * (int64_t)x.query_words);
     x.query_scales = w->take<float>(padded * x.key_groups);
     x.copies = w->take<char>((int64_t)kTokens * steps * kMatrixBytes);
-    const int64_t tiles = (int64_t)x.key_groups * 2 * kGroups * kMatrixWords,
-                  columns_of_tile = (int64_t)V::kPlanes * kGroups * kMatrixRows * kValueColumns<Isa>;
-    x.sums = w->take<int32_t>(tiles > columns_of_tile ? tiles : columns_of_tile);
-    x.values = w->take<uint32_t>(kQuads * round_up((int)columns, kValueColumns<Isa>));
+    const int64_t scored = (int64_t)(1 + x.key_groups) * kGroups,
+                  weighted = kColumnGroups * V::kPlanes * kGroups;
+    x.sums = w->take<int32_t>((scored > weighted ? scored : weighted) * kMatrixWords);
+    x.values = w->take<uint32_t>(kQuads * columns);
     x.probabilities = w->take<uint32_t>((int64_t)kGroups * x.groups * V::kPlanes * V::kPlaneWords);
     x.factors = w->take<float>((int64_t)kGroups * x.groups * kMatrixRows);
+    const int64_t pairs = (rows + kGroups * kMatrixRows - 1) / (kGroups * kMatrixRows),
+                  sets = pairs * (kTokens / kMatrixRows * (1 + x.key_groups) + columns / kMatrixRows);
+    x.lines = (int)((kTokens * c.row_stride_bytes / 64 + sets - 1) / sets);
     return x;
   }
 
@@ -78,8 +84,7 @@ struct MatrixIntegers : IntegerTokens {
   }
   MLA_INLINE float* scales_of(int row) const { return query_scales + (int64_t)row * key_groups; }
   MLA_INLINE uint32_t* value_words(int quad, int column) const {
-    return values + ((int64_t)(column / kValueColumns<Isa>)*kQuads + quad) * kValueColumns<Isa> +
-           column % kValueColumns<Isa>;
+    return values + ((int64_t)(column / kMatrixRows) * kQuads + quad) * kMatrixRows + column % kMatrixRows;
   }
   // Vectors of rows are counted from the first of those that are scored together.
   MLA_INLINE uint32_t* probability_words(int group, int vector, int quad) const {
@@ -153,82 +158,117 @@ TokenTile token_tile(const MatrixIntegers<V>& a, int first, int tokens) {
   return {to, to + codes, stride};
 }
 
-// Values of four tokens from `token` on in kIntegerChunk columns.
+// Values of four tokens from `token` on in the columns [begin, end).
 template <class V>
-MLA_INLINE void interleave_codes(const MatrixIntegers<V>& a, int token, int chunk) {
-  ByteDots<typename V::Isa>::interleave(a, a.rows + token, token, chunk);
-}
-
-// Adds the products of a step of A x B sums; rows of the first operand are `stride` bytes apart.
-template <class Isa, int A, int B, bool kCodes>
-MLA_INLINE void token_products(const char* tokens0, const char* tokens1, int64_t stride0, int64_t stride1,
-                               const uint32_t* q0, const uint32_t* q1) {
-  Isa::template load_matrix<kSecondOperand>(q0, kMatrixBytes);
-  Isa::template load_matrix<kFirstOperand>(tokens0, stride0);
-  if constexpr (B > 1) Isa::template load_matrix<kSecondOperand + 1>(q1, kMatrixBytes);
-  if constexpr (A > 1) Isa::template load_matrix<kFirstOperand + 1>(tokens1, stride1);
-  each_sum<A, B>([&]<int i, int j>() __attribute__((always_inline)) {
-    if constexpr (kCodes)
-      Isa::template add_products_int8<2 * i + j, kFirstOperand + i, kSecondOperand + j, true>();
-    else
-      Isa::template add_products_bf16<2 * i + j, kFirstOperand + i, kSecondOperand + j>();
-  });
-}
-
-// Products of A groups of 16 tokens, the first of which is `token`, and B groups of rows: of rotated parts to `out` [token][row] of each
-// group, of codes to a.sums. kInterleaves: values come into place. 4 A lines from `ahead` on are prefetched with each step.
-template <int A, int B, bool kInterleaves, class V>
-MLA_INLINE void score_products(const MatrixIntegers<V>& a, const TokenTile* tiles, int token,
-                               const uint32_t* q, float* out, const char* ahead) {
+MLA_INLINE void interleave_codes(const MatrixIntegers<V>& a, int token, int begin, int end) {
   typedef typename V::Isa Isa;
-  constexpr int64_t kOut = (int64_t)kIntegerTokens * kMatrixRows;
-  const TokenTile first = tiles[0], second = tiles[A - 1];
-  const uint32_t* next = q + a.query_words;
-  const auto begin = [&] {
-    each_sum<A, B>([&]<int i, int j>()
-                       __attribute__((always_inline)) { Isa::template zero_matrix<2 * i + j>(); });
-  };
-  begin();
-  for (int step = 0; step < a.rope_steps; step++) {
-    const int at = (a.code_steps + step) * kMatrixWords;
-    token_products<Isa, A, B, false>(first.rope + step * kMatrixBytes, second.rope + step * kMatrixBytes,
-                                     first.stride, second.stride, q + at, next + at);
-    prefetch_lines<4 * A>(ahead, step);
-  }
-  each_sum<A, B>([&]<int i, int j>() __attribute__((always_inline)) {
-    Isa::template store_matrix<2 * i + j>(out + j * kOut + i * kMatrixWords, kMatrixBytes);
-  });
-  int step = 0;
-  for (int g = 0; g < a.key_groups; g++) {
-    begin();
-    for (const int end = min_int(a.code_steps, step + a.group_columns / kMatrixBytes); step < end; step++) {
-      const int at = step * kMatrixWords, column = step * kMatrixBytes;
-      token_products<Isa, A, B, true>(first.codes + column, second.codes + column, first.stride,
-                                      second.stride, q + at, next + at);
-      prefetch_lines<4 * A>(ahead, a.rope_steps + step);
-      if constexpr (kInterleaves) {
-        for (int t = 0; t < A * kMatrixRows; t += V::kShare) interleave_codes(a, token + t, column);
-      }
-    }
-    int32_t* to = a.sums + g * 4 * kMatrixWords;
-    each_sum<A, B>([&]<int i, int j>() __attribute__((always_inline)) {
-      Isa::template store_matrix<2 * i + j>(to + (2 * i + j) * kMatrixWords, kMatrixBytes);
-    });
+  for (int column = begin; column < end; column += 4 * Isa::L) {
+    typename Isa::I x[4];
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++) x[i] = Isa::load_ints(a.rows[token + i] + column);
+    Isa::interleave_bytes(x);
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++) Isa::store_ints(a.value_words(token / V::kShare, column + i * Isa::L), x[i]);
   }
 }
 
-// Adds the sums of 16 tokens from `token` on, those of each group of codes times its scales, to the scores of the group of rows at `row`.
+MLA_INLINE void prefetch_run(const char* ahead, int lines) {
+  for (int i = 0; i < lines; i++) __builtin_prefetch(ahead + (int64_t)i * 64, 0, 2);
+}
+
+// The sums of the set before wait in the other two registers for products to end.
+struct WaitingSums {
+  int32_t* at;  // nullptr: there are none
+};
+template <class Isa, int R>
+MLA_INLINE void store_waiting(const WaitingSums& sums) {
+  if (sums.at) Isa::template store_matrix<R ^ 2>(sums.at + (R & 1) * kMatrixWords, kMatrixBytes);
+}
+
+// Sum R takes the products of `steps` steps. kKeeps: the first operands are those that the sum before it has left, where there are up to two.
+template <class Isa, int R, bool kCodes, bool kKeeps>
+MLA_INLINE void token_sum(const char* tokens, int64_t stride, const uint32_t* q, int steps) {
+  const auto add = [&]<int A, int B>() __attribute__((always_inline)) {
+    if constexpr (kCodes)
+      Isa::template add_products_int8<R, A, B, true>();
+    else
+      Isa::template add_products_bf16<R, A, B>();
+  };
+  constexpr int kFirst = kFirstOperand, kSecond = kSecondOperand;
+  Isa::template zero_matrix<R>();
+  for (int s = 0; s < steps; s += 2, tokens += 2 * kMatrixBytes, q += 2 * kMatrixWords) {
+    const bool kept = kKeeps && steps <= 2;
+    if (!kept) Isa::template load_matrix<kFirst>(tokens, stride);
+    Isa::template load_matrix<kSecond>(q, kMatrixBytes);
+    add.template operator()<kFirst, kSecond>();
+    if (s + 1 == steps) break;
+    if (!kept) Isa::template load_matrix<kFirst + 1>(tokens + kMatrixBytes, stride);
+    Isa::template load_matrix<kSecond + 1>(q + kMatrixWords, kMatrixBytes);
+    add.template operator()<kFirst + 1, kSecond + 1>();
+  }
+}
+
+// Sums of sixteen tokens and B groups of rows, R and the next register.
+template <class Isa, int R, int B, bool kCodes>
+MLA_INLINE void token_sums(const char* tokens, int64_t stride, const uint32_t* q, int64_t q_stride, int steps,
+                           const WaitingSums& waiting) {
+  token_sum<Isa, R, kCodes, false>(tokens, stride, q, steps);
+  store_waiting<Isa, R>(waiting);
+  if constexpr (B > 1) {
+    token_sum<Isa, R + 1, kCodes, true>(tokens, stride, q + q_stride, steps);
+    store_waiting<Isa, R + 1>(waiting);
+  }
+}
+
+// Products of sixteen tokens from `token` on and B groups of rows: of rotated parts, then of each group of codes, to a.sums. kInterleaves:
+// values come into place.
+template <int B, bool kInterleaves, class V>
+MLA_INLINE void score_products(const MatrixIntegers<V>& a, const TokenTile& tile, int token,
+                               const uint32_t* q, const char* ahead) {
+  typedef typename V::Isa Isa;
+  WaitingSums waiting{nullptr};
+  token_sums<Isa, 2, B, false>(tile.rope, tile.stride, q + a.code_steps * kMatrixWords, a.query_words,
+                               a.rope_steps, waiting);
+  waiting.at = a.sums;
+  prefetch_run(ahead, a.lines);
+  const int steps = a.group_columns / kMatrixBytes;
+  const auto add = [&]<int R>(int g) __attribute__((always_inline)) {
+    const int begin = g * steps, end = min_int(a.code_steps, begin + steps);
+    token_sums<Isa, R, B, true>(tile.codes + begin * kMatrixBytes, tile.stride, q + begin * kMatrixWords,
+                                a.query_words, end - begin, waiting);
+    waiting.at += B * kMatrixWords;
+    prefetch_run(ahead + (int64_t)(g + 1) * a.lines * 64, a.lines);
+    if constexpr (kInterleaves) {
+      for (int t = token; t < token + kMatrixRows; t += V::kShare)
+        interleave_codes(a, t, begin * kMatrixBytes, end * kMatrixBytes);
+    }
+  };
+  for (int g = 0; g < a.key_groups; g += 2) {
+    add.template operator()<0>(g);
+    if (g + 1 < a.key_groups) add.template operator()<2>(g + 1);
+  }
+  if (a.key_groups % 2) {
+    store_waiting<Isa, 2>(waiting);
+    if constexpr (B > 1) store_waiting<Isa, 3>(waiting);
+  } else {
+    store_waiting<Isa, 0>(waiting);
+    if constexpr (B > 1) store_waiting<Isa, 1>(waiting);
+  }
+}
+
+// Scores of sixteen tokens from `token` on and the group of rows at `row`: the products of the rotated parts, and of each group of codes times
+// its scales. Sums of groups are `stride` apart.
 template <class V>
-MLA_INLINE void add_scaled_sums(const MatrixIntegers<V>& a, const int32_t* sums, int row, int token,
-                                float* out) {
+MLA_INLINE void add_scaled_sums(const MatrixIntegers<V>& a, const int32_t* sums, int stride, int row,
+                                int token, float* out) {
   typedef typename V::Isa Isa;
   const float* query = a.scales_of(row);
   for (int t = 0; t < kMatrixRows; t++) {
     for (int r = 0; r < kMatrixRows; r += Isa::L) {
       const int at = t * kMatrixRows + r;
-      F<Isa> x = Isa::load(out + at);
+      F<Isa> x = Isa::load((const float*)sums + at);
       for (int g = 0; g < a.key_groups; g++)
-        x = Isa::fma(Isa::mul(Isa::to_floats(Isa::load_ints(sums + g * 4 * kMatrixWords + at)),
+        x = Isa::fma(Isa::mul(Isa::to_floats(Isa::load_ints(sums + (g + 1) * stride + at)),
                               Isa::load(query + g * kMatrixRows + r)),
                      Isa::set1(a.scales[g * kIntegerTokens + token + t]), x);
       Isa::store(out + at, x);
@@ -236,87 +276,95 @@ MLA_INLINE void add_scaled_sums(const MatrixIntegers<V>& a, const int32_t* sums,
   }
 }
 
-template <int A, int B, class V>
-MLA_INLINE void score_tile(MatrixIntegers<V>& a, const TokenTile* tiles, int row, int token, float* out) {
-  const uint32_t* q = a.query_of(row);
-  const char* ahead = a.ahead.next(a.steps() * 4 * A);
-  if (token + A * kMatrixRows > a.interleaved) {
-    score_products<A, B, true>(a, tiles, token, q, out, ahead);
-    a.interleaved = token + A * kMatrixRows;
-  } else {
-    score_products<A, B, false>(a, tiles, token, q, out, ahead);
-  }
-  for (int j = 0; j < B; j++)
-    for (int i = 0; i < A; i++)
-      add_scaled_sums(a, a.sums + (2 * i + j) * kMatrixWords, row + j * kMatrixRows, token + i * kMatrixRows,
-                      out + j * kIntegerTokens * kMatrixRows + i * kMatrixWords);
-}
-
 // Scores [group of rows][token][16] of B groups of rows.
 template <int B, class V>
 void token_scores(MatrixIntegers<V>& a, const TokenTile* tiles, int row, int tokens) {
-  for (int t = 0; t < tokens; t += 2 * kMatrixRows) {
-    float* out = a.s.scores + t * kMatrixRows;
-    if (tokens - t > kMatrixRows)
-      score_tile<2, B>(a, tiles + t / kMatrixRows, row, t, out);
-    else
-      score_tile<1, B>(a, tiles + t / kMatrixRows, row, t, out);
+  const uint32_t* q = a.query_of(row);
+  for (int t = 0; t < tokens; t += kMatrixRows) {
+    const TokenTile& tile = tiles[t / kMatrixRows];
+    const char* ahead = a.ahead.next((1 + a.key_groups) * a.lines);
+    if (t >= a.interleaved) {
+      score_products<B, true>(a, tile, t, q, ahead);
+      a.interleaved = t + kMatrixRows;
+    } else {
+      score_products<B, false>(a, tile, t, q, ahead);
+    }
+    for (int j = 0; j < B; j++)
+      add_scaled_sums(a, a.sums + j * kMatrixWords, B * kMatrixWords, row + j * kMatrixRows, t,
+                      a.s.scores + (j * kIntegerTokens + t) * kMatrixRows);
   }
 }
 
 // ---- values ----
 
-// Products of A groups of rows and the column tile at `column`, sums of which are in a group of scales, to a.sums. 4 lines from `ahead` on
-// are prefetched with each step.
+// Sum R of an operand of probabilities and the sixteen columns that are loaded.
+template <class Isa, int R>
+MLA_INLINE void value_sum(const uint32_t* p, int steps) {
+  constexpr int kFirst = kFirstOperand, kSecond = kSecondOperand;
+  Isa::template zero_matrix<R>();
+  Isa::template load_matrix<kFirst>(p, kMatrixBytes);
+  Isa::template add_products_int8<R, kFirst, kSecond, false>();
+  if (steps < 2) return;
+  Isa::template load_matrix<kFirst + 1>(p + kMatrixWords, kMatrixBytes);
+  Isa::template add_products_int8<R, kFirst + 1, kSecond + 1, false>();
+}
+
+// Sums of A groups of rows and the column tile at `column`, which has one scale a token, to a.sums.
 template <int A, class V>
 MLA_INLINE void value_products(const MatrixIntegers<V>& a, int column, int group, int steps,
                                const char* ahead) {
   typedef typename V::Isa Isa;
-  constexpr int kColumns = kValueColumns<Isa>;
-  constexpr int64_t kStride = kColumns * 4;
-  static_assert(kColumns % (2 * kMatrixRows) == 0);
-  const uint32_t* p0 = a.probability_words(group, 0, 0);
-  const uint32_t* p1 = a.probability_words(group, kMatrixRows / Isa::L, 0);
-  int32_t* to = a.sums;
-  int step = 0;
-  for (int plane = 0; plane < V::kPlanes; plane++) {
-    for (int c = 0; c < kColumns; c += 2 * kMatrixRows) {
-      const uint32_t* v = a.value_words(0, column + c);
-      each_sum<A, 2>([&]<int i, int j>()
-                         __attribute__((always_inline)) { Isa::template zero_matrix<2 * i + j>(); });
-      for (int s = 0; s < steps; s++, step++) {
-        Isa::template load_matrix<kFirstOperand>(p0 + s * kMatrixWords, kMatrixBytes);
-        Isa::template load_matrix<kSecondOperand>(v, kStride);
-        Isa::template load_matrix<kSecondOperand + 1>(v + kMatrixRows, kStride);
-        if constexpr (A > 1)
-          Isa::template load_matrix<kFirstOperand + 1>(p1 + s * kMatrixWords, kMatrixBytes);
-        each_sum<A, 2>([&]<int i, int j>() __attribute__((always_inline)) {
-          Isa::template add_products_int8<2 * i + j, kFirstOperand + i, kSecondOperand + j, false>();
-        });
-        prefetch_lines<4>(ahead, step);
-        v += kMatrixRows * kColumns;
-      }
-      each_sum<A, 2>([&]<int i, int j>() __attribute__((always_inline)) {
-        Isa::template store_matrix<2 * i + j>(to + i * kMatrixRows * kColumns + c + j * kMatrixRows, kStride);
-      });
+  constexpr int kOperands = A * V::kPlanes;  // of probabilities
+  static_assert(MatrixIntegers<V>::kColumnGroups % 2 == 0);
+  WaitingSums waiting{nullptr};
+  const auto operand = [&](int i) __attribute__((always_inline)) {
+    return a.probability_words(group, i / V::kPlanes * (kMatrixRows / Isa::L), 0) +
+           i % V::kPlanes * V::kPlaneWords;
+  };
+  const auto add = [&]<int R>(int first) __attribute__((always_inline)) {
+    value_sum<Isa, R>(operand(first), steps);
+    store_waiting<Isa, R>(waiting);
+    if constexpr (kOperands > 1) {
+      value_sum<Isa, R + 1>(operand(first + 1), steps);
+      store_waiting<Isa, R + 1>(waiting);
     }
-    p0 += V::kPlaneWords;
-    p1 += V::kPlaneWords;
-    to += 2 * kMatrixRows * kColumns;
+    waiting.at = waiting.at ? waiting.at + min_int(kOperands, 2) * kMatrixWords : a.sums;
+  };
+  const auto load = [&](int c) __attribute__((always_inline)) {
+    const uint32_t* v = a.value_words(0, column + c * kMatrixRows);
+    Isa::template load_matrix<kSecondOperand>(v, kMatrixBytes);
+    Isa::template load_matrix<kSecondOperand + 1>(v + kMatrixWords, kMatrixBytes);
+    prefetch_run(ahead + (int64_t)c * a.lines * 64, a.lines);
+  };
+  for (int c = 0; c < MatrixIntegers<V>::kColumnGroups; c += 2) {
+    load(c);
+    add.template operator()<0>(0);
+    if constexpr (kOperands == 4) {
+      add.template operator()<2>(2);
+      load(c + 1);
+      add.template operator()<0>(0);
+      add.template operator()<2>(2);
+    } else {
+      load(c + 1);
+      add.template operator()<2>(0);
+    }
   }
+  store_waiting<Isa, 0>(waiting);
+  if constexpr (kOperands > 1) store_waiting<Isa, 1>(waiting);
 }
 
-// The old sums of a row times its factor, which mostly is 1, plus the block's times theirs.
+// The old sums of a row in a column tile times its factor, which mostly is 1, plus the block's times theirs, whose sums for each sixteen
+// columns are `stride` apart.
 template <class V>
-MLA_INLINE void add_block_sums(const int32_t* sums, float kept, float added, float* out) {
+MLA_INLINE void add_block_sums(const int32_t* sums, int stride, float kept, float added, float* out) {
   typedef typename V::Isa Isa;
-  constexpr int kPlane = 2 * kMatrixRows * kValueColumns<Isa>;
   const F<Isa> old = Isa::set1(kept), factor = Isa::set1(added);
 #pragma GCC unroll 8
   for (int i = 0; i < kValueColumns<Isa>; i += Isa::L) {
-    typename Isa::I sum = Isa::load_ints(sums + i);
+    const int32_t* at = sums + i / kMatrixRows * stride + i % kMatrixRows;
+    typename Isa::I sum = Isa::load_ints(at);
     if constexpr (V::kPlanes == 2)
-      sum = Isa::add_ints(sum, Isa::shift_left(Isa::load_ints(sums + kPlane + i), 8));
+      sum = Isa::add_ints(sum, Isa::shift_left(Isa::load_ints(at + kMatrixWords), 8));
     F<Isa> before = Isa::load(out + i);
     if (kept != 1) before = Isa::mul(old, before);
     Isa::store(out + i, Isa::fma(Isa::to_floats(sum), factor, before));
@@ -327,17 +375,21 @@ MLA_INLINE void add_block_sums(const int32_t* sums, float kept, float added, flo
 template <int A, class V>
 void add_values(MatrixIntegers<V>& a, int row, int tokens) {
   typedef typename V::Isa Isa;
-  constexpr int kColumns = kValueColumns<Isa>;
+  constexpr int kColumns = kValueColumns<Isa>, kStride = A * V::kPlanes * kMatrixWords;
   const State& s = a.s;
   const int steps = (tokens + kMatrixBytes - 1) / kMatrixBytes;
-  const int lines = 4 * steps * V::kPlanes * (kColumns / (2 * kMatrixRows));
   for (int column = 0; column < s.out_stride; column += kColumns) {
     const int group = min_int(column / a.group_columns, a.groups - 1);
-    value_products<A>(a, column, group, steps, a.ahead.next(lines));
-    for (int i = 0; i < A * kMatrixRows; i++)
-      add_block_sums<V>(a.sums + i * kColumns, s.factor[row + i],
-                        a.factors_of(group, i / kMatrixRows * (kMatrixRows / Isa::L))[i % kMatrixRows],
-                        sums_at<Isa>(s, row + i, column / kColumns));
+    float* out = sums_at<Isa>(s, row, column / kColumns);
+    for (int i = 0; i < A * kMatrixRows * kColumns; i += 16) __builtin_prefetch(out + i, 1, 3);
+    value_products<A>(a, column, group, steps, a.ahead.next(MatrixIntegers<V>::kColumnGroups * a.lines));
+    for (int i = 0; i < A; i++) {
+      const float* factors = a.factors_of(group, i * (kMatrixRows / Isa::L));
+      for (int r = 0; r < kMatrixRows; r++)
+        add_block_sums<V>(a.sums + i * V::kPlanes * kMatrixWords + r * kMatrixRows, kStride,
+                          s.factor[row + i * kMatrixRows + r], factors[r],
+                          out + (i * kMatrixRows + r) * kColumns);
+    }
   }
 }
 
@@ -349,7 +401,7 @@ void load_block(MatrixIntegers<V>& a, const AttentionCall& x, int begin, int tok
   a.interleaved = 0;
   if (a.code_steps > 0) return;
   for (int t = 0; t < tokens; t += V::kShare)
-    for (int column = 0; column < a.s.value_width; column += kIntegerChunk) interleave_codes(a, t, column);
+    interleave_codes(a, t, 0, round_up(a.s.value_width, kIntegerChunk));
   a.interleaved = kIntegerTokens;
 }
 
