@@ -7,6 +7,12 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.mla4j.ops.StorageFormat;
+import io.mla4j.ops.Tensor;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -151,6 +157,41 @@ class QuantizedWeightsTest {
       assertEquals(List.of(1L, 1L), one.values().shape());
       assertEquals(24, one.blockRows());
       assertEquals(64, one.blockColumns());
+    }
+  }
+
+  /** Twelve four-bit integers take two words. */
+  @Test
+  void aPartOfAPackedMatrixBeginsWithARow() {
+    MemorySegment words = Arena.ofAuto().allocate(4 * 2 * 4, 4);
+    StoredTensor stored =
+        new StoredTensor("a", Path.of("f"), StoredType.I4, List.of(4L, 12L), words);
+    StoredTensor part = new TensorPlace("a", false, false, 1, 2).in(stored, 0, 1, List.of(2L, 12L));
+    assertEquals(words.address() + 16, part.segment().address());
+    assertEquals(16, part.segment().byteSize());
+    StoredTensor stack =
+        new StoredTensor("a", Path.of("f"), StoredType.I4, List.of(2L, 2L, 12L), words);
+    StoredTensor expert = new TensorPlace("a", true, false, 0, 1).in(stack, 1, 2, List.of(2L, 12L));
+    assertEquals(words.address() + 16, expert.segment().address());
+  }
+
+  @Test
+  void rowsThatEndWithinAByteAreRefused() throws Exception {
+    Path file = folder.resolve("odd.safetensors");
+    MemorySegment scale = Arena.ofAuto().allocateFrom(ValueLayout.JAVA_FLOAT, 1f);
+    new SafetensorsWriter()
+        .add("a.weight", StoredType.F4, List.of(2L, 4L), c -> c.write(ByteBuffer.allocate(4)))
+        .add("b.weight", StoredType.F4, List.of(2L, 3L), c -> c.write(ByteBuffer.allocate(3)))
+        .add("a.weight_scale", Tensor.of(scale, StorageFormat.F32, 1))
+        .add("b.weight_scale", Tensor.of(scale, StorageFormat.F32, 1))
+        .write(file);
+    try (Checkpoint checkpoint = Checkpoint.openFile(file)) {
+      ScaledTensors tensors = new ScaledTensors(checkpoint, Quantization.NONE);
+      assertEquals(4, tensors.get("a.weight", List.of(2L, 4L)).weight().in());
+      String message =
+          assertThrows(CheckpointException.class, () -> tensors.get("b.weight", List.of(2L, 3L)))
+              .getMessage();
+      assertTrue(message.contains("'b.weight' has rows that do not end"), message);
     }
   }
 
