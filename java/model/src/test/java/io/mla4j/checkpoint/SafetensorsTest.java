@@ -131,6 +131,34 @@ class SafetensorsTest {
     }
   }
 
+  /** Names of eight lengths, so that headers end everywhere. */
+  @Test
+  void dataBeginsAtAMultipleOfEightBytes() throws Exception {
+    for (int length = 1; length <= 8; length++) {
+      Path file = directory.resolve("a.safetensors");
+      String name = "a".repeat(length);
+      new SafetensorsWriter().add(name, floats(new float[] {3}, 1)).write(file);
+      assertEquals(0, ModelFiles.headerLength(Files.readAllBytes(file)) % 8);
+      try (Checkpoint checkpoint = Checkpoint.openFile(file)) {
+        assertEquals(3, checkpoint.get(name).toFloats()[0]);
+      }
+    }
+  }
+
+  /** Tensors are written in pieces of 64 MiB. */
+  @Test
+  void aTensorOfSeveralPiecesIsWhole() {
+    Path file = directory.resolve("a.safetensors");
+    int count = (1 << 24) + 2;
+    MemorySegment values = Arena.ofAuto().allocate(4L * count, 64);
+    values.setAtIndex(ValueLayout.JAVA_FLOAT, (1 << 24) - 1, 5);
+    values.setAtIndex(ValueLayout.JAVA_FLOAT, count - 1, 7);
+    new SafetensorsWriter().add("a", Tensor.of(values, StorageFormat.F32, count)).write(file);
+    try (Checkpoint checkpoint = Checkpoint.openFile(file)) {
+      assertEquals(-1, values.mismatch(checkpoint.get("a").segment()));
+    }
+  }
+
   @Test
   void namesAreTakenHoweverATensorIsAdded() {
     SafetensorsWriter writer = new SafetensorsWriter();
