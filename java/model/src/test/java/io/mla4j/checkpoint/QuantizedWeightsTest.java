@@ -176,6 +176,45 @@ class QuantizedWeightsTest {
   }
 
   @Test
+  void theShapeOfAPlaceIsTheConfigurations() {
+    MemorySegment bytes = Arena.ofAuto().allocate(24, 4);
+    StoredTensor stored =
+        new StoredTensor("a", Path.of("f"), StoredType.U8, List.of(6L, 4L), bytes);
+    TensorPlace place = new TensorPlace("a", false, false, 1, 2);
+    assertEquals(bytes.address() + 12, place.in(stored, 0, 1, List.of(3L, 4L)).segment().address());
+    StoredTensor folded =
+        new StoredTensor("a", Path.of("f"), StoredType.U8, List.of(2L, 3L, 4L), bytes);
+    assertEquals(
+        List.of(6L, 4L),
+        new TensorPlace("a", false, true, 0, 1).in(folded, 0, 1, List.of(6L, 4L)).shape());
+    for (List<Long> shape : List.of(List.of(2L, 4L), List.of(4L, 3L), List.of(12L))) {
+      String message =
+          assertThrows(CheckpointException.class, () -> place.in(stored, 0, 1, shape)).getMessage();
+      assertTrue(message.contains("has shape [6, 4], but the configuration asks for"), message);
+    }
+    assertThrows(
+        CheckpointException.class,
+        () -> new TensorPlace("a", false, false, 0, 1).in(folded, 0, 1, List.of(6L, 4L)));
+  }
+
+  @Test
+  void scalesOfATypeThatIsNoneAreRefused() throws Exception {
+    Path file = folder.resolve("scales.safetensors");
+    new SafetensorsWriter()
+        .add("a.weight", StoredType.I8, List.of(2L, 4L), c -> c.write(ByteBuffer.allocate(8)))
+        .add(
+            "a.weight_scale", StoredType.I32, List.of(2L, 1L), c -> c.write(ByteBuffer.allocate(8)))
+        .write(file);
+    try (Checkpoint checkpoint = Checkpoint.openFile(file)) {
+      ScaledTensors tensors = new ScaledTensors(checkpoint, Quantization.NONE);
+      String message =
+          assertThrows(CheckpointException.class, () -> tensors.get("a.weight", List.of(2L, 4L)))
+              .getMessage();
+      assertTrue(message.contains("'a.weight_scale' has dtype I32, but scales must"), message);
+    }
+  }
+
+  @Test
   void rowsThatEndWithinAByteAreRefused() throws Exception {
     Path file = folder.resolve("odd.safetensors");
     MemorySegment scale = Arena.ofAuto().allocateFrom(ValueLayout.JAVA_FLOAT, 1f);

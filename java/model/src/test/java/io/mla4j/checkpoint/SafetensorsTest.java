@@ -188,7 +188,12 @@ class SafetensorsTest {
       InvalidArgumentException e =
           assertThrows(
               InvalidArgumentException.class, () -> new SafetensorsWriter().add("b", blocks));
-      assertTrue(e.getMessage().startsWith("tensor 'b' has format " + format), e.getMessage());
+      assertEquals(
+          "tensor 'b' has format "
+              + format
+              + ", but must have a type of [BOOL, U8, I8, F8_E5M2, F8_E4M3, F8_E8M0, I16, U16, F16,"
+              + " BF16, I32, U32, F32, C64, F64, I64, U64, F4]",
+          e.getMessage());
     }
   }
 
