@@ -286,6 +286,18 @@ class PrefixCacheTest {
   }
 
   @Test
+  void thePoolMayBeClosedFirst() {
+    LatentCache other = pool().build();
+    PrefixCache others = new PrefixCache(other, other.bytes());
+    Sequence sequence = other.newSequence();
+    append(sequence, 4);
+    others.publish(sequence, "", ids(0, 4));
+    other.close();
+    others.close();
+    assertThrows(ClosedException.class, () -> new PrefixCache(other, other.bytes()));
+  }
+
+  @Test
   void badUseIsRefused() {
     Sequence sequence = cache.newSequence();
     append(sequence, 4);

@@ -17,6 +17,7 @@ import io.mla4j.Sequence;
 import io.mla4j.Step;
 import io.mla4j.cpu.ScalarBackend;
 import io.mla4j.spi.Backend;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.function.Consumer;
@@ -83,6 +84,22 @@ class CacheFileTest {
                   () -> CacheFile.save(folder.resolve(NAME), sequence, text, MODEL))
               .getMessage();
       assertEquals("ids has 2 ids, but the sequence has 0 tokens", message);
+    }
+  }
+
+  @Test
+  void everyByteCounts() throws Exception {
+    Path file = save(new int[] {3, 1, 4}, new float[] {1, -2});
+    byte[] whole = Files.readAllBytes(file);
+    for (int i = 8 + (int) ModelFiles.headerLength(whole); i < whole.length; i += 13) {
+      byte[] altered = whole.clone();
+      altered[i] ^= 16;
+      Files.write(file, altered);
+      String message =
+          assertThrows(CheckpointException.class, () -> CacheFile.load(file, cache, MODEL))
+              .getMessage();
+      assertTrue(message.endsWith("the file was altered"), message);
+      assertEquals(6, cache.freePages());
     }
   }
 
