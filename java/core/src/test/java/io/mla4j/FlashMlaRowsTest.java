@@ -164,7 +164,7 @@ class FlashMlaRowsTest {
       assertRefused(
           "rows has 2624 bytes, but 5 tokens take 3280",
           () -> FlashMlaRows.read(sequence, 0, 2, 7, rows));
-      try (Step step = Batch.of(sequence).reserve(1)) {
+      try (Step _ = Batch.of(sequence).reserve(1)) {
         assertThrows(InvalidStateException.class, () -> FlashMlaRows.read(sequence, 0, 0, 1, rows));
       }
     }
