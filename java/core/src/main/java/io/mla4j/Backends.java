@@ -222,7 +222,7 @@ public final class Backends {
     void prepare() {
       try {
         backend.prepare();
-      } catch (RuntimeException | LinkageError e) {
+      } catch (RuntimeException | LinkageError | ServiceConfigurationError e) {
         LOG.log(Level.DEBUG, "backend " + name() + " could not be prepared", e);
       }
     }

@@ -437,8 +437,13 @@ public final class LatentCache implements AutoCloseable {
       return pages(tokens / Math.max(1, pageSize) + (tokens % Math.max(1, pageSize) > 0 ? 1 : 0));
     }
 
-    /** As many pages as fit into {@code bytes}, all layers counted. */
+    /**
+     * As many pages as fit into {@code bytes}, all layers counted.
+     *
+     * @throws InvalidArgumentException where bytes is negative
+     */
     public Builder budgetBytes(long bytes) {
+      require(bytes >= 0, "budgetBytes", bytes, "at least 0");
       this.budgetBytes = bytes;
       this.pages = -1;
       return this;
@@ -479,7 +484,7 @@ public final class LatentCache implements AutoCloseable {
       long count = budgetBytes >= 0 ? budgetBytes / pageBytes : pages;
       if (count < 1 || count > Integer.MAX_VALUE - 8) {
         throw new InvalidArgumentException(
-            budgetBytes >= 0
+            budgetBytes >= 0 && count < 1
                 ? "budgetBytes is " + budgetBytes + ", but one page takes " + pageBytes
                 : "pages is " + count + ", but must be in 1.." + (Integer.MAX_VALUE - 8));
       }

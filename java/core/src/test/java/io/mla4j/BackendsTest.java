@@ -271,6 +271,43 @@ class BackendsTest {
         refusal(() -> open(List.of(throwing, SCALAR), "throwing", null)));
   }
 
+  private record Unprepared(Error failure) implements Backend {
+    @Override
+    public String name() {
+      return "unprepared";
+    }
+
+    @Override
+    public int rank() {
+      return 400;
+    }
+
+    @Override
+    public Probe probe() {
+      throw failure;
+    }
+
+    @Override
+    public Device open(Options options) {
+      throw new AssertionError();
+    }
+
+    @Override
+    public void prepare() {
+      throw failure;
+    }
+  }
+
+  @Test
+  void whatFailsToPrepareIsToldByOpening() {
+    for (Error failure :
+        List.of(new UnsatisfiedLinkError("a"), new ServiceConfigurationError("a"))) {
+      Backends.Candidate candidate = new Backends.Candidate(new Unprepared(failure));
+      candidate.prepare();
+      assertEquals("a", candidate.probe().reason());
+    }
+  }
+
   private static List<String> logged(Runnable action) {
     List<String> lines = new ArrayList<>();
     Logger logger = Logger.getLogger("io.mla4j.backends");

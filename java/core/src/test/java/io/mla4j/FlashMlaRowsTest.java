@@ -125,6 +125,51 @@ class FlashMlaRowsTest {
     }
   }
 
+  /** Pages have four tokens, and the other sequence has the first one alone. */
+  @Test
+  void onlyTheTokensPagesMustBeItsOwn() {
+    MemorySegment rows = rows(TOKENS);
+    MemorySegment back = Arena.ofAuto().allocate(4L * FlashMlaRows.BYTES);
+    try (LatentCache cache = cache(LAYOUT);
+        Sequence sequence = sequence(cache);
+        Sequence other = sequence.fork()) {
+      other.truncate(4);
+      InvalidStateException e =
+          assertThrows(
+              InvalidStateException.class, () -> FlashMlaRows.write(sequence, 0, 3, 5, rows));
+      assertEquals("tokens 3..5 lie in a page that another sequence shares", e.getMessage());
+      FlashMlaRows.write(sequence, 0, 4, 8, rows);
+      FlashMlaRows.read(sequence, 0, 4, 8, back);
+      assertEquals(-1, back.mismatch(rows.asSlice(0, back.byteSize())));
+      FlashMlaRows.write(sequence, 0, 3, 3, rows);
+      assertThrows(InvalidStateException.class, () -> FlashMlaRows.write(other, 0, 3, 4, rows));
+      other.truncate(0);
+      FlashMlaRows.write(sequence, 0, 3, 5, rows);
+    }
+  }
+
+  @Test
+  void messagesNameTheRanges() {
+    MemorySegment rows = rows(4);
+    try (LatentCache cache = cache(LAYOUT);
+        Sequence sequence = sequence(cache)) {
+      assertRefused(
+          "layer is -1, but must be in 0..1", () -> FlashMlaRows.read(sequence, -1, 0, 1, rows));
+      assertRefused(
+          "tokens are 3..2, but must lie in 0..11",
+          () -> FlashMlaRows.read(sequence, 0, 3, 2, rows));
+      assertRefused(
+          "tokens are -1..2, but must lie in 0..11",
+          () -> FlashMlaRows.read(sequence, 0, -1, 2, rows));
+      assertRefused(
+          "rows has 2624 bytes, but 5 tokens take 3280",
+          () -> FlashMlaRows.read(sequence, 0, 2, 7, rows));
+      try (Step _ = Batch.of(sequence).reserve(1)) {
+        assertThrows(InvalidStateException.class, () -> FlashMlaRows.read(sequence, 0, 0, 1, rows));
+      }
+    }
+  }
+
   private static void assertRefused(String begin, Executable body) {
     String text = assertThrows(InvalidArgumentException.class, body).getMessage();
     assertTrue(text.startsWith(begin), text);

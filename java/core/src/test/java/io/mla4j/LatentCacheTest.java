@@ -106,6 +106,10 @@ class LatentCacheTest {
     assertRefused("pageSize ", () -> builder().pages(1).pageSize(0).build());
     assertRefused("pageSize ", () -> builder().pages(1).pageSize(Integer.MAX_VALUE).build());
     assertRefused("budgetBytes ", () -> builder().budgetBytes(64 * 64 - 1).build());
+    assertRefused("budgetBytes is -1,", () -> builder().budgetBytes(-1));
+    assertRefused("budgetBytes is 0, but one page takes ", () -> builder().budgetBytes(0).build());
+    assertRefused("pages ", () -> builder().budgetBytes(Long.MAX_VALUE).build());
+    assertRefused("pages is 0,", () -> builder().tokens(-5).build());
     assertRefused(
         "pages ",
         () ->

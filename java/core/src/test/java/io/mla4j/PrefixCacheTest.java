@@ -226,6 +226,78 @@ class PrefixCacheTest {
   }
 
   @Test
+  void aBudgetOfOnePageIsEnough() {
+    prefixes.close();
+    assertThrows(
+        InvalidArgumentException.class, () -> new PrefixCache(cache, cache.pageBytes() - 1));
+    try (PrefixCache one = new PrefixCache(cache, cache.pageBytes())) {
+      Sequence sequence = cache.newSequence();
+      append(sequence, 8);
+      one.publish(sequence, "", ids(0, 8));
+      assertEquals(1, one.statistics().pages());
+    }
+  }
+
+  /** What a sequence has before is neither asked for nor shared. */
+  @Test
+  void statisticsCountWhatASequenceLacks() {
+    text("", ids(0, 12)).close();
+    Sequence later = cache.newSequence();
+    prefixes.share(later, "", ids(0, 4));
+    assertEquals(12, prefixes.share(later, "", ids(0, 13)));
+    PrefixCache.Statistics statistics = prefixes.statistics();
+    assertEquals(12 + 4 + 9, statistics.tokensAsked());
+    assertEquals(4 + 8, statistics.tokensShared());
+    assertEquals(3 * cache.pageBytes(), statistics.bytesSaved());
+  }
+
+  /** A text that is published once more was used, so another one goes first. */
+  @Test
+  void whatIsPublishedAgainIsKeptLonger() {
+    prefixes.close();
+    try (PrefixCache small = new PrefixCache(cache, 2 * cache.pageBytes())) {
+      for (int first : new int[] {0, 10, 0, 20}) {
+        try (Sequence text = cache.newSequence()) {
+          append(text, 4);
+          small.publish(text, "", ids(first, first + 4));
+        }
+      }
+      assertEquals(4, small.share(cache.newSequence(), "", ids(0, 4)));
+      assertEquals(0, small.share(cache.newSequence(), "", ids(10, 14)));
+      assertEquals(4, small.share(cache.newSequence(), "", ids(20, 24)));
+    }
+  }
+
+  @Test
+  void closedMeansClosed() {
+    Sequence sequence = text("", ids(0, 4));
+    PrefixCache.Beginning beginning = prefixes.beginning("", ids(0, 4));
+    prefixes.close();
+    assertEquals(0, prefixes.statistics().pages());
+    assertThrows(ClosedException.class, () -> prefixes.forget(null));
+    assertThrows(ClosedException.class, () -> prefixes.share(cache.newSequence(), beginning));
+    assertThrows(ClosedException.class, () -> prefixes.publish(sequence, beginning, 4));
+    try (PrefixCache next = new PrefixCache(cache, cache.bytes())) {
+      assertThrows(InvalidArgumentException.class, () -> next.publish(sequence, beginning, 4));
+    }
+    cache.close();
+    prefixes.close();
+    assertThrows(ClosedException.class, () -> prefixes.forget(null));
+  }
+
+  @Test
+  void thePoolMayBeClosedFirst() {
+    LatentCache other = pool().build();
+    PrefixCache others = new PrefixCache(other, other.bytes());
+    Sequence sequence = other.newSequence();
+    append(sequence, 4);
+    others.publish(sequence, "", ids(0, 4));
+    other.close();
+    others.close();
+    assertThrows(ClosedException.class, () -> new PrefixCache(other, other.bytes()));
+  }
+
+  @Test
   void badUseIsRefused() {
     Sequence sequence = cache.newSequence();
     append(sequence, 4);

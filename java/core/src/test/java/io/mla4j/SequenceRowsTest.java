@@ -75,6 +75,13 @@ class SequenceRowsTest {
                 }));
     assertThrows(CacheFullException.class, () -> SequenceRows.load(cache, 13, _ -> {}));
     assertEquals(3, cache.freePages());
+    try (LatentCache hybrid = pool().states(new StateLayout(1, 2), 1).build()) {
+      long states = hybrid.stateBytes();
+      for (int i = 0; i < 2; i++) {
+        assertThrows(CacheFullException.class, () -> SequenceRows.load(hybrid, 13, _ -> {}));
+      }
+      assertEquals(states, hybrid.stateBytes(), "those of a sequence that failed");
+    }
     Sequence closed = sequence(1);
     closed.close();
     assertThrows(ClosedException.class, () -> SequenceRows.of(closed));

@@ -155,7 +155,7 @@ public final class CacheFile {
         int[] ids = reader.read(idTensor).toArray(ValueLayout.JAVA_INT);
         float[] logits =
             stored.tensors().containsKey(LOGITS)
-                ? reader.read(stored.tensors().get(LOGITS)).toArray(ValueLayout.JAVA_FLOAT)
+                ? reader.logits(stored.tensors().get(LOGITS))
                 : null;
         Sequence sequence =
             SequenceRows.load(
@@ -206,6 +206,15 @@ public final class CacheFile {
       sum.update(bytes.asByteBuffer());
       requireSum(tensor, sum);
       return bytes;
+    }
+
+    float[] logits(StoredTensor tensor) throws IOException {
+      if (tensor.type() != StoredType.F32
+          || tensor.shape().size() != 1
+          || tensor.elements() > Integer.MAX_VALUE / Float.BYTES) {
+        throw tensor.error("must be a list of F32");
+      }
+      return read(tensor).toArray(ValueLayout.JAVA_FLOAT);
     }
 
     void read(SequenceRows rows, Part part) throws IOException {

@@ -26,6 +26,7 @@ import java.util.List;
 final class IndexerReader {
   private static final String TYPES = "indexer_types";
   private static final String PATTERN = "index_topk_pattern";
+  private static final String OFFSET = "index_skip_topk_offset";
 
   private final ConfigKeys keys;
   private final JsonNode traits;
@@ -74,7 +75,7 @@ final class IndexerReader {
       return shared;
     }
     int frequency = Math.max(1, keys.wholeNumber("index_topk_freq", 1, 0, count));
-    int offset = keys.wholeNumber("index_skip_topk_offset", 2, 0, Integer.MAX_VALUE);
+    int offset = keys.wholeNumber(OFFSET, 2, 0, Integer.MAX_VALUE);
     List<String> pattern = keys.letters(PATTERN).orElse(null);
     List<String> types = keys.texts(TYPES).orElse(null);
     for (int i = 0; i < count; i++) {
@@ -87,7 +88,9 @@ final class IndexerReader {
       }
     }
     if (shared[0]) {
-      throw keys.error(types != null ? TYPES : PATTERN, "begins with a layer that has no choice");
+      throw types == null && pattern == null
+          ? keys.error(OFFSET, "is " + offset + ", so that the first layer has no choice")
+          : keys.error(types != null ? TYPES : PATTERN, "begins with a layer that has no choice");
     }
     return shared;
   }

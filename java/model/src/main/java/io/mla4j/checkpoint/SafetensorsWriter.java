@@ -40,10 +40,22 @@ public final class SafetensorsWriter {
   /**
    * Adds a contiguous tensor, which must keep its numbers until {@link #write} has run.
    *
-   * @throws InvalidArgumentException where the name is taken or the tensor has gaps
+   * @throws InvalidArgumentException where the name is taken, the tensor has gaps, or such files
+   *     have no type for its format
    */
   public SafetensorsWriter add(String name, Tensor tensor) {
     requireFree(name);
+    StoredType type =
+        StoredType.inSafetensors(tensor.format())
+            .orElseThrow(
+                () ->
+                    new InvalidArgumentException(
+                        "tensor "
+                            + Quote.name(name)
+                            + " has format "
+                            + tensor.format().name()
+                            + ", but must have a type of "
+                            + StoredType.safetensorsNames()));
     List<Long> shape = new ArrayList<>();
     for (int i = 0; i < tensor.rank(); i++) {
       shape.add(tensor.dim(i));
@@ -59,7 +71,7 @@ public final class SafetensorsWriter {
     tensors.put(
         name,
         new Entry(
-            tensor.format().name(),
+            type.name(),
             shape,
             bytes.byteSize(),
             channel -> {

@@ -138,6 +138,9 @@ final class ScaledTensors {
     if (shape.size() < 2) {
       throw stored.error("has dtype " + stored.type() + ", but only matrices may have scales");
     }
+    if (stored.type().bytes(shape) > stored.segment().byteSize()) {
+      throw stored.error("has rows that do not end with a whole byte, which is not supported");
+    }
     // Matrices that lie one behind the other have as many planes of scales.
     List<Long> stack = shape.subList(0, shape.size() - 2);
     long rows = shape.get(stack.size());

@@ -92,7 +92,7 @@ public record StoredTensor(
    * @param number which of them
    */
   StoredTensor slice(String label, long number, List<Long> shape) {
-    long bytes = type.bytes(shape.stream().reduce(1L, Math::multiplyExact));
+    long bytes = type.bytes(shape);
     MemorySegment piece = segment.asSlice(number * bytes, bytes);
     return new StoredTensor(
         label, file, type, shape, piece, scales.map(s -> scalesOf(s, number, shape)));

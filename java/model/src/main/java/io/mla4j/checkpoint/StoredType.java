@@ -172,6 +172,16 @@ public enum StoredType {
     return Math.multiplyExact(elements / blockElements, (long) blockBytes);
   }
 
+  /**
+   * Bytes of a tensor whose rows, the last of its dimensions, are filled up to whole blocks.
+   *
+   * @throws ArithmeticException where they are more than a long counts
+   */
+  long bytes(List<Long> shape) {
+    long row = bytes(Math.ceilDiv(shape.getLast(), blockElements) * (long) blockElements);
+    return shape.subList(0, shape.size() - 1).stream().reduce(row, Math::multiplyExact);
+  }
+
   /** The type in computations, where there is one. */
   public Optional<StorageFormat> format() {
     return Optional.ofNullable(format);
@@ -196,6 +206,13 @@ public enum StoredType {
   static Optional<StoredType> named(String name) {
     return Arrays.stream(values())
         .filter(type -> type.inSafetensors && type.name().equals(name))
+        .findFirst();
+  }
+
+  /** The type that a header of safetensors has for tensors of {@code format}. */
+  static Optional<StoredType> inSafetensors(StorageFormat format) {
+    return Arrays.stream(values())
+        .filter(type -> type.inSafetensors && type.format == format)
         .findFirst();
   }
 

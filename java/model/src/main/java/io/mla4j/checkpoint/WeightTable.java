@@ -110,9 +110,14 @@ public record WeightTable(
    * Everything that {@link #resolve} would refuse: each tensor that is missing or does not fit.
    *
    * @return nothing where it would succeed
+   * @throws CheckpointException where a file got shorter while it was read
    */
   public static List<CheckpointException> problems(ModelDescription model, Checkpoint checkpoint) {
-    return new Resolver(model, checkpoint).problems();
+    try {
+      return new Resolver(model, checkpoint).problems();
+    } catch (InternalError e) {
+      throw checkpoint.files().unreadable(e);
+    }
   }
 
   /** Looks tensors up and remembers which ones have a place. */

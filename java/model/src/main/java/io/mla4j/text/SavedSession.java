@@ -7,6 +7,7 @@ import io.mla4j.checkpoint.CheckpointException;
 import io.mla4j.checkpoint.ModelDescription;
 import io.mla4j.checkpoint.WeightFingerprint;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -27,6 +28,24 @@ final class SavedSession {
       cache.close();
       throw e;
     }
+  }
+
+  /** What the file has, with ids and logits of the model's vocabulary. */
+  static CacheFile.Loaded read(Model model, Path file, LatentCache cache) {
+    CacheFile.Loaded loaded = CacheFile.load(file, cache, model.identity());
+    int vocabulary = model.description().vocabulary();
+    int[] ids = loaded.text().ids();
+    float[] logits = loaded.text().logits();
+    String wrong =
+        Arrays.stream(ids).anyMatch(id -> id < 0 || id >= vocabulary)
+            ? "ids that are none"
+            : logits != null && logits.length != vocabulary ? logits.length + " logits" : "";
+    if (!wrong.isEmpty()) {
+      loaded.sequence().close();
+      throw new CheckpointException(
+          file + ": has " + wrong + ", but the model's vocabulary has " + vocabulary + " tokens");
+    }
+    return loaded;
   }
 
   /** Room for what a file has and {@code more}, as far as the context allows. */

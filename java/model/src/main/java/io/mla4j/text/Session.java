@@ -89,7 +89,7 @@ public final class Session implements AutoCloseable {
    * What a file has, in a cache of its own or, where {@code prompt} is there, in the shared one.
    */
   Session(Model model, Path file, LatentCache cache, @Nullable SharedPrompt prompt) {
-    CacheFile.Loaded loaded = CacheFile.load(file, cache, model.identity());
+    CacheFile.Loaded loaded = SavedSession.read(model, file, cache);
     this.model = model;
     this.pool = new SessionPool(cache, new AtomicInteger(prompt == null ? 1 : 2));
     this.prompt = prompt;

@@ -7,6 +7,12 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.mla4j.ops.StorageFormat;
+import io.mla4j.ops.Tensor;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -151,6 +157,80 @@ class QuantizedWeightsTest {
       assertEquals(List.of(1L, 1L), one.values().shape());
       assertEquals(24, one.blockRows());
       assertEquals(64, one.blockColumns());
+    }
+  }
+
+  /** Twelve four-bit integers take two words. */
+  @Test
+  void aPartOfAPackedMatrixBeginsWithARow() {
+    MemorySegment words = Arena.ofAuto().allocate(4 * 2 * 4, 4);
+    StoredTensor stored =
+        new StoredTensor("a", Path.of("f"), StoredType.I4, List.of(4L, 12L), words);
+    StoredTensor part = new TensorPlace("a", false, false, 1, 2).in(stored, 0, 1, List.of(2L, 12L));
+    assertEquals(words.address() + 16, part.segment().address());
+    assertEquals(16, part.segment().byteSize());
+    StoredTensor stack =
+        new StoredTensor("a", Path.of("f"), StoredType.I4, List.of(2L, 2L, 12L), words);
+    StoredTensor expert = new TensorPlace("a", true, false, 0, 1).in(stack, 1, 2, List.of(2L, 12L));
+    assertEquals(words.address() + 16, expert.segment().address());
+  }
+
+  @Test
+  void theShapeOfAPlaceIsTheConfigurations() {
+    MemorySegment bytes = Arena.ofAuto().allocate(24, 4);
+    StoredTensor stored =
+        new StoredTensor("a", Path.of("f"), StoredType.U8, List.of(6L, 4L), bytes);
+    TensorPlace place = new TensorPlace("a", false, false, 1, 2);
+    assertEquals(bytes.address() + 12, place.in(stored, 0, 1, List.of(3L, 4L)).segment().address());
+    StoredTensor folded =
+        new StoredTensor("a", Path.of("f"), StoredType.U8, List.of(2L, 3L, 4L), bytes);
+    assertEquals(
+        List.of(6L, 4L),
+        new TensorPlace("a", false, true, 0, 1).in(folded, 0, 1, List.of(6L, 4L)).shape());
+    for (List<Long> shape : List.of(List.of(2L, 4L), List.of(4L, 3L), List.of(12L))) {
+      String message =
+          assertThrows(CheckpointException.class, () -> place.in(stored, 0, 1, shape)).getMessage();
+      assertTrue(message.contains("has shape [6, 4], but the configuration asks for"), message);
+    }
+    assertThrows(
+        CheckpointException.class,
+        () -> new TensorPlace("a", false, false, 0, 1).in(folded, 0, 1, List.of(6L, 4L)));
+  }
+
+  @Test
+  void scalesOfATypeThatIsNoneAreRefused() throws Exception {
+    Path file = folder.resolve("scales.safetensors");
+    new SafetensorsWriter()
+        .add("a.weight", StoredType.I8, List.of(2L, 4L), c -> c.write(ByteBuffer.allocate(8)))
+        .add(
+            "a.weight_scale", StoredType.I32, List.of(2L, 1L), c -> c.write(ByteBuffer.allocate(8)))
+        .write(file);
+    try (Checkpoint checkpoint = Checkpoint.openFile(file)) {
+      ScaledTensors tensors = new ScaledTensors(checkpoint, Quantization.NONE);
+      String message =
+          assertThrows(CheckpointException.class, () -> tensors.get("a.weight", List.of(2L, 4L)))
+              .getMessage();
+      assertTrue(message.contains("'a.weight_scale' has dtype I32, but scales must"), message);
+    }
+  }
+
+  @Test
+  void rowsThatEndWithinAByteAreRefused() throws Exception {
+    Path file = folder.resolve("odd.safetensors");
+    MemorySegment scale = Arena.ofAuto().allocateFrom(ValueLayout.JAVA_FLOAT, 1f);
+    new SafetensorsWriter()
+        .add("a.weight", StoredType.F4, List.of(2L, 4L), c -> c.write(ByteBuffer.allocate(4)))
+        .add("b.weight", StoredType.F4, List.of(2L, 3L), c -> c.write(ByteBuffer.allocate(3)))
+        .add("a.weight_scale", Tensor.of(scale, StorageFormat.F32, 1))
+        .add("b.weight_scale", Tensor.of(scale, StorageFormat.F32, 1))
+        .write(file);
+    try (Checkpoint checkpoint = Checkpoint.openFile(file)) {
+      ScaledTensors tensors = new ScaledTensors(checkpoint, Quantization.NONE);
+      assertEquals(4, tensors.get("a.weight", List.of(2L, 4L)).weight().in());
+      String message =
+          assertThrows(CheckpointException.class, () -> tensors.get("b.weight", List.of(2L, 3L)))
+              .getMessage();
+      assertTrue(message.contains("'b.weight' has rows that do not end"), message);
     }
   }
 

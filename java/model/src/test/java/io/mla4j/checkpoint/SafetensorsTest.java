@@ -1,5 +1,6 @@
 package io.mla4j.checkpoint;
 
+import static io.mla4j.ops.StorageFormat.E8M0;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
@@ -19,6 +20,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -113,6 +115,86 @@ class SafetensorsTest {
     Tensor gaps =
         Tensor.strided(tensor.segment(), StorageFormat.F32, new long[] {2, 1}, new long[] {2, 1});
     assertThrows(InvalidArgumentException.class, () -> writer.add("b", gaps));
+  }
+
+  @Test
+  void metadataIsWritten() {
+    Path file = directory.resolve("a.safetensors");
+    new SafetensorsWriter()
+        .metadata("format", "pt")
+        .metadata("b \"2\"", "c\n")
+        .add("a", floats(new float[] {1}, 1))
+        .write(file);
+    try (OpenFiles files = new OpenFiles()) {
+      assertEquals(
+          Map.of("format", "pt", "b \"2\"", "c\n"), SafetensorsFile.map(file, files).metadata());
+    }
+  }
+
+  /** Names of eight lengths, so that headers end everywhere. */
+  @Test
+  void dataBeginsAtAMultipleOfEightBytes() throws Exception {
+    for (int length = 1; length <= 8; length++) {
+      Path file = directory.resolve("a.safetensors");
+      String name = "a".repeat(length);
+      new SafetensorsWriter().add(name, floats(new float[] {3}, 1)).write(file);
+      assertEquals(0, ModelFiles.headerLength(Files.readAllBytes(file)) % 8);
+      try (Checkpoint checkpoint = Checkpoint.openFile(file)) {
+        assertEquals(3, checkpoint.get(name).toFloats()[0]);
+      }
+    }
+  }
+
+  /** Tensors are written in pieces of 64 MiB. */
+  @Test
+  void aTensorOfSeveralPiecesIsWhole() {
+    Path file = directory.resolve("a.safetensors");
+    int count = (1 << 24) + 2;
+    MemorySegment values = Arena.ofAuto().allocate(4L * count, 64);
+    values.setAtIndex(ValueLayout.JAVA_FLOAT, (1 << 24) - 1, 5);
+    values.setAtIndex(ValueLayout.JAVA_FLOAT, count - 1, 7);
+    new SafetensorsWriter().add("a", Tensor.of(values, StorageFormat.F32, count)).write(file);
+    try (Checkpoint checkpoint = Checkpoint.openFile(file)) {
+      assertEquals(-1, values.mismatch(checkpoint.get("a").segment()));
+    }
+  }
+
+  @Test
+  void namesAreTakenHoweverATensorIsAdded() {
+    SafetensorsWriter writer = new SafetensorsWriter();
+    writer.add("a", StoredType.U8, List.of(0L), channel -> {});
+    for (String name : List.of("a", "__metadata__")) {
+      assertThrows(
+          InvalidArgumentException.class,
+          () -> writer.add(name, StoredType.U8, List.of(0L), channel -> {}));
+    }
+  }
+
+  /** What is called E8M0 in computations is F8_E8M0 in files; blocks of ggml are GGUF's alone. */
+  @Test
+  void typesAreThoseOfSafetensors() {
+    Path file = directory.resolve("a.safetensors");
+    Tensor powers =
+        Tensor.of(
+            Arena.ofAuto().allocateFrom(ValueLayout.JAVA_BYTE, (byte) 127, (byte) 126), E8M0, 1, 2);
+    new SafetensorsWriter().add("powers", powers).write(file);
+    try (Checkpoint checkpoint = Checkpoint.openFile(file)) {
+      StoredTensor stored = checkpoint.get("powers");
+      assertEquals(StoredType.F8_E8M0, stored.type());
+      assertEquals(0.5f, stored.tensor().format().read(stored.segment(), 1));
+    }
+    for (StorageFormat format : List.of(StorageFormat.Q8_0, StorageFormat.I4, StorageFormat.NL4)) {
+      Tensor blocks = Tensor.of(Arena.ofAuto().allocate(64), format, 1, 32);
+      InvalidArgumentException e =
+          assertThrows(
+              InvalidArgumentException.class, () -> new SafetensorsWriter().add("b", blocks));
+      assertEquals(
+          "tensor 'b' has format "
+              + format
+              + ", but must have a type of [BOOL, U8, I8, F8_E5M2, F8_E4M3, F8_E8M0, I16, U16, F16,"
+              + " BF16, I32, U32, F32, C64, F64, I64, U64, F4]",
+          e.getMessage());
+    }
   }
 
   @Test

@@ -87,6 +87,8 @@ class SparseFamiliesTest {
     assertRefused(", \"index_topk_pattern\": \"FXFFFF\"", "index_topk_pattern has 'X'");
     assertRefused(", \"index_topk_pattern\": \"FFF\"", "names 3 layers");
     assertRefused(", \"indexer_types\": [\"full\"]", "indexer_types names 1 layers");
+    String freq = ", \"index_topk_freq\": 2, \"index_skip_topk_offset\": 0";
+    assertRefused(freq, "index_skip_topk_offset is 0, so that the first layer has no choice");
     assertRefused(", \"index_topk\": 0", "index_topk is 0");
     assertRefused(", \"index_head_dim\": 32", "index_head_dim is 32, less than the 64");
     assertRefused(", \"q_lora_rank\": null", "q_lora_rank");

@@ -12,9 +12,11 @@ import io.mla4j.CacheType;
 import io.mla4j.ComputeType;
 import io.mla4j.Device;
 import io.mla4j.InvalidArgumentException;
+import io.mla4j.LatentCache;
 import io.mla4j.Mla4jException;
 import io.mla4j.checkpoint.CacheFile;
 import io.mla4j.checkpoint.CheckpointException;
+import io.mla4j.checkpoint.ModelFiles;
 import io.mla4j.text.Model;
 import io.mla4j.text.SamplingOptions;
 import io.mla4j.text.Session;
@@ -24,7 +26,9 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
@@ -119,6 +123,51 @@ class SavedSessionTest {
         loaded.logits();
       }
     }
+  }
+
+  @Test
+  void idsAndLogitsAreThoseOfTheVocabulary() throws IOException {
+    try (Model model = builder(NAME).open();
+        LatentCache cache = model.decoder().newCache(1, 32)) {
+      Path file = saved(model, 20);
+      Map<String, String> identity = identity(file);
+      CacheFile.Loaded loaded = CacheFile.load(file, cache, identity);
+      int vocabulary = model.description().vocabulary();
+      int[] ids = loaded.text().ids();
+      CacheFile.save(
+          file, loaded.sequence(), new CacheFile.Text(ids, new float[vocabulary]), identity);
+      model.load(file).close();
+      CacheFile.save(
+          file, loaded.sequence(), new CacheFile.Text(ids, new float[vocabulary - 1]), identity);
+      assertRefused(model, file, "has " + (vocabulary - 1) + " logits");
+      for (int wrong : new int[] {-1, vocabulary}) {
+        ids[19] = wrong;
+        CacheFile.save(file, loaded.sequence(), new CacheFile.Text(ids, null), identity);
+        assertRefused(model, file, "has ids that are none");
+      }
+    }
+  }
+
+  private static Map<String, String> identity(Path file) throws IOException {
+    byte[] bytes = Files.readAllBytes(file);
+    Map<String, String> identity = new LinkedHashMap<>();
+    ModelFiles.MAPPER
+        .readTree(bytes, 8, (int) ModelFiles.headerLength(bytes))
+        .get("__metadata__")
+        .properties()
+        .forEach(
+            entry -> {
+              if (entry.getKey().startsWith("model.")) {
+                identity.put(
+                    entry.getKey().substring("model.".length()), entry.getValue().textValue());
+              }
+            });
+    return identity;
+  }
+
+  private static void assertRefused(Model model, Path file, String detail) {
+    String message = assertThrows(CheckpointException.class, () -> model.load(file)).getMessage();
+    assertTrue(message.contains(detail), message);
   }
 
   @Test
