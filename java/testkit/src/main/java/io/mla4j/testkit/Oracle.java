@@ -11,7 +11,7 @@ import java.util.Arrays;
  * but for the one of the probabilities, whose place depends on the running maximum of the kernel:
  * {@link Attention} bounds it instead.
  */
-final class Oracle {
+public final class Oracle {
   private Oracle() {}
 
   /** Doubles with the same values, rounded to bf16 where {@code rounds}. */
@@ -210,7 +210,7 @@ final class Oracle {
   }
 
   /** Sum of products; four sums, because one waits for itself. */
-  static double dot(double[] a, int ai, double[] b, int bi, int n) {
+  public static double dot(double[] a, int ai, double[] b, int bi, int n) {
     double s0 = 0;
     double s1 = 0;
     double s2 = 0;

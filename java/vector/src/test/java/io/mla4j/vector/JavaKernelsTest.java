@@ -30,6 +30,7 @@ import io.mla4j.spi.Multiply;
 import io.mla4j.spi.Pack;
 import io.mla4j.spi.Tile;
 import io.mla4j.spi.TileKernel;
+import io.mla4j.testkit.Oracle;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -99,7 +100,7 @@ class JavaKernelsTest {
           entering[r * k + i] = entering(compute, x[r * xStride + i]);
         }
         for (int j = 0; j < n; j++) {
-          expected[r * n + j] = bias[j] + dot(entering, r * k, weights, j * wStride, k);
+          expected[r * n + j] = bias[j] + Oracle.dot(entering, r * k, weights, j * wStride, k);
           actual[r * n + j] = y[r * yStride + j];
         }
         for (int j = n; j < yStride; j++) {
@@ -316,25 +317,6 @@ class JavaKernelsTest {
     return d;
   }
 
-  /** Four sums, because one waits for itself. */
-  private static double dot(double[] a, int at, double[] b, int from, int n) {
-    double s0 = 0;
-    double s1 = 0;
-    double s2 = 0;
-    double s3 = 0;
-    int i = 0;
-    for (; i + 4 <= n; i += 4) {
-      s0 += a[at + i] * b[from + i];
-      s1 += a[at + i + 1] * b[from + i + 1];
-      s2 += a[at + i + 2] * b[from + i + 2];
-      s3 += a[at + i + 3] * b[from + i + 3];
-    }
-    for (; i < n; i++) {
-      s0 += a[at + i] * b[from + i];
-    }
-    return s0 + s1 + s2 + s3;
-  }
-
   private static void assertClose(
       double[] expected, double[] actual, double relative, String what) {
     double largest = 0;
@@ -542,7 +524,7 @@ class JavaKernelsTest {
     }
 
     private double rebuilt(double[] weights, int row, double[] latents) {
-      double sum = dot(weights, row * latent, latents, 0, latent);
+      double sum = Oracle.dot(weights, row * latent, latents, 0, latent);
       return rounds ? Bf16.round((float) sum) : sum;
     }
 
@@ -560,7 +542,7 @@ class JavaKernelsTest {
       double max = Double.NEGATIVE_INFINITY;
       double slope = slopes == null ? 0 : slopes[h];
       for (int s = 0; s < visible; s++) {
-        double sum = dot(query, 0, keys[s], 0, query.length);
+        double sum = Oracle.dot(query, 0, keys[s], 0, query.length);
         scores[s] = sum * attention.scale() - slope * (position - s);
         max = Math.max(max, scores[s]);
       }
