@@ -114,16 +114,6 @@ struct CodeProduct {
   }
 };
 
-// Rows of activations, packed, and where their results go.
-struct RoundedRows {
-  const char* packed;
-  int rows;
-  int k;
-  const float* bias;
-  float* y;
-  int64_t y_stride;
-};
-
 template <class Isa>
 MLA_INLINE void finish_outputs(const RoundedRows& a, int row, int n, int count, F<Isa> f) {
   if (a.bias) f = Isa::add(f, count == Isa::L ? Isa::load(a.bias + n) : Isa::load(a.bias + n, count));
@@ -320,16 +310,27 @@ void rounded_product(const Source& source, const RoundedRows& a, int n_begin, in
   many_rounded(source, a, n_begin, n_end);
 }
 
-// y = x W^T + bias for packed rows of integers and outputs [n_begin, n_end).
+// As RawKernels has it.
 template <class Isa>
-void multiply_codes(const StoredRows<Isa>& weight, const RoundedRows& a, int n_begin, int n_end) {
+void multiply_codes(int type, const void* weight, int64_t row_bytes, const Scales& scales,
+                    const RoundedRows& a, int n_begin, int n_end) {
   if (n_begin >= n_end) return;
+  const auto stored = StoredRows<Isa>::apart(type, weight, row_bytes, scales);
   if (a.rows == 1 &&
-      multiply_side_by_side(weight, a.packed, rounded_blocks(a.k), n_begin, n_end,
+      multiply_side_by_side(stored, a.packed, rounded_blocks(a.k), n_begin, n_end,
                             [&](const LaneRows<Isa>& rows, F<Isa> f)
                                 __attribute__((always_inline)) { finish_lanes(a, 0, rows, f); }))
     return;
-  with_codes(weight, a.k, [&](const auto& source) { rounded_product(source, a, n_begin, n_end); });
+  with_codes(stored, a.k, [&](const auto& source) { rounded_product(source, a, n_begin, n_end); });
+}
+
+// The same by whoever has the code.
+template <class Isa>
+MLA_INLINE void multiply_codes(const StoredRows<Isa>& w, const RoundedRows& a, int n_begin, int n_end) {
+  if constexpr (Isa::kIntegers != nullptr)
+    Isa::kIntegers->multiply_codes(w.type, w.weight, w.row_bytes, w.scales, a, n_begin, n_end);
+  else
+    multiply_codes<Isa>(w.type, w.weight, w.row_bytes, w.scales, a, n_begin, n_end);
 }
 
 }  // namespace

@@ -25,11 +25,13 @@ namespace {
 
 template <class Isa>
 constexpr RawKernels kernels_of() {
-  return {Isa::kSet, Isa::kHasBf16Dot || Isa::kHasMatrix, Isa::kPrefersInt8,
+  RawKernels kernels{Isa::kSet, Isa::kHasBf16Dot || Isa::kHasMatrix, Isa::kPrefersInt8, nullptr,
 #define X(function) function<Isa>,
-          MLA_OPERATIONS(X)
+                     MLA_OPERATIONS(X)
 #undef X
   };
+  if constexpr (Isa::kIntegers == nullptr) kernels.multiply_codes = multiply_codes<Isa>;
+  return kernels;
 }
 
 }  // namespace

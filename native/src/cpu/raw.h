@@ -59,10 +59,34 @@ struct InstructionSet {
   AttentionCosts costs;
 };
 
+// Scales of a weight: element (i, j) is multiplied by values[(first + i) / rows, j / columns].
+struct Scales {
+  const void* values;  // nullptr: none
+  int type;
+  int rows;
+  int columns;
+  int64_t stride;  // scales between rows
+  int64_t first;   // the row of the plane's matrix that is row 0 of the weight
+};
+
+// Rows of activations, rounded to integers and packed (integer_rows.h), and where their results go.
+struct RoundedRows {
+  const char* packed;
+  int rows;
+  int k;
+  const float* bias;
+  float* y;
+  int64_t y_stride;
+};
+
 struct RawKernels {
   InstructionSet set;
   bool has_bf16_dot;
   bool prefers_int8;
+  // y = x W^T + bias with integers for outputs [n_begin, n_end), for those instruction sets too whose Isa::kIntegers is this table: it is
+  // most of the code of a table, and theirs would be the same. nullptr where another one has it.
+  void (*multiply_codes)(int type, const void* weight, int64_t row_bytes, const Scales& scales,
+                         const RoundedRows& a, int n_begin, int n_end);
 #define X(function) Raw<decltype(mla_kernels::function)>::Type function;
   MLA_OPERATIONS(X)
 #undef X

@@ -3,19 +3,10 @@
 #pragma once
 #include "cpu/formats/formats.h"
 #include "cpu/lanes.h"
+#include "cpu/raw.h"
 
 namespace mla {
 namespace {
-
-// Scales of a weight: element (i, j) is multiplied by values[(first + i) / rows, j / columns].
-struct Scales {
-  const void* values;  // nullptr: none
-  int type;
-  int rows;
-  int columns;
-  int64_t stride;  // scales between rows
-  int64_t first;   // the row of the plane's matrix that is row 0 of the weight
-};
 
 template <class Params>
 MLA_INLINE Scales scales_of(const Params& p, const void* scales, int64_t first = 0) {
@@ -71,7 +62,10 @@ struct StoredRows {
 
   // stride: elements between rows, whole blocks
   static StoredRows of(int type, const void* weight, int64_t stride, const Scales& scales) {
-    StoredRows rows{type, (const char*)weight, bytes_of(type, stride), block_size(type), nullptr, scales};
+    return apart(type, weight, bytes_of(type, stride), scales);
+  }
+  static StoredRows apart(int type, const void* weight, int64_t row_bytes, const Scales& scales) {
+    StoredRows rows{type, (const char*)weight, row_bytes, block_size(type), nullptr, scales};
     WeightFormats::with(type, [&]<class Format>(Format) {
       rows.widen = mla::widen<Isa, Format>;
       if constexpr (kIsCoded<Format>) {

@@ -18,6 +18,7 @@ struct Avx2 : X86 {
   static constexpr int kValueVectors = 2;
   static constexpr bool kHasBf16Dot = false;
   static constexpr bool kHasMatrix = false;
+  static constexpr const RawKernels* kIntegers = nullptr;
   static constexpr bool kPrefersInt8 = true;
   static constexpr InstructionSet kSet = {
       .needs = {"avx2", "fma", "f16c"},

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "cpu/isa/x86.h"
+#include "cpu/raw.h"
 
 namespace mla {
 namespace {
@@ -17,6 +18,7 @@ struct Avx512Base : X86 {
   static constexpr int kValueVectors = 4;
   static constexpr bool kHasBf16Dot = false;
   static constexpr bool kHasMatrix = false;
+  static constexpr const RawKernels* kIntegers = nullptr;
   static constexpr bool kPrefersInt8 = true;
 
   typedef __m512 F;

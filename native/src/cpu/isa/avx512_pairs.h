@@ -7,9 +7,14 @@
 #include "cpu/isa/avx512_base.h"
 
 namespace mla {
+
+extern const RawKernels avx512_kernels;
+
 namespace {
 
 struct Avx512Pairs : Avx512Base {
+  static constexpr const RawKernels* kIntegers = &avx512_kernels;
+
   typedef __m512i P;  // 16 pairs of bf16
 
   static P load_pairs(const void* p) { return _mm512_loadu_si512(p); }

@@ -15,6 +15,7 @@ struct Generic {
   static constexpr int kValueVectors = 2;
   static constexpr bool kHasBf16Dot = false;
   static constexpr bool kHasMatrix = false;
+  static constexpr const RawKernels* kIntegers = nullptr;
   static constexpr bool kHasInt8Dot = false;
   static constexpr bool kPrefersInt8 = false;
   static constexpr InstructionSet kSet = {

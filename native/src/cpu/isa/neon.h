@@ -17,6 +17,7 @@ struct Neon {
   static constexpr int kValueVectors = 4;
   static constexpr bool kHasBf16Dot = false;
   static constexpr bool kHasMatrix = false;
+  static constexpr const RawKernels* kIntegers = nullptr;
   static constexpr bool kPrefersInt8 = true;
   static constexpr InstructionSet kSet = {
       .needs = {},

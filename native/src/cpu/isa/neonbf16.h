@@ -9,9 +9,13 @@
 #include "cpu/raw.h"
 
 namespace mla {
+
+extern const RawKernels neondot_kernels;
+
 namespace {
 
 struct NeonBf16 : NeonDot {
+  static constexpr const RawKernels* kIntegers = &neondot_kernels;
   static constexpr bool kHasBf16Dot = true;
   static constexpr InstructionSet kSet = {
       .needs = {"dotprod", "bf16", "i8mm"},
