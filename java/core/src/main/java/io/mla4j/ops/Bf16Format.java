@@ -12,8 +12,13 @@ final class Bf16Format extends StorageFormat {
 
   @Override
   public void widen(MemorySegment segment, long offset, float[] to, int at, int n) {
-    for (int i = 0; i < n; i++) {
-      to[at + i] = Bf16.toFloat(segment.get(JAVA_SHORT_UNALIGNED, offset + 2L * i));
+    short[] run = Scratch.ofThread().shorts();
+    for (int begin = 0; begin < n; begin += run.length) {
+      int count = Math.min(run.length, n - begin);
+      MemorySegment.copy(segment, JAVA_SHORT_UNALIGNED, offset + 2L * begin, run, 0, count);
+      for (int i = 0; i < count; i++) {
+        to[at + begin + i] = Bf16.toFloat(run[i]);
+      }
     }
   }
 
@@ -24,8 +29,13 @@ final class Bf16Format extends StorageFormat {
 
   @Override
   public void narrow(float[] from, int at, int n, MemorySegment segment, long offset) {
-    for (int i = 0; i < n; i++) {
-      segment.set(JAVA_SHORT_UNALIGNED, offset + 2L * i, Bf16.fromFloat(from[at + i]));
+    short[] run = Scratch.ofThread().shorts();
+    for (int begin = 0; begin < n; begin += run.length) {
+      int count = Math.min(run.length, n - begin);
+      for (int i = 0; i < count; i++) {
+        run[i] = Bf16.fromFloat(from[at + begin + i]);
+      }
+      MemorySegment.copy(run, 0, segment, JAVA_SHORT_UNALIGNED, offset + 2L * begin, count);
     }
   }
 }

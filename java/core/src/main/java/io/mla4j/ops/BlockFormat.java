@@ -1,7 +1,6 @@
 package io.mla4j.ops;
 
 import static java.lang.foreign.ValueLayout.JAVA_BYTE;
-import static java.lang.foreign.ValueLayout.JAVA_SHORT_UNALIGNED;
 
 import io.mla4j.InvalidArgumentException;
 import java.lang.foreign.MemorySegment;
@@ -13,23 +12,42 @@ abstract class BlockFormat extends StorageFormat {
   }
 
   /**
-   * Reads the elements of the block that begins {@code from} bytes into the segment.
+   * How many elements are read from memory at once: of so many blocks as the bytes have room for.
+   */
+  final int run(byte[] bytes) {
+    return bytes.length / blockBytes() * blockElements();
+  }
+
+  /** Copies the blocks of n elements that begin {@code offset} bytes into the segment. */
+  final void load(MemorySegment segment, long offset, int n, byte[] bytes) {
+    int size = Math.ceilDiv(n, blockElements()) * blockBytes();
+    MemorySegment.copy(segment, JAVA_BYTE, offset, bytes, 0, size);
+  }
+
+  /**
+   * Reads the elements of a block.
    *
+   * @param bytes {@code bytes[from .. from + blockBytes)}
    * @param to {@code to[at .. at + blockElements)} is written
    */
-  abstract void widenBlock(MemorySegment segment, long from, float[] to, int at);
+  abstract void widenBlock(byte[] bytes, int from, float[] to, int at);
 
   @Override
   public final void widen(MemorySegment segment, long offset, float[] to, int at, int n) {
-    int block = blockElements();
-    int whole = n / block * block;
-    for (int i = 0; i < whole; i += block) {
-      widenBlock(segment, offset + bytes(i), to, at + i);
-    }
-    if (whole < n) {
-      float[] last = new float[block];
-      widenBlock(segment, offset + bytes(whole), last, 0);
-      System.arraycopy(last, 0, to, at + whole, n - whole);
+    byte[] bytes = Scratch.ofThread().bytes();
+    int run = run(bytes);
+    for (int begin = 0; begin < n; begin += run) {
+      int count = Math.min(run, n - begin);
+      load(segment, offset + bytes(begin), count, bytes);
+      int whole = count / blockElements() * blockElements();
+      for (int i = 0; i < whole; i += blockElements()) {
+        widenBlock(bytes, (int) bytes(i), to, at + begin + i);
+      }
+      if (whole < count) {
+        float[] last = new float[blockElements()];
+        widenBlock(bytes, (int) bytes(whole), last, 0);
+        System.arraycopy(last, 0, to, at + begin + whole, count - whole);
+      }
     }
   }
 
@@ -37,10 +55,10 @@ abstract class BlockFormat extends StorageFormat {
    * Writes a block, rounded as ggml's reference quantiser does it.
    *
    * @param from {@code from[at .. at + blockElements)} is read
-   * @throws InvalidArgumentException where the format cannot be written
+   * @param bytes {@code bytes[to .. to + blockBytes)} is written
    */
-  void narrowBlock(float[] from, int at, MemorySegment segment, long to) {
-    super.narrow(from, at, blockElements(), segment, to);
+  void narrowBlock(float[] from, int at, byte[] bytes, int to) {
+    throw cannotBeStored();
   }
 
   @Override
@@ -49,8 +67,10 @@ abstract class BlockFormat extends StorageFormat {
       throw new InvalidArgumentException(
           n + " elements are no whole blocks of " + blockElements() + ", as " + name() + " needs");
     }
+    byte[] block = new byte[blockBytes()];
     for (int i = 0; i < n; i += blockElements()) {
-      narrowBlock(from, at + i, segment, offset + bytes(i));
+      narrowBlock(from, at + i, block, 0);
+      MemorySegment.copy(block, 0, segment, JAVA_BYTE, offset + bytes(i), block.length);
     }
   }
 
@@ -72,24 +92,44 @@ abstract class BlockFormat extends StorageFormat {
     return d == 0 ? 0 : 1 / d;
   }
 
-  static void setHalf(MemorySegment segment, long to, float value) {
-    segment.set(JAVA_SHORT_UNALIGNED, to, Float.floatToFloat16(value));
+  /** Low nibbles of the first half of n numbers, high ones of the second, into n / 2 bytes. */
+  static void setNibbles(byte[] q, int at, int n, byte[] bytes, int to) {
+    for (int i = 0; i < n / 2; i++) {
+      bytes[to + i] = (byte) (q[at + i] & 15 | q[at + n / 2 + i] << 4);
+    }
   }
 
-  /** Low nibbles of the first half of n numbers, high ones of the second, into n / 2 bytes. */
-  static void setNibbles(byte[] q, int at, int n, MemorySegment segment, long to) {
-    for (int i = 0; i < n / 2; i++) {
-      segment.set(JAVA_BYTE, to + i, (byte) (q[at + i] & 15 | q[at + n / 2 + i] << 4));
+  /** Writes {@code value} as a binary16. */
+  static void setHalf(byte[] bytes, int to, float value) {
+    short bits = Float.floatToFloat16(value);
+    bytes[to] = (byte) bits;
+    bytes[to + 1] = (byte) (bits >> 8);
+  }
+
+  /** Writes four bytes. */
+  static void setInt(byte[] bytes, int to, int value) {
+    for (int i = 0; i < 4; i++) {
+      bytes[to + i] = (byte) (value >> 8 * i);
     }
   }
 
   /** The binary16 at {@code from}. */
-  static float half(MemorySegment segment, long from) {
-    return Float.float16ToFloat(segment.get(JAVA_SHORT_UNALIGNED, from));
+  static float half(byte[] bytes, int from) {
+    return Float.float16ToFloat(shortAt(bytes, from));
+  }
+
+  /** The two bytes at {@code from}. */
+  static short shortAt(byte[] bytes, int from) {
+    return (short) (byteAt(bytes, from) | byteAt(bytes, from + 1) << 8);
+  }
+
+  /** The four bytes at {@code from}. */
+  static int intAt(byte[] bytes, int from) {
+    return shortAt(bytes, from) & 0xffff | shortAt(bytes, from + 2) << 16;
   }
 
   /** The unsigned byte at {@code from}. */
-  static int byteAt(MemorySegment segment, long from) {
-    return segment.get(JAVA_BYTE, from) & 0xff;
+  static int byteAt(byte[] bytes, int from) {
+    return bytes[from] & 0xff;
   }
 }

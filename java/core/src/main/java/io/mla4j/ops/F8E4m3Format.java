@@ -29,15 +29,25 @@ final class F8E4m3Format extends StorageFormat {
 
   @Override
   public void widen(MemorySegment segment, long offset, float[] to, int at, int n) {
-    for (int i = 0; i < n; i++) {
-      to[at + i] = VALUES[segment.get(JAVA_BYTE, offset + i) & 0xff];
+    byte[] run = Scratch.ofThread().bytes();
+    for (int begin = 0; begin < n; begin += run.length) {
+      int count = Math.min(run.length, n - begin);
+      MemorySegment.copy(segment, JAVA_BYTE, offset + begin, run, 0, count);
+      for (int i = 0; i < count; i++) {
+        to[at + begin + i] = VALUES[run[i] & 0xff];
+      }
     }
   }
 
   @Override
   public void narrow(float[] from, int at, int n, MemorySegment segment, long offset) {
-    for (int i = 0; i < n; i++) {
-      segment.set(JAVA_BYTE, offset + i, code(from[at + i]));
+    byte[] run = Scratch.ofThread().bytes();
+    for (int begin = 0; begin < n; begin += run.length) {
+      int count = Math.min(run.length, n - begin);
+      for (int i = 0; i < count; i++) {
+        run[i] = code(from[at + begin + i]);
+      }
+      MemorySegment.copy(run, 0, segment, JAVA_BYTE, offset + begin, count);
     }
   }
 

@@ -16,8 +16,13 @@ final class I8Format extends StorageFormat {
 
   @Override
   public void widen(MemorySegment segment, long offset, float[] to, int at, int n) {
-    for (int i = 0; i < n; i++) {
-      to[at + i] = segment.get(JAVA_BYTE, offset + i);
+    byte[] run = Scratch.ofThread().bytes();
+    for (int begin = 0; begin < n; begin += run.length) {
+      int count = Math.min(run.length, n - begin);
+      MemorySegment.copy(segment, JAVA_BYTE, offset + begin, run, 0, count);
+      for (int i = 0; i < count; i++) {
+        to[at + begin + i] = run[i];
+      }
     }
   }
 
@@ -35,9 +40,14 @@ final class I8Format extends StorageFormat {
 
   @Override
   public void narrow(float[] from, int at, int n, MemorySegment segment, long offset) {
-    for (int i = 0; i < n; i++) {
-      float code = Math.clamp((float) Math.rint(from[at + i]), -LARGEST, LARGEST);
-      segment.set(JAVA_BYTE, offset + i, (byte) code);
+    byte[] run = Scratch.ofThread().bytes();
+    for (int begin = 0; begin < n; begin += run.length) {
+      int count = Math.min(run.length, n - begin);
+      for (int i = 0; i < count; i++) {
+        float code = Math.clamp((float) Math.rint(from[at + begin + i]), -LARGEST, LARGEST);
+        run[i] = (byte) code;
+      }
+      MemorySegment.copy(run, 0, segment, JAVA_BYTE, offset + begin, count);
     }
   }
 

@@ -1,7 +1,5 @@
 package io.mla4j.ops;
 
-import java.lang.foreign.MemorySegment;
-
 /**
  * ggml's IQ4_NL: 32 elements {@code d * VALUES[q]}. Bytes: d binary16; nibbles as in {@link
  * Q40Format}.
@@ -17,8 +15,8 @@ final class Iq4NlFormat extends CodedFormat {
   }
 
   @Override
-  void readBlock(MemorySegment segment, long from, Codes to, int at) {
-    to.scales()[at / 32] = half(segment, from);
-    readSteps(segment, from + 2, VALUES, to, at);
+  void readBlock(byte[] bytes, int from, Codes to, int at) {
+    to.scales()[at / 32] = half(bytes, from);
+    readSteps(bytes, from + 2, VALUES, to, at);
   }
 }

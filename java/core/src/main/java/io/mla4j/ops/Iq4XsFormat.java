@@ -1,9 +1,5 @@
 package io.mla4j.ops;
 
-import static java.lang.foreign.ValueLayout.JAVA_SHORT_UNALIGNED;
-
-import java.lang.foreign.MemorySegment;
-
 /**
  * ggml's IQ4_XS: 256 elements in 8 groups of 32, {@code d * (scale - 32) * VALUES[q]} with the
  * table of {@link Iq4NlFormat}. Bytes: d binary16; 2 and 4 of scales, of which group g has the bits
@@ -15,13 +11,13 @@ final class Iq4XsFormat extends CodedFormat {
   }
 
   @Override
-  void readBlock(MemorySegment segment, long from, Codes to, int at) {
-    float d = half(segment, from);
-    int highs = segment.get(JAVA_SHORT_UNALIGNED, from + 2);
+  void readBlock(byte[] bytes, int from, Codes to, int at) {
+    float d = half(bytes, from);
+    int highs = shortAt(bytes, from + 2);
     for (int group = 0; group < 8; group++) {
-      int low = byteAt(segment, from + 4 + group / 2) >> group % 2 * 4 & 15;
+      int low = byteAt(bytes, from + 4 + group / 2) >> group % 2 * 4 & 15;
       to.scales()[at / 32 + group] = d * ((low | (highs >> 2 * group & 3) << 4) - 32);
-      readSteps(segment, from + 8 + 16 * group, Iq4NlFormat.VALUES, to, at + 32 * group);
+      readSteps(bytes, from + 8 + 16 * group, Iq4NlFormat.VALUES, to, at + 32 * group);
     }
   }
 }

@@ -1,7 +1,5 @@
 package io.mla4j.ops;
 
-import java.lang.foreign.MemorySegment;
-
 /**
  * ggml's MXFP4: 32 elements {@code 2^(e - 128) * DOUBLED[q]}. Bytes: e; nibbles as in {@link
  * Q40Format}, other than in safetensors ({@link F4Format}), where neighbours share a byte.
@@ -15,9 +13,9 @@ final class Mxfp4Format extends CodedFormat {
   }
 
   @Override
-  void readBlock(MemorySegment segment, long from, Codes to, int at) {
-    to.scales()[at / 32] = halfOfPower(byteAt(segment, from));
-    readSteps(segment, from + 1, DOUBLED, to, at);
+  void readBlock(byte[] bytes, int from, Codes to, int at) {
+    to.scales()[at / 32] = halfOfPower(byteAt(bytes, from));
+    readSteps(bytes, from + 1, DOUBLED, to, at);
   }
 
   /** 2^(e - 128), of which the smallest two are subnormal. */

@@ -1,9 +1,5 @@
 package io.mla4j.ops;
 
-import static java.lang.foreign.ValueLayout.JAVA_BYTE;
-
-import java.lang.foreign.MemorySegment;
-
 /**
  * Four bits that stand for the steps of {@link Iq4NlFormat}, of latents under scales: two elements
  * in a byte, the first in its low bits. Of normally distributed elements the largest of which is
@@ -27,15 +23,15 @@ final class Nl4Format extends BlockFormat {
   }
 
   @Override
-  void widenBlock(MemorySegment segment, long from, float[] to, int at) {
-    int q = byteAt(segment, from);
+  void widenBlock(byte[] bytes, int from, float[] to, int at) {
+    int q = byteAt(bytes, from);
     to[at] = VALUES[q & 15];
     to[at + 1] = VALUES[q >> 4];
   }
 
   @Override
-  void narrowBlock(float[] from, int at, MemorySegment segment, long to) {
-    segment.set(JAVA_BYTE, to, (byte) (code(from[at]) | code(from[at + 1]) << 4));
+  void narrowBlock(float[] from, int at, byte[] bytes, int to) {
+    bytes[to] = (byte) (code(from[at]) | code(from[at + 1]) << 4);
   }
 
   private static int code(float x) {

@@ -1,7 +1,5 @@
 package io.mla4j.ops;
 
-import java.lang.foreign.MemorySegment;
-
 /**
  * ggml's Q2_K: 256 elements in 16 groups of 16, {@code d * scale * q - dmin * min}. Bytes: 16 with
  * scale in the low and min in the high nibble; 64 of q, where bits 2 s of byte 32 h + i belong to
@@ -13,17 +11,17 @@ final class Q2KFormat extends CodedFormat {
   }
 
   @Override
-  void readBlock(MemorySegment segment, long from, Codes to, int at) {
-    float d = half(segment, from + 80);
-    float dmin = half(segment, from + 82);
+  void readBlock(byte[] bytes, int from, Codes to, int at) {
+    float d = half(bytes, from + 80);
+    float dmin = half(bytes, from + 82);
     for (int group = 0; group < 16; group++) {
-      int both = byteAt(segment, from + group);
+      int both = byteAt(bytes, from + group);
       to.scales()[at / 16 + group] = d * (both & 15);
       to.minima()[at / 16 + group] = -(dmin * (both >> 4));
-      long q = from + 16 + group / 8 * 32 + group % 2 * 16;
+      int q = from + 16 + group / 8 * 32 + group % 2 * 16;
       int shift = group / 2 % 4 * 2;
       for (int i = 0; i < 16; i++) {
-        to.codes()[at + 16 * group + i] = (byte) (byteAt(segment, q + i) >> shift & 3);
+        to.codes()[at + 16 * group + i] = (byte) (byteAt(bytes, q + i) >> shift & 3);
       }
     }
   }

@@ -1,7 +1,5 @@
 package io.mla4j.ops;
 
-import java.lang.foreign.MemorySegment;
-
 /**
  * ggml's Q4_1: 32 elements {@code d * q + m}, the product rounded. Bytes: d and m binary16; nibbles
  * as in {@link Q40Format}.
@@ -12,9 +10,9 @@ final class Q41Format extends CodedFormat {
   }
 
   @Override
-  void readBlock(MemorySegment segment, long from, Codes to, int at) {
-    to.scales()[at / 32] = half(segment, from);
-    to.minima()[at / 32] = half(segment, from + 2);
-    readNibbles(segment, from + 4, 0, to, at);
+  void readBlock(byte[] bytes, int from, Codes to, int at) {
+    to.scales()[at / 32] = half(bytes, from);
+    to.minima()[at / 32] = half(bytes, from + 2);
+    readNibbles(bytes, from + 4, 0, to, at);
   }
 }

@@ -1,9 +1,5 @@
 package io.mla4j.ops;
 
-import static java.lang.foreign.ValueLayout.JAVA_INT_UNALIGNED;
-
-import java.lang.foreign.MemorySegment;
-
 /**
  * ggml's Q5_0: 32 elements {@code d * (q - 16)}. Bytes: d binary16; an int with bit 4 of q of
  * element i in its bit i; nibbles as in {@link Q40Format}.
@@ -14,23 +10,23 @@ final class Q50Format extends CodedFormat {
   }
 
   @Override
-  void readBlock(MemorySegment segment, long from, Codes to, int at) {
-    to.scales()[at / 32] = half(segment, from);
-    readNibbles(segment, from + 6, 16, to, at);
-    addFifthBits(segment.get(JAVA_INT_UNALIGNED, from + 2), to, at);
+  void readBlock(byte[] bytes, int from, Codes to, int at) {
+    to.scales()[at / 32] = half(bytes, from);
+    readNibbles(bytes, from + 6, 16, to, at);
+    addFifthBits(intAt(bytes, from + 2), to, at);
   }
 
   @Override
-  void narrowBlock(float[] from, int at, MemorySegment segment, long to) {
+  void narrowBlock(float[] from, int at, byte[] bytes, int to) {
     float d = extreme(from, at, 32) / -16;
     float inverse = inverse(d);
     byte[] q = new byte[32];
     for (int i = 0; i < 32; i++) {
       q[i] = (byte) Math.min(31, (int) (from[at + i] * inverse + 16.5f));
     }
-    setHalf(segment, to, d);
-    segment.set(JAVA_INT_UNALIGNED, to + 2, fifthBits(q));
-    setNibbles(q, 0, 32, segment, to + 6);
+    setHalf(bytes, to, d);
+    setInt(bytes, to + 2, fifthBits(q));
+    setNibbles(q, 0, 32, bytes, to + 6);
   }
 
   /** Adds 16 times bit i to the code of element i. */

@@ -1,9 +1,5 @@
 package io.mla4j.ops;
 
-import static java.lang.foreign.ValueLayout.JAVA_INT_UNALIGNED;
-
-import java.lang.foreign.MemorySegment;
-
 /**
  * ggml's Q5_1: 32 elements {@code d * q + m}, the product rounded. Bytes: d and m binary16; high
  * bits and nibbles as in {@link Q50Format}.
@@ -14,15 +10,15 @@ final class Q51Format extends CodedFormat {
   }
 
   @Override
-  void readBlock(MemorySegment segment, long from, Codes to, int at) {
-    to.scales()[at / 32] = half(segment, from);
-    to.minima()[at / 32] = half(segment, from + 2);
-    readNibbles(segment, from + 8, 0, to, at);
-    Q50Format.addFifthBits(segment.get(JAVA_INT_UNALIGNED, from + 4), to, at);
+  void readBlock(byte[] bytes, int from, Codes to, int at) {
+    to.scales()[at / 32] = half(bytes, from);
+    to.minima()[at / 32] = half(bytes, from + 2);
+    readNibbles(bytes, from + 8, 0, to, at);
+    Q50Format.addFifthBits(intAt(bytes, from + 4), to, at);
   }
 
   @Override
-  void narrowBlock(float[] from, int at, MemorySegment segment, long to) {
+  void narrowBlock(float[] from, int at, byte[] bytes, int to) {
     float min = from[at];
     float max = from[at];
     for (int i = 1; i < 32; i++) {
@@ -35,9 +31,9 @@ final class Q51Format extends CodedFormat {
     for (int i = 0; i < 32; i++) {
       q[i] = (byte) ((from[at + i] - min) * inverse + 0.5f);
     }
-    setHalf(segment, to, d);
-    setHalf(segment, to + 2, min);
-    segment.set(JAVA_INT_UNALIGNED, to + 4, Q50Format.fifthBits(q));
-    setNibbles(q, 0, 32, segment, to + 8);
+    setHalf(bytes, to, d);
+    setHalf(bytes, to + 2, min);
+    setInt(bytes, to + 4, Q50Format.fifthBits(q));
+    setNibbles(q, 0, 32, bytes, to + 8);
   }
 }

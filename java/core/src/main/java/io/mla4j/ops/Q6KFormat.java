@@ -1,8 +1,6 @@
 package io.mla4j.ops;
 
-import static java.lang.foreign.ValueLayout.JAVA_BYTE;
-
-import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
 
 /**
  * ggml's Q6_K: 256 elements in 16 groups of 16, {@code d * scale * (q - 32)}. Bytes: 128 of
@@ -16,26 +14,26 @@ final class Q6KFormat extends CodedFormat {
   }
 
   @Override
-  void readBlock(MemorySegment segment, long from, Codes to, int at) {
-    float d = half(segment, from + 208);
+  void readBlock(byte[] bytes, int from, Codes to, int at) {
+    float d = half(bytes, from + 208);
     for (int run = 0; run < 8; run++) {
       int half = run / 4;
       int quarter = run % 4;
-      long nibbles = from + 64 * half + quarter % 2 * 32;
-      long highs = from + 128 + 32 * half;
+      int nibbles = from + 64 * half + quarter % 2 * 32;
+      int highs = from + 128 + 32 * half;
       for (int group = 2 * run; group < 2 * run + 2; group++) {
-        to.scales()[at / 16 + group] = d * segment.get(JAVA_BYTE, from + 192 + group);
+        to.scales()[at / 16 + group] = d * bytes[from + 192 + group];
       }
       for (int i = 0; i < 32; i++) {
-        int low = byteAt(segment, nibbles + i) >> quarter / 2 * 4 & 15;
-        int high = byteAt(segment, highs + i) >> 2 * quarter & 3;
+        int low = byteAt(bytes, nibbles + i) >> quarter / 2 * 4 & 15;
+        int high = byteAt(bytes, highs + i) >> 2 * quarter & 3;
         to.codes()[at + 32 * run + i] = (byte) ((low | high << 4) - 32);
       }
     }
   }
 
   @Override
-  void narrowBlock(float[] from, int at, MemorySegment segment, long to) {
+  void narrowBlock(float[] from, int at, byte[] bytes, int to) {
     float[] scales = new float[16];
     byte[] q = new byte[256];
     for (int group = 0; group < 16; group++) {
@@ -43,27 +41,27 @@ final class Q6KFormat extends CodedFormat {
     }
     float max = extreme(scales, 0, 16);
     if (Math.abs(max) < ScaleSearch.NOTHING) {
-      segment.asSlice(to, blockBytes()).fill((byte) 0);
+      Arrays.fill(bytes, to, to + blockBytes(), (byte) 0);
       return;
     }
     float inverse = -128 / max;
-    setHalf(segment, to + 208, 1 / inverse);
-    float d = half(segment, to + 208);
+    setHalf(bytes, to + 208, 1 / inverse);
+    float d = half(bytes, to + 208);
     for (int group = 0; group < 16; group++) {
       int whole = Math.min(127, ScaleSearch.nearest(inverse * scales[group]));
-      segment.set(JAVA_BYTE, to + 192 + group, (byte) whole);
+      bytes[to + 192 + group] = (byte) whole;
       float scale = d * (byte) whole;
       for (int i = 16 * group; scale != 0 && i < 16 * group + 16; i++) {
         q[i] = (byte) (32 + Math.clamp(ScaleSearch.nearest(from[at + i] / scale), -32, 31));
       }
     }
     for (int half = 0; half < 2; half++) {
-      setNibbles(q, 128 * half, 128, segment, to + 64 * half);
+      setNibbles(q, 128 * half, 128, bytes, to + 64 * half);
       for (int i = 0; i < 32; i++) {
         int first = 128 * half + i;
         int high = q[first] >> 4 | q[first + 32] >> 4 << 2;
         high |= q[first + 64] >> 4 << 4 | q[first + 96] >> 4 << 6;
-        segment.set(JAVA_BYTE, to + 128 + 32 * half + i, (byte) high);
+        bytes[to + 128 + 32 * half + i] = (byte) high;
       }
     }
   }

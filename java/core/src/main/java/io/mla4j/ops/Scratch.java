@@ -8,7 +8,11 @@ public final class Scratch {
   private static final ThreadLocal<Scratch> OF_THREAD = ThreadLocal.withInitial(Scratch::new);
   private static final int SLOTS = 8;
 
+  private static final int RUN = 4096;
+
   private final float[][] arrays = new float[SLOTS][0];
+  private final byte[] bytes = new byte[RUN];
+  private final short[] shorts = new short[RUN];
   private final Codes[] codes = {new Codes(), new Codes(), new Codes()};
 
   private Scratch() {}
@@ -27,6 +31,19 @@ public final class Scratch {
       arrays[slot] = new float[n];
     }
     return arrays[slot];
+  }
+
+  /**
+   * The bytes of formats on their way between memory and floats, run by run: reading them one by
+   * one in memory takes several times as long.
+   */
+  byte[] bytes() {
+    return bytes;
+  }
+
+  /** The same for formats of 16 bits. */
+  short[] shorts() {
+    return shorts;
   }
 
   /** Room for n elements, by the same rule; slot 0 (of 0 to 2) is for widening. */

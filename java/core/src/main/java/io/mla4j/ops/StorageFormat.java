@@ -265,7 +265,12 @@ public abstract class StorageFormat {
    * @throws InvalidArgumentException where elements cannot be written one by one
    */
   public void narrow(float[] from, int at, int n, MemorySegment segment, long offset) {
-    throw new InvalidArgumentException("float32 elements cannot be stored as " + name);
+    throw cannotBeStored();
+  }
+
+  /** Why nothing is written. */
+  final InvalidArgumentException cannotBeStored() {
+    return new InvalidArgumentException("float32 elements cannot be stored as " + name);
   }
 
   /**
