@@ -1,4 +1,4 @@
-// Every kernel gives the same bits under many schedules, 100 or what MLA_TEST_SCHEDULES says; and where one of its barriers, waits or checks of
+// Every kernel gives the same bits under many schedules, 30 or what MLA_TEST_SCHEDULES says; and where one of its barriers, waits or checks of
 // a bound is left out, the emulator reports it, or a result without the bound is another.
 #include <gtest/gtest.h>
 
@@ -13,7 +13,7 @@ namespace {
 
 int schedules() {
   const char* given = std::getenv("MLA_TEST_SCHEDULES");
-  return given != nullptr ? std::atoi(given) : 100;
+  return given != nullptr ? std::atoi(given) : 30;
 }
 
 class EveryCase : public testing::TestWithParam<Case> {

@@ -5,6 +5,10 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.LinkedBlockingQueue;
 import java.util.stream.IntStream;
 
 /**
@@ -28,6 +32,17 @@ public final class GuardedMemory implements AutoCloseable {
   private static final long PAGE = 1 << 16;
 
   private static final long CANARY_BYTES = 1024;
+
+  /**
+   * Addresses that closed memories left, by the size of their bodies: they stay mapped for others,
+   * since that takes longer than most kernels.
+   */
+  private static final Map<Long, Queue<Long>> LEFT = new ConcurrentHashMap<>();
+
+  /** Of one size. */
+  private static final int MOST_LEFT = 32;
+
+  private static final long LARGEST_LEFT = 8 * PAGE;
 
   /** So much poison, from which blocks are filled. */
   private static final MemorySegment POISONED =
@@ -53,13 +68,27 @@ public final class GuardedMemory implements AutoCloseable {
 
   private static Block guarded(long bytes, long space) {
     long body = roundUp(Math.max(space, 1), PAGE);
-    long address = Posix.reserve(body + 2 * PAGE);
-    Posix.open(address + PAGE, body);
+    Queue<Long> ofSize = LEFT.get(body);
+    Long left = ofSize == null ? null : ofSize.poll();
+    long address = left == null ? reserve(body) : left;
     long end = address + PAGE + body;
     long before = Math.min(CANARY_BYTES, body - space);
     MemorySegment around =
         MemorySegment.ofAddress(end - space - before).reinterpret(space + before);
-    return new Block(address, body + 2 * PAGE, around, before, bytes);
+    return new Block(address, body, around, before, bytes);
+  }
+
+  private static long reserve(long body) {
+    long address = Posix.reserve(body + 2 * PAGE);
+    Posix.open(address + PAGE, body);
+    return address;
+  }
+
+  private static void release(long address, long body) {
+    Queue<Long> left = LEFT.computeIfAbsent(body, _ -> new LinkedBlockingQueue<>(MOST_LEFT));
+    if (body > LARGEST_LEFT || !left.offer(address)) {
+      Posix.release(address, body + 2 * PAGE);
+    }
   }
 
   private Block plain(long bytes, long space, int alignment) {
@@ -113,8 +142,8 @@ public final class GuardedMemory implements AutoCloseable {
   @Override
   public void close() {
     for (Block b : blocks) {
-      if (b.reserved > 0) {
-        Posix.release(b.address, b.reserved);
+      if (b.body > 0) {
+        release(b.address, b.body);
       }
     }
     blocks.clear();
@@ -123,15 +152,15 @@ public final class GuardedMemory implements AutoCloseable {
 
   private static final class Block {
     final long address;
-    final long reserved;
+    final long body; // between two inaccessible pages; 0: none
     final MemorySegment around;
     final long before;
     final long bytes;
     final MemorySegment segment;
 
-    Block(long address, long reserved, MemorySegment around, long before, long bytes) {
+    Block(long address, long body, MemorySegment around, long before, long bytes) {
       this.address = address;
-      this.reserved = reserved;
+      this.body = body;
       this.around = around;
       this.before = before;
       this.bytes = bytes;

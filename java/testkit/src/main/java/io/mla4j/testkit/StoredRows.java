@@ -185,10 +185,9 @@ public final class StoredRows {
 
   private static int nearestStep(double value) {
     int nearest = 0;
-    for (int i = 1; i < STEPS.length; i++) {
-      if (Math.abs(STEPS[i] - value) < Math.abs(STEPS[nearest] - value)) {
-        nearest = i;
-      }
+    for (int half = STEPS.length / 2; half > 0; half /= 2) {
+      double middle = (STEPS[nearest + half - 1] + STEPS[nearest + half]) / 2.0;
+      nearest += value > middle ? half : 0;
     }
     return nearest;
   }
