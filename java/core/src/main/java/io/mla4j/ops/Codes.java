@@ -42,9 +42,19 @@ public final class Codes {
 
   /** Elements {@code [0, n)} as float32, each product rounded. */
   void widen(Coding coding, int n, float[] to, int at) {
-    for (int i = 0; i < n; i++) {
-      float product = scales[i / coding.run()] * codes[i];
-      to[at + i] = coding.hasMinima() ? product + minima[i / coding.run()] : product;
+    int length = coding.run();
+    for (int begin = 0; begin < n; begin += length) {
+      float scale = scales[begin / length];
+      int end = Math.min(n, begin + length);
+      for (int i = begin; i < end; i++) {
+        to[at + i] = scale * codes[i];
+      }
+      if (coding.hasMinima()) {
+        float minimum = minima[begin / length];
+        for (int i = begin; i < end; i++) {
+          to[at + i] += minimum;
+        }
+      }
     }
   }
 }

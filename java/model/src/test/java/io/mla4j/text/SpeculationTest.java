@@ -11,6 +11,7 @@ import io.mla4j.Device;
 import io.mla4j.InvalidStateException;
 import io.mla4j.checkpoint.GoldenCheckpointsTest;
 import io.mla4j.model.Cancellation;
+import io.mla4j.model.GoldenLogitsTest;
 import io.mla4j.text.Generation.FinishReason;
 import io.mla4j.text.speculation.Guesser;
 import io.mla4j.text.speculation.Mtp;
@@ -127,10 +128,10 @@ class SpeculationTest {
     int length = slow ? 24 : 48;
     try (Device device = Backends.open(choice)) {
       for (ComputeType compute : List.of(ComputeType.F32, ComputeType.BF16)) {
-        // The slowest one: each type and each chunk, but not each with each.
+        // Some: each type and each chunk, but not each with each.
         int[] both = {512, 7};
         int[] one = {compute == ComputeType.F32 ? 7 : 512};
-        for (int chunk : slow ? one : both) {
+        for (int chunk : GoldenLogitsTest.isTestedWhole(choice) ? both : one) {
           try (Model model =
               Model.builder(TINY_MLA_MTP).device(device).compute(compute).chunk(chunk).open()) {
             String what = choice + " " + compute + " chunk " + chunk;
