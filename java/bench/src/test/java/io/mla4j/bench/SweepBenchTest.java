@@ -17,9 +17,11 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.DisabledIfSystemProperty;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Sweeps over a random model of three layers, four heads of sixteen elements. */
+@DisabledIfSystemProperty(named = "mla4j.test.quick", matches = "true")
 class SweepBenchTest {
   private static final Path MODEL =
       Path.of(System.getProperty("mla4j.root"), "java/model/src/test/resources/golden/llama-mha");

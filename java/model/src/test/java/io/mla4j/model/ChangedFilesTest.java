@@ -69,6 +69,9 @@ class ChangedFilesTest {
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
     command.addAll(List.of("--enable-native-access=ALL-UNNAMED", "-Xmx512m"));
     command.addAll(List.of("--add-modules", "jdk.incubator.vector"));
+    if (!backend.equals("vector")) {
+      command.add("-XX:TieredStopAtLevel=1"); // a short life
+    }
     command.add("-XX:ErrorFile=" + folder.resolve("hs_err.log"));
     System.getProperties().stringPropertyNames().stream()
         .filter(name -> name.startsWith("mla4j."))

@@ -48,15 +48,15 @@ public class GoldenLogitsTest {
 
   /**
    * Every kernel of this machine, on one thread: a second one would spin for most of the time
-   * between two operations of models as small as these. A quick run leaves out those that only
-   * specify: the table of operations compares them with the oracle there too.
+   * between two operations of models as small as these. A quick run takes the best one: the table
+   * of operations compares all of them with the oracle there too.
    */
   static Stream<Backends.Choice> devices() {
     return Backends.list().stream()
-        .filter(status -> status.available() && !(QUICK && status.name().equals("scalar")))
+        .filter(Backends.Status::available)
         .flatMap(
-            status ->
-                status.isas().stream().map(isa -> new Backends.Choice(status.name(), isa, 1)));
+            status -> status.isas().stream().map(isa -> new Backends.Choice(status.name(), isa, 1)))
+        .limit(QUICK ? 1 : Long.MAX_VALUE);
   }
 
   /**

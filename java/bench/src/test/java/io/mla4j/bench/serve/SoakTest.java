@@ -18,11 +18,13 @@ import java.util.List;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.DisabledIfSystemProperty;
 
 /**
  * Given a server of the carried model with few pages, when clients ask properly while others leave,
  * stall, send garbage and exceed limits, then those are answered and every page is free again.
  */
+@DisabledIfSystemProperty(named = "mla4j.test.quick", matches = "true")
 class SoakTest {
   private static final Path TINY = Path.of(System.getProperty("mla4j.root"), "models", "tiny-mla");
   private static Server server;
