@@ -20,8 +20,11 @@ import org.jspecify.annotations.Nullable;
 final class SchemaReader {
   private static final int MOST_SCHEMAS = 10_000;
 
-  /** Schemas within each other and behind references, and references to references. */
-  private static final int MOST_NESTED = 300;
+  /**
+   * Schemas within each other and behind references, and references to references. Each takes up to
+   * 5 KB of a stack once the thorough compiler has put its calls into one frame.
+   */
+  private static final int MOST_NESTED = 100;
 
   /** Schemas of an anyOf, and properties of an object. */
   private static final int MOST_CHOICES = 256;
@@ -80,12 +83,17 @@ final class SchemaReader {
   }
 
   Rule read() {
-    return withSpace(finished(read(root, "#", 0)));
+    return withSpace(read(root));
   }
 
   /** The rule of a part of the schema, which may refer to the whole. */
   Rule read(Object part) {
-    return finished(read(part, "#", 0));
+    try {
+      return finished(read(part, "#", 0));
+    } catch (StackOverflowError e) {
+      throw new InvalidArgumentException(
+          "the schema is nested deeper than the stack of this thread has room for");
+    }
   }
 
   private static Rule withSpace(Rule value) {

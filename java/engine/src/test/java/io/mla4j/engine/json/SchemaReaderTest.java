@@ -2,6 +2,7 @@ package io.mla4j.engine.json;
 
 import static org.junit.jupiter.api.Assertions.assertDoesNotThrow;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -10,6 +11,7 @@ import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.Test;
 
 /** Given schemas that are none, endless or not supported, then one line names the place and why. */
@@ -137,7 +139,7 @@ class SchemaReaderTest {
     String defs = chain.substring(chain.indexOf("'$defs'")) + last;
     refused(backwards + "{}]," + defs, "references behind each other");
     StringBuilder doubling = new StringBuilder("{'$ref':'#/$defs/d0','$defs':{");
-    for (int i = 0; i < 60; i++) {
+    for (int i = 0; i < 40; i++) {
       doubling.append(
           "'d"
               + i
@@ -146,7 +148,27 @@ class SchemaReaderTest {
               + "'}},");
     }
     assertDoesNotThrow(
-        () -> Grammar.schema(map(doubling + "'d60':{'anyOf':[{'type':'null'},{}]}}}")));
+        () -> Grammar.schema(map(doubling + "'d40':{'anyOf':[{'type':'null'},{}]}}}")));
+  }
+
+  /** Given a thread with hardly a stack, then a schema is read or refused, and never an error. */
+  @Test
+  void aShortStackIsNoError() throws Exception {
+    StringBuilder nested = new StringBuilder("{'type':'string'}");
+    for (int i = 0; i < 60; i++) {
+      nested.insert(0, "{'type':'array','items':").append("}");
+    }
+    Map<String, Object> schema = map(nested.toString());
+    for (int size = 1 << 14; size <= 1 << 20; size *= 2) {
+      AtomicReference<Throwable> thrown = new AtomicReference<>();
+      Thread thread = new Thread(null, () -> Grammar.schema(schema), "short", size);
+      thread.setUncaughtExceptionHandler((_, e) -> thrown.set(e));
+      thread.start();
+      thread.join();
+      if (thrown.get() != null) {
+        assertInstanceOf(InvalidArgumentException.class, thrown.get());
+      }
+    }
   }
 
   @Test
