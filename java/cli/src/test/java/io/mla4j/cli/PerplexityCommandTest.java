@@ -58,6 +58,7 @@ class PerplexityCommandTest {
     assertEquals(expected, figure(run), 1e-3 * expected);
   }
 
+  @DisabledIfSystemProperty(named = "mla4j.test.quick", matches = "true")
   @Test
   void longWindows() {
     if (!TinyMla.backends().contains("native")) {

@@ -8,6 +8,7 @@ import io.mla4j.spi.Kernels;
 import io.mla4j.vector.VectorTestKernels;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Stream;
 
 /**
  * Every set of kernels that runs here: scalar, vector, and each instruction set of the native
@@ -26,6 +27,14 @@ final class AllKernels {
 
   static List<Kernels> all() {
     return ALL;
+  }
+
+  /**
+   * All, or in a quick run those in Java and the newest native ones: for tests of what is built of
+   * operations, whose table has all of them.
+   */
+  static Stream<Kernels> ofSequences() {
+    return ALL.stream().limit(Boolean.getBoolean("mla4j.test.quick") ? 3 : ALL.size());
   }
 
   private static List<Kernels> find() {

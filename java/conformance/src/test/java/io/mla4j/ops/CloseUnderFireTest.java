@@ -35,7 +35,7 @@ class CloseUnderFireTest {
   private static final int ROUNDS = 6;
 
   static Stream<Kernels> kernels() {
-    return AllKernels.all().stream();
+    return AllKernels.ofSequences();
   }
 
   @ParameterizedTest

@@ -44,7 +44,7 @@ class OpsSameBitsTest {
   private static final int POOL_TOKENS = 2400;
 
   static Stream<Kernels> kernels() {
-    return AllKernels.all().stream();
+    return AllKernels.ofSequences();
   }
 
   private static Device device(Kernels kernels, int threads) {

@@ -37,7 +37,7 @@ class SparseAttentionTest {
   private static final double BF16_ERROR = 3e-2;
 
   static Stream<Kernels> kernels() {
-    return AllKernels.all().stream();
+    return AllKernels.ofSequences();
   }
 
   /** Sizes of a model's layer, and its weight. */
