@@ -34,8 +34,8 @@ public final class Scratch {
   }
 
   /**
-   * The bytes of formats on their way between memory and floats, run by run: reading them one by
-   * one in memory takes several times as long.
+   * The bytes of formats on their way between memory and floats, run by run: read one by one in
+   * memory, each is checked on its own until the thorough compiler has come by.
    */
   byte[] bytes() {
     return bytes;
