@@ -33,6 +33,9 @@ def check_elf(library):
     require_all("needs", needed, r"lib(c|m|pthread|dl|rt)\.so\.\d+")
     private = {s.name for s in library.imported_symbols if s.name.startswith("__")}
     require_all("needs what glibc alone has", private, r"__(errno_location|cxa_atexit|cxa_finalize|tls_get_addr|stack_chk_fail|gmon_start__)")
+    # of which each C library has its own last bits (native/src/cpu/scalar_math.h)
+    mathematics = [s.name for s in library.imported_symbols if re.fullmatch(r"(exp|exp2|expm1|log|log2|log10|log1p|pow|sin|cos|tan|tanh|erf)f?", s.name)]
+    require("what is imported of mathematics", mathematics, [])
     for requirement in library.symbols_version_requirement:
         for symbol in requirement.get_auxiliary_symbols():
             version = re.fullmatch(r"GLIBC_(\d+)\.(\d+)(?:\.\d+)?", symbol.name)

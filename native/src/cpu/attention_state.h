@@ -7,6 +7,7 @@
 #include "cpu/formats/formats.h"
 #include "cpu/lanes.h"
 #include "cpu/matrix.h"
+#include "cpu/scalar_math.h"
 #include "mla/mla.h"
 
 namespace mla {
@@ -221,7 +222,7 @@ void write_result(const State& s, int row, float* out, float* lse) {
     const float* from = sums_at<Isa>(s, row, i / kValueColumns<Isa>) + i % kValueColumns<Isa>;
     Isa::store(out + i, Isa::div(Isa::load(from), divisor), min_int(Isa::L, s.value_width - i));
   }
-  *lse = sum == 0 ? -__builtin_inff() : s.base[row] * kLn2 + __builtin_logf(sum);
+  *lse = sum == 0 ? -__builtin_inff() : s.base[row] * kLn2 + scalar_log(sum);
 }
 
 // ---- queries ----

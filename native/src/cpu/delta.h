@@ -7,6 +7,7 @@
 #include "cpu/activations.h"
 #include "cpu/lanes.h"
 #include "cpu/limits.h"
+#include "cpu/scalar_math.h"
 
 namespace mla {
 namespace {
@@ -172,7 +173,7 @@ void attend_delta(const mla_delta_params* params, const float* queries, const fl
         scale_padded<Isa>(b.q[j], 1.f / __builtin_sqrtf(q_squares * (float)width), width);
         scale_padded<Isa>(b.k[j], 1.f / __builtin_sqrtf(k_squares), width);
         b.qk[j] = dot_padded<Isa>(b.q[j], b.k[j], width);
-        b.beta[j] = 1.f / (1.f + __builtin_expf(-betas[t * p.beta_stride + h]));
+        b.beta[j] = 1.f / (1.f + scalar_exp(-betas[t * p.beta_stride + h]));
         decay_channels<Isa>(p, decays + t * p.decay_stride + channel, decay_bias + channel, rates[h], j, b);
       }
       const float* s = begin == 0 && from ? from : to;

@@ -2,6 +2,7 @@
 #pragma once
 #include "abi/checks.h"
 #include "cpu/lanes.h"
+#include "cpu/scalar_math.h"
 
 namespace mla {
 namespace {
@@ -19,12 +20,11 @@ void merge(const mla_merge_params* params, const float* partial_out, const float
       for (int i = 0; i < p.parts; i++)
         max = part_lse[i * p.part_lse_stride] > max ? part_lse[i * p.part_lse_stride] : max;
       const bool empty = max == -__builtin_inff();
-      for (int i = 0; i < p.parts && !empty; i++)
-        total += __builtin_expf(part_lse[i * p.part_lse_stride] - max);
+      for (int i = 0; i < p.parts && !empty; i++) total += scalar_exp(part_lse[i * p.part_lse_stride] - max);
       float* to = out + t * p.out_token_stride + h * p.out_head_stride;
       for (int j = 0; j < p.width; j += L) Isa::store(to + j, Isa::zero(), min_int(L, p.width - j));
       for (int i = 0; i < p.parts && !empty; i++) {
-        const float weight = __builtin_expf(part_lse[i * p.part_lse_stride] - max) / total;
+        const float weight = scalar_exp(part_lse[i * p.part_lse_stride] - max) / total;
         if (weight == 0) continue;  // an empty part may hold anything
         const F<Isa> w = Isa::set1(weight);
         for (int j = 0; j < p.width; j += L) {
@@ -36,8 +36,7 @@ void merge(const mla_merge_params* params, const float* partial_out, const float
             Isa::store(to + j, Isa::fma(w, Isa::load(from, n), Isa::load(to + j, n)), n);
         }
       }
-      if (lse)
-        lse[t * p.lse_token_stride + h * p.lse_head_stride] = empty ? max : max + __builtin_logf(total);
+      if (lse) lse[t * p.lse_token_stride + h * p.lse_head_stride] = empty ? max : max + scalar_log(total);
     }
   }
 }

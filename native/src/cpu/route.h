@@ -3,6 +3,7 @@
 #include "abi/checks.h"
 #include "cpu/lanes.h"
 #include "cpu/limits.h"
+#include "cpu/scalar_math.h"
 
 namespace mla {
 namespace {
@@ -44,11 +45,11 @@ void route(const mla_route_params* params, const float* logits, const float* bia
   for (int t = token_begin; t < token_end; t++) {
     const float* x = logits + t * p.logits_stride;
     if (p.score == MLA_SCORE_SIGMOID) {
-      for (int e = 0; e < p.experts; e++) score[e] = 1.f / (1.f + __builtin_expf(-x[e]));
+      for (int e = 0; e < p.experts; e++) score[e] = 1.f / (1.f + scalar_exp(-x[e]));
     } else {
       float max = -__builtin_inff(), total = 0;
       for (int e = 0; e < p.experts; e++) max = x[e] > max ? x[e] : max;
-      for (int e = 0; e < p.experts; e++) total += score[e] = __builtin_expf(x[e] - max);
+      for (int e = 0; e < p.experts; e++) total += score[e] = scalar_exp(x[e] - max);
       for (int e = 0; e < p.experts; e++) score[e] /= total;
     }
     for (int e = 0; e < p.experts; e++) choice[e] = bias ? score[e] + bias[e] : score[e];
