@@ -20,12 +20,13 @@ import org.jspecify.annotations.Nullable;
 /**
  * Finds and opens devices: the backends on the class path or module path, by rank.
  *
- * <p>Without a name the highest one that works is opened, and one log line says which and, for each
- * that was passed over, why: a warning where the kernels are therefore those in Java. A name is
- * strict: a backend that is unknown or does not work here is an error. So is an instruction set;
- * given without a backend, it means the highest backend that has it. Names come from the {@link
- * Choice}, the system properties {@code mla4j.backend} and {@code mla4j.isa}, or the environment
- * variables {@code MLA4J_BACKEND} and {@code MLA4J_ISA}, in this order.
+ * <p>Without a name the highest one that works is opened. One log line ({@code io.mla4j.backends})
+ * says which and, for each that was passed over, why: a warning where the kernels are therefore
+ * those in Java, and for debugging alone where it is the best or was named. A name is strict: a
+ * backend that is unknown or does not work here is an error. So is an instruction set; given
+ * without a backend, it means the highest backend that has it. Names come from the {@link Choice},
+ * the system properties {@code mla4j.backend} and {@code mla4j.isa}, or the environment variables
+ * {@code MLA4J_BACKEND} and {@code MLA4J_ISA}, in this order.
  *
  * <p>Thread-safe.
  */
@@ -273,7 +274,7 @@ public final class Backends {
           }
           return logged(
               open(candidate, new Backend.Options(choice.threads(), isa)),
-              Level.INFO,
+              Level.DEBUG,
               "as asked for");
         }
       }
@@ -308,7 +309,7 @@ public final class Backends {
           boolean slow = !refused.isEmpty() && isa == null && candidate.rank() < NATIVE_RANK;
           return logged(
               open(candidate, new Backend.Options(threads, isa)),
-              slow ? Level.WARNING : Level.INFO,
+              slow ? Level.WARNING : refused.isEmpty() ? Level.DEBUG : Level.INFO,
               others);
         }
         String reason = probe.available() ? "it has only isa " + probe.isas() : probe.reason();

@@ -308,6 +308,15 @@ class BackendsTest {
     }
   }
 
+  @Test
+  void logsToldToUsersNameWhatWasPassedOver() {
+    assertEquals(List.of(), logged(() -> open(List.of(FAST, SCALAR), null, null)));
+    assertEquals(List.of(), logged(() -> open(List.of(BROKEN, FAST), "fast", null)));
+    List<String> log = logged(() -> open(List.of(BROKEN, FAST, SCALAR), null, null));
+    assertEquals(1, log.size());
+    assertTrue(log.getFirst().contains("no such processor"), log.getFirst());
+  }
+
   private static List<String> logged(Runnable action) {
     List<String> lines = new ArrayList<>();
     Logger logger = Logger.getLogger("io.mla4j.backends");
