@@ -3,6 +3,7 @@ package io.mla4j.cli;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import io.mla4j.testkit.QuickRun;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -50,7 +51,7 @@ class PerplexityCommandTest {
     }
   }
 
-  @DisabledIfSystemProperty(named = "mla4j.test.quick", matches = "true")
+  @DisabledIfSystemProperty(named = QuickRun.PROPERTY, matches = "true")
   @Test
   void theWholeText() {
     double expected = TinyMla.expected().get("perplexity").get("value").doubleValue();
@@ -58,7 +59,7 @@ class PerplexityCommandTest {
     assertEquals(expected, figure(run), 1e-3 * expected);
   }
 
-  @DisabledIfSystemProperty(named = "mla4j.test.quick", matches = "true")
+  @DisabledIfSystemProperty(named = QuickRun.PROPERTY, matches = "true")
   @Test
   void longWindows() {
     if (!TinyMla.backends().contains("native")) {

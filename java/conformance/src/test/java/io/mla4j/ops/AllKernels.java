@@ -5,6 +5,7 @@ import io.mla4j.ffi.NativeBackend;
 import io.mla4j.ffi.NativeLibrary;
 import io.mla4j.spi.Backend.Probe;
 import io.mla4j.spi.Kernels;
+import io.mla4j.testkit.QuickRun;
 import io.mla4j.vector.VectorTestKernels;
 import java.util.ArrayList;
 import java.util.List;
@@ -18,7 +19,7 @@ final class AllKernels {
   /** Set where a compiler is there: then a missing library is a failure. */
   private static final String REQUIRE = "MLA4J_REQUIRE_NATIVE";
 
-  /** Names those that are tested alone. */
+  /** Names those that are tested alone, with commas between them. */
   private static final String ONLY = "mla4j.test.kernels";
 
   private static final List<Kernels> ALL = find();
@@ -34,7 +35,7 @@ final class AllKernels {
    * operations, whose table has all of them.
    */
   static Stream<Kernels> ofSequences() {
-    return ALL.stream().limit(Boolean.getBoolean("mla4j.test.quick") ? 3 : ALL.size());
+    return ALL.stream().limit(QuickRun.isOn() ? 3 : ALL.size());
   }
 
   private static List<Kernels> find() {
@@ -51,6 +52,8 @@ final class AllKernels {
       throw new AssertionError(REQUIRE + " is 1, but " + probe.reason());
     }
     String only = System.getProperty(ONLY);
-    return kernels.stream().filter(one -> only == null || one.isa().equals(only)).toList();
+    return only == null
+        ? kernels
+        : kernels.stream().filter(one -> List.of(only.split(",")).contains(one.isa())).toList();
   }
 }

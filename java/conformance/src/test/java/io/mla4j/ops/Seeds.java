@@ -1,5 +1,6 @@
 package io.mla4j.ops;
 
+import io.mla4j.testkit.QuickRun;
 import java.util.stream.LongStream;
 
 /** The seeds of random cases: fixed ones, and new ones in every run. */
@@ -7,10 +8,7 @@ final class Seeds {
   /** Runs one seed alone: the one that a failure printed. */
   private static final String PROPERTY = "mla4j.test.seed";
 
-  /** Set where a look is enough: a tenth of the cases. */
-  private static final String QUICK = "mla4j.test.quick";
-
-  private static final int PART = Boolean.getBoolean(QUICK) ? 10 : 1;
+  private static final int PART = QuickRun.isOn() ? 10 : 1;
 
   private static final long FRESH = System.nanoTime() & 0xffff_ffffL;
 

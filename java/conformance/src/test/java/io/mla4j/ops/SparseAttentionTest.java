@@ -17,6 +17,7 @@ import io.mla4j.Sequence;
 import io.mla4j.Step;
 import io.mla4j.cpu.CpuDevice;
 import io.mla4j.spi.Kernels;
+import io.mla4j.testkit.QuickRun;
 import io.mla4j.testkit.StoredRows;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
@@ -94,7 +95,7 @@ class SparseAttentionTest {
   @ParameterizedTest
   @MethodSource("kernels")
   void attendsToTheBestScored(Kernels kernels) {
-    for (long seed : Seeds.of(3, Boolean.getBoolean("mla4j.test.quick") ? 0 : 1)) {
+    for (long seed : Seeds.of(3, QuickRun.isOn() ? 0 : 1)) {
       SplittableRandom random = new SplittableRandom(seed);
       Layer layer = Layer.random(random);
       List<Text> texts = new ArrayList<>();

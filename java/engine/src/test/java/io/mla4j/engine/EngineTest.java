@@ -22,14 +22,14 @@ class EngineTest {
   void oneRequestIsWhatTheModelWrites() throws InterruptedException {
     Generation alone;
     StringBuilder text = new StringBuilder();
-    try (Model model = Model.builder(TINY).backend("vector").sharedCache(2048).open()) {
+    try (Model model = Model.builder(TINY).sharedCache(2048).open()) {
       alone =
           model.generate(
               "Two households, both",
               GenerationOptions.of(40, SamplingOptions.GREEDY),
               text::append);
     }
-    EngineOptions options = EngineOptions.builder().backend("vector").build();
+    EngineOptions options = EngineOptions.builder().build();
     try (Engine engine = Engine.open(TINY, options)) {
       Answer answer =
           engine.submit(Request.builder().prompt("Two households, both").maxTokens(40).build());

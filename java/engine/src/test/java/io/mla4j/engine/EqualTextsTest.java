@@ -2,8 +2,10 @@ package io.mla4j.engine;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeFalse;
 
 import io.mla4j.ComputeType;
+import io.mla4j.testkit.QuickRun;
 import io.mla4j.text.SamplingOptions;
 import io.mla4j.text.SamplingOptions.Penalties;
 import io.mla4j.text.Tokenizer;
@@ -88,6 +90,7 @@ class EqualTextsTest {
   })
   void requestsHaveTheTokensThatTheyHaveAlone(
       String name, String backend, ComputeType compute, int count) throws InterruptedException {
+    assumeFalse(QuickRun.leavesOut(backend), backend + " is left out of a quick run");
     Path model = MODELS.resolve(name);
     List<String> alone = new ArrayList<>();
     long pageBytes;

@@ -3,10 +3,12 @@ package io.mla4j.engine;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeFalse;
 
 import io.mla4j.ComputeType;
 import io.mla4j.InvalidArgumentException;
 import io.mla4j.model.Decoder;
+import io.mla4j.testkit.QuickRun;
 import io.mla4j.text.SamplingOptions;
 import io.mla4j.text.Speculation;
 import io.mla4j.text.Tokenizer;
@@ -104,6 +106,7 @@ class GuessedTextsTest {
   @CsvSource({"vector, F32, 1", "native, BF16, 1", "native, F32, 4"})
   void textsAreThoseWithoutGuesses(String backend, ComputeType compute, int count)
       throws IOException {
+    assumeFalse(QuickRun.leavesOut(backend), backend + " is left out of a quick run");
     List<Request> requests = requests(count);
     List<String> plain;
     long plainSteps;

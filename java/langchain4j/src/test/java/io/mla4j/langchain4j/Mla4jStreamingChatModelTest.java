@@ -9,6 +9,7 @@ import dev.langchain4j.model.chat.common.AbstractStreamingChatModelIT;
 import dev.langchain4j.model.chat.listener.ChatModelListener;
 import dev.langchain4j.model.chat.request.ChatRequestParameters;
 import dev.langchain4j.model.chat.response.StreamingChatResponseHandler;
+import io.mla4j.testkit.QuickRun;
 import java.util.List;
 import org.mockito.InOrder;
 
@@ -44,7 +45,7 @@ class Mla4jStreamingChatModelTest extends AbstractStreamingChatModelIT {
 
   @Override
   protected boolean supportsStreamingCancellation() {
-    return !Boolean.getBoolean("mla4j.test.quick");
+    return !QuickRun.isOn();
   }
 
   @Override

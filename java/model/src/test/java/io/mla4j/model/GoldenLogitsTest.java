@@ -17,6 +17,7 @@ import io.mla4j.checkpoint.ConfigReader;
 import io.mla4j.checkpoint.ModelDescription;
 import io.mla4j.checkpoint.WeightTable;
 import io.mla4j.ops.Tensor;
+import io.mla4j.testkit.QuickRun;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
@@ -39,7 +40,7 @@ public class GoldenLogitsTest {
   static final double BF16_BOUND = 5e-2;
 
   /** Set where a look is enough. */
-  private static final boolean QUICK = Boolean.getBoolean("mla4j.test.quick");
+  private static final boolean QUICK = QuickRun.isOn();
 
   /** Tokens of a page, tokens of a step. */
   private static final int[][] CUTS = {{16, 72}, {64, 7}, {3, 1}, {1, 5}};

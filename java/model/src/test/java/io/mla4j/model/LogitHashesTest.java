@@ -22,6 +22,7 @@ import io.mla4j.checkpoint.SafetensorsWriter;
 import io.mla4j.checkpoint.WeightTable;
 import io.mla4j.ops.StorageFormat;
 import io.mla4j.ops.Tensor;
+import io.mla4j.testkit.QuickRun;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -86,7 +87,7 @@ class LogitHashesTest {
   @MethodSource("lines")
   void sameBits(Line line) throws Exception {
     assumeFalse(
-        Boolean.getBoolean("mla4j.test.quick") && line.backend.equals("vector"),
+        QuickRun.isOn() && line.backend.equals("vector"),
         "vectors in Java need the thorough compiler, which a quick run does without");
     assumeTrue(line.isAvailable(), "this processor lacks " + line.backend + " " + line.isa);
     Path file = folder.resolve("logits.safetensors");

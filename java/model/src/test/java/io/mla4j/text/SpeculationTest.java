@@ -12,6 +12,7 @@ import io.mla4j.InvalidStateException;
 import io.mla4j.checkpoint.GoldenCheckpointsTest;
 import io.mla4j.model.Cancellation;
 import io.mla4j.model.GoldenLogitsTest;
+import io.mla4j.testkit.QuickRun;
 import io.mla4j.text.Generation.FinishReason;
 import io.mla4j.text.speculation.Guesser;
 import io.mla4j.text.speculation.Mtp;
@@ -40,8 +41,7 @@ class SpeculationTest {
 
   /** How many prompts each backend continues: -Dmla4j.speculation.prompts. */
   private static final int PROMPTS =
-      Integer.getInteger(
-          "mla4j.speculation.prompts", Boolean.getBoolean("mla4j.test.quick") ? 2 : 4);
+      Integer.getInteger("mla4j.speculation.prompts", QuickRun.isOn() ? 2 : 4);
 
   private static final SamplingOptions DRAW = new SamplingOptions(0.9, 0, 0.95, 0, 1.1, 7);
 

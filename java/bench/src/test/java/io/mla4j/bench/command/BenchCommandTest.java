@@ -14,6 +14,7 @@ import io.mla4j.bench.CacheTable;
 import io.mla4j.bench.Progress;
 import io.mla4j.bench.Report;
 import io.mla4j.bench.Settings;
+import io.mla4j.testkit.QuickRun;
 import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
 import java.nio.file.Files;
@@ -131,7 +132,7 @@ class BenchCommandTest {
     Command.run("bench", "attention", "--layers", "0").refused(2, "--layers is 0");
   }
 
-  @DisabledIfSystemProperty(named = "mla4j.test.quick", matches = "true")
+  @DisabledIfSystemProperty(named = QuickRun.PROPERTY, matches = "true")
   @Test
   void everyAxisOfAModelTakesAList() throws Exception {
     Command command =

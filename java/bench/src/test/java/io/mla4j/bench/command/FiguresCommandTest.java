@@ -3,6 +3,7 @@ package io.mla4j.bench.command;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.mla4j.testkit.QuickRun;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
@@ -85,7 +86,7 @@ class FiguresCommandTest {
   }
 
   @Test
-  @DisabledIfSystemProperty(named = "mla4j.test.quick", matches = "true")
+  @DisabledIfSystemProperty(named = QuickRun.PROPERTY, matches = "true")
   void aForkIsTimed() {
     Command command = Command.run("bench", "cache", "--threads", "1").fine();
     assertTrue(command.out().startsWith("fork of 100001 tokens"), command.out());
