@@ -1,5 +1,7 @@
 package consumer;
 
+import io.mla4j.Backends;
+import io.mla4j.Device;
 import io.mla4j.text.Model;
 import java.nio.file.Path;
 
@@ -9,6 +11,9 @@ public final class Main {
 
   public static void main(String[] arguments) {
     OverArrays.main(arguments);
+    try (Device device = Backends.open()) {
+      System.out.println(device.backend() + " with " + device.threads() + " threads");
+    }
     if (arguments.length > 0) {
       try (Model model = Model.open(Path.of(arguments[0]))) {
         model.generate("The word of the LORD came", System.out::print);

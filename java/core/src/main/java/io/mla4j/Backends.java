@@ -20,19 +20,17 @@ import org.jspecify.annotations.Nullable;
 /**
  * Finds and opens devices: the backends on the class path or module path, by rank.
  *
- * <p>Without a name the highest one that works is opened. One log line ({@code io.mla4j.backends})
- * says which and, for each that was passed over, why: a warning where the kernels are therefore
- * those in Java, and for debugging alone where it is the best or was named. A name is strict: a
- * backend that is unknown or does not work here is an error. So is an instruction set; given
- * without a backend, it means the highest backend that has it. Names come from the {@link Choice},
- * the system properties {@code mla4j.backend} and {@code mla4j.isa}, or the environment variables
- * {@code MLA4J_BACKEND} and {@code MLA4J_ISA}, in this order.
+ * <p>Without a name the highest one that works is opened. Where others were passed over, one line
+ * of the log {@code io.mla4j.backends} says which is used and why none of them is: a warning where
+ * the kernels are therefore those in Java. A name is strict: a backend that is unknown or does not
+ * work here is an error. So is an instruction set; given without a backend, it means the highest
+ * backend that has it. Names come from the {@link Choice}, the system properties {@code
+ * mla4j.backend} and {@code mla4j.isa}, or the environment variables {@code MLA4J_BACKEND} and
+ * {@code MLA4J_ISA}, in this order.
  *
  * <p>Thread-safe.
  */
 public final class Backends {
-  private static final System.Logger LOG = System.getLogger("io.mla4j.backends");
-
   /** A broken service file must not keep the search going for ever. */
   private static final int MAX_FAILURES = 100;
 
@@ -51,6 +49,11 @@ public final class Backends {
   }
 
   private Backends() {}
+
+  /** Looked for where there is something to say: it takes milliseconds of a process's start. */
+  private static System.Logger logger() {
+    return System.getLogger("io.mla4j.backends");
+  }
 
   /**
    * What to open.
@@ -224,7 +227,7 @@ public final class Backends {
       try {
         backend.prepare();
       } catch (RuntimeException | LinkageError | ServiceConfigurationError e) {
-        LOG.log(Level.DEBUG, "backend " + name() + " could not be prepared", e);
+        logger().log(Level.DEBUG, "backend " + name() + " could not be prepared", e);
       }
     }
   }
@@ -272,10 +275,7 @@ public final class Backends {
             throw new BackendException(
                 "backend " + name + " does not work here: " + probe.reason());
           }
-          return logged(
-              open(candidate, new Backend.Options(choice.threads(), isa)),
-              Level.DEBUG,
-              "as asked for");
+          return open(candidate, new Backend.Options(choice.threads(), isa));
         }
       }
       String known =
@@ -303,14 +303,13 @@ public final class Backends {
         Backend.Probe probe = candidate.probe();
         boolean fits = isa == null || probe.isas().contains(isa);
         if (probe.available() && fits) {
-          String others =
-              refused.isEmpty() ? "the best" : "passed over: " + String.join("; ", refused);
-          // Nobody is to wait for slow kernels without having been told.
-          boolean slow = !refused.isEmpty() && isa == null && candidate.rank() < NATIVE_RANK;
-          return logged(
-              open(candidate, new Backend.Options(threads, isa)),
-              slow ? Level.WARNING : refused.isEmpty() ? Level.DEBUG : Level.INFO,
-              others);
+          Device device = open(candidate, new Backend.Options(threads, isa));
+          if (!refused.isEmpty()) {
+            // Nobody is to wait for slow kernels without having been told.
+            boolean slow = isa == null && candidate.rank() < NATIVE_RANK;
+            log(slow ? Level.WARNING : Level.INFO, device, refused);
+          }
+          return device;
         }
         String reason = probe.available() ? "it has only isa " + probe.isas() : probe.reason();
         if (!probe.available() && candidate.backend().demanded()) {
@@ -333,15 +332,15 @@ public final class Backends {
       }
     }
 
-    private static Device logged(Device device, Level level, String why) {
-      LOG.log(
-          level,
-          "backend {0}, isa {1}, {2} threads ({3})",
-          device.backend(),
-          device.isa(),
-          device.threads(),
-          why);
-      return device;
+    private static void log(Level level, Device device, List<String> refused) {
+      logger()
+          .log(
+              level,
+              "backend {0}, isa {1}, {2} threads (passed over: {3})",
+              device.backend(),
+              device.isa(),
+              device.threads(),
+              String.join("; ", refused));
     }
   }
 }

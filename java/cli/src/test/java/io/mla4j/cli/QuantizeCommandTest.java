@@ -4,11 +4,13 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.mla4j.testkit.QuickRun;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.DisabledIfSystemProperty;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -45,6 +47,7 @@ class QuantizeCommandTest {
     return Double.parseDouble(run.fine().out().lines().toList().getLast());
   }
 
+  @DisabledIfSystemProperty(named = QuickRun.PROPERTY, matches = "true")
   @ParameterizedTest
   @CsvSource({"bf16, 0", "q8_0, 0.5", "q4_k_m, 6"})
   void perplexityChangesByLessThan(String type, double percent) throws IOException {

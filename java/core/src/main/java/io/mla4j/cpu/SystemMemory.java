@@ -23,6 +23,10 @@ import org.jspecify.annotations.Nullable;
 public final class SystemMemory implements CpuDevice.Allocator {
   private static final long ALIGNMENT = 64;
   private static final long HUGE_PAGE = 2L << 20;
+
+  /** Of pages that are not huge, on any processor: a multiple of each. */
+  private static final long LARGEST_PAGE = 64L << 10;
+
   private static final int MADV_DONTNEED = 4;
   private static final int MADV_HUGEPAGE = 14;
   private static final int MADV_NOHUGEPAGE = 15;
@@ -68,32 +72,12 @@ public final class SystemMemory implements CpuDevice.Allocator {
     }
   }
 
-  /** Linked when it is first needed. */
-  private static final class Advice {
-    final Optional<MethodHandle> madvise;
-    final long page;
-
-    Advice(NativeAccess access) {
-      madvise =
-          System.getProperty("os.name").equals("Linux")
-              ? find(access, "madvise", LIKE_MADVISE)
-              : Optional.empty();
-      page = madvise.isPresent() ? pageSize(access) : 0;
-    }
-
-    private static long pageSize(NativeAccess access) {
-      try {
-        return (int) find(access, "getpagesize", LIKE_GETPAGESIZE).orElseThrow().invokeExact();
-      } catch (Throwable e) {
-        throw new AssertionError("getpagesize throws nothing", e);
-      }
-    }
-  }
-
   private final NativeAccess access;
   private final MethodHandle calloc;
   private final MethodHandle free;
-  private @Nullable Advice advice;
+  // What is below is linked when it is first needed: each takes milliseconds.
+  private @Nullable Optional<MethodHandle> madvise;
+  private long page;
 
   /** By the permission of the module that gives it. */
   public SystemMemory(NativeAccess access) {
@@ -115,13 +99,28 @@ public final class SystemMemory implements CpuDevice.Allocator {
     return LINKER.defaultLookup().find(name).map(symbol -> access.link(symbol, function));
   }
 
-  private synchronized Advice advice() {
-    Advice known = advice;
+  /** Empty where the system takes no such advice. */
+  private synchronized Optional<MethodHandle> madvise() {
+    Optional<MethodHandle> known = madvise;
     if (known == null) {
-      known = new Advice(access);
-      advice = known;
+      known =
+          System.getProperty("os.name").equals("Linux")
+              ? find(access, "madvise", LIKE_MADVISE)
+              : Optional.empty();
+      madvise = known;
     }
     return known;
+  }
+
+  private synchronized long page() {
+    if (page == 0) {
+      try {
+        page = (int) find(access, "getpagesize", LIKE_GETPAGESIZE).orElseThrow().invokeExact();
+      } catch (Throwable e) {
+        throw new AssertionError("getpagesize throws nothing", e);
+      }
+    }
+    return page;
   }
 
   /**
@@ -131,7 +130,7 @@ public final class SystemMemory implements CpuDevice.Allocator {
    */
   @Override
   public MemorySegment allocate(long bytes, Arena arena) {
-    boolean huge = bytes >= 2 * HUGE_PAGE && advice().madvise.isPresent();
+    boolean huge = bytes >= 2 * HUGE_PAGE && madvise().isPresent();
     long alignment = huge ? HUGE_PAGE : ALIGNMENT;
     long total = bytes + alignment;
     MemorySegment address = total < 0 ? MemorySegment.NULL : calloc(total);
@@ -147,7 +146,7 @@ public final class SystemMemory implements CpuDevice.Allocator {
     }
     MemorySegment aligned = all.asSlice(-address.address() & alignment - 1, bytes);
     if (huge) {
-      advise(aligned, MADV_HUGEPAGE);
+      advise(aligned, MADV_HUGEPAGE, LARGEST_PAGE);
     }
     return aligned;
   }
@@ -171,7 +170,7 @@ public final class SystemMemory implements CpuDevice.Allocator {
   /** Has memory of {@link #allocate} lie on small pages; false where there is no such advice. */
   @Override
   public boolean commitOnTouch(MemorySegment segment) {
-    return advise(segment, MADV_NOHUGEPAGE);
+    return advise(segment, MADV_NOHUGEPAGE, page());
   }
 
   /**
@@ -180,22 +179,22 @@ public final class SystemMemory implements CpuDevice.Allocator {
    */
   @Override
   public boolean giveBack(MemorySegment segment) {
-    return advise(segment, MADV_DONTNEED);
+    return advise(segment, MADV_DONTNEED, page());
   }
 
-  /** Advice only: a system that does not take it goes on as it was. */
-  private boolean advise(MemorySegment segment, int what) {
-    Advice to = advice();
-    if (to.madvise.isEmpty()) {
+  /** Advice only, for whole pages: a system that does not take it goes on as it was. */
+  private boolean advise(MemorySegment segment, int what, long page) {
+    Optional<MethodHandle> to = madvise();
+    if (to.isEmpty()) {
       return false;
     }
-    long skipped = -segment.address() & to.page - 1;
-    long bytes = (segment.byteSize() - skipped) & -to.page;
+    long skipped = -segment.address() & page - 1;
+    long bytes = (segment.byteSize() - skipped) & -page;
     if (bytes <= 0) {
       return true;
     }
     try {
-      return (int) to.madvise.get().invokeExact(segment.asSlice(skipped, bytes), bytes, what) == 0;
+      return (int) to.get().invokeExact(segment.asSlice(skipped, bytes), bytes, what) == 0;
     } catch (Throwable e) {
       throw new AssertionError("madvise throws nothing", e);
     }

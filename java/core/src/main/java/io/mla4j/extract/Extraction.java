@@ -32,8 +32,6 @@ public record Extraction(UnaryOperator<String> properties, UnaryOperator<String>
   private static final String WAY_OUT =
       "name a folder to write to and to load libraries from with -D" + PROPERTY + " or " + VARIABLE;
 
-  private static final System.Logger LOG = System.getLogger("io.mla4j.extract");
-
   /** As this process was told. */
   public static Extraction ofProcess() {
     return new Extraction(System::getProperty, System::getenv);
@@ -63,12 +61,13 @@ public record Extraction(UnaryOperator<String> properties, UnaryOperator<String>
     for (Folder folder : folders(refused)) {
       try (Placed placed = folder.place(files, shared)) {
         if (!refused.isEmpty()) {
-          LOG.log(
-              Level.INFO,
-              "{0} is unpacked for this start alone: {1}; {2}",
-              files.getLast().name(),
-              String.join("; ", refused),
-              WAY_OUT);
+          System.getLogger("io.mla4j.extract")
+              .log(
+                  Level.INFO,
+                  "{0} is unpacked for this start alone: {1}; {2}",
+                  files.getLast().name(),
+                  String.join("; ", refused),
+                  WAY_OUT);
         }
         return loader.apply(placed.library());
       } catch (UnusableFolderException e) {
