@@ -136,7 +136,7 @@ public final class PositionOverride {
             config.path("rope_parameters"),
             family.defaults().path("rope_scaling"),
             family.defaults().path("rope_parameters"))) {
-      old = old.isObject() ? old : other;
+      old = old.isEmpty() ? other : old;
     }
     ObjectNode next = scaling.deepCopy();
     for (Map.Entry<String, JsonNode> entry : old.properties()) {
@@ -161,8 +161,18 @@ public final class PositionOverride {
       }
       layers.add(alibi ? withBiases(layer, file) : layer);
     }
-    long reach = (long) (model.context() * Math.max(LEAST_REACH, Math.ceil(factor)));
+    long reach = (long) (configured(model) * Math.max(LEAST_REACH, Math.ceil(factor)));
     return model.with(layers, (int) Math.min(reach, Integer.MAX_VALUE));
+  }
+
+  /** The context of the configuration, which that of a model with dynamic scaling goes beyond. */
+  private static int configured(ModelDescription model) {
+    return model.layers().stream()
+        .flatMap(layer -> layer.attention().rotation().stream())
+        .map(rope -> rope.scaling() instanceof RopeScaling.DynamicNtk ntk ? ntk.maxPositions() : 0)
+        .filter(positions -> positions > 0)
+        .findFirst()
+        .orElse(model.context());
   }
 
   private LayerDescription withBiases(LayerDescription layer, Path file) {

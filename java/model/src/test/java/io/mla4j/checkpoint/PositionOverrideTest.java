@@ -4,9 +4,11 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.mla4j.InvalidArgumentException;
 import io.mla4j.Mla4jException;
 import io.mla4j.checkpoint.AttentionDescription.Mla;
+import io.mla4j.position.RopeEncoding;
 import io.mla4j.position.RopeScaling;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -55,6 +57,54 @@ class PositionOverrideTest {
     assertEquals((float) (m * m / Math.sqrt(48)), scaled("yarn:16,512").scoreScale());
     assertEquals(8 * 2048, read("tiny-mla", PositionOverride.rope("linear:2")).context());
     assertEquals(32 * 2048, read("tiny-mla", PositionOverride.rope("linear:32")).context());
+  }
+
+  /** Dynamic scaling makes the context of a configuration longer by itself. */
+  @Test
+  void textsMayBecomeEightTimesAsLongOrAsLongAsTheyAreStretched() {
+    for (String type : List.of("linear", "ntk", "dynamic")) {
+      assertEquals(8 * 2048, read("tiny-mla", PositionOverride.rope(type + ":4")).context());
+      assertEquals(32 * 2048, read("tiny-mla", PositionOverride.rope(type + ":31.5")).context());
+    }
+    assertEquals(
+        Integer.MAX_VALUE, read("tiny-mla", PositionOverride.rope("ntk:1073741824")).context());
+  }
+
+  /** Theta, and YaRN's temperature, from wherever the configuration has them. */
+  @Test
+  void whatIsNoScalingStays() throws IOException {
+    ModelFiles files = ModelFiles.copyOf("v3-f16", folder.resolve("model"));
+    String rope =
+        "{\"rope_type\": \"linear\", \"factor\": 2, \"mscale\": 0.5, \"rope_theta\": 700}";
+    ObjectNode said = (ObjectNode) ModelFiles.MAPPER.readTree(rope);
+    for (String key : List.of("rope_scaling", "rope_parameters")) {
+      files.json(
+          "config.json",
+          config -> {
+            config.remove(List.of("rope_theta", "rope_scaling", "rope_parameters"));
+            // an empty object says nothing
+            config.putObject("rope_scaling");
+            config.set(key, said);
+          });
+      try (Checkpoint checkpoint = Checkpoint.open(files.directory())) {
+        ModelDescription model = ConfigReader.read(checkpoint, PositionOverride.rope("yarn:4,16"));
+        RopeEncoding encoding = model.layers().getFirst().mla().rope();
+        assertEquals(700, encoding.theta(), key);
+        assertEquals(
+            new RopeScaling.Yarn(4, 16, 32, 1, true, RopeScaling.Yarn.attentionFactor(4, 0.5, 1)),
+            encoding.scaling(),
+            key);
+      }
+    }
+  }
+
+  @Test
+  void theLeastAndTheMostThatCanBeAskedFor() {
+    assertEquals(1, ((RopeScaling.Yarn) scaled("yarn:4,1").rope().scaling()).originalContext());
+    assertEquals(
+        1 << 30,
+        ((RopeScaling.Yarn) scaled("yarn:4,1073741824").rope().scaling()).originalContext());
+    assertEquals(new RopeScaling.Linear(1 << 30), scaled("linear:1073741824").rope().scaling());
   }
 
   @Test
@@ -107,10 +157,12 @@ class PositionOverrideTest {
         "linear:0",
         "linear:x",
         "linear:NaN",
+        "linear:1073741825",
         "ntk:-1",
         "yarn:4",
         "yarn:4,0",
         "yarn:4,1.5",
+        "yarn:4,1073741825",
         "yarn:4,512,3",
         "longrope",
         "longrope:"
