@@ -143,6 +143,56 @@ class FamiliesTest {
     assertRefused(plm, config -> config.put("hidden_act", "silu"), "hidden_act is 'silu'");
   }
 
+  private static AttentionDescription.Grouped grouped(ModelDescription model) {
+    return model.grouped().orElseThrow();
+  }
+
+  /** Mistral-7B-Instruct-v0.3 and what may be said of it. */
+  @Test
+  void mistralIsRefusedWithAWindowShorterThanItsContext() throws IOException {
+    String mistral = "{\"model_type\": \"mistral\", \"max_position_embeddings\": 32768}";
+    ModelDescription model = read(mistral, config -> config.putNull("sliding_window"));
+    assertEquals(8, grouped(model).groups());
+    assertEquals(model, read(mistral, config -> config.put("sliding_window", 32768)));
+    assertRefused(
+        mistral,
+        config -> config.put("sliding_window", 32767),
+        "sliding_window is 32767, but sliding windows are not supported");
+    assertRefused(mistral, _ -> {}, "sliding_window is 4096");
+    assertEquals(32768, model.context());
+    assertEquals(32, grouped(read("{\"model_type\": \"llama\"}")).groups());
+  }
+
+  @Test
+  void headsOfKeysAndValuesScaleByTheirWidthAndRotateInHalvesUnlessToldOtherwise()
+      throws IOException {
+    String llama = "{\"model_type\": \"llama\"}";
+    assertEquals((float) (1 / Math.sqrt(128)), grouped(read(llama)).scoreScale());
+    assertEquals(RopeLayout.HALVES, grouped(read(llama)).rope().layout());
+    assertEquals(
+        RopeLayout.PAIRS,
+        grouped(read(llama, config -> config.put("rope_interleave", true))).rope().layout());
+  }
+
+  @Test
+  void headsOfKeysAndValuesHaveAtMostAMillionElements() throws IOException {
+    String llama = "{\"model_type\": \"llama\", \"head_dim\": 1024}";
+    assertEquals(
+        1024, grouped(read(llama, config -> config.put("num_attention_heads", 1024))).heads());
+    assertRefused(
+        llama,
+        config -> config.put("num_attention_heads", 1025),
+        "num_attention_heads is 1025, but heads of 1024 elements must have at most 1048576");
+    assertRefused(
+        llama, config -> config.put("head_dim", 127), "head_dim is 127, but must be even");
+    assertRefused(
+        llama,
+        config -> config.put("num_key_value_heads", 5),
+        "num_key_value_heads is 5, but must divide the 32 heads");
+    assertRefused(llama, config -> config.put("v_head_dim", 512), "v_head_dim is 512");
+    assertRefused(llama, config -> config.put("rotary_dim", 512), "rotary_dim is 512");
+  }
+
   private static final String MISTRAL4 =
       """
       {"model_type": "mistral3", "image_token_index": 10, "spatial_merge_size": 2,

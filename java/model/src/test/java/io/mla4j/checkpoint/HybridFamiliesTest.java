@@ -15,6 +15,7 @@ import io.mla4j.position.RopeScaling;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.OptionalInt;
 import java.util.function.Consumer;
 import java.util.stream.IntStream;
@@ -111,6 +112,10 @@ class HybridFamiliesTest {
                 KIMI,
                 config -> change.accept((ObjectNode) config.get("linear_attn_config")),
                 "linear_attn_config.");
+    assertRefused(
+        KIMI,
+        config -> ((ObjectNode) config.get("linear_attn_config")).withArray("kda_layers").remove(1),
+        "linear_attn_config.kda_layers does not name layer 2, nor does full_attn_layers");
     refuses.accept(object -> object.remove("kda_layers"));
     refuses.accept(object -> object.putArray("kda_layers").add(1));
     refuses.accept(object -> object.withArray("kda_layers").add(4));
@@ -125,6 +130,43 @@ class HybridFamiliesTest {
     assertRefused(KIMI, config -> config.put("use_grouped_topk", false), "use_grouped_topk");
     assertRefused(
         KIMI, config -> config.putArray("layer_types").add("linear_attention"), "layer_types");
+  }
+
+  /** Newer configurations say it twice, and what a GGUF file says is the types alone. */
+  @Test
+  void theTypeOfEachLayerMayStandInPlaceOfListsAndGroups() throws IOException {
+    ModelDescription kimi = read(KIMI, _ -> {});
+    assertEquals(kimi, read(KIMI, config -> types(config, kimi, 27)));
+    assertEquals(kimi, read(withoutLists(KIMI), config -> types(config, kimi, 27)));
+    ModelDescription ling = read(LING, _ -> {});
+    assertEquals(ling, read(LING, config -> types(config, ling, 24)));
+    assertEquals(ling, read(withoutLists(LING), config -> types(config, ling, 24)));
+    for (int wrong : new int[] {26, 28}) {
+      for (String config : List.of(KIMI, withoutLists(KIMI))) {
+        assertRefused(
+            config, object -> types(object, kimi, wrong), "layer_types does not say of the 27");
+      }
+    }
+    assertRefused(withoutLists(KIMI), _ -> {}, "linear_attn_config.kda_layers is missing");
+    assertRefused(withoutLists(LING), _ -> {}, "layer_group_size is missing");
+  }
+
+  /** The types of {@code count} layers: those of the model, and further ones like the last. */
+  private static void types(ObjectNode config, ModelDescription model, int count) {
+    ArrayNode list = config.putArray("layer_types");
+    for (int i = 0; i < count; i++) {
+      LayerDescription layer = model.layers().get(Math.min(i, model.layers().size() - 1));
+      list.add(layer.attention() instanceof Kda ? "linear_attention" : "full_attention");
+    }
+  }
+
+  private static String withoutLists(String config) throws IOException {
+    ObjectNode object = (ObjectNode) ModelFiles.MAPPER.readTree(config);
+    object.remove("layer_group_size");
+    if (object.get("linear_attn_config") instanceof ObjectNode delta) {
+      delta.remove(List.of("kda_layers", "full_attn_layers"));
+    }
+    return object.toString();
   }
 
   @Test
@@ -142,6 +184,10 @@ class HybridFamiliesTest {
         new Decay.Softplus(),
         ((Kda) read(LING, config -> config.put("kda_safe_gate", false)).layers().get(0).attention())
             .decay());
+    assertEquals(
+        new Decay.Bounded(0),
+        ((Kda) read(LING, config -> config.put("kda_lower_bound", 0)).layers().get(0).attention())
+            .decay());
   }
 
   @Test
@@ -156,6 +202,10 @@ class HybridFamiliesTest {
     assertRefused(LING, config -> config.put("layer_group_size", 5), "layer_group_size");
     assertRefused(LING, config -> config.put("layer_group_size", 48), "layer_group_size");
     assertRefused(LING, config -> config.put("kda_lower_bound", 1), "kda_lower_bound");
+    assertRefused(
+        LING,
+        config -> config.put("kda_lower_bound", 1).put("kda_safe_gate", false),
+        "kda_lower_bound is 1, but must be 0 or a negative number");
     assertRefused(LING, config -> config.put("no_kda_lora", false), "no_kda_lora");
     assertRefused(
         LING,

@@ -61,8 +61,8 @@ class PositionsReaderTest {
     for (Mla mla : layers(0, with(key, "[0.5, 0]"))) {
       assertEquals(List.of(0.5f, 0f), mla.slopes());
     }
-    List<Mla> own = layers(0, with(key, "[[1, 2], [3, 4]]"));
-    assertEquals(List.of(1f, 2f), own.get(0).slopes());
+    List<Mla> own = layers(0, with(key, "[[0, 2], [3, 4]]"));
+    assertEquals(List.of(0f, 2f), own.get(0).slopes());
     assertEquals(List.of(3f, 4f), own.get(1).slopes());
     assertEquals(List.of(0.5f, 2f), layers(4, with(key, "[0.5, 2]")).getLast().slopes());
     assertEquals(List.of(), layers(4, config -> {}).getLast().slopes());

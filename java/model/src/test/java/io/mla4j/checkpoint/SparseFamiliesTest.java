@@ -82,6 +82,11 @@ class SparseFamiliesTest {
   }
 
   @Test
+  void anIndexerMayRotateAllThatItHas() throws IOException {
+    assertEquals(64, indexer(read(GLM_5.formatted(", \"index_head_dim\": 64")), 0).width());
+  }
+
+  @Test
   void whatCannotBeIsRefused() {
     assertRefused(", \"index_topk_pattern\": \"SFFFFF\"", "index_topk_pattern begins with");
     assertRefused(", \"index_topk_pattern\": \"FXFFFF\"", "index_topk_pattern has 'X'");
