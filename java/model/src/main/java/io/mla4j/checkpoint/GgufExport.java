@@ -135,6 +135,12 @@ public final class GgufExport {
       if (!(layer.attention() instanceof AttentionDescription.Mla mla)) {
         throw cannotSay("layers without latent attention");
       }
+      if (!mla.equals(model.layers().getFirst().mla())) {
+        throw cannotSay("layers that attend each in its own way");
+      }
+      if (mla.indexer().isPresent()) {
+        throw cannotSay("attention to chosen tokens");
+      }
       if (mla.biases().any() || !mla.slopes().isEmpty()) {
         throw cannotSay("biases of attention");
       }
@@ -148,6 +154,10 @@ public final class GgufExport {
       }
       if (mla.rope().layout() != RopeLayout.PAIRS) {
         throw cannotSay("a rotation in halves");
+      }
+      if (layer.ffn() instanceof FfnDescription.Dense dense
+          && dense.activation() != FfnDescription.Activation.SWIGLU) {
+        throw cannotSay("networks without gates");
       }
       if (layer.shortcut().isPresent()
           || layer.ffn() instanceof FfnDescription.Mixture mixture

@@ -216,13 +216,35 @@ class GgufExportTest {
     "v3-half-split-rope, a rotation in halves",
     "v3-dynamic-ntk, the scaling",
     "kimi-linear, layers without latent attention",
-    "axk1, a norm behind it"
+    "axk1, a norm behind it",
+    "plm, networks without gates",
+    "v32-sparse, attention to chosen tokens",
+    "longcat-flash, factors or gates in attention"
   })
   void whatTheArchitectureCannotSayIsRefused(String name, String what) throws Exception {
     Path model = golden(name);
     CheckpointException e =
         assertThrows(CheckpointException.class, () -> export(model, FileType.Q8_0));
     assertTrue(e.getMessage().contains(what), e.getMessage());
+  }
+
+  /** In mla4j's own words each layer may have latents of another width. */
+  @Test
+  void latentsOfSeveralWidthsAreRefused() throws IOException {
+    ModelFiles files = ModelFiles.copyOf("v3-f16", folder.resolve("ranks"));
+    files.json(
+        "config.json",
+        config ->
+            config
+                .put("model_type", "mla4j_mla")
+                .putNull("n_routed_experts")
+                .put("first_k_dense_replace", 0)
+                .putArray("kv_lora_ranks")
+                .add(16)
+                .add(8));
+    CheckpointException e =
+        assertThrows(CheckpointException.class, () -> export(files.directory(), FileType.BF16));
+    assertTrue(e.getMessage().contains("layers that attend each in its own way"), e.getMessage());
   }
 
   @Test
