@@ -164,6 +164,31 @@ class ConfigReaderTest {
   }
 
   @Test
+  void theLargestThatAModelMaySay() throws IOException {
+    assertEquals(1, read(DEEPSEEK_V3, config -> config.put("rms_norm_eps", 1)).normEps());
+    assertRefused("rms_norm_eps", config -> config.put("rms_norm_eps", 1.01));
+    // 2^16 heads of 2^15 - 1 elements
+    ModelDescription wide =
+        read(
+            DEEPSEEK_V3,
+            config ->
+                config
+                    .put("num_attention_heads", 1 << 16)
+                    .put("qk_nope_head_dim", 1 << 14)
+                    .put("v_head_dim", (1 << 14) - 1));
+    assertEquals((1 << 14) - 1, wide.shape().value());
+    for (String key : List.of("v_head_dim", "qk_rope_head_dim")) {
+      assertRefused(
+          "num_attention_heads is 65536, but heads of ",
+          config ->
+              config
+                  .put("num_attention_heads", 1 << 16)
+                  .put("qk_nope_head_dim", (1 << 15) - 1024)
+                  .put(key, 1024));
+    }
+  }
+
+  @Test
   void youtuMayCarryTheKeysOfExpertsThatItLacks() throws IOException {
     assertEquals(
         32,

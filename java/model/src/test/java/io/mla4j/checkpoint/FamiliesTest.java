@@ -291,7 +291,16 @@ class FamiliesTest {
     assertEquals("language_model.lm_head.weight", model.names().name(TensorRole.OUTPUT, 0, 0));
     // The wrapper's class ties by default: whether there is an output projection decides.
     assertTrue(model.tied());
+    assertFalse(read(KIMI_K25, config -> config.put("tie_word_embeddings", false)).tied());
     assertFalse(plain.tied());
+  }
+
+  @Test
+  void idsOfTheModelsOwnPartCountBeforeThoseOfItsWrapper() throws IOException {
+    ModelDescription model =
+        read(KIMI_K25, config -> config.put("bos_token_id", 7).put("eos_token_id", 8));
+    assertEquals(OptionalInt.of(163584), model.bos());
+    assertEquals(List.of(163586), model.eos());
   }
 
   @Test
@@ -355,5 +364,16 @@ class FamiliesTest {
         KIMI_K25,
         config -> config.putObject("quantization_config").put("quant_method", "awq"),
         "quantization_config asks for 'awq' weights");
+  }
+
+  /** Files of families among the tests' resources, as somebody might write them. */
+  @Test
+  void whatIsWrongInTheFileOfAFamilyIsNamed() {
+    assertRefused(
+        "{\"model_type\": \"broken_key\"}",
+        _ -> {},
+        "family broken_key: has 'rotations', which is not known");
+    assertRefused(
+        "{\"model_type\": \"broken_layer\"}", _ -> {}, "family broken_layer: has no tensors.layer");
   }
 }

@@ -8,6 +8,8 @@ import io.mla4j.CacheType;
 import io.mla4j.InvalidStateException;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.function.Predicate;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -70,6 +72,51 @@ class ModelSizesTest {
         model.cacheBytesPerToken(CacheType.BF16));
     String message = assertThrows(InvalidStateException.class, model::shape).getMessage();
     assertEquals("a model of type mistral has no latents", message);
+  }
+
+  private static List<List<Long>> shapes(List<TensorNeed> needs, TensorRole... roles) {
+    List<TensorRole> asked = List.of(roles);
+    return needs.stream()
+        .flatMap(need -> Stream.concat(Stream.of(need), need.apart().stream()))
+        .filter(need -> asked.contains(need.role()))
+        .map(TensorNeed::shape)
+        .toList();
+  }
+
+  /** 4 heads of 16 + 8 elements and values of 16, latents of 32, a width of 64. */
+  @Test
+  void keysAndValuesMayStandApart() {
+    ModelDescription model = read("v3-f16");
+    assertEquals(
+        List.of(List.of(4L * (16 + 16), 32L), List.of(4L * 32, 16L), List.of(4L * 16, 32L)),
+        shapes(
+            TensorNeed.of(model.layers().getFirst(), model.hidden()),
+            TensorRole.LATENT_UP,
+            TensorRole.KEYS_UP,
+            TensorRole.VALUES_UP));
+  }
+
+  @Test
+  void aPredictorJoinsTwoRows() {
+    assertEquals(
+        List.of(List.of(64L), List.of(64L), List.of(64L, 128L)),
+        shapes(TensorNeed.ofPredictor(64), TensorRole.values()));
+  }
+
+  private static List<TensorRole> roles(Predicate<TensorRole> which) {
+    return Stream.of(TensorRole.values()).filter(which).toList();
+  }
+
+  @Test
+  void whichRolesAreTreatedInTheirOwnWay() {
+    assertEquals(List.of(TensorRole.INDEX_WEIGHTS, TensorRole.ROUTER), roles(TensorRole::isExact));
+    assertEquals(
+        List.of(TensorRole.EXPERT_GATE, TensorRole.EXPERT_UP, TensorRole.EXPERT_DOWN),
+        roles(TensorRole::isOfExperts));
+    assertEquals(
+        List.of(
+            TensorRole.DELTA_QUERY_TAPS, TensorRole.DELTA_KEY_TAPS, TensorRole.DELTA_VALUE_TAPS),
+        roles(TensorRole::isConvolution));
   }
 
   private static List<String> problems(ModelFiles files) {

@@ -14,6 +14,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -94,6 +95,22 @@ class PositionOverrideTest {
             new RopeScaling.Yarn(4, 16, 32, 1, true, RopeScaling.Yarn.attentionFactor(4, 0.5, 1)),
             encoding.scaling(),
             key);
+      }
+    }
+  }
+
+  @Test
+  void aPartOfALargerModelAndAGgufFileAreScaledToo() throws Exception {
+    Path gguf = Path.of(PositionOverrideTest.class.getResource("/grouped/qwen2-gqa.gguf").toURI());
+    for (Path model : List.of(GoldenCheckpointsTest.GOLDEN.resolve("mistral4"), gguf)) {
+      try (Checkpoint checkpoint = Checkpoint.open(model)) {
+        ModelDescription scaled = ConfigReader.read(checkpoint, PositionOverride.rope("linear:3"));
+        ModelDescription own = ConfigReader.read(checkpoint);
+        assertEquals(
+            Optional.of(new RopeScaling.Linear(3)),
+            scaled.layers().getLast().attention().rotation().map(RopeEncoding::scaling));
+        assertEquals(8 * own.context(), scaled.context());
+        assertEquals(own.names(), scaled.names());
       }
     }
   }
