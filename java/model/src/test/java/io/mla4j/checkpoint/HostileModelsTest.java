@@ -313,6 +313,10 @@ class HostileModelsTest {
             "same directory",
             index -> weightMap(index).put(NORM, "a\0.safetensors")),
         index(
+            "file name that begins with a zero",
+            "same directory",
+            index -> weightMap(index).put(NORM, "\0.safetensors")),
+        index(
             "a tensor in the wrong shard",
             NORM,
             index ->
