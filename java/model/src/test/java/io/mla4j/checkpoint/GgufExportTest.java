@@ -1,7 +1,6 @@
 package io.mla4j.checkpoint;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
-import static org.junit.jupiter.api.Assertions.assertDoesNotThrow;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
@@ -19,7 +18,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
-import java.util.function.UnaryOperator;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -384,6 +382,10 @@ class GgufExportTest {
     return config.putNull("n_routed_experts");
   }
 
+  private static ObjectNode rope(ObjectNode config) {
+    return (ObjectNode) config.get("rope_scaling");
+  }
+
   @Test
   void eachThingThatTheArchitectureCannotSayIsRefusedByItself() throws IOException {
     String factors = "factors on embeddings, branches or outputs";
@@ -409,16 +411,14 @@ class GgufExportTest {
         "longcat-flash",
         c -> c.put("mla_scale_q_lora", false).put("mla_scale_kv_lora", false),
         "a mixture with shortcuts");
-    Consumer<UnaryOperator<ObjectNode>> yarns =
-        change ->
-            assertDoesNotThrow(
-                () ->
-                    refused(
-                        "v3-f16",
-                        c -> change.apply((ObjectNode) c.get("rope_scaling")),
-                        "a YaRN with a factor on cosines"));
-    yarns.accept(rope -> rope.put("truncate", false));
-    yarns.accept(rope -> rope.put("mscale", 0.5));
+    String yarn = "a YaRN with a factor on cosines";
+    refused("v3-f16", c -> rope(c).put("truncate", false), yarn);
+    refused("v3-f16", c -> rope(c).put("mscale", 0.5), yarn);
+    // four digits are looked at
+    refused(
+        "v3-f16",
+        c -> rope(c).put("mscale", 0.70715).put("mscale_all_dim", 0.70715),
+        "a factor of 1.5");
     refused(
         "v3-f16",
         c ->
