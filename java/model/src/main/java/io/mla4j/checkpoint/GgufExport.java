@@ -22,6 +22,12 @@ import java.util.function.LongConsumer;
 public final class GgufExport {
   private static final String ARCHITECTURE = "deepseek2";
   private static final String PREFIX = ARCHITECTURE + ".";
+
+  /**
+   * Of the norms of latents, which has no key: as the models have it that the architecture is for.
+   */
+  private static final float LATENT_NORM_EPS = 1e-6f;
+
   private static final DataFolder FOLDER =
       new DataFolder("gguf", "GGUF architecture", ARCHITECTURE);
 
@@ -146,6 +152,9 @@ public final class GgufExport {
       }
       if (!mla.latentNorm()) {
         throw cannotSay("latents without a norm");
+      }
+      if (mla.latentNormEps() != LATENT_NORM_EPS) {
+        throw cannotSay("norms of latents with an epsilon of " + mla.latentNormEps());
       }
       if (mla.latentScale() != 1
           || mla.queryScale().isPresent()

@@ -399,6 +399,10 @@ class GgufExportTest {
     refused("v3-f16", c -> own(c).put("kv_a_norm", false), "latents without a norm");
     refused(
         "v3-f16",
+        c -> own(c).put("rms_norm_eps", 1e-5),
+        "norms of latents with an epsilon of 1.0E-5");
+    refused(
+        "v3-f16",
         c ->
             own(c)
                 .put("position_embedding", "alibi")
