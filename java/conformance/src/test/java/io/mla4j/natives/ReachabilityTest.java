@@ -101,9 +101,11 @@ class ReachabilityTest {
   /** These functions are linked when memory is first advised about. */
   private static void adviseMemory(ClassLoader loader) throws ReflectiveOperationException {
     Class<?> memory = Class.forName(MEMORY, true, loader);
-    Method advice = memory.getDeclaredMethod("advice");
-    advice.setAccessible(true);
-    advice.invoke(memory.getMethod("ifPermitted").invoke(null));
+    for (String linking : List.of("madvise", "page")) {
+      Method method = memory.getDeclaredMethod(linking);
+      method.setAccessible(true);
+      method.invoke(memory.getMethod("ifPermitted").invoke(null));
+    }
   }
 
   private static Path resources(String module) {
