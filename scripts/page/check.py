@@ -49,6 +49,11 @@ def answered(page, body, text):
     page.unroute(ANSWERS)
 
 
+def without_end(route):
+    """The request of the page, but an answer does not end where the model would end it: which token that is depends on a processor's last bits."""
+    route.continue_(post_data=json.dumps(json.loads(route.request.post_data) | {"ignore_eos": True}))
+
+
 def run(page, url, pictures):
     asked, complaints = [], []
     page.set_default_timeout(120_000)
@@ -59,6 +64,7 @@ def run(page, url, pictures):
     expect(page.locator("#state")).to_have_class("ready", timeout=60_000)
     check("the model is named", page.locator("#model").inner_text() == "tiny-mla", page.locator("#model").inner_text())
 
+    page.route(ANSWERS, without_end)
     page.locator("#max_tokens").fill("60")
     page.locator("#seed").fill("4")
     say(page, "In the beginning God created")
@@ -85,6 +91,7 @@ def run(page, url, pictures):
     wait_until_done(page)
     foot = page.locator(".assistant .foot").last.inner_text()
     check("an answer can be stopped", "stopped" in foot, foot)
+    page.unroute(ANSWERS)
     page.wait_for_timeout(1000)
     check("and then nothing runs", metric(url, "num_requests_running") == 0 and metric(url, "kv_cache_pages_used") == 0)
 
