@@ -18,11 +18,14 @@ import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -115,6 +118,56 @@ class ReadaheadTest {
   }
 
   @Test
+  void allExpertsAreAskedForWhereAllAreChosen() throws InterruptedException {
+    try (Readahead readahead = new Readahead()) {
+      readahead.add(mapped);
+      Readahead.Experts experts = readahead.of(experts()).orElseThrow();
+      for (int i = 0; i < 1000 && !isResident(12 * MATRIX - 1); i++) {
+        readahead.soon(experts, new int[] {1, 1, 1, 1});
+        Thread.sleep(10);
+      }
+      for (int matrix = 0; matrix < 3 * EXPERTS; matrix++) {
+        awaitResident(matrix * MATRIX);
+        awaitResident((matrix + 1) * MATRIX - 1);
+      }
+    }
+  }
+
+  @Test
+  void mixturesGoOnWhereAllIsInMemory() throws InterruptedException {
+    for (long at = 0; at < mapped.byteSize(); at += pages.pageBytes()) {
+      assertEquals(0, mapped.get(ValueLayout.JAVA_BYTE, at));
+    }
+    try (Readahead readahead = new Readahead()) {
+      readahead.add(mapped);
+      Readahead.Experts experts = readahead.of(experts()).orElseThrow();
+      for (int i = 0; i < 100; i++) {
+        readahead.soon(experts, new int[] {1, 1, 1, 1});
+        Thread.sleep(1); // the functions are linked meanwhile
+      }
+    }
+  }
+
+  @Test
+  void closeEndsTheThreadThatAsks() throws InterruptedException {
+    Set<Thread> others = Thread.getAllStackTraces().keySet();
+    Thread helper;
+    try (Readahead readahead = new Readahead()) {
+      readahead.add(mapped);
+      readahead.soon(readahead.of(experts()).orElseThrow(), new int[EXPERTS]);
+      helper =
+          Thread.getAllStackTraces().keySet().stream()
+              .filter(t -> t.getName().equals("mla4j-readahead") && !others.contains(t))
+              .findFirst()
+              .orElseThrow();
+      while (helper.getState() != Thread.State.WAITING) {
+        Thread.sleep(1);
+      }
+    }
+    assertTrue(helper.join(Duration.ofSeconds(30)));
+  }
+
+  @Test
   void memoryThatIsNoFilesIsLeftAlone() {
     try (Readahead readahead = new Readahead()) {
       assertTrue(readahead.of(experts()).isEmpty());
@@ -140,22 +193,37 @@ class ReadaheadTest {
   }
 
   @Test
-  void pinnedPagesAreRead() {
-    try (PinnedMemory pinned = LockedPages.of(List.of(mapped.asSlice(100, 5000)))) {
-      assertEquals(5000, pinned.bytes());
+  void pinnedPagesAreReadAndKeptUntilItIsClosed() throws IOException {
+    long page = pages.pageBytes();
+    List<MemorySegment> two = List.of(mapped.asSlice(100, 50), mapped.asSlice(3 * page - 10, page));
+    try (PinnedMemory pinned = LockedPages.of(two)) {
+      assertEquals(50 + page, pinned.bytes());
       assertTrue(isResident(0));
-      assertTrue(isResident(5099));
+      assertTrue(isResident(2 * page));
+      assertTrue(isResident(3 * page));
+      assertEquals(3 * page, lockedBytes());
     }
+    assertEquals(0, lockedBytes());
+  }
+
+  private static long lockedBytes() throws IOException {
+    for (String line : Files.readAllLines(Path.of("/proc/self/status"))) {
+      if (line.startsWith("VmLck:")) {
+        return 1024 * Long.parseLong(line.replaceAll("[^0-9]", ""));
+      }
+    }
+    throw new AssertionError("no VmLck");
   }
 
   @Test
   @SuppressWarnings("restricted") // a segment of memory that is not there
-  void whatTheSystemRefusesToPinIsNamedWithItsLimit() {
+  void whatTheSystemRefusesToPinIsNamedWithItsLimit() throws IOException {
     MemorySegment nowhere = MemorySegment.ofAddress(1L << 46).reinterpret(1 << 20);
     List<MemorySegment> segments = List.of(mapped.asSlice(0, 4096), nowhere);
     Mla4jException e = assertThrows(Mla4jException.class, () -> LockedPages.of(segments));
     assertTrue(e.getMessage().startsWith("the shared weights, 1052672 bytes"), e.getMessage());
     assertTrue(e.getMessage().contains("refused to keep 1048576 bytes more"), e.getMessage());
     assertTrue(e.getMessage().contains("ulimit -l"), e.getMessage());
+    assertEquals(0, lockedBytes(), "what was pinned before it");
   }
 }

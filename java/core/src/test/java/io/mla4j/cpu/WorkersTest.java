@@ -351,6 +351,47 @@ class WorkersTest {
   }
 
   @Test
+  void everyCallerIsRefusedAfterClose() throws Exception {
+    Workers workers = new Workers(2, 2);
+    workers.close();
+    for (int i = 0; i < 2; i++) {
+      AtomicBoolean refused = new AtomicBoolean();
+      Thread.ofPlatform()
+          .start(() -> refused.set(throwsClosed(() -> workers.run(1, (_, _) -> {}))))
+          .join();
+      assertTrue(refused.get());
+    }
+    workers.close();
+  }
+
+  @Test
+  void closeEndsAllThreadsEvenThoseThatSleep() throws Exception {
+    Set<Thread> threads = ConcurrentHashMap.newKeySet();
+    try (Workers workers = new Workers(3, 3)) {
+      CountDownLatch met = new CountDownLatch(3);
+      Thread.startVirtualThread(
+              () ->
+                  workers.run(
+                      3,
+                      (_, _) -> {
+                        threads.add(Thread.currentThread());
+                        met.countDown();
+                        await(met);
+                      }))
+          .join();
+      assertEquals(3, threads.size());
+      for (Thread thread : threads) {
+        while (thread.getState() != Thread.State.WAITING) {
+          Thread.sleep(1);
+        }
+      }
+    }
+    for (Thread thread : threads) {
+      thread.join();
+    }
+  }
+
+  @Test
   void physicalCoresAreNoMoreThanProcessors() {
     int cores = Processors.physicalCores();
     assertTrue(cores >= 1 && cores <= Runtime.getRuntime().availableProcessors());
