@@ -170,8 +170,12 @@ class ReadaheadTest {
   @Test
   void memoryThatIsNoFilesIsLeftAlone() {
     try (Readahead readahead = new Readahead()) {
+      MemorySegment other = arena.allocate(8);
+      readahead.add(other);
       assertTrue(readahead.of(experts()).isEmpty());
       readahead.add(mapped);
+      assertTrue(readahead.of(experts()).isPresent());
+      readahead.remove(other);
       assertTrue(readahead.of(experts()).isPresent());
       readahead.remove(mapped);
       assertTrue(readahead.of(experts()).isEmpty());

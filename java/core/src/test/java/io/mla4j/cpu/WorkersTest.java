@@ -9,8 +9,11 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.mla4j.ClosedException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.BitSet;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
@@ -19,6 +22,7 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -318,6 +322,33 @@ class WorkersTest {
   }
 
   @Test
+  void threadRunsWhereItIsToldTo() throws Exception {
+    Affinity affinity = Affinity.ofSystem().orElse(null);
+    assumeTrue(affinity != null, "the system has no such functions");
+    FutureTask<Void> moves =
+        new FutureTask<>(
+            () -> {
+              int thread = affinity.thread();
+              BitSet all = affinity.processors(thread);
+              for (int processor : all.stream().toArray()) {
+                BitSet one = new BitSet();
+                one.set(processor);
+                assertTrue(affinity.setProcessors(thread, one));
+                assertEquals(one, affinity.processors(thread));
+                assertEquals(processor, affinity.processor());
+              }
+              int last = 8 * Affinity.MASK_BYTES - 1;
+              all.set(last); // the system takes those of them that it has
+              assertTrue(affinity.setProcessors(thread, all));
+              all.set(last + 1);
+              assertFalse(affinity.setProcessors(thread, all));
+              return null;
+            });
+    Thread.ofPlatform().start(moves);
+    moves.get();
+  }
+
+  @Test
   void closeWaitsForTheOperationAndRefusesTheNext() throws Exception {
     Workers workers = new Workers(2, 2);
     CountDownLatch started = new CountDownLatch(1);
@@ -395,6 +426,20 @@ class WorkersTest {
   void physicalCoresAreNoMoreThanProcessors() {
     int cores = Processors.physicalCores();
     assertTrue(cores >= 1 && cores <= Runtime.getRuntime().availableProcessors());
+  }
+
+  @Test
+  void physicalCoresAreThoseOfAllProcessorsThatThreadsMayRunOn() throws Exception {
+    Affinity affinity = Affinity.ofSystem().orElse(null);
+    assumeTrue(affinity != null, "the system has no such functions");
+    Set<String> cores = new HashSet<>();
+    for (int processor : affinity.processors(affinity.thread()).stream().toArray()) {
+      Path topology = Path.of("/sys/devices/system/cpu/cpu" + processor + "/topology");
+      assumeTrue(Files.isDirectory(topology), "the system does not tell");
+      cores.add(Files.readString(topology.resolve("thread_siblings_list")));
+    }
+    int processors = Runtime.getRuntime().availableProcessors();
+    assertEquals(Math.min(cores.size(), processors), Processors.physicalCores());
   }
 
   private static boolean throwsClosed(Runnable action) {
