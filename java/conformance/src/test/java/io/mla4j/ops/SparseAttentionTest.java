@@ -124,6 +124,24 @@ class SparseAttentionTest {
     }
   }
 
+  /** More scores than are kept at once: they are computed for some of the queries at a time. */
+  @ParameterizedTest
+  @MethodSource("kernels")
+  void longTextsChooseAsThoseInChunks(Kernels kernels) {
+    SplittableRandom random = new SplittableRandom(1);
+    MlaShape shape = new MlaShape(1, 16, 0, 4, 4);
+    Weight latentUp = Tensors.weight(random, StorageFormat.BF16, 8, 16);
+    Layer layer = new Layer(shape, 1, 4, 3, ComputeType.F32, CacheType.F32, latentUp);
+    List<Text> texts = List.of(Text.random(random, layer, 1500), Text.random(random, layer, 2200));
+    try (Device device = device(kernels, 2)) {
+      List<Result> chunked = run(device, layer, texts, 400);
+      List<Result> whole = run(device, layer, texts, Integer.MAX_VALUE);
+      for (int i = 0; i < texts.size(); i++) {
+        compare(kernels.isa() + ", text " + i, layer.topK, chunked.get(i), whole.get(i));
+      }
+    }
+  }
+
   private static Device device(Kernels kernels, int threads) {
     return new CpuDevice("test", kernels, CpuDevice.ARENA_ALLOCATOR, threads);
   }
