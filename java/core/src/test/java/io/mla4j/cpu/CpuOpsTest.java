@@ -11,6 +11,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.mla4j.AttentionForm;
 import io.mla4j.Batch;
+import io.mla4j.BoundOperation;
 import io.mla4j.CacheType;
 import io.mla4j.ClosedException;
 import io.mla4j.ComputeType;
@@ -306,6 +307,19 @@ class CpuOpsTest {
     Oracle.assertClose(Oracle.swiglu(doubles(x), w.gate(), w.up(), w.down()), out, TOLERANCE);
   }
 
+  @Test
+  void feedForwardWithoutGateIsSquaredRelu() {
+    Tensor x = random(random, 1, 6, 48);
+    FeedForward.Weights n = network(48, 70, StorageFormat.BF16);
+    FeedForward.Weights w = new FeedForward.Weights(null, n.up(), n.down());
+    float[] out = sameOnAll((ops, o) -> ops.run(new FeedForward(x, w, ComputeType.F32, o)), 6, 48);
+    double[] inner = Oracle.linear(doubles(x), n.up(), null);
+    for (int i = 0; i < inner.length; i++) {
+      inner[i] = inner[i] * Math.max(0, inner[i]);
+    }
+    Oracle.assertClose(Oracle.linear(inner, n.down(), null), out, TOLERANCE);
+  }
+
   private FeedForward.Weights network(int width, int inner, StorageFormat type) {
     return new FeedForward.Weights(
         weight(random, type, 0.2, inner, width),
@@ -365,6 +379,23 @@ class CpuOpsTest {
     }
   }
 
+  @ParameterizedTest
+  @ValueSource(ints = {1, 3, 8})
+  void expertsWithoutNetworksReturnTheirInput(int networks) {
+    Mixture.Weights all = mixture(softmax(9, 4), 24, false, true);
+    Mixture.Weights w =
+        new Mixture.Weights(
+            all.routing(),
+            all.router(),
+            null,
+            all.experts().subList(0, networks),
+            9 - networks,
+            all.shared());
+    Tensor x = random(random, 1, 7, 24);
+    float[] out = sameOnAll((ops, o) -> ops.run(new Mixture(x, w, ComputeType.F32, o)), 7, 24);
+    Oracle.assertClose(mixtureOracle(w, doubles(x), 7), out, TOLERANCE);
+  }
+
   private static double[] mixtureOracle(Mixture.Weights w, double[] x, int n) {
     Routing r = w.routing();
     int width = x.length / n;
@@ -389,8 +420,11 @@ class CpuOpsTest {
               .toList();
       double sum = chosen.stream().mapToDouble(e -> score[e]).sum();
       for (int e : chosen) {
-        FeedForward.Weights f = w.experts().get(e);
-        double[] y = Oracle.swiglu(row, f.gate(), f.up(), f.down());
+        double[] y = row;
+        if (e < w.experts().size()) {
+          FeedForward.Weights f = w.experts().get(e);
+          y = Oracle.swiglu(row, f.gate(), f.up(), f.down());
+        }
         double factor = (r.renormalize() ? score[e] / sum : score[e]) * r.scale();
         for (int i = 0; i < width; i++) {
           out[t * width + i] += factor * y[i];
@@ -626,6 +660,32 @@ class CpuOpsTest {
               Oracle.attention(a.rows.get(i), part, 130, 16, 4, 0.3f, null, expectedLse);
           Oracle.assertClose(expected, rows(first, at, queries[i], 130 * 16), TOLERANCE);
           Oracle.assertClose(expectedLse, floats(lse.slice(at, queries[i])), TOLERANCE);
+        }
+      }
+    }
+  }
+
+  /** Of the long sequence in the middle, first its place, then its tokens and its parts change. */
+  @Test
+  void attentionThatIsBoundOnceFollowsItsPlans() {
+    int[][] lengths = {
+      {40, 900, 40}, {40, 900, 40}, {40, 900, 40}, {40, 1500, 40}, {900, 1500, 40}, {900, 1500, 40}
+    };
+    int[][] queries = {{1, 2, 1}, {2, 2, 0}, {2, 1, 1}, {2, 1, 1}, {2, 1, 1}, {2, 1, 1}};
+    Tensor q = random(random, 0.3, 4, 5, 32);
+    Tensor out = poisoned(4, 5, 24);
+    Tensor expected = poisoned(4, 5, 24);
+    AttentionScore score = AttentionScore.of(0.2f);
+    for (Device device : DEVICES) {
+      BoundOperation bound =
+          device.bind(new AttendAbsorbed(1, q, score, ComputeType.F32, out, null));
+      for (int i = 0; i < lengths.length; i++) {
+        try (Attended a = new Attended(device, new Random(5), SHAPE, CacheType.F32, lengths[i]);
+            Step step = a.append(queries[i])) {
+          DecodePlan plan = step.plan(SHAPE, AttentionForm.ABSORBED);
+          bound.run(plan);
+          device.run(new AttendAbsorbed(1, q, score, ComputeType.F32, expected, null), plan);
+          assertArrayEquals(floats(expected), floats(out), "plan " + i);
         }
       }
     }
