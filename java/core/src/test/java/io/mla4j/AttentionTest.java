@@ -15,22 +15,18 @@ import java.util.Random;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReference;
-import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 class AttentionTest {
+
+  // Never closed: mutation runs come again in one JVM.
   private static final Device DEVICE = Backends.open(new Backends.Choice("scalar", null, 2));
   private static final MlaShape SHAPE = new MlaShape(3, 20, 6, 14, 9);
   private static final AttentionScore SCORE = AttentionScore.of(0.25f);
 
   private final Random random = new Random(3);
-
-  @AfterAll
-  static void closeDevice() {
-    DEVICE.close();
-  }
 
   private static LatentCache cache(int layers) {
     return LatentCache.builder(DEVICE)

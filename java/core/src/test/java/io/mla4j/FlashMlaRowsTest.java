@@ -12,20 +12,16 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.SplittableRandom;
-import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
 
 /** Given rows of FlashMLA, when they go into a cache and out of it, then every byte is the same. */
 class FlashMlaRowsTest {
+
+  // Never closed: mutation runs come again in one JVM.
   private static final Device DEVICE = new ScalarBackend().open(new Backend.Options(1, null));
   private static final LatentLayout LAYOUT = new LatentLayout(512, 64, CacheType.FP8);
   private static final int TOKENS = 11;
-
-  @AfterAll
-  static void close() {
-    DEVICE.close();
-  }
 
   private static LatentCache cache(LatentLayout layout) {
     return LatentCache.builder(DEVICE).layout(layout).layers(2).pageSize(4).pages(8).build();

@@ -23,7 +23,6 @@ import java.util.concurrent.atomic.AtomicReference;
 import java.util.logging.Handler;
 import java.util.logging.LogRecord;
 import java.util.logging.Logger;
-import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
@@ -31,12 +30,9 @@ import org.junit.jupiter.api.Timeout;
 class LatentCacheTest {
   private static final MlaShape SHAPE = new MlaShape(4, 16, 4, 8, 8);
   private static final LatentLayout LAYOUT = LatentLayout.of(SHAPE, CacheType.BF16);
-  private static final Device DEVICE = new ScalarBackend().open(new Backend.Options(2, null));
 
-  @AfterAll
-  static void closeDevice() {
-    DEVICE.close();
-  }
+  // Never closed: mutation runs come again in one JVM.
+  private static final Device DEVICE = new ScalarBackend().open(new Backend.Options(2, null));
 
   private static LatentCache cache(int pageSize, int pages) {
     return LatentCache.builder(DEVICE).layout(LAYOUT).pageSize(pageSize).pages(pages).build();

@@ -13,7 +13,6 @@ import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
-import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.Test;
 
 /**
@@ -24,12 +23,9 @@ class SequenceStatesTest {
   private static final MlaShape SHAPE = new MlaShape(2, 16, 4, 8, 8);
   private static final StateLayout STATE = new StateLayout(2, 3);
   private static final int LAYERS = 3;
-  private static final Device DEVICE = new ScalarBackend().open(new Backend.Options(1, null));
 
-  @AfterAll
-  static void closeDevice() {
-    DEVICE.close();
-  }
+  // Never closed: mutation runs come again in one JVM.
+  private static final Device DEVICE = new ScalarBackend().open(new Backend.Options(1, null));
 
   private static LatentCache cache(int sequences) {
     return LatentCache.builder(DEVICE)
