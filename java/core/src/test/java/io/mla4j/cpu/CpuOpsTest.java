@@ -663,13 +663,38 @@ class CpuOpsTest {
     }
   }
 
+  @Test
+  void everySequenceHasRoomForItsParts() {
+    int[] lengths = {900, 1500, 1100};
+    int[] queries = {1, 1, 2};
+    Tensor q = random(random, 0.3, 4, 5, 32);
+    Tensor out = poisoned(4, 5, 24);
+    // A device of its own, whose memory nothing else has made larger.
+    try (Device device = device(2);
+        Attended a = new Attended(device, new Random(5), SHAPE, CacheType.F32, lengths);
+        Step step = a.append(queries)) {
+      DecodePlan plan = step.plan(SHAPE, AttentionForm.ABSORBED);
+      AttentionScore score = AttentionScore.of(0.2f);
+      device.run(new AttendAbsorbed(1, q, score, ComputeType.F32, out, null), plan);
+      for (int i = 0; i < queries.length; i++) {
+        assertTrue(PagedView.of(plan).splitLength(i) < lengths[i], "sequence " + i + " is whole");
+        int at = plan.firstToken(i);
+        double[] part = doubles(q.slice(at, queries[i]));
+        double[] expected = Oracle.attention(a.rows.get(i), part, 5, 24, 8, 0.2f, null, null);
+        Oracle.assertClose(expected, floats(out.slice(at, queries[i])), TOLERANCE);
+      }
+    }
+  }
+
   /** Of the long sequence in the middle, first its place, then its tokens and its parts change. */
   @Test
   void attentionThatIsBoundOnceFollowsItsPlans() {
-    int[][] lengths = {
-      {40, 900, 40}, {40, 900, 40}, {40, 900, 40}, {40, 1500, 40}, {900, 1500, 40}, {900, 1500, 40}
-    };
-    int[][] queries = {{1, 2, 1}, {2, 2, 0}, {2, 1, 1}, {2, 1, 1}, {2, 1, 1}, {2, 1, 1}};
+    int[] small = {40, 900, 40};
+    int[] large = {40, 1500, 40};
+    int[] two = {900, 1500, 40};
+    int[][] lengths = {small, small, small, large, two, large, two};
+    int[] three = {2, 1, 1};
+    int[][] queries = {{1, 2, 1}, {2, 2, 0}, three, three, three, three, three};
     Tensor q = random(random, 0.3, 4, 5, 32);
     Tensor out = poisoned(4, 5, 24);
     Tensor expected = poisoned(4, 5, 24);
