@@ -20,7 +20,6 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 class AttentionTest {
-
   // Never closed: mutation runs come again in one JVM.
   private static final Device DEVICE = Backends.open(new Backends.Choice("scalar", null, 2));
   private static final MlaShape SHAPE = new MlaShape(3, 20, 6, 14, 9);

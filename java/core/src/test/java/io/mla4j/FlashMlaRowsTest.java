@@ -17,7 +17,6 @@ import org.junit.jupiter.api.function.Executable;
 
 /** Given rows of FlashMLA, when they go into a cache and out of it, then every byte is the same. */
 class FlashMlaRowsTest {
-
   // Never closed: mutation runs come again in one JVM.
   private static final Device DEVICE = new ScalarBackend().open(new Backend.Options(1, null));
   private static final LatentLayout LAYOUT = new LatentLayout(512, 64, CacheType.FP8);
