@@ -3,6 +3,7 @@ package io.mla4j.text;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.mla4j.testkit.FuzzTarget;
+import io.mla4j.testkit.QuickRun;
 import io.mla4j.testkit.ReaderFuzz;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -35,7 +36,8 @@ class SnapshotFuzzTest {
   void headerOfASnapshot(@TempDir Path folder) throws IOException {
     int tries = ReaderFuzz.tries(500);
     int refused = ReaderFuzz.run(SNAPSHOT, folder, tries);
-    assertTrue(refused > 0 && refused < tries, refused + " of " + tries);
+    // Few changes are harmless: perhaps none of a quick run's.
+    assertTrue(refused > 0 && (refused < tries || QuickRun.isOn()), refused + " of " + tries);
   }
 
   private static FuzzTarget.Opened open(Path folder) throws IOException {
