@@ -8,8 +8,6 @@ final class Seeds {
   /** Runs one seed alone: the one that a failure printed. */
   private static final String PROPERTY = "mla4j.test.seed";
 
-  private static final int PART = QuickRun.isOn() ? 10 : 1;
-
   private static final long FRESH = System.nanoTime() & 0xffff_ffffL;
 
   private Seeds() {}
@@ -24,8 +22,8 @@ final class Seeds {
       return new long[] {only};
     }
     return LongStream.concat(
-            LongStream.range(0, Math.ceilDiv(fixed, PART)),
-            LongStream.range(FRESH, FRESH + Math.ceilDiv(fresh, PART)))
+            LongStream.range(0, QuickRun.part(fixed)),
+            LongStream.range(FRESH, FRESH + QuickRun.part(fresh)))
         .toArray();
   }
 

@@ -48,7 +48,7 @@ public final class ReaderFuzz {
 
   /** How many changes are asked for, {@code usual} where nothing else is said. */
   public static int tries(int usual) {
-    return Integer.getInteger("mla4j.fuzz", QuickRun.isOn() ? usual / 10 : usual);
+    return Integer.getInteger("mla4j.fuzz", QuickRun.part(usual));
   }
 
   /**

@@ -31,6 +31,7 @@ import io.mla4j.spi.Pack;
 import io.mla4j.spi.Tile;
 import io.mla4j.spi.TileKernel;
 import io.mla4j.testkit.Oracle;
+import io.mla4j.testkit.QuickRun;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -67,7 +68,7 @@ class JavaKernelsTest {
   @MethodSource("kernels")
   void linearIsTheSameForARowAloneAndAmongOthers(Kernels kernels) {
     Random random = new Random(7);
-    for (int run = 0; run < 60; run++) {
+    for (int run = 0; run < QuickRun.part(60); run++) {
       int rows = 1 + random.nextInt(run % 4 == 0 ? 140 : 9);
       int k = (run % 5 == 1 ? 2600 : 1) + random.nextInt(run % 5 == 0 ? 2300 : 300);
       int n = 1 + random.nextInt(120);
@@ -148,7 +149,7 @@ class JavaKernelsTest {
   @MethodSource("kernels")
   void headLinearIsAMatrixForEachHead(Kernels kernels) {
     Random random = new Random(8);
-    for (int run = 0; run < 60; run++) {
+    for (int run = 0; run < QuickRun.part(60); run++) {
       int tokens = 1 + random.nextInt(run % 3 == 0 ? 80 : 6);
       int heads = 1 + random.nextInt(5);
       int in = 1 + random.nextInt(150);
@@ -203,7 +204,7 @@ class JavaKernelsTest {
   @Test
   void attentionIsSoftmaxOfScoresTimesValues() {
     Random random = new Random(9);
-    for (int run = 0; run < 120; run++) {
+    for (int run = 0; run < QuickRun.part(120); run++) {
       AttentionCase c = new AttentionCase(random, run);
       double[] expected = c.expected();
       for (Kernels kernels : kernels().toList()) {
@@ -238,7 +239,7 @@ class JavaKernelsTest {
   @MethodSource("kernels")
   void attentionHasTheSameBitsInAnyTiles(Kernels kernels) {
     Random random = new Random(12);
-    for (int run = 0; run < 40; run++) {
+    for (int run = 0; run < QuickRun.part(40); run++) {
       AttentionCase c = new AttentionCase(random, run);
       c.run(kernels, random);
       float[] first = c.out.clone();

@@ -13,6 +13,7 @@ import com.networknt.schema.JsonSchemaFactory;
 import com.networknt.schema.SpecVersion;
 import io.mla4j.InvalidArgumentException;
 import io.mla4j.engine.Constraint;
+import io.mla4j.testkit.QuickRun;
 import io.mla4j.text.Tokenizer;
 import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
@@ -119,7 +120,7 @@ class GrammarTest {
     JsonSchemaFactory factory = JsonSchemaFactory.getInstance(SpecVersion.VersionFlag.V202012);
     int ended = 0;
     int all = 0;
-    for (int seed = 0; seed < 40; seed++) {
+    for (int seed = 0; seed < QuickRun.part(40); seed++) {
       Map<String, Object> schema = new RandomSchema(seed).schema();
       Grammar grammar = Grammar.schema(schema);
       JsonSchema validator = factory.getSchema(PlainJson.write(schema));
@@ -179,7 +180,7 @@ class GrammarTest {
 
   @Test
   void whatIsValidIsAllowed() {
-    for (int seed = 0; seed < 60; seed++) {
+    for (int seed = 0; seed < QuickRun.part(60); seed++) {
       RandomSchema random = new RandomSchema(seed);
       Map<String, Object> schema = random.schema();
       Grammar grammar = Grammar.schema(schema);
@@ -411,7 +412,7 @@ class GrammarTest {
     Grammar grammar = of("{\"type\":\"array\",\"items\":{\"type\":\"integer\"}}");
     StringBuilder text = new StringBuilder("[");
     Random random = new Random(5);
-    for (int i = 0; i < 1500; i++) {
+    for (int i = 0; i < QuickRun.part(1500); i++) {
       text.append(i == 0 ? "" : ",").append(random.nextLong());
     }
     accepts(grammar, text.append("]").toString(), "");
