@@ -8,6 +8,7 @@ import io.mla4j.InvalidArgumentException;
 import io.mla4j.engine.Engine;
 import io.mla4j.engine.EngineOptions;
 import io.mla4j.testkit.FuzzTarget;
+import io.mla4j.testkit.QuickRun;
 import io.mla4j.testkit.ReaderFuzz;
 import java.io.IOException;
 import java.net.http.HttpRequest.BodyPublishers;
@@ -75,7 +76,8 @@ class BodyFuzzTest {
       throws IOException {
     int tries = ReaderFuzz.tries(400);
     int refused = ReaderFuzz.run(target, folder, tries);
-    assertTrue(refused > 0 && refused < tries, refused + " of " + tries);
+    // Few changes are harmless: perhaps none of a quick run's.
+    assertTrue(refused > 0 && (refused < tries || QuickRun.isOn()), refused + " of " + tries);
   }
 
   private static FuzzTarget.Opened open(String path, String body) {

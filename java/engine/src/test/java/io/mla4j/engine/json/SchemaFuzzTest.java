@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.mla4j.InvalidArgumentException;
 import io.mla4j.testkit.FuzzTarget;
+import io.mla4j.testkit.QuickRun;
 import io.mla4j.testkit.ReaderFuzz;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -43,7 +44,8 @@ class SchemaFuzzTest {
   void schema(@TempDir Path folder) throws IOException {
     int tries = ReaderFuzz.tries(3_000);
     int refused = ReaderFuzz.run(TARGET, folder, tries);
-    assertTrue(refused > 0 && refused < tries, refused + " of " + tries);
+    // Few changes are harmless: perhaps none of a quick run's.
+    assertTrue(refused > 0 && (refused < tries || QuickRun.isOn()), refused + " of " + tries);
   }
 
   @SuppressWarnings("unchecked")
