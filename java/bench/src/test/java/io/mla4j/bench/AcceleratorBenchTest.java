@@ -13,18 +13,15 @@ import io.mla4j.BackendException;
 import io.mla4j.Backends;
 import io.mla4j.ComputeType;
 import io.mla4j.bench.AttentionGrid.Phase;
-import io.mla4j.testkit.QuickRun;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.condition.DisabledIfSystemProperty;
 
 /**
  * Rows of a device with memory of its own, an emulated one: what they have, and that their results
  * are checked.
  */
-@DisabledIfSystemProperty(named = QuickRun.PROPERTY, matches = "true")
 class AcceleratorBenchTest {
   private static final Settings TINY = new Settings(2, 0, 0, true, false, 1 << 20, 8 << 20);
 

@@ -8,17 +8,14 @@ import io.mla4j.Backends;
 import io.mla4j.CacheType;
 import io.mla4j.ComputeType;
 import io.mla4j.checkpoint.Checkpoint;
-import io.mla4j.testkit.QuickRun;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.condition.DisabledIfSystemProperty;
 import org.junit.jupiter.api.io.TempDir;
 
-@DisabledIfSystemProperty(named = QuickRun.PROPERTY, matches = "true")
 class PrecisionBenchTest {
   private static final Path MODEL = Path.of(System.getProperty("mla4j.root"), "models", "tiny-mla");
   private static final Backends.Choice SCALAR = new Backends.Choice("scalar", null, 2);

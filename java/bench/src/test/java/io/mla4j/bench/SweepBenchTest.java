@@ -11,18 +11,15 @@ import io.mla4j.Device;
 import io.mla4j.lab.Converter;
 import io.mla4j.lab.Method;
 import io.mla4j.lab.Texts;
-import io.mla4j.testkit.QuickRun;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.condition.DisabledIfSystemProperty;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Sweeps over a random model of three layers, four heads of sixteen elements. */
-@DisabledIfSystemProperty(named = QuickRun.PROPERTY, matches = "true")
 class SweepBenchTest {
   private static final Path MODEL =
       Path.of(System.getProperty("mla4j.root"), "java/model/src/test/resources/golden/llama-mha");

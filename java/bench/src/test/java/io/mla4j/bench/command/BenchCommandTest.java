@@ -14,7 +14,6 @@ import io.mla4j.bench.CacheTable;
 import io.mla4j.bench.Progress;
 import io.mla4j.bench.Report;
 import io.mla4j.bench.Settings;
-import io.mla4j.testkit.QuickRun;
 import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
 import java.nio.file.Files;
@@ -23,7 +22,6 @@ import java.util.Arrays;
 import java.util.HashSet;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.condition.DisabledIfSystemProperty;
 import org.junit.jupiter.api.io.TempDir;
 
 /** {@code mla4j bench}: lists as options, where results go, and what is refused. */
@@ -132,7 +130,6 @@ class BenchCommandTest {
     Command.run("bench", "attention", "--layers", "0").refused(2, "--layers is 0");
   }
 
-  @DisabledIfSystemProperty(named = QuickRun.PROPERTY, matches = "true")
   @Test
   void everyAxisOfAModelTakesAList() throws Exception {
     Command command =

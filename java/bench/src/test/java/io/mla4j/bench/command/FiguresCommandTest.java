@@ -3,11 +3,9 @@ package io.mla4j.bench.command;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import io.mla4j.testkit.QuickRun;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.condition.DisabledIfSystemProperty;
 import org.junit.jupiter.api.io.TempDir;
 
 /** The commands behind single figures of the documents: what they print and what they refuse. */
@@ -86,7 +84,6 @@ class FiguresCommandTest {
   }
 
   @Test
-  @DisabledIfSystemProperty(named = QuickRun.PROPERTY, matches = "true")
   void aForkIsTimed() {
     Command command = Command.run("bench", "cache", "--threads", "1").fine();
     assertTrue(command.out().startsWith("fork of 100001 tokens"), command.out());

@@ -10,7 +10,6 @@ import io.mla4j.engine.Engine;
 import io.mla4j.engine.EngineOptions;
 import io.mla4j.server.Server;
 import io.mla4j.server.ServerOptions;
-import io.mla4j.testkit.QuickRun;
 import java.io.IOException;
 import java.net.URI;
 import java.nio.file.Path;
@@ -19,13 +18,11 @@ import java.util.List;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.condition.DisabledIfSystemProperty;
 
 /**
  * Given a server of the carried model with few pages, when clients ask properly while others leave,
  * stall, send garbage and exceed limits, then those are answered and every page is free again.
  */
-@DisabledIfSystemProperty(named = QuickRun.PROPERTY, matches = "true")
 class SoakTest {
   private static final Path TINY = Path.of(System.getProperty("mla4j.root"), "models", "tiny-mla");
   private static Server server;
