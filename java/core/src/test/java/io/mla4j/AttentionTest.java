@@ -171,6 +171,30 @@ class AttentionTest {
     }
   }
 
+  @Test
+  void everyNullAndEachLayersLengthIsNamed() {
+    float[] up = new float[3 * (6 + 9) * 20];
+    float[] one = new float[26];
+    ComputeType f32 = ComputeType.F32;
+    try (LatentCache cache = cache(2);
+        Sequence sequence = cache.newSequence()) {
+      assertRefused("cache is null", () -> Attention.absorbed(null, 3, SCORE, f32));
+      assertRefused("cache is null", () -> Attention.withWeights(null, SHAPE, up, SCORE, f32));
+      assertRefused("shape is null", () -> Attention.withWeights(cache, null, up, SCORE, f32));
+      assertRefused(
+          "latentUp is null",
+          () -> Attention.withWeights(cache, SHAPE, (float[]) null, SCORE, f32));
+      assertRefused(
+          "latentUp is null", () -> Attention.withWeights(cache, SHAPE, (Weight) null, SCORE, f32));
+      AbsorbedAttention attention = Attention.absorbed(cache, 3, SCORE, f32);
+      Batch batch = Batch.of(sequence);
+      assertRefused("batch is null", () -> attention.append((Batch) null, one, one));
+      assertRefused("rows is null", () -> attention.append(batch, one, null));
+      assertRefused("rows has 52 numbers", () -> attention.append(batch, one, new float[52]));
+      assertEquals(0, sequence.length());
+    }
+  }
+
   private static void assertRefused(String start, Runnable action) {
     Exception e = assertThrows(InvalidArgumentException.class, action::run);
     assertTrue(e.getMessage().startsWith(start), e.getMessage());
