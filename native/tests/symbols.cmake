@@ -1,4 +1,4 @@
-# The library exports its table and the watch over mapped files, and needs libc alone; an ISA's object defines one symbol, its table: a second one could be picked by
+# The library exports its table and the watch over mapped files, and needs libc alone, but nothing of its mathematics; an ISA's object defines one symbol, its table: a second one could be picked by
 # the linker for a processor that cannot run it.
 
 function(run out)

@@ -5,7 +5,10 @@ import io.mla4j.Device;
 import io.mla4j.text.Model;
 import java.nio.file.Path;
 
-/** Runs the README's programs: attention over plain arrays, then, of a model that is named, a text. */
+/**
+ * Runs the README's programs: attention over plain arrays, then, of a model that is named, a text.
+ * Between them it tells the device's threads.
+ */
 public final class Main {
   private Main() {}
 

@@ -64,6 +64,18 @@ public final class ReaderFuzz {
     }
   }
 
+  /**
+   * As {@link #run} with {@link #tries} of what is usual: some changes are refused, and some are
+   * harmless, but these are few, so that a quick run may have none of them.
+   */
+  public static void runRefusingSome(FuzzTarget target, Path folder, int usual) throws IOException {
+    int tries = tries(usual);
+    int refused = run(target, folder, tries);
+    if (refused == 0 || refused == tries && !QuickRun.isOn()) {
+      throw new AssertionError(refused + " of " + tries + " were refused");
+    }
+  }
+
   private int run(FuzzTarget.Opened opened, int tries) {
     int refused = 0;
     for (int n = 0; n < tries; n++) {
